@@ -1,0 +1,194 @@
+//! The facts that decisions are made from: ids, money, clicks, and one tick's observation.
+//!
+//! Each fact is optional and dated, and says where it came from; a fact that could not be read is an error with its
+//! reason, never a default. Deliberately absent: reading any of them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::remote::{RemoteCampaign, RemoteFault};
+
+/// The key of a row in `campaigns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CampaignId(pub i64);
+
+/// A campaign's id at TrafficStars (`trafficstar_id`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RemoteId(pub i64);
+
+impl fmt::Display for CampaignId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for RemoteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An amount in the account's currency, in millionths of its unit. Never negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Money {
+    micros: i64,
+}
+
+/// Why a text is not an amount of money.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MoneyError {
+    /// Neither digits nor digits with a decimal point.
+    #[error("`{0}` is not an amount: write it like 10.00")]
+    NotDecimal(String),
+    /// More than 64 bits of micro-units.
+    #[error("`{0}` is more than this program can count")]
+    TooLarge(String),
+}
+
+impl Money {
+    /// No money.
+    pub const ZERO: Self = Self { micros: 0 };
+    const MICROS_PER_UNIT: i64 = 1_000_000;
+
+    /// An amount of `micros` millionths; `None` below zero.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Option<Self> {
+        if micros < 0 { None } else { Some(Self { micros }) }
+    }
+
+    /// The amount in millionths of the currency unit.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.micros
+    }
+
+    /// The sum, or `None` where it cannot be counted.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.micros.checked_add(other.micros).map(|micros| Self { micros })
+    }
+}
+
+impl FromStr for Money {
+    type Err = MoneyError;
+
+    /// Reads `12`, `12.34`, or `$12.34`. Digits behind the sixth decimal are cut off: money counts as spent when it is.
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let not_decimal = || MoneyError::NotDecimal(text.to_owned());
+        let too_large = || MoneyError::TooLarge(text.to_owned());
+        let trimmed = text.trim();
+        let digits = trimmed.strip_prefix('$').unwrap_or(trimmed);
+        let (units, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
+        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !all_digits(units) || !all_digits(decimals) {
+            return Err(not_decimal());
+        }
+        let units: i64 = units.parse().map_err(|_| too_large())?;
+        let six_decimals: String = decimals.chars().chain(std::iter::repeat('0')).take(6).collect();
+        let micros: i64 = six_decimals.parse().map_err(|_| not_decimal())?;
+        units
+            .checked_mul(Self::MICROS_PER_UNIT)
+            .and_then(|whole| whole.checked_add(micros))
+            .map(|micros| Self { micros })
+            .ok_or_else(too_large)
+    }
+}
+
+impl fmt::Display for Money {
+    /// Two decimals, more only where the amount has them: `10.00`, `66.270003`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = self.micros / Self::MICROS_PER_UNIT;
+        let six_decimals = format!("{:06}", self.micros % Self::MICROS_PER_UNIT);
+        let (cents, rest) = six_decimals.split_at(2);
+        write!(f, "{units}.{cents}{}", rest.trim_end_matches('0'))
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A number of clicks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Clicks(pub u64);
+
+impl fmt::Display for Clicks {
+    /// With separators, as people read it: `15,000`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+        for (position, digit) in digits.chars().enumerate() {
+            if position > 0 && (digits.len() - position) % 3 == 0 {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        f.pad(&grouped)
+    }
+}
+
+/// The remaining clicks of a campaign's active URLs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemainingClicks {
+    /// The sum of `max(click_limit - clicks, 0)`, a row that makes no sense counting 0.
+    pub count: Clicks,
+    /// What is wrong with a row, if anything (a negative click limit). Such a sum may stop a campaign, never start it.
+    pub defect: Option<String>,
+    /// When the database was read.
+    pub at: DateTime<Utc>,
+}
+
+/// Which source a spend came from, in the order in which they are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpendSource {
+    /// The campaign object's own field.
+    Campaign,
+    /// A report, which counts in UTC.
+    Report,
+    /// The value that was stored earlier this UTC day.
+    Database,
+    /// Every source answered and none had a value.
+    None,
+}
+
+/// What was spent on one UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spend {
+    /// How much.
+    pub amount: Money,
+    /// Who says so.
+    pub source: SpendSource,
+    /// The day it was spent on.
+    pub day: NaiveDate,
+    /// When the source said so.
+    pub at: DateTime<Utc>,
+}
+
+/// What one tick found out. An `Err` is a fact that could not be read, with the reason for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// The campaign object, read from TrafficStars in this tick.
+    pub remote: Result<RemoteCampaign, RemoteFault>,
+    /// When TrafficStars answered (or did not).
+    pub remote_at: DateTime<Utc>,
+    /// Today's spend.
+    pub spend: Result<Spend, String>,
+    /// The remaining clicks.
+    pub clicks: Result<RemainingClicks, String>,
+}

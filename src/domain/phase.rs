@@ -1,0 +1,106 @@
+//! The four states, and the promise that is stored for each campaign.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What is promised about a campaign (behaviour.md, "States").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing: watch, decide, touch nothing until a rule fires.
+    Idle,
+    /// It runs; a stop by anyone else is undone.
+    ActiveGuarded,
+    /// It is stopped; a start by anyone else is undone.
+    PausedGuarded,
+    /// It was paused a moment ago and is kept stopped; nothing else is decided until then.
+    CoolingDown {
+        /// An absolute time, so that a restart keeps it.
+        until: DateTime<Utc>,
+    },
+}
+
+/// A [`Phase`] without its deadline: the words of the dump, the tables and the commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseWord {
+    /// [`Phase::Idle`].
+    Idle,
+    /// [`Phase::ActiveGuarded`].
+    ActiveGuarded,
+    /// [`Phase::PausedGuarded`].
+    PausedGuarded,
+    /// [`Phase::CoolingDown`].
+    CoolingDown,
+}
+
+/// A word that names no state.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is not one of: idle, active-guarded, paused-guarded, cooling-down")]
+pub struct UnknownPhase(String);
+
+impl Phase {
+    /// The phase without its deadline.
+    #[must_use]
+    pub const fn word(self) -> PhaseWord {
+        match self {
+            Self::Idle => PhaseWord::Idle,
+            Self::ActiveGuarded => PhaseWord::ActiveGuarded,
+            Self::PausedGuarded => PhaseWord::PausedGuarded,
+            Self::CoolingDown { .. } => PhaseWord::CoolingDown,
+        }
+    }
+
+    /// When the cool-down ends, in [`Phase::CoolingDown`].
+    #[must_use]
+    pub const fn cooling_down_until(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::CoolingDown { until } => Some(until),
+            Self::Idle | Self::ActiveGuarded | Self::PausedGuarded => None,
+        }
+    }
+}
+
+impl PhaseWord {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Idle, Self::ActiveGuarded, Self::PausedGuarded, Self::CoolingDown];
+
+    /// The word itself.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::ActiveGuarded => "active-guarded",
+            Self::PausedGuarded => "paused-guarded",
+            Self::CoolingDown => "cooling-down",
+        }
+    }
+}
+
+impl fmt::Display for PhaseWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for PhaseWord {
+    type Err = UnknownPhase;
+
+    fn from_str(word: &str) -> Result<Self, UnknownPhase> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == word).ok_or_else(|| UnknownPhase(word.to_owned()))
+    }
+}
+
+/// What is stored for a campaign with every transition, so that a crash loses none of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// The state.
+    pub phase: Phase,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// The end time of its last pause could not be set yet.
+    pub end_time_owed: bool,
+}

@@ -1,0 +1,197 @@
+//! The thresholds and times by which one campaign is guarded, validated when built.
+//!
+//! Deliberately absent: where they come from. `config` reads the defaults; `store` reads a campaign's overrides.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Duration, NaiveTime, Utc};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::facts::{Clicks, Money};
+
+/// Whether decisions become requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Decide, journal, act.
+    Act,
+    /// Decide and journal; send nothing that changes anything.
+    Observe,
+}
+
+/// What happens from the spend limit on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HighSpend {
+    /// Mark it and leave it alone. The policies `guard`, `pause` and `top-up` are not there yet.
+    Observe,
+}
+
+/// A word that is none of those allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{word}` is not one of: {allowed}")]
+pub struct UnknownWord {
+    word: String,
+    allowed: &'static str,
+}
+
+impl FromStr for Mode {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        match word {
+            "act" => Ok(Self::Act),
+            "observe" => Ok(Self::Observe),
+            _ => Err(UnknownWord { word: word.to_owned(), allowed: "act, observe" }),
+        }
+    }
+}
+
+impl FromStr for HighSpend {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        match word {
+            "observe" => Ok(Self::Observe),
+            _ => Err(UnknownWord {
+                word: word.to_owned(),
+                allowed: "observe (guard, pause and top-up are not there yet)",
+            }),
+        }
+    }
+}
+
+/// The rules' numbers for one campaign. Built by [`PolicyNumbers::validate`] alone, so that it always makes sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    numbers: PolicyNumbers,
+}
+
+/// The numbers before they were validated. The defaults are those of behaviour.md.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyNumbers {
+    /// The period of the grid on which every campaign ticks.
+    pub tick: Duration,
+    /// How long after an accepted pause no decision by spend or clicks is taken.
+    pub cooldown: Duration,
+    /// From this spend on a campaign is left alone.
+    pub spend_limit: Money,
+    /// With this many remaining clicks or more it should run.
+    pub activate_clicks: Clicks,
+    /// With this many remaining clicks or fewer it should be paused.
+    pub pause_clicks: Clicks,
+    /// The end time of every activation; from then to midnight (UTC) none is sent.
+    pub day_end: NaiveTime,
+    /// What happens from the spend limit on.
+    pub high_spend: HighSpend,
+    /// How long after an accepted action a read may still show the old state.
+    pub confirm_within: Duration,
+    /// More foreign changes than this in an hour mark the campaign contested.
+    pub contested_after: u32,
+    /// Up to this interval activations of a contested campaign back off; never, where not set.
+    pub contested_backoff: Option<Duration>,
+    /// For how long a stored spend below the limit serves.
+    pub stored_spend_max_age: Duration,
+    /// Whether a running campaign without an end time gets one when it is adopted.
+    pub adopt_sets_end_time: bool,
+    /// Whether decisions become requests.
+    pub mode: Mode,
+}
+
+/// Why numbers make no policy.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PolicyError {
+    /// Running and pausing at the same number of clicks would never come to rest.
+    #[error("activate_clicks ({activate}) must be above pause_clicks ({pause})")]
+    ThresholdsMeet {
+        /// `activate_clicks` as given.
+        activate: Clicks,
+        /// `pause_clicks` as given.
+        pause: Clicks,
+    },
+    /// A tick of no length would never rest.
+    #[error("tick must be 100ms or longer")]
+    TickTooShort,
+    /// A time span below zero.
+    #[error("{key} must not be negative")]
+    Negative {
+        /// The key's name.
+        key: &'static str,
+    },
+}
+
+impl PolicyNumbers {
+    /// The policy these numbers make.
+    ///
+    /// # Errors
+    /// The first rule between the numbers that is broken.
+    pub fn validate(self) -> Result<Policy, PolicyError> {
+        if self.activate_clicks <= self.pause_clicks {
+            return Err(PolicyError::ThresholdsMeet { activate: self.activate_clicks, pause: self.pause_clicks });
+        }
+        if self.tick < Duration::milliseconds(100) {
+            return Err(PolicyError::TickTooShort);
+        }
+        let spans = [
+            ("cooldown", Some(self.cooldown)),
+            ("confirm_within", Some(self.confirm_within)),
+            ("contested_backoff", self.contested_backoff),
+            ("stored_spend_max_age", Some(self.stored_spend_max_age)),
+        ];
+        match spans.into_iter().find(|(_, span)| span.is_some_and(|span| span < Duration::zero())) {
+            Some((key, _)) => Err(PolicyError::Negative { key }),
+            None => Ok(Policy { numbers: self }),
+        }
+    }
+}
+
+impl Default for PolicyNumbers {
+    fn default() -> Self {
+        Self {
+            tick: Duration::minutes(1),
+            cooldown: Duration::minutes(2),
+            spend_limit: Money::from_micros(10_000_000).unwrap_or(Money::ZERO),
+            activate_clicks: Clicks(15_000),
+            pause_clicks: Clicks(5_000),
+            day_end: NaiveTime::from_hms_opt(23, 59, 0).unwrap_or(NaiveTime::MIN),
+            high_spend: HighSpend::Observe,
+            confirm_within: Duration::seconds(30),
+            contested_after: 6,
+            contested_backoff: None,
+            stored_spend_max_age: Duration::minutes(30),
+            adopt_sets_end_time: false,
+            mode: Mode::Act,
+        }
+    }
+}
+
+impl Policy {
+    /// The day end of the UTC day that `now` is in.
+    #[must_use]
+    pub fn day_end_on(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now.date_naive().and_time(self.day_end).and_utc()
+    }
+
+    /// Whether an activation sent now would get an end time that has passed.
+    #[must_use]
+    pub fn past_day_end(&self, now: DateTime<Utc>) -> bool {
+        now >= self.day_end_on(now)
+    }
+
+    /// The first point of the shared grid after `now`.
+    #[must_use]
+    pub fn next_grid_point(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let tick_ms = self.tick.num_milliseconds();
+        let point_ms = (now.timestamp_millis().div_euclid(tick_ms) + 1) * tick_ms;
+        DateTime::from_timestamp_millis(point_ms).unwrap_or(now + self.tick)
+    }
+}
+
+impl std::ops::Deref for Policy {
+    type Target = PolicyNumbers;
+
+    fn deref(&self) -> &PolicyNumbers {
+        &self.numbers
+    }
+}

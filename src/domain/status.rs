@@ -1,0 +1,257 @@
+//! Plain data for operators: the types of the dump (contract.md, "The dump"), version 1.
+//!
+//! Every value says who claims it: `ordered` by an operator, `promised` by the actor (the state), `observed` at the
+//! remote or in the database, `stored`. Deliberately absent: how it is gathered (`board`) and drawn (`cli::render`).
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::action::{ActionKind, Step};
+use super::facts::{CampaignId, Clicks, Money, RemoteId, SpendSource};
+use super::phase::PhaseWord;
+use super::policy::Mode;
+use super::remote::StatusWord;
+
+/// The version of the dump's format.
+pub const DUMP_VERSION: u32 = 1;
+
+/// All that the program knows of itself at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dump {
+    /// [`DUMP_VERSION`].
+    pub version: u32,
+    /// The program's version.
+    pub program: String,
+    /// The supervisor's process id.
+    pub pid: u32,
+    /// Counts the publications; a larger one is newer.
+    pub sequence: u64,
+    /// When this was put together.
+    pub captured_at: DateTime<Utc>,
+    /// When the supervisor started.
+    pub started_at: DateTime<Utc>,
+    /// For how long it has been up.
+    pub uptime_seconds: u64,
+    /// The supervisor.
+    pub supervisor: SupervisorStatus,
+    /// The client of TrafficStars' API.
+    pub trafficstar: RemoteClientStatus,
+    /// The database.
+    pub database: DatabaseStatus,
+    /// Every campaign in the database, by id.
+    pub campaigns: Vec<CampaignStatus>,
+}
+
+/// The supervisor.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SupervisorStatus {
+    /// How many campaign actors it keeps.
+    pub campaigns: u64,
+    /// How many times a campaign actor died and was built anew.
+    pub restarts: u64,
+    /// When the rows were last compared with the actors.
+    pub last_sync_at: Option<DateTime<Utc>>,
+}
+
+/// How many requests wait, by class of urgency.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// Pauses.
+    pub pause: u64,
+    /// Reads that confirm an action.
+    pub read_back: u64,
+    /// Reads of all campaigns.
+    pub sweep: u64,
+    /// Activations and their end times.
+    pub activate: u64,
+    /// Other reads.
+    pub read: u64,
+}
+
+/// The client of TrafficStars' API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RemoteClientStatus {
+    /// `closed` while requests flow; `open` after failures until one succeeds.
+    pub circuit: String,
+    /// When the access token expires; none before the first.
+    pub token_expires_at: Option<DateTime<Utc>>,
+    /// What waits.
+    pub queue: QueueStatus,
+    /// Requests that count against the limit now.
+    pub requests_last_minute: u64,
+    /// The configured limit.
+    pub requests_per_minute: u32,
+    /// Until when TrafficStars told us to wait.
+    pub blocked_until: Option<DateTime<Utc>>,
+    /// The last failure, until a request succeeds.
+    pub last_error: Option<String>,
+}
+
+/// The database.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseStatus {
+    /// `sqlite` or `postgres`.
+    pub kind: String,
+    /// The last failure, until an operation succeeds.
+    pub last_error: Option<String>,
+}
+
+/// One campaign.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CampaignStatus {
+    /// Its row's key.
+    pub id: CampaignId,
+    /// Its name.
+    pub name: String,
+    /// Its id at TrafficStars.
+    pub trafficstar_id: RemoteId,
+    /// The promise.
+    pub state: PhaseWord,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// When the cool-down ends, while there is one.
+    pub cooling_down_until: Option<DateTime<Utc>>,
+    /// When it decides next.
+    pub next_tick_at: Option<DateTime<Utc>>,
+    /// Today's spend has reached the limit.
+    pub high_spend: bool,
+    /// Others change it again and again.
+    pub contested: bool,
+    /// It runs, nothing is promised, and its clicks are used up or the limit is reached.
+    pub unguarded: bool,
+    /// Why running it cannot help, if so.
+    pub blocked: Option<String>,
+    /// What operators ordered.
+    pub ordered: Ordered,
+    /// What was seen.
+    pub observed: Observed,
+    /// The last action.
+    pub action: Option<ActionStatus>,
+    /// What the database holds.
+    pub stored: Option<StoredStatus>,
+    /// The actor; none while the generator is disabled.
+    pub actor: Option<ActorStatus>,
+    /// The last error, until a tick goes well.
+    pub last_error: Option<String>,
+}
+
+/// What operators ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// Whether the campaign is guarded.
+    pub generator_enabled: bool,
+    /// Whether decisions become requests.
+    pub mode: Mode,
+    /// An operator's hold. None are given yet.
+    pub hold: Option<Hold>,
+}
+
+/// An operator's hold: observe and show, send nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Until when; none: until released.
+    pub until: Option<DateTime<Utc>>,
+    /// Whose order.
+    pub by: Option<String>,
+    /// Whether it is kept paused meanwhile.
+    pub pause: bool,
+}
+
+/// What was seen at the remote and in the database, and when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The judged status.
+    pub status: Option<StatusWord>,
+    /// TrafficStars' own word.
+    pub remote_status: Option<String>,
+    /// TrafficStars' `active`.
+    pub remote_active: Option<bool>,
+    /// TrafficStars' end time, `YYYY-MM-DD HH:MM:SS`.
+    pub schedule_end_time: Option<String>,
+    /// When TrafficStars answered.
+    pub status_at: Option<DateTime<Utc>>,
+    /// Today's spend; none while unknown, and so are the next three.
+    pub spend: Option<Money>,
+    /// Who says so.
+    pub spend_source: Option<SpendSource>,
+    /// For which UTC day.
+    pub spend_day: Option<NaiveDate>,
+    /// When the source said so.
+    pub spend_at: Option<DateTime<Utc>>,
+    /// Remaining clicks; none while unknown.
+    pub remaining_clicks: Option<Clicks>,
+    /// When the database was read.
+    pub clicks_at: Option<DateTime<Utc>>,
+}
+
+/// The last action and how far it got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionStatus {
+    /// What was asked.
+    pub kind: ActionKind,
+    /// How far it got.
+    pub step: Step,
+    /// Why, in words.
+    pub reason: String,
+    /// When it was decided.
+    pub requested_at: DateTime<Utc>,
+    /// When TrafficStars accepted it.
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// When a read showed it.
+    pub confirmed_at: Option<DateTime<Utc>>,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+}
+
+/// What the database holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredStatus {
+    /// The stored promise.
+    pub state: PhaseWord,
+    /// When it was stored.
+    pub at: DateTime<Utc>,
+}
+
+/// Whether an actor lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Liveness {
+    /// It handles messages, as far as anyone knows; `handling` shows one that is stuck.
+    Running,
+    /// It died and is built anew after its backoff.
+    Restarting,
+}
+
+/// One campaign's actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActorStatus {
+    /// Whether it lives.
+    pub status: Liveness,
+    /// The how-manieth actor of this campaign this is.
+    pub incarnation: u64,
+    /// How many times one died.
+    pub restarts: u64,
+    /// Completed ticks, failed ones included.
+    pub ticks: u64,
+    /// Points of the grid that passed while a tick still waited for answers.
+    pub skipped_ticks: u64,
+    /// When the last tick was completed.
+    pub last_tick_at: Option<DateTime<Utc>>,
+    /// How long it took.
+    pub last_tick_ms: Option<u64>,
+    /// What it is at, and since when.
+    pub handling: Option<Handling>,
+}
+
+/// What an actor is at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handling {
+    /// In a word.
+    pub what: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}

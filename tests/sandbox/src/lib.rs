@@ -1,0 +1,1 @@
+//! A TrafficStars API on loopback.
