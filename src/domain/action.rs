@@ -97,10 +97,8 @@ pub struct Action {
 /// What became of a request that was sent for an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// TrafficStars took all of it.
+    /// TrafficStars took it.
     Accepted,
-    /// TrafficStars took the pause, but its end time could not be set.
-    AcceptedWithoutEndTime(String),
     /// The answer was lost, or named the id nowhere: only reading back can tell.
     Unclear(String),
     /// TrafficStars refused, or could not be reached before anything was changed.

@@ -4,9 +4,14 @@
 //! serde, thiserror and chrono's types alone.
 
 pub mod action;
+mod contest;
+pub mod decision;
+pub mod event;
 pub mod facts;
+pub mod machine;
 pub mod phase;
 pub mod policy;
+mod progress;
 pub mod remote;
 pub mod spend;
 pub mod status;

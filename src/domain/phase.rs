@@ -101,6 +101,6 @@ pub struct Promise {
     pub phase: Phase,
     /// Since when.
     pub since: DateTime<Utc>,
-    /// The end time of its last pause could not be set yet.
+    /// Its end time could not be set yet: now, after a pause; the day end, where it was adopted without one.
     pub end_time_owed: bool,
 }

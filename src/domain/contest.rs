@@ -1,0 +1,124 @@
+//! Changes of the remote that we did not ask for, and when they are too many (behaviour.md, "Contested").
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::policy::Policy;
+use super::remote::{EndTime, RemoteStatus, StopCause};
+
+/// For how long a foreign change counts.
+const MEMORY: Duration = Duration::hours(1);
+
+/// What the remote is known to be like: as last seen, or as last confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Known {
+    running: bool,
+    /// `None` where it was not seen: after a restart.
+    end_time: Option<EndTime>,
+}
+
+/// Counts foreign changes and slows the activations of a contested campaign down, where that is configured.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Contest {
+    known: Option<Known>,
+    changes: VecDeque<DateTime<Utc>>,
+    contested: bool,
+    activations: u32,
+    last_activation_at: Option<DateTime<Utc>>,
+}
+
+/// What a reading meant for the contest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ContestChange {
+    /// Somebody else changed the campaign.
+    pub(super) foreign: bool,
+    /// This change made it contested.
+    pub(super) began: bool,
+}
+
+impl Contest {
+    pub(super) const fn is_contested(&self) -> bool {
+        self.contested
+    }
+
+    /// What a promise says of the remote, for an actor that was built anew.
+    pub(super) fn expect(&mut self, running: bool) {
+        self.known = Some(Known { running, end_time: None });
+    }
+
+    /// A state that our own action explains.
+    pub(super) fn settle(&mut self, status: &RemoteStatus, end_time: &EndTime) {
+        if let Some(running) = runs(status) {
+            self.known = Some(Known { running, end_time: Some(end_time.clone()) });
+        }
+    }
+
+    /// A reading that no action of ours explains. A status in doubt says nothing.
+    pub(super) fn observe(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        status: &RemoteStatus,
+        end_time: &EndTime,
+    ) -> ContestChange {
+        let foreign = runs(status).is_some() && self.is_foreign(status, end_time);
+        self.settle(status, end_time);
+        if foreign {
+            self.changes.push_back(now);
+        }
+        while self.changes.front().is_some_and(|&at| at <= now - MEMORY) {
+            self.changes.pop_front();
+        }
+        let limit = usize::try_from(policy.contested_after).unwrap_or(usize::MAX);
+        let began = !self.contested && self.changes.len() > limit;
+        if began {
+            self.contested = true;
+            self.activations = 0;
+        }
+        ContestChange { foreign, began }
+    }
+
+    /// Whether an hour without a foreign change has just lifted it.
+    pub(super) fn lift(&mut self, now: DateTime<Utc>) -> bool {
+        let lifted = self.contested && self.changes.back().is_none_or(|&at| at <= now - MEMORY);
+        if lifted {
+            self.contested = false;
+        }
+        lifted
+    }
+
+    /// Remembers an activation, to space the next one.
+    pub(super) fn activated(&mut self, now: DateTime<Utc>) {
+        self.last_activation_at = Some(now);
+        self.activations = self.activations.saturating_add(1);
+    }
+
+    /// Until when the next activation waits: one tick after the last, then twice that, up to `contested_backoff`.
+    pub(super) fn activation_waits_until(&self, policy: &Policy) -> Option<DateTime<Utc>> {
+        let (true, Some(most), Some(last)) = (self.contested, policy.contested_backoff, self.last_activation_at) else {
+            return None;
+        };
+        let factor = 1_i32.checked_shl(self.activations.min(20)).unwrap_or(i32::MAX);
+        let wait = policy.tick.checked_mul(factor).unwrap_or(most).min(most);
+        Some(last + wait)
+    }
+
+    /// Time alone is nobody: an end time that stood there before and has passed explains a stop.
+    fn is_foreign(&self, status: &RemoteStatus, end_time: &EndTime) -> bool {
+        let Some(known) = &self.known else { return false };
+        if runs(status) == Some(known.running) {
+            return false;
+        }
+        let end_time_stood_there = known.end_time.as_ref().is_none_or(|known| known == end_time);
+        !(*status == RemoteStatus::Stopped(StopCause::EndTimePassed) && end_time_stood_there)
+    }
+}
+
+fn runs(status: &RemoteStatus) -> Option<bool> {
+    match status {
+        RemoteStatus::Running => Some(true),
+        RemoteStatus::Stopped(_) => Some(false),
+        RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. } => None,
+    }
+}

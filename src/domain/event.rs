@@ -1,0 +1,227 @@
+//! The contract of the state machine: what it is told, and what it asks for.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use super::action::{Action, ActionId, ActionKind, Outcome};
+use super::facts::Observation;
+use super::phase::{PhaseWord, Promise};
+use super::remote::{RemoteCampaign, RemoteFault};
+
+/// Numbers a question, so that an answer to an older one is recognised and dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId(pub u64);
+
+/// What the machine is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The time that [`super::machine::Machine::next_wake`] named has come.
+    Wake,
+    /// The answer to [`Effect::Observe`].
+    Observed {
+        /// The question's number.
+        operation: OperationId,
+        /// All that was found out.
+        observation: Box<Observation>,
+    },
+    /// The answer to [`Effect::ReadBack`].
+    ReadBack {
+        /// The question's number.
+        operation: OperationId,
+        /// The campaign object.
+        remote: Result<Box<RemoteCampaign>, RemoteFault>,
+    },
+    /// The answer to [`Effect::Send`].
+    Applied {
+        /// The action's number.
+        action: ActionId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// The end time that follows an accepted pause was set, or could not be.
+    EndTimeSet {
+        /// The pause's number.
+        action: ActionId,
+        /// What went wrong, in words.
+        result: Result<(), String>,
+    },
+    /// A pause was sent before its journal entry could be stored.
+    SentUnstored {
+        /// The action's number.
+        action: ActionId,
+    },
+    /// Its generator was disabled: end the promise, once no action is on its way.
+    Release {
+        /// Whether it is to be paused first.
+        pause: bool,
+    },
+}
+
+/// What the machine asks for. Effects are to be carried out in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Find the facts of one tick; answered by [`Event::Observed`].
+    Observe {
+        /// The question's number.
+        operation: OperationId,
+        /// Whether TrafficStars is to be asked. Where not, the campaign is still taken for one that answers 404.
+        read_remote: bool,
+    },
+    /// Read the campaign to see whether an action shows; answered by [`Event::ReadBack`].
+    ReadBack {
+        /// The question's number.
+        operation: OperationId,
+    },
+    /// Store the promise, and the journal entry if there is one, in one transaction.
+    Store(Box<Record>),
+    /// Send an action's requests; answered by [`Event::Applied`].
+    Send(Request),
+    /// Tell the operators.
+    Note(Note),
+    /// The promise has ended: this machine sends nothing any more.
+    Released,
+    /// The pause that was to come before the release failed; the campaign stays guarded.
+    ReleaseRefused(String),
+}
+
+/// What is stored in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The promise.
+    pub promise: Promise,
+    /// The action whose journal entry is written or brought up to date.
+    pub entry: Option<Action>,
+}
+
+/// What the TrafficStar client is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// The action's number.
+    pub action: ActionId,
+    /// What.
+    pub kind: ActionKind,
+    /// The end time to set.
+    pub end_time: DateTime<Utc>,
+    /// Not to be sent from then on, since the facts it was decided on are too old by then. A pause is never too old.
+    pub valid_until: Option<DateTime<Utc>>,
+}
+
+/// What operators are told. Its text is for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The state changed.
+    Transition {
+        /// From.
+        from: PhaseWord,
+        /// To.
+        to: PhaseWord,
+        /// Why.
+        reason: String,
+    },
+    /// An action takes a step.
+    Action {
+        /// What.
+        kind: ActionKind,
+        /// What happened to it.
+        news: ActionNews,
+    },
+    /// Somebody else changed the campaign.
+    ForeignChange {
+        /// What it is now.
+        running: bool,
+    },
+    /// Others change it again and again.
+    Contested {
+        /// Whether it began; it ended otherwise.
+        began: bool,
+    },
+    /// The spend limit was reached, or a new day has begun.
+    HighSpend {
+        /// Whether it began; it ended otherwise.
+        began: bool,
+    },
+    /// It runs, nothing is promised, and its clicks are used up or its limit is reached.
+    Unguarded,
+    /// Running it cannot help, for this reason; or, without one, it can again.
+    Blocked(Option<String>),
+    /// An activation is due and held back, for this reason.
+    Waiting(String),
+}
+
+/// What happened to an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActionNews {
+    /// It is due, for this reason.
+    Requested(String),
+    /// TrafficStars took it.
+    Accepted,
+    /// The answer was lost or unclear.
+    Unclear(String),
+    /// A read shows it.
+    Confirmed,
+    /// It failed, for this reason.
+    Failed(String),
+    /// Observe mode: it would be due, for this reason, and is not sent.
+    ObservedOnly(String),
+    /// The end time that follows the pause could not be set; it is tried again at every tick.
+    EndTimeOwed(String),
+}
+
+impl Note {
+    /// Whether somebody should look at it.
+    #[must_use]
+    pub const fn is_warning(&self) -> bool {
+        match self {
+            Self::Action { news, .. } => {
+                matches!(news, ActionNews::Unclear(_) | ActionNews::Failed(_) | ActionNews::EndTimeOwed(_))
+            }
+            Self::ForeignChange { .. } | Self::Unguarded | Self::Blocked(Some(_)) => true,
+            Self::Contested { began } => *began,
+            Self::Transition { .. } | Self::HighSpend { .. } | Self::Blocked(None) | Self::Waiting(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transition { from, to, reason } => write!(f, "{from} → {to}: {reason}"),
+            Self::Action { kind, news } => write!(f, "{kind} {news}"),
+            Self::ForeignChange { running: true } => f.write_str("somebody else started it"),
+            Self::ForeignChange { running: false } => f.write_str("somebody else stopped it"),
+            Self::Contested { began: true } => f.write_str("contested: others change it again and again"),
+            Self::Contested { began: false } => f.write_str("no longer contested: an hour without a foreign change"),
+            Self::HighSpend { began: true } => f.write_str("high spend: today's limit is reached"),
+            Self::HighSpend { began: false } => f.write_str("no longer high spend"),
+            Self::Unguarded => f.write_str("unguarded: it runs, and nothing is promised about it"),
+            Self::Blocked(Some(reason)) => write!(f, "blocked: {reason}"),
+            Self::Blocked(None) => f.write_str("no longer blocked"),
+            Self::Waiting(reason) => write!(f, "should run, and waits: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for ActionNews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requested(reason) => write!(f, "requested: {reason}"),
+            Self::Accepted => f.write_str("accepted by TrafficStars"),
+            Self::Unclear(reason) => write!(f, "unclear, it will be read back: {reason}"),
+            Self::Confirmed => f.write_str("confirmed"),
+            Self::Failed(reason) => write!(f, "failed: {reason}"),
+            Self::ObservedOnly(reason) => write!(f, "would be due, and is not sent in observe mode: {reason}"),
+            Self::EndTimeOwed(reason) => write!(f, "is done, but its end time could not be set yet: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Activate => "activate",
+            Self::Pause => "pause",
+            Self::SetEndTime => "set-end-time",
+        })
+    }
+}

@@ -1,0 +1,354 @@
+//! The state machine of one campaign: told what happened, it answers what to do (the lifecycle below).
+//!
+//! Two enums are its contract: [`Event`] in, [`Effect`] out. `now` is an argument, and the policy too, since a row can
+//! change it at any tick. A tick takes no hint of what changed, does the same work each time and retries nothing: the
+//! next tick is the retry. Deliberately absent: the decision table (`decision`), what counts as confirmed (`progress`),
+//! what counts as foreign (`contest`).
+#![doc = include_str!("LIFECYCLE.md")]
+
+mod acting;
+mod view;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+
+use super::action::{Action, ActionId, ActionKind, Step};
+use super::contest::Contest;
+use super::decision::{Judged, Row, SpendLevel};
+use super::event::{ActionNews, Effect, Event, Note, OperationId};
+use super::facts::Observation;
+use super::phase::{Phase, Promise};
+use super::policy::Policy;
+use super::progress::{Awaiting, Progress, RunBackoff, Verdict, verdict};
+use super::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
+
+/// How long a campaign that answered 404 is not read again.
+const NOT_FOUND_PAUSE: Duration = Duration::minutes(15);
+
+/// A question that is out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Question {
+    operation: OperationId,
+    asked_at: DateTime<Utc>,
+    reads_remote: bool,
+}
+
+/// What the machine has counted since it was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Completed ticks, failed ones included.
+    pub ticks: u64,
+    /// Points of the grid that passed while a tick still waited for answers.
+    pub skipped_ticks: u64,
+    /// Answers that nobody waits for any more.
+    pub stale_answers: u64,
+}
+
+/// One campaign's state machine.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    phase: Phase,
+    since: DateTime<Utc>,
+    end_time_owed: bool,
+    /// The pause whose end time is on its way.
+    end_time_underway: Option<ActionId>,
+    /// The day on which today's limit was seen reached.
+    high_spend_on: Option<NaiveDate>,
+    unguarded: bool,
+    blocked: Option<String>,
+    waiting: Option<String>,
+    contest: Contest,
+    run_backoff: RunBackoff,
+    action: Option<Action>,
+    progress: Progress,
+    /// When our last action was answered or settled: what was read before says nothing about its effect.
+    changed_at: Option<DateTime<Utc>>,
+    observing: Option<Question>,
+    reading_back: Option<Question>,
+    next_tick_at: DateTime<Utc>,
+    remote_absent_until: Option<DateTime<Utc>>,
+    /// In observe mode: the action that was journalled last, so that only changes are.
+    observed_only: Option<(ActionKind, Row)>,
+    releasing: Option<Releasing>,
+    released: bool,
+    last_number: u64,
+    observation: Option<Observation>,
+    last_decision: Option<String>,
+    counters: Counters,
+}
+
+/// How far a release has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Releasing {
+    /// A pause is still to be sent.
+    Pause,
+    /// The pause was sent.
+    Pausing(ActionId),
+    /// Only what is in flight is waited for.
+    Settle,
+}
+
+impl Machine {
+    /// A machine that stands where `promise` says, or idle; due to tick at once. `unfinished` is the journal's newest
+    /// entry where it is neither confirmed nor failed: reading the remote settles it.
+    #[must_use]
+    pub fn new(now: DateTime<Utc>, policy: &Policy, promise: Option<Promise>, unfinished: Option<Action>) -> Self {
+        let promise = promise.unwrap_or(Promise { phase: Phase::Idle, since: now, end_time_owed: false });
+        let mut contest = Contest::default();
+        match promise.phase {
+            Phase::ActiveGuarded => contest.expect(true),
+            Phase::PausedGuarded | Phase::CoolingDown { .. } => contest.expect(false),
+            Phase::Idle => {}
+        }
+        let progress = unfinished.as_ref().map_or(Progress::Settled, |action| {
+            let answered_at = action.accepted_at.unwrap_or(action.requested_at);
+            Progress::Awaiting(Awaiting::new(now, answered_at + policy.confirm_within, policy))
+        });
+        Self {
+            phase: promise.phase,
+            since: promise.since,
+            end_time_owed: promise.end_time_owed,
+            end_time_underway: None,
+            high_spend_on: None,
+            unguarded: false,
+            blocked: None,
+            waiting: None,
+            contest,
+            run_backoff: RunBackoff::default(),
+            last_number: unfinished.as_ref().map_or(0, |action| action.id.0),
+            action: unfinished,
+            progress,
+            changed_at: None,
+            observing: None,
+            reading_back: None,
+            next_tick_at: now,
+            remote_absent_until: None,
+            observed_only: None,
+            releasing: None,
+            released: false,
+            observation: None,
+            last_decision: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes one event and answers what is to be done about it.
+    pub fn step(&mut self, now: DateTime<Utc>, policy: &Policy, event: Event) -> Vec<Effect> {
+        if self.released {
+            return Vec::new();
+        }
+        let mut effects = Vec::new();
+        match event {
+            Event::Wake => self.wake(now, &mut effects),
+            Event::Observed { operation, observation } => {
+                match self.observing.take_if(|question| question.operation == operation) {
+                    Some(question) => self.observed(now, policy, question, *observation, &mut effects),
+                    None => self.counters.stale_answers += 1,
+                }
+            }
+            Event::ReadBack { operation, remote } => {
+                match self.reading_back.take_if(|question| question.operation == operation) {
+                    Some(question) => {
+                        self.read_back(now, question, remote.map(|campaign| *campaign), &mut effects);
+                    }
+                    None => self.counters.stale_answers += 1,
+                }
+            }
+            Event::Applied { action, outcome } => self.applied(now, policy, action, outcome, &mut effects),
+            Event::EndTimeSet { action, result } => self.end_time_set(action, result, &mut effects),
+            Event::SentUnstored { action } => {
+                if let Some(current) = self.action.as_mut().filter(|current| current.id == action) {
+                    current.late = true;
+                }
+            }
+            Event::Release { pause } => {
+                // A second order may ask for less than the first, never for a second pause.
+                let releasing = if pause { Releasing::Pause } else { Releasing::Settle };
+                self.releasing.get_or_insert(releasing);
+            }
+        }
+        self.go_on_releasing(now, policy, &mut effects);
+        effects
+    }
+
+    /// When [`Event::Wake`] is due: for the next tick, or to read back. Nothing is due while the answer is out.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<DateTime<Utc>> {
+        if self.released {
+            return None;
+        }
+        let tick = (self.observing.is_none() && self.releasing.is_none()).then_some(self.next_tick_at);
+        let read_back = match self.progress {
+            Progress::Awaiting(awaiting) if self.observing.is_none() && self.reading_back.is_none() => {
+                Some(awaiting.read_back_at)
+            }
+            Progress::Awaiting(_) | Progress::Settled | Progress::InFlight => None,
+        };
+        tick.into_iter().chain(read_back).min()
+    }
+
+    fn wake(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        if self.observing.is_some() {
+            return;
+        }
+        if self.releasing.is_none() && self.next_tick_at <= now {
+            let read_remote = self.remote_absent_until.is_none_or(|until| until <= now);
+            let question = self.ask(now, read_remote);
+            self.observing = Some(question);
+            effects.push(Effect::Observe { operation: question.operation, read_remote });
+        } else if let Progress::Awaiting(awaiting) = self.progress
+            && awaiting.read_back_at <= now
+            && self.reading_back.is_none()
+        {
+            let question = self.ask(now, true);
+            self.reading_back = Some(question);
+            effects.push(Effect::ReadBack { operation: question.operation });
+        }
+    }
+
+    fn observed(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        question: Question,
+        observation: Observation,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.counters.ticks += 1;
+        if question.reads_remote {
+            let absent = observation.remote == Err(RemoteFault::NotFound);
+            self.remote_absent_until = absent.then_some(now + NOT_FOUND_PAUSE);
+        }
+        let judged = Judged::new(&observation, policy, now);
+        // An action that was answered while this tick read makes what it read old.
+        let outdated = self.changed_at.is_some_and(|at| question.asked_at < at);
+        self.settle(now, question, &observation.remote, &judged.status, effects);
+        if self.progress == Progress::Settled && !outdated {
+            self.watch_others(now, policy, &observation.remote, &judged.status, effects);
+        }
+        self.observation = Some(observation);
+        self.raise_flags(now, &judged, effects);
+        if self.progress == Progress::Settled && !outdated && self.releasing.is_none() {
+            self.conclude(now, policy, question.asked_at, &judged, effects);
+        }
+        self.raise_unguarded(&judged, effects);
+        self.counters.skipped_ticks += policy.grid_points_between(question.asked_at, now);
+        self.schedule(now, policy, question.asked_at);
+    }
+
+    fn read_back(
+        &mut self,
+        now: DateTime<Utc>,
+        question: Question,
+        remote: Result<RemoteCampaign, RemoteFault>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let status = judge(&remote, now);
+        self.settle(now, question, &remote, &status, effects);
+        if let Progress::Awaiting(awaiting) = self.progress {
+            self.progress = Progress::Awaiting(awaiting.again(now));
+        }
+        if let Some(observation) = &mut self.observation {
+            observation.remote = remote;
+            observation.remote_at = now;
+        }
+    }
+
+    /// Holds a read against the action that waits for one.
+    fn settle(
+        &mut self,
+        now: DateTime<Utc>,
+        question: Question,
+        remote: &Result<RemoteCampaign, RemoteFault>,
+        status: &RemoteStatus,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (Progress::Awaiting(awaiting), Some(action)) = (self.progress, self.action.as_ref()) else { return };
+        match verdict(action, &awaiting, question.asked_at, remote, status) {
+            Verdict::NotYet => {}
+            Verdict::Shown => {
+                if let Ok(campaign) = remote {
+                    self.contest.settle(status, &campaign.end_time);
+                }
+                self.finish(now, Ok(()), effects);
+            }
+            Verdict::Failed(reason) => self.finish(now, Err(reason), effects),
+        }
+    }
+
+    /// The action is over: confirmed, or failed.
+    fn finish(&mut self, now: DateTime<Utc>, result: Result<(), String>, effects: &mut Vec<Effect>) {
+        self.progress = Progress::Settled;
+        self.changed_at = Some(now);
+        let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
+        let Some(action) = self.action.as_mut() else { return };
+        let news = match result {
+            Ok(()) => {
+                action.step = Step::Confirmed;
+                action.confirmed_at = Some(now);
+                if action.kind == ActionKind::Activate {
+                    self.run_backoff.reset();
+                }
+                ActionNews::Confirmed
+            }
+            Err(reason) => {
+                action.step = Step::Failed;
+                action.failed_at = Some(now);
+                action.error = Some(reason.clone());
+                if action.kind == ActionKind::Activate {
+                    self.run_backoff.failed(now, seen);
+                }
+                ActionNews::Failed(reason)
+            }
+        };
+        effects.push(Effect::Note(Note::Action { kind: action.kind, news }));
+        self.store(effects, true);
+    }
+
+    /// Counts what others changed.
+    fn watch_others(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        remote: &Result<RemoteCampaign, RemoteFault>,
+        status: &RemoteStatus,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Ok(campaign) = remote {
+            let change = self.contest.observe(now, policy, status, &campaign.end_time);
+            if change.foreign {
+                effects.push(Effect::Note(Note::ForeignChange { running: *status == RemoteStatus::Running }));
+            }
+            if change.began {
+                effects.push(Effect::Note(Note::Contested { began: true }));
+            }
+        }
+        if self.contest.lift(now) {
+            effects.push(Effect::Note(Note::Contested { began: false }));
+        }
+    }
+
+    /// Keeps `high_spend` and `blocked` up to date, whatever the state.
+    fn raise_flags(&mut self, now: DateTime<Utc>, judged: &Judged, effects: &mut Vec<Effect>) {
+        let today = now.date_naive();
+        let was_high = self.high_spend();
+        match judged.spend {
+            SpendLevel::Reached => self.high_spend_on = Some(today),
+            SpendLevel::Below => self.high_spend_on = None,
+            // Yesterday's limit is not today's; within a day an unknown spend takes nothing back.
+            SpendLevel::Unknown => self.high_spend_on = self.high_spend_on.filter(|&day| day == today),
+        }
+        if self.high_spend() != was_high {
+            effects.push(Effect::Note(Note::HighSpend { began: !was_high }));
+        }
+        let blocked = match &judged.status {
+            RemoteStatus::Blocked { reason } => Some(reason.clone()),
+            // A failed read says nothing new.
+            RemoteStatus::Unknown { .. } => self.blocked.clone(),
+            RemoteStatus::Stopped(_) | RemoteStatus::Running => None,
+        };
+        if self.blocked != blocked {
+            self.blocked.clone_from(&blocked);
+            effects.push(Effect::Note(Note::Blocked(blocked)));
+        }
+    }
+}

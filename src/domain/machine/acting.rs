@@ -1,0 +1,436 @@
+//! From a judged observation to an action, and from an action's answer to the state.
+
+use chrono::{DateTime, Utc};
+
+use super::{Machine, Question, Releasing};
+use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
+use crate::domain::decision::{self, ClickLevel, Judged, SpendLevel};
+use crate::domain::event::{ActionNews, Effect, Note, OperationId, Record, Request};
+use crate::domain::phase::{Phase, PhaseWord, Promise};
+use crate::domain::policy::{Mode, Policy};
+use crate::domain::progress::{Awaiting, Progress};
+use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
+
+/// An action that a decision asks for.
+struct Due {
+    kind: ActionKind,
+    trigger: Trigger,
+    reason: String,
+    end_time: DateTime<Utc>,
+    next: Phase,
+}
+
+impl Machine {
+    /// Decides by one complete reading, and begins what is due.
+    pub(super) fn conclude(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        asked_at: DateTime<Utc>,
+        judged: &Judged,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Phase::CoolingDown { until } = self.phase {
+            // A tick that began before the end read facts from before the end.
+            if asked_at < until {
+                self.conclude_cooling_down(now, policy, judged, effects);
+                return;
+            }
+            self.enter(now, Phase::PausedGuarded, "the cool-down has ended", effects);
+            self.store(effects, false);
+        }
+        let decision = decision::decide(judged, self.phase.word());
+        let reason = decision::reason(&decision, judged, self.phase, policy);
+        self.last_decision = Some(reason.clone());
+        match (decision.action, decision.next) {
+            (Some(ActionKind::Activate), _) => {
+                self.conclude_activate(now, policy, judged, decision.row, reason, effects)
+            }
+            (Some(ActionKind::Pause | ActionKind::SetEndTime), _) => {
+                self.stop_waiting();
+                let due = self.pause_due(now, policy, reason);
+                self.begin(now, policy, judged, decision.row, due, effects);
+            }
+            (None, next) => {
+                self.stop_waiting();
+                self.observed_only = None;
+                if policy.mode == Mode::Act {
+                    self.adopt(now, policy, judged, next, &reason, effects);
+                }
+            }
+        }
+    }
+
+    fn conclude_cooling_down(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        judged: &Judged,
+        effects: &mut Vec<Effect>,
+    ) {
+        if judged.status == RemoteStatus::Running {
+            let reason = "it runs while it cools down after a pause".to_owned();
+            self.last_decision = Some(reason.clone());
+            let due = self.pause_due(now, policy, reason);
+            self.begin(now, policy, judged, decision::Row::GuardPause, due, effects);
+        } else {
+            self.last_decision = Some("it cools down after a pause: nothing else is decided until then".to_owned());
+            if policy.mode == Mode::Act {
+                self.pay_end_time(now, policy, judged, effects);
+            }
+        }
+    }
+
+    fn pause_due(&self, now: DateTime<Utc>, policy: &Policy, reason: String) -> Due {
+        let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
+        Due {
+            kind: ActionKind::Pause,
+            trigger: if promised_stopped { Trigger::Guard } else { Trigger::Tick },
+            reason,
+            end_time: now,
+            next: Phase::CoolingDown { until: now + policy.cooldown },
+        }
+    }
+
+    fn conclude_activate(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        judged: &Judged,
+        row: decision::Row,
+        reason: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(why) = self.activation_waits(now, policy) {
+            if self.waiting.as_ref() != Some(&why) {
+                effects.push(Effect::Note(Note::Waiting(why.clone())));
+                self.waiting = Some(why);
+            }
+            return;
+        }
+        self.stop_waiting();
+        let guarded =
+            self.phase == Phase::ActiveGuarded && judged.status != RemoteStatus::Stopped(StopCause::EndTimePassed);
+        let due = Due {
+            kind: ActionKind::Activate,
+            trigger: if guarded { Trigger::Guard } else { Trigger::Tick },
+            reason,
+            end_time: policy.day_end_on(now),
+            next: Phase::ActiveGuarded,
+        };
+        self.begin(now, policy, judged, row, due, effects);
+    }
+
+    /// Why an activation that is due may not be sent now, if so.
+    fn activation_waits(&mut self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
+        if policy.past_day_end(now) {
+            return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
+        }
+        let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
+        if let Some(until) = seen.and_then(|campaign| self.run_backoff.waits_until(now, campaign)) {
+            return Some(format!("the last run failed, the next attempt is at {}", until.format("%H:%M:%S")));
+        }
+        let contested_until = self.contest.activation_waits_until(policy).filter(|&until| until > now);
+        contested_until.map(|until| format!("it is contested, the next attempt is at {}", until.format("%H:%M:%S")))
+    }
+
+    fn stop_waiting(&mut self) {
+        self.waiting = None;
+    }
+
+    /// A row without a request: the state follows what is there already.
+    fn adopt(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        judged: &Judged,
+        next: Option<PhaseWord>,
+        reason: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        let phase = match next {
+            Some(PhaseWord::Idle) => Phase::Idle,
+            Some(PhaseWord::ActiveGuarded) => Phase::ActiveGuarded,
+            Some(PhaseWord::PausedGuarded) => Phase::PausedGuarded,
+            Some(PhaseWord::CoolingDown) | None => self.phase,
+        };
+        if phase == self.phase {
+            self.pay_end_time(now, policy, judged, effects);
+            return;
+        }
+        self.enter(now, phase, reason, effects);
+        if phase == Phase::ActiveGuarded {
+            self.end_time_owed = policy.adopt_sets_end_time && self.remote_end_time() == Some(&EndTime::Unset);
+        }
+        self.store(effects, false);
+        self.pay_end_time(now, policy, judged, effects);
+    }
+
+    /// Sets the end time that is owed, again at every tick until it is set. Nothing else waits for it.
+    fn pay_end_time(&mut self, now: DateTime<Utc>, policy: &Policy, judged: &Judged, effects: &mut Vec<Effect>) {
+        if !self.end_time_owed || self.end_time_underway.is_some() || self.progress != Progress::Settled {
+            return;
+        }
+        let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
+        let (trigger, reason, end_time) = match judged.status {
+            RemoteStatus::Stopped(StopCause::SwitchedOff) if promised_stopped => {
+                (Trigger::Recovery, "the end time of its last pause could not be set", now)
+            }
+            RemoteStatus::Running if self.phase == Phase::ActiveGuarded && !policy.past_day_end(now) => {
+                (Trigger::Tick, "it was adopted running without an end time", policy.day_end_on(now))
+            }
+            RemoteStatus::Running
+            | RemoteStatus::Stopped(_)
+            | RemoteStatus::Blocked { .. }
+            | RemoteStatus::Unknown { .. } => return,
+        };
+        let due = Due { kind: ActionKind::SetEndTime, trigger, reason: reason.to_owned(), end_time, next: self.phase };
+        self.send(now, policy, Some(judged), due, effects);
+    }
+
+    /// Begins an action; in observe mode journals it, where it differs from the last.
+    fn begin(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        judged: &Judged,
+        row: decision::Row,
+        due: Due,
+        effects: &mut Vec<Effect>,
+    ) {
+        match policy.mode {
+            Mode::Act => {
+                self.observed_only = None;
+                self.send(now, policy, Some(judged), due, effects);
+            }
+            Mode::Observe => {
+                if self.observed_only.replace((due.kind, row)) == Some((due.kind, row)) {
+                    return;
+                }
+                let news = ActionNews::ObservedOnly(due.reason.clone());
+                effects.push(Effect::Note(Note::Action { kind: due.kind, news }));
+                let action = self.new_action(now, Some(judged), due, Step::ObservedOnly);
+                self.action = Some(action);
+                self.store(effects, true);
+            }
+        }
+    }
+
+    /// Stores the action with the state that it leads to, then sends it.
+    fn send(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        judged: Option<&Judged>,
+        due: Due,
+        effects: &mut Vec<Effect>,
+    ) -> ActionId {
+        let next = due.next;
+        let action = self.new_action(now, judged, due, Step::Requested);
+        let (id, kind, end_time) = (action.id, action.kind, action.end_time);
+        let news = ActionNews::Requested(action.reason.clone());
+        effects.push(Effect::Note(Note::Action { kind, news }));
+        let reason = action.reason.clone();
+        self.enter(now, next, &reason, effects);
+        self.action = Some(action);
+        self.progress = Progress::InFlight;
+        match kind {
+            ActionKind::Activate => {
+                self.contest.activated(now);
+                self.end_time_owed = false;
+            }
+            ActionKind::Pause => self.end_time_underway = None,
+            ActionKind::SetEndTime => {}
+        }
+        self.store(effects, true);
+        let grid_point = policy.next_grid_point(now);
+        let valid_until = match kind {
+            ActionKind::Activate => Some(grid_point.min(policy.day_end_on(now))),
+            ActionKind::SetEndTime => Some(grid_point),
+            ActionKind::Pause => None,
+        };
+        effects.push(Effect::Send(Request { action: id, kind, end_time, valid_until }));
+        id
+    }
+
+    fn new_action(&mut self, now: DateTime<Utc>, judged: Option<&Judged>, due: Due, step: Step) -> Action {
+        let status = judged.map(|judged| judged.status.word());
+        Action {
+            id: ActionId(self.next_number()),
+            kind: due.kind,
+            trigger: due.trigger,
+            reason: due.reason,
+            spend: judged.and_then(|judged| judged.amount),
+            remaining_clicks: judged.and_then(|judged| judged.remaining),
+            remote_status: status.unwrap_or(crate::domain::remote::StatusWord::Unknown),
+            state_before: self.phase.word(),
+            state_after: if step == Step::ObservedOnly { self.phase.word() } else { due.next.word() },
+            end_time: due.end_time,
+            step,
+            late: false,
+            requested_at: now,
+            accepted_at: None,
+            confirmed_at: None,
+            failed_at: None,
+            error: None,
+        }
+    }
+
+    /// The answer to an action's requests.
+    pub(super) fn applied(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        id: ActionId,
+        outcome: Outcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(action) = self.action.as_mut().filter(|action| action.id == id && self.progress == Progress::InFlight)
+        else {
+            self.counters.stale_answers += 1;
+            return;
+        };
+        let kind = action.kind;
+        let news = match outcome {
+            Outcome::Accepted => {
+                action.step = Step::Accepted;
+                action.accepted_at = Some(now);
+                if kind == ActionKind::SetEndTime {
+                    // The answer to it is the campaign itself, with the end time as set.
+                    self.end_time_owed = false;
+                    self.finish(now, Ok(()), effects);
+                    return;
+                }
+                ActionNews::Accepted
+            }
+            Outcome::Unclear(reason) if kind != ActionKind::SetEndTime => {
+                action.error = Some(reason.clone());
+                ActionNews::Unclear(reason)
+            }
+            Outcome::Unclear(reason) | Outcome::Failed(reason) => {
+                self.finish(now, Err(reason), effects);
+                return;
+            }
+            Outcome::NotSent(reason) => {
+                self.finish_unsent(now, reason, effects);
+                return;
+            }
+        };
+        effects.push(Effect::Note(Note::Action { kind, news }));
+        if kind == ActionKind::Pause {
+            self.phase = Phase::CoolingDown { until: now + policy.cooldown };
+            self.end_time_owed = true;
+            self.end_time_underway = Some(id);
+            self.schedule(now, policy, now);
+        }
+        self.changed_at = Some(now);
+        self.progress = Progress::Awaiting(Awaiting::new(now, now + policy.confirm_within, policy));
+        self.store(effects, true);
+    }
+
+    /// It never left: TrafficStars has no part in it, so that no backoff follows.
+    fn finish_unsent(&mut self, now: DateTime<Utc>, reason: String, effects: &mut Vec<Effect>) {
+        let backoff = self.run_backoff.clone();
+        self.finish(now, Err(reason), effects);
+        self.run_backoff = backoff;
+    }
+
+    /// The end time that followed a pause.
+    pub(super) fn end_time_set(&mut self, id: ActionId, result: Result<(), String>, effects: &mut Vec<Effect>) {
+        if self.end_time_underway != Some(id) {
+            self.counters.stale_answers += 1;
+            return;
+        }
+        self.end_time_underway = None;
+        match result {
+            Ok(()) => {
+                self.end_time_owed = false;
+                self.store(effects, false);
+            }
+            Err(reason) => {
+                let news = ActionNews::EndTimeOwed(reason);
+                effects.push(Effect::Note(Note::Action { kind: ActionKind::Pause, news }));
+            }
+        }
+    }
+
+    /// Ends the promise as soon as no action is on its way.
+    pub(super) fn go_on_releasing(&mut self, now: DateTime<Utc>, policy: &Policy, effects: &mut Vec<Effect>) {
+        let Some(releasing) = self.releasing.filter(|_| self.progress == Progress::Settled) else { return };
+        let failure = match releasing {
+            Releasing::Settle => None,
+            Releasing::Pause if policy.mode == Mode::Observe => {
+                Some("it is in observe mode, in which nothing is sent: set its mode to act first".to_owned())
+            }
+            Releasing::Pause => {
+                let due =
+                    Due { trigger: Trigger::Operator, ..self.pause_due(now, policy, "an operator's order".to_owned()) };
+                let judged = self.observation.as_ref().map(|observation| Judged::new(observation, policy, now));
+                let id = self.send(now, policy, judged.as_ref(), due, effects);
+                self.releasing = Some(Releasing::Pausing(id));
+                return;
+            }
+            Releasing::Pausing(id) => {
+                let action = self.action.as_ref().filter(|action| action.id == id && action.step == Step::Failed);
+                action.map(|action| action.error.clone().unwrap_or_default())
+            }
+        };
+        if let Some(reason) = failure {
+            self.releasing = None;
+            effects.push(Effect::ReleaseRefused(reason));
+            return;
+        }
+        if self.phase.cooling_down_until().is_none_or(|until| until <= now) {
+            self.enter(now, Phase::Idle, "its generator was disabled", effects);
+        }
+        self.released = true;
+        self.store(effects, false);
+        effects.push(Effect::Released);
+    }
+
+    pub(super) fn enter(&mut self, now: DateTime<Utc>, phase: Phase, reason: &str, effects: &mut Vec<Effect>) {
+        let (from, to) = (self.phase.word(), phase.word());
+        self.phase = phase;
+        if from != to {
+            self.since = now;
+            effects.push(Effect::Note(Note::Transition { from, to, reason: reason.to_owned() }));
+        }
+    }
+
+    pub(super) fn store(&self, effects: &mut Vec<Effect>, with_entry: bool) {
+        let promise = Promise { phase: self.phase, since: self.since, end_time_owed: self.end_time_owed };
+        let entry = self.action.clone().filter(|_| with_entry);
+        effects.push(Effect::Store(Box::new(Record { promise, entry })));
+    }
+
+    /// The next tick: at the next point of the grid, or at the very end of the cool-down. A tick that began at
+    /// `asked_at` after that end has looked at it already.
+    pub(super) fn schedule(&mut self, now: DateTime<Utc>, policy: &Policy, asked_at: DateTime<Utc>) {
+        let grid_point = policy.next_grid_point(now);
+        let cooled_down_at = self.phase.cooling_down_until().filter(|&until| until > asked_at);
+        self.next_tick_at = cooled_down_at.map_or(grid_point, |until| until.max(now).min(grid_point));
+    }
+
+    /// It runs, nothing is promised, and that costs money nobody watches.
+    pub(super) fn raise_unguarded(&mut self, judged: &Judged, effects: &mut Vec<Effect>) {
+        let spent = judged.clicks == ClickLevel::UsedUp || judged.spend == SpendLevel::Reached;
+        let unguarded = judged.status == RemoteStatus::Running && self.phase == Phase::Idle && spent;
+        if unguarded && !self.unguarded {
+            effects.push(Effect::Note(Note::Unguarded));
+        }
+        self.unguarded = unguarded;
+    }
+
+    pub(super) fn ask(&mut self, now: DateTime<Utc>, reads_remote: bool) -> Question {
+        Question { operation: OperationId(self.next_number()), asked_at: now, reads_remote }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    fn remote_end_time(&self) -> Option<&EndTime> {
+        self.observation.as_ref()?.remote.as_ref().ok().map(|campaign| &campaign.end_time)
+    }
+}

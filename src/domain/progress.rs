@@ -1,0 +1,154 @@
+//! How far the last action got, and when a run that failed may be tried again (behaviour.md, "Sent is not done").
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::action::{Action, ActionKind};
+use super::policy::Policy;
+use super::remote::{EndTime, RemoteCampaign, RemoteFault, RemoteStatus};
+
+/// Where the last action stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Confirmed, failed, or there was none.
+    Settled,
+    /// Its request is on its way; the answer is still to come.
+    InFlight,
+    /// It was answered; a read has to show it.
+    Awaiting(Awaiting),
+}
+
+/// An answered action that no read has shown yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Awaiting {
+    /// A read sent before then proves nothing.
+    pub(super) since: DateTime<Utc>,
+    /// A read sent from then on that does not show it means that it failed.
+    pub(super) deadline: DateTime<Utc>,
+    /// When to read back next.
+    pub(super) read_back_at: DateTime<Utc>,
+    delay: Duration,
+}
+
+impl Awaiting {
+    /// The first read back comes after a thirtieth of the time allowed (1 s of 30 s), each next one after twice as long.
+    pub(super) fn new(now: DateTime<Utc>, deadline: DateTime<Utc>, policy: &Policy) -> Self {
+        let delay = (policy.confirm_within / 30).max(Duration::milliseconds(10));
+        Self { since: now, deadline, read_back_at: (now + delay).min(deadline.max(now)), delay }
+    }
+
+    /// The same, after a read that did not show it yet.
+    pub(super) fn again(self, now: DateTime<Utc>) -> Self {
+        let delay = self.delay * 2;
+        let earliest = now + self.delay;
+        Self { read_back_at: (now + delay).min(self.deadline.max(earliest)), delay, ..self }
+    }
+}
+
+/// What a read says about an action that waits for confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The read shows what was asked.
+    Shown,
+    /// The read shows the old state still, or could not tell; that is early enough to mean nothing.
+    NotYet,
+    /// It did not come about, in words.
+    Failed(String),
+}
+
+/// Holds a read that was sent at `asked_at` against an action.
+pub(super) fn verdict(
+    action: &Action,
+    awaiting: &Awaiting,
+    asked_at: DateTime<Utc>,
+    remote: &Result<RemoteCampaign, RemoteFault>,
+    status: &RemoteStatus,
+) -> Verdict {
+    if asked_at < awaiting.since {
+        return Verdict::NotYet;
+    }
+    let switched_off = remote.as_ref().is_ok_and(|campaign| campaign.active == Some(false));
+    let shown = match action.kind {
+        ActionKind::Activate => *status == RemoteStatus::Running,
+        ActionKind::Pause => switched_off || matches!(status, RemoteStatus::Stopped(_)),
+        ActionKind::SetEndTime => {
+            remote.as_ref().is_ok_and(|campaign| campaign.end_time == EndTime::At(action.end_time))
+        }
+    };
+    if shown {
+        return Verdict::Shown;
+    }
+    if let (ActionKind::Activate, RemoteStatus::Blocked { reason }) = (action.kind, status) {
+        return Verdict::Failed(format!("TrafficStars does not run it: {reason}"));
+    }
+    if asked_at < awaiting.deadline {
+        return Verdict::NotYet;
+    }
+    let seen = match status {
+        RemoteStatus::Unknown { reason, .. } => format!("it could not be read back: {reason}"),
+        RemoteStatus::Blocked { .. } | RemoteStatus::Stopped(_) | RemoteStatus::Running => {
+            format!("it is still {} after the time allowed for an effect to show", status.word().as_str())
+        }
+    };
+    Verdict::Failed(match &action.error {
+        Some(error) => format!("{seen} ({error})"),
+        None => seen,
+    })
+}
+
+/// The fields whose change makes a failed run worth another try at once. The end time is not among them: the attempt
+/// itself has set it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Looks {
+    active: Option<bool>,
+    status: Option<String>,
+    approved: Option<String>,
+    no_funds: bool,
+    archived: bool,
+}
+
+impl Looks {
+    fn of(campaign: &RemoteCampaign) -> Self {
+        Self {
+            active: campaign.active,
+            status: campaign.status.clone(),
+            approved: campaign.approved.clone(),
+            no_funds: campaign.no_funds,
+            archived: campaign.archived,
+        }
+    }
+}
+
+/// Spaces the attempts to run a campaign that fails to run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RunBackoff {
+    failures: usize,
+    not_before: Option<DateTime<Utc>>,
+    looks: Option<Looks>,
+}
+
+/// Minutes until the next attempt; the last one repeats.
+const RETRY_MINUTES: [i64; 5] = [1, 2, 4, 8, 15];
+
+impl RunBackoff {
+    /// A run failed; `seen` is the campaign as it was when the run was decided.
+    pub(super) fn failed(&mut self, now: DateTime<Utc>, seen: Option<&RemoteCampaign>) {
+        let minutes = RETRY_MINUTES.get(self.failures).or(RETRY_MINUTES.last()).copied().unwrap_or(15);
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = Some(now + Duration::minutes(minutes));
+        self.looks = seen.map(Looks::of);
+    }
+
+    /// A run came about.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Until when the next attempt waits; a campaign that looks otherwise than it did is tried at once.
+    pub(super) fn waits_until(&mut self, now: DateTime<Utc>, seen: &RemoteCampaign) -> Option<DateTime<Utc>> {
+        if self.looks.as_ref().is_some_and(|looks| *looks != Looks::of(seen)) {
+            self.not_before = None;
+            self.looks = None;
+        }
+        self.not_before.filter(|&at| at > now)
+    }
+}
