@@ -1,2 +1,5 @@
 //! x
+pub mod board;
+pub mod clock;
+pub mod control;
 pub mod domain;

@@ -1,0 +1,463 @@
+//! One campaign's actor: owns its state machine and its timer, and carries the machine's effects out in their order.
+//!
+//! Deliberately absent: decisions. The machine decides; this file asks, stores, sends, publishes.
+
+mod observe;
+mod status;
+
+pub(crate) use self::status::without_actor;
+
+use std::collections::VecDeque;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use self::observe::Reading;
+use super::database::{ReadTick, Save, SaveSpend};
+use super::supervisor::{Died, ReleaseEnded};
+use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus};
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::domain::action::{ActionId, ActionKind, Outcome};
+use crate::domain::event::{Effect, Event, Note, Record, Request};
+use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::machine::Machine;
+use crate::domain::policy::{Policy, PolicyNumbers};
+use crate::domain::status::Handling;
+use crate::store::{CampaignRow, Entry, JournalId, StoredCampaign, StoredPromise};
+use crate::trafficstar::budget::Urgency;
+
+/// The database, as far as a campaign actor needs it.
+#[derive(Debug, Clone)]
+pub struct DatabasePort {
+    /// Reads the facts of a tick.
+    pub read_tick: Recipient<ReadTick>,
+    /// Stores a promise and an entry.
+    pub save: Recipient<Save>,
+    /// Stores a spend.
+    pub save_spend: Recipient<SaveSpend>,
+}
+
+/// TrafficStars, as far as a campaign actor needs it.
+#[derive(Debug, Clone)]
+pub struct RemotePort {
+    /// Reads a campaign.
+    pub read_status: Recipient<ReadStatus>,
+    /// Reads today's spend from the reports.
+    pub read_spend: Recipient<ReadSpend>,
+    /// Changes a campaign.
+    pub change: Recipient<Change>,
+}
+
+/// The supervisor, as far as a campaign actor needs it.
+#[derive(Debug, Clone)]
+pub struct SupervisorPort {
+    /// Hears of an actor's end.
+    pub died: Recipient<Died>,
+    /// Hears how a release ended.
+    pub release_ended: Recipient<ReleaseEnded>,
+}
+
+/// Whom and what every campaign actor works with.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The time.
+    pub clock: Clock,
+    /// Where status is published.
+    pub board: Board,
+    /// The numbers that a row may override.
+    pub defaults: PolicyNumbers,
+    /// The database.
+    pub database: DatabasePort,
+    /// TrafficStars.
+    pub remote: RemotePort,
+    /// The supervisor.
+    pub supervisor: SupervisorPort,
+}
+
+/// Which actor of a campaign this is, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incarnation {
+    /// Counts every actor that was built for the campaign.
+    pub number: u64,
+    /// Counts those that died.
+    pub deaths: u64,
+}
+
+/// Tells the supervisor that its actor is gone, whatever the way: a panic drops it like an orderly stop does.
+#[derive(Debug)]
+pub struct DeathNotice {
+    campaign: CampaignId,
+    incarnation: u64,
+    supervisor: Recipient<Died>,
+}
+
+impl Drop for DeathNotice {
+    fn drop(&mut self) {
+        self.supervisor.do_send(Died { campaign: self.campaign, incarnation: self.incarnation });
+    }
+}
+
+/// Ends the promise: the generator was disabled.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Release {
+    /// Whether to pause the campaign first.
+    pub pause: bool,
+}
+
+/// Begins nothing new, and answers when nothing is on its way any more: the program shuts down.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Finish;
+
+/// The actor.
+#[derive(Debug)]
+pub struct CampaignActor {
+    surroundings: Surroundings,
+    row: CampaignRow,
+    policy: Policy,
+    machine: Machine,
+    incarnation: Incarnation,
+    /// Effects that wait for the one before them.
+    outbox: VecDeque<Effect>,
+    /// Records that are not stored yet, the oldest first. While the database is away they wait here.
+    unstored: VecDeque<Record>,
+    storing: bool,
+    /// The journal entry of the newest stored action.
+    entry: Option<(ActionId, JournalId)>,
+    stored: Option<StoredPromise>,
+    timer: Option<SpawnHandle>,
+    finishers: Vec<oneshot::Sender<()>>,
+    finishing: bool,
+    handling: Option<Handling>,
+    last_tick: Option<LastTick>,
+    last_error: Option<String>,
+    _death_notice: DeathNotice,
+}
+
+/// When the last tick was completed, and how long it took.
+#[derive(Debug, Clone, Copy)]
+struct LastTick {
+    at: chrono::DateTime<chrono::Utc>,
+    took_ms: u64,
+}
+
+impl CampaignActor {
+    /// An actor for a row, standing where the stored promise says; a row whose generator was just enabled starts there
+    /// as well, since a promise ends when its generator is disabled.
+    #[must_use]
+    pub fn new(
+        surroundings: Surroundings,
+        row: CampaignRow,
+        policy: Policy,
+        stored: Option<StoredCampaign>,
+        incarnation: Incarnation,
+    ) -> Self {
+        let (stored, unfinished) = stored.map_or((None, None), |stored| (stored.promise, stored.unfinished));
+        let entry = unfinished.as_ref().map(|(id, action)| (action.id, *id));
+        let promise = stored.as_ref().map(|stored| stored.promise);
+        let machine = Machine::new(surroundings.clock.now(), &policy, promise, unfinished.map(|(_, action)| action));
+        let death_notice = DeathNotice {
+            campaign: row.id,
+            incarnation: incarnation.number,
+            supervisor: surroundings.supervisor.died.clone(),
+        };
+        Self {
+            surroundings,
+            row,
+            policy,
+            machine,
+            incarnation,
+            outbox: VecDeque::new(),
+            unstored: VecDeque::new(),
+            storing: false,
+            entry,
+            stored,
+            timer: None,
+            finishers: Vec::new(),
+            finishing: false,
+            handling: None,
+            last_tick: None,
+            last_error: None,
+            _death_notice: death_notice,
+        }
+    }
+
+    /// Publishes what is known of the campaign.
+    pub fn publish(&self) {
+        self.surroundings.board.publish_campaign(self.status());
+    }
+
+    fn step(&mut self, ctx: &mut Context<Self>, event: Event) {
+        let effects = self.machine.step(self.surroundings.clock.now(), &self.policy, event);
+        self.outbox.extend(effects);
+        self.go_on(ctx);
+    }
+
+    /// Carries effects out until one has to be waited for.
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
+        while !self.storing
+            && let Some(effect) = self.outbox.pop_front()
+        {
+            match effect {
+                Effect::Store(record) => {
+                    self.remember(*record);
+                    self.store_next(ctx);
+                }
+                Effect::Send(request) => self.send(ctx, request),
+                Effect::Observe { operation, read_remote } => {
+                    self.begin("tick");
+                    let observe = observe::observe(self.question(), read_remote);
+                    let asked_at = self.surroundings.clock.now();
+                    ctx.spawn(observe.into_actor(self).map(move |reading, actor, ctx| {
+                        actor.observed(ctx, operation, asked_at, reading);
+                    }));
+                }
+                Effect::ReadBack { operation } => {
+                    let question = self.question();
+                    let read = async move { observe::read_status(&question).await };
+                    ctx.spawn(read.into_actor(self).map(move |remote, actor, ctx| {
+                        actor.step(ctx, Event::ReadBack { operation, remote: remote.map(Box::new) });
+                    }));
+                }
+                Effect::Note(note) => self.tell(&note),
+                Effect::Released => self.end_release(ctx, Ok(())),
+                Effect::ReleaseRefused(reason) => self.end_release(ctx, Err(reason)),
+            }
+        }
+        self.publish();
+        self.arm(ctx);
+        self.answer_finishers();
+    }
+
+    fn begin(&mut self, what: &str) {
+        self.handling = Some(Handling { what: what.to_owned(), since: self.surroundings.clock.now() });
+        self.publish();
+    }
+
+    fn observed(
+        &mut self,
+        ctx: &mut Context<Self>,
+        operation: crate::domain::event::OperationId,
+        asked_at: chrono::DateTime<chrono::Utc>,
+        reading: Reading,
+    ) {
+        let now = self.surroundings.clock.now();
+        let took_ms = now.signed_duration_since(asked_at).num_milliseconds();
+        self.last_tick = Some(LastTick { at: now, took_ms: u64::try_from(took_ms).unwrap_or(0) });
+        self.handling = None;
+        let error = reading.error();
+        if let Some(error) = error.as_deref().filter(|error| self.last_error.as_deref() != Some(*error)) {
+            tracing::warn!(campaign = %self.row.id, name = self.row.name, "{error}");
+        }
+        self.last_error = error;
+        if let Some(row) = reading.row {
+            if !row.generator_enabled || row.trafficstar_id != self.row.trafficstar_id {
+                // The supervisor sees it too, a moment later; nothing may be sent until then.
+                self.step(ctx, Event::Release { pause: false });
+            } else {
+                self.row = row;
+            }
+        }
+        self.policy = reading.policy;
+        // What could not be stored while the database was away may be storable now.
+        self.store_next(ctx);
+        self.step(ctx, Event::Observed { operation, observation: Box::new(reading.observation) });
+    }
+
+    /// Queues a record. One that an unstored, older one of the same action makes superfluous takes its place.
+    fn remember(&mut self, record: Record) {
+        let action = |record: &Record| record.entry.as_ref().map(|action| action.id);
+        if self.unstored.back().is_some_and(|last| action(last) == action(&record)) {
+            self.unstored.pop_back();
+        }
+        self.unstored.push_back(record);
+    }
+
+    /// Stores the oldest record that is not stored yet; the effects behind it wait for it.
+    fn store_next(&mut self, ctx: &mut Context<Self>) {
+        if self.storing {
+            return;
+        }
+        let Some(record) = self.unstored.front() else { return };
+        let action = record.entry.as_ref().map(|action| action.id);
+        let id = self.entry.filter(|(stored, _)| Some(*stored) == action).map(|(_, id)| id);
+        let entry = record.entry.clone().map(|action| Entry { id, action, by: None });
+        let message =
+            Save(crate::store::Record { campaign: self.row.id, remote: self.row.trafficstar_id, promise: record.promise, entry });
+        let promise = record.promise;
+        self.storing = true;
+        let save = self.surroundings.database.save.send(message);
+        ctx.spawn(save.into_actor(self).map(move |answer, actor, ctx| {
+            actor.storing = false;
+            match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
+                Ok(id) => {
+                    actor.entry = action.zip(id).or(actor.entry);
+                    actor.stored = Some(StoredPromise { promise, stored_at: actor.surroundings.clock.now() });
+                    actor.unstored.pop_front();
+                    actor.store_next(ctx);
+                }
+                Err(reason) => actor.not_stored(ctx, &reason),
+            }
+            actor.go_on(ctx);
+        }));
+    }
+
+    /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
+    fn not_stored(&mut self, ctx: &mut Context<Self>, reason: &str) {
+        tracing::error!(campaign = %self.row.id, name = self.row.name, reason, "the promise could not be stored; it is kept in memory");
+        let Some(Effect::Send(request)) = self.outbox.front().cloned() else { return };
+        let now = self.surroundings.clock.now();
+        let event = if request.kind == ActionKind::Pause {
+            for action in self.unstored.iter_mut().filter_map(|record| record.entry.as_mut()) {
+                action.late |= action.id == request.action;
+            }
+            Event::SentUnstored { action: request.action }
+        } else {
+            self.outbox.pop_front();
+            let outcome = Outcome::NotSent(format!("its journal entry could not be stored: {reason}"));
+            Event::Applied { action: request.action, outcome }
+        };
+        let effects = self.machine.step(now, &self.policy, event);
+        // What follows is stored with the next tick: asking a database that is away again at once would not end.
+        for effect in effects {
+            match effect {
+                Effect::Store(record) => self.remember(*record),
+                other => self.outbox.push_back(other),
+            }
+        }
+        self.arm(ctx);
+    }
+
+    fn send(&mut self, ctx: &mut Context<Self>, request: Request) {
+        // The state that is published is the one that was stored, and it is there before the request leaves.
+        self.publish();
+        let kind = match request.kind {
+            ActionKind::Activate => ChangeKind::Activate { end_time: request.end_time },
+            ActionKind::Pause => ChangeKind::Pause,
+            ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time: request.end_time },
+        };
+        let change = self.change(kind, request.valid_until);
+        ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
+            let accepted_pause = request.kind == ActionKind::Pause && outcome == Outcome::Accepted;
+            actor.step(ctx, Event::Applied { action: request.action, outcome });
+            if accepted_pause {
+                actor.set_end_time_after_pause(ctx, request);
+            }
+        }));
+    }
+
+    fn set_end_time_after_pause(&mut self, ctx: &mut Context<Self>, request: Request) {
+        let valid_until = self.policy.next_grid_point(self.surroundings.clock.now());
+        let kind = ChangeKind::SetEndTime { end_time: request.end_time };
+        let change = self.change(kind, Some(valid_until));
+        ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
+            let result = match outcome {
+                Outcome::Accepted => Ok(()),
+                Outcome::Unclear(reason) | Outcome::Failed(reason) | Outcome::NotSent(reason) => Err(reason),
+            };
+            actor.step(ctx, Event::EndTimeSet { action: request.action, result });
+        }));
+    }
+
+    fn change(
+        &self,
+        kind: ChangeKind,
+        valid_until: Option<chrono::DateTime<chrono::Utc>>,
+    ) -> impl Future<Output = Outcome> + 'static {
+        let change = Change { remote: self.row.trafficstar_id, kind, valid_until };
+        let sent = self.surroundings.remote.change.send(change);
+        // Whether it left cannot be known then: reading back tells.
+        async move { sent.await.unwrap_or_else(|gone| Outcome::Unclear(format!("the TrafficStar client is gone: {gone}"))) }
+    }
+
+    fn question(&self) -> observe::Question {
+        observe::Question {
+            surroundings: self.surroundings.clone(),
+            campaign: self.row.id,
+            remote: self.row.trafficstar_id,
+            policy: self.policy.clone(),
+            urgency: Urgency::ReadBack,
+        }
+    }
+
+    fn tell(&self, note: &Note) {
+        let (campaign, name) = (self.row.id, &self.row.name);
+        if note.is_warning() {
+            tracing::warn!(%campaign, name, "{note}");
+        } else {
+            tracing::info!(%campaign, name, "{note}");
+        }
+    }
+
+    fn end_release(&mut self, ctx: &mut Context<Self>, result: Result<(), String>) {
+        let released = result.is_ok();
+        let message = ReleaseEnded { campaign: self.row.id, incarnation: self.incarnation.number, result };
+        self.surroundings.supervisor.release_ended.do_send(message);
+        if released {
+            ctx.stop();
+        }
+    }
+
+    /// Sets the timer to the machine's next wake. Nothing is begun while the program shuts down.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let Some(at) = self.machine.next_wake().filter(|_| !self.finishing) else { return };
+        let wait = at.signed_duration_since(self.surroundings.clock.now()).to_std().unwrap_or_default();
+        self.timer = Some(ctx.run_later(wait, |actor, ctx| {
+            actor.timer = None;
+            actor.step(ctx, Event::Wake);
+        }));
+    }
+
+    fn answer_finishers(&mut self) {
+        let busy = self.machine.is_action_in_flight() || self.storing || !self.outbox.is_empty();
+        if self.finishing && !busy {
+            for finisher in self.finishers.drain(..) {
+                // The supervisor may have given up waiting.
+                let _ = finisher.send(());
+            }
+        }
+    }
+
+    /// The campaign's id at TrafficStars.
+    #[must_use]
+    pub const fn remote_id(&self) -> RemoteId {
+        self.row.trafficstar_id
+    }
+}
+
+impl Actor for CampaignActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.arm(ctx);
+    }
+}
+
+impl Handler<Release> for CampaignActor {
+    type Result = ();
+
+    fn handle(&mut self, Release { pause }: Release, ctx: &mut Self::Context) {
+        self.step(ctx, Event::Release { pause });
+    }
+}
+
+impl Handler<Finish> for CampaignActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Finish: Finish, ctx: &mut Self::Context) -> Self::Result {
+        let (done, answer) = oneshot::channel();
+        self.finishing = true;
+        self.finishers.push(done);
+        self.arm(ctx);
+        self.answer_finishers();
+        Box::pin(async move {
+            // An actor that died meanwhile has nothing on its way either.
+            let _ = answer.await;
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! What one campaign actor publishes.
+
+use super::CampaignActor;
+use crate::domain::action::Action;
+use crate::domain::facts::{Clicks, Observation};
+use crate::domain::phase::Phase;
+use crate::domain::remote::{EndTime, judge};
+use crate::domain::status::{
+    ActionStatus, ActorStatus, CampaignStatus, Liveness, Observed, Ordered, StoredStatus,
+};
+use crate::store::{CampaignRow, StoredPromise};
+
+impl CampaignActor {
+    pub(super) fn status(&self) -> CampaignStatus {
+        let counters = self.machine.counters();
+        let observed = self.machine.observation().map(observed).unwrap_or_default();
+        CampaignStatus {
+            state: self.machine.phase().word(),
+            since: self.machine.since(),
+            cooling_down_until: self.machine.phase().cooling_down_until(),
+            next_tick_at: Some(self.machine.next_tick_at()),
+            high_spend: self.machine.high_spend(),
+            contested: self.machine.contested(),
+            unguarded: self.machine.unguarded(),
+            blocked: self.machine.blocked().map(str::to_owned),
+            ordered: Ordered { generator_enabled: true, mode: self.policy.mode, hold: None },
+            observed,
+            action: self.machine.action().map(action),
+            stored: self.stored.as_ref().map(stored),
+            actor: Some(ActorStatus {
+                status: Liveness::Running,
+                incarnation: self.incarnation.number,
+                restarts: self.incarnation.deaths,
+                ticks: counters.ticks,
+                skipped_ticks: counters.skipped_ticks,
+                last_tick_at: self.last_tick.map(|tick| tick.at),
+                last_tick_ms: self.last_tick.map(|tick| tick.took_ms),
+                handling: self.handling.clone(),
+            }),
+            last_error: self.last_error.clone(),
+            ..without_actor(&self.row, self.policy.mode, self.stored.as_ref(), self.machine.since())
+        }
+    }
+}
+
+/// A campaign without an actor: its generator is disabled.
+pub(crate) fn without_actor(
+    row: &CampaignRow,
+    mode: crate::domain::policy::Mode,
+    promise: Option<&StoredPromise>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> CampaignStatus {
+    let phase = promise.map_or(Phase::Idle, |stored| stored.promise.phase);
+    CampaignStatus {
+        id: row.id,
+        name: row.name.clone(),
+        trafficstar_id: row.trafficstar_id,
+        state: phase.word(),
+        since: promise.map_or(now, |stored| stored.promise.since),
+        cooling_down_until: phase.cooling_down_until(),
+        next_tick_at: None,
+        high_spend: false,
+        contested: false,
+        unguarded: false,
+        blocked: None,
+        ordered: Ordered { generator_enabled: row.generator_enabled, mode, hold: None },
+        observed: Observed::default(),
+        action: None,
+        stored: promise.map(stored),
+        actor: None,
+        last_error: None,
+    }
+}
+
+fn stored(stored: &StoredPromise) -> StoredStatus {
+    StoredStatus { state: stored.promise.phase.word(), at: stored.stored_at }
+}
+
+fn observed(observation: &Observation) -> Observed {
+    let Observation { remote, remote_at, spend, clicks } = observation;
+    let campaign = remote.as_ref().ok();
+    let spend = spend.as_ref().ok();
+    Observed {
+        status: Some(judge(remote, *remote_at).word()),
+        remote_status: campaign.and_then(|campaign| campaign.status.clone()),
+        remote_active: campaign.and_then(|campaign| campaign.active),
+        schedule_end_time: campaign.and_then(|campaign| match &campaign.end_time {
+            EndTime::Unset => None,
+            EndTime::At(at) => Some(at.format("%Y-%m-%d %H:%M:%S").to_string()),
+            EndTime::Unreadable(text) => Some(text.clone()),
+        }),
+        status_at: Some(*remote_at),
+        spend: spend.map(|spend| spend.amount),
+        spend_source: spend.map(|spend| spend.source),
+        spend_day: spend.map(|spend| spend.day),
+        spend_at: spend.map(|spend| spend.at),
+        remaining_clicks: clicks.as_ref().ok().map(|clicks| Clicks(clicks.count.0)),
+        clicks_at: clicks.as_ref().ok().map(|clicks| clicks.at),
+    }
+}
+
+fn action(action: &Action) -> ActionStatus {
+    ActionStatus {
+        kind: action.kind,
+        step: action.step,
+        reason: action.reason.clone(),
+        requested_at: action.requested_at,
+        accepted_at: action.accepted_at,
+        confirmed_at: action.confirmed_at,
+        error: action.error.clone(),
+    }
+}

@@ -1,0 +1,240 @@
+//! The one actor through which every campaign actor reaches the store.
+//!
+//! It gathers what is asked together: all who tick now are read by one query, and the spends of a sweep are stored in
+//! one transaction off the decisions' path.
+
+use actix::prelude::*;
+use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::domain::facts::CampaignId;
+use crate::domain::status::DatabaseStatus;
+use crate::error_chain::in_full;
+use crate::store::{
+    CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredPromise, TickReading,
+};
+
+/// Whoever asks within this time is read together.
+const GATHER_READS: Duration = Duration::from_millis(5);
+/// Spends that come within this time are stored together.
+const GATHER_SPENDS: Duration = Duration::from_millis(250);
+
+/// An answer, or in words why there is none.
+pub type Answer<T> = Result<T, String>;
+
+/// Reads one campaign's row, clicks and spend history for a tick; `None` where there is no such row.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Answer<Option<TickReading>>")]
+pub struct ReadTick(pub CampaignId);
+
+/// Stores a promise and a journal entry in one transaction. Answered when it is durable.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Answer<Option<JournalId>>")]
+pub struct Save(pub Record);
+
+/// Stores a spend that the API gave, soon.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct SaveSpend(pub SpendRow);
+
+/// Reads all rows of `campaigns`, and every promise.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Answer<Rows>")]
+pub struct ReadRows;
+
+/// The answer to [`ReadRows`].
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// Every row of `campaigns`.
+    pub campaigns: Vec<CampaignRow>,
+    /// The promises of those that have one.
+    pub promises: HashMap<CampaignId, StoredPromise>,
+}
+
+/// Reads what a campaign's actor has to be built from.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Answer<Option<StoredCampaign>>")]
+pub struct ReadStored(pub CampaignId);
+
+/// Enables or disables a generator; `false` where there is no such row.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Answer<bool>")]
+pub struct SetGeneratorEnabled {
+    /// Which campaign.
+    pub campaign: CampaignId,
+    /// Whether it is guarded from now on.
+    pub enabled: bool,
+}
+
+/// Stores the spends that still wait. Answered when that is done.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Flush;
+
+/// The database actor.
+#[derive(Debug)]
+pub struct DatabaseActor {
+    store: Store,
+    board: Board,
+    clock: Clock,
+    readers: Vec<(CampaignId, oneshot::Sender<Answer<Option<TickReading>>>)>,
+    spends: Vec<SpendRow>,
+}
+
+impl DatabaseActor {
+    /// An actor over an open, migrated store.
+    #[must_use]
+    pub const fn new(store: Store, board: Board, clock: Clock) -> Self {
+        Self { store, board, clock, readers: Vec::new(), spends: Vec::new() }
+    }
+
+    fn desk(&self) -> Desk {
+        Desk { store: self.store.clone(), board: self.board.clone(), clock: self.clock.clone() }
+    }
+
+    fn read_gathered(&mut self) -> impl Future<Output = ()> + 'static {
+        let readers = std::mem::take(&mut self.readers);
+        let desk = self.desk();
+        async move {
+            let ids = readers.iter().map(|(id, _)| *id).collect();
+            let now = desk.now();
+            let mut readings = desk.report(desk.store.tick_readings(ids, now.date_naive(), now).await);
+            for (id, reply) in readers {
+                let answer = match &mut readings {
+                    Ok(readings) => Ok(readings.remove(&id)),
+                    Err(reason) => Err(reason.clone()),
+                };
+                // Whoever asked may be gone.
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    fn save_gathered(&mut self) -> impl Future<Output = ()> + 'static {
+        let spends = std::mem::take(&mut self.spends);
+        let desk = self.desk();
+        async move {
+            if spends.is_empty() {
+                return;
+            }
+            if let Err(reason) = desk.report(desk.store.save_spends(spends).await) {
+                tracing::warn!(reason, "spends could not be stored: the next tick brings newer ones");
+            }
+        }
+    }
+}
+
+/// What an operation under way needs of the actor.
+#[derive(Debug, Clone)]
+struct Desk {
+    store: Store,
+    board: Board,
+    clock: Clock,
+}
+
+impl Desk {
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Publishes how the operation went, and puts its failure into words.
+    fn report<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
+        let answer = result.map_err(|error| in_full(&error));
+        let last_error = answer.as_ref().err().cloned();
+        self.board.publish_database(DatabaseStatus { kind: self.store.kind().to_owned(), last_error });
+        answer
+    }
+}
+
+impl Actor for DatabaseActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        self.board.publish_database(DatabaseStatus { kind: self.store.kind().to_owned(), last_error: None });
+    }
+}
+
+impl Handler<ReadTick> for DatabaseActor {
+    type Result = ResponseFuture<Answer<Option<TickReading>>>;
+
+    fn handle(&mut self, ReadTick(id): ReadTick, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        self.readers.push((id, reply));
+        if self.readers.len() == 1 {
+            ctx.run_later(GATHER_READS, |actor, ctx| {
+                let read = actor.read_gathered();
+                ctx.spawn(read.into_actor(actor));
+            });
+        }
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err("the database actor died over this read".to_owned())) })
+    }
+}
+
+impl Handler<Save> for DatabaseActor {
+    type Result = ResponseFuture<Answer<Option<JournalId>>>;
+
+    fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk();
+        Box::pin(async move { desk.report(desk.store.save(record, desk.now()).await) })
+    }
+}
+
+impl Handler<SaveSpend> for DatabaseActor {
+    type Result = ();
+
+    fn handle(&mut self, SaveSpend(row): SaveSpend, ctx: &mut Self::Context) {
+        self.spends.push(row);
+        if self.spends.len() == 1 {
+            ctx.run_later(GATHER_SPENDS, |actor, ctx| {
+                let save = actor.save_gathered();
+                ctx.spawn(save.into_actor(actor));
+            });
+        }
+    }
+}
+
+impl Handler<Flush> for DatabaseActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Flush: Flush, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.save_gathered())
+    }
+}
+
+impl Handler<ReadRows> for DatabaseActor {
+    type Result = ResponseFuture<Answer<Rows>>;
+
+    fn handle(&mut self, ReadRows: ReadRows, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk();
+        Box::pin(async move {
+            let campaigns = desk.report(desk.store.campaigns().await)?;
+            let promises = desk.report(desk.store.stored_promises().await)?;
+            Ok(Rows { campaigns, promises })
+        })
+    }
+}
+
+impl Handler<ReadStored> for DatabaseActor {
+    type Result = ResponseFuture<Answer<Option<StoredCampaign>>>;
+
+    fn handle(&mut self, ReadStored(id): ReadStored, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk();
+        Box::pin(async move { desk.report(desk.store.stored_campaign(id).await) })
+    }
+}
+
+impl Handler<SetGeneratorEnabled> for DatabaseActor {
+    type Result = ResponseFuture<Answer<bool>>;
+
+    fn handle(&mut self, message: SetGeneratorEnabled, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk();
+        Box::pin(async move {
+            let SetGeneratorEnabled { campaign, enabled } = message;
+            desk.report(desk.store.set_generator_enabled(campaign, enabled, desk.now()).await)
+        })
+    }
+}

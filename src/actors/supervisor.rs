@@ -1,0 +1,303 @@
+//! Spawns and stops one campaign actor per generator-enabled campaign as rows come and go, and builds one that died anew.
+//!
+//! A sync compares the rows with the actors: at every point of the grid, so that a new row is guarded within one tick,
+//! and after every command. Deliberately absent: anything about one campaign's decisions.
+
+mod orders;
+mod sync;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix::prelude::*;
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+
+pub use self::orders::CarryOut;
+use super::campaign::{CampaignActor, DatabasePort, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings};
+use super::database::{Answer, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled};
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::control::{Campaign, Refusal};
+use crate::domain::facts::CampaignId;
+use crate::domain::policy::Policy;
+use crate::domain::status::{Liveness, SupervisorStatus};
+use crate::store::{CampaignRow, StoredCampaign};
+
+/// How long the first rebirth waits; each further one twice as long.
+const FIRST_REST: Duration = Duration::from_secs(1);
+/// No rebirth waits longer.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+/// An actor that lived this long had no part in the deaths before it.
+const LONG_LIFE: chrono::Duration = chrono::Duration::minutes(10);
+/// How long the end of the program waits for what is on its way: longer than a request may take.
+const FINISH_WITHIN: Duration = Duration::from_secs(30);
+
+/// An actor is gone, whatever the way.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Died {
+    /// Whose.
+    pub campaign: CampaignId,
+    /// Which one: news of an older one is no news.
+    pub incarnation: u64,
+}
+
+/// A release came to its end: the promise has ended, or the pause before it failed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ReleaseEnded {
+    /// Whose.
+    pub campaign: CampaignId,
+    /// Which actor says so.
+    pub incarnation: u64,
+    /// Why it stays guarded, if so.
+    pub result: Result<(), String>,
+}
+
+/// Answered when a sync that began after this has ended.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SyncNow;
+
+/// Begins nothing new; answered when nothing is on its way any more, or after a bound.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Shutdown;
+
+/// The database, as far as the supervisor needs it.
+#[derive(Debug, Clone)]
+pub struct RowsPort {
+    /// Reads every row and promise.
+    pub read_rows: Recipient<ReadRows>,
+    /// Reads what an actor is built from.
+    pub read_stored: Recipient<ReadStored>,
+    /// Ends promises of disabled campaigns.
+    pub save: Recipient<Save>,
+    /// Enables and disables.
+    pub set_generator_enabled: Recipient<SetGeneratorEnabled>,
+}
+
+/// Where an order's answer goes.
+type Reply = oneshot::Sender<Result<Campaign, Refusal>>;
+
+/// Where a campaign's actor stands.
+#[derive(Debug)]
+enum Stage {
+    /// What it is built from is being read.
+    Building,
+    /// It lives.
+    Alive(Addr<CampaignActor>),
+    /// It lives, and ends its promise.
+    Releasing(Addr<CampaignActor>),
+    /// It has ended its promise; its row is being disabled.
+    Leaving,
+    /// It died, or could not be built, and is built anew after a rest.
+    Resting,
+}
+
+/// One campaign that has an actor, or should have one.
+#[derive(Debug)]
+struct Slot {
+    row: CampaignRow,
+    stage: Stage,
+    incarnation: Incarnation,
+    born_at: DateTime<Utc>,
+    /// Deaths in a row, none of them after a long life.
+    deaths_in_a_row: u32,
+    /// Orders that wait for its release.
+    release_replies: Vec<Reply>,
+}
+
+/// The supervisor.
+#[derive(Debug)]
+pub struct Supervisor {
+    clock: Clock,
+    board: Board,
+    defaults: Policy,
+    database: DatabasePort,
+    rows: RowsPort,
+    remote: RemotePort,
+    slots: BTreeMap<CampaignId, Slot>,
+    restarts: u64,
+    last_sync_at: Option<DateTime<Utc>>,
+    /// The rows of the last sync.
+    last_rows: BTreeMap<CampaignId, CampaignRow>,
+    syncing: bool,
+    sync_timer: Option<SpawnHandle>,
+    /// Those who wait for the sync under way, and for the one after it.
+    sync_waiters: [Vec<oneshot::Sender<()>>; 2],
+    stopping: bool,
+}
+
+impl Supervisor {
+    /// A supervisor without actors; it syncs once it is started.
+    #[must_use]
+    pub fn new(clock: Clock, board: Board, defaults: Policy, database: DatabasePort, rows: RowsPort, remote: RemotePort) -> Self {
+        Self {
+            clock,
+            board,
+            defaults,
+            database,
+            rows,
+            remote,
+            slots: BTreeMap::new(),
+            restarts: 0,
+            last_sync_at: None,
+            last_rows: BTreeMap::new(),
+            syncing: false,
+            sync_timer: None,
+            sync_waiters: [Vec::new(), Vec::new()],
+            stopping: false,
+        }
+    }
+
+    fn surroundings(&self, ctx: &Context<Self>) -> Surroundings {
+        let supervisor = ctx.address();
+        Surroundings {
+            clock: self.clock.clone(),
+            board: self.board.clone(),
+            defaults: (*self.defaults).clone(),
+            database: self.database.clone(),
+            remote: self.remote.clone(),
+            supervisor: SupervisorPort { died: supervisor.clone().recipient(), release_ended: supervisor.recipient() },
+        }
+    }
+
+    fn publish(&self) {
+        self.board.publish_supervisor(SupervisorStatus {
+            campaigns: self.slots.len() as u64,
+            restarts: self.restarts,
+            last_sync_at: self.last_sync_at,
+        });
+    }
+
+    /// Reads what an actor is built from; [`Supervisor::built`] goes on.
+    fn build(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        slot.stage = Stage::Building;
+        slot.incarnation.number += 1;
+        let incarnation = slot.incarnation.number;
+        let read = self.rows.read_stored.send(ReadStored(id));
+        ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
+            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+            actor.built(ctx, id, incarnation, answer);
+        }));
+    }
+
+    fn built(&mut self, ctx: &mut Context<Self>, id: CampaignId, incarnation: u64, stored: Answer<Option<StoredCampaign>>) {
+        let surroundings = self.surroundings(ctx);
+        let now = self.clock.now();
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.incarnation.number == incarnation) else { return };
+        if self.stopping {
+            return;
+        }
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(reason) => {
+                tracing::error!(campaign = %id, name = slot.row.name, reason, "its actor cannot be built: what it promised cannot be read");
+                self.rest(ctx, id);
+                return;
+            }
+        };
+        // Bad overrides are the first tick's to report; until they are right, the defaults can only stop it.
+        let policy = slot.row.policy(&self.defaults).unwrap_or_else(|_| self.defaults.clone());
+        let actor = CampaignActor::new(surroundings, slot.row.clone(), policy, stored, slot.incarnation);
+        actor.publish();
+        slot.born_at = now;
+        slot.stage = Stage::Alive(actor.start());
+        self.finish_sync(ctx);
+    }
+
+    /// An actor is gone against everybody's will.
+    fn bury(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
+        let now = self.clock.now();
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        if now.signed_duration_since(slot.born_at) >= LONG_LIFE {
+            slot.deaths_in_a_row = 0;
+        }
+        slot.deaths_in_a_row = slot.deaths_in_a_row.saturating_add(1);
+        slot.incarnation.deaths += 1;
+        for reply in slot.release_replies.drain(..) {
+            let refusal = Refusal::Failed("its actor died over this command: it is built anew, try again".to_owned());
+            // Whoever asked may be gone.
+            let _ = reply.send(Err(refusal));
+        }
+        let deaths = slot.incarnation.deaths;
+        tracing::error!(campaign = %id, name = slot.row.name, deaths, "its actor died: it is built anew from what was stored");
+        self.restarts += 1;
+        self.board.amend_actor(id, |actor| {
+            actor.status = Liveness::Restarting;
+            actor.restarts = deaths;
+        });
+        self.rest(ctx, id);
+        self.publish();
+    }
+
+    fn rest(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        slot.stage = Stage::Resting;
+        let doublings = slot.deaths_in_a_row.saturating_sub(1).min(10);
+        let rest = FIRST_REST.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_REST);
+        let incarnation = slot.incarnation.number;
+        ctx.run_later(rest, move |actor, ctx| {
+            let rests = |slot: &&mut Slot| matches!(slot.stage, Stage::Resting) && slot.incarnation.number == incarnation;
+            if actor.slots.get_mut(&id).filter(rests).is_some() && !actor.stopping {
+                actor.build(ctx, id);
+            }
+        });
+        self.finish_sync(ctx);
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.sync(ctx);
+    }
+}
+
+impl Handler<Died> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Died { campaign, incarnation }: Died, ctx: &mut Self::Context) {
+        let is_news = self.slots.get(&campaign).is_some_and(|slot| {
+            slot.incarnation.number == incarnation && matches!(slot.stage, Stage::Alive(_) | Stage::Releasing(_))
+        });
+        if is_news && !self.stopping {
+            self.bury(ctx, campaign);
+        }
+    }
+}
+
+impl Handler<SyncNow> for Supervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, SyncNow: SyncNow, ctx: &mut Self::Context) -> Self::Result {
+        let synced = self.synced(ctx);
+        Box::pin(async move {
+            // Only the end of the program drops a waiter.
+            let _ = synced.await;
+        })
+    }
+}
+
+impl Handler<Shutdown> for Supervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Shutdown: Shutdown, _: &mut Self::Context) -> Self::Result {
+        self.stopping = true;
+        let living = self.slots.values().filter_map(|slot| match &slot.stage {
+            Stage::Alive(actor) | Stage::Releasing(actor) => Some(actor.send(Finish)),
+            Stage::Building | Stage::Leaving | Stage::Resting => None,
+        });
+        let finished = join_all(living);
+        Box::pin(async move {
+            if tokio::time::timeout(FINISH_WITHIN, finished).await.is_err() {
+                tracing::warn!("some requests were not answered in time: the next start reads what became of them");
+            }
+        })
+    }
+}

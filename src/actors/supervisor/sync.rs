@@ -1,0 +1,152 @@
+//! Rows compared with actors.
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::{CampaignRow, Incarnation, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor};
+use crate::actors::campaign::without_actor;
+use crate::domain::facts::CampaignId;
+use crate::domain::phase::{Phase, Promise};
+use crate::store::{Record, StoredPromise};
+
+impl Supervisor {
+    /// Begins a sync, or lets the one under way be followed by another.
+    pub(super) fn sync(&mut self, ctx: &mut Context<Self>) {
+        if self.syncing || self.stopping {
+            return;
+        }
+        self.syncing = true;
+        let [present, next] = &mut self.sync_waiters;
+        present.append(next);
+        let read = self.rows.read_rows.send(ReadRows);
+        ctx.spawn(read.into_actor(self).map(|answer, actor, ctx| {
+            match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
+                Ok(rows) => actor.compare(ctx, rows),
+                Err(reason) => tracing::error!(reason, "the campaigns cannot be read: those known are guarded on"),
+            }
+            // Each change of a slot may have been the last one that this sync waits for.
+            actor.finish_sync(ctx);
+        }));
+    }
+
+    /// Resolves when a sync that begins after this call has ended.
+    pub(super) fn synced(&mut self, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
+        let (done, synced) = oneshot::channel();
+        let [_, next] = &mut self.sync_waiters;
+        next.push(done);
+        self.sync(ctx);
+        synced
+    }
+
+    fn compare(&mut self, ctx: &mut Context<Self>, Rows { campaigns, promises }: Rows) {
+        self.look_for_the_dead(ctx);
+        for row in &campaigns {
+            let promise = promises.get(&row.id);
+            if row.generator_enabled {
+                self.keep(ctx, row);
+            } else {
+                self.let_go(row, promise);
+            }
+        }
+        let rows: std::collections::BTreeMap<CampaignId, &CampaignRow> =
+            campaigns.iter().map(|row| (row.id, row)).collect();
+        for (id, slot) in &mut self.slots {
+            let wanted = rows.get(id).is_some_and(|row| {
+                // Another trafficstar_id is a removal and an addition.
+                row.generator_enabled && row.trafficstar_id == slot.row.trafficstar_id
+            });
+            if !wanted && let Stage::Alive(actor) = &slot.stage {
+                actor.do_send(Release { pause: false });
+                slot.stage = Stage::Releasing(actor.clone());
+            }
+        }
+        self.slots.retain(|id, slot| rows.contains_key(id) || !matches!(slot.stage, Stage::Resting));
+        let slots = &self.slots;
+        self.board.retain_campaigns(|id| rows.contains_key(&id) || slots.contains_key(&id));
+        self.last_sync_at = Some(self.clock.now());
+        self.last_rows = campaigns.into_iter().map(|row| (row.id, row)).collect();
+    }
+
+    /// A panic that told nobody shows here.
+    fn look_for_the_dead(&mut self, ctx: &mut Context<Self>) {
+        let is_dead = |slot: &Slot| match &slot.stage {
+            Stage::Alive(actor) | Stage::Releasing(actor) => !actor.connected(),
+            Stage::Building | Stage::Leaving | Stage::Resting => false,
+        };
+        let dead: Vec<CampaignId> = self.slots.iter().filter(|(_, slot)| is_dead(slot)).map(|(id, _)| *id).collect();
+        for id in dead {
+            self.bury(ctx, id);
+        }
+    }
+
+    /// An enabled row has an actor.
+    fn keep(&mut self, ctx: &mut Context<Self>, row: &CampaignRow) {
+        if let Some(slot) = self.slots.get_mut(&row.id) {
+            if matches!(slot.stage, Stage::Resting) {
+                slot.row = row.clone();
+            }
+            return;
+        }
+        let slot = Slot {
+            row: row.clone(),
+            stage: Stage::Building,
+            incarnation: Incarnation { number: 0, deaths: 0 },
+            born_at: self.clock.now(),
+            deaths_in_a_row: 0,
+            release_replies: Vec::new(),
+        };
+        self.slots.insert(row.id, slot);
+        self.build(ctx, row.id);
+    }
+
+    /// A disabled row has no promise: enabling starts from idle, or from the cool-down.
+    fn let_go(&mut self, row: &CampaignRow, stored: Option<&StoredPromise>) {
+        if self.slots.get(&row.id).is_some_and(|slot| !matches!(slot.stage, Stage::Resting)) {
+            return;
+        }
+        self.slots.remove(&row.id);
+        let now = self.clock.now();
+        let cools_down = |phase: Phase| phase.cooling_down_until().is_some_and(|until| until > now);
+        let mut shown = stored.copied();
+        if let Some(stored) = &mut shown
+            && stored.promise.phase != Phase::Idle
+            && !cools_down(stored.promise.phase)
+        {
+            stored.promise = Promise { phase: Phase::Idle, since: now, end_time_owed: false };
+            let promise = stored.promise;
+            let record = Record { campaign: row.id, remote: row.trafficstar_id, promise, entry: None };
+            // The next sync is the retry.
+            self.rows.save.do_send(Save(record));
+        }
+        let mode = row.policy(&self.defaults).map_or(self.defaults.mode, |policy| policy.mode);
+        self.board.publish_campaign(without_actor(row, mode, shown.as_ref(), now));
+    }
+
+    /// Ends the sync when no actor is being built any more, and arms the next one.
+    pub(super) fn finish_sync(&mut self, ctx: &mut Context<Self>) {
+        let building = self.slots.values().any(|slot| matches!(slot.stage, Stage::Building));
+        if !self.syncing || building {
+            return;
+        }
+        self.syncing = false;
+        self.publish();
+        let [present, next] = &mut self.sync_waiters;
+        for waiter in present.drain(..) {
+            // Whoever waited may be gone.
+            let _ = waiter.send(());
+        }
+        if !next.is_empty() {
+            self.sync(ctx);
+            return;
+        }
+        let now = self.clock.now();
+        let wait = self.defaults.next_grid_point(now).signed_duration_since(now).to_std().unwrap_or_default();
+        if let Some(timer) = self.sync_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.sync_timer = Some(ctx.run_later(wait, |actor, ctx| {
+            actor.sync_timer = None;
+            actor.sync(ctx);
+        }));
+    }
+}

@@ -1,0 +1,131 @@
+//! The program's own commands, as a client of the control API. It uses nothing else than what `curl` could.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::{Campaign, CampaignPatch, Problem};
+use crate::domain::facts::CampaignId;
+use crate::domain::status::{CampaignStatus, Dump};
+
+/// Longer than the server takes to answer 202.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How often a command that was answered with 202 looks whether it has come about.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Why a command got no answer, or not the one hoped for.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error("no supervisor answers on {}: is `traffic-generator run` running, and is --socket right?", path.display())]
+    NoSupervisor {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The connection broke, or the answer took too long.
+    #[error("the supervisor's answer did not arrive: see its log, then try again")]
+    Broken(#[source] reqwest::Error),
+    /// The answer makes no sense: another version of the program, perhaps.
+    #[error("the supervisor's answer cannot be read: is it of the same version as this command?")]
+    Unreadable(#[source] serde_json::Error),
+    /// The supervisor says no.
+    #[error("{}", .0.detail)]
+    Refused(Problem),
+}
+
+/// A client of the supervisor behind one socket.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    path: PathBuf,
+}
+
+impl Client {
+    /// A client of the socket at `path`; nothing is sent yet.
+    ///
+    /// # Errors
+    /// The HTTP client could not be built.
+    pub fn new(path: &Path) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder()
+            .unix_socket(path)
+            .no_proxy()
+            .timeout(ANSWER_WITHIN)
+            .build()
+            .map_err(ClientError::Broken)?;
+        Ok(Self { http, path: path.to_owned() })
+    }
+
+    /// The whole dump.
+    ///
+    /// # Errors
+    /// No supervisor, a broken connection, or an unreadable answer.
+    pub async fn state(&self) -> Result<Dump, ClientError> {
+        read(&self.send(Method::GET, "/v1/state", None).await?.1)
+    }
+
+    /// One campaign of the dump.
+    ///
+    /// # Errors
+    /// As [`Client::state`], and an unknown campaign.
+    pub async fn campaign_state(&self, id: CampaignId) -> Result<CampaignStatus, ClientError> {
+        read(&self.send(Method::GET, &format!("/v1/campaigns/{id}/state"), None).await?.1)
+    }
+
+    /// Enables or disables a campaign's generator; returns when it has come about, however long that takes.
+    ///
+    /// # Errors
+    /// As [`Client::campaign_state`], and whatever the supervisor refuses.
+    pub async fn patch_campaign(&self, id: CampaignId, patch: CampaignPatch) -> Result<Campaign, ClientError> {
+        let (status, body) = self.send(Method::PATCH, &format!("/v1/campaigns/{id}"), Some(patch)).await?;
+        if status != StatusCode::ACCEPTED {
+            return read(&body);
+        }
+        loop {
+            let state = self.campaign_state(id).await?;
+            if Some(state.ordered.generator_enabled) == patch.generator_enabled {
+                return Ok(Campaign {
+                    id,
+                    name: state.name,
+                    trafficstar_id: state.trafficstar_id,
+                    generator_enabled: state.ordered.generator_enabled,
+                });
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<CampaignPatch>,
+    ) -> Result<(StatusCode, Vec<u8>), ClientError> {
+        let mut request = self.http.request(method, format!("http://localhost{path}"));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.map_err(|source| {
+            if source.is_connect() {
+                ClientError::NoSupervisor { path: self.path.clone(), source }
+            } else {
+                ClientError::Broken(source)
+            }
+        })?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(ClientError::Broken)?;
+        if status.is_success() {
+            return Ok((status, body.to_vec()));
+        }
+        Err(ClientError::Refused(read(&body)?))
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(ClientError::Unreadable)
+}

@@ -1,0 +1,91 @@
+//! The control API's types: what travels over the Unix socket, and the port through which commands reach the actors.
+//!
+//! `server` serves it, `client` asks for it, and both use the types below. Deliberately absent: the actors. A command is
+//! an [`Order`] with a reply slot, and whoever carries it out holds the other end of the channel.
+
+pub mod client;
+pub mod server;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::facts::{CampaignId, RemoteId};
+
+/// The body of `PATCH /v1/campaigns/{id}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignPatch {
+    /// Whether the campaign is guarded.
+    pub generator_enabled: Option<bool>,
+    /// With `generator_enabled: false`: pause the campaign first. It stays guarded if that fails.
+    #[serde(default)]
+    pub pause: bool,
+}
+
+/// A campaign as `PATCH /v1/campaigns/{id}` answers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Campaign {
+    /// The row's key.
+    pub id: CampaignId,
+    /// Its name.
+    pub name: String,
+    /// Its id at TrafficStars.
+    pub trafficstar_id: RemoteId,
+    /// Whether it is guarded.
+    pub generator_enabled: bool,
+}
+
+/// A command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Guard a campaign.
+    Enable(CampaignId),
+    /// Stop guarding a campaign.
+    Disable {
+        /// Which.
+        campaign: CampaignId,
+        /// Whether to pause it first.
+        pause: bool,
+    },
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// There is no such campaign.
+    #[error("there is no campaign {0}")]
+    UnknownCampaign(CampaignId),
+    /// Not possible now, for this reason.
+    #[error("{0}")]
+    NotNow(String),
+    /// It was tried and failed, for this reason.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A command on its way, with the slot for its answer. Answered after the effect.
+#[derive(Debug)]
+pub struct Order {
+    /// What to do.
+    pub command: Command,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Campaign, Refusal>>,
+}
+
+/// Where orders go.
+pub type OrderPort = mpsc::Sender<Order>;
+
+/// An error as RFC 9457 has it, `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The kind, in a few words that never change.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// This case, in words.
+    pub detail: String,
+    /// The field of the request that is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}

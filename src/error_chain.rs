@@ -1,0 +1,15 @@
+//! An error and its causes in one line, for whoever handles it.
+
+use std::error::Error;
+
+/// The message with all its causes: `what failed: why: why that`.
+#[must_use]
+pub fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
