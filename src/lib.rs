@@ -1,2 +1,4 @@
 //! x
+pub mod config;
 pub mod domain;
+pub mod telemetry;
