@@ -1,5 +1,9 @@
 //! x
+
 pub mod board;
 pub mod clock;
+pub mod config;
 pub mod control;
 pub mod domain;
+pub mod error_chain;
+pub mod telemetry;

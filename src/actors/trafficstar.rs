@@ -1,0 +1,338 @@
+//! The one client actor of a TrafficStars account: gathers what is asked together, and keeps the gate that every request
+//! passes.
+//!
+//! Deliberately absent: how many requests may leave (`trafficstar::budget`), what becomes one request
+//! (`trafficstar::batch`), the requests themselves (`trafficstar::endpoints`), and retries: the next tick is the retry.
+
+mod round;
+mod work;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::stream;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use self::round::Round;
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::domain::action::Outcome;
+use crate::domain::facts::RemoteId;
+use crate::domain::remote::{RemoteCampaign, RemoteFault};
+use crate::domain::spend::SourceAnswer;
+use crate::domain::status::RemoteClientStatus;
+use crate::trafficstar::batch::ListSize;
+use crate::trafficstar::budget::{Budget, Start, Urgency};
+use crate::trafficstar::gate::{GateMessage, Gatekeeper};
+use crate::trafficstar::http::RemoteClient;
+
+/// Whoever asks within this time is served together. All who tick at one point of the grid do.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// Reads one campaign's status from TrafficStars. The request leaves after this was asked: no cached value.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<RemoteCampaign, RemoteFault>")]
+pub struct ReadStatus {
+    /// Which campaign.
+    pub remote: RemoteId,
+    /// How urgent it is.
+    pub urgency: Urgency,
+}
+
+/// Reads one campaign's spend on one UTC day from the reports.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "SourceAnswer")]
+pub struct ReadSpend {
+    /// Which campaign.
+    pub remote: RemoteId,
+    /// Which day.
+    pub day: NaiveDate,
+    /// How urgent it is.
+    pub urgency: Urgency,
+}
+
+/// Changes one campaign at TrafficStars.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Outcome")]
+pub struct Change {
+    /// Which campaign.
+    pub remote: RemoteId,
+    /// How.
+    pub kind: ChangeKind,
+    /// From then on it is too late for it to leave.
+    pub valid_until: Option<DateTime<Utc>>,
+}
+
+/// What is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The end time is set, then the campaign is run: a fault in between leaves a stopped campaign.
+    Activate {
+        /// When it stops by itself.
+        end_time: DateTime<Utc>,
+    },
+    /// The campaign is paused.
+    Pause,
+    /// The end time is set.
+    SetEndTime {
+        /// When it stops by itself.
+        end_time: DateTime<Utc>,
+    },
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct TrafficStarActor {
+    client: Arc<RemoteClient>,
+    keeper: Gatekeeper,
+    messages: Option<UnboundedReceiver<GateMessage>>,
+    gate_timer: Option<SpawnHandle>,
+    requests_per_minute: u32,
+    list: ListSize,
+    statuses: Round<Result<RemoteCampaign, RemoteFault>>,
+    spends: Round<SourceAnswer>,
+    /// The day that the gathered spends are asked for.
+    spend_day: NaiveDate,
+    pauses: Round<Outcome>,
+    runs: Round<Outcome>,
+    last_error: Option<String>,
+    board: Board,
+    clock: Clock,
+}
+
+impl TrafficStarActor {
+    /// An actor that keeps the gate of `client`, whose messages arrive at `messages`. What an earlier process sent is not
+    /// known, so the first minute begins cautiously.
+    #[must_use]
+    pub fn new(
+        client: RemoteClient,
+        messages: UnboundedReceiver<GateMessage>,
+        requests_per_minute: u32,
+        board: Board,
+        clock: Clock,
+    ) -> Self {
+        let now = clock.now();
+        Self {
+            client: Arc::new(client),
+            keeper: Gatekeeper::new(Budget::new(requests_per_minute, Start::Cautious(now))),
+            messages: Some(messages),
+            gate_timer: None,
+            requests_per_minute,
+            list: ListSize::default(),
+            statuses: Round::new(MOMENT),
+            spends: Round::new(MOMENT),
+            spend_day: now.date_naive(),
+            pauses: Round::new(MOMENT),
+            runs: Round::new(MOMENT),
+            last_error: None,
+            board,
+            clock,
+        }
+    }
+
+    /// Lets everybody leave whom the budget grants, and comes back when it grants more.
+    fn open_gate(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.gate_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let now = self.clock.now();
+        if let Some(at) = self.keeper.open(now) {
+            let wait = at.signed_duration_since(now).to_std().unwrap_or_default();
+            self.gate_timer = Some(ctx.run_later(wait, |actor, ctx| {
+                actor.gate_timer = None;
+                actor.open_gate(ctx);
+            }));
+        }
+        self.publish();
+    }
+
+    /// Remembers how an operation ended: the last failure is shown until one succeeds.
+    fn note(&mut self, failure: Option<String>) {
+        if let Some(reason) = failure.as_deref().filter(|reason| self.last_error.as_deref() != Some(*reason)) {
+            tracing::warn!(reason, "a request to TrafficStars failed");
+        }
+        self.last_error = failure;
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let now = self.clock.now();
+        let budget = self.keeper.budget();
+        self.board.publish_trafficstar(RemoteClientStatus {
+            // Nothing ever opens it: what failed is asked again at the next tick, within the budget.
+            circuit: "closed".to_owned(),
+            token_expires_at: self.client.token_expires_at(),
+            queue: budget.queue_lengths(),
+            requests_last_minute: budget.used(now) as u64,
+            requests_per_minute: self.requests_per_minute,
+            blocked_until: budget.blocked_until(now),
+            last_error: self.last_error.clone(),
+        });
+    }
+
+    /// Serves a round when it is due.
+    fn serve_later(ctx: &mut Context<Self>, wait: Option<Duration>, serve: fn(&mut Self, &mut Context<Self>)) {
+        if let Some(wait) = wait {
+            ctx.run_later(wait, serve);
+        }
+    }
+
+    fn serve_statuses(&mut self, ctx: &mut Context<Self>) {
+        let askers = match self.statuses.take(self.clock.now()) {
+            Ok(askers) => askers,
+            Err(wait) => return Self::serve_later(ctx, wait, Self::serve_statuses),
+        };
+        let read = work::read_statuses(Arc::clone(&self.client), askers.wanted(), self.list);
+        ctx.spawn(read.into_actor(self).map(|read, actor, _| {
+            actor.list = read.list;
+            actor.note(read.failure);
+            askers.answer(|id| match read.campaigns.get(&id) {
+                Some(campaign) => campaign.clone(),
+                None => Err(RemoteFault::Failed("it was not read".to_owned())),
+            });
+        }));
+    }
+
+    fn serve_spends(&mut self, ctx: &mut Context<Self>) {
+        let askers = match self.spends.take(self.clock.now()) {
+            Ok(askers) => askers,
+            Err(wait) => return Self::serve_later(ctx, wait, Self::serve_spends),
+        };
+        let (client, day) = (Arc::clone(&self.client), self.spend_day);
+        let (ids, urgency) = (askers.ids(), askers.urgency());
+        let read = async move { client.spend_report(day, &ids, urgency).await };
+        ctx.spawn(read.into_actor(self).map(|spends, actor, _| {
+            actor.note(spends.values().find_map(work::failure_of));
+            let missing = || SourceAnswer::Failed("the report did not answer for it".to_owned());
+            askers.answer(|id| spends.get(&id).cloned().unwrap_or_else(missing));
+        }));
+    }
+
+    fn serve_pauses(&mut self, ctx: &mut Context<Self>) {
+        let askers = match self.pauses.take(self.clock.now()) {
+            Ok(askers) => askers,
+            Err(wait) => return Self::serve_later(ctx, wait, Self::serve_pauses),
+        };
+        let (client, ids) = (Arc::clone(&self.client), askers.ids());
+        let pause = async move { client.pause(&ids).await };
+        ctx.spawn(pause.into_actor(self).map(|outcomes, actor, _| {
+            actor.note(outcomes.as_ref().err().map(crate::trafficstar::error::RemoteError::in_full));
+            askers.answer(|id| work::outcome_for(&outcomes, id));
+        }));
+    }
+
+    fn serve_runs(&mut self, ctx: &mut Context<Self>) {
+        let askers = match self.runs.take(self.clock.now()) {
+            Ok(askers) => askers,
+            Err(wait) => return Self::serve_later(ctx, wait, Self::serve_runs),
+        };
+        let (client, ids, leave_by) = (Arc::clone(&self.client), askers.ids(), askers.leave_by());
+        let run = async move { client.run(&ids, leave_by).await };
+        ctx.spawn(run.into_actor(self).map(|outcomes, actor, _| {
+            actor.note(outcomes.as_ref().err().map(crate::trafficstar::error::RemoteError::in_full));
+            askers.answer(|id| work::outcome_for(&outcomes, id));
+        }));
+    }
+}
+
+impl Actor for TrafficStarActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Some(messages) = self.messages.take() {
+            ctx.add_stream(stream::unfold(messages, async |mut messages| {
+                let message = messages.recv().await?;
+                Some((message, messages))
+            }));
+        }
+        self.publish();
+    }
+}
+
+impl StreamHandler<GateMessage> for TrafficStarActor {
+    fn handle(&mut self, message: GateMessage, ctx: &mut Self::Context) {
+        self.keeper.hear(self.clock.now(), message);
+        self.open_gate(ctx);
+    }
+}
+
+impl Handler<ReadStatus> for TrafficStarActor {
+    type Result = ResponseFuture<Result<RemoteCampaign, RemoteFault>>;
+
+    fn handle(&mut self, ReadStatus { remote, urgency }: ReadStatus, ctx: &mut Self::Context) -> Self::Result {
+        let (answer, wait) = self.statuses.ask(self.clock.now(), remote, urgency, None);
+        Self::serve_later(ctx, wait, Self::serve_statuses);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(RemoteFault::Failed(round::DIED.to_owned()))) })
+    }
+}
+
+impl Handler<ReadSpend> for TrafficStarActor {
+    type Result = ResponseFuture<SourceAnswer>;
+
+    fn handle(&mut self, ReadSpend { remote, day, urgency }: ReadSpend, ctx: &mut Self::Context) -> Self::Result {
+        if day != self.spend_day {
+            // Around midnight two days are asked for: whoever asked for the other one is served by a report of its own.
+            self.serve_spends(ctx);
+            self.spend_day = day;
+        }
+        let (answer, wait) = self.spends.ask(self.clock.now(), remote, urgency, None);
+        Self::serve_later(ctx, wait, Self::serve_spends);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| SourceAnswer::Failed(round::DIED.to_owned())) })
+    }
+}
+
+impl Handler<Change> for TrafficStarActor {
+    type Result = ResponseFuture<Outcome>;
+
+    fn handle(&mut self, Change { remote, kind, valid_until }: Change, ctx: &mut Self::Context) -> Self::Result {
+        match kind {
+            ChangeKind::Pause => {
+                let (answer, wait) = self.pauses.ask(self.clock.now(), remote, Urgency::Pause, valid_until);
+                Self::serve_later(ctx, wait, Self::serve_pauses);
+                Box::pin(async move { answer.await.unwrap_or_else(|_| Outcome::Unclear(round::DIED.to_owned())) })
+            }
+            ChangeKind::SetEndTime { end_time } => {
+                let set = work::set_end_time(Arc::clone(&self.client), remote, end_time, valid_until);
+                Box::pin(set)
+            }
+            ChangeKind::Activate { end_time } => {
+                let set = work::set_end_time(Arc::clone(&self.client), remote, end_time, valid_until);
+                let actor = ctx.address();
+                Box::pin(async move {
+                    match set.await {
+                        Outcome::Accepted => {
+                            let run = actor.send(RunNow { remote, valid_until }).await;
+                            run.unwrap_or_else(|gone| Outcome::Unclear(format!("the TrafficStar client is gone: {gone}")))
+                        }
+                        // The run was never sent, so that the campaign is as it was.
+                        Outcome::Unclear(reason) | Outcome::Failed(reason) => {
+                            Outcome::Failed(format!("its end time could not be set: {reason}"))
+                        }
+                        Outcome::NotSent(reason) => Outcome::NotSent(reason),
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// The second half of an activation: its end time is set. Runs are gathered here.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Outcome")]
+struct RunNow {
+    remote: RemoteId,
+    valid_until: Option<DateTime<Utc>>,
+}
+
+impl Handler<RunNow> for TrafficStarActor {
+    type Result = ResponseFuture<Outcome>;
+
+    fn handle(&mut self, RunNow { remote, valid_until }: RunNow, ctx: &mut Self::Context) -> Self::Result {
+        let (answer, wait) = self.runs.ask(self.clock.now(), remote, Urgency::Activate, valid_until);
+        Self::serve_later(ctx, wait, Self::serve_runs);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Outcome::Unclear(round::DIED.to_owned())) })
+    }
+}

@@ -1,0 +1,140 @@
+//! What can be wrong with a configuration, in words for the operator.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Every problem that was found, in the order of the file, then the environment's. Displays one problem a line.
+#[derive(Debug)]
+pub struct ConfigErrors {
+    errors: Vec<ConfigError>,
+}
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A line of the config file, counted from 1.
+    Line(PathBuf, usize),
+    /// An environment variable, by name.
+    Variable(String),
+}
+
+/// One problem of a configuration. None of the texts holds a value that may be a secret.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// None of the files exists.
+    #[error(
+        "no config file: looked for {}; copy the config.toml that comes with the program there, or name another with \
+         --config FILE",
+        list(searched)
+    )]
+    NoFile {
+        /// Where it was looked for.
+        searched: Vec<PathBuf>,
+    },
+    /// The file is there and cannot be read.
+    #[error("{}: cannot be read; it must be a file of UTF-8 text that this user may read", file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// A line is not TOML. Its content is left out: it may hold a password.
+    #[error("{place}: not valid TOML: {message}")]
+    Syntax {
+        /// Which line.
+        place: Place,
+        /// What the parser says.
+        message: String,
+    },
+    /// A section or key that does not exist.
+    #[error("{place}: `{name}` is not a {what}{hint}")]
+    Unknown {
+        /// Where it stands.
+        place: Place,
+        /// What it would have to be, such as `section` or `key`.
+        what: &'static str,
+        /// The name as written.
+        name: String,
+        /// What was perhaps meant.
+        hint: String,
+    },
+    /// A value that the key cannot have.
+    #[error("{place}: {key}: {message}")]
+    BadValue {
+        /// Where it stands.
+        place: Place,
+        /// Section and key.
+        key: String,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
+}
+
+impl ConfigError {
+    /// The line or variable; `None` where the file as a whole is the problem.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::NoFile { .. } | Self::Unreadable { .. } => None,
+            Self::Syntax { place, .. } | Self::Unknown { place, .. } | Self::BadValue { place, .. } => Some(place),
+        }
+    }
+}
+
+impl ConfigErrors {
+    pub(super) fn new(mut errors: Vec<ConfigError>) -> Self {
+        errors.sort_by(|left, right| left.place().cmp(&right.place()));
+        Self { errors }
+    }
+
+    /// The problems, one line of text each.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.errors.iter().map(|error| {
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            one_line(&format!("{error}{cause}"))
+        })
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, line) in self.lines().enumerate() {
+            let separator = if position == 0 { "" } else { "\n" };
+            write!(f, "{separator}{line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Each line above tells its cause already, so this has none of its own.
+impl std::error::Error for ConfigErrors {}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(file, line) => write!(f, "{}:{line}", file.display()),
+            Self::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+fn list(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    names.join(" and ")
+}
+
+/// A key or value can hold line breaks and terminal escapes; a message never does.
+fn one_line(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut line, character| {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+        line
+    })
+}

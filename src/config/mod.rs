@@ -1,0 +1,200 @@
+//! What an operator configures: `config.toml`, overridden by the environment.
+//!
+//! [`Config::load`] reads both, checks every key, and hands back either values that make sense or every problem at once.
+//! The one list of keys is the functions below that ask `Settings` for them: a key that nobody asks for is unknown.
+//! `config.toml` in the project's root shows each key with its default; a test compares the two.
+//!
+//! Deliberately absent: command-line arguments (`cli`), a campaign's own overrides (`store`), and connecting to anything.
+
+mod error;
+mod secret;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::{ConfigError, ConfigErrors, Place};
+pub use secret::{ApiKeyError, DatabaseUrl};
+pub use value::{LogFilter, LogFilterError, LogFormat, UnknownLogFormat};
+
+use crate::domain::policy::{Policy, PolicyNumbers};
+use settings::Settings;
+
+/// Environment variables, name to value.
+pub type Environment = BTreeMap<String, String>;
+
+/// Where a config is looked for when none is named, in this order.
+const DEFAULT_FILES: [&str; 2] = ["config.toml", "/etc/traffic-generator/config.toml"];
+
+/// Requests that TrafficStars allows one account in any 60 seconds.
+const ACCOUNT_REQUESTS_PER_MINUTE: u32 = 100;
+
+/// Everything that an operator configures, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// Where campaigns, promises and the journal are stored.
+    pub database: DatabaseUrl,
+    /// The socket that operators talk to.
+    pub control: ControlConfig,
+    /// The remote.
+    pub trafficstar: TrafficStarConfig,
+    /// The rules' numbers, which a campaign may override.
+    pub generator: Policy,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// What is allowed and still looks like a mistake, a line each, for the operator.
+    pub warnings: Vec<String>,
+}
+
+/// `[control]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlConfig {
+    /// The Unix socket; a relative path starts at the working directory.
+    pub socket: PathBuf,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+/// `[trafficstar]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrafficStarConfig {
+    /// Scheme, host and perhaps a path, without a slash at its end.
+    pub base_url: String,
+    /// The file that holds the API key, unless the environment does: see [`Config::api_key`].
+    pub api_key_file: PathBuf,
+    /// At most this many requests in any 60 seconds.
+    pub requests_per_minute: u32,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// How long after an accepted action a read may still show the old state; the policy holds the same value.
+    pub confirm_within: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Which lines are written.
+    pub filter: LogFilter,
+    /// For people or for programs.
+    pub format: LogFormat,
+}
+
+/// The variables of this process. What is not UTF-8 is kept as far as it goes: if it is ours, its value is refused.
+#[must_use]
+pub fn process_environment() -> Environment {
+    std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect()
+}
+
+impl Config {
+    /// Reads `file`, or the first default file that exists, and lets `environment` override it.
+    ///
+    /// # Errors
+    /// There is no such file, it cannot be read, or anything in it or in the environment is unknown or wrong: all of it.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
+        match file {
+            Some(file) => Self::load_first(&[file], environment),
+            None => Self::load_first(&DEFAULT_FILES.map(Path::new), environment),
+        }
+    }
+
+    fn load_first(files: &[&Path], environment: &Environment) -> Result<Self, ConfigErrors> {
+        for file in files {
+            match std::fs::read_to_string(file) {
+                Ok(text) => return Self::parse(file, &text, environment),
+                Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+                // A file that is there and cannot be read is not passed over for another one: the operator meant it.
+                Err(cause) => {
+                    return Err(ConfigErrors::new(vec![ConfigError::Unreadable { file: file.to_path_buf(), cause }]));
+                }
+            }
+        }
+        let searched = files.iter().map(|file| file.to_path_buf()).collect();
+        Err(ConfigErrors::new(vec![ConfigError::NoFile { searched }]))
+    }
+
+    /// Checks the text of a config file together with `environment`.
+    ///
+    /// # Errors
+    /// Everything that is unknown or wrong in either.
+    pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let mut settings = Settings::read(file, text, environment);
+        let database = settings.get("database", "url", DatabaseUrl::default(), value::database_url);
+        let control = read_control(&mut settings);
+        let trafficstar = read_trafficstar(&mut settings);
+        let numbers = read_generator(&mut settings, trafficstar.confirm_within);
+        let log = read_log(&mut settings);
+        let (generator, warnings) = settings.finish(numbers.validate())?;
+        Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, log, warnings })
+    }
+}
+
+fn read_control(settings: &mut Settings<'_>) -> ControlConfig {
+    ControlConfig {
+        socket: settings.get("control", "socket", "traffic-generator.sock".into(), value::socket_path),
+        mode: settings.get("control", "mode", 0o600, value::permission_bits),
+    }
+}
+
+fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
+    let section = "trafficstar";
+    let config = TrafficStarConfig {
+        base_url: settings.get(section, "base_url", "https://api.trafficstars.com".to_owned(), value::base_url),
+        api_key_file: settings.get(section, "api_key_file", "/etc/traffic-generator/api-key".into(), value::path),
+        requests_per_minute: settings.get(section, "requests_per_minute", 90, |raw| value::whole_number(raw, 1)),
+        timeout: settings.get(section, "timeout", Duration::from_secs(15), value::duration),
+        confirm_within: settings.get(section, "confirm_within", Duration::from_secs(30), value::duration),
+    };
+    if config.requests_per_minute > ACCOUNT_REQUESTS_PER_MINUTE {
+        let (asked, allowed) = (config.requests_per_minute, ACCOUNT_REQUESTS_PER_MINUTE);
+        settings.warn(section, "requests_per_minute", &format!("{asked} is more than the {allowed} of an account"));
+    }
+    if config.timeout.is_zero() {
+        settings.warn(section, "timeout", "without any time every request fails");
+    }
+    config
+}
+
+fn read_generator(settings: &mut Settings<'_>, confirm_within: Duration) -> PolicyNumbers {
+    let section = "generator";
+    let default = PolicyNumbers::default();
+    // Valid and checked, but only the policy `top-up`, which is not there yet, will ask for its value.
+    settings.get(section, "top_up_interval", Duration::from_mins(12), value::duration);
+    PolicyNumbers {
+        tick: settings.get(section, "tick", default.tick, value::tick),
+        cooldown: settings.get(section, "cooldown", default.cooldown, value::time_delta),
+        spend_limit: settings.get(section, "spend_limit", default.spend_limit, value::money),
+        activate_clicks: settings.get(section, "activate_clicks", default.activate_clicks, value::clicks),
+        pause_clicks: settings.get(section, "pause_clicks", default.pause_clicks, value::clicks),
+        day_end: settings.get(section, "day_end", default.day_end, value::time_of_day),
+        high_spend: settings.get(section, "high_spend", default.high_spend, value::word),
+        confirm_within: chrono::Duration::from_std(confirm_within).unwrap_or(default.confirm_within),
+        contested_after: settings
+            .get(section, "contested_after", default.contested_after, |raw| value::whole_number(raw, 0)),
+        contested_backoff: settings
+            .get(section, "contested_backoff", default.contested_backoff, |raw| value::time_delta(raw).map(Some)),
+        stored_spend_max_age: settings.get(
+            section,
+            "stored_spend_max_age",
+            default.stored_spend_max_age,
+            value::time_delta,
+        ),
+        adopt_sets_end_time: settings.get(section, "adopt_sets_end_time", default.adopt_sets_end_time, value::boolean),
+        mode: settings.get(section, "mode", default.mode, value::word),
+    }
+}
+
+fn read_log(settings: &mut Settings<'_>) -> LogConfig {
+    LogConfig {
+        filter: settings.get("log", "filter", LogFilter::default(), value::word),
+        format: settings.get("log", "format", LogFormat::Text, value::word),
+    }
+}

@@ -1,0 +1,124 @@
+//! The two secrets of a configuration: the database URL, which may hold a password, and the API key.
+//!
+//! Neither is ever displayed: not by `Debug`, not in an error.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use secrecy::SecretString;
+use thiserror::Error;
+
+use super::{Config, Environment};
+
+/// The variable that holds the API key, if it does not stand in a file.
+const API_KEY_VARIABLE: &str = "TRAFFICSTAR_API_KEY";
+
+/// A database URL. `Debug` shows its scheme alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    text: String,
+}
+
+impl DatabaseUrl {
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: text.to_owned() }
+    }
+
+    /// All of it, perhaps with a password: for connecting, never for showing.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// `sqlite`, `postgres` or `postgresql`.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.text.split_once("://").map_or("", |(scheme, _)| scheme)
+    }
+}
+
+impl Default for DatabaseUrl {
+    fn default() -> Self {
+        Self::new("sqlite://traffic-generator.db")
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({}://…)", self.scheme())
+    }
+}
+
+/// Why there is no API key.
+#[derive(Debug, Error)]
+pub enum ApiKeyError {
+    /// Neither the variable nor the file exists.
+    #[error(
+        "no API key: put it into {file} with mode 0600, or into the environment variable {API_KEY_VARIABLE}; it stands \
+         on your TrafficStars profile page"
+    )]
+    None {
+        /// Where the file was looked for.
+        file: String,
+    },
+    /// The file is there and cannot be read.
+    #[error("the API key cannot be read from {file}; it must be a text file that this user may read")]
+    Unreadable {
+        /// Which file.
+        file: String,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// There is nothing in it.
+    #[error("{place} holds no API key: it is empty; put the key of your TrafficStars profile page there")]
+    Empty {
+        /// The variable, or the file.
+        place: String,
+    },
+    /// A key is one word of ASCII characters.
+    #[error("{place} holds something else than an API key: a key has no space and no line break within it")]
+    NotOneWord {
+        /// The variable, or the file.
+        place: String,
+    },
+}
+
+impl Config {
+    /// The API key: the environment's `TRAFFICSTAR_API_KEY`, or else the text of `trafficstar.api_key_file`.
+    ///
+    /// # Errors
+    /// There is none, or what is there cannot be one. The message says where to put it.
+    pub fn api_key(&self, environment: &Environment) -> Result<SecretString, ApiKeyError> {
+        if let Some(key) = environment.get(API_KEY_VARIABLE) {
+            return checked_key(key, format!("the environment variable {API_KEY_VARIABLE}"));
+        }
+        let file = shown_key_file(&self.trafficstar.api_key_file);
+        match std::fs::read_to_string(&self.trafficstar.api_key_file) {
+            Ok(key) => checked_key(&key, file),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Err(ApiKeyError::None { file }),
+            Err(cause) => Err(ApiKeyError::Unreadable { file, cause }),
+        }
+    }
+}
+
+fn checked_key(text: &str, place: String) -> Result<SecretString, ApiKeyError> {
+    let key = text.trim();
+    if key.is_empty() {
+        Err(ApiKeyError::Empty { place })
+    } else if !key.chars().all(|character| character.is_ascii_graphic()) {
+        Err(ApiKeyError::NotOneWord { place })
+    } else {
+        Ok(SecretString::from(key))
+    }
+}
+
+/// Whoever takes `api_key_file` for the place of the key itself must not find the key in a log.
+fn shown_key_file(file: &Path) -> String {
+    if file.is_absolute() {
+        file.display().to_string()
+    } else {
+        "the file that `trafficstar.api_key_file` names".to_owned()
+    }
+}

@@ -1,0 +1,314 @@
+//! Settings as written, by key: gathered from file and environment, asked for one by one, complained about all at once.
+//!
+//! Asking for a key makes it known. What nobody asked for is unknown, so there is no second list of keys to maintain.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::Environment;
+use super::error::{ConfigError, ConfigErrors, Place};
+use super::value::Raw;
+use crate::domain::policy::{Policy, PolicyError};
+
+/// What the name of every overriding variable begins with; section and key follow.
+const VARIABLE_PREFIX: &str = "TRAFFIC_GENERATOR__";
+
+/// A value as written, and where.
+#[derive(Debug, Clone)]
+struct Setting {
+    place: Place,
+    raw: Raw,
+}
+
+/// A line that is not TOML.
+#[derive(Debug)]
+struct NotToml {
+    place: Place,
+    /// What stands where a key would. It may be a pasted secret: shown only once it is known to be a key.
+    name: String,
+    message: String,
+}
+
+/// A key's full name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key {
+    section: &'static str,
+    name: &'static str,
+}
+
+impl Key {
+    fn dotted(self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// The variable that overrides it.
+    fn variable(self) -> String {
+        format!("{VARIABLE_PREFIX}{}__{}", self.section, self.name).to_uppercase()
+    }
+}
+
+/// Everything that was written, and everything that is wrong with it so far.
+#[derive(Debug)]
+pub(super) struct Settings<'a> {
+    file: &'a Path,
+    environment: &'a Environment,
+    sections: BTreeMap<String, (Place, BTreeMap<String, Setting>)>,
+    outside_sections: Vec<(String, Place)>,
+    known: Vec<Key>,
+    /// Keys whose value was refused: what depends on them is not judged.
+    refused: Vec<Key>,
+    not_toml: Vec<NotToml>,
+    /// What the parser makes of the rest of such a line is a guess, so nothing more is said about it.
+    broken_lines: BTreeSet<Place>,
+    errors: Vec<ConfigError>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Settings<'a> {
+    /// Takes the text apart. Lines that are not TOML are remembered as errors, the others are read all the same.
+    pub(super) fn read(file: &'a Path, text: &str, environment: &'a Environment) -> Self {
+        let mut settings = Self {
+            file,
+            environment,
+            sections: BTreeMap::new(),
+            outside_sections: Vec::new(),
+            known: Vec::new(),
+            refused: Vec::new(),
+            not_toml: Vec::new(),
+            broken_lines: BTreeSet::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let place = |span: Range<usize>| Place::Line(file.to_path_buf(), line_of(text, span.start));
+        let (root, syntax_errors) = DeTable::parse_recoverable(text);
+        for error in syntax_errors {
+            let place = place(error.span().unwrap_or_default());
+            if settings.broken_lines.insert(place.clone()) {
+                let line = error.span().map_or("", |span| line_at(text, span.start));
+                let name = line.split('=').next().unwrap_or_default().trim().to_owned();
+                settings.not_toml.push(NotToml { place, name, message: error.message().to_owned() });
+            }
+        }
+        for line in lines_below_broken_headers(text, &settings.broken_lines) {
+            settings.broken_lines.insert(Place::Line(file.to_path_buf(), line));
+        }
+        for (name, value) in root.get_ref() {
+            let section_place = place(name.span());
+            let name = name.get_ref().to_string();
+            if let DeValue::Table(table) = value.get_ref() {
+                let setting = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+                    let setting = Setting { place: place(key.span()), raw: Raw::from_toml(value.get_ref()) };
+                    (key.get_ref().to_string(), setting)
+                };
+                settings.sections.insert(name, (section_place, table.iter().map(setting).collect()));
+            } else {
+                settings.outside_sections.push((name, section_place));
+            }
+        }
+        settings
+    }
+
+    /// The value of a key: the environment's, else the file's, else `default`. A bad value is remembered as an error and
+    /// answered with `default`, so that the other keys are looked at too.
+    pub(super) fn get<T>(
+        &mut self,
+        section: &'static str,
+        name: &'static str,
+        default: T,
+        parse: impl FnOnce(&Raw) -> Result<T, String>,
+    ) -> T {
+        let key = Key { section, name };
+        self.known.push(key);
+        let Some(setting) = self.written(key) else { return default };
+        parse(&setting.raw).unwrap_or_else(|message| {
+            self.refuse(key, message);
+            default
+        })
+    }
+
+    /// Says something about an allowed value.
+    pub(super) fn warn(&mut self, section: &'static str, name: &'static str, message: &str) {
+        let key = Key { section, name };
+        let place = self.place(key);
+        self.warnings.push(format!("{place}: {}: {message}", key.dotted()));
+    }
+
+    /// The policy and the warnings, if nothing at all was wrong.
+    pub(super) fn finish(mut self, policy: Result<Policy, PolicyError>) -> Result<(Policy, Vec<String>), ConfigErrors> {
+        if let Err(error) = &policy {
+            self.refuse_policy(error);
+        }
+        self.refuse_broken_lines();
+        self.refuse_unknown_sections();
+        self.refuse_unknown_keys();
+        self.refuse_unknown_variables();
+        match policy {
+            Ok(policy) if self.errors.is_empty() => Ok((policy, self.warnings)),
+            Ok(_) | Err(_) => Err(ConfigErrors::new(self.errors)),
+        }
+    }
+
+    fn written(&self, key: Key) -> Option<Setting> {
+        let variable = key.variable();
+        if let Some(text) = self.environment.get(&variable) {
+            return Some(Setting { place: Place::Variable(variable), raw: Raw::Variable(text.clone()) });
+        }
+        self.sections.get(key.section).and_then(|(_, keys)| keys.get(key.name)).cloned()
+    }
+
+    fn place(&self, key: Key) -> Place {
+        self.written(key).map_or_else(|| Place::Line(self.file.to_path_buf(), 1), |setting| setting.place)
+    }
+
+    fn refuse(&mut self, key: Key, message: String) {
+        self.refused.push(key);
+        self.complain(ConfigError::BadValue { place: self.place(key), key: key.dotted(), message });
+    }
+
+    fn complain(&mut self, error: ConfigError) {
+        if !error.place().is_some_and(|place| self.broken_lines.contains(place)) {
+            self.errors.push(error);
+        }
+    }
+
+    /// Each number is right by itself; together they are not.
+    fn refuse_policy(&mut self, error: &PolicyError) {
+        let names = match error {
+            PolicyError::ThresholdsMeet { .. } => vec!["activate_clicks", "pause_clicks"],
+            PolicyError::TickTooShort => vec!["tick"],
+            PolicyError::Negative { key } => vec![*key],
+        };
+        let keys: Vec<Key> = names.into_iter().map(|name| Key { section: "generator", name }).collect();
+        if keys.iter().any(|key| self.refused.contains(key)) {
+            return;
+        }
+        if let Some(key) = keys.iter().find(|key| self.written(**key).is_some()).or(keys.first()) {
+            self.refuse(*key, error.to_string());
+        }
+    }
+
+    fn refuse_broken_lines(&mut self) {
+        for NotToml { place, name, message } in std::mem::take(&mut self.not_toml) {
+            let is_key = self.known.iter().any(|key| key.name == name);
+            let message = if is_key { format!("`{name}`: {message}") } else { message };
+            self.errors.push(ConfigError::Syntax { place, message });
+        }
+    }
+
+    fn refuse_unknown_sections(&mut self) {
+        let known: BTreeSet<&str> = self.known.iter().map(|key| key.section).collect();
+        let mut unknown = Vec::new();
+        for (name, (place, _)) in &self.sections {
+            if !known.contains(name.as_str()) {
+                let hint = suggestion(name, known.iter().copied())
+                    .map_or_else(|| format!("; the sections are {}", enumerate(&known)), did_you_mean);
+                unknown.push(ConfigError::Unknown { place: place.clone(), what: "section", name: name.clone(), hint });
+            }
+        }
+        for (name, place) in &self.outside_sections {
+            let hint = if known.contains(name.as_str()) {
+                format!("; write a line [{name}] and its keys below it")
+            } else {
+                self.where_it_belongs(name).unwrap_or_else(|| format!("; the sections are {}", enumerate(&known)))
+            };
+            let what = "key outside of the sections";
+            unknown.push(ConfigError::Unknown { place: place.clone(), what, name: name.clone(), hint });
+        }
+        unknown.into_iter().for_each(|error| self.complain(error));
+    }
+
+    fn refuse_unknown_keys(&mut self) {
+        let mut unknown = Vec::new();
+        for (section, (_, keys)) in &self.sections {
+            let known: BTreeSet<&str> =
+                self.known.iter().filter(|key| key.section == section).map(|key| key.name).collect();
+            // An unknown section is one mistake, not one for each of its keys.
+            for (name, setting) in keys.iter().filter(|_| !known.is_empty()) {
+                if !known.contains(name.as_str()) {
+                    let hint = self
+                        .where_it_belongs(name)
+                        .or_else(|| suggestion(name, known.iter().copied()).map(did_you_mean))
+                        .unwrap_or_else(|| format!("; the keys of [{section}] are {}", enumerate(&known)));
+                    let name = format!("{section}.{name}");
+                    unknown.push(ConfigError::Unknown { place: setting.place.clone(), what: "key", name, hint });
+                }
+            }
+        }
+        unknown.into_iter().for_each(|error| self.complain(error));
+    }
+
+    /// A misspelt variable would be ignored in silence, and the operator believe in it.
+    fn refuse_unknown_variables(&mut self) {
+        let known: BTreeSet<String> = self.known.iter().map(|key| key.variable()).collect();
+        for name in self.environment.keys().filter(|name| !known.contains(*name)) {
+            let meant = nearest(&name.to_uppercase(), known.iter().map(String::as_str), 2);
+            if meant.is_some() || name.starts_with(VARIABLE_PREFIX) {
+                let hint = meant.map_or_else(
+                    || format!("; write {VARIABLE_PREFIX}SECTION__KEY with a section and a key of config.toml"),
+                    did_you_mean,
+                );
+                let (place, what) = (Place::Variable(name.clone()), "variable of this program");
+                self.errors.push(ConfigError::Unknown { place, what, name: name.clone(), hint });
+            }
+        }
+    }
+
+    fn where_it_belongs(&self, name: &str) -> Option<String> {
+        let sections: Vec<String> =
+            self.known.iter().filter(|key| key.name == name).map(|key| format!("[{}]", key.section)).collect();
+        (!sections.is_empty()).then(|| format!("; it belongs below {}", sections.join(" or ")))
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> &str {
+    text.lines().nth(line_of(text, offset) - 1).unwrap_or_default()
+}
+
+/// Counted from 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Keys below a header that is not TOML belong nobody knows where, up to the next header.
+fn lines_below_broken_headers(text: &str, broken: &BTreeSet<Place>) -> Vec<usize> {
+    let is_broken = |line: usize| broken.iter().any(|place| matches!(place, Place::Line(_, broken) if *broken == line));
+    let mut below_broken = false;
+    let mut lines = Vec::new();
+    for (line, content) in (1..).zip(text.lines()) {
+        if content.trim_start().starts_with('[') {
+            below_broken = is_broken(line);
+        }
+        if below_broken {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn did_you_mean(name: &str) -> String {
+    format!("; did you mean `{name}`?")
+}
+
+fn enumerate(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+/// The name that was probably meant: a few letters away, or one is how the other begins.
+fn suggestion<'n>(written: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+    let begins = |name: &&str| written.len() > 2 && (name.starts_with(written) || written.starts_with(name));
+    let tolerated = (written.chars().count() / 3).clamp(1, 4);
+    nearest(written, names.clone(), tolerated).or_else(|| names.into_iter().find(begins))
+}
+
+fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>, tolerated: usize) -> Option<&'n str> {
+    names
+        .filter(|name| name.len().abs_diff(written.len()) <= tolerated)
+        .map(|name| (strsim::damerau_levenshtein(written, name), name))
+        .filter(|(distance, _)| *distance <= tolerated)
+        .min()
+        .map(|(_, name)| name)
+}

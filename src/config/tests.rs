@@ -1,0 +1,450 @@
+use super::*;
+
+use chrono::NaiveTime;
+use proptest::prelude::*;
+use secrecy::ExposeSecret;
+
+use crate::domain::facts::{Clicks, Money};
+use crate::domain::policy::Mode;
+
+const SHIPPED: &str = include_str!("../../config.toml");
+
+fn environment<const N: usize>(variables: [(&str, &str); N]) -> Environment {
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn parse<const N: usize>(text: &str, variables: [(&str, &str); N]) -> Result<Config, ConfigErrors> {
+    Config::parse(Path::new("config.toml"), text, &environment(variables))
+}
+
+fn config(text: &str) -> Config {
+    parse(text, []).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+}
+
+/// A good config has no messages.
+fn messages<const N: usize>(text: &str, variables: [(&str, &str); N]) -> Vec<String> {
+    parse(text, variables).err().map(|errors| errors.lines().collect()).unwrap_or_default()
+}
+
+/// `[section]` with one `key = value` line; refused with a message that holds `expected`, on line 2, naming the key.
+fn assert_refused(section: &str, key: &str, value: &str, expected: &str) {
+    let found = messages(&format!("[{section}]\n{key} = {value}"), []);
+    let start = format!("config.toml:2: {section}.{key}: ");
+    assert!(
+        matches!(found.as_slice(), [one] if one.starts_with(&start) && one.contains(expected)),
+        "{section}.{key} = {value}\nexpected: {start}…{expected}…\nfound: {found:#?}"
+    );
+}
+
+fn assert_accepted(section: &str, key: &str, value: &str) {
+    let found = messages(&format!("[{section}]\n{key} = {value}"), []);
+    assert!(found.is_empty(), "{section}.{key} = {value}\nfound: {found:#?}");
+}
+
+#[test]
+fn the_shipped_file_holds_the_defaults_and_gives_no_warning() {
+    let shipped = config(SHIPPED);
+    assert_eq!(shipped, config(""));
+    assert_eq!(shipped.warnings, Vec::<String>::new());
+    assert_eq!(*shipped.generator, PolicyNumbers::default());
+}
+
+/// As the complaint about an unknown key lists them.
+fn keys_of(section: &str) -> Vec<String> {
+    let found = messages(&format!("[{section}]\nzzz = 1"), []).join("\n");
+    let (_, keys) = found.split_once(" are ").unwrap_or_else(|| panic!("{found}"));
+    keys.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_shipped_file_shows_every_key_and_no_other() {
+    // The one key without a default is shown commented.
+    let shipped = SHIPPED.replace("# contested_backoff", "contested_backoff");
+    let shipped: toml::Table = toml::from_str(&shipped).unwrap();
+    for (section, shown) in &shipped {
+        let shown: Vec<&String> = shown.as_table().unwrap().keys().collect();
+        assert_eq!(shown, keys_of(section).iter().collect::<Vec<_>>(), "[{section}]");
+    }
+    let found = messages("[zzz]", []).join("\n");
+    let sections: Vec<&str> = shipped.keys().map(String::as_str).collect();
+    assert!(found.ends_with(&format!("the sections are {}", sections.join(", "))), "{found}");
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let config = config("");
+    assert_eq!(config.database.expose(), "sqlite://traffic-generator.db");
+    assert_eq!(config.control.socket, Path::new("traffic-generator.sock"));
+    assert_eq!(config.control.mode, 0o600);
+    assert_eq!(config.trafficstar.base_url, "https://api.trafficstars.com");
+    assert_eq!(config.trafficstar.api_key_file, Path::new("/etc/traffic-generator/api-key"));
+    assert_eq!(config.trafficstar.requests_per_minute, 90);
+    assert_eq!(config.trafficstar.timeout, Duration::from_secs(15));
+    assert_eq!(config.trafficstar.confirm_within, Duration::from_secs(30));
+    assert_eq!(config.log.filter.as_str(), "info");
+    assert_eq!(config.log.format, LogFormat::Text);
+}
+
+#[test]
+fn every_key_reaches_its_place() {
+    let config = config(
+        r#"
+        [database]
+        url = "postgres://ads@db/traffic"
+        [control]
+        socket = "/run/x.sock"
+        mode = "0660"
+        [trafficstar]
+        base_url = "http://127.0.0.1:9000/"
+        api_key_file = "key"
+        requests_per_minute = 7
+        timeout = "3s"
+        confirm_within = "4s"
+        [generator]
+        tick = "30s"
+        cooldown = "1h 30m"
+        spend_limit = "12.5"
+        activate_clicks = 20_000
+        pause_clicks = 0x10
+        day_end = "22:30"
+        high_spend = "observe"
+        top_up_interval = "1m"
+        contested_after = 0
+        contested_backoff = "15m"
+        stored_spend_max_age = "0s"
+        adopt_sets_end_time = true
+        mode = "observe"
+        [log]
+        filter = "warn,traffic_generator=debug"
+        format = "json"
+        "#,
+    );
+    assert_eq!(config.database.expose(), "postgres://ads@db/traffic");
+    assert_eq!(config.control, ControlConfig { socket: "/run/x.sock".into(), mode: 0o660 });
+    assert_eq!(
+        config.trafficstar,
+        TrafficStarConfig {
+            base_url: "http://127.0.0.1:9000".to_owned(),
+            api_key_file: "key".into(),
+            requests_per_minute: 7,
+            timeout: Duration::from_secs(3),
+            confirm_within: Duration::from_secs(4),
+        }
+    );
+    assert_eq!(
+        *config.generator,
+        PolicyNumbers {
+            tick: chrono::Duration::seconds(30),
+            cooldown: chrono::Duration::minutes(90),
+            spend_limit: Money::from_micros(12_500_000).unwrap(),
+            activate_clicks: Clicks(20_000),
+            pause_clicks: Clicks(16),
+            day_end: NaiveTime::from_hms_opt(22, 30, 0).unwrap(),
+            confirm_within: chrono::Duration::seconds(4),
+            contested_after: 0,
+            contested_backoff: Some(chrono::Duration::minutes(15)),
+            stored_spend_max_age: chrono::Duration::zero(),
+            adopt_sets_end_time: true,
+            mode: Mode::Observe,
+            ..PolicyNumbers::default()
+        }
+    );
+    assert_eq!((config.log.filter.as_str(), config.log.format), ("warn,traffic_generator=debug", LogFormat::Json));
+}
+
+#[test]
+fn a_bad_value_is_refused_with_what_would_be_right() {
+    for (section, key, value, expected) in [
+        ("database", "url", "5", "write sqlite://FILE or postgres://USER@HOST/NAME"),
+        ("database", "url", r#""traffic.db""#, "no URL: write sqlite://FILE"),
+        ("database", "url", r#""mysql://root@db/x""#, "mysql:// is not a database"),
+        ("database", "url", r#""sqlite://""#, "nothing behind sqlite://"),
+        ("database", "url", r#""sqlite://:memory:""#, "must name a file"),
+        ("control", "socket", r#""""#, "write the path of a file"),
+        ("control", "mode", "0o600", "octal digits in quotes, like \"0600\""),
+        ("control", "mode", r#""0800""#, "\"0800\" is not a file mode"),
+        ("control", "mode", r#""1777""#, "\"1777\" is not a file mode"),
+        ("trafficstar", "base_url", r#""http://api.trafficstars.com""#, "loopback address only"),
+        ("trafficstar", "base_url", r#""http://localhost.example.com""#, "loopback address only"),
+        ("trafficstar", "base_url", r#""ftp://api.trafficstars.com""#, "ftp: is not https://"),
+        ("trafficstar", "base_url", r#""api.trafficstars.com""#, "not a URL"),
+        ("trafficstar", "base_url", r#""https://api.trafficstars.com/?x=1""#, "`?` and `#`"),
+        ("trafficstar", "api_key_file", "false", "write the path of a file"),
+        ("trafficstar", "requests_per_minute", r#""90""#, "whole number from 1 to 4294967295 (without quotes)"),
+        ("trafficstar", "timeout", "15", "15 is not text in quotes: write a duration like \"90s\""),
+        ("generator", "tick", r#""30""#, "\"30\" is not a duration: write a duration like \"90s\""),
+        ("generator", "cooldown", r#""-2m""#, "\"-2m\" is not a duration"),
+        ("generator", "cooldown", r#""10000000000 years""#, "too long: at most 365days"),
+        ("generator", "cooldown", r#""99999999999999999999s""#, "too long: at most 365days"),
+        ("generator", "spend_limit", "10.00", "write it like \"10.00\""),
+        ("generator", "spend_limit", r#""-1""#, "is not an amount: write it like 10.00"),
+        ("generator", "spend_limit", r#""9999999999999999""#, "more than this program can count"),
+        ("generator", "pause_clicks", "1.5", "a number with a fraction is not a whole number"),
+        ("generator", "pause_clicks", "99999999999999999999", "a number of more than 64 bits"),
+        ("generator", "day_end", r#""24:00""#, "from \"00:01\" to \"23:59\""),
+        ("generator", "day_end", r#""9:30""#, "from \"00:01\" to \"23:59\""),
+        ("generator", "day_end", "23:59:00", "a date or time without quotes"),
+        ("generator", "high_spend", r#""top-up""#, "not there yet"),
+        ("generator", "high_spend", r#""obsrve""#, "is not one of: observe"),
+        ("generator", "mode", r#""dry-run""#, "is not one of: act, observe"),
+        ("generator", "adopt_sets_end_time", r#""yes""#, "neither true nor false"),
+        ("generator", "contested_after", "[]", "a list is not a whole number"),
+        ("generator", "contested_backoff", "{}", "a section is not text in quotes"),
+        ("log", "filter", r#""inof""#, "for the level write \"info\""),
+        ("log", "filter", r#""traffic_generator=loud""#, "is not a log filter"),
+        ("log", "filter", r#""""#, "is not a log filter"),
+        ("log", "format", r#""xml""#, "is not one of: text, json"),
+        ("log", "format", r#""a\nb\u001b[31m""#, r"a\nb"),
+    ] {
+        assert_refused(section, key, value, expected);
+    }
+}
+
+#[test]
+fn a_range_holds_to_its_last_value() {
+    for (section, key, inside, outside) in [
+        ("generator", "tick", r#""100ms""#, r#""99ms 999us""#),
+        ("generator", "tick", r#""365days""#, r#""365days 1ns""#),
+        ("generator", "day_end", r#""00:01""#, r#""00:00""#),
+        ("generator", "day_end", r#""23:59""#, r#""23:60""#),
+        ("generator", "activate_clicks", "5001", "5000"),
+        ("generator", "pause_clicks", "14999", "15000"),
+        ("generator", "pause_clicks", "0", "-1"),
+        ("generator", "contested_after", "0", "-1"),
+        ("generator", "spend_limit", r#""0""#, r#""-0.01""#),
+        ("trafficstar", "requests_per_minute", "1", "0"),
+        ("trafficstar", "requests_per_minute", "4294967295", "4294967296"),
+        ("control", "mode", r#""0777""#, r#""1000""#),
+        ("control", "mode", r#""000""#, r#""00""#),
+    ] {
+        assert_accepted(section, key, inside);
+        assert_refused(section, key, outside, "");
+    }
+    for (section, key) in [
+        ("trafficstar", "timeout"),
+        ("trafficstar", "confirm_within"),
+        ("generator", "cooldown"),
+        ("generator", "top_up_interval"),
+        ("generator", "contested_backoff"),
+        ("generator", "stored_spend_max_age"),
+    ] {
+        assert_accepted(section, key, r#""0s""#);
+        assert_accepted(section, key, r#""365days""#);
+        assert_refused(section, key, r#""366days""#, "too long");
+    }
+    assert_accepted("control", "socket", &format!("{:?}", "s".repeat(107)));
+    assert_refused("control", "socket", &format!("{:?}", "s".repeat(108)), "108 bytes");
+}
+
+#[test]
+fn plain_http_is_for_loopback_addresses() {
+    for url in ["http://localhost:80", "http://127.9.9.9", "http://[::1]:9000", "https://example.com/proxy"] {
+        assert_accepted("trafficstar", "base_url", &format!("{url:?}"));
+    }
+    for url in ["http://0.0.0.0", "http://[::2]", "http://128.0.0.1", "http://127.0.0.1.example.com"] {
+        assert_refused("trafficstar", "base_url", &format!("{url:?}"), "loopback address only");
+    }
+}
+
+#[test]
+fn everything_wrong_is_told_at_once_in_the_order_of_the_file() {
+    let text = r#"tick = "1m"
+log = "info"
+[generatr]
+cooldown = "1x"
+[generator]
+tik = "1m"
+pause_clicks = 20000
+requests_per_minute = 5
+day_end = 24:00
+nonsense = 1
+[trafficstar]
+timeout = 15
+"#;
+    let variables = [
+        ("HOME", "/root"),
+        ("TRAFFIC_GENERATOR__GENERATOR__MODE", "on"),
+        ("TRAFFIC_GENERATOR__GENERATOR__COLDOWN", "1m"),
+        ("TRAFFIC_GENERATOR_SERVICE_HOST", "10.0.0.1"),
+    ];
+    assert_eq!(
+        messages(text, variables),
+        [
+            "config.toml:1: `tick` is not a key outside of the sections; it belongs below [generator]",
+            "config.toml:2: `log` is not a key outside of the sections; write a line [log] and its keys below it",
+            "config.toml:3: `generatr` is not a section; did you mean `generator`?",
+            "config.toml:6: `generator.tik` is not a key; did you mean `tick`?",
+            "config.toml:7: generator.pause_clicks: activate_clicks (15,000) must be above pause_clicks (20,000)",
+            "config.toml:8: `generator.requests_per_minute` is not a key; it belongs below [trafficstar]",
+            "config.toml:9: not valid TOML: `day_end`: invalid time, expected hour between 00 and 23",
+            "config.toml:10: `generator.nonsense` is not a key; the keys of [generator] are activate_clicks, \
+             adopt_sets_end_time, contested_after, contested_backoff, cooldown, day_end, high_spend, mode, pause_clicks, \
+             spend_limit, stored_spend_max_age, tick, top_up_interval",
+            "config.toml:12: trafficstar.timeout: 15 is not text in quotes: write a duration like \"90s\", \"2m\" or \
+             \"1h 30m\"",
+            "TRAFFIC_GENERATOR__GENERATOR__COLDOWN: `TRAFFIC_GENERATOR__GENERATOR__COLDOWN` is not a variable of this \
+             program; did you mean `TRAFFIC_GENERATOR__GENERATOR__COOLDOWN`?",
+            "TRAFFIC_GENERATOR__GENERATOR__MODE: generator.mode: `on` is not one of: act, observe",
+        ]
+    );
+}
+
+#[test]
+fn a_line_that_is_not_toml_is_named_once() {
+    for (text, line) in [
+        ("[generator]\ntick = 1m\n", 2),
+        ("[generator]\ntick = \"1m\n", 2),
+        ("[generator]\n\ntick =\n", 3),
+        ("[generator\ntick = 5\n[log]\n", 1),
+        ("[generator]\ntick = \"1m\"\ntick = \"2m\"\n", 3),
+        ("[generator]\ntick \"1m\"\n", 2),
+    ] {
+        let found = messages(text, []);
+        let start = format!("config.toml:{line}: not valid TOML: ");
+
+        assert!(matches!(found.as_slice(), [one] if one.starts_with(&start)), "{text}\n{found:#?}");
+    }
+}
+
+#[test]
+fn the_environment_beats_the_file() {
+    let variables = [
+        ("TRAFFIC_GENERATOR__GENERATOR__TICK", "30s"),
+        ("TRAFFIC_GENERATOR__GENERATOR__PAUSE_CLICKS", "100"),
+        ("TRAFFIC_GENERATOR__GENERATOR__ADOPT_SETS_END_TIME", "true"),
+        ("TRAFFIC_GENERATOR__CONTROL__MODE", "0660"),
+        ("TRAFFICSTAR_API_KEY", "is none of the keys"),
+    ];
+    let config = parse("[generator]\ntick = \"5m\"\ncooldown = \"7m\"\n", variables).unwrap();
+    assert_eq!(config.generator.tick, chrono::Duration::seconds(30));
+    assert_eq!(config.generator.cooldown, chrono::Duration::minutes(7));
+    assert_eq!(config.generator.pause_clicks, Clicks(100));
+    assert!(config.generator.adopt_sets_end_time);
+    assert_eq!(config.control.mode, 0o660);
+    let over_a_bad_value = [("TRAFFIC_GENERATOR__GENERATOR__TICK", "30s")];
+    assert_eq!(messages("[generator]\ntick = 5", over_a_bad_value), Vec::<String>::new());
+}
+
+#[test]
+fn a_misspelt_variable_is_named_with_what_was_meant() {
+    for name in [
+        "TRAFFIC_GENERATOR__GENERATOR__TIK",
+        "TRAFFIC_GENERATOR_GENERATOR_TICK",
+        "TRAFIC_GENERATOR__GENERATOR__TICK",
+        "traffic_generator__generator__tick",
+    ] {
+        let found = messages("", [(name, "30s")]);
+        let meant = "did you mean `TRAFFIC_GENERATOR__GENERATOR__TICK`?";
+        assert!(matches!(found.as_slice(), [one] if one.starts_with(name) && one.contains(meant)), "{found:#?}");
+    }
+    let found = messages("", [("TRAFFIC_GENERATOR__", "1")]);
+    assert!(matches!(found.as_slice(), [one] if one.contains("SECTION__KEY")), "{found:#?}");
+}
+
+#[test]
+fn what_looks_like_a_mistake_is_a_warning_with_its_line() {
+    let config = config("[trafficstar]\nrequests_per_minute = 101\ntimeout = \"0s\"\n");
+    assert_eq!(
+        config.warnings,
+        [
+            "config.toml:2: trafficstar.requests_per_minute: 101 is more than the 100 of an account",
+            "config.toml:3: trafficstar.timeout: without any time every request fails",
+        ]
+    );
+    let account_limit = "[trafficstar]\nrequests_per_minute = 100\n";
+    assert_eq!(parse(account_limit, []).unwrap().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let secret = "hunter2";
+    let texts = [
+        format!("[database]\nurl = \"mysql://root:{secret}@db/x\""),
+        format!("[database]\nurl = \"root:{secret}@db://x\""),
+        format!("[database]\nurl = \"{secret}\""),
+        format!("[database]\nurl = [\"{secret}\"]"),
+        format!("[database]\nurl = postgres://root:{secret}@db/x"),
+        format!("[database]\nurl = \"postgres://root:{secret}@db/x"),
+        format!("[database]\nurl = {secret}"),
+        format!("[database]\nurl \"postgres://root:{secret}@db/x\""),
+        format!("[trafficstar]\nbase_url = \"https://root:{secret}@host\""),
+        format!("[trafficstar]\napi_key = \"{secret}\""),
+        format!("[trafficstar]\n{secret}="),
+        format!("[trafficstar]\n{secret}"),
+        format!("[trafficstar]\napi_key_file = [\"{secret}\"]"),
+    ];
+    for text in texts {
+        let errors = parse(&text, []).expect_err(&text);
+        for shown in [errors.to_string(), format!("{errors:?}")] {
+            assert!(!shown.contains(secret), "{text}\n{shown}");
+        }
+    }
+    let errors = parse("", [("TRAFFIC_GENERATOR__DATABASE__URL", secret)]).unwrap_err();
+    assert!(!format!("{errors} {errors:?}").contains(secret), "{errors}");
+
+    let good = config(&format!("[database]\nurl = \"postgres://root:{secret}@db/x\""));
+    let shown = format!("{good:?}");
+    assert!(shown.contains("postgres://…") && !shown.contains(secret), "{shown}");
+}
+
+#[test]
+fn a_named_file_must_be_there_and_the_first_default_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let [missing, first, second] = ["missing.toml", "first.toml", "second.toml"].map(|name| folder.path().join(name));
+    std::fs::write(&first, "[generator]\ntick = \"1s\"").unwrap();
+    std::fs::write(&second, "[generator]\ntick = \"2s\"").unwrap();
+    let none = Environment::new();
+
+    let error = Config::load(Some(&missing), &none).unwrap_err().to_string();
+    assert!(error.contains("missing.toml") && error.contains("--config FILE"), "{error}");
+    let error = Config::load(Some(folder.path()), &none).unwrap_err().to_string();
+    assert!(error.contains("cannot be read") && !error.contains('\n'), "{error}");
+
+    let loaded = Config::load_first(&[&missing, &first, &second], &none).unwrap();
+    assert_eq!((loaded.file, loaded.generator.tick), (first, chrono::Duration::seconds(1)));
+    let error = Config::load_first(&[&missing, folder.path(), &second], &none).unwrap_err().to_string();
+    assert!(error.contains("cannot be read"), "passed over: {error}");
+}
+
+#[test]
+fn the_api_key_is_the_environments_or_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-key");
+    let config = config(&format!("[trafficstar]\napi_key_file = {:?}", file.to_str().unwrap()));
+    let key = |variables: &Environment| config.api_key(variables).map(|key| key.expose_secret().to_owned());
+    let none = Environment::new();
+
+    let error = key(&none).unwrap_err().to_string();
+    assert!(error.contains(file.to_str().unwrap()) && error.contains("TRAFFICSTAR_API_KEY"), "{error}");
+    for (content, expected) in [(" \n", "it is empty"), ("one two", "something else"), ("a\nb\n", "something else")] {
+        std::fs::write(&file, content).unwrap();
+        let error = key(&none).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains(file.to_str().unwrap()), "{error}");
+    }
+    std::fs::write(&file, "from-file\n").unwrap();
+    assert_eq!(key(&none).unwrap(), "from-file");
+    assert_eq!(key(&environment([("TRAFFICSTAR_API_KEY", "from-environment")])).unwrap(), "from-environment");
+    let error = key(&environment([("TRAFFICSTAR_API_KEY", "")])).unwrap_err().to_string();
+    assert!(error.contains("TRAFFICSTAR_API_KEY") && error.contains("empty"), "{error}");
+    assert!(!format!("{:?}", config.api_key(&none)).contains("from-file"));
+}
+
+#[test]
+fn a_key_pasted_as_the_name_of_its_file_is_not_shown() {
+    let config = config("[trafficstar]\napi_key_file = \"hunter2\"");
+    let error = config.api_key(&Environment::new()).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_answered_with_whole_lines(
+        text in "((\\[{1,2}(generator|log|x)\\]{0,2}|(tick|day_end|pause_clicks|[a-z\"'.]{0,9}) ?=? ?\\PC{0,12}|\\PC{0,20})\r?\n){0,8}",
+        value in "\\PC{0,12}|[0-9]{1,30} ?(ns|ms|s|m|h|days|years)",
+    ) {
+        for line in messages(&text, [("TRAFFIC_GENERATOR__GENERATOR__COOLDOWN", value.as_str())]) {
+            prop_assert!(line.starts_with("config.toml:") || line.starts_with("TRAFFIC_GENERATOR__"), "{}", line);
+            prop_assert!(!line.contains(char::is_control), "{}", line);
+        }
+    }
+}

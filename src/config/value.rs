@@ -1,0 +1,315 @@
+//! One function per kind of value: from what was written to what it means, or what would be right instead.
+//!
+//! Deliberately absent: where the value stands; `settings` puts that in front of the message.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::NaiveTime;
+use toml::de::DeValue;
+use tracing_subscriber::EnvFilter;
+use url::{Host, Url};
+
+use super::secret::DatabaseUrl;
+use crate::domain::facts::{Clicks, Money};
+
+/// Longer spans are mistakes, and no time in the future that is computed with them may overflow.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const SHORTEST_TICK: Duration = Duration::from_millis(100);
+/// What a Unix socket's address has room for, without the closing zero.
+const LONGEST_SOCKET_PATH: usize = 107;
+const DURATION_EXAMPLES: &str = "write a duration like \"90s\", \"2m\" or \"1h 30m\"";
+
+/// A value as written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Raw {
+    /// Text in quotes.
+    Text(String),
+    /// A number that 64 bits hold.
+    Integer(i64),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// Something that no key takes, in words.
+    Other(&'static str),
+    /// The text of a variable, which can be any of the first three.
+    Variable(String),
+}
+
+impl Raw {
+    pub(super) fn from_toml(value: &DeValue<'_>) -> Self {
+        match value {
+            DeValue::String(text) => Self::Text(text.to_string()),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_or(Self::Other("a number of more than 64 bits"), Self::Integer),
+            DeValue::Boolean(value) => Self::Boolean(*value),
+            DeValue::Float(_) => Self::Other("a number with a fraction"),
+            DeValue::Datetime(_) => Self::Other("a date or time without quotes"),
+            DeValue::Array(_) => Self::Other("a list"),
+            DeValue::Table(_) => Self::Other("a section"),
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            // What is not UTF-8 was replaced by this character: nobody can mean it.
+            Self::Variable(text) if text.contains(char::REPLACEMENT_CHARACTER) => None,
+            Self::Text(text) | Self::Variable(text) => Some(text),
+            Self::Integer(_) | Self::Boolean(_) | Self::Other(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) | Self::Variable(text) => write!(f, "{text:?}"),
+            Self::Integer(number) => number.fmt(f),
+            Self::Boolean(value) => value.fmt(f),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+/// Text that a type of the program reads by itself.
+pub(super) fn word<T: FromStr<Err: fmt::Display>>(raw: &Raw) -> Result<T, String> {
+    let text = raw.text().ok_or_else(|| format!("{raw} is not text in quotes"))?;
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+pub(super) fn boolean(raw: &Raw) -> Result<bool, String> {
+    match raw {
+        Raw::Boolean(value) => Some(*value),
+        Raw::Variable(text) => text.parse().ok(),
+        Raw::Text(_) | Raw::Integer(_) | Raw::Other(_) => None,
+    }
+    .ok_or_else(|| format!("{raw} is neither true nor false (without quotes)"))
+}
+
+pub(super) fn whole_number(raw: &Raw, least: u32) -> Result<u32, String> {
+    integer(raw)
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| *number >= least)
+        .ok_or_else(|| format!("{raw} is not a whole number from {least} to {} (without quotes)", u32::MAX))
+}
+
+pub(super) fn clicks(raw: &Raw) -> Result<Clicks, String> {
+    integer(raw)
+        .and_then(|number| u64::try_from(number).ok())
+        .map(Clicks)
+        .ok_or_else(|| format!("{raw} is not a whole number from 0 on (without quotes)"))
+}
+
+fn integer(raw: &Raw) -> Option<i64> {
+    match raw {
+        Raw::Integer(number) => Some(*number),
+        Raw::Variable(text) => text.parse().ok(),
+        Raw::Text(_) | Raw::Boolean(_) | Raw::Other(_) => None,
+    }
+}
+
+/// An amount of money is text: a TOML number with a fraction would be a float, and money never is one.
+pub(super) fn money(raw: &Raw) -> Result<Money, String> {
+    let text = raw.text().ok_or_else(|| format!("{raw} is not an amount in quotes: write it like \"10.00\""))?;
+    text.parse().map_err(|error: crate::domain::facts::MoneyError| error.to_string())
+}
+
+pub(super) fn duration(raw: &Raw) -> Result<Duration, String> {
+    let text = raw.text().ok_or_else(|| format!("{raw} is not text in quotes: {DURATION_EXAMPLES}"))?;
+    let duration = match humantime::parse_duration(text) {
+        Ok(duration) => duration,
+        Err(humantime::DurationError::NumberOverflow) => LONGEST.saturating_add(LONGEST),
+        Err(_) => return Err(format!("{raw} is not a duration: {DURATION_EXAMPLES}")),
+    };
+    if duration <= LONGEST { Ok(duration) } else { Err(format!("{raw} is too long: at most 365days")) }
+}
+
+pub(super) fn time_delta(raw: &Raw) -> Result<chrono::Duration, String> {
+    chrono::Duration::from_std(duration(raw)?).map_err(|error| format!("{raw}: {error}"))
+}
+
+pub(super) fn tick(raw: &Raw) -> Result<chrono::Duration, String> {
+    if duration(raw)? < SHORTEST_TICK {
+        return Err(format!("{raw} is too short: at least {}", humantime::format_duration(SHORTEST_TICK)));
+    }
+    time_delta(raw)
+}
+
+/// The end of the day, `HH:MM`. At 00:00 the day would end as it begins, and nothing ever be activated.
+pub(super) fn time_of_day(raw: &Raw) -> Result<NaiveTime, String> {
+    raw.text()
+        .filter(|text| text.len() == "23:59".len())
+        .and_then(|text| NaiveTime::parse_from_str(text, "%H:%M").ok())
+        .filter(|time| *time > NaiveTime::MIN)
+        .ok_or_else(|| format!("{raw} is not a time of day: write hours and minutes (UTC) from \"00:01\" to \"23:59\""))
+}
+
+/// Octal digits in quotes, as `chmod` takes them: a TOML number would be decimal.
+pub(super) fn permission_bits(raw: &Raw) -> Result<u32, String> {
+    raw.text()
+        .filter(|text| matches!(text.len(), 3 | 4) && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| u32::from_str_radix(text, 8).ok())
+        .filter(|bits| *bits <= 0o777)
+        .ok_or_else(|| format!("{raw} is not a file mode: write octal digits in quotes, like \"0600\" or \"0660\""))
+}
+
+pub(super) fn path(raw: &Raw) -> Result<PathBuf, String> {
+    // The value is left out: where a path is asked for, a key has been pasted before now.
+    raw.text()
+        .filter(|text| !text.trim().is_empty() && !text.contains('\0'))
+        .map(PathBuf::from)
+        .ok_or_else(|| "write the path of a file in quotes".to_owned())
+}
+
+pub(super) fn socket_path(raw: &Raw) -> Result<PathBuf, String> {
+    let path = path(raw)?;
+    let length = path.as_os_str().len();
+    if length <= LONGEST_SOCKET_PATH {
+        Ok(path)
+    } else {
+        Err(format!("the path has {length} bytes: a Unix socket's can have {LONGEST_SOCKET_PATH} at most"))
+    }
+}
+
+/// Named by its scheme alone, whatever is wrong with it: the rest may hold a password.
+pub(super) fn database_url(raw: &Raw) -> Result<DatabaseUrl, String> {
+    let right = "write sqlite://FILE or postgres://USER@HOST/NAME";
+    let text = raw.text().ok_or_else(|| format!("this is not text in quotes: {right}"))?;
+    let (scheme, rest) =
+        text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).ok_or_else(|| format!("no URL: {right}"))?;
+    match scheme {
+        "sqlite" if rest.starts_with(":memory:") => Err("a sqlite:// URL must name a file: memory forgets".to_owned()),
+        "sqlite" | "postgres" | "postgresql" if rest.is_empty() => Err(format!("nothing behind {scheme}://: {right}")),
+        "sqlite" | "postgres" | "postgresql" => Ok(DatabaseUrl::new(text)),
+        _ => Err(format!("{scheme}:// is not a database that this program knows: {right}")),
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.len() <= 16
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || "+-.".contains(character))
+}
+
+/// Without a slash at its end. The API key and the token travel there, so plain http only stays on this machine, and a
+/// text that holds a password is not repeated.
+pub(super) fn base_url(raw: &Raw) -> Result<String, String> {
+    let right = "write one like \"https://api.trafficstars.com\"";
+    let text = raw.text().ok_or_else(|| format!("this is not text in quotes: {right}"))?;
+    let url = Url::parse(text).map_err(|error| format!("not a URL ({error}): {right}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("a user name or password has no place in it: {right}"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("`?` and `#` have no place in it: {right}"));
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(url.host()) => {}
+        "http" => return Err(format!("http:// is for a loopback address only (localhost, 127.0.0.1, [::1]): {right}")),
+        scheme => return Err(format!("{scheme}: is not https://: {right}")),
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn is_loopback(host: Option<Host<&str>>) -> bool {
+    match host {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => Ipv4Addr::is_loopback(&address),
+        Some(Host::Ipv6(address)) => Ipv6Addr::is_loopback(&address),
+        None => false,
+    }
+}
+
+/// Which log lines are written: a level, or directives like `info,traffic_generator=debug`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter {
+    text: String,
+}
+
+/// Why a text is no [`LogFilter`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LogFilterError {
+    /// The logging library does not understand it.
+    #[error(
+        "{text:?} is not a log filter: write a level (error, warn, info, debug, trace, off) or directives like \
+             \"info,traffic_generator=debug\""
+    )]
+    NotUnderstood {
+        /// The filter as given.
+        text: String,
+    },
+    /// It would silence everything: the library takes a misspelt level for the name of a module.
+    #[error("{text:?} is not a log filter: for the level write {level:?}")]
+    MisspeltLevel {
+        /// The filter as given.
+        text: String,
+        /// The level that was probably meant.
+        level: &'static str,
+    },
+}
+
+impl LogFilter {
+    /// The directives.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self { text: "info".to_owned() }
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = LogFilterError;
+
+    fn from_str(text: &str) -> Result<Self, LogFilterError> {
+        const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+        let misspelt = |directive: &str| {
+            let directive = directive.trim().to_lowercase();
+            let near = |level: &&&str| strsim::damerau_levenshtein(&directive, level) <= 1;
+            LEVELS.iter().filter(|_| !LEVELS.contains(&directive.as_str())).find(near).copied()
+        };
+        let text = text.to_owned();
+        if let Some(level) = text.split(',').find_map(misspelt) {
+            Err(LogFilterError::MisspeltLevel { text, level })
+        } else if text.trim().is_empty() || EnvFilter::try_new(&text).is_err() {
+            Err(LogFilterError::NotUnderstood { text })
+        } else {
+            Ok(Self { text })
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line to read.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// A word that is no [`LogFormat`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{word:?} is not one of: text, json")]
+pub struct UnknownLogFormat {
+    word: String,
+}
+
+impl FromStr for LogFormat {
+    type Err = UnknownLogFormat;
+
+    fn from_str(word: &str) -> Result<Self, UnknownLogFormat> {
+        match word {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(UnknownLogFormat { word: word.to_owned() }),
+        }
+    }
+}
