@@ -7,14 +7,14 @@
 mod round;
 mod work;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::stream;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
 
 use self::round::Round;
 use crate::board::Board;
@@ -42,14 +42,12 @@ pub struct ReadStatus {
     pub urgency: Urgency,
 }
 
-/// Reads one campaign's spend on one UTC day from the reports.
+/// Reads one campaign's spend from the reports, for the UTC day on which the report is asked for.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "SourceAnswer")]
 pub struct ReadSpend {
     /// Which campaign.
     pub remote: RemoteId,
-    /// Which day.
-    pub day: NaiveDate,
     /// How urgent it is.
     pub urgency: Urgency,
 }
@@ -94,13 +92,13 @@ pub struct TrafficStarActor {
     list: ListSize,
     statuses: Round<Result<RemoteCampaign, RemoteFault>>,
     spends: Round<SourceAnswer>,
-    /// The day that the gathered spends are asked for.
-    spend_day: NaiveDate,
     pauses: Round<Outcome>,
     runs: Round<Outcome>,
     last_error: Option<String>,
     board: Board,
     clock: Clock,
+    started_at: DateTime<Utc>,
+    started: Instant,
 }
 
 impl TrafficStarActor {
@@ -124,13 +122,19 @@ impl TrafficStarActor {
             list: ListSize::default(),
             statuses: Round::new(MOMENT),
             spends: Round::new(MOMENT),
-            spend_day: now.date_naive(),
             pauses: Round::new(MOMENT),
             runs: Round::new(MOMENT),
             last_error: None,
             board,
             clock,
+            started_at: now,
+            started: Instant::now(),
         }
+    }
+
+    /// The time by which the budget counts: it never steps, whatever becomes of the wall clock.
+    fn gate_time(&self) -> DateTime<Utc> {
+        self.started_at + self.started.elapsed()
     }
 
     /// Lets everybody leave whom the budget grants, and comes back when it grants more.
@@ -138,7 +142,7 @@ impl TrafficStarActor {
         if let Some(timer) = self.gate_timer.take() {
             ctx.cancel_future(timer);
         }
-        let now = self.clock.now();
+        let now = self.gate_time();
         if let Some(at) = self.keeper.open(now) {
             let wait = at.signed_duration_since(now).to_std().unwrap_or_default();
             self.gate_timer = Some(ctx.run_later(wait, |actor, ctx| {
@@ -159,7 +163,7 @@ impl TrafficStarActor {
     }
 
     fn publish(&self) {
-        let now = self.clock.now();
+        let now = self.gate_time();
         let budget = self.keeper.budget();
         self.board.publish_trafficstar(RemoteClientStatus {
             // Nothing ever opens it: what failed is asked again at the next tick, within the budget.
@@ -181,10 +185,7 @@ impl TrafficStarActor {
     }
 
     fn serve_statuses(&mut self, ctx: &mut Context<Self>) {
-        let askers = match self.statuses.take(self.clock.now()) {
-            Ok(askers) => askers,
-            Err(wait) => return Self::serve_later(ctx, wait, Self::serve_statuses),
-        };
+        let askers = self.statuses.take(self.clock.now());
         let read = work::read_statuses(Arc::clone(&self.client), askers.wanted(), self.list);
         ctx.spawn(read.into_actor(self).map(|read, actor, _| {
             actor.list = read.list;
@@ -197,11 +198,8 @@ impl TrafficStarActor {
     }
 
     fn serve_spends(&mut self, ctx: &mut Context<Self>) {
-        let askers = match self.spends.take(self.clock.now()) {
-            Ok(askers) => askers,
-            Err(wait) => return Self::serve_later(ctx, wait, Self::serve_spends),
-        };
-        let (client, day) = (Arc::clone(&self.client), self.spend_day);
+        let askers = self.spends.take(self.clock.now());
+        let (client, day) = (Arc::clone(&self.client), self.clock.now().date_naive());
         let (ids, urgency) = (askers.ids(), askers.urgency());
         let read = async move { client.spend_report(day, &ids, urgency).await };
         ctx.spawn(read.into_actor(self).map(|spends, actor, _| {
@@ -212,10 +210,7 @@ impl TrafficStarActor {
     }
 
     fn serve_pauses(&mut self, ctx: &mut Context<Self>) {
-        let askers = match self.pauses.take(self.clock.now()) {
-            Ok(askers) => askers,
-            Err(wait) => return Self::serve_later(ctx, wait, Self::serve_pauses),
-        };
+        let askers = self.pauses.take(self.clock.now());
         let (client, ids) = (Arc::clone(&self.client), askers.ids());
         let pause = async move { client.pause(&ids).await };
         ctx.spawn(pause.into_actor(self).map(|outcomes, actor, _| {
@@ -225,10 +220,7 @@ impl TrafficStarActor {
     }
 
     fn serve_runs(&mut self, ctx: &mut Context<Self>) {
-        let askers = match self.runs.take(self.clock.now()) {
-            Ok(askers) => askers,
-            Err(wait) => return Self::serve_later(ctx, wait, Self::serve_runs),
-        };
+        let askers = self.runs.take(self.clock.now());
         let (client, ids, leave_by) = (Arc::clone(&self.client), askers.ids(), askers.leave_by());
         let run = async move { client.run(&ids, leave_by).await };
         ctx.spawn(run.into_actor(self).map(|outcomes, actor, _| {
@@ -254,7 +246,7 @@ impl Actor for TrafficStarActor {
 
 impl StreamHandler<GateMessage> for TrafficStarActor {
     fn handle(&mut self, message: GateMessage, ctx: &mut Self::Context) {
-        self.keeper.hear(self.clock.now(), message);
+        self.keeper.hear(self.gate_time(), message);
         self.open_gate(ctx);
     }
 }
@@ -272,12 +264,7 @@ impl Handler<ReadStatus> for TrafficStarActor {
 impl Handler<ReadSpend> for TrafficStarActor {
     type Result = ResponseFuture<SourceAnswer>;
 
-    fn handle(&mut self, ReadSpend { remote, day, urgency }: ReadSpend, ctx: &mut Self::Context) -> Self::Result {
-        if day != self.spend_day {
-            // Around midnight two days are asked for: whoever asked for the other one is served by a report of its own.
-            self.serve_spends(ctx);
-            self.spend_day = day;
-        }
+    fn handle(&mut self, ReadSpend { remote, urgency }: ReadSpend, ctx: &mut Self::Context) -> Self::Result {
         let (answer, wait) = self.spends.ask(self.clock.now(), remote, urgency, None);
         Self::serve_later(ctx, wait, Self::serve_spends);
         Box::pin(async move { answer.await.unwrap_or_else(|_| SourceAnswer::Failed(round::DIED.to_owned())) })

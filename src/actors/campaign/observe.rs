@@ -1,6 +1,6 @@
 //! The questions of one tick, and what their answers amount to. No actor state: a future that asks and returns.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use super::Surroundings;
 use crate::actors::database::{ReadTick, SaveSpend};
@@ -123,7 +123,7 @@ async fn find_spend(
         stored_max_age: question.policy.stored_spend_max_age,
         now,
     };
-    let report = if ask(clock.now()).needs_report() { read_report(question, day).await } else { SourceAnswer::NoSource };
+    let report = if ask(clock.now()).needs_report() { read_report(question).await } else { SourceAnswer::NoSource };
     let now = clock.now();
     if now.date_naive() != day {
         return Err("it was read across midnight".to_owned());
@@ -131,8 +131,8 @@ async fn find_spend(
     ask(now).resolve(&report)
 }
 
-async fn read_report(question: &Question, day: NaiveDate) -> SourceAnswer {
-    let read = ReadSpend { remote: question.remote, day, urgency: question.urgency };
+async fn read_report(question: &Question) -> SourceAnswer {
+    let read = ReadSpend { remote: question.remote, urgency: question.urgency };
     let answer = question.surroundings.remote.read_spend.send(read).await;
     answer.unwrap_or_else(|gone| SourceAnswer::Failed(format!("the TrafficStar client is gone: {gone}")))
 }

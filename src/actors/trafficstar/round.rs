@@ -54,12 +54,45 @@ impl<T> Round<T> {
         (answer, wait)
     }
 
-    /// The round, if it is due; otherwise after how long to try again, if anybody waits: the clock was set back.
-    pub(super) fn take(&mut self, now: DateTime<Utc>) -> Result<Askers<T>, Option<Duration>> {
-        if self.gathering.take(now).is_some() {
-            return Ok(Askers(std::mem::take(&mut self.askers)));
+    /// The round. Its timer has fired, so it is due whatever the wall clock says.
+    pub(super) fn take(&mut self, now: DateTime<Utc>) -> Askers<T> {
+        let due_at = self.gathering.due_at().unwrap_or(now);
+        self.gathering.take(now.max(due_at));
+        Askers(std::mem::take(&mut self.askers))
+    }
+}
+
+impl<T> Askers<T> {
+    /// The campaigns that are asked for.
+    pub(super) fn ids(&self) -> BTreeSet<RemoteId> {
+        self.0.iter().map(|asker| asker.remote).collect()
+    }
+
+    /// The campaigns that are asked for, each with the most urgent asker's urgency.
+    pub(super) fn wanted(&self) -> BTreeMap<RemoteId, Urgency> {
+        let mut wanted = BTreeMap::new();
+        for asker in &self.0 {
+            let urgency = wanted.entry(asker.remote).or_insert(asker.urgency);
+            *urgency = asker.urgency.min(*urgency);
         }
-        let due_at = self.gathering.due_at();
-        Err(due_at.map(|due_at| due_at.signed_duration_since(now).to_std().unwrap_or_default()))
+        wanted
+    }
+
+    /// The urgency of the most urgent asker.
+    pub(super) fn urgency(&self) -> Urgency {
+        self.0.iter().map(|asker| asker.urgency).min().unwrap_or(Urgency::Read)
+    }
+
+    /// When the first of them becomes too late.
+    pub(super) fn leave_by(&self) -> Option<DateTime<Utc>> {
+        self.0.iter().filter_map(|asker| asker.valid_until).min()
+    }
+
+    /// Answers everybody.
+    pub(super) fn answer(self, answer: impl Fn(RemoteId) -> T) {
+        for asker in self.0 {
+            // Whoever asked may be gone.
+            let _ = asker.reply.send(answer(asker.remote));
+        }
     }
 }
