@@ -1,0 +1,171 @@
+//! The rows of `campaigns`: settings that operators and trackers write.
+
+use chrono::{DateTime, Duration, Utc};
+use diesel::prelude::*;
+use thiserror::Error;
+
+use super::Store;
+use super::error::StoreError;
+use super::pool::db;
+use super::schema::campaigns;
+use super::values::{Id, Stamp};
+use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId};
+use crate::domain::policy::{Mode, Policy, PolicyError, PolicyNumbers, UnknownWord};
+
+/// A row of `campaigns`, as stored: the overrides are not validated before [`CampaignRow::policy`].
+///
+/// Without the row's times, which trackers may write in forms of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = campaigns)]
+pub struct CampaignRow {
+    /// The key.
+    #[diesel(deserialize_as = Id)]
+    pub id: CampaignId,
+    /// For people.
+    pub name: String,
+    /// The campaign at TrafficStars.
+    #[diesel(deserialize_as = Id)]
+    pub trafficstar_id: RemoteId,
+    /// Whether the campaign is guarded.
+    pub generator_enabled: bool,
+    /// `act` or `observe`.
+    pub mode: Option<String>,
+    /// In millionths of the currency unit.
+    pub spend_limit_micros: Option<i64>,
+    /// From this many remaining clicks on it should run.
+    pub activate_clicks: Option<i64>,
+    /// Down to this many remaining clicks it may run.
+    pub pause_clicks: Option<i64>,
+    /// In seconds.
+    pub cooldown_seconds: Option<i64>,
+    /// The high-spend policy's word.
+    pub high_spend: Option<String>,
+    /// In millionths of the currency unit; no policy uses it yet.
+    pub price_per_thousand_micros: Option<i64>,
+}
+
+/// Why a campaign's own settings make no policy.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OverrideError {
+    /// A word that is none of those allowed.
+    #[error(
+        "campaign {campaign}: the column `{column}` holds an unknown word; correct it, or set it to NULL for the default"
+    )]
+    Word {
+        /// Whose row.
+        campaign: CampaignId,
+        /// Which column.
+        column: &'static str,
+        /// The word, and those allowed.
+        #[source]
+        source: UnknownWord,
+    },
+    /// A number outside its range.
+    #[error(
+        "campaign {campaign}: the column `{column}` holds {value}; it must be 0 or more, and no more than {maximum}"
+    )]
+    Range {
+        /// Whose row.
+        campaign: CampaignId,
+        /// Which column.
+        column: &'static str,
+        /// What it holds.
+        value: i64,
+        /// What it may hold.
+        maximum: i64,
+    },
+    /// The numbers do not go together.
+    #[error("campaign {campaign}: its columns and the config's defaults do not go together")]
+    Numbers {
+        /// Whose row.
+        campaign: CampaignId,
+        /// Which rule is broken.
+        #[source]
+        source: PolicyError,
+    },
+}
+
+/// A cool-down of more than a day is a slip of the pen, and far from what a time can hold.
+const MAXIMUM_COOLDOWN_SECONDS: i64 = 24 * 60 * 60;
+
+impl CampaignRow {
+    /// The rules for this campaign: the defaults, and what the row sets otherwise. Observe wins, wherever it is set.
+    ///
+    /// # Errors
+    /// A column holds what makes no sense.
+    pub fn policy(&self, defaults: &PolicyNumbers) -> Result<Policy, OverrideError> {
+        let mut numbers = defaults.clone();
+        if self.word::<Mode>("mode", self.mode.as_deref())? == Some(Mode::Observe) {
+            numbers.mode = Mode::Observe;
+        }
+        if let Some(high_spend) = self.word("high_spend", self.high_spend.as_deref())? {
+            numbers.high_spend = high_spend;
+        }
+        if let Some(micros) = self.number("spend_limit_micros", self.spend_limit_micros, i64::MAX)? {
+            numbers.spend_limit = Money::from_micros(micros).unwrap_or(Money::ZERO);
+        }
+        if let Some(clicks) = self.clicks("activate_clicks", self.activate_clicks)? {
+            numbers.activate_clicks = clicks;
+        }
+        if let Some(clicks) = self.clicks("pause_clicks", self.pause_clicks)? {
+            numbers.pause_clicks = clicks;
+        }
+        if let Some(seconds) = self.number("cooldown_seconds", self.cooldown_seconds, MAXIMUM_COOLDOWN_SECONDS)? {
+            numbers.cooldown = Duration::seconds(seconds);
+        }
+        numbers.validate().map_err(|source| OverrideError::Numbers { campaign: self.id, source })
+    }
+
+    fn word<T: std::str::FromStr<Err = UnknownWord>>(
+        &self,
+        column: &'static str,
+        word: Option<&str>,
+    ) -> Result<Option<T>, OverrideError> {
+        word.map(str::parse).transpose().map_err(|source| OverrideError::Word { campaign: self.id, column, source })
+    }
+
+    fn number(&self, column: &'static str, value: Option<i64>, maximum: i64) -> Result<Option<i64>, OverrideError> {
+        match value {
+            Some(value) if !(0..=maximum).contains(&value) => {
+                Err(OverrideError::Range { campaign: self.id, column, value, maximum })
+            }
+            fitting => Ok(fitting),
+        }
+    }
+
+    fn clicks(&self, column: &'static str, value: Option<i64>) -> Result<Option<Clicks>, OverrideError> {
+        Ok(self.number(column, value, i64::MAX)?.map(|clicks| Clicks(clicks.unsigned_abs())))
+    }
+}
+
+impl Store {
+    /// Every campaign, by its id.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn campaigns(&self) -> Result<Vec<CampaignRow>, StoreError> {
+        db!(self, move |connection| {
+            Ok(campaigns::table.order(campaigns::id).select(CampaignRow::as_select()).load(connection)?)
+        })
+        .map_err(StoreError::ReadCampaigns)
+    }
+
+    /// Switches a campaign's generator on or off. False: there is no such campaign.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_generator_enabled(
+        &self,
+        id: CampaignId,
+        enabled: bool,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        db!(self, move |connection| {
+            let changed = diesel::update(campaigns::table.find(id.0))
+                .set((campaigns::generator_enabled.eq(enabled), campaigns::updated_at.eq(Stamp::from(now))))
+                .execute(connection)?;
+            Ok(changed > 0)
+        })
+        .map_err(StoreError::SetGeneratorEnabled)
+    }
+}

@@ -1,0 +1,136 @@
+//! What can go wrong: one variant for each operation, the cause as its source.
+
+use std::path::PathBuf;
+
+use diesel::r2d2::PoolError;
+use thiserror::Error;
+use tokio::task::JoinError;
+
+use super::values::BadValue;
+
+/// An operation of the store that failed.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database could not be prepared for use.
+    #[error("cannot open the database {database}")]
+    Open {
+        /// Which one.
+        database: String,
+        /// Why.
+        #[source]
+        source: Fault,
+    },
+    /// The file is not one of SQLite's.
+    #[error("{} is not a SQLite database: set [database] url to another file, or move this one away", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database could not be asked which tables it has.
+    #[error("cannot read which tables the database {database} has")]
+    ReadSchema {
+        /// Which one.
+        database: String,
+        /// Why.
+        #[source]
+        source: Fault,
+    },
+    /// The database holds another program's tables.
+    #[error(
+        "the database {database} belongs to another program (it has the tables {}), and nothing in it was changed: set \
+         [database] url to one of its own for the Traffic Generator", tables.join(", ")
+    )]
+    Foreign {
+        /// Which one.
+        database: String,
+        /// What was found there.
+        tables: Vec<String>,
+    },
+    /// The database was written by a newer version of the program.
+    #[error(
+        "the database {database} was written by a newer version of this program (it knows the migrations {}), and \
+         nothing in it was changed: install that version", versions.join(", ")
+    )]
+    Newer {
+        /// Which one.
+        database: String,
+        /// The migrations that this program does not know.
+        versions: Vec<String>,
+    },
+    /// The tables could not be made or brought up to date.
+    #[error("cannot bring the tables of the database {database} up to date")]
+    Migrate {
+        /// Which one.
+        database: String,
+        /// Why.
+        #[source]
+        source: Fault,
+    },
+    /// Reading the list of campaigns.
+    #[error("cannot read the campaigns from the database")]
+    ReadCampaigns(#[source] Fault),
+    /// Reading what one tick needs.
+    #[error("cannot read settings, clicks and spend from the database")]
+    ReadTick(#[source] Fault),
+    /// Reading what was promised.
+    #[error("cannot read the stored promises from the database")]
+    ReadPromises(#[source] Fault),
+    /// Storing a transition.
+    #[error("cannot store the promise and the journal entry in the database")]
+    Save(#[source] Fault),
+    /// Storing the spend of a sweep.
+    #[error("cannot store the spend in the database")]
+    SaveSpends(#[source] Fault),
+    /// Switching a campaign's generator.
+    #[error("cannot change generator_enabled in the database")]
+    SetGeneratorEnabled(#[source] Fault),
+    /// The lock against a second supervisor could not be asked for.
+    #[error("cannot lock the database {database} against a second supervisor")]
+    Lock {
+        /// Which one.
+        database: String,
+        /// Why.
+        #[source]
+        source: Fault,
+    },
+    /// Another supervisor holds the lock.
+    #[error(
+        "another supervisor{} guards the database {database} already: two would undo each other's work. Stop it first, or \
+         talk to it with the other commands", holder.as_deref().map(|holder| format!(" ({holder})")).unwrap_or_default()
+    )]
+    AlreadyGuarded {
+        /// Which one.
+        database: String,
+        /// Who holds it, if it said so.
+        holder: Option<String>,
+    },
+}
+
+/// Why an operation failed.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// No connection could be had.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// A connection of its own could not be opened.
+    #[error(transparent)]
+    Connect(#[from] diesel::ConnectionError),
+    /// The database refused.
+    #[error(transparent)]
+    Query(#[from] diesel::result::Error),
+    /// A value of our own that makes no sense.
+    #[error(transparent)]
+    Value(#[from] BadValue),
+    /// A migration failed.
+    #[error("a migration failed")]
+    Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A file could not be read, written or locked.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    /// The task that worked for us panicked, or the runtime is shutting down.
+    #[error("the database task did not finish")]
+    Task(#[from] JoinError),
+    /// What was asked for is not there yet.
+    #[error("PostgreSQL is not supported yet: use sqlite://")]
+    NotSupported,
+}

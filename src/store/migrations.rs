@@ -1,0 +1,241 @@
+//! The tables: which state they are in, and how they are brought up to date.
+//!
+//! The migrations are part of the program. None undoes another: a database is only ever brought forward.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
+use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::error::{Fault, StoreError};
+use super::pool::{StoreConnection, blocking, open_sqlite};
+use super::schema::__diesel_schema_migrations as migrations_table;
+use super::url::{OpenMode, Target, sqlite_uri};
+use super::{DatabaseUrl, Store};
+
+const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const MIGRATIONS_TABLE: &str = "__diesel_schema_migrations";
+/// With these bytes every SQLite database begins.
+const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
+
+/// What a database is like, seen from this version of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaState {
+    /// The file of a SQLite database is not there.
+    Missing,
+    /// It has no tables.
+    Empty,
+    /// It is ours, and these migrations are still to come.
+    Behind(Vec<String>),
+    /// It is ours and up to date.
+    UpToDate,
+    /// It is ours, but a newer version has been at it: these migrations are unknown here.
+    Newer(Vec<String>),
+    /// It is another program's: these are its tables.
+    Foreign(Vec<String>),
+}
+
+/// A migration that the program knows.
+struct Known {
+    version: String,
+    name: String,
+}
+
+impl Store {
+    /// Which state the tables are in. Creates and changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the file is not a SQLite database.
+    pub async fn schema(&self) -> Result<SchemaState, StoreError> {
+        let url = self.url.clone();
+        let inspected = blocking(move || Ok(inspect(&url))).await;
+        inspected.map_err(|source| StoreError::ReadSchema { database: self.database(), source })?
+    }
+
+    /// Makes the tables or brings them up to date; the names of the migrations that were applied. Another program's
+    /// database, and one of a newer version of this program, are left as they are, to the byte.
+    ///
+    /// # Errors
+    /// The database is not ours or newer than this program, or a migration failed: then none was applied.
+    pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        let url = self.url.clone();
+        let migrated = blocking(move || Ok(migrate(&url))).await;
+        migrated.map_err(|source| StoreError::Migrate { database: self.database(), source })?
+    }
+}
+
+fn inspect(url: &DatabaseUrl) -> Result<SchemaState, StoreError> {
+    let fault = |source| StoreError::ReadSchema { database: url.to_string(), source };
+    match &url.target {
+        Target::Sqlite(path) => {
+            if let Some(state) = judge_file(path, url)? {
+                return Ok(state);
+            }
+            open_sqlite(&sqlite_uri(path, OpenMode::ReadOnly))
+                .and_then(|mut connection| read_state(&mut connection))
+                .map_err(fault)
+        }
+        Target::Postgres => Err(fault(Fault::NotSupported)),
+    }
+}
+
+/// What can be said from the file alone, before SQLite is let near it.
+fn judge_file(path: &Path, url: &DatabaseUrl) -> Result<Option<SchemaState>, StoreError> {
+    let fault = |error| StoreError::ReadSchema { database: url.to_string(), source: Fault::File(error) };
+    let mut beginning = Vec::new();
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(SchemaState::Missing)),
+        opened => opened.map_err(fault)?,
+    };
+    file.take(SQLITE_HEADER.len() as u64).read_to_end(&mut beginning).map_err(fault)?;
+    if beginning.is_empty() {
+        return Ok(Some(SchemaState::Empty));
+    }
+    if beginning != SQLITE_HEADER {
+        return Err(StoreError::NotADatabase { path: path.to_owned() });
+    }
+    Ok(None)
+}
+
+fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, StoreError> {
+    // Looked at before it is opened for writing: opening alone may change a file.
+    refuse(inspect(url)?, url)?;
+    let outcome = match &url.target {
+        Target::Sqlite(path) => open_sqlite(&sqlite_uri(path, OpenMode::Create)).and_then(|mut connection| {
+            let outcome = migrate_here(&mut connection)?;
+            if outcome.0.is_ours() {
+                // Readers and the one writer do not wait for each other. The file keeps the setting.
+                diesel::connection::SimpleConnection::batch_execute(&mut connection, "PRAGMA journal_mode = WAL")?;
+            }
+            Ok(outcome)
+        }),
+        Target::Postgres => Err(Fault::NotSupported),
+    };
+    let (found, applied) = outcome.map_err(|source| StoreError::Migrate { database: url.to_string(), source })?;
+    refuse(found, url)?;
+    Ok(applied)
+}
+
+/// All missing migrations in one transaction, in which the state is looked at once more: another process may have been
+/// faster. The state found, and the names applied.
+fn migrate_here<C: SchemaConnection>(connection: &mut C) -> Result<(SchemaState, Vec<String>), Fault> {
+    connection.write(|connection| {
+        connection.lock_migrations()?;
+        let found = read_state(connection)?;
+        if !found.is_ours() {
+            return Ok((found, Vec::new()));
+        }
+        let applied = connection.run_migrations()?;
+        let known = C::known_migrations()?;
+        let names = known.into_iter().filter(|known| applied.contains(&known.version)).map(|known| known.name);
+        Ok((found, names.collect()))
+    })
+}
+
+fn refuse(state: SchemaState, url: &DatabaseUrl) -> Result<(), StoreError> {
+    match state {
+        SchemaState::Foreign(tables) => Err(StoreError::Foreign { database: url.to_string(), tables }),
+        SchemaState::Newer(versions) => Err(StoreError::Newer { database: url.to_string(), versions }),
+        SchemaState::Missing | SchemaState::Empty | SchemaState::Behind(_) | SchemaState::UpToDate => Ok(()),
+    }
+}
+
+impl SchemaState {
+    /// Whether this program may bring it up to date.
+    const fn is_ours(&self) -> bool {
+        match self {
+            Self::Missing | Self::Empty | Self::Behind(_) | Self::UpToDate => true,
+            Self::Newer(_) | Self::Foreign(_) => false,
+        }
+    }
+
+    fn judge(tables: Vec<String>, applied: &[String], known: &[Known]) -> Self {
+        if tables.is_empty() {
+            return Self::Empty;
+        }
+        let is_ours = known.first().is_some_and(|first| applied.contains(&first.version));
+        if !is_ours {
+            return Self::Foreign(tables);
+        }
+        let unknown: Vec<String> =
+            applied.iter().filter(|version| known.iter().all(|known| known.version != **version)).cloned().collect();
+        if !unknown.is_empty() {
+            return Self::Newer(unknown);
+        }
+        let pending: Vec<String> =
+            known.iter().filter(|known| !applied.contains(&known.version)).map(|known| known.name.clone()).collect();
+        if pending.is_empty() { Self::UpToDate } else { Self::Behind(pending) }
+    }
+}
+
+fn read_state<C: SchemaConnection>(connection: &mut C) -> Result<SchemaState, Fault> {
+    let tables = connection.table_names()?;
+    let applied =
+        if tables.iter().any(|table| table == MIGRATIONS_TABLE) { connection.applied_versions()? } else { Vec::new() };
+    Ok(SchemaState::judge(tables, &applied, &C::known_migrations()?))
+}
+
+/// How each database is asked about its tables.
+trait SchemaConnection: StoreConnection {
+    /// In the order in which they are applied.
+    fn known_migrations() -> Result<Vec<Known>, Fault>;
+    /// Tables and views, without the database's own.
+    fn table_names(&mut self) -> Result<Vec<String>, Fault>;
+    fn applied_versions(&mut self) -> Result<Vec<String>, Fault>;
+    /// Keeps others from migrating until the transaction ends.
+    fn lock_migrations(&mut self) -> Result<(), Fault>;
+    /// Applies what is missing; the versions applied.
+    fn run_migrations(&mut self) -> Result<Vec<String>, Fault>;
+}
+
+fn known<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Result<Vec<Known>, Fault> {
+    let migrations: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(Fault::Migration)?;
+    let mut known: Vec<Known> = migrations
+        .iter()
+        .map(|migration| Known { version: migration.name().version().to_string(), name: migration.name().to_string() })
+        .collect();
+    known.sort_unstable_by(|one, other| one.version.cmp(&other.version));
+    Ok(known)
+}
+
+impl SchemaConnection for SqliteConnection {
+    fn known_migrations() -> Result<Vec<Known>, Fault> {
+        known::<Sqlite>(&SQLITE_MIGRATIONS)
+    }
+
+    fn table_names(&mut self) -> Result<Vec<String>, Fault> {
+        Ok(sqlite_schema::table
+            .filter(sqlite_schema::kind.eq_any(["table", "view"]))
+            .filter(sqlite_schema::name.not_like("sqlite\\_%").escape('\\'))
+            .order(sqlite_schema::name)
+            .select(sqlite_schema::name)
+            .load(self)?)
+    }
+
+    fn applied_versions(&mut self) -> Result<Vec<String>, Fault> {
+        Ok(migrations_table::table.order(migrations_table::version).select(migrations_table::version).load(self)?)
+    }
+
+    /// The immediate transaction keeps every other writer out already.
+    fn lock_migrations(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn run_migrations(&mut self) -> Result<Vec<String>, Fault> {
+        let applied = self.run_pending_migrations(SQLITE_MIGRATIONS).map_err(Fault::Migration)?;
+        Ok(applied.iter().map(ToString::to_string).collect())
+    }
+}
+
+diesel::table! {
+    // SQLite's list of what there is.
+    sqlite_schema (name) {
+        name -> Text,
+        #[sql_name = "type"]
+        kind -> Text,
+    }
+}

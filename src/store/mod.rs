@@ -1,0 +1,70 @@
+//! The only diesel: one [`Store`] over the embedded SQLite database.
+//!
+//! Every operation is a synchronous body that runs whole on a blocking thread: a caller that gives up waiting leaves it to
+//! finish by itself, and no transaction stays open. An operation is one method, in the file named after what it is about.
+//!
+//! Deliberately absent: decisions, retries, and time-outs other than that for a connection; the next tick is the retry.
+//! The tables that trackers write (`campaigns`, `urls`) are taken as they are: what makes no sense in them is reported by
+//! [`CampaignRow::policy`] and in the reading's defect, so that one bad row never takes the others' readings with it.
+
+mod campaigns;
+mod error;
+mod lock;
+mod migrations;
+mod pool;
+mod readings;
+mod records;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod url;
+mod values;
+
+pub use campaigns::{CampaignRow, OverrideError};
+pub use error::{Fault, StoreError};
+pub use lock::SupervisorLock;
+pub use migrations::SchemaState;
+pub use readings::{SpendRow, TickReading};
+pub use records::{Entry, JournalId, Record, StoredCampaign, StoredPromise};
+pub use url::{DatabaseUrl, DatabaseUrlError};
+pub use values::BadValue;
+
+use pool::Pools;
+
+/// The database. Clones share their connections.
+#[derive(Clone)]
+pub struct Store {
+    url: DatabaseUrl,
+    pools: Pools,
+}
+
+impl Store {
+    /// Prepares the connections and makes none: the first operation does, and says what is wrong. Nothing is created and
+    /// no table is changed; [`Store::migrate`] does that.
+    ///
+    /// # Errors
+    /// The connections cannot be prepared.
+    pub fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let pools = Pools::new(url).map_err(|source| StoreError::Open { database: url.to_string(), source })?;
+        Ok(Self { url: url.clone(), pools })
+    }
+
+    /// `sqlite` or `postgres`, as the dump names it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self.pools {
+            Pools::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// For messages: which database, without what may be secret.
+    fn database(&self) -> String {
+        self.url.to_string()
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.url).finish()
+    }
+}

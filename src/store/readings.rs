@@ -1,0 +1,195 @@
+//! What a tick reads, for all campaigns that ask together, and the spend that a sweep leaves behind.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::Store;
+use super::campaigns::CampaignRow;
+use super::error::{Fault, StoreError};
+use super::pool::{StoreConnection, db};
+use super::schema::{campaigns, spends, urls};
+use super::values::{Place, Stamp, word};
+use crate::domain::facts::{CampaignId, Clicks, Money, RemainingClicks, RemoteId, Spend};
+use crate::domain::spend::{SpendHistory, StoredSpend};
+
+/// What the database knows of one campaign, read for one tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TickReading {
+    /// Its settings.
+    pub row: CampaignRow,
+    /// The remaining clicks of its active URLs.
+    pub clicks: RemainingClicks,
+    /// What was spent, as far as it was stored.
+    pub spends: SpendHistory,
+}
+
+/// A spend to store: the last one of its campaign and day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpendRow {
+    /// Whose.
+    pub campaign: CampaignId,
+    /// The campaign at TrafficStars that spent it: a campaign that is linked to another one has no share in it.
+    pub remote: RemoteId,
+    /// How much, when, and who says so.
+    pub spend: Spend,
+}
+
+/// Far below what either database can bind in one query, and large enough that ten thousand campaigns are few queries.
+const IDS_PER_QUERY: usize = 1_000;
+
+/// The status of a URL whose clicks count.
+const ACTIVE: &str = "active";
+
+/// The remaining clicks of a campaign. A row that makes no sense counts 0, and no row counts more than a trillion, so that
+/// no sum of rows can be more than either database can count. PostgreSQL's sum of BIGINT is NUMERIC, hence the cast.
+const REMAINING_CLICKS: &str = "CAST(COALESCE(SUM(CASE \
+    WHEN click_limit < 0 OR clicks < 0 OR clicks >= click_limit THEN 0 \
+    WHEN click_limit - clicks > 1000000000000 THEN 1000000000000 \
+    ELSE click_limit - clicks END), 0) AS BIGINT)";
+
+impl Store {
+    /// What the database knows of these campaigns: one operation, a few queries, one moment. A campaign that is not in the
+    /// table is not in the answer. `today` is the UTC day whose spend is asked for; the clicks are dated `now`.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn tick_readings(
+        &self,
+        ids: Vec<CampaignId>,
+        today: NaiveDate,
+        now: DateTime<Utc>,
+    ) -> Result<HashMap<CampaignId, TickReading>, StoreError> {
+        let yesterday = today.pred_opt().unwrap_or(today);
+        db!(self, move |connection| {
+            connection.transaction(|connection| {
+                let mut readings = Readings { today, now, by_campaign: HashMap::with_capacity(ids.len()) };
+                for ids in ids.chunks(IDS_PER_QUERY) {
+                    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+                    readings.add_rows(
+                        campaigns::table
+                            .filter(campaigns::id.eq_any(&ids))
+                            .select(CampaignRow::as_select())
+                            .load(connection)?,
+                    );
+                    readings.add_sums(
+                        urls::table
+                            .filter(urls::campaign_id.eq_any(&ids).and(urls::status.eq(ACTIVE)))
+                            .group_by(urls::campaign_id)
+                            .select((urls::campaign_id, diesel::dsl::sql::<BigInt>(REMAINING_CLICKS)))
+                            .load(connection)?,
+                    );
+                    readings.add_defects(
+                        urls::table
+                            .filter(urls::campaign_id.eq_any(&ids).and(urls::status.eq(ACTIVE)))
+                            .filter(urls::click_limit.lt(0).or(urls::clicks.lt(0)))
+                            .order(urls::id)
+                            .select((urls::campaign_id, urls::id, urls::click_limit, urls::clicks))
+                            .load(connection)?,
+                    );
+                    readings.add_spends(
+                        spends::table
+                            .filter(spends::campaign_id.eq_any(&ids).and(spends::day.eq_any([today, yesterday])))
+                            .select((
+                                spends::campaign_id,
+                                spends::trafficstar_id,
+                                spends::day,
+                                spends::amount_micros,
+                                spends::at,
+                            ))
+                            .load(connection)?,
+                    )?;
+                }
+                Ok(readings.by_campaign)
+            })
+        })
+        .map_err(StoreError::ReadTick)
+    }
+
+    /// Stores the last spend of each campaign and day, all in one transaction. A campaign whose row has gone meanwhile is
+    /// passed over.
+    ///
+    /// # Errors
+    /// The database does not answer; then nothing was stored.
+    pub async fn save_spends(&self, rows: Vec<SpendRow>) -> Result<(), StoreError> {
+        db!(self, move |connection| {
+            connection.write(|connection| {
+                let existing: Vec<i64> = campaigns::table.select(campaigns::id).load(connection)?;
+                let existing: HashSet<i64> = existing.into_iter().collect();
+                for row in rows.iter().filter(|row| existing.contains(&row.campaign.0)) {
+                    let changes = (
+                        spends::trafficstar_id.eq(row.remote.0),
+                        spends::amount_micros.eq(row.spend.amount.micros()),
+                        spends::source.eq(word(row.spend.source)),
+                        spends::at.eq(Stamp::from(row.spend.at)),
+                    );
+                    diesel::insert_into(spends::table)
+                        .values((
+                            spends::campaign_id.eq(row.campaign.0),
+                            spends::day.eq(row.spend.day),
+                            changes.clone(),
+                        ))
+                        .on_conflict((spends::campaign_id, spends::day))
+                        .do_update()
+                        .set(changes)
+                        .execute(connection)?;
+                }
+                Ok(())
+            })
+        })
+        .map_err(StoreError::SaveSpends)
+    }
+}
+
+/// Puts together what several queries say about each campaign.
+struct Readings {
+    today: NaiveDate,
+    now: DateTime<Utc>,
+    by_campaign: HashMap<CampaignId, TickReading>,
+}
+
+impl Readings {
+    fn add_rows(&mut self, rows: Vec<CampaignRow>) {
+        for row in rows {
+            // A campaign without an active URL has no row in the sums: 0 clicks remain.
+            let clicks = RemainingClicks { count: Clicks(0), defect: None, at: self.now };
+            self.by_campaign.insert(row.id, TickReading { row, clicks, spends: SpendHistory::default() });
+        }
+    }
+
+    fn add_sums(&mut self, sums: Vec<(i64, i64)>) {
+        for (campaign, sum) in sums {
+            if let Some(reading) = self.by_campaign.get_mut(&CampaignId(campaign)) {
+                reading.clicks.count = Clicks(u64::try_from(sum).unwrap_or(0));
+            }
+        }
+    }
+
+    /// Names the first row of a campaign that makes no sense: with one put right, the next one shows.
+    fn add_defects(&mut self, rows: Vec<(i64, i64, i64, i64)>) {
+        for (campaign, url, click_limit, clicks) in rows {
+            if let Some(reading) = self.by_campaign.get_mut(&CampaignId(campaign)) {
+                let (column, value) = if click_limit < 0 { ("click_limit", click_limit) } else { ("clicks", clicks) };
+                reading.clicks.defect.get_or_insert_with(|| format!("url {url}: {column} is {value}"));
+            }
+        }
+    }
+
+    fn add_spends(&mut self, rows: Vec<(i64, i64, NaiveDate, i64, Stamp)>) -> Result<(), Fault> {
+        for (campaign, remote, day, micros, at) in rows {
+            let amount: Money = Place { table: "spends", row: campaign }.money("amount_micros", micros)?;
+            let Some(reading) = self.by_campaign.get_mut(&CampaignId(campaign)) else { continue };
+            if reading.row.trafficstar_id != RemoteId(remote) {
+                continue;
+            }
+            if day == self.today {
+                reading.spends.today = Some(StoredSpend { amount, at: at.into() });
+            } else {
+                reading.spends.yesterday = Some(amount);
+            }
+        }
+        Ok(())
+    }
+}

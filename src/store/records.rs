@@ -1,0 +1,295 @@
+//! Promises and the journal: what must outlive a crash.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+
+use super::Store;
+use super::error::{Fault, StoreError};
+use super::pool::{StoreConnection, db};
+use super::schema::{campaigns, journal, journal_steps, promises};
+use super::values::{BadValue, Place, Stamp, column_clicks, word};
+use crate::domain::action::{Action, ActionId};
+use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::phase::{Phase, PhaseWord, Promise};
+
+/// The key of a journal entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JournalId(pub i64);
+
+/// A promise, and when it was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredPromise {
+    /// What was promised.
+    pub promise: Promise,
+    /// When it was stored.
+    pub stored_at: DateTime<Utc>,
+}
+
+/// What an actor starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCampaign {
+    /// The promise, if one was ever stored for this `trafficstar_id`.
+    pub promise: Option<StoredPromise>,
+    /// The newest action that was sent, or about to be, and whose end was not seen. Its [`ActionId`] is 0: numbers belong
+    /// to an actor's life, which ended.
+    pub unfinished: Option<(JournalId, Action)>,
+}
+
+/// A transition to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Whose.
+    pub campaign: CampaignId,
+    /// The campaign at TrafficStars that the promise is about.
+    pub remote: RemoteId,
+    /// What is promised from now on.
+    pub promise: Promise,
+    /// What is done about it.
+    pub entry: Option<Entry>,
+}
+
+/// A journal entry to write or to bring up to date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// `None` writes a new entry; of one that is there already only how far it got is changed.
+    pub id: Option<JournalId>,
+    /// What, why, and how far.
+    pub action: Action,
+    /// The operator who ordered it, if one did: uid and name.
+    pub by: Option<String>,
+}
+
+/// Steps after which something is still to come, written as the index on them is, so that the databases use it.
+const IS_UNFINISHED: &str = "journal_steps.step IN ('requested', 'accepted')";
+
+impl Store {
+    /// What was stored for a campaign. `None`: there is no such row. A promise made, and an action sent, for another
+    /// `trafficstar_id` than the row's present one are not this campaign's.
+    ///
+    /// # Errors
+    /// The database does not answer, or holds a value of our own that makes no sense.
+    pub async fn stored_campaign(&self, id: CampaignId) -> Result<Option<StoredCampaign>, StoreError> {
+        db!(self, move |connection| {
+            connection.transaction(|connection| {
+                let remote: Option<i64> =
+                    campaigns::table.find(id.0).select(campaigns::trafficstar_id).first(connection).optional()?;
+                let Some(remote) = remote else { return Ok(None) };
+                let promise: Option<PromiseRow> = promises::table
+                    .filter(promises::campaign_id.eq(id.0).and(promises::trafficstar_id.eq(remote)))
+                    .select(PromiseRow::as_select())
+                    .first(connection)
+                    .optional()?;
+                let unfinished: Option<(i64, DecisionRow, StepRow)> = journal::table
+                    .inner_join(journal_steps::table)
+                    .filter(journal::campaign_id.eq(id.0).and(journal::trafficstar_id.eq(remote)))
+                    .filter(diesel::dsl::sql::<Bool>(IS_UNFINISHED))
+                    .order(journal::id.desc())
+                    .select((journal::id, DecisionRow::as_select(), StepRow::as_select()))
+                    .first(connection)
+                    .optional()?;
+                Ok(Some(StoredCampaign {
+                    promise: promise.map(PromiseRow::read).transpose()?,
+                    unfinished: unfinished
+                        .map(|(id, decision, steps)| Ok::<_, Fault>((JournalId(id), action(id, decision, steps)?)))
+                        .transpose()?,
+                }))
+            })
+        })
+        .map_err(StoreError::ReadPromises)
+    }
+
+    /// Every promise that is stored for its campaign's present `trafficstar_id`.
+    ///
+    /// # Errors
+    /// The database does not answer, or holds a value of our own that makes no sense.
+    pub async fn stored_promises(&self) -> Result<HashMap<CampaignId, StoredPromise>, StoreError> {
+        db!(self, move |connection| {
+            let rows: Vec<PromiseRow> = promises::table
+                .inner_join(campaigns::table)
+                .filter(promises::trafficstar_id.eq(campaigns::trafficstar_id))
+                .select(PromiseRow::as_select())
+                .load(connection)?;
+            let promises = rows.into_iter().map(|row| Ok((CampaignId(row.campaign_id), row.read()?)));
+            promises.collect::<Result<_, BadValue>>().map_err(Fault::Value)
+        })
+        .map_err(StoreError::ReadPromises)
+    }
+
+    /// Stores a transition: the promise and the journal entry together or not at all. On return it outlives a power cut.
+    /// The entry's id, if there is one. A campaign whose row has gone keeps its journal alone.
+    ///
+    /// # Errors
+    /// The database does not answer; then nothing was stored.
+    pub async fn save(&self, record: Record, now: DateTime<Utc>) -> Result<Option<JournalId>, StoreError> {
+        db!(self, move |connection| {
+            connection.write(|connection| {
+                let exists: i64 = campaigns::table.find(record.campaign.0).count().get_result(connection)?;
+                if exists > 0 {
+                    let row = PromiseRow::new(&record, now);
+                    diesel::insert_into(promises::table)
+                        .values(&row)
+                        .on_conflict(promises::campaign_id)
+                        .do_update()
+                        .set(&row)
+                        .execute(connection)?;
+                }
+                let Some(entry) = &record.entry else { return Ok(None) };
+                let steps = StepRow::new(&entry.action);
+                if let Some(JournalId(id)) = entry.id {
+                    let changed = diesel::update(journal_steps::table.find(id)).set(&steps).execute(connection)?;
+                    // An entry that somebody deleted is written anew: what was sent has one, always.
+                    if changed > 0 {
+                        return Ok(entry.id);
+                    }
+                }
+                let id: i64 = diesel::insert_into(journal::table)
+                    .values(DecisionRow::new(&record, entry))
+                    .returning(journal::id)
+                    .get_result(connection)?;
+                diesel::insert_into(journal_steps::table)
+                    .values((journal_steps::journal_id.eq(id), &steps))
+                    .execute(connection)?;
+                Ok(Some(JournalId(id)))
+            })
+        })
+        .map_err(StoreError::Save)
+    }
+}
+
+/// A row of `promises`.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = promises, treat_none_as_null = true)]
+struct PromiseRow {
+    campaign_id: i64,
+    trafficstar_id: i64,
+    phase: String,
+    since: Stamp,
+    cooling_down_until: Option<Stamp>,
+    end_time_owed: bool,
+    stored_at: Stamp,
+}
+
+impl PromiseRow {
+    fn new(record: &Record, now: DateTime<Utc>) -> Self {
+        let Promise { phase, since, end_time_owed } = record.promise;
+        Self {
+            campaign_id: record.campaign.0,
+            trafficstar_id: record.remote.0,
+            phase: word(phase.word()),
+            since: since.into(),
+            cooling_down_until: phase.cooling_down_until().map(Stamp::from),
+            end_time_owed,
+            stored_at: now.into(),
+        }
+    }
+
+    fn read(self) -> Result<StoredPromise, BadValue> {
+        let place = Place { table: "promises", row: self.campaign_id };
+        let phase = match (place.word("phase", &self.phase)?, self.cooling_down_until) {
+            (PhaseWord::Idle, _) => Phase::Idle,
+            (PhaseWord::ActiveGuarded, _) => Phase::ActiveGuarded,
+            (PhaseWord::PausedGuarded, _) => Phase::PausedGuarded,
+            (PhaseWord::CoolingDown, Some(until)) => Phase::CoolingDown { until: until.into() },
+            (PhaseWord::CoolingDown, None) => {
+                return Err(place.bad("cooling_down_until", "it is NULL while the phase is `cooling-down`"));
+            }
+        };
+        let promise = Promise { phase, since: self.since.into(), end_time_owed: self.end_time_owed };
+        Ok(StoredPromise { promise, stored_at: self.stored_at.into() })
+    }
+}
+
+/// A row of `journal`: what was decided, and why.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = journal)]
+struct DecisionRow {
+    campaign_id: i64,
+    trafficstar_id: i64,
+    kind: String,
+    trigger: String,
+    reason: String,
+    spend_micros: Option<i64>,
+    remaining_clicks: Option<i64>,
+    remote_status: String,
+    state_before: String,
+    state_after: String,
+    end_time: Stamp,
+    by: Option<String>,
+    late: bool,
+    requested_at: Stamp,
+}
+
+impl DecisionRow {
+    fn new(record: &Record, entry: &Entry) -> Self {
+        let action = &entry.action;
+        Self {
+            campaign_id: record.campaign.0,
+            trafficstar_id: record.remote.0,
+            kind: word(action.kind),
+            trigger: word(action.trigger),
+            reason: action.reason.clone(),
+            spend_micros: action.spend.map(|spend| spend.micros()),
+            remaining_clicks: action.remaining_clicks.map(column_clicks),
+            remote_status: word(action.remote_status),
+            state_before: word(action.state_before),
+            state_after: word(action.state_after),
+            end_time: action.end_time.into(),
+            by: entry.by.clone(),
+            late: action.late,
+            requested_at: action.requested_at.into(),
+        }
+    }
+}
+
+/// A row of `journal_steps`: how far it got.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = journal_steps, treat_none_as_null = true)]
+struct StepRow {
+    step: String,
+    accepted_at: Option<Stamp>,
+    confirmed_at: Option<Stamp>,
+    failed_at: Option<Stamp>,
+    error: Option<String>,
+}
+
+impl StepRow {
+    fn new(action: &Action) -> Self {
+        Self {
+            step: word(action.step),
+            accepted_at: action.accepted_at.map(Stamp::from),
+            confirmed_at: action.confirmed_at.map(Stamp::from),
+            failed_at: action.failed_at.map(Stamp::from),
+            error: action.error.clone(),
+        }
+    }
+}
+
+/// The action of a journal entry.
+fn action(id: i64, decision: DecisionRow, steps: StepRow) -> Result<Action, BadValue> {
+    let place = Place { table: "journal", row: id };
+    Ok(Action {
+        id: ActionId(0),
+        kind: place.word("kind", &decision.kind)?,
+        trigger: place.word("trigger", &decision.trigger)?,
+        reason: decision.reason,
+        spend: decision.spend_micros.map(|micros| place.money("spend_micros", micros)).transpose()?,
+        remaining_clicks: decision
+            .remaining_clicks
+            .map(|clicks| place.clicks("remaining_clicks", clicks))
+            .transpose()?,
+        remote_status: place.word("remote_status", &decision.remote_status)?,
+        state_before: place.word("state_before", &decision.state_before)?,
+        state_after: place.word("state_after", &decision.state_after)?,
+        end_time: decision.end_time.into(),
+        step: Place { table: "journal_steps", row: id }.word("step", &steps.step)?,
+        late: decision.late,
+        requested_at: decision.requested_at.into(),
+        accepted_at: steps.accepted_at.map(DateTime::from),
+        confirmed_at: steps.confirmed_at.map(DateTime::from),
+        failed_at: steps.failed_at.map(DateTime::from),
+        error: steps.error,
+    })
+}

@@ -1,0 +1,101 @@
+//! The tables as diesel sees them: one description for both databases, whose two SQL twins are in `migrations/`.
+//!
+//! At most 16 columns each: `32-column-tables` would double diesel's build.
+
+diesel::table! {
+    campaigns (id) {
+        id -> BigInt,
+        name -> Text,
+        trafficstar_id -> BigInt,
+        generator_enabled -> Bool,
+        mode -> Nullable<Text>,
+        spend_limit_micros -> Nullable<BigInt>,
+        activate_clicks -> Nullable<BigInt>,
+        pause_clicks -> Nullable<BigInt>,
+        cooldown_seconds -> Nullable<BigInt>,
+        high_spend -> Nullable<Text>,
+        price_per_thousand_micros -> Nullable<BigInt>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    urls (id) {
+        id -> BigInt,
+        campaign_id -> BigInt,
+        name -> Text,
+        target_url -> Text,
+        click_limit -> BigInt,
+        clicks -> BigInt,
+        status -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    promises (campaign_id) {
+        campaign_id -> BigInt,
+        trafficstar_id -> BigInt,
+        phase -> Text,
+        since -> Timestamp,
+        cooling_down_until -> Nullable<Timestamp>,
+        end_time_owed -> Bool,
+        stored_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    journal (id) {
+        id -> BigInt,
+        campaign_id -> BigInt,
+        trafficstar_id -> BigInt,
+        kind -> Text,
+        trigger -> Text,
+        reason -> Text,
+        spend_micros -> Nullable<BigInt>,
+        remaining_clicks -> Nullable<BigInt>,
+        remote_status -> Text,
+        state_before -> Text,
+        state_after -> Text,
+        end_time -> Timestamp,
+        by -> Nullable<Text>,
+        late -> Bool,
+        requested_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    journal_steps (journal_id) {
+        journal_id -> BigInt,
+        step -> Text,
+        accepted_at -> Nullable<Timestamp>,
+        confirmed_at -> Nullable<Timestamp>,
+        failed_at -> Nullable<Timestamp>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    spends (campaign_id, day) {
+        campaign_id -> BigInt,
+        day -> Date,
+        trafficstar_id -> BigInt,
+        amount_micros -> BigInt,
+        source -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    // Made by diesel_migrations, which keeps its own description to itself.
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}
+
+diesel::joinable!(promises -> campaigns (campaign_id));
+diesel::joinable!(journal_steps -> journal (journal_id));
+diesel::allow_tables_to_appear_in_same_query!(campaigns, promises);
+diesel::allow_tables_to_appear_in_same_query!(journal, journal_steps);

@@ -1,0 +1,134 @@
+//! How the domain's values are written into columns, alike in both databases: times, words, counts.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::{BigInt, Timestamp};
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as WordError;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId};
+
+/// A UTC time, cut to the microseconds that PostgreSQL keeps, so that both databases give back the same.
+#[derive(Debug, Clone, Copy, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Timestamp)]
+pub(super) struct Stamp(NaiveDateTime);
+
+impl From<DateTime<Utc>> for Stamp {
+    fn from(at: DateTime<Utc>) -> Self {
+        Self(at.naive_utc().trunc_subsecs(6))
+    }
+}
+
+impl From<Stamp> for DateTime<Utc> {
+    fn from(stamp: Stamp) -> Self {
+        stamp.0.and_utc()
+    }
+}
+
+impl<DB: Backend> ToSql<Timestamp, DB> for Stamp
+where
+    NaiveDateTime: ToSql<Timestamp, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.0.to_sql(out)
+    }
+}
+
+impl<DB: Backend> FromSql<Timestamp, DB> for Stamp
+where
+    NaiveDateTime: FromSql<Timestamp, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        NaiveDateTime::from_sql(bytes).map(Self)
+    }
+}
+
+/// An id's column. The domain's ids know nothing of diesel.
+#[derive(Debug, Clone, Copy, FromSqlRow)]
+#[diesel(sql_type = BigInt)]
+pub struct Id(i64);
+
+impl<DB: Backend> FromSql<BigInt, DB> for Id
+where
+    i64: FromSql<BigInt, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        i64::from_sql(bytes).map(Self)
+    }
+}
+
+impl From<Id> for CampaignId {
+    fn from(id: Id) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<Id> for RemoteId {
+    fn from(id: Id) -> Self {
+        Self(id.0)
+    }
+}
+
+/// A stored value of the program's own that it cannot read: written by a newer version, or by somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("table {table}, row {row}, column {column}: {problem}; put it right there, or delete the row")]
+pub struct BadValue {
+    /// The table.
+    pub table: &'static str,
+    /// The row's key.
+    pub row: i64,
+    /// The column.
+    pub column: &'static str,
+    /// What is wrong with the value, naming it.
+    pub problem: String,
+}
+
+/// Where a stored value stands, so that a bad one can be named.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) table: &'static str,
+    pub(super) row: i64,
+}
+
+impl Place {
+    /// The domain's value for a stored word; serde holds the words, for the tables as for the dump.
+    pub(super) fn word<'a, T: Deserialize<'a>>(self, column: &'static str, word: &'a str) -> Result<T, BadValue> {
+        T::deserialize(IntoDeserializer::<WordError>::into_deserializer(word))
+            .map_err(|problem| self.bad(column, problem.to_string()))
+    }
+
+    pub(super) fn money(self, column: &'static str, micros: i64) -> Result<Money, BadValue> {
+        Money::from_micros(micros).ok_or_else(|| self.bad(column, format!("{micros} is below zero")))
+    }
+
+    pub(super) fn clicks(self, column: &'static str, clicks: i64) -> Result<Clicks, BadValue> {
+        u64::try_from(clicks).map(Clicks).map_err(|_| self.bad(column, format!("{clicks} is below zero")))
+    }
+
+    pub(super) fn bad(self, column: &'static str, problem: impl Into<String>) -> BadValue {
+        BadValue { table: self.table, row: self.row, column, problem: problem.into() }
+    }
+}
+
+/// The word by which serde names a value, as it is stored.
+pub(super) fn word(value: impl Serialize) -> String {
+    struct Word<T>(T);
+    impl<T: Serialize> fmt::Display for Word<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.serialize(f)
+        }
+    }
+    Word(value).to_string()
+}
+
+/// A count as a column holds it. More than a column can hold is as good as its largest number.
+pub(super) fn column_clicks(clicks: Clicks) -> i64 {
+    i64::try_from(clicks.0).unwrap_or(i64::MAX)
+}
