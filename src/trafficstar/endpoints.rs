@@ -85,12 +85,7 @@ impl RemoteClient {
     /// # Errors
     /// Any failure of a request; an answer that is another page than the one asked for.
     pub async fn campaigns_page(&self, page: u64, urgency: Urgency) -> Result<CampaignPage, RemoteError> {
-        let answer = first_that_works(&self.known.list, &LIST_CANDIDATES, "list campaigns", async |sizes| {
-            let sizes = sizes.iter().map(|name| (*name, WANTED_PAGE_SIZE.to_owned()));
-            let query = std::iter::once(("page", page.to_string())).chain(sizes).collect();
-            self.send(&Request::get(urgency, "/v1.1/campaigns", query)).await
-        })
-        .await?;
+        let answer = self.list_answer(page, urgency).await?;
         let list = wire::campaign_page(&answer)?;
         if let Some(other) = list.page.filter(|other| *other != page) {
             return Err(WireError::CutShort(format!("page {page} was asked for, page {other} came")).into());
@@ -99,6 +94,19 @@ impl RemoteClient {
             tracing::warn!(defect, "TrafficStars' list of campaigns has an entry that cannot be read");
         }
         Ok(list)
+    }
+
+    async fn list_answer(&self, page: u64, urgency: Urgency) -> Result<Value, RemoteError> {
+        let mut trial = Trial::of(&self.known.list, &LIST_CANDIDATES);
+        while let Some(sizes) = trial.next_candidate() {
+            let sizes = sizes.iter().map(|name| (*name, WANTED_PAGE_SIZE.to_owned()));
+            let query = std::iter::once(("page", page.to_string())).chain(sizes).collect();
+            let answer = self.send(&Request::get(urgency, "/v1.1/campaigns", query)).await;
+            if let Some(answer) = trial.judge(answer) {
+                return answer;
+            }
+        }
+        Err(trial.failure("list campaigns"))
     }
 
     /// Switches campaigns on. Their end times have to be set before. Each id's outcome by itself: a 200 can hold
@@ -168,50 +176,65 @@ impl RemoteClient {
         }
     }
 
-    /// Every campaign's spend on `day`. The report's `date_from` and `date_to` are both that day: the vendor's reports
-    /// name whole days and hold both ends. A later `date_to` would let the next day's spend into a sum that is
-    /// answered past midnight, and rows by campaign do not say which day they are of.
     async fn report_by_campaign(
         &self,
         day: NaiveDate,
         urgency: Urgency,
     ) -> Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError> {
-        let operation = "report the spend of campaigns";
-        first_that_works(&self.known.report, &CAMPAIGN_REPORTS, operation, async |path| {
-            let mut spends = BTreeMap::new();
-            let mut offset = 0;
-            for _ in 0..MOST_REPORT_PAGES {
-                let query = vec![
-                    ("date_from", day.to_string()),
-                    ("date_to", day.to_string()),
-                    ("offset", offset.to_string()),
-                    ("limit", REPORT_LIMIT.to_string()),
-                ];
-                let answer = self.send(&Request::get(urgency, *path, query)).await?;
-                let rows = wire::campaign_spends(&answer)?;
-                let page = ReportPage { rows: rows.len(), new: take_rows(&mut spends, rows) };
-                if page.is_last(offset)? {
-                    return Ok(spends);
-                }
-                offset += page.rows;
+        let mut trial = Trial::of(&self.known.report, &CAMPAIGN_REPORTS);
+        while let Some(path) = trial.next_candidate() {
+            let spends = self.whole_report(path, day, urgency).await;
+            if let Some(spends) = trial.judge(spends) {
+                return spends;
             }
-            Err(WireError::CutShort(format!("no end after {MOST_REPORT_PAGES} pages")).into())
-        })
-        .await
+        }
+        Err(trial.failure("report the spend of campaigns"))
+    }
+
+    /// Every campaign's spend on `day`. The report's `date_from` and `date_to` are both that day: the vendor's reports
+    /// name whole days and hold both ends. A later `date_to` would let the next day's spend into a sum that is
+    /// answered past midnight, and rows by campaign do not say which day they are of.
+    async fn whole_report(
+        &self,
+        path: &str,
+        day: NaiveDate,
+        urgency: Urgency,
+    ) -> Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError> {
+        let mut spends = BTreeMap::new();
+        let mut offset = 0;
+        for _ in 0..MOST_REPORT_PAGES {
+            let query = vec![
+                ("date_from", day.to_string()),
+                ("date_to", day.to_string()),
+                ("offset", offset.to_string()),
+                ("limit", REPORT_LIMIT.to_string()),
+            ];
+            let answer = self.send(&Request::get(urgency, path, query)).await?;
+            let rows = wire::campaign_spends(&answer)?;
+            let page = ReportPage { rows: rows.len(), new: take_rows(&mut spends, rows) };
+            if page.is_last(offset)? {
+                return Ok(spends);
+            }
+            offset += page.rows;
+        }
+        Err(WireError::CutShort(format!("no end after {MOST_REPORT_PAGES} pages")).into())
     }
 
     /// One campaign's spend on `day`. Rows by days say their day, so that a `date_until`, of which nobody knows whether
     /// it holds its own day, can be the day after.
     async fn report_by_day(&self, day: NaiveDate, id: RemoteId, urgency: Urgency) -> Result<SourceAnswer, RemoteError> {
-        let operation = "report a campaign's spend";
-        first_that_works(&self.known.day_report, &DAY_REPORTS, operation, async |(path, end_name)| {
+        let mut trial = Trial::of(&self.known.day_report, &DAY_REPORTS);
+        while let Some((path, end_name)) = trial.next_candidate() {
             let end = if *end_name == "date_until" { day.succ_opt().unwrap_or(day) } else { day };
-            let query =
-                vec![("campaign_id", id.to_string()), ("date_from", day.to_string()), (*end_name, end.to_string())];
-            let answer = self.send(&Request::get(urgency, *path, query)).await?;
-            Ok(wire::day_spend(&answer, day)?)
-        })
-        .await
+            let dates = [("date_from", day.to_string()), (*end_name, end.to_string())];
+            let query = std::iter::once(("campaign_id", id.to_string())).chain(dates).collect();
+            let answer = self.send(&Request::get(urgency, *path, query)).await;
+            let spend = answer.and_then(|answer| Ok(wire::day_spend(&answer, day)?));
+            if let Some(spend) = trial.judge(spend) {
+                return spend;
+            }
+        }
+        Err(trial.failure("report a campaign's spend"))
     }
 
     async fn switch(
@@ -226,11 +249,17 @@ impl RemoteClient {
             Switch::Run => (&self.known.run, "run campaigns"),
             Switch::Pause => (&self.known.pause, "pause campaigns"),
         };
-        first_that_works(works, &SWITCH_CANDIDATES, operation, async |candidate| match candidate {
-            SwitchCandidate::Together { version } => self.switch_together(switch, version, ids).await,
-            SwitchCandidate::Each => self.switch_each(switch, ids).await,
-        })
-        .await
+        let mut trial = Trial::of(works, &SWITCH_CANDIDATES);
+        while let Some(candidate) = trial.next_candidate() {
+            let outcomes = match candidate {
+                SwitchCandidate::Together { version } => self.switch_together(switch, version, ids).await,
+                SwitchCandidate::Each => self.switch_each(switch, ids).await,
+            };
+            if let Some(outcomes) = trial.judge(outcomes) {
+                return outcomes;
+            }
+        }
+        Err(trial.failure(operation))
     }
 
     async fn switch_together(
@@ -246,19 +275,25 @@ impl RemoteClient {
         Ok(ids.iter().map(|id| (*id, outcome_of(&answer, *id))).collect())
     }
 
-    /// One request for each. What fails for one says nothing of the others, but for a path that is not there.
+    /// One request for each. What fails for one says nothing of the others; only where every one is refused like a path
+    /// that is not there, this way of switching has not worked.
     async fn switch_each(
         &self,
         switch: Switch,
         ids: &BTreeSet<RemoteId>,
     ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
         let mut outcomes = BTreeMap::new();
-        let mut all_absent = true;
+        let mut refusal = Some(RemoteError::NotFound);
         for id in ids {
             let body = json!({ "active": switch.active() });
             let request = Request::write(switch.urgency(), Method::PATCH, campaign_path(*id), body);
             let answered = self.send(&request).await.and_then(|answer| the_campaign(&answer, *id));
-            all_absent &= answered.as_ref().is_err_and(RemoteError::is_absence);
+            match &answered {
+                Err(error) if error.is_absence() || error.is_bad_request() => {
+                    refusal = refusal.map(|_| error.clone());
+                }
+                Ok(_) | Err(_) => refusal = None,
+            }
             let outcome = match answered {
                 Ok(campaign) if campaign.active == Some(switch.active()) => Outcome::Accepted,
                 Ok(_) => Outcome::Unclear("the answer shows the campaign unchanged".to_owned()),
@@ -266,7 +301,7 @@ impl RemoteClient {
             };
             outcomes.insert(*id, outcome);
         }
-        if all_absent { Err(RemoteError::NotFound) } else { Ok(outcomes) }
+        refusal.map_or(Ok(outcomes), Err)
     }
 }
 
@@ -319,29 +354,48 @@ fn outcome_of(answer: &SwitchAnswer, id: RemoteId) -> Outcome {
 
 /// Tries the candidates of an operation in order, the one that worked last first. Another one follows only where an
 /// answer says that the path does not exist, or that the request has the wrong form: then nothing has happened.
-async fn first_that_works<C, T>(
-    works: &AtomicUsize,
-    candidates: &[C],
-    operation: &'static str,
-    attempt: impl AsyncFn(&C) -> Result<T, RemoteError>,
-) -> Result<T, RemoteError> {
-    let first = works.load(Ordering::Relaxed);
-    let mut bad_request = None;
-    let known = candidates.iter().enumerate().filter(|(position, _)| *position == first);
-    let others = candidates.iter().enumerate().filter(|(position, _)| *position != first);
-    for (position, candidate) in known.chain(others) {
-        match attempt(candidate).await {
-            Ok(answer) => {
-                works.store(position, Ordering::Relaxed);
-                return Ok(answer);
+struct Trial<'a, C> {
+    works: &'a AtomicUsize,
+    /// With their positions, the next one last.
+    untried: Vec<(usize, &'a C)>,
+    tried: usize,
+    bad_request: Option<RemoteError>,
+}
+
+impl<'a, C> Trial<'a, C> {
+    fn of(works: &'a AtomicUsize, candidates: &'a [C]) -> Self {
+        let first = works.load(Ordering::Relaxed);
+        let mut untried: Vec<_> = candidates.iter().enumerate().rev().collect();
+        untried.sort_by_key(|(position, _)| *position == first);
+        Self { works, untried, tried: first, bad_request: None }
+    }
+
+    fn next_candidate(&mut self) -> Option<&'a C> {
+        let (position, candidate) = self.untried.pop()?;
+        self.tried = position;
+        Some(candidate)
+    }
+
+    /// The operation's answer, unless it is the next candidate's turn.
+    fn judge<T>(&mut self, answer: Result<T, RemoteError>) -> Option<Result<T, RemoteError>> {
+        match answer {
+            Ok(_) => {
+                self.works.store(self.tried, Ordering::Relaxed);
+                Some(answer)
             }
-            Err(error) if error.is_bad_request() => bad_request = bad_request.or(Some(error)),
-            Err(error) if error.is_absence() => {}
-            Err(error) => return Err(error),
+            Err(error) if error.is_bad_request() => {
+                self.bad_request.get_or_insert(error);
+                None
+            }
+            Err(error) if error.is_absence() => None,
+            Err(_) => Some(answer),
         }
     }
-    // An endpoint that refused the request exists.
-    Err(bad_request.unwrap_or(RemoteError::NoEndpoint { operation }))
+
+    /// Why none of them worked. An endpoint that refused the request exists.
+    fn failure(self, operation: &'static str) -> RemoteError {
+        self.bad_request.unwrap_or(RemoteError::NoEndpoint { operation })
+    }
 }
 
 /// What a page of a report tells about its paging.
