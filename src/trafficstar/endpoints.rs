@@ -1,0 +1,436 @@
+//! What TrafficStars can be asked for: one campaign, a page of all, run, pause, an end time, the day's spend.
+//!
+//! Where several paths are known for an operation they are candidates, tried in order on 404 and 405 (and on 400 where
+//! the request may merely be in the wrong form); the one that worked is tried first from then on.
+//!
+//! Deliberately absent: when to ask, what belongs into one request (`batch`), and what an answer means (`domain`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::batch::SMALLEST_PAGE;
+use super::budget::Urgency;
+use super::error::RemoteError;
+use super::http::{RemoteClient, Request};
+use super::wire::{self, CampaignPage, SwitchAnswer, WireError};
+use crate::domain::action::Outcome;
+use crate::domain::facts::RemoteId;
+use crate::domain::remote::RemoteCampaign;
+use crate::domain::spend::SourceAnswer;
+
+/// The page size that is asked for; the answer says which one it is.
+const WANTED_PAGE_SIZE: &str = "100";
+/// How many rows of a report are asked for at once.
+const REPORT_LIMIT: usize = 500;
+/// A report of more pages than this is none that we understand.
+const MOST_REPORT_PAGES: usize = 200;
+
+/// Which candidate worked last, by operation.
+#[derive(Debug, Default)]
+pub(super) struct KnownEndpoints {
+    list: AtomicUsize,
+    run: AtomicUsize,
+    pause: AtomicUsize,
+    report: AtomicUsize,
+    day_report: AtomicUsize,
+}
+
+/// The parameters that may enlarge a page; which of them is understood is unknown. Without them where they are refused.
+const LIST_CANDIDATES: [&[&str]; 2] = [&["per_page", "page_size", "limit"], &[]];
+
+/// The ways to switch campaigns on and off.
+#[derive(Debug, Clone, Copy)]
+enum SwitchCandidate {
+    /// All at once: `PUT` of the ids.
+    Together { version: &'static str },
+    /// `PATCH` of `active`, each by itself.
+    Each,
+}
+
+const SWITCH_CANDIDATES: [SwitchCandidate; 3] =
+    [SwitchCandidate::Together { version: "v2" }, SwitchCandidate::Together { version: "v1.1" }, SwitchCandidate::Each];
+
+#[derive(Debug, Clone, Copy)]
+enum Switch {
+    Run,
+    Pause,
+}
+
+const CAMPAIGN_REPORTS: [&str; 1] = ["/v1.1/advertiser/custom/report/by-campaign"];
+
+/// The reports by days, each with the name of its last day's parameter.
+const DAY_REPORTS: [(&str, &str); 3] = [
+    ("/v1.1/advertiser/custom/report/by-day", "date_to"),
+    ("/v1.1/advertiser/campaign/report/by-day", "date_to"),
+    ("/v1/stats/advertiser/day", "date_until"),
+];
+
+impl RemoteClient {
+    /// One campaign, read by itself.
+    ///
+    /// # Errors
+    /// [`RemoteError::NotFound`] where TrafficStars knows no such campaign; any other failure of a request.
+    pub async fn campaign(&self, id: RemoteId, urgency: Urgency) -> Result<RemoteCampaign, RemoteError> {
+        let answer = self.send(&Request::get(urgency, campaign_path(id), Vec::new())).await?;
+        the_campaign(&answer, id)
+    }
+
+    /// Page `page` (from 1) of the list of all campaigns; how many there are, the answer says. Archived ones are
+    /// believed to be left out: a campaign that no page names has to be read by itself.
+    ///
+    /// # Errors
+    /// Any failure of a request; an answer that is another page than the one asked for.
+    pub async fn campaigns_page(&self, page: u64, urgency: Urgency) -> Result<CampaignPage, RemoteError> {
+        let answer = self.list_answer(page, urgency).await?;
+        let list = wire::campaign_page(&answer)?;
+        if let Some(other) = list.page.filter(|other| *other != page) {
+            return Err(WireError::CutShort(format!("page {page} was asked for, page {other} came")).into());
+        }
+        for defect in &list.nameless {
+            tracing::warn!(defect, "TrafficStars' list of campaigns has an entry that cannot be read");
+        }
+        Ok(list)
+    }
+
+    async fn list_answer(&self, page: u64, urgency: Urgency) -> Result<Value, RemoteError> {
+        let mut trial = Trial::of(&self.known.list, &LIST_CANDIDATES);
+        while let Some(sizes) = trial.next_candidate() {
+            let sizes = sizes.iter().map(|name| (*name, WANTED_PAGE_SIZE.to_owned()));
+            let query = std::iter::once(("page", page.to_string())).chain(sizes).collect();
+            let answer = self.send(&Request::get(urgency, "/v1.1/campaigns", query)).await;
+            if let Some(answer) = trial.judge(answer) {
+                return answer;
+            }
+        }
+        Err(trial.failure("list campaigns"))
+    }
+
+    /// Switches campaigns on. Their end times have to be set before. Each id's outcome by itself: a 200 can hold
+    /// failures, and an id that the answer does not name is unclear.
+    ///
+    /// # Errors
+    /// The request as a whole failed: [`RemoteError::outcome`] says what became of each.
+    pub async fn run(&self, ids: &BTreeSet<RemoteId>) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
+        self.switch(Switch::Run, ids).await
+    }
+
+    /// Switches campaigns off, before everything else that waits. Outcomes as for [`RemoteClient::run`].
+    ///
+    /// # Errors
+    /// The request as a whole failed: [`RemoteError::outcome`] says what became of each.
+    pub async fn pause(&self, ids: &BTreeSet<RemoteId>) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
+        self.switch(Switch::Pause, ids).await
+    }
+
+    /// Sets when a campaign stops by itself. Answers with the whole campaign as it is now.
+    ///
+    /// # Errors
+    /// [`RemoteError::NotFound`] where TrafficStars knows no such campaign; any other failure of a request.
+    pub async fn set_end_time(
+        &self,
+        id: RemoteId,
+        at: DateTime<Utc>,
+        urgency: Urgency,
+    ) -> Result<RemoteCampaign, RemoteError> {
+        let body = json!({ "schedule_end_time": wire::end_time_text(at) });
+        let answer = self.send(&Request::write(urgency, Method::PATCH, campaign_path(id), body)).await?;
+        the_campaign(&answer, id)
+    }
+
+    /// The spend of these campaigns on one UTC day, by report: one request for all of them where the report by
+    /// campaigns exists, one for each where only a report by days does.
+    ///
+    /// [`SourceAnswer::NoSource`] for all where no report exists. A report that fails as a whole fails for each.
+    pub async fn spend_report(
+        &self,
+        day: NaiveDate,
+        ids: &BTreeSet<RemoteId>,
+        urgency: Urgency,
+    ) -> BTreeMap<RemoteId, SourceAnswer> {
+        let for_all = |answer: &SourceAnswer| ids.iter().map(|id| (*id, answer.clone())).collect();
+        match self.report_by_campaign(day, urgency).await {
+            Ok(spends) => {
+                let of = |id: &RemoteId| spends.get(id).cloned().unwrap_or(SourceAnswer::NoValue);
+                ids.iter().map(|id| (*id, of(id))).collect()
+            }
+            Err(error) if error.is_bad_request() || matches!(error, RemoteError::NoEndpoint { .. }) => {
+                let mut answers = BTreeMap::new();
+                for id in ids {
+                    match self.report_by_day(day, *id, urgency).await {
+                        Ok(answer) => answers.insert(*id, answer),
+                        // An endpoint that refuses the request exists, and has failed.
+                        Err(RemoteError::NoEndpoint { .. }) if error.is_bad_request() => {
+                            return for_all(&SourceAnswer::Failed(error.in_full()));
+                        }
+                        Err(RemoteError::NoEndpoint { .. }) => return for_all(&SourceAnswer::NoSource),
+                        Err(error) => answers.insert(*id, SourceAnswer::Failed(error.in_full())),
+                    };
+                }
+                answers
+            }
+            Err(error) => for_all(&SourceAnswer::Failed(error.in_full())),
+        }
+    }
+
+    async fn report_by_campaign(
+        &self,
+        day: NaiveDate,
+        urgency: Urgency,
+    ) -> Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError> {
+        let mut trial = Trial::of(&self.known.report, &CAMPAIGN_REPORTS);
+        while let Some(path) = trial.next_candidate() {
+            let spends = self.whole_report(path, day, urgency).await;
+            if let Some(spends) = trial.judge(spends) {
+                return spends;
+            }
+        }
+        Err(trial.failure("report the spend of campaigns"))
+    }
+
+    /// Every campaign's spend on `day`. The report's `date_from` and `date_to` are both that day: the vendor's reports
+    /// name whole days and hold both ends. A later `date_to` would let the next day's spend into a sum that is
+    /// answered past midnight, and rows by campaign do not say which day they are of.
+    async fn whole_report(
+        &self,
+        path: &str,
+        day: NaiveDate,
+        urgency: Urgency,
+    ) -> Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError> {
+        let mut spends = BTreeMap::new();
+        let mut offset = 0;
+        for _ in 0..MOST_REPORT_PAGES {
+            let query = vec![
+                ("date_from", day.to_string()),
+                ("date_to", day.to_string()),
+                ("offset", offset.to_string()),
+                ("limit", REPORT_LIMIT.to_string()),
+            ];
+            let answer = self.send(&Request::get(urgency, path, query)).await?;
+            let rows = wire::campaign_spends(&answer)?;
+            let page = ReportPage { rows: rows.len(), new: take_rows(&mut spends, rows) };
+            if page.is_last(offset)? {
+                return Ok(spends);
+            }
+            offset += page.rows;
+        }
+        Err(WireError::CutShort(format!("no end after {MOST_REPORT_PAGES} pages")).into())
+    }
+
+    /// One campaign's spend on `day`. Rows by days say their day, so that a `date_until`, of which nobody knows whether
+    /// it holds its own day, can be the day after.
+    async fn report_by_day(&self, day: NaiveDate, id: RemoteId, urgency: Urgency) -> Result<SourceAnswer, RemoteError> {
+        let mut trial = Trial::of(&self.known.day_report, &DAY_REPORTS);
+        while let Some((path, end_name)) = trial.next_candidate() {
+            let end = if *end_name == "date_until" { day.succ_opt().unwrap_or(day) } else { day };
+            let dates = [("date_from", day.to_string()), (*end_name, end.to_string())];
+            let query = std::iter::once(("campaign_id", id.to_string())).chain(dates).collect();
+            let answer = self.send(&Request::get(urgency, *path, query)).await;
+            let spend = answer.and_then(|answer| Ok(wire::day_spend(&answer, day)?));
+            if let Some(spend) = trial.judge(spend) {
+                return spend;
+            }
+        }
+        Err(trial.failure("report a campaign's spend"))
+    }
+
+    async fn switch(
+        &self,
+        switch: Switch,
+        ids: &BTreeSet<RemoteId>,
+    ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let (works, operation) = match switch {
+            Switch::Run => (&self.known.run, "run campaigns"),
+            Switch::Pause => (&self.known.pause, "pause campaigns"),
+        };
+        let mut trial = Trial::of(works, &SWITCH_CANDIDATES);
+        while let Some(candidate) = trial.next_candidate() {
+            let outcomes = match candidate {
+                SwitchCandidate::Together { version } => self.switch_together(switch, version, ids).await,
+                SwitchCandidate::Each => self.switch_each(switch, ids).await,
+            };
+            if let Some(outcomes) = trial.judge(outcomes) {
+                return outcomes;
+            }
+        }
+        Err(trial.failure(operation))
+    }
+
+    async fn switch_together(
+        &self,
+        switch: Switch,
+        version: &str,
+        ids: &BTreeSet<RemoteId>,
+    ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
+        let path = format!("/{version}/campaigns/{}", switch.word());
+        let body = json!({ "campaign_ids": ids });
+        let answer = self.send(&Request::write(switch.urgency(), Method::PUT, path, body)).await?;
+        let answer = wire::switch_answer(&answer)?;
+        Ok(ids.iter().map(|id| (*id, outcome_of(&answer, *id))).collect())
+    }
+
+    /// One request for each. What fails for one says nothing of the others; only where every one is refused like a path
+    /// that is not there, this way of switching has not worked.
+    async fn switch_each(
+        &self,
+        switch: Switch,
+        ids: &BTreeSet<RemoteId>,
+    ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
+        let mut outcomes = BTreeMap::new();
+        let mut refusal = Some(RemoteError::NotFound);
+        for id in ids {
+            let body = json!({ "active": switch.active() });
+            let request = Request::write(switch.urgency(), Method::PATCH, campaign_path(*id), body);
+            let answered = self.send(&request).await.and_then(|answer| the_campaign(&answer, *id));
+            match &answered {
+                Err(error) if error.is_absence() || error.is_bad_request() => {
+                    refusal = refusal.map(|_| error.clone());
+                }
+                Ok(_) | Err(_) => refusal = None,
+            }
+            let outcome = match answered {
+                Ok(campaign) if campaign.active == Some(switch.active()) => Outcome::Accepted,
+                Ok(_) => Outcome::Unclear("the answer shows the campaign unchanged".to_owned()),
+                Err(error) => error.outcome(),
+            };
+            outcomes.insert(*id, outcome);
+        }
+        refusal.map_or(Ok(outcomes), Err)
+    }
+}
+
+impl Switch {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Pause => "pause",
+        }
+    }
+
+    const fn active(self) -> bool {
+        match self {
+            Self::Run => true,
+            Self::Pause => false,
+        }
+    }
+
+    const fn urgency(self) -> Urgency {
+        match self {
+            Self::Run => Urgency::Activate,
+            Self::Pause => Urgency::Pause,
+        }
+    }
+}
+
+fn campaign_path(id: RemoteId) -> String {
+    format!("/v1.1/campaigns/{id}")
+}
+
+/// The answered campaign, if it is the one that was asked for.
+fn the_campaign(answer: &Value, id: RemoteId) -> Result<RemoteCampaign, RemoteError> {
+    let campaign = wire::campaign(answer)?;
+    if campaign.id == id {
+        Ok(campaign)
+    } else {
+        let (place, found) = ("`id` of the campaign".to_owned(), campaign.id.to_string());
+        Err(WireError::Field { place, expected: "the id that was asked for", found }.into())
+    }
+}
+
+fn outcome_of(answer: &SwitchAnswer, id: RemoteId) -> Outcome {
+    match (answer.success.contains(&id), answer.failed.contains(&id)) {
+        (true, false) => Outcome::Accepted,
+        (false, true) => Outcome::Failed("TrafficStars lists the campaign under `failed`".to_owned()),
+        (true, true) => Outcome::Unclear("the answer lists the campaign under both success and failed".to_owned()),
+        (false, false) => Outcome::Unclear("the answer does not name the campaign".to_owned()),
+    }
+}
+
+/// Tries the candidates of an operation in order, the one that worked last first. Another one follows only where an
+/// answer says that the path does not exist, or that the request has the wrong form: then nothing has happened.
+struct Trial<'a, C> {
+    works: &'a AtomicUsize,
+    /// With their positions, the next one last.
+    untried: Vec<(usize, &'a C)>,
+    tried: usize,
+    bad_request: Option<RemoteError>,
+}
+
+impl<'a, C> Trial<'a, C> {
+    fn of(works: &'a AtomicUsize, candidates: &'a [C]) -> Self {
+        let first = works.load(Ordering::Relaxed);
+        let mut untried: Vec<_> = candidates.iter().enumerate().rev().collect();
+        untried.sort_by_key(|(position, _)| *position == first);
+        Self { works, untried, tried: first, bad_request: None }
+    }
+
+    fn next_candidate(&mut self) -> Option<&'a C> {
+        let (position, candidate) = self.untried.pop()?;
+        self.tried = position;
+        Some(candidate)
+    }
+
+    /// The operation's answer, unless it is the next candidate's turn.
+    fn judge<T>(&mut self, answer: Result<T, RemoteError>) -> Option<Result<T, RemoteError>> {
+        match answer {
+            Ok(_) => {
+                self.works.store(self.tried, Ordering::Relaxed);
+                Some(answer)
+            }
+            Err(error) if error.is_bad_request() => {
+                self.bad_request.get_or_insert(error);
+                None
+            }
+            Err(error) if error.is_absence() => None,
+            Err(_) => Some(answer),
+        }
+    }
+
+    /// Why none of them worked. An endpoint that refused the request exists.
+    fn failure(self, operation: &'static str) -> RemoteError {
+        self.bad_request.unwrap_or(RemoteError::NoEndpoint { operation })
+    }
+}
+
+/// What a page of a report tells about its paging.
+#[derive(Debug, Clone, Copy)]
+struct ReportPage {
+    rows: usize,
+    /// How many campaigns it named that no page had named before.
+    new: usize,
+}
+
+impl ReportPage {
+    /// Whether the report ends here. A page shorter than our limit may only have been cut to a limit of TrafficStars'
+    /// own, and what is missing would be taken for a spend of 0: so a page counts as the last only if it is shorter
+    /// than any page that TrafficStars is known to use, or brings nothing new.
+    fn is_last(self, offset: usize) -> Result<bool, WireError> {
+        if offset > 0 && self.new == 0 && self.rows >= REPORT_LIMIT {
+            return Err(WireError::CutShort("the offset is ignored, and a page is full".to_owned()));
+        }
+        Ok((self.rows as u64) < SMALLEST_PAGE || self.new == 0)
+    }
+}
+
+/// Adds a page's rows. A campaign that moved from page to page while they were read counts with its larger spend, and a
+/// row that can't be read stays unread.
+fn take_rows(spends: &mut BTreeMap<RemoteId, SourceAnswer>, rows: Vec<(RemoteId, SourceAnswer)>) -> usize {
+    let before = spends.len();
+    for (id, answer) in rows {
+        let larger = match (spends.get(&id), &answer) {
+            (Some(SourceAnswer::Failed(_)), _) => false,
+            (Some(SourceAnswer::Value(earlier)), SourceAnswer::Value(amount)) => amount > earlier,
+            (Some(_) | None, _) => true,
+        };
+        if larger {
+            spends.insert(id, answer);
+        }
+    }
+    spends.len() - before
+}

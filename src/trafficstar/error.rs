@@ -1,0 +1,191 @@
+//! What can go wrong with a request, in the words of those who asked.
+
+use std::error::Error as _;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use super::gate::GateClosed;
+use super::wire::WireError;
+use crate::domain::action::Outcome;
+use crate::domain::remote::RemoteFault;
+
+/// Why a request did not bring what was asked for. Holds no secret: answers to token requests are never quoted.
+///
+/// Cloneable, because one failed renewal of the token is the answer to all who waited for it.
+#[derive(Debug, Clone, Error)]
+pub enum RemoteError {
+    /// 429.
+    #[error("TrafficStars says that too many requests were sent (429): is the API key used elsewhere, too?")]
+    RateLimited {
+        /// Until when it wants to hear nothing, if it said so.
+        retry_at: Option<DateTime<Utc>>,
+    },
+    /// 401, twice, the second time with a new token.
+    #[error("TrafficStars refuses a new access token (401): check what the API key's account may do")]
+    Unauthorized,
+    /// The token request was refused.
+    #[error("TrafficStars refuses the API key: check [trafficstar] api_key_file, or TRAFFICSTAR_API_KEY")]
+    BadApiKey,
+    /// No token could be had for another reason, so that the request itself never left.
+    #[error("no access token could be fetched from TrafficStars")]
+    NoToken(#[source] Box<RemoteError>),
+    /// 404.
+    #[error("TrafficStars knows no such thing (404)")]
+    NotFound,
+    /// None of the paths known for an operation exists.
+    #[error("TrafficStars has no endpoint to {operation}: none of the known ones exists (404 or 405)")]
+    NoEndpoint {
+        /// What was wanted.
+        operation: &'static str,
+    },
+    /// Any other answer that says no: 3xx (redirects are not followed) or 4xx.
+    #[error("TrafficStars rejects the request ({status}): `{excerpt}`")]
+    Rejected {
+        /// The status code.
+        status: u16,
+        /// The beginning of the answer.
+        excerpt: String,
+    },
+    /// 5xx.
+    #[error("TrafficStars has a failure of its own ({status})")]
+    Unavailable {
+        /// The status code.
+        status: u16,
+    },
+    /// No answer within the time-out.
+    #[error("TrafficStars did not answer in time{}", if *.sent { "" } else { ": no connection" })]
+    TimedOut {
+        /// Whether the request may have left.
+        sent: bool,
+    },
+    /// No connection, or one that broke.
+    #[error("the connection to TrafficStars {}", if *.sent { "broke" } else { "could not be made" })]
+    Connection {
+        /// Whether the request may have left.
+        sent: bool,
+        /// What happened to it.
+        #[source]
+        source: Arc<reqwest::Error>,
+    },
+    /// An answer of success whose body makes no sense.
+    #[error("TrafficStars' answer cannot be read")]
+    Unreadable(#[from] WireError),
+    /// The request never left.
+    #[error("the request was not sent")]
+    NotSent(#[from] GateClosed),
+}
+
+impl RemoteError {
+    /// Whether a request that changes something may have had its effect all the same.
+    #[must_use]
+    pub const fn may_have_happened(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::Unreadable(_) => true,
+            Self::TimedOut { sent } | Self::Connection { sent, .. } => *sent,
+            Self::RateLimited { .. }
+            | Self::Unauthorized
+            | Self::BadApiKey
+            | Self::NoToken(_)
+            | Self::NotFound
+            | Self::NoEndpoint { .. }
+            | Self::Rejected { .. }
+            | Self::NotSent(_) => false,
+        }
+    }
+
+    /// What became of an action whose request ended like this.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        if matches!(self, Self::NotSent(_)) {
+            Outcome::NotSent(self.in_full())
+        } else if self.may_have_happened() {
+            Outcome::Unclear(self.in_full())
+        } else {
+            Outcome::Failed(self.in_full())
+        }
+    }
+
+    /// What a campaign's read that ended like this says of the campaign.
+    #[must_use]
+    pub fn fault(&self) -> RemoteFault {
+        if matches!(self, Self::NotFound) { RemoteFault::NotFound } else { RemoteFault::Failed(self.in_full()) }
+    }
+
+    /// The message with all its causes, in one line.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+
+    /// The same failure of a token request. What the token endpoint answers is never quoted.
+    pub(super) fn of_token_request(self) -> Self {
+        match self {
+            Self::Rejected { status: 400 | 403, .. } | Self::Unauthorized => Self::BadApiKey,
+            Self::Rejected { status, .. } => {
+                Self::NoToken(Box::new(Self::Rejected { status, excerpt: "not shown".to_owned() }))
+            }
+            Self::RateLimited { .. } | Self::BadApiKey | Self::NoToken(_) | Self::NotSent(_) => self,
+            Self::NotFound
+            | Self::NoEndpoint { .. }
+            | Self::Unavailable { .. }
+            | Self::TimedOut { .. }
+            | Self::Connection { .. }
+            | Self::Unreadable(_) => Self::NoToken(Box::new(self)),
+        }
+    }
+
+    /// The path or method does not exist there.
+    pub(super) const fn is_absence(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Rejected { status: 405, .. })
+    }
+
+    /// The endpoint is there, and does not understand us.
+    pub(super) const fn is_bad_request(&self) -> bool {
+        matches!(self, Self::Rejected { status: 400, .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_have_left_and_was_not_refused_may_have_happened() {
+        let rejected = |status| RemoteError::Rejected { status, excerpt: String::new() };
+        let unreadable = RemoteError::Unreadable(WireError::TooLarge { limit_bytes: 1 });
+        let cases = [
+            (RemoteError::RateLimited { retry_at: None }, false),
+            (RemoteError::Unauthorized, false),
+            (RemoteError::BadApiKey, false),
+            (RemoteError::NoToken(Box::new(RemoteError::TimedOut { sent: true })), false),
+            (RemoteError::NotFound, false),
+            (rejected(302), false),
+            (rejected(400), false),
+            (RemoteError::Unavailable { status: 503 }, true),
+            (RemoteError::TimedOut { sent: true }, true),
+            (RemoteError::TimedOut { sent: false }, false),
+            (unreadable, true),
+            (RemoteError::NotSent(GateClosed), false),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error.may_have_happened(), expected, "{error:?}");
+            assert_eq!(matches!(error.outcome(), Outcome::Unclear(_)), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_says_its_causes_once_each() {
+        let error = RemoteError::NoToken(Box::new(RemoteError::TimedOut { sent: false }));
+        let expected = "no access token could be fetched from TrafficStars: \
+                        TrafficStars did not answer in time: no connection";
+        assert_eq!(error.in_full(), expected);
+    }
+}

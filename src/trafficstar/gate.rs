@@ -1,0 +1,211 @@
+//! The gate that every request passes before it leaves, token requests and repeats included.
+//!
+//! [`RemoteClient`](super::http::RemoteClient) asks through a [`Gate`]; the client actor owns the [`Gatekeeper`], hears
+//! the messages and opens the gate by the [`Budget`]. Deliberately absent: a clock and a timer, which are the actor's.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use super::budget::{Budget, Ticket, Urgency, WINDOW};
+
+/// What those at the gate tell its keeper.
+#[derive(Debug)]
+pub enum GateMessage {
+    /// A request wants to leave.
+    Ask {
+        /// Its name from here on.
+        ticket: Ticket,
+        /// Its class.
+        urgency: Urgency,
+        /// Lets it leave.
+        admit: oneshot::Sender<()>,
+    },
+    /// Nobody waits for that request any more, and it never left.
+    GaveUp(Ticket),
+    /// Its answer came, or it timed out, or nobody waits for it any more.
+    Answered(Ticket),
+    /// TrafficStars answered 429.
+    RateLimited {
+        /// Until when it wants to hear nothing, if it said so.
+        retry_at: Option<DateTime<Utc>>,
+    },
+}
+
+/// The keeper is gone: the program is shutting down, or the client actor died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the queue of requests is closed")]
+pub struct GateClosed;
+
+/// The requests' side of the gate. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    messages: mpsc::UnboundedSender<GateMessage>,
+    last_ticket: Arc<AtomicU64>,
+}
+
+impl Gate {
+    /// A gate, and what its keeper has to hear. The channel has no bound of its own: each sender waits for its pass, so
+    /// that it never holds more than a few messages for each operation under way.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<GateMessage>) {
+        let (messages, heard) = mpsc::unbounded_channel();
+        (Self { messages, last_ticket: Arc::default() }, heard)
+    }
+
+    /// Waits until a request of this class may leave.
+    pub(super) async fn pass(&self, urgency: Urgency) -> Result<Pass, GateClosed> {
+        let ticket = Ticket(self.last_ticket.fetch_add(1, Ordering::Relaxed));
+        let (admit, admitted) = oneshot::channel();
+        self.messages.send(GateMessage::Ask { ticket, urgency, admit }).map_err(|_| GateClosed)?;
+        // Made before the wait, so that giving up while waiting is told, too.
+        let mut pass = Pass { ticket, left: false, messages: self.messages.clone() };
+        admitted.await.map_err(|_| GateClosed)?;
+        pass.left = true;
+        Ok(pass)
+    }
+}
+
+/// The right to send one request. Dropping it says that the answer came or is no longer waited for.
+#[derive(Debug)]
+pub(super) struct Pass {
+    ticket: Ticket,
+    left: bool,
+    messages: mpsc::UnboundedSender<GateMessage>,
+}
+
+impl Pass {
+    /// Tells the keeper of a 429, so that all others wait as well.
+    pub(super) fn rate_limited(&self, retry_at: Option<DateTime<Utc>>) {
+        self.tell(GateMessage::RateLimited { retry_at });
+    }
+
+    /// Without a keeper there is nobody left to tell, and no request leaves any more.
+    fn tell(&self, message: GateMessage) {
+        let _ = self.messages.send(message);
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.tell(if self.left { GateMessage::Answered(self.ticket) } else { GateMessage::GaveUp(self.ticket) });
+    }
+}
+
+/// The keeper's side: connects the budget with those who wait.
+#[derive(Debug)]
+pub struct Gatekeeper {
+    budget: Budget,
+    waiting: HashMap<Ticket, oneshot::Sender<()>>,
+}
+
+impl Gatekeeper {
+    /// A keeper who opens by this budget.
+    #[must_use]
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, waiting: HashMap::new() }
+    }
+
+    /// Takes note of a message. Nothing leaves before [`Gatekeeper::open`].
+    pub fn hear(&mut self, now: DateTime<Utc>, message: GateMessage) {
+        match message {
+            GateMessage::Ask { ticket, urgency, admit } => {
+                self.waiting.insert(ticket, admit);
+                self.budget.ask(urgency, ticket);
+            }
+            GateMessage::GaveUp(ticket) => {
+                self.waiting.remove(&ticket);
+                self.budget.cancel(ticket);
+            }
+            GateMessage::Answered(ticket) => self.budget.answered(now, ticket),
+            // Without a word of its own, TrafficStars is given one whole window.
+            GateMessage::RateLimited { retry_at } => self.budget.block_until(retry_at.unwrap_or(now + WINDOW)),
+        }
+    }
+
+    /// Lets everybody leave whom the budget grants. Answers when to open again if nothing is heard until then.
+    pub fn open(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        for ticket in self.budget.grant(now) {
+            if let Some(admit) = self.waiting.remove(&ticket) {
+                // Whoever is gone has sent `GaveUp`, which frees the slot.
+                let _ = admit.send(());
+            }
+        }
+        self.budget.next_grant_at(now)
+    }
+
+    /// The budget, for the dump.
+    #[must_use]
+    pub const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::trafficstar::budget::Start;
+
+    fn hear_all(
+        keeper: &mut Gatekeeper,
+        heard: &mut mpsc::UnboundedReceiver<GateMessage>,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        while let Ok(message) = heard.try_recv() {
+            keeper.hear(now, message);
+        }
+        keeper.open(now)
+    }
+
+    #[test]
+    fn a_request_waits_for_its_slot_and_its_answer_counts_for_a_minute() {
+        let now = DateTime::UNIX_EPOCH;
+        let (gate, mut heard) = Gate::new();
+        let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
+        let mut first = Box::pin(gate.pass(Urgency::Read));
+        let mut second = Box::pin(gate.pass(Urgency::Read));
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        hear_all(&mut keeper, &mut heard, now);
+        let pass = first.now_or_never().unwrap().unwrap();
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(pass);
+        assert_eq!(hear_all(&mut keeper, &mut heard, now), Some(now + WINDOW));
+        assert!(second.as_mut().now_or_never().is_none());
+        hear_all(&mut keeper, &mut heard, now + WINDOW);
+        assert!(second.now_or_never().is_some());
+    }
+
+    #[test]
+    fn whoever_gives_up_before_leaving_holds_no_slot_even_if_just_admitted() {
+        let now = DateTime::UNIX_EPOCH;
+        let (gate, mut heard) = Gate::new();
+        let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
+        let mut leaver = Box::pin(gate.pass(Urgency::Read));
+        assert!(leaver.as_mut().now_or_never().is_none());
+        hear_all(&mut keeper, &mut heard, now);
+        drop(leaver);
+        hear_all(&mut keeper, &mut heard, now);
+        assert_eq!(keeper.budget().used(now), 0);
+    }
+
+    #[test]
+    fn a_429_blocks_for_a_window_where_it_names_no_time() {
+        let now = DateTime::UNIX_EPOCH;
+        let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
+        keeper.hear(now, GateMessage::RateLimited { retry_at: None });
+        assert_eq!(keeper.budget().blocked_until(now), Some(now + WINDOW));
+    }
+
+    #[test]
+    fn without_a_keeper_nothing_leaves() {
+        let (gate, heard) = Gate::new();
+        drop(heard);
+        assert_eq!(gate.pass(Urgency::Pause).now_or_never().unwrap().unwrap_err(), GateClosed);
+    }
+}

@@ -1,0 +1,327 @@
+//! One request to TrafficStars: through the gate, with a token, bounded in time and size, its status code turned into an
+//! error in the caller's words. The token is cached and renewed here.
+//!
+//! Deliberately absent: a second try of anything but a request whose token was refused (the next tick is the retry),
+//! redirects (a token belongs to one host), and the meaning of the answers (`wire`, `endpoints`).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::{Method, RequestBuilder, Response, Url, header, redirect, retry};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use thiserror::Error;
+use tokio::sync::{Mutex, watch};
+
+use super::budget::Urgency;
+use super::endpoints::KnownEndpoints;
+use super::error::RemoteError;
+use super::gate::Gate;
+use super::wire::{self, WireError, excerpt};
+
+/// The largest answer that is read. A campaign has about seventy fields: this holds some thousands of them.
+const LARGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// As much of an error's body as is read for an excerpt.
+const LARGEST_REFUSAL_BYTES: usize = 4 * 1024;
+/// A token is renewed this long before it expires, or a tenth of its lifetime, whichever is shorter.
+const LONGEST_RENEWAL_MARGIN: Duration = Duration::from_secs(300);
+
+/// What the client needs to know. Its `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct RemoteSettings {
+    /// `[trafficstar] base_url`. `http://` for a loopback address only.
+    pub base_url: String,
+    /// The API key from the profile page.
+    pub api_key: SecretString,
+    /// How long a connection may take to come about.
+    pub connect_timeout: Duration,
+    /// How long a request may take, its answer included.
+    pub timeout: Duration,
+}
+
+/// Why there can be no client.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Not a URL.
+    #[error("[trafficstar] base_url is not a URL: write it like https://api.trafficstars.com")]
+    NotAUrl,
+    /// A token sent over it could be read by anybody on the way.
+    #[error("[trafficstar] base_url must be https:// (http:// only for a loopback address)")]
+    NotSafe,
+    /// The HTTP library could not be set up.
+    #[error("the HTTP client cannot be set up: are the system's CA certificates installed?")]
+    Setup(#[source] reqwest::Error),
+}
+
+/// Speaks to one TrafficStars account. Every request passes the [`Gate`] first.
+pub struct RemoteClient {
+    http: reqwest::Client,
+    base_url: Url,
+    api_key: SecretString,
+    gate: Gate,
+    tokens: Tokens,
+    pub(super) known: KnownEndpoints,
+}
+
+/// A request, but for its token.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) urgency: Urgency,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: Vec<(&'static str, String)>,
+    /// Only what has a body says that it is JSON: TrafficStars looks for a GET's parameters in the body otherwise.
+    pub(super) body: Option<Value>,
+}
+
+impl Request {
+    pub(super) fn get(urgency: Urgency, path: impl Into<String>, query: Vec<(&'static str, String)>) -> Self {
+        Self { urgency, method: Method::GET, path: path.into(), query, body: None }
+    }
+
+    pub(super) fn write(urgency: Urgency, method: Method, path: impl Into<String>, body: Value) -> Self {
+        Self { urgency, method, path: path.into(), query: Vec::new(), body: Some(body) }
+    }
+}
+
+struct Token {
+    text: SecretString,
+    renew_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+/// The cached token, and who renews it.
+struct Tokens {
+    current: watch::Sender<Option<Arc<Token>>>,
+    /// Held while a token is fetched, so that all who need one wait for the same. Holds why the last fetch failed.
+    renewal: Mutex<Option<RemoteError>>,
+    /// How many fetches have ended: whoever waited while one ended takes its failure, too.
+    ended: AtomicU64,
+}
+
+impl fmt::Debug for RemoteClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteClient")
+            .field("base_url", &self.base_url.as_str())
+            .field("token_expires_at", &self.token_expires_at())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RemoteClient {
+    /// A client that has sent nothing yet.
+    ///
+    /// # Errors
+    /// The base URL is none, or not safe to send a token to; the HTTP library cannot be set up.
+    pub fn new(settings: RemoteSettings, gate: Gate) -> Result<Self, ClientError> {
+        let mut base_url: Url = settings.base_url.parse().map_err(|_| ClientError::NotAUrl)?;
+        let loopback = base_url.host_str().is_some_and(is_loopback);
+        match base_url.scheme() {
+            "https" => {}
+            "http" if loopback => {}
+            _ => return Err(ClientError::NotSafe),
+        }
+        base_url.set_query(None);
+        base_url.set_fragment(None);
+        // An error here says that a provider is installed already, which is all that is wanted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("traffic-generator/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.timeout)
+            .redirect(redirect::Policy::none())
+            // The library's own retries would pass no gate.
+            .retry(retry::never());
+        if base_url.scheme() == "http" {
+            // A proxy would carry the token out of this machine, and no certificate is needed within it.
+            builder = builder.no_proxy().tls_certs_only([]);
+        }
+        Ok(Self {
+            http: builder.build().map_err(ClientError::Setup)?,
+            base_url,
+            api_key: settings.api_key,
+            gate,
+            tokens: Tokens { current: watch::Sender::new(None), renewal: Mutex::new(None), ended: AtomicU64::new(0) },
+            known: KnownEndpoints::default(),
+        })
+    }
+
+    /// When the access token expires; `None` before the first was fetched.
+    #[must_use]
+    pub fn token_expires_at(&self) -> Option<DateTime<Utc>> {
+        self.tokens.current.borrow().as_ref().map(|token| token.expires_at)
+    }
+
+    /// Sends a request and reads its answer; once more with a new token where the first one is refused.
+    pub(super) async fn send(&self, request: &Request) -> Result<Value, RemoteError> {
+        let token = self.token(None).await?;
+        match self.send_with(request, &token).await {
+            Err(RemoteError::Unauthorized) => {
+                let renewed = self.token(Some(&token)).await?;
+                self.send_with(request, &renewed).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn send_with(&self, request: &Request, token: &Token) -> Result<Value, RemoteError> {
+        let mut builder = self
+            .http
+            .request(request.method.clone(), self.url(&request.path))
+            .query(&request.query)
+            .header(header::ACCEPT, "application/json")
+            .bearer_auth(token.text.expose_secret());
+        if let Some(body) = &request.body {
+            builder = builder.json(body);
+        }
+        let secrets = [self.api_key.expose_secret(), token.text.expose_secret()];
+        let body = self.exchange(request.urgency, builder, secrets).await?;
+        serde_json::from_slice(&body).map_err(|source| {
+            let excerpt = without(&secrets, &String::from_utf8_lossy(&body));
+            WireError::NotJson { excerpt, source: Arc::new(source) }.into()
+        })
+    }
+
+    /// The one place where a request leaves. Answers with the body of an answer of success.
+    async fn exchange(
+        &self,
+        urgency: Urgency,
+        request: RequestBuilder,
+        secrets: [&str; 2],
+    ) -> Result<Vec<u8>, RemoteError> {
+        // Dropped at the end: the slot counts from the answer, the time-out, or from when nobody waits any more.
+        let pass = self.gate.pass(urgency).await?;
+        let response = request.send().await.map_err(failed_to_send)?;
+        if response.status().is_success() {
+            return read_body(response, LARGEST_ANSWER_BYTES).await;
+        }
+        let refusal = refusal(response, secrets).await;
+        if let RemoteError::RateLimited { retry_at } = &refusal {
+            pass.rate_limited(*retry_at);
+        }
+        Err(refusal)
+    }
+
+    /// The cached token, or a new one where it is about to expire, or is the one that was refused.
+    async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, RemoteError> {
+        let fresh = || self.cached_token(refused).filter(|token| Utc::now() < token.renew_at);
+        if let Some(token) = fresh() {
+            return Ok(token);
+        }
+        let ended_before = self.tokens.ended.load(Ordering::SeqCst);
+        let mut last_failure = self.tokens.renewal.lock().await;
+        if let Some(token) = fresh() {
+            return Ok(token);
+        }
+        let shared = last_failure.clone().filter(|_| self.tokens.ended.load(Ordering::SeqCst) != ended_before);
+        let failure = if let Some(failure) = shared {
+            failure
+        } else {
+            let fetched = self.fetch_token().await;
+            self.tokens.ended.fetch_add(1, Ordering::SeqCst);
+            match fetched {
+                Ok(token) => {
+                    *last_failure = None;
+                    let token = Arc::new(token);
+                    self.tokens.current.send_replace(Some(Arc::clone(&token)));
+                    return Ok(token);
+                }
+                Err(failure) => last_failure.insert(failure).clone(),
+            }
+        };
+        // A renewal ahead of time that fails leaves a token that still serves.
+        self.cached_token(refused).filter(|token| Utc::now() < token.expires_at).ok_or(failure)
+    }
+
+    /// The cached token, unless it is the one that was refused.
+    fn cached_token(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
+        let current = self.tokens.current.borrow().clone();
+        current.filter(|token| refused.is_none_or(|refused| !Arc::ptr_eq(refused, token)))
+    }
+
+    /// As urgent as a pause, whoever asks first: nothing leaves without a token, and a pause may be waiting for it.
+    async fn fetch_token(&self) -> Result<Token, RemoteError> {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", self.api_key.expose_secret())];
+        let request = self.http.post(self.url("/v1/auth/token")).header(header::ACCEPT, "application/json").form(&form);
+        let asked_at = Utc::now();
+        let answer = self.exchange(Urgency::Pause, request, [self.api_key.expose_secret(), ""]).await;
+        let body = answer.map_err(RemoteError::of_token_request)?;
+        let value = serde_json::from_slice(&body)
+            .map_err(|source| WireError::NotJson { excerpt: "not shown".to_owned(), source: Arc::new(source) });
+        let answer = value.and_then(|value| wire::token(&value));
+        let answer = answer.map_err(|error| RemoteError::NoToken(Box::new(error.into())))?;
+        let margin = LONGEST_RENEWAL_MARGIN.min(answer.lifetime / 10);
+        Ok(Token {
+            text: answer.access_token,
+            renew_at: asked_at + (answer.lifetime - margin),
+            expires_at: asked_at + answer.lifetime,
+        })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url.as_str().trim_end_matches('/'))
+    }
+}
+
+/// Whether a URL's host is this machine.
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Why no answer came. A URL in the text would say nothing new.
+fn failed_to_send(error: reqwest::Error) -> RemoteError {
+    let sent = !error.is_connect() && !error.is_builder();
+    if error.is_timeout() {
+        RemoteError::TimedOut { sent }
+    } else {
+        RemoteError::Connection { sent, source: Arc::new(error.without_url()) }
+    }
+}
+
+async fn read_body(mut response: Response, limit_bytes: usize) -> Result<Vec<u8>, RemoteError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed_to_send)? {
+        if body.len() + chunk.len() > limit_bytes {
+            return Err(WireError::TooLarge { limit_bytes }.into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// An answer that is none of success, in the caller's words.
+async fn refusal(response: Response, secrets: [&str; 2]) -> RemoteError {
+    let status = response.status().as_u16();
+    match status {
+        401 => RemoteError::Unauthorized,
+        404 => RemoteError::NotFound,
+        429 => RemoteError::RateLimited { retry_at: retry_at(&response, Utc::now()) },
+        500..=599 => RemoteError::Unavailable { status },
+        _ => {
+            // The status says enough where the body does not come whole.
+            let body = read_body(response, LARGEST_REFUSAL_BYTES).await.unwrap_or_default();
+            RemoteError::Rejected { status, excerpt: without(&secrets, &String::from_utf8_lossy(&body)) }
+        }
+    }
+}
+
+/// `Retry-After` in seconds or as an HTTP date, where it says a time to come.
+fn retry_at(response: &Response, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let at = match text.parse::<u32>() {
+        Ok(seconds) => now + TimeDelta::seconds(seconds.into()),
+        Err(_) => DateTime::parse_from_rfc2822(text).ok()?.to_utc(),
+    };
+    Some(at).filter(|at| *at > now)
+}
+
+/// An excerpt of a text in which a remote may have echoed what we sent.
+fn without(secrets: &[&str], text: &str) -> String {
+    let real = secrets.iter().filter(|secret| !secret.is_empty());
+    excerpt(&real.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]")))
+}

@@ -1,0 +1,28 @@
+//! Everything about the remote except actors: the only place that knows HTTP and TrafficStars' JSON.
+//!
+//! | file | holds | used by |
+//! | --- | --- | --- |
+//! | [`endpoints`] | the operations, as methods of [`http::RemoteClient`], and the candidates for each | the client actor; `check`; `pause-all --direct` |
+//! | [`http`] | one request: token, time-outs, bounds, status codes to errors | `endpoints` |
+//! | [`wire`] | the shapes of requests and answers; money parsed, once | `endpoints`, `http` |
+//! | [`error`] | what can go wrong, and whether a write may have happened all the same | everybody who asks |
+//! | [`gate`] | where every request waits for its turn, and the keeper's side of it | `http` asks, the client actor keeps |
+//! | [`budget`] | PURE: how many requests may leave, and which one next | `gate` |
+//! | [`batch`] | PURE: who is served together, and by single reads or a sweep | the client actor |
+//!
+//! A request that leaves has passed the gate, the token's and a repeat after a 401 included: so the budget counts all.
+//!
+//! Deliberately absent: actors and timers (`actors`), what a campaign's fields mean (`domain::remote`), which spend is
+//! believed (`domain::spend`), retries (the next tick is the retry), a cache of anything but the token, and a way to
+//! reach TrafficStars past the gate.
+
+pub mod batch;
+pub mod budget;
+pub mod endpoints;
+pub mod error;
+pub mod gate;
+pub mod http;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! The operations: what is sent for each, which candidate follows which, and what the answers come to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+
+use super::*;
+use crate::domain::action::Outcome;
+use crate::domain::facts::RemoteId;
+use crate::domain::remote::EndTime;
+use crate::domain::spend::SourceAnswer;
+use crate::trafficstar::error::RemoteError;
+
+const BY_CAMPAIGN: &str = "/v1.1/advertiser/custom/report/by-campaign";
+const BY_DAY: &str = "/v1.1/advertiser/custom/report/by-day";
+
+fn ids(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<RemoteId> {
+    numbers.into_iter().map(RemoteId).collect()
+}
+
+fn day() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2025, 5, 8).unwrap()
+}
+
+fn usd(text: &str) -> SourceAnswer {
+    SourceAnswer::Value(text.parse().unwrap())
+}
+
+/// What a path answers.
+type Body = fn(&Seen) -> Value;
+
+/// A server that has these paths only, and answers 404 to every other.
+async fn having(paths: &'static [(&'static str, Body)]) -> Remote {
+    Remote::answering(|seen| {
+        let known = paths.iter().find(|(line, _)| seen.line().starts_with(line));
+        known.map_or_else(|| status(404), |(_, answer)| json_answer(&answer(seen)))
+    })
+    .await
+}
+
+fn all_succeed(seen: &Seen) -> Value {
+    let asked: Value = serde_json::from_str(&seen.body).unwrap();
+    json!({"success": asked["campaign_ids"], "failed": [], "total": 1})
+}
+
+#[tokio::test]
+async fn run_and_pause_send_all_ids_at_once_and_each_has_its_own_outcome() {
+    let remote =
+        having(&[("PUT /v2/campaigns/", |_| json!({"success": [1, 4], "failed": ["2", 4], "total": 4}))]).await;
+    for outcomes in [remote.client.run(&ids(1..=4)).await, remote.client.pause(&ids(1..=4)).await] {
+        let outcomes = outcomes.unwrap();
+        assert_eq!(outcomes[&RemoteId(1)], Outcome::Accepted);
+        assert!(matches!(outcomes[&RemoteId(2)], Outcome::Failed(_)));
+        assert!(matches!(outcomes[&RemoteId(3)], Outcome::Unclear(_)), "named nowhere");
+        assert!(matches!(outcomes[&RemoteId(4)], Outcome::Unclear(_)), "named twice");
+    }
+    assert_eq!(remote.lines(), ["PUT /v2/campaigns/run", "PUT /v2/campaigns/pause"]);
+    let run = remote.seen().into_iter().find(|seen| seen.path.ends_with("run")).unwrap();
+    assert_eq!(run.body, r#"{"campaign_ids":[1,2,3,4]}"#);
+    assert_eq!(run.headers["content-type"], "application/json");
+    assert!(remote.asked.lock().unwrap().ends_with(&[Urgency::Activate, Urgency::Pause]));
+}
+
+#[tokio::test]
+async fn nobody_to_switch_is_no_request() {
+    let remote = having(&[]).await;
+    assert_eq!(remote.client.run(&ids([])).await.unwrap(), BTreeMap::new());
+    assert_eq!(remote.seen().len(), 0);
+}
+
+#[tokio::test]
+async fn the_path_that_works_is_found_and_remembered() {
+    let remote = having(&[("PUT /v1.1/campaigns/pause", all_succeed)]).await;
+    for _ in 0..2 {
+        assert_eq!(remote.client.pause(&ids([5])).await.unwrap()[&RemoteId(5)], Outcome::Accepted);
+    }
+    let expected = ["PUT /v2/campaigns/pause", "PUT /v1.1/campaigns/pause", "PUT /v1.1/campaigns/pause"];
+    assert_eq!(remote.lines(), expected);
+}
+
+#[tokio::test]
+async fn without_a_run_call_each_campaign_is_switched_by_itself() {
+    let remote = having(&[
+        ("PATCH /v1.1/campaigns/1", |_| json!({"id": 1, "active": true})),
+        ("PATCH /v1.1/campaigns/2", |_| json!({"id": 2, "active": false})),
+    ])
+    .await;
+    let outcomes = remote.client.run(&ids(1..=3)).await.unwrap();
+    assert_eq!(outcomes[&RemoteId(1)], Outcome::Accepted);
+    assert!(matches!(outcomes[&RemoteId(2)], Outcome::Unclear(_)), "unchanged");
+    assert!(matches!(outcomes[&RemoteId(3)], Outcome::Failed(_)), "404");
+    assert_eq!(remote.seen().last().unwrap().body, r#"{"active":true}"#);
+}
+
+#[tokio::test]
+async fn another_path_is_tried_only_where_the_answer_says_that_nothing_happened() {
+    for (code, expected_requests) in [(404, 3), (405, 3), (400, 3), (403, 1), (409, 1), (429, 1), (500, 1), (302, 1)] {
+        let remote = Remote::answering(move |_| status(code)).await;
+        let error = remote.client.pause(&ids([1])).await.unwrap_err();
+        assert_eq!(remote.lines().len(), expected_requests, "{code}");
+        assert_eq!(matches!(error, RemoteError::NoEndpoint { .. }), matches!(code, 404 | 405), "{code}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_the_list_is_asked_for_with_a_larger_size_where_that_is_not_refused() {
+    let remote = Remote::answering(|seen| {
+        if seen.query.contains("per_page") {
+            return status(400);
+        }
+        json_answer(&json!({"page": 2, "page_count": 3, "page_size": 10, "count": 26, "response": [campaign(7)]}))
+    })
+    .await;
+    let page = remote.client.campaigns_page(2, Urgency::Sweep).await.unwrap();
+    assert_eq!((page.page_size, page.campaign_count), (Some(10), Some(26)));
+    assert!(page.campaigns[&RemoteId(7)].is_ok());
+    let larger = "GET /v1.1/campaigns?page=2&per_page=100&page_size=100&limit=100";
+    assert_eq!(remote.lines(), [larger, "GET /v1.1/campaigns?page=2"]);
+}
+
+#[tokio::test]
+async fn another_page_than_the_one_asked_for_is_a_failure() {
+    let remote = having(&[("GET /v1.1/campaigns", |_| json!({"page": 1, "response": []}))]).await;
+    let error = remote.client.campaigns_page(2, Urgency::Sweep).await.unwrap_err();
+    assert!(error.in_full().ends_with("page 2 was asked for, page 1 came"), "{}", error.in_full());
+}
+
+#[tokio::test]
+async fn an_end_time_is_set_by_a_patch_that_answers_the_campaign() {
+    let remote = having(&[("PATCH /v1.1/campaigns/7", |seen| {
+        let mut answer = campaign(7);
+        let asked: Value = serde_json::from_str(&seen.body).unwrap();
+        answer["schedule_end_time"] = asked["schedule_end_time"].clone();
+        answer
+    })])
+    .await;
+    let at = "2025-05-08T23:59:00Z".parse().unwrap();
+    let campaign = remote.client.set_end_time(RemoteId(7), at, Urgency::Activate).await.unwrap();
+    assert_eq!(campaign.end_time, EndTime::At(at));
+    assert_eq!(remote.seen().last().unwrap().body, r#"{"schedule_end_time":"2025-05-08 23:59:00"}"#);
+    let error = remote.client.set_end_time(RemoteId(8), at, Urgency::Activate).await.unwrap_err();
+    assert!(matches!(error, RemoteError::NotFound), "{error:?}");
+}
+
+#[tokio::test]
+async fn one_report_gives_the_spend_of_all_and_no_row_is_no_value() {
+    let remote = having(&[("GET /v1.1/advertiser/custom/report/by-campaign", |_| {
+        json!([{"campaign_id": 1, "amount": "66.270003"}, {"campaign_id": 2, "amount": -1}, {"campaign_id": 9, "amount": 1}])
+    })])
+    .await;
+    let spends = remote.client.spend_report(day(), &ids(1..=3), Urgency::Sweep).await;
+    assert_eq!(spends[&RemoteId(1)], usd("66.270003"));
+    assert!(matches!(spends[&RemoteId(2)], SourceAnswer::Failed(_)));
+    assert_eq!(spends[&RemoteId(3)], SourceAnswer::NoValue);
+    assert_eq!(spends.len(), 3);
+    let expected = format!("GET {BY_CAMPAIGN}?date_from=2025-05-08&date_to=2025-05-08&offset=0&limit=500");
+    assert_eq!(remote.lines(), [expected]);
+}
+
+/// A report of campaigns 1 to `campaigns`, each with a spend of its id, in pages of at most `cap`.
+fn report(seen: &Seen, campaigns: i64, cap: i64) -> Value {
+    let parameter = |name: &str| {
+        let value = seen.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap().parse::<i64>().unwrap()
+    };
+    let (offset, limit) = (parameter("offset"), parameter("limit").min(cap));
+    let page = (1..=campaigns).skip(usize::try_from(offset).unwrap()).take(usize::try_from(limit).unwrap());
+    page.map(|id| json!({"campaign_id": id, "amount": id})).collect()
+}
+
+#[tokio::test]
+async fn a_report_is_paged_to_its_end_whatever_page_it_is_cut_to() {
+    for (campaigns, cap, expected_requests) in
+        [(9, 1000, 1), (26, 1000, 2), (26, 10, 3), (30, 10, 4), (500, 1000, 2), (1003, 1000, 3)]
+    {
+        let remote = Remote::answering(move |seen| json_answer(&report(seen, campaigns, cap))).await;
+        let spends = remote.client.spend_report(day(), &ids(1..=campaigns), Urgency::Sweep).await;
+        let complete = spends.iter().all(|(id, answer)| *answer == usd(&id.to_string()));
+        assert!(complete, "{campaigns} campaigns in pages of {cap}: {spends:?}");
+        assert_eq!(remote.lines().len(), expected_requests, "{campaigns} campaigns in pages of {cap}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_cut_short_by_its_paging_is_a_failure_and_never_nothing() {
+    let always_the_first_page = |seen: &Seen| {
+        let mut first = seen.clone();
+        first.query = "offset=0&limit=500".to_owned();
+        json_answer(&report(&first, 700, 1000))
+    };
+    let second_page_fails =
+        |seen: &Seen| if seen.query.contains("offset=0") { json_answer(&report(seen, 700, 1000)) } else { status(500) };
+    let answers: [fn(&Seen) -> Response; 2] = [always_the_first_page, second_page_fails];
+    for answer in answers {
+        let remote = Remote::answering(answer).await;
+        for (id, answer) in remote.client.spend_report(day(), &ids([1, 700]), Urgency::Sweep).await {
+            assert!(matches!(answer, SourceAnswer::Failed(_)), "{id}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_short_report_that_ignores_the_offset_is_whole() {
+    let remote =
+        Remote::answering(|_| json_answer(&(1..=20).map(|id| json!({"campaign_id": id, "amount": id})).collect()))
+            .await;
+    let spends = remote.client.spend_report(day(), &ids(1..=21), Urgency::Sweep).await;
+    assert_eq!((&spends[&RemoteId(20)], &spends[&RemoteId(21)]), (&usd("20"), &SourceAnswer::NoValue));
+}
+
+#[tokio::test]
+async fn a_report_that_does_not_exist_is_no_source_and_one_that_fails_is_a_failure() {
+    for (code, no_source, expected_requests) in
+        [(404, true, 4), (405, true, 4), (400, false, 7), (403, false, 1), (429, false, 1), (500, false, 1)]
+    {
+        let remote = Remote::answering(move |_| status(code)).await;
+        let spends = remote.client.spend_report(day(), &ids([1, 2]), Urgency::Sweep).await;
+        assert_eq!(spends.len(), 2);
+        for answer in spends.values() {
+            assert_eq!(*answer == SourceAnswer::NoSource, no_source, "{code}: {answer:?}");
+            assert_eq!(matches!(answer, SourceAnswer::Failed(_)), !no_source, "{code}: {answer:?}");
+        }
+        assert_eq!(remote.lines().len(), expected_requests, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_report_by_campaigns_each_campaign_has_its_report_by_days() {
+    let table = |_: &Seen| json!({"data": {"columns": ["day", "amount"], "rows": [["2025-05-08", "66.27"]]}});
+    let row = |_: &Seen| json!([{"day": "2025-05-08", "amount": 3}, {"day": "2025-05-09", "amount": 4}]);
+    let cases: [(&str, Body, &str, &str); 3] = [
+        (BY_DAY, row, "3", "campaign_id=1&date_from=2025-05-08&date_to=2025-05-08"),
+        (
+            "/v1.1/advertiser/campaign/report/by-day",
+            table,
+            "66.27",
+            "campaign_id=1&date_from=2025-05-08&date_to=2025-05-08",
+        ),
+        ("/v1/stats/advertiser/day", row, "3", "campaign_id=1&date_from=2025-05-08&date_until=2025-05-09"),
+    ];
+    for (path, answer, expected, query) in cases {
+        let remote =
+            Remote::answering(move |seen| if seen.path == path { json_answer(&answer(seen)) } else { status(404) })
+                .await;
+        let spends = remote.client.spend_report(day(), &ids([1, 2]), Urgency::Sweep).await;
+        assert_eq!(spends, BTreeMap::from([(RemoteId(1), usd(expected)), (RemoteId(2), usd(expected))]), "{path}");
+        assert!(remote.lines().contains(&format!("GET {path}?{query}")), "{:?}", remote.lines());
+    }
+}

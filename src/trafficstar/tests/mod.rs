@@ -1,0 +1,183 @@
+//! The client against a server of its own, over real HTTP on loopback.
+
+mod endpoints;
+mod http;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chrono::Utc;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::budget::{Budget, Start, Urgency};
+use super::gate::{Gate, GateMessage, Gatekeeper};
+use super::http::{RemoteClient, RemoteSettings};
+
+const API_KEY: &str = "the-api-key";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request as the server saw it.
+#[derive(Debug, Clone)]
+struct Seen {
+    method: Method,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Seen {
+    /// `GET /path?query`
+    fn line(&self) -> String {
+        let mark = if self.query.is_empty() { "" } else { "?" };
+        format!("{} {}{mark}{}", self.method, self.path, self.query)
+    }
+
+    fn is_token_request(&self) -> bool {
+        self.path == "/v1/auth/token"
+    }
+
+    fn bearer(&self) -> &str {
+        self.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap()
+    }
+}
+
+/// A server, a client of it, and what both have done.
+struct Remote {
+    client: RemoteClient,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    asked: Arc<Mutex<Vec<Urgency>>>,
+    keeper: Arc<Mutex<Gatekeeper>>,
+    base_url: String,
+}
+
+impl Remote {
+    /// A server whose first token is `token-1`, the next one `token-2`, and which answers everything else by `answer`.
+    async fn answering(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Self {
+        let issued = Mutex::new(0);
+        Self::answering_tokens_too(move |seen| {
+            if !seen.is_token_request() {
+                return answer(seen);
+            }
+            let mut issued = issued.lock().unwrap();
+            *issued += 1;
+            let token = json!({"access_token": format!("token-{issued}"), "expires_in": 36000, "id_token": "long"});
+            json_answer(&token)
+        })
+        .await
+    }
+
+    async fn answering_tokens_too(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Self {
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let (answer, log) = (Arc::new(answer), Arc::clone(&seen));
+        let app = Router::new().fallback(move |request: Request| {
+            let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
+            async move {
+                let request = note(request).await;
+                log.lock().unwrap().push(request.clone());
+                let response = answer(&request);
+                if response.status() == NEVER { std::future::pending().await } else { response }
+            }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self::with_client_of(base_url, seen, PATIENCE)
+    }
+
+    fn with_client_of(base_url: String, seen: Arc<Mutex<Vec<Seen>>>, timeout: Duration) -> Self {
+        let (gate, mut heard) = Gate::new();
+        let keeper = Arc::new(Mutex::new(Gatekeeper::new(Budget::new(1_000, Start::Quiet))));
+        let asked: Arc<Mutex<Vec<Urgency>>> = Arc::default();
+        let (at_the_gate, log) = (Arc::clone(&keeper), Arc::clone(&asked));
+        tokio::spawn(async move {
+            while let Some(message) = heard.recv().await {
+                if let GateMessage::Ask { urgency, .. } = &message {
+                    log.lock().unwrap().push(*urgency);
+                }
+                let mut keeper = at_the_gate.lock().unwrap();
+                keeper.hear(Utc::now(), message);
+                keeper.open(Utc::now());
+            }
+        });
+        let client = RemoteClient::new(settings(&base_url, timeout), gate).unwrap();
+        Self { client, seen, asked, keeper, base_url }
+    }
+
+    /// The same server, with a client of little patience.
+    fn impatient(self) -> Self {
+        Self::with_client_of(self.base_url, self.seen, Duration::from_millis(300))
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// The request lines but for those of token requests.
+    fn lines(&self) -> Vec<String> {
+        self.seen().iter().filter(|seen| !seen.is_token_request()).map(Seen::line).collect()
+    }
+
+    fn token_requests(&self) -> usize {
+        self.seen().iter().filter(|seen| seen.is_token_request()).count()
+    }
+}
+
+/// Waits until something is there.
+async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("what is waited for comes within the test's patience")
+}
+
+fn settings(base_url: &str, timeout: Duration) -> RemoteSettings {
+    let api_key = SecretString::from(API_KEY);
+    RemoteSettings { base_url: base_url.to_owned(), api_key, connect_timeout: timeout, timeout }
+}
+
+async fn note(request: Request) -> Seen {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    Seen {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+/// A status that the test server never sends: it stands for no answer at all.
+const NEVER: StatusCode = StatusCode::IM_A_TEAPOT;
+
+fn status(code: u16) -> Response {
+    StatusCode::from_u16(code).unwrap().into_response()
+}
+
+fn json_answer(value: &Value) -> Response {
+    ([("content-type", "application/json")], value.to_string()).into_response()
+}
+
+/// A body that comes in these pieces and then breaks off, if `breaks`.
+fn in_pieces(pieces: impl Iterator<Item = Vec<u8>> + Send + 'static, breaks: bool) -> Response {
+    let pieces = pieces.map(|piece| Ok(Bytes::from(piece)));
+    let end = breaks.then(|| Err(std::io::Error::other("broken off")));
+    Body::from_stream(futures_util::stream::iter(pieces.chain(end))).into_response()
+}
+
+fn campaign(id: i64) -> Value {
+    json!({"id": id, "active": true, "status": "enabled", "spent_today": 1.5})
+}

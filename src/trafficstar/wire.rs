@@ -1,0 +1,386 @@
+//! The shapes of requests and answers (trafficstars-api.md). Every answer has been met in two shapes; both are read here.
+//!
+//! Unknown and missing fields are let pass. A field that decisions rest on and that has the wrong type makes the answer
+//! unreadable, with an error that names the field and what was found: never a default. Money is parsed here, once.
+//!
+//! Deliberately absent: HTTP, and what the fields mean (`domain::remote`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use secrecy::SecretString;
+use serde_json::{Map, Number, Value};
+use thiserror::Error;
+
+use crate::domain::facts::{Money, RemoteId};
+use crate::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
+use crate::domain::spend::SourceAnswer;
+
+/// Why an answer can't be read.
+#[derive(Debug, Clone, Error)]
+pub enum WireError {
+    /// No JSON at all.
+    #[error("it is not JSON: `{excerpt}`")]
+    NotJson {
+        /// The beginning of the answer.
+        excerpt: String,
+        /// Where it stops being JSON.
+        #[source]
+        source: Arc<serde_json::Error>,
+    },
+    /// A field of the wrong type, or one that is missing.
+    #[error("{place} should be {expected}, but is {found}")]
+    Field {
+        /// The field.
+        place: String,
+        /// What it should be.
+        expected: &'static str,
+        /// The beginning of what it is.
+        found: String,
+    },
+    /// More than this program is ready to hold.
+    #[error("it is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The bound.
+        limit_bytes: usize,
+    },
+    /// A report that never ends, or starts again where it should go on.
+    #[error("its paging does not work: {0}")]
+    CutShort(String),
+}
+
+/// As much of an answer as an error quotes.
+const EXCERPT_CHARACTERS: usize = 120;
+
+/// The beginning of a text, on one line, fit for an error message.
+pub(super) fn excerpt(text: &str) -> String {
+    let mut characters = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut beginning: String = characters.by_ref().take(EXCERPT_CHARACTERS).collect();
+    if characters.next().is_some() {
+        beginning.push('…');
+    }
+    beginning
+}
+
+fn wrong(place: impl Into<String>, expected: &'static str, found: Option<&Value>) -> WireError {
+    let found = found.map_or_else(|| "missing".to_owned(), |value| format!("`{}`", excerpt(&value.to_string())));
+    WireError::Field { place: place.into(), expected, found }
+}
+
+/// An object of an answer, with the name of its place for errors.
+struct Fields<'a> {
+    place: &'a str,
+    map: &'a Map<String, Value>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(value: &'a Value, place: &'a str) -> Result<Self, WireError> {
+        let map = value.as_object().ok_or_else(|| wrong(place, "an object", Some(value)))?;
+        Ok(Self { place, map })
+    }
+
+    /// A missing field and `null` are the same.
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.map.get(name).filter(|value| !value.is_null())
+    }
+
+    fn typed<T>(
+        &self,
+        name: &str,
+        expected: &'static str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, WireError> {
+        self.get(name).map(|value| read(value).ok_or_else(|| self.wrong(name, expected, Some(value)))).transpose()
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, WireError> {
+        self.typed(name, "true or false", Value::as_bool)
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, WireError> {
+        self.typed(name, "a text", |value| value.as_str().map(str::to_owned))
+    }
+
+    fn whole_number(&self, name: &str) -> Result<Option<i64>, WireError> {
+        self.typed(name, "a whole number", whole_number)
+    }
+
+    fn count(&self, name: &str) -> Result<Option<u64>, WireError> {
+        self.typed(name, "a number from 0", Value::as_u64)
+    }
+
+    fn id(&self, name: &str) -> Result<RemoteId, WireError> {
+        const EXPECTED: &str = "an id";
+        self.typed(name, EXPECTED, remote_id)?.ok_or_else(|| self.wrong(name, EXPECTED, None))
+    }
+
+    fn array(&self, name: &str) -> Result<Option<&'a Vec<Value>>, WireError> {
+        self.typed(name, "an array", Value::as_array)
+    }
+
+    fn wrong(&self, name: &str, expected: &'static str, found: Option<&Value>) -> WireError {
+        wrong(format!("`{name}` of {}", self.place), expected, found)
+    }
+}
+
+/// `0.0` is a whole number to whoever writes every number with decimals.
+fn whole_number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| decimal_text(value.as_number()?).parse().ok())
+}
+
+/// Ids come as numbers and as texts.
+fn remote_id(value: &Value) -> Option<RemoteId> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok()).map(RemoteId)
+}
+
+fn remote_ids(values: Option<&Vec<Value>>, place: &'static str) -> Result<BTreeSet<RemoteId>, WireError> {
+    let each = |value| remote_id(value).ok_or_else(|| wrong(place, "a list of ids", Some(value)));
+    values.into_iter().flatten().map(each).collect()
+}
+
+/// A number as decimal digits without exponent. A float displays as the shortest text that reads back as itself, and one
+/// of up to 15 digits is read exactly: amounts with six decimals come out as they were sent.
+fn decimal_text(number: &Number) -> String {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => float.to_string(),
+        _ => number.to_string(),
+    }
+}
+
+/// An amount of money: a number, or a text such as `$12.34`.
+fn money(value: &Value) -> Option<Money> {
+    match value.as_number() {
+        Some(number) => decimal_text(number).parse().ok(),
+        None => value.as_str()?.parse().ok(),
+    }
+}
+
+const MONEY: &str = "an amount of money";
+
+/// Some clients met answers wrapped as `{"response": …}`.
+fn unwrapped(value: &Value) -> &Value {
+    value.get("response").filter(|inner| !inner.is_null()).unwrap_or(value)
+}
+
+/// One campaign, bare or wrapped.
+pub(super) fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
+    let fields = Fields::of(unwrapped(value), "the campaign")?;
+    // A time zone that can't be read costs the campaign's own spend, not its status.
+    let account_timezone = fields.whole_number("timezone");
+    Ok(RemoteCampaign {
+        id: fields.id("id")?,
+        name: fields.text("name").ok().flatten(),
+        active: fields.flag("active")?,
+        status: fields.text("status")?,
+        approved: fields.text("approved")?,
+        no_funds: fields.flag("no_funds")?.unwrap_or(false),
+        archived: fields.flag("is_archived")?.unwrap_or(false),
+        end_time: end_time(fields.get("schedule_end_time")),
+        schedule_timezone: fields.whole_number("schedule_timezone")?,
+        spent: match &account_timezone {
+            Ok(None | Some(0)) => own_spend(&fields),
+            Ok(Some(_)) => SourceAnswer::NoSource,
+            Err(error) => SourceAnswer::Failed(error.to_string()),
+        },
+        account_timezone: account_timezone.ok().flatten(),
+    })
+}
+
+/// `spent_today`, else `spent`. One that can't be read is no reason to believe the other.
+fn own_spend(fields: &Fields<'_>) -> SourceAnswer {
+    let named = |name: &'static str| fields.get(name).map(|value| (name, value));
+    match named("spent_today").or_else(|| named("spent")) {
+        None => SourceAnswer::NoValue,
+        Some((name, value)) => amount(fields, name, value),
+    }
+}
+
+fn amount(fields: &Fields<'_>, name: &str, value: &Value) -> SourceAnswer {
+    money(value)
+        .map_or_else(|| SourceAnswer::Failed(fields.wrong(name, MONEY, Some(value)).to_string()), SourceAnswer::Value)
+}
+
+/// The form in which an end time is sent, the only one that was confirmed in answers.
+const END_TIME_FORM: &str = "%Y-%m-%d %H:%M:%S";
+const END_TIME_FORMS: [&str; 3] = [END_TIME_FORM, "%Y-%m-%dT%H:%M:%SZ", "%d-%m-%Y %H:%M"];
+
+/// An end time as TrafficStars writes it, to the second: what is shorter is cut off.
+#[must_use]
+pub fn end_time_text(at: DateTime<Utc>) -> String {
+    at.format(END_TIME_FORM).to_string()
+}
+
+fn end_time(value: Option<&Value>) -> EndTime {
+    let Some(value) = value else { return EndTime::Unset };
+    let Some(text) = value.as_str() else { return EndTime::Unreadable(excerpt(&value.to_string())) };
+    if text.trim().is_empty() {
+        return EndTime::Unset;
+    }
+    END_TIME_FORMS
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text.trim(), form).ok())
+        .map_or_else(|| EndTime::Unreadable(excerpt(text)), |time| EndTime::At(time.and_utc()))
+}
+
+/// One page of the list of all campaigns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CampaignPage {
+    /// The campaigns on it. One that can't be read is a fault of its own and spoils no other.
+    pub campaigns: BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>,
+    /// Entries without an id, in words. Whoever misses a campaign reads it by itself.
+    pub nameless: Vec<String>,
+    /// Its number, from 1, if the answer says so.
+    pub page: Option<u64>,
+    /// How many pages there are. A bare array says nothing, and is taken for the whole list.
+    pub page_count: Option<u64>,
+    /// How many campaigns a page holds.
+    pub page_size: Option<u64>,
+    /// How many campaigns there are.
+    pub campaign_count: Option<u64>,
+}
+
+/// A page of the list: an object with its paging, or a bare array.
+pub(super) fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
+    const PLACE: &str = "the list of campaigns";
+    let mut page = CampaignPage {
+        campaigns: BTreeMap::new(),
+        nameless: Vec::new(),
+        page: None,
+        page_count: None,
+        page_size: None,
+        campaign_count: None,
+    };
+    let entries = if let Some(entries) = value.as_array() {
+        entries
+    } else {
+        let fields = Fields::of(value, PLACE)?;
+        page.page = fields.count("page")?;
+        page.page_count = fields.count("page_count")?;
+        page.page_size = fields.count("page_size")?;
+        page.campaign_count = fields.count("count")?;
+        fields.array("response")?.ok_or_else(|| fields.wrong("response", "an array", None))?
+    };
+    for entry in entries {
+        match Fields::of(entry, "a campaign of the list").and_then(|fields| fields.id("id")) {
+            Ok(id) => {
+                let read = campaign(entry).map_err(|error| RemoteFault::Failed(error.to_string()));
+                page.campaigns.insert(id, read);
+            }
+            Err(error) => page.nameless.push(error.to_string()),
+        }
+    }
+    Ok(page)
+}
+
+/// What a run or pause did, as answered. An id in neither list, or in both, is unclear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SwitchAnswer {
+    pub(super) success: BTreeSet<RemoteId>,
+    pub(super) failed: BTreeSet<RemoteId>,
+}
+
+/// The answer to a run or pause.
+pub(super) fn switch_answer(value: &Value) -> Result<SwitchAnswer, WireError> {
+    let fields = Fields::of(unwrapped(value), "the answer")?;
+    Ok(SwitchAnswer {
+        success: remote_ids(fields.array("success")?, "`success`")?,
+        failed: remote_ids(fields.array("failed")?, "`failed`")?,
+    })
+}
+
+/// A report's rows: a bare array of objects, or `{"data": {"columns": […], "rows": [[…]]}}`.
+fn report_rows(value: &Value) -> Result<Vec<Value>, WireError> {
+    if let Some(rows) = unwrapped(value).as_array() {
+        return Ok(rows.clone());
+    }
+    let table = Fields::of(value, "the report")?;
+    let data = table.get("data").ok_or_else(|| wrong("the report", "an array or a table", Some(value)))?;
+    let data = Fields::of(data, "the report's data")?;
+    let required = |name: &str| data.array(name)?.ok_or_else(|| data.wrong(name, "an array", None));
+    let (columns, rows) = (required("columns")?, required("rows")?);
+    let row_of = |row: &Value| {
+        let cells = row.as_array().filter(|cells| cells.len() == columns.len());
+        let cells = cells.ok_or_else(|| wrong("a row of the report", "as long as its columns", Some(row)))?;
+        let named =
+            columns.iter().zip(cells).filter_map(|(name, cell)| Some((name.as_str()?.to_owned(), cell.clone())));
+        Ok(Value::Object(named.collect()))
+    };
+    rows.iter().map(row_of).collect()
+}
+
+/// Each row's spend by campaign. A row whose amount can't be read fails its own campaign alone; one whose campaign can't
+/// be read could be anybody's and spoils the report.
+pub(super) fn campaign_spends(value: &Value) -> Result<Vec<(RemoteId, SourceAnswer)>, WireError> {
+    let spend_of = |row: &Value| {
+        let fields = Fields::of(row, "a row of the report")?;
+        Ok((fields.id("campaign_id")?, row_amount(&fields)))
+    };
+    report_rows(value)?.iter().map(spend_of).collect()
+}
+
+/// The spend on `day` in a report by days; rows of other days are let pass.
+pub(super) fn day_spend(value: &Value, day: NaiveDate) -> Result<SourceAnswer, WireError> {
+    let mut spend = SourceAnswer::NoValue;
+    for row in &report_rows(value)? {
+        let fields = Fields::of(row, "a row of the report")?;
+        let row_day = fields.typed("day", "a day", |value| value.as_str()?.get(..10)?.parse::<NaiveDate>().ok())?;
+        if row_day.ok_or_else(|| fields.wrong("day", "a day", None))? == day {
+            spend = sum(&spend, row_amount(&fields));
+        }
+    }
+    Ok(spend)
+}
+
+fn row_amount(fields: &Fields<'_>) -> SourceAnswer {
+    match fields.get("amount") {
+        Some(value) => amount(fields, "amount", value),
+        None => SourceAnswer::Failed(fields.wrong("amount", MONEY, None).to_string()),
+    }
+}
+
+fn sum(so_far: &SourceAnswer, row: SourceAnswer) -> SourceAnswer {
+    match (so_far, row) {
+        (SourceAnswer::Failed(reason), _) => SourceAnswer::Failed(reason.clone()),
+        (SourceAnswer::Value(earlier), SourceAnswer::Value(amount)) => earlier.checked_add(amount).map_or_else(
+            || SourceAnswer::Failed("the report's rows are more than this program can count".to_owned()),
+            SourceAnswer::Value,
+        ),
+        (SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource, row) => row,
+    }
+}
+
+/// An access token, and for how long it serves.
+#[derive(Debug, Clone)]
+pub(super) struct TokenAnswer {
+    pub(super) access_token: SecretString,
+    pub(super) lifetime: Duration,
+}
+
+/// A token of unknown lifetime serves this long: a 401 corrects what this gets wrong.
+const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
+/// No lifetime is believed past this.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The answer to a token request. Its errors never quote it.
+pub(super) fn token(value: &Value) -> Result<TokenAnswer, WireError> {
+    let access_token = value.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
+    let access_token = access_token.ok_or_else(|| WireError::Field {
+        place: "`access_token` of the token answer".to_owned(),
+        expected: "a text",
+        found: "something else".to_owned(),
+    })?;
+    let seconds =
+        value.get("expires_in").and_then(|seconds| whole_number(seconds).or_else(|| seconds.as_str()?.parse().ok()));
+    let lifetime =
+        seconds.map_or(Some(UNKNOWN_LIFETIME), |seconds| u64::try_from(seconds).ok().map(Duration::from_secs));
+    Ok(TokenAnswer {
+        access_token: SecretString::from(access_token),
+        lifetime: lifetime.unwrap_or_default().min(LONGEST_LIFETIME),
+    })
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

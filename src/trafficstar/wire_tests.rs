@@ -1,0 +1,328 @@
+//! Every shape of every answer, and every way in which one can be wrong.
+
+use serde_json::json;
+
+use super::*;
+
+fn parse(value: Value) -> RemoteCampaign {
+    campaign(&value).unwrap()
+}
+
+fn usd(text: &str) -> SourceAnswer {
+    SourceAnswer::Value(text.parse().unwrap())
+}
+
+fn moment(text: &str) -> EndTime {
+    EndTime::At(text.parse().unwrap())
+}
+
+/// The campaign with some fields replaced.
+fn with(changes: &Value) -> Value {
+    let mut value = json!({
+        "id": 995_224, "name": "Spring", "active": true, "status": "enabled", "approved": "approved",
+        "no_funds": false, "is_archived": false, "spent_today": 32.49, "max_daily": 142.42,
+        "schedule_end_time": "2025-05-07 23:59:00", "schedule_timezone": 0, "timezone": 0,
+        "pricing_model": "cpm", "price": 0.051, "updated_at": "2025-05-07T10:11:39Z",
+    });
+    for (name, change) in changes.as_object().unwrap() {
+        value[name] = change.clone();
+    }
+    value
+}
+
+#[test]
+fn a_campaign_is_read_bare_and_wrapped() {
+    let expected = RemoteCampaign {
+        id: RemoteId(995_224),
+        name: Some("Spring".to_owned()),
+        active: Some(true),
+        status: Some("enabled".to_owned()),
+        approved: Some("approved".to_owned()),
+        no_funds: false,
+        archived: false,
+        end_time: moment("2025-05-07T23:59:00Z"),
+        schedule_timezone: Some(0),
+        account_timezone: Some(0),
+        spent: usd("32.49"),
+    };
+    let bare = with(&json!({}));
+    assert_eq!(parse(bare.clone()), expected);
+    assert_eq!(parse(json!({ "response": bare })), expected);
+}
+
+#[test]
+fn missing_fields_are_not_made_up() {
+    let expected = RemoteCampaign {
+        id: RemoteId(7),
+        name: None,
+        active: None,
+        status: None,
+        approved: None,
+        no_funds: false,
+        archived: false,
+        end_time: EndTime::Unset,
+        schedule_timezone: None,
+        account_timezone: None,
+        spent: SourceAnswer::NoValue,
+    };
+    assert_eq!(parse(json!({"id": "7", "active": null, "some_new_field": [1]})), expected);
+}
+
+#[test]
+fn a_field_of_the_wrong_type_makes_the_campaign_unreadable_and_is_named() {
+    let cases = [
+        (json!({"id": null}), "`id` of the campaign should be an id, but is missing"),
+        (json!({"id": 1.5}), "`id` of the campaign should be an id, but is `1.5`"),
+        (json!({"active": "yes"}), "`active` of the campaign should be true or false, but is `\"yes\"`"),
+        (json!({"active": 1}), "`active` of the campaign should be true or false, but is `1`"),
+        (json!({"status": 5}), "`status` of the campaign should be a text, but is `5`"),
+        (json!({"approved": true}), "`approved` of the campaign should be a text, but is `true`"),
+        (json!({"no_funds": "no"}), "`no_funds` of the campaign should be true or false, but is `\"no\"`"),
+        (json!({"is_archived": 0}), "`is_archived` of the campaign should be true or false, but is `0`"),
+        (
+            json!({"schedule_timezone": "UTC"}),
+            "`schedule_timezone` of the campaign should be a whole number, but is `\"UTC\"`",
+        ),
+        (
+            json!({"schedule_timezone": 5.5}),
+            "`schedule_timezone` of the campaign should be a whole number, but is `5.5`",
+        ),
+    ];
+    for (change, expected) in cases {
+        assert_eq!(campaign(&with(&change)).unwrap_err().to_string(), expected);
+    }
+    for value in [json!([]), json!("text"), json!(null), json!({"response": [1]})] {
+        let error = campaign(&value).unwrap_err().to_string();
+        assert!(error.starts_with("the campaign should be an object"), "{error}");
+    }
+    assert_eq!(parse(with(&json!({"name": 5}))).name, None, "a name decides nothing");
+    assert_eq!(parse(with(&json!({"schedule_timezone": 0.0}))).schedule_timezone, Some(0));
+}
+
+#[test]
+fn an_end_time_is_read_in_three_forms() {
+    let cases = [
+        (json!("2025-05-07 23:59:00"), moment("2025-05-07T23:59:00Z")),
+        (json!("2025-05-07T23:59:00Z"), moment("2025-05-07T23:59:00Z")),
+        (json!("07-05-2025 23:59"), moment("2025-05-07T23:59:00Z")),
+        (json!("2024-02-29 23:59:00"), moment("2024-02-29T23:59:00Z")),
+        (json!(""), EndTime::Unset),
+        (json!(" "), EndTime::Unset),
+        (json!(null), EndTime::Unset),
+        (json!("2025-02-29 23:59:00"), EndTime::Unreadable("2025-02-29 23:59:00".to_owned())),
+        (json!("2025-05-07"), EndTime::Unreadable("2025-05-07".to_owned())),
+        (json!("2025-05-07T23:59:00+02:00"), EndTime::Unreadable("2025-05-07T23:59:00+02:00".to_owned())),
+        (json!(1_746_662_340), EndTime::Unreadable("1746662340".to_owned())),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(parse(with(&json!({"schedule_end_time": value}))).end_time, expected, "{value}");
+    }
+}
+
+#[test]
+fn an_end_time_is_written_in_the_form_that_was_confirmed() {
+    assert_eq!(end_time_text("2025-05-07T23:59:00.9Z".parse().unwrap()), "2025-05-07 23:59:00");
+}
+
+#[test]
+fn money_is_read_from_numbers_and_texts_to_the_millionth() {
+    let cases = [
+        ("32.49", "32.49"),
+        ("0", "0"),
+        ("10", "10"),
+        ("9.999999", "9.999999"),
+        ("10.00", "10"),
+        ("66.270003", "66.270003"),
+        ("0.000001", "0.000001"),
+        ("1e-7", "0"),
+        ("1e1", "10"),
+        ("1.5E+2", "150"),
+        ("123456789.123456", "123456789.123456"),
+        ("0.30000000000000004", "0.30"),
+        ("\"12.34\"", "12.34"),
+        ("\"$12.34\"", "12.34"),
+        ("\" $0.5 \"", "0.5"),
+    ];
+    for (text, expected) in cases {
+        let value: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(parse(with(&json!({"spent_today": value}))).spent, usd(expected), "{text}");
+    }
+}
+
+#[test]
+fn money_that_makes_no_sense_is_a_failure_and_never_nothing() {
+    let wrong = [
+        "-1",
+        "-0.01",
+        "1e300",
+        "18446744073709551615",
+        "true",
+        "[1]",
+        "{}",
+        "\"\"",
+        "\"1,000.00\"",
+        "\"1e3\"",
+        "\"abc\"",
+    ];
+    for text in wrong {
+        let value: Value = serde_json::from_str(text).unwrap();
+        let SourceAnswer::Failed(reason) = parse(with(&json!({"spent_today": value, "spent": 1}))).spent else {
+            panic!("{text} was read");
+        };
+        assert!(reason.starts_with("`spent_today` of the campaign should be an amount of money, but is `"), "{reason}");
+    }
+}
+
+#[test]
+fn the_campaigns_own_spend_is_spent_today_else_spent_and_none_in_another_time_zone() {
+    let cases = [
+        (json!({"spent_today": 1, "spent": 2}), usd("1")),
+        (json!({"spent_today": 0, "spent": 2}), usd("0")),
+        (json!({"spent_today": null, "spent": 2}), usd("2")),
+        (json!({"spent_today": null, "spent": null}), SourceAnswer::NoValue),
+        (json!({"timezone": 3}), SourceAnswer::NoSource),
+        (json!({"timezone": null}), usd("32.49")),
+        (
+            json!({"timezone": "Europe/Berlin"}),
+            SourceAnswer::Failed(
+                "`timezone` of the campaign should be a whole number, but is `\"Europe/Berlin\"`".to_owned(),
+            ),
+        ),
+    ];
+    for (change, expected) in cases {
+        assert_eq!(parse(with(&change)).spent, expected, "{change}");
+    }
+}
+
+#[test]
+fn an_error_quotes_a_bounded_excerpt_on_one_line() {
+    let error = campaign(&with(&json!({"active": "x\n".repeat(100_000)}))).unwrap_err().to_string();
+    assert!(error.chars().count() < 200 && error.ends_with("…`"), "{error}");
+    assert_eq!(excerpt("\n two\nlines\r"), "two lines");
+}
+
+#[test]
+fn the_list_is_read_with_its_paging_and_as_a_bare_array() {
+    let entries = json!([with(&json!({"id": 1})), with(&json!({"id": 2}))]);
+    let paged =
+        campaign_page(&json!({"page": 1, "count": 26, "page_count": 3, "page_size": 10, "response": entries.clone()}))
+            .unwrap();
+    let paging = (paged.page, paged.page_count, paged.page_size, paged.campaign_count);
+    assert_eq!(paging, (Some(1), Some(3), Some(10), Some(26)));
+    let bare = campaign_page(&entries).unwrap();
+    assert_eq!(bare.campaigns, paged.campaigns);
+    assert_eq!(bare.campaigns.keys().copied().collect::<Vec<_>>(), [RemoteId(1), RemoteId(2)]);
+    assert_eq!((bare.page_count, bare.page_size), (None, None));
+}
+
+#[test]
+fn one_unreadable_campaign_spoils_no_other_of_its_list() {
+    let page = campaign_page(&json!([{"id": 1, "active": "yes"}, {"active": true}, "text", with(&json!({"id": 2}))]));
+    let page = page.unwrap();
+    let reason = "`active` of the campaign should be true or false, but is `\"yes\"`";
+    assert_eq!(page.campaigns[&RemoteId(1)], Err(RemoteFault::Failed(reason.to_owned())));
+    assert!(page.campaigns[&RemoteId(2)].is_ok());
+    assert_eq!(page.nameless.len(), 2);
+}
+
+#[test]
+fn a_list_whose_paging_makes_no_sense_is_unreadable() {
+    let cases = [
+        (
+            json!({"page_count": "3", "response": []}),
+            "`page_count` of the list of campaigns should be a number from 0, but is `\"3\"`",
+        ),
+        (
+            json!({"count": -1, "response": []}),
+            "`count` of the list of campaigns should be a number from 0, but is `-1`",
+        ),
+        (json!({"page": 1}), "`response` of the list of campaigns should be an array, but is missing"),
+        (json!({"response": {}}), "`response` of the list of campaigns should be an array, but is `{}`"),
+        (json!(5), "the list of campaigns should be an object, but is `5`"),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(campaign_page(&value).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn a_switch_answer_lists_ids_as_numbers_or_texts() {
+    let answer = switch_answer(&json!({"success": [1, "2"], "failed": ["3"], "total": 3})).unwrap();
+    assert_eq!(answer.success, BTreeSet::from([RemoteId(1), RemoteId(2)]));
+    assert_eq!(answer.failed, BTreeSet::from([RemoteId(3)]));
+    let nothing = SwitchAnswer { success: BTreeSet::new(), failed: BTreeSet::new() };
+    assert_eq!(switch_answer(&json!({})).unwrap(), nothing);
+    for value in [json!({"success": true}), json!({"failed": [{}]}), json!([1])] {
+        assert!(switch_answer(&value).is_err(), "{value}");
+    }
+}
+
+#[test]
+fn a_report_by_campaign_is_read_in_both_shapes() {
+    let expected = vec![(RemoteId(1), usd("0.33135")), (RemoteId(2), usd("66.27"))];
+    let rows = json!([{"campaign_id": 1, "name": "a", "amount": 0.33135}, {"campaign_id": "2", "amount": "66.27"}]);
+    assert_eq!(campaign_spends(&rows).unwrap(), expected);
+    let table = json!({"data": {"columns": ["campaign_id", "amount"], "rows": [[1, 0.33135], ["2", "$66.27"]]}});
+    assert_eq!(campaign_spends(&table).unwrap(), expected);
+    assert_eq!(campaign_spends(&json!([])).unwrap(), []);
+}
+
+#[test]
+fn a_row_without_an_amount_fails_its_campaign_and_one_without_a_campaign_the_report() {
+    let rows = campaign_spends(&json!([{"campaign_id": 1}, {"campaign_id": 2, "amount": -1}])).unwrap();
+    let failed = |(_, answer): &(RemoteId, SourceAnswer)| matches!(answer, SourceAnswer::Failed(_));
+    assert!(rows.len() == 2 && rows.iter().all(failed), "{rows:?}");
+    let unreadable = [
+        json!([{"amount": 1}]),
+        json!([5]),
+        json!({}),
+        json!({"data": []}),
+        json!({"data": {"columns": ["campaign_id", "amount"]}}),
+        json!({"data": {"columns": ["campaign_id", "amount"], "rows": [[1]]}}),
+        json!({"error": "try later"}),
+    ];
+    for value in unreadable {
+        assert!(campaign_spends(&value).is_err(), "{value}");
+    }
+}
+
+#[test]
+fn a_report_by_days_gives_the_day_that_was_asked_for() {
+    let day = NaiveDate::from_ymd_opt(2025, 5, 8).unwrap();
+    let rows = json!([
+        {"day": "2025-05-07", "amount": 1}, {"day": "2025-05-08", "amount": "2.5"}, {"day": "2025-05-09", "amount": 4},
+    ]);
+    let table = json!({"data": {"columns": ["day", "amount"], "rows": [["2025-05-08", "66.27"]]}});
+    let cases = [
+        (rows, usd("2.5")),
+        (table, usd("66.27")),
+        (json!([]), SourceAnswer::NoValue),
+        (json!([{"day": "2025-05-07", "amount": 1}]), SourceAnswer::NoValue),
+        (json!([{"day": "2025-05-08T00:00:00Z", "amount": 1}, {"day": "2025-05-08", "amount": 2}]), usd("3")),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(day_spend(&value, day).unwrap(), expected, "{value}");
+    }
+    let bad_amount = json!([{"day": "2025-05-08", "amount": null}, {"day": "2025-05-08", "amount": 1}]);
+    assert!(matches!(day_spend(&bad_amount, day).unwrap(), SourceAnswer::Failed(_)));
+    assert!(day_spend(&json!([{"amount": 1}]), day).is_err());
+    assert!(day_spend(&json!([{"day": "yesterday", "amount": 1}]), day).is_err());
+}
+
+#[test]
+fn a_token_answer_is_read_and_never_quoted() {
+    let lifetimes = [
+        (json!(36000), 36_000),
+        (json!("36000"), 36_000),
+        (json!(null), 600),
+        (json!(-5), 0),
+        (json!(1e18), 30 * 24 * 3600),
+    ];
+    for (expires_in, expected_seconds) in lifetimes {
+        let answer = token(&json!({"access_token": "a.b.c", "expires_in": expires_in})).unwrap();
+        assert_eq!(answer.lifetime.as_secs(), expected_seconds, "{expires_in}");
+        assert!(!format!("{answer:?}").contains("a.b.c"));
+    }
+    let error = token(&json!({"access_token": ["secret"], "refresh_token": "secret"})).unwrap_err();
+    assert!(!format!("{error:?} {error}").contains("secret"));
+}
