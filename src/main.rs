@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! Arguments, one call, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    traffic_generator::cli::main()
+}

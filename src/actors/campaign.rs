@@ -284,8 +284,12 @@ impl CampaignActor {
         let action = record.entry.as_ref().map(|action| action.id);
         let id = self.entry.filter(|(stored, _)| Some(*stored) == action).map(|(_, id)| id);
         let entry = record.entry.clone().map(|action| Entry { id, action, by: None });
-        let message =
-            Save(crate::store::Record { campaign: self.row.id, remote: self.row.trafficstar_id, promise: record.promise, entry });
+        let message = Save(crate::store::Record {
+            campaign: self.row.id,
+            remote: self.row.trafficstar_id,
+            promise: record.promise,
+            entry,
+        });
         let promise = record.promise;
         self.storing = true;
         let save = self.surroundings.database.save.send(message);
@@ -324,7 +328,12 @@ impl CampaignActor {
         for effect in effects {
             match effect {
                 Effect::Store(record) => self.remember(*record),
-                other => self.outbox.push_back(other),
+                other @ (Effect::Observe { .. }
+                | Effect::ReadBack { .. }
+                | Effect::Send(_)
+                | Effect::Note(_)
+                | Effect::Released
+                | Effect::ReleaseRefused(_)) => self.outbox.push_back(other),
             }
         }
         self.arm(ctx);

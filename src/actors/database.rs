@@ -170,7 +170,9 @@ impl Handler<ReadTick> for DatabaseActor {
                 ctx.spawn(read.into_actor(actor));
             });
         }
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err("the database actor died over this read".to_owned())) })
+        Box::pin(
+            async move { answer.await.unwrap_or_else(|_| Err("the database actor died over this read".to_owned())) },
+        )
     }
 }
 

@@ -15,7 +15,9 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 pub use self::orders::CarryOut;
-use super::campaign::{CampaignActor, DatabasePort, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings};
+use super::campaign::{
+    CampaignActor, DatabasePort, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
+};
 use super::database::{Answer, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled};
 use crate::board::Board;
 use crate::clock::Clock;
@@ -97,6 +99,17 @@ enum Stage {
     Resting,
 }
 
+/// Where the sync stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SyncStage {
+    /// Waiting for the next point of the grid.
+    Resting,
+    /// The rows are being read and compared.
+    Comparing,
+    /// New actors are being built.
+    Building,
+}
+
 /// One campaign that has an actor, or should have one.
 #[derive(Debug)]
 struct Slot {
@@ -124,7 +137,7 @@ pub struct Supervisor {
     last_sync_at: Option<DateTime<Utc>>,
     /// The rows of the last sync.
     last_rows: BTreeMap<CampaignId, CampaignRow>,
-    syncing: bool,
+    sync_stage: SyncStage,
     sync_timer: Option<SpawnHandle>,
     /// Those who wait for the sync under way, and for the one after it.
     sync_waiters: [Vec<oneshot::Sender<()>>; 2],
@@ -134,7 +147,14 @@ pub struct Supervisor {
 impl Supervisor {
     /// A supervisor without actors; it syncs once it is started.
     #[must_use]
-    pub fn new(clock: Clock, board: Board, defaults: Policy, database: DatabasePort, rows: RowsPort, remote: RemotePort) -> Self {
+    pub fn new(
+        clock: Clock,
+        board: Board,
+        defaults: Policy,
+        database: DatabasePort,
+        rows: RowsPort,
+        remote: RemotePort,
+    ) -> Self {
         Self {
             clock,
             board,
@@ -146,7 +166,7 @@ impl Supervisor {
             restarts: 0,
             last_sync_at: None,
             last_rows: BTreeMap::new(),
-            syncing: false,
+            sync_stage: SyncStage::Resting,
             sync_timer: None,
             sync_waiters: [Vec::new(), Vec::new()],
             stopping: false,
@@ -186,7 +206,13 @@ impl Supervisor {
         }));
     }
 
-    fn built(&mut self, ctx: &mut Context<Self>, id: CampaignId, incarnation: u64, stored: Answer<Option<StoredCampaign>>) {
+    fn built(
+        &mut self,
+        ctx: &mut Context<Self>,
+        id: CampaignId,
+        incarnation: u64,
+        stored: Answer<Option<StoredCampaign>>,
+    ) {
         let surroundings = self.surroundings(ctx);
         let now = self.clock.now();
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.incarnation.number == incarnation) else { return };
@@ -242,7 +268,8 @@ impl Supervisor {
         let rest = FIRST_REST.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_REST);
         let incarnation = slot.incarnation.number;
         ctx.run_later(rest, move |actor, ctx| {
-            let rests = |slot: &&mut Slot| matches!(slot.stage, Stage::Resting) && slot.incarnation.number == incarnation;
+            let rests =
+                |slot: &&mut Slot| matches!(slot.stage, Stage::Resting) && slot.incarnation.number == incarnation;
             if actor.slots.get_mut(&id).filter(rests).is_some() && !actor.stopping {
                 actor.build(ctx, id);
             }

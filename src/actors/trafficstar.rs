@@ -222,7 +222,7 @@ impl TrafficStarActor {
     fn serve_runs(&mut self, ctx: &mut Context<Self>) {
         let askers = self.runs.take(self.clock.now());
         let (client, ids, leave_by) = (Arc::clone(&self.client), askers.ids(), askers.leave_by());
-        let run = async move { client.run(&ids, leave_by).await };
+        let run = async move { client.run(&ids).await };
         ctx.spawn(run.into_actor(self).map(|outcomes, actor, _| {
             actor.note(outcomes.as_ref().err().map(crate::trafficstar::error::RemoteError::in_full));
             askers.answer(|id| work::outcome_for(&outcomes, id));
@@ -292,7 +292,9 @@ impl Handler<Change> for TrafficStarActor {
                     match set.await {
                         Outcome::Accepted => {
                             let run = actor.send(RunNow { remote, valid_until }).await;
-                            run.unwrap_or_else(|gone| Outcome::Unclear(format!("the TrafficStar client is gone: {gone}")))
+                            run.unwrap_or_else(|gone| {
+                                Outcome::Unclear(format!("the TrafficStar client is gone: {gone}"))
+                            })
                         }
                         // The run was never sent, so that the campaign is as it was.
                         Outcome::Unclear(reason) | Outcome::Failed(reason) => {

@@ -5,9 +5,7 @@ use crate::domain::action::Action;
 use crate::domain::facts::{Clicks, Observation};
 use crate::domain::phase::Phase;
 use crate::domain::remote::{EndTime, judge};
-use crate::domain::status::{
-    ActionStatus, ActorStatus, CampaignStatus, Liveness, Observed, Ordered, StoredStatus,
-};
+use crate::domain::status::{ActionStatus, ActorStatus, CampaignStatus, Liveness, Observed, Ordered, StoredStatus};
 use crate::store::{CampaignRow, StoredPromise};
 
 impl CampaignActor {

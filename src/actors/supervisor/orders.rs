@@ -72,7 +72,9 @@ impl Supervisor {
                 }
             }
             _ if pause => {
-                let refusal = Refusal::NotNow("it has no actor now that could pause it: enable it first, or try again in a moment".to_owned());
+                let refusal = Refusal::NotNow(
+                    "it has no actor now that could pause it: enable it first, or try again in a moment".to_owned(),
+                );
                 answer_all(vec![reply], &Err(refusal));
             }
             _ => self.set_enabled(ctx, id, false, vec![reply]),
@@ -83,7 +85,8 @@ impl Supervisor {
     fn set_enabled(&mut self, ctx: &mut Context<Self>, id: CampaignId, enabled: bool, replies: Vec<Reply>) {
         let set = self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled });
         ctx.spawn(set.into_actor(self).map(move |answer, actor, ctx| {
-            let leaving = actor.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Leaving | Stage::Resting));
+            let leaving =
+                actor.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Leaving | Stage::Resting));
             if leaving && !enabled {
                 actor.slots.remove(&id);
             }
@@ -98,7 +101,9 @@ impl Supervisor {
                 return;
             }
             let synced = actor.synced(ctx);
-            ctx.spawn(synced.into_actor(actor).map(move |_, actor, _| answer_all(replies, &actor.campaign(id, enabled))));
+            ctx.spawn(
+                synced.into_actor(actor).map(move |_, actor, _| answer_all(replies, &actor.campaign(id, enabled))),
+            );
         }));
     }
 
@@ -112,7 +117,9 @@ impl Supervisor {
         let Some(row) = self.last_rows.get(&id) else { return Err(Refusal::UnknownCampaign(id)) };
         let has_actor = self.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Alive(_)));
         if row.generator_enabled != enabled || has_actor != enabled {
-            return Err(Refusal::Failed("the change is stored, and is not in effect yet: see the supervisor's log".to_owned()));
+            return Err(Refusal::Failed(
+                "the change is stored, and is not in effect yet: see the supervisor's log".to_owned(),
+            ));
         }
         Ok(Campaign {
             id,

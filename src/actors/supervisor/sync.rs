@@ -3,7 +3,7 @@
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{CampaignRow, Incarnation, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor};
+use super::{CampaignRow, Incarnation, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage};
 use crate::actors::campaign::without_actor;
 use crate::domain::facts::CampaignId;
 use crate::domain::phase::{Phase, Promise};
@@ -12,10 +12,10 @@ use crate::store::{Record, StoredPromise};
 impl Supervisor {
     /// Begins a sync, or lets the one under way be followed by another.
     pub(super) fn sync(&mut self, ctx: &mut Context<Self>) {
-        if self.syncing || self.stopping {
+        if self.sync_stage != SyncStage::Resting || self.stopping {
             return;
         }
-        self.syncing = true;
+        self.sync_stage = SyncStage::Comparing;
         let [present, next] = &mut self.sync_waiters;
         present.append(next);
         let read = self.rows.read_rows.send(ReadRows);
@@ -24,7 +24,7 @@ impl Supervisor {
                 Ok(rows) => actor.compare(ctx, rows),
                 Err(reason) => tracing::error!(reason, "the campaigns cannot be read: those known are guarded on"),
             }
-            // Each change of a slot may have been the last one that this sync waits for.
+            actor.sync_stage = SyncStage::Building;
             actor.finish_sync(ctx);
         }));
     }
@@ -125,10 +125,10 @@ impl Supervisor {
     /// Ends the sync when no actor is being built any more, and arms the next one.
     pub(super) fn finish_sync(&mut self, ctx: &mut Context<Self>) {
         let building = self.slots.values().any(|slot| matches!(slot.stage, Stage::Building));
-        if !self.syncing || building {
+        if self.sync_stage != SyncStage::Building || building {
             return;
         }
-        self.syncing = false;
+        self.sync_stage = SyncStage::Resting;
         self.publish();
         let [present, next] = &mut self.sync_waiters;
         for waiter in present.drain(..) {

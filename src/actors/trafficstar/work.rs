@@ -84,7 +84,7 @@ pub(super) async fn set_end_time(
     end_time: DateTime<Utc>,
     leave_by: Option<DateTime<Utc>>,
 ) -> Outcome {
-    match client.set_end_time(remote, end_time, Urgency::Activate, leave_by).await {
+    match client.set_end_time(remote, end_time, Urgency::Activate).await {
         Ok(campaign) if shows(&campaign.end_time, end_time) => Outcome::Accepted,
         Ok(campaign) => Outcome::Failed(format!("TrafficStars set {:?} instead", campaign.end_time)),
         Err(error) => error.outcome(),

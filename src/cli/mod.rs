@@ -1,0 +1,254 @@
+//! The program's commands: what they are called, and what each does with its result.
+//!
+//! Results go to stdout, messages to stderr. Exit status: 0 done, 1 it failed or the answer is no, 2 usage, 3 no
+//! supervisor answers on the socket. Deliberately absent: anything that a command does by itself; `run`, `check` and
+//! `migrate` call the library, all others ask the supervisor through the control API.
+
+mod check;
+pub mod render;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
+use crate::control::CampaignPatch;
+use crate::control::client::{Client, ClientError};
+use crate::daemon::{self, RunError};
+use crate::domain::facts::CampaignId;
+use crate::error_chain::in_full;
+use crate::telemetry::{self, TelemetryError};
+
+/// Guards TrafficStars campaigns: runs and pauses them by today's spend and the clicks that remain.
+#[derive(Debug, Parser)]
+#[command(name = "traffic-generator", version, about, arg_required_else_help = true)]
+struct Arguments {
+    /// The config file [default: config.toml here, then /etc/traffic-generator/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Talk to the supervisor behind this socket, without reading a config
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the supervisor, in the foreground
+    #[command(after_help = "Example: TRAFFICSTAR_API_KEY=… traffic-generator run --config config.toml")]
+    Run,
+    /// Check config, database, API key and socket folder; changes nothing
+    #[command(after_help = "Example: traffic-generator check && systemctl restart traffic-generator")]
+    Check,
+    /// Bring the database's schema up to date (`run` does so too)
+    #[command(after_help = "Example: traffic-generator migrate --config config.toml")]
+    Migrate,
+    /// Show campaigns: state, remote, spend, remaining clicks, next tick, last action, error
+    #[command(after_help = "Example: traffic-generator status 1 2")]
+    Status {
+        /// Campaign ids; all campaigns where none is given
+        #[arg(value_name = "ID")]
+        ids: Vec<i64>,
+    },
+    /// Print the actor state dump, or one campaign's, as JSON
+    #[command(after_help = "Example: traffic-generator dump | jq '.campaigns[] | select(.contested)'")]
+    Dump {
+        /// A campaign id; the whole dump where none is given
+        #[arg(value_name = "ID")]
+        id: Option<i64>,
+    },
+    /// Guard a campaign
+    #[command(after_help = "Example: traffic-generator enable 1")]
+    Enable {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Stop guarding a campaign; returns when nothing is sent for it any more
+    #[command(after_help = "Example: traffic-generator disable 1 --pause")]
+    Disable {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// Pause it first; it stays guarded if that fails
+        #[arg(long)]
+        pause: bool,
+    },
+}
+
+/// Why a command ended with something else than 0.
+#[derive(Debug, Error)]
+enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the result cannot be printed")]
+    Print(#[source] std::io::Error),
+    #[error("the runtime could not be started")]
+    Runtime(#[source] std::io::Error),
+    #[error("there is no campaign {0}")]
+    UnknownCampaign(CampaignId),
+    /// `check` has printed what is wrong.
+    #[error("the check failed")]
+    CheckFailed,
+}
+
+impl CommandError {
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Client(ClientError::NoSupervisor { .. }) => 3,
+            Self::Config(_)
+            | Self::ApiKey(_)
+            | Self::Telemetry(_)
+            | Self::Run(_)
+            | Self::Client(_)
+            | Self::Print(_)
+            | Self::Runtime(_)
+            | Self::UnknownCampaign(_)
+            | Self::CheckFailed => 1,
+        }
+    }
+
+    /// Whoever reads the result has stopped reading (`| head`): nothing is wrong, and nobody is left to tell.
+    fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Print(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    fn report(&self) {
+        match self {
+            Self::Config(errors) => {
+                for line in errors.lines() {
+                    eprintln!("error: {line}");
+                }
+            }
+            Self::CheckFailed => {}
+            other => eprintln!("error: {}", in_full(other)),
+        }
+    }
+}
+
+/// Parses the arguments, carries the command out, and answers with the exit status.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match carry_out(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            error.report();
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
+    match &arguments.command {
+        Command::Run => {
+            let config = arguments.load_config()?;
+            let api_key = config.api_key(&process_environment())?;
+            telemetry::init(&config.log)?;
+            for warning in &config.warnings {
+                tracing::warn!("{warning}");
+            }
+            Ok(daemon::run(&config, api_key)?)
+        }
+        Command::Check => arguments.wait_for(check::check(arguments)),
+        Command::Migrate => arguments.wait_for(migrate(arguments)),
+        Command::Status { ids } => arguments.wait_for(status(arguments, ids)),
+        Command::Dump { id } => arguments.wait_for(dump(arguments, *id)),
+        Command::Enable { id } => {
+            let patch = CampaignPatch { generator_enabled: Some(true), pause: false };
+            arguments.wait_for(set_generator(arguments, *id, patch))
+        }
+        Command::Disable { id, pause } => {
+            let patch = CampaignPatch { generator_enabled: Some(false), pause: *pause };
+            arguments.wait_for(set_generator(arguments, *id, patch))
+        }
+    }
+}
+
+impl Arguments {
+    fn load_config(&self) -> Result<Config, ConfigErrors> {
+        Config::load(self.config.as_deref(), &process_environment())
+    }
+
+    fn client(&self) -> Result<Client, CommandError> {
+        let path = match &self.socket {
+            Some(path) => path.clone(),
+            None => self.load_config()?.control.socket,
+        };
+        Ok(Client::new(&path)?)
+    }
+
+    fn wait_for(&self, command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandError::Runtime)?;
+        runtime.block_on(command)
+    }
+
+    /// Prints a result: as JSON, or as `text` says it.
+    fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
+        let printed = if self.json { to_json(result)? } else { text() };
+        writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
+    }
+}
+
+fn to_json(result: &impl Serialize) -> Result<String, CommandError> {
+    serde_json::to_string_pretty(result).map_err(|error| CommandError::Print(error.into()))
+}
+
+async fn migrate(arguments: &Arguments) -> Result<(), CommandError> {
+    let store = daemon::open_store(&arguments.load_config()?)?;
+    let applied = store.migrate().await.map_err(RunError::from)?;
+    arguments.print(&applied, || match applied.as_slice() {
+        [] => "The database's schema is up to date.".to_owned(),
+        applied => format!("The database's schema was brought up to date: {}.", applied.join(", ")),
+    })
+}
+
+async fn status(arguments: &Arguments, ids: &[i64]) -> Result<(), CommandError> {
+    let mut dump = arguments.client()?.state().await?;
+    if let Some(id) = ids.iter().find(|id| dump.campaigns.iter().all(|campaign| campaign.id.0 != **id)) {
+        return Err(CommandError::UnknownCampaign(CampaignId(*id)));
+    }
+    dump.campaigns.retain(|campaign| ids.is_empty() || ids.contains(&campaign.id.0));
+    // A pipe gets whole lines, whatever their length.
+    let fits_terminal = std::io::stdout().is_terminal();
+    arguments.print(&dump.campaigns, || render::status_table(&dump, fits_terminal))
+}
+
+async fn dump(arguments: &Arguments, id: Option<i64>) -> Result<(), CommandError> {
+    let client = arguments.client()?;
+    let printed = match id {
+        Some(id) => to_json(&client.campaign_state(CampaignId(id)).await?)?,
+        None => to_json(&client.state().await?)?,
+    };
+    writeln!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)
+}
+
+async fn set_generator(arguments: &Arguments, id: i64, patch: CampaignPatch) -> Result<(), CommandError> {
+    let campaign = arguments.client()?.patch_campaign(CampaignId(id), patch).await?;
+    arguments.print(&campaign, || {
+        let done = match (campaign.generator_enabled, patch.pause) {
+            (true, _) => "is guarded",
+            (false, true) => "is paused, and is not guarded any more",
+            (false, false) => "is not guarded any more",
+        };
+        format!("Campaign {} ({}) {done}.", campaign.id, campaign.name)
+    })
+}

@@ -1,0 +1,97 @@
+//! Status to text. Pure: what is printed depends on the arguments alone.
+
+use chrono::{DateTime, Utc};
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::domain::action::Step;
+use crate::domain::status::{ActionStatus, CampaignStatus, Dump, Liveness, Observed};
+
+/// A table of the dump's campaigns, times relative to when it was captured.
+#[must_use]
+pub fn status_table(dump: &Dump, fits_terminal: bool) -> String {
+    if dump.campaigns.is_empty() {
+        return "No campaigns.".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    if fits_terminal {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    table.set_header(["CAMPAIGN", "STATE", "REMOTE", "SPEND", "CLICKS LEFT", "NEXT TICK", "LAST ACTION", "NOTE"]);
+    for campaign in &dump.campaigns {
+        table.add_row(row(campaign, dump.captured_at));
+    }
+    // Columns are separated by their padding; what would follow the last one is nothing to look at.
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn row(campaign: &CampaignStatus, now: DateTime<Utc>) -> [String; 8] {
+    let unknown = || "?".to_owned();
+    let remaining = campaign.observed.remaining_clicks.map_or_else(unknown, |clicks| clicks.to_string());
+    [
+        format!("{} {}", campaign.id, campaign.name),
+        state(campaign, now),
+        campaign.observed.status.map_or_else(unknown, |status| status.as_str().to_owned()),
+        spend(&campaign.observed),
+        remaining,
+        campaign.next_tick_at.map_or_else(|| "-".to_owned(), |at| until(at, now)),
+        campaign.action.as_ref().map_or_else(|| "-".to_owned(), |action| last_action(action, now)),
+        notes(campaign).join("; "),
+    ]
+}
+
+fn state(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
+    if campaign.actor.is_none() {
+        return format!("{} (not guarded)", campaign.state);
+    }
+    match campaign.cooling_down_until {
+        Some(end) => format!("{} {} to go", campaign.state, span(now, end)),
+        None => format!("{} for {}", campaign.state, span(campaign.since, now)),
+    }
+}
+
+fn spend(observed: &Observed) -> String {
+    match (observed.spend, observed.spend_source) {
+        (Some(amount), Some(source)) => {
+            let source = serde_json::to_value(source).ok();
+            let source = source.as_ref().and_then(|word| word.as_str()).unwrap_or_default();
+            format!("${amount} ({source})")
+        }
+        (Some(_) | None, _) => "?".to_owned(),
+    }
+}
+
+fn last_action(action: &ActionStatus, now: DateTime<Utc>) -> String {
+    let step = match action.step {
+        Step::Requested => "requested",
+        Step::Accepted => "accepted",
+        Step::Confirmed => "confirmed",
+        Step::Failed => "failed",
+        Step::ObservedOnly => "observed only",
+    };
+    format!("{} {step} {} ago", action.kind, span(action.requested_at, now))
+}
+
+fn notes(campaign: &CampaignStatus) -> Vec<String> {
+    let flags =
+        [("high spend", campaign.high_spend), ("contested", campaign.contested), ("unguarded", campaign.unguarded)];
+    let raised = flags.into_iter().filter(|(_, raised)| *raised).map(|(flag, _)| flag.to_owned());
+    let observe = (campaign.ordered.mode == crate::domain::policy::Mode::Observe).then(|| "observe mode".to_owned());
+    let blocked = campaign.blocked.as_ref().map(|reason| format!("blocked: {reason}"));
+    let actor = campaign.actor.as_ref().and_then(|actor| match actor.status {
+        Liveness::Running => None,
+        Liveness::Restarting => Some("its actor died and is built anew".to_owned()),
+    });
+    let failed = campaign.action.as_ref().and_then(|action| action.error.clone());
+    raised.chain(observe).chain(blocked).chain(actor).chain(campaign.last_error.clone()).chain(failed).collect()
+}
+
+/// In whole seconds, as people say it: `2m 5s`.
+fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+    let seconds = to.signed_duration_since(from).num_seconds();
+    humantime::format_duration(std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0))).to_string()
+}
+
+fn until(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    if at <= now { "now".to_owned() } else { format!("in {}", span(now, at)) }
+}

@@ -1,0 +1,251 @@
+//! The composition root: the only file that sees everything. Opens what there is to open, starts the actors, serves the
+//! control socket, and stops all of it in order.
+
+use std::path::Path;
+use std::time::Duration;
+
+use actix::prelude::*;
+use secrecy::SecretString;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::actors::campaign::{DatabasePort, RemotePort};
+use crate::actors::database::{DatabaseActor, Flush};
+use crate::actors::supervisor::{CarryOut, RowsPort, Shutdown, Supervisor, SyncNow};
+use crate::actors::trafficstar::TrafficStarActor;
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::Order;
+use crate::control::server::{Socket, SocketError};
+use crate::store::{DatabaseUrl, DatabaseUrlError, Store, StoreError};
+use crate::trafficstar::gate::Gate;
+use crate::trafficstar::http::{ClientError, RemoteClient, RemoteSettings};
+
+/// How many commands may wait for the supervisor; a client whose command finds no room waits.
+const WAITING_ORDERS: usize = 64;
+/// How often the daemon looks whether the actors that all others need are alive.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the daemon could not start, or had to end.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The database's URL makes no sense.
+    #[error("[database] url is wrong")]
+    DatabaseUrl(#[from] DatabaseUrlError),
+    /// The database.
+    #[error("the database is not usable")]
+    Store(#[from] StoreError),
+    /// The control socket.
+    #[error("the control socket is not usable")]
+    Socket(#[from] SocketError),
+    /// The TrafficStar client.
+    #[error("the TrafficStar client could not be set up")]
+    Client(#[from] ClientError),
+    /// The signals that end the program could not be listened for.
+    #[error("the signals of the operating system cannot be heard")]
+    Signals(#[source] std::io::Error),
+    /// The control server's thread could not be started.
+    #[error("the control server could not be started")]
+    ControlThread(#[source] std::io::Error),
+    /// An actor that all others need has died: a defect. Whoever watches over the process should start it anew.
+    #[error("the {0} actor died, and nothing can be guarded without it: the program ends, start it again")]
+    ActorDied(&'static str),
+}
+
+/// The database of a config, opened. Nothing is created or changed.
+///
+/// # Errors
+/// The URL makes no sense, or the database cannot be opened.
+pub fn open_store(config: &Config) -> Result<Store, RunError> {
+    let url: DatabaseUrl = config.database.expose().parse()?;
+    Ok(Store::connect(&url)?)
+}
+
+/// Runs the daemon until a signal ends it.
+///
+/// # Errors
+/// It could not start, or an actor that all others need died.
+pub fn run(config: &Config, api_key: SecretString) -> Result<(), RunError> {
+    System::new().block_on(async move {
+        let stop = stop_signal()?;
+        serve(config, api_key, stop).await
+    })
+}
+
+/// Runs the daemon within an actix system until `stop` resolves, then finishes what is on its way.
+///
+/// # Errors
+/// It could not start, or an actor that all others need died.
+pub async fn serve(config: &Config, api_key: SecretString, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    let clock = Clock::system();
+    let socket = Socket::open(&config.control.socket, config.control.mode).await?;
+    let store = open_store(config)?;
+    let _lock = store.lock().await?;
+    for migration in store.migrate().await? {
+        tracing::info!(migration, "the database's schema was brought up to date");
+    }
+    let board = Board::new(clock.now());
+    let actors = Actors::start(config, api_key, store, &board, &clock)?;
+    let (orders, waiting_orders) = mpsc::channel(WAITING_ORDERS);
+    actix::spawn(deliver(waiting_orders, actors.supervisor.clone()));
+    actors.supervisor.send(SyncNow).await.map_err(|_| RunError::ActorDied("supervisor"))?;
+    let server = ControlServer::start(socket, board, clock, orders)?;
+    announce(config);
+    let ended = tokio::select! {
+        () = stop => Ok(()),
+        dead = actors.first_death() => Err(RunError::ActorDied(dead)),
+    };
+    tracing::info!("stopping: nothing new is begun, and what is on its way is finished");
+    actors.stop().await;
+    server.stop().await;
+    tracing::info!("stopped");
+    ended
+}
+
+fn announce(config: &Config) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        api = config.trafficstar.base_url,
+        socket = %config.control.socket.display(),
+        tick = %humantime::format_duration(config.generator.tick.to_std().unwrap_or_default()),
+        "guarding"
+    );
+}
+
+/// The actors that there is one of each.
+struct Actors {
+    database: Addr<DatabaseActor>,
+    trafficstar: Addr<TrafficStarActor>,
+    supervisor: Addr<Supervisor>,
+}
+
+impl Actors {
+    fn start(
+        config: &Config,
+        api_key: SecretString,
+        store: Store,
+        board: &Board,
+        clock: &Clock,
+    ) -> Result<Self, RunError> {
+        let (gate, messages) = Gate::new();
+        let settings = RemoteSettings {
+            base_url: config.trafficstar.base_url.clone(),
+            api_key,
+            connect_timeout: config.trafficstar.timeout,
+            timeout: config.trafficstar.timeout,
+        };
+        let client = RemoteClient::new(settings, gate)?;
+        let limit = config.trafficstar.requests_per_minute;
+        let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
+        let trafficstar = TrafficStarActor::new(client, messages, limit, board.clone(), clock.clone()).start();
+        let supervisor = Supervisor::new(
+            clock.clone(),
+            board.clone(),
+            config.generator.clone(),
+            DatabasePort {
+                read_tick: database.clone().recipient(),
+                save: database.clone().recipient(),
+                save_spend: database.clone().recipient(),
+            },
+            RowsPort {
+                read_rows: database.clone().recipient(),
+                read_stored: database.clone().recipient(),
+                save: database.clone().recipient(),
+                set_generator_enabled: database.clone().recipient(),
+            },
+            RemotePort {
+                read_status: trafficstar.clone().recipient(),
+                read_spend: trafficstar.clone().recipient(),
+                change: trafficstar.clone().recipient(),
+            },
+        );
+        Ok(Self { database, trafficstar, supervisor: supervisor.start() })
+    }
+
+    /// Resolves with the name of the first that dies. None ever stops by itself.
+    async fn first_death(&self) -> &'static str {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            let alive = [
+                ("supervisor", self.supervisor.connected()),
+                ("TrafficStar client", self.trafficstar.connected()),
+                ("database", self.database.connected()),
+            ];
+            if let Some((name, _)) = alive.into_iter().find(|(_, connected)| !connected) {
+                return name;
+            }
+        }
+    }
+
+    async fn stop(&self) {
+        // One that died has nothing left to finish.
+        let _ = self.supervisor.send(Shutdown).await;
+        let _ = self.database.send(Flush).await;
+    }
+}
+
+/// Hands commands from the control server to the supervisor.
+async fn deliver(mut orders: mpsc::Receiver<Order>, supervisor: Addr<Supervisor>) {
+    while let Some(order) = orders.recv().await {
+        // A supervisor that is gone drops the reply slot, which is an answer.
+        supervisor.do_send(CarryOut(order));
+    }
+}
+
+/// The control server on a thread and a runtime of its own: a large dump or a slow client holds no actor up.
+struct ControlServer {
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl ControlServer {
+    fn start(socket: Socket, board: Board, clock: Clock, orders: mpsc::Sender<Order>) -> Result<Self, RunError> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::ControlThread)?;
+        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let serve = move || {
+            let stop = async {
+                // A daemon that is gone wants it stopped, too.
+                let _ = stopped.await;
+            };
+            if let Err(error) = runtime.block_on(socket.serve(board, clock, orders, stop)) {
+                tracing::error!(%error, "the control socket failed: restart to operate the supervisor again");
+            }
+            // The daemon may have stopped waiting.
+            let _ = end.send(());
+        };
+        std::thread::Builder::new().name("control".to_owned()).spawn(serve).map_err(RunError::ControlThread)?;
+        Ok(Self { stop, ended })
+    }
+
+    /// Answers what is being asked, within a bound: a client that never reads its answer holds nothing up.
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.ended).await;
+    }
+}
+
+/// Resolves at SIGTERM, SIGINT or SIGHUP.
+fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    })
+}
+
+/// Whether a socket can be made at `path`, for `check`: its folder is there and may be written.
+#[must_use]
+pub fn socket_folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
