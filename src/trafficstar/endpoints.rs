@@ -157,15 +157,11 @@ impl RemoteClient {
                 let of = |id: &RemoteId| spends.get(id).cloned().unwrap_or(SourceAnswer::NoValue);
                 ids.iter().map(|id| (*id, of(id))).collect()
             }
-            Err(error) if error.is_bad_request() || matches!(error, RemoteError::NoEndpoint { .. }) => {
+            Err(RemoteError::NoEndpoint { .. }) => {
                 let mut answers = BTreeMap::new();
                 for id in ids {
                     match self.report_by_day(day, *id, urgency).await {
                         Ok(answer) => answers.insert(*id, answer),
-                        // An endpoint that refuses the request exists, and has failed.
-                        Err(RemoteError::NoEndpoint { .. }) if error.is_bad_request() => {
-                            return for_all(&SourceAnswer::Failed(error.in_full()));
-                        }
                         Err(RemoteError::NoEndpoint { .. }) => return for_all(&SourceAnswer::NoSource),
                         Err(error) => answers.insert(*id, SourceAnswer::Failed(error.in_full())),
                     };

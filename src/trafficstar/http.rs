@@ -21,7 +21,7 @@ use super::budget::Urgency;
 use super::endpoints::KnownEndpoints;
 use super::error::RemoteError;
 use super::gate::Gate;
-use super::wire::{self, WireError, excerpt};
+use super::wire::{self, TokenAnswer, WireError, excerpt};
 
 /// The largest answer that is read. A campaign has about seventy fields: this holds some thousands of them.
 const LARGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -46,8 +46,8 @@ pub struct RemoteSettings {
 /// Why there can be no client.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// Not a URL.
-    #[error("[trafficstar] base_url is not a URL: write it like https://api.trafficstars.com")]
+    /// Not a URL, or one with a password, which would be shown.
+    #[error("[trafficstar] base_url is not a plain URL: write it like https://api.trafficstars.com")]
     NotAUrl,
     /// A token sent over it could be read by anybody on the way.
     #[error("[trafficstar] base_url must be https:// (http:// only for a loopback address)")]
@@ -94,6 +94,14 @@ struct Token {
     expires_at: DateTime<Utc>,
 }
 
+impl Token {
+    fn of(answer: TokenAnswer, asked_at: DateTime<Utc>) -> Self {
+        let margin = LONGEST_RENEWAL_MARGIN.min(answer.lifetime / 10);
+        let (renew_at, expires_at) = (asked_at + (answer.lifetime - margin), asked_at + answer.lifetime);
+        Self { text: answer.access_token, renew_at, expires_at }
+    }
+}
+
 /// The cached token, and who renews it.
 struct Tokens {
     current: watch::Sender<Option<Arc<Token>>>,
@@ -119,6 +127,9 @@ impl RemoteClient {
     /// The base URL is none, or not safe to send a token to; the HTTP library cannot be set up.
     pub fn new(settings: RemoteSettings, gate: Gate) -> Result<Self, ClientError> {
         let mut base_url: Url = settings.base_url.parse().map_err(|_| ClientError::NotAUrl)?;
+        if !base_url.username().is_empty() || base_url.password().is_some() {
+            return Err(ClientError::NotAUrl);
+        }
         let loopback = base_url.host_str().is_some_and(is_loopback);
         match base_url.scheme() {
             "https" => {}
@@ -254,12 +265,7 @@ impl RemoteClient {
             .map_err(|source| WireError::NotJson { excerpt: "not shown".to_owned(), source: Arc::new(source) });
         let answer = value.and_then(|value| wire::token(&value));
         let answer = answer.map_err(|error| RemoteError::NoToken(Box::new(error.into())))?;
-        let margin = LONGEST_RENEWAL_MARGIN.min(answer.lifetime / 10);
-        Ok(Token {
-            text: answer.access_token,
-            renew_at: asked_at + (answer.lifetime - margin),
-            expires_at: asked_at + answer.lifetime,
-        })
+        Ok(Token::of(answer, asked_at))
     }
 
     fn url(&self, path: &str) -> String {
@@ -324,4 +330,36 @@ fn retry_at(response: &Response, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 fn without(secrets: &[&str], text: &str) -> String {
     let real = secrets.iter().filter(|secret| !secret.is_empty());
     excerpt(&real.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trafficstar::tests::{PATIENCE, Remote};
+
+    #[test]
+    fn a_token_is_renewed_five_minutes_or_a_tenth_of_its_life_before_it_expires() {
+        let now = DateTime::UNIX_EPOCH;
+        for (lifetime, expected_renewal) in [(36_000, 35_700), (3_000, 2_700), (100, 90), (0, 0)] {
+            let answer = TokenAnswer { access_token: "a".into(), lifetime: Duration::from_secs(lifetime) };
+            let token = Token::of(answer, now);
+            let seconds = |at: DateTime<Utc>| (at - now).num_seconds();
+            assert_eq!(seconds(token.renew_at), expected_renewal);
+            assert_eq!(token.expires_at, now + Duration::from_secs(lifetime));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_renewal_that_fails_ahead_of_time_leaves_the_token_that_still_serves() {
+        // Nothing listens on port 1: every renewal fails.
+        let client = Remote::with_client_of("http://127.0.0.1:1".to_owned(), Arc::default(), PATIENCE).client;
+        let now = Utc::now();
+        let due = |expires_at| Arc::new(Token { text: "cached".into(), renew_at: now, expires_at });
+        let serving = due(now + TimeDelta::minutes(5));
+        client.tokens.current.send_replace(Some(Arc::clone(&serving)));
+        assert!(client.token(None).await.is_ok());
+        assert!(client.token(Some(&serving)).await.is_err(), "it was refused");
+        client.tokens.current.send_replace(Some(due(now)));
+        assert!(client.token(None).await.is_err(), "it has expired");
+    }
 }

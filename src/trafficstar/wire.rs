@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
+use super::batch::ListSize;
 use crate::domain::facts::{Money, RemoteId};
 use crate::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
 use crate::domain::spend::SourceAnswer;
@@ -224,7 +225,7 @@ fn end_time(value: Option<&Value>) -> EndTime {
         .map_or_else(|| EndTime::Unreadable(excerpt(text)), |time| EndTime::At(time.and_utc()))
 }
 
-/// One page of the list of all campaigns.
+/// One page of the list of all campaigns. A bare array is taken for the whole list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignPage {
     /// The campaigns on it. One that can't be read is a fault of its own and spoils no other.
@@ -233,12 +234,26 @@ pub struct CampaignPage {
     pub nameless: Vec<String>,
     /// Its number, from 1, if the answer says so.
     pub page: Option<u64>,
-    /// How many pages there are. A bare array says nothing, and is taken for the whole list.
+    /// How many pages there are.
     pub page_count: Option<u64>,
     /// How many campaigns a page holds.
     pub page_size: Option<u64>,
     /// How many campaigns there are.
     pub campaign_count: Option<u64>,
+}
+
+impl CampaignPage {
+    /// Whether no page follows page `page`, this one. Where the answer does not say, what is missing is read by itself.
+    #[must_use]
+    pub fn is_last(&self, page: u64) -> bool {
+        self.campaigns.is_empty() || self.page_count.is_none_or(|count| page >= count)
+    }
+
+    /// What the answer says of the list as a whole.
+    #[must_use]
+    pub const fn list_size(&self) -> ListSize {
+        ListSize { campaigns: self.campaign_count, page_size: self.page_size }
+    }
 }
 
 /// A page of the list: an object with its paging, or a bare array.
@@ -253,6 +268,8 @@ pub(super) fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
         campaign_count: None,
     };
     let entries = if let Some(entries) = value.as_array() {
+        let length = u64::try_from(entries.len()).ok();
+        (page.page_count, page.page_size, page.campaign_count) = (Some(1), length, length);
         entries
     } else {
         let fields = Fields::of(value, PLACE)?;

@@ -21,11 +21,11 @@ use super::gate::{Gate, GateMessage, Gatekeeper};
 use super::http::{RemoteClient, RemoteSettings};
 
 const API_KEY: &str = "the-api-key";
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A request as the server saw it.
 #[derive(Debug, Clone)]
-struct Seen {
+pub(super) struct Seen {
     method: Method,
     path: String,
     query: String,
@@ -50,8 +50,8 @@ impl Seen {
 }
 
 /// A server, a client of it, and what both have done.
-struct Remote {
-    client: RemoteClient,
+pub(super) struct Remote {
+    pub(super) client: RemoteClient,
     seen: Arc<Mutex<Vec<Seen>>>,
     asked: Arc<Mutex<Vec<Urgency>>>,
     keeper: Arc<Mutex<Gatekeeper>>,
@@ -92,7 +92,7 @@ impl Remote {
         Self::with_client_of(base_url, seen, PATIENCE)
     }
 
-    fn with_client_of(base_url: String, seen: Arc<Mutex<Vec<Seen>>>, timeout: Duration) -> Self {
+    pub(super) fn with_client_of(base_url: String, seen: Arc<Mutex<Vec<Seen>>>, timeout: Duration) -> Self {
         let (gate, mut heard) = Gate::new();
         let keeper = Arc::new(Mutex::new(Gatekeeper::new(Budget::new(1_000, Start::Quiet))));
         let asked: Arc<Mutex<Vec<Urgency>>> = Arc::default();
@@ -113,7 +113,7 @@ impl Remote {
 
     /// The same server, with a client of little patience.
     fn impatient(self) -> Self {
-        Self::with_client_of(self.base_url, self.seen, Duration::from_millis(300))
+        Self::with_client_of(self.base_url, self.seen, Duration::from_secs(1))
     }
 
     fn seen(&self) -> Vec<Seen> {
