@@ -26,6 +26,7 @@ use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;
 use crate::trafficstar::batch::ListSize;
 use crate::trafficstar::budget::{Budget, Start, Urgency};
+use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::gate::{GateMessage, Gatekeeper};
 use crate::trafficstar::http::RemoteClient;
 
@@ -214,7 +215,7 @@ impl TrafficStarActor {
         let (client, ids) = (Arc::clone(&self.client), askers.ids());
         let pause = async move { client.pause(&ids).await };
         ctx.spawn(pause.into_actor(self).map(|outcomes, actor, _| {
-            actor.note(outcomes.as_ref().err().map(crate::trafficstar::error::RemoteError::in_full));
+            actor.note(outcomes.as_ref().err().map(RemoteError::in_full));
             askers.answer(|id| work::outcome_for(&outcomes, id));
         }));
     }
@@ -222,9 +223,9 @@ impl TrafficStarActor {
     fn serve_runs(&mut self, ctx: &mut Context<Self>) {
         let askers = self.runs.take(self.clock.now());
         let (client, ids, leave_by) = (Arc::clone(&self.client), askers.ids(), askers.leave_by());
-        let run = async move { client.run(&ids).await };
+        let run = async move { client.run(&ids, leave_by).await };
         ctx.spawn(run.into_actor(self).map(|outcomes, actor, _| {
-            actor.note(outcomes.as_ref().err().map(crate::trafficstar::error::RemoteError::in_full));
+            actor.note(outcomes.as_ref().err().map(RemoteError::in_full));
             askers.answer(|id| work::outcome_for(&outcomes, id));
         }));
     }

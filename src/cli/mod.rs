@@ -130,14 +130,12 @@ impl CommandError {
     }
 
     fn report(&self) {
-        match self {
-            Self::Config(errors) => {
-                for line in errors.lines() {
-                    eprintln!("error: {line}");
-                }
+        if let Self::Config(errors) = self {
+            for line in errors.lines() {
+                eprintln!("error: {line}");
             }
-            Self::CheckFailed => {}
-            other => eprintln!("error: {}", in_full(other)),
+        } else if !matches!(self, Self::CheckFailed) {
+            eprintln!("error: {}", in_full(self));
         }
     }
 }

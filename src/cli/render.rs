@@ -13,7 +13,7 @@ pub fn status_table(dump: &Dump, fits_terminal: bool) -> String {
         return "No campaigns.".to_owned();
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     if fits_terminal {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }

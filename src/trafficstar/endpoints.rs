@@ -114,8 +114,12 @@ impl RemoteClient {
     ///
     /// # Errors
     /// The request as a whole failed: [`RemoteError::outcome`] says what became of each.
-    pub async fn run(&self, ids: &BTreeSet<RemoteId>) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
-        self.switch(Switch::Run, ids).await
+    pub async fn run(
+        &self,
+        ids: &BTreeSet<RemoteId>,
+        leave_by: Option<DateTime<Utc>>,
+    ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
+        self.switch(Switch::Run, ids, leave_by).await
     }
 
     /// Switches campaigns off, before everything else that waits. Outcomes as for [`RemoteClient::run`].
@@ -123,7 +127,7 @@ impl RemoteClient {
     /// # Errors
     /// The request as a whole failed: [`RemoteError::outcome`] says what became of each.
     pub async fn pause(&self, ids: &BTreeSet<RemoteId>) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
-        self.switch(Switch::Pause, ids).await
+        self.switch(Switch::Pause, ids, None).await
     }
 
     /// Sets when a campaign stops by itself. Answers with the whole campaign as it is now.
@@ -135,9 +139,11 @@ impl RemoteClient {
         id: RemoteId,
         at: DateTime<Utc>,
         urgency: Urgency,
+        leave_by: Option<DateTime<Utc>>,
     ) -> Result<RemoteCampaign, RemoteError> {
         let body = json!({ "schedule_end_time": wire::end_time_text(at) });
-        let answer = self.send(&Request::write(urgency, Method::PATCH, campaign_path(id), body)).await?;
+        let request = Request::write(urgency, Method::PATCH, campaign_path(id), body).leaving_by(leave_by);
+        let answer = self.send(&request).await?;
         the_campaign(&answer, id)
     }
 
@@ -237,6 +243,7 @@ impl RemoteClient {
         &self,
         switch: Switch,
         ids: &BTreeSet<RemoteId>,
+        leave_by: Option<DateTime<Utc>>,
     ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
@@ -248,8 +255,8 @@ impl RemoteClient {
         let mut trial = Trial::of(works, &SWITCH_CANDIDATES);
         while let Some(candidate) = trial.next_candidate() {
             let outcomes = match candidate {
-                SwitchCandidate::Together { version } => self.switch_together(switch, version, ids).await,
-                SwitchCandidate::Each => self.switch_each(switch, ids).await,
+                SwitchCandidate::Together { version } => self.switch_together(switch, version, ids, leave_by).await,
+                SwitchCandidate::Each => self.switch_each(switch, ids, leave_by).await,
             };
             if let Some(outcomes) = trial.judge(outcomes) {
                 return outcomes;
@@ -263,10 +270,11 @@ impl RemoteClient {
         switch: Switch,
         version: &str,
         ids: &BTreeSet<RemoteId>,
+        leave_by: Option<DateTime<Utc>>,
     ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
         let path = format!("/{version}/campaigns/{}", switch.word());
         let body = json!({ "campaign_ids": ids });
-        let answer = self.send(&Request::write(switch.urgency(), Method::PUT, path, body)).await?;
+        let answer = self.send(&Request::write(switch.urgency(), Method::PUT, path, body).leaving_by(leave_by)).await?;
         let answer = wire::switch_answer(&answer)?;
         Ok(ids.iter().map(|id| (*id, outcome_of(&answer, *id))).collect())
     }
@@ -277,12 +285,14 @@ impl RemoteClient {
         &self,
         switch: Switch,
         ids: &BTreeSet<RemoteId>,
+        leave_by: Option<DateTime<Utc>>,
     ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
         let mut outcomes = BTreeMap::new();
         let mut refusal = Some(RemoteError::NotFound);
         for id in ids {
             let body = json!({ "active": switch.active() });
-            let request = Request::write(switch.urgency(), Method::PATCH, campaign_path(*id), body);
+            let request =
+                Request::write(switch.urgency(), Method::PATCH, campaign_path(*id), body).leaving_by(leave_by);
             let answered = self.send(&request).await.and_then(|answer| the_campaign(&answer, *id));
             match &answered {
                 Err(error) if error.is_absence() || error.is_bad_request() => {

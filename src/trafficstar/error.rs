@@ -1,15 +1,15 @@
 //! What can go wrong with a request, in the words of those who asked.
 
-use std::error::Error as _;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use super::gate::GateClosed;
+use super::gate::NotAdmitted;
 use super::wire::WireError;
 use crate::domain::action::Outcome;
 use crate::domain::remote::RemoteFault;
+use crate::error_chain::in_full;
 
 /// Why a request did not bring what was asked for. Holds no secret: answers to token requests are never quoted.
 ///
@@ -74,7 +74,7 @@ pub enum RemoteError {
     Unreadable(#[from] WireError),
     /// The request never left.
     #[error("the request was not sent")]
-    NotSent(#[from] GateClosed),
+    NotSent(#[from] NotAdmitted),
 }
 
 impl RemoteError {
@@ -116,13 +116,7 @@ impl RemoteError {
     /// The message with all its causes, in one line.
     #[must_use]
     pub fn in_full(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        in_full(self)
     }
 
     /// The same failure of a token request. What the token endpoint answers is never quoted.
@@ -173,7 +167,7 @@ mod tests {
             (RemoteError::TimedOut { sent: true }, true),
             (RemoteError::TimedOut { sent: false }, false),
             (unreadable, true),
-            (RemoteError::NotSent(GateClosed), false),
+            (RemoteError::NotSent(NotAdmitted::Closed), false),
         ];
         for (error, expected) in cases {
             assert_eq!(error.may_have_happened(), expected, "{error:?}");

@@ -36,10 +36,16 @@ pub enum GateMessage {
     },
 }
 
-/// The keeper is gone: the program is shutting down, or the client actor died.
+/// Why a request never left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the queue of requests is closed")]
-pub struct GateClosed;
+pub enum NotAdmitted {
+    /// The keeper is gone: the program is shutting down, or the client actor died.
+    #[error("the queue of requests is closed")]
+    Closed,
+    /// Its turn did not come in time: what it was decided on is too old to act upon.
+    #[error("its turn did not come in time")]
+    TooLate,
+}
 
 /// The requests' side of the gate. Clones share it.
 #[derive(Debug, Clone)]
@@ -57,14 +63,21 @@ impl Gate {
         (Self { messages, last_ticket: Arc::default() }, heard)
     }
 
-    /// Waits until a request of this class may leave.
-    pub(super) async fn pass(&self, urgency: Urgency) -> Result<Pass, GateClosed> {
+    /// Waits until a request of this class may leave, at the longest until `leave_by`.
+    pub(super) async fn pass(&self, urgency: Urgency, leave_by: Option<DateTime<Utc>>) -> Result<Pass, NotAdmitted> {
         let ticket = Ticket(self.last_ticket.fetch_add(1, Ordering::Relaxed));
         let (admit, admitted) = oneshot::channel();
-        self.messages.send(GateMessage::Ask { ticket, urgency, admit }).map_err(|_| GateClosed)?;
+        self.messages.send(GateMessage::Ask { ticket, urgency, admit }).map_err(|_| NotAdmitted::Closed)?;
         // Made before the wait, so that giving up while waiting is told, too.
         let mut pass = Pass { ticket, left: false, messages: self.messages.clone() };
-        admitted.await.map_err(|_| GateClosed)?;
+        let admitted = match leave_by {
+            None => admitted.await,
+            Some(leave_by) => {
+                let patience = leave_by.signed_duration_since(Utc::now()).to_std().map_err(|_| NotAdmitted::TooLate)?;
+                tokio::time::timeout(patience, admitted).await.map_err(|_| NotAdmitted::TooLate)?
+            }
+        };
+        admitted.map_err(|_| NotAdmitted::Closed)?;
         pass.left = true;
         Ok(pass)
     }
@@ -168,8 +181,8 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let (gate, mut heard) = Gate::new();
         let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
-        let mut first = Box::pin(gate.pass(Urgency::Read));
-        let mut second = Box::pin(gate.pass(Urgency::Read));
+        let mut first = Box::pin(gate.pass(Urgency::Read, None));
+        let mut second = Box::pin(gate.pass(Urgency::Read, None));
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
         hear_all(&mut keeper, &mut heard, now);
         let pass = first.now_or_never().unwrap().unwrap();
@@ -186,12 +199,25 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let (gate, mut heard) = Gate::new();
         let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
-        let mut leaver = Box::pin(gate.pass(Urgency::Read));
+        let mut leaver = Box::pin(gate.pass(Urgency::Read, None));
         assert!(leaver.as_mut().now_or_never().is_none());
         hear_all(&mut keeper, &mut heard, now);
         drop(leaver);
         hear_all(&mut keeper, &mut heard, now);
         assert_eq!(keeper.budget().used(now), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_too_late_leaves_no_more_and_holds_no_place() {
+        let (gate, mut heard) = Gate::new();
+        let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
+        let soon = Utc::now() + chrono::Duration::milliseconds(20);
+        for leave_by in [soon, soon - chrono::Duration::hours(1)] {
+            assert_eq!(gate.pass(Urgency::Activate, Some(leave_by)).await.unwrap_err(), NotAdmitted::TooLate);
+        }
+        hear_all(&mut keeper, &mut heard, DateTime::UNIX_EPOCH);
+        assert_eq!(keeper.budget().queue_lengths().activate, 0);
+        assert_eq!(keeper.budget().used(DateTime::UNIX_EPOCH), 0);
     }
 
     #[test]
@@ -206,6 +232,6 @@ mod tests {
     fn without_a_keeper_nothing_leaves() {
         let (gate, heard) = Gate::new();
         drop(heard);
-        assert_eq!(gate.pass(Urgency::Pause).now_or_never().unwrap().unwrap_err(), GateClosed);
+        assert_eq!(gate.pass(Urgency::Pause, None).now_or_never().unwrap().unwrap_err(), NotAdmitted::Closed);
     }
 }

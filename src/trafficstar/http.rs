@@ -76,15 +76,21 @@ pub(super) struct Request {
     pub(super) query: Vec<(&'static str, String)>,
     /// Only what has a body says that it is JSON: TrafficStars looks for a GET's parameters in the body otherwise.
     pub(super) body: Option<Value>,
+    /// When it is too late for it to leave.
+    pub(super) leave_by: Option<DateTime<Utc>>,
 }
 
 impl Request {
     pub(super) fn get(urgency: Urgency, path: impl Into<String>, query: Vec<(&'static str, String)>) -> Self {
-        Self { urgency, method: Method::GET, path: path.into(), query, body: None }
+        Self { urgency, method: Method::GET, path: path.into(), query, body: None, leave_by: None }
+    }
+
+    pub(super) fn leaving_by(self, leave_by: Option<DateTime<Utc>>) -> Self {
+        Self { leave_by, ..self }
     }
 
     pub(super) fn write(urgency: Urgency, method: Method, path: impl Into<String>, body: Value) -> Self {
-        Self { urgency, method, path: path.into(), query: Vec::new(), body: Some(body) }
+        Self { urgency, method, path: path.into(), query: Vec::new(), body: Some(body), leave_by: None }
     }
 }
 
@@ -190,7 +196,7 @@ impl RemoteClient {
             builder = builder.json(body);
         }
         let secrets = [self.api_key.expose_secret(), token.text.expose_secret()];
-        let body = self.exchange(request.urgency, builder, secrets).await?;
+        let body = self.exchange(request.urgency, request.leave_by, builder, secrets).await?;
         serde_json::from_slice(&body).map_err(|source| {
             let excerpt = without(&secrets, &String::from_utf8_lossy(&body));
             WireError::NotJson { excerpt, source: Arc::new(source) }.into()
@@ -201,11 +207,12 @@ impl RemoteClient {
     async fn exchange(
         &self,
         urgency: Urgency,
+        leave_by: Option<DateTime<Utc>>,
         request: RequestBuilder,
         secrets: [&str; 2],
     ) -> Result<Vec<u8>, RemoteError> {
         // Dropped at the end: the slot counts from the answer, the time-out, or from when nobody waits any more.
-        let pass = self.gate.pass(urgency).await?;
+        let pass = self.gate.pass(urgency, leave_by).await?;
         let response = request.send().await.map_err(failed_to_send)?;
         if response.status().is_success() {
             return read_body(response, LARGEST_ANSWER_BYTES).await;
@@ -259,7 +266,7 @@ impl RemoteClient {
         let form = [("grant_type", "refresh_token"), ("refresh_token", self.api_key.expose_secret())];
         let request = self.http.post(self.url("/v1/auth/token")).header(header::ACCEPT, "application/json").form(&form);
         let asked_at = Utc::now();
-        let answer = self.exchange(Urgency::Pause, request, [self.api_key.expose_secret(), ""]).await;
+        let answer = self.exchange(Urgency::Pause, None, request, [self.api_key.expose_secret(), ""]).await;
         let body = answer.map_err(RemoteError::of_token_request)?;
         let value = serde_json::from_slice(&body)
             .map_err(|source| WireError::NotJson { excerpt: "not shown".to_owned(), source: Arc::new(source) });

@@ -67,10 +67,10 @@ async fn sweep(client: &RemoteClient, urgency: Urgency, reads: &mut StatusReads)
     let mut number = 1;
     loop {
         let page = client.campaigns_page(number, urgency).await?;
-        reads.list = ListSize { campaigns: page.campaign_count, page_size: page.page_size };
-        let empty = page.campaigns.is_empty();
+        reads.list = page.list_size();
+        let last = page.is_last(number);
         reads.campaigns.extend(page.campaigns);
-        if empty || number >= page.page_count.unwrap_or(1) {
+        if last {
             return Ok(());
         }
         number += 1;
@@ -84,7 +84,7 @@ pub(super) async fn set_end_time(
     end_time: DateTime<Utc>,
     leave_by: Option<DateTime<Utc>>,
 ) -> Outcome {
-    match client.set_end_time(remote, end_time, Urgency::Activate).await {
+    match client.set_end_time(remote, end_time, Urgency::Activate, leave_by).await {
         Ok(campaign) if shows(&campaign.end_time, end_time) => Outcome::Accepted,
         Ok(campaign) => Outcome::Failed(format!("TrafficStars set {:?} instead", campaign.end_time)),
         Err(error) => error.outcome(),

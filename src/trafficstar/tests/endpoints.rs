@@ -47,7 +47,7 @@ fn all_succeed(seen: &Seen) -> Value {
 async fn run_and_pause_send_all_ids_at_once_and_each_has_its_own_outcome() {
     let remote =
         having(&[("PUT /v2/campaigns/", |_| json!({"success": [1, 4], "failed": ["2", 4], "total": 4}))]).await;
-    for outcomes in [remote.client.run(&ids(1..=4)).await, remote.client.pause(&ids(1..=4)).await] {
+    for outcomes in [remote.client.run(&ids(1..=4), None).await, remote.client.pause(&ids(1..=4)).await] {
         let outcomes = outcomes.unwrap();
         assert_eq!(outcomes[&RemoteId(1)], Outcome::Accepted);
         assert!(matches!(outcomes[&RemoteId(2)], Outcome::Failed(_)));
@@ -64,7 +64,7 @@ async fn run_and_pause_send_all_ids_at_once_and_each_has_its_own_outcome() {
 #[tokio::test]
 async fn nobody_to_switch_is_no_request() {
     let remote = having(&[]).await;
-    assert_eq!(remote.client.run(&ids([])).await.unwrap(), BTreeMap::new());
+    assert_eq!(remote.client.run(&ids([]), None).await.unwrap(), BTreeMap::new());
     assert_eq!(remote.seen().len(), 0);
 }
 
@@ -85,7 +85,7 @@ async fn without_a_run_call_each_campaign_is_switched_by_itself() {
         ("PATCH /v1.1/campaigns/2", |_| json!({"id": 2, "active": false})),
     ])
     .await;
-    let outcomes = remote.client.run(&ids(1..=3)).await.unwrap();
+    let outcomes = remote.client.run(&ids(1..=3), None).await.unwrap();
     assert_eq!(outcomes[&RemoteId(1)], Outcome::Accepted);
     assert!(matches!(outcomes[&RemoteId(2)], Outcome::Unclear(_)), "unchanged");
     assert!(matches!(outcomes[&RemoteId(3)], Outcome::Failed(_)), "404");
@@ -135,10 +135,10 @@ async fn an_end_time_is_set_by_a_patch_that_answers_the_campaign() {
     })])
     .await;
     let at = "2025-05-08T23:59:00Z".parse().unwrap();
-    let campaign = remote.client.set_end_time(RemoteId(7), at, Urgency::Activate).await.unwrap();
+    let campaign = remote.client.set_end_time(RemoteId(7), at, Urgency::Activate, None).await.unwrap();
     assert_eq!(campaign.end_time, EndTime::At(at));
     assert_eq!(remote.seen().last().unwrap().body, r#"{"schedule_end_time":"2025-05-08 23:59:00"}"#);
-    let error = remote.client.set_end_time(RemoteId(8), at, Urgency::Activate).await.unwrap_err();
+    let error = remote.client.set_end_time(RemoteId(8), at, Urgency::Activate, None).await.unwrap_err();
     assert!(matches!(error, RemoteError::NotFound), "{error:?}");
 }
 
