@@ -77,6 +77,8 @@ pub enum SpendForm {
 pub struct CampaignView {
     /// Its id.
     pub id: i64,
+    /// Its name.
+    pub name: String,
     /// Visitors come: switched on, not blocked, its end time not passed.
     pub running: bool,
     /// Running it cannot help.
@@ -274,6 +276,7 @@ impl Campaign {
     pub(crate) fn view(&self, now: DateTime<Utc>) -> CampaignView {
         CampaignView {
             id: self.spec.id,
+            name: self.spec.name.clone(),
             running: self.is_running(now),
             blocked: self.is_blocked(),
             active: self.spec.active,

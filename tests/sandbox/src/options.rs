@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How the sandbox behaves. The default is the live API as far as it is known.
-///
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes any free one.
@@ -48,6 +47,8 @@ pub struct Options {
     pub end_time_flips: bool,
     /// How many seconds of spending and clicking pass in one second.
     pub speed: u32,
+    /// How many requests the log keeps at most; when it is full, the older half goes.
+    pub keep_requests: usize,
     /// The guard's SQLite database, in which the visitors' clicks are counted; nobody clicks without.
     pub database: Option<PathBuf>,
 }
@@ -86,6 +87,7 @@ impl Default for Options {
             max_report_rows: 1000,
             end_time_flips: false,
             speed: 1,
+            keep_requests: 1_000_000,
             database: None,
         }
     }

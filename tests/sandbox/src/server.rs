@@ -100,7 +100,7 @@ async fn handle(shared: Arc<Shared>, scissors: Scissors, incoming: Incoming) -> 
     tokio::time::sleep(total(&faults, FaultKind::delay_before_effect)).await;
     let instead = faults.iter().find_map(|met| instead(&met.kind));
     let answer = shared.change(|world| {
-        let request = world.requests().iter().find(|request| request.sequence == sequence).cloned();
+        let request = world.request(sequence).cloned();
         let answer = match (&instead, request) {
             (None, Some(request)) => api::answer(world, &incoming, &request, &faults),
             (Some(_), _) | (_, None) => Answer::ok(serde_json::Value::Null),

@@ -82,18 +82,19 @@ impl Tracker {
             .map_err(statement("add a campaign"))
     }
 
-    /// Adds a URL with room for so many clicks to the campaign of key `campaign`, and answers its key.
+    /// Adds a URL with room for so many clicks to a TrafficStars campaign, and answers its key.
     ///
     /// # Errors
-    /// The statement failed.
-    pub fn add_url(&mut self, campaign: i64, name: &str, click_limit: i64) -> Result<i64, TrackerError> {
-        let insert = "INSERT INTO urls (campaign_id, name, target_url, click_limit) VALUES (?, ?, ?, ?) \
+    /// The statement failed, or there is no such campaign.
+    pub fn add_url(&mut self, trafficstar_id: i64, name: &str, click_limit: i64) -> Result<i64, TrackerError> {
+        let insert = "INSERT INTO urls (campaign_id, name, target_url, click_limit) \
+                      SELECT id, ?, ?, ? FROM campaigns WHERE trafficstar_id = ? \
                       RETURNING CAST(id AS BIGINT) AS number";
         sql_query(insert)
-            .bind::<BigInt, _>(campaign)
             .bind::<Text, _>(name)
             .bind::<Text, _>(format!("https://example.com/{name}"))
             .bind::<BigInt, _>(click_limit)
+            .bind::<BigInt, _>(trafficstar_id)
             .get_result::<Number>(&mut self.connection)
             .map(|row| row.number.unwrap_or_default())
             .map_err(statement("add a URL"))

@@ -23,7 +23,7 @@ pub struct NoSuchCampaign(pub i64);
 /// Something that somebody other than the guard does to a campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interference {
-    /// Switches it on.
+    /// Switches it on. An end time stays, and keeps it stopped where it has passed: set that to `None` first.
     Start,
     /// Switches it off.
     Stop,
@@ -60,6 +60,7 @@ pub struct World {
     tokens_issued: u64,
     limit: RateLimit,
     too_many: usize,
+    received: u64,
     now: DateTime<Utc>,
 }
 
@@ -75,6 +76,7 @@ impl World {
             tokens_issued: 0,
             limit: RateLimit::default(),
             too_many: 0,
+            received: 0,
             now,
         }
     }
@@ -156,17 +158,25 @@ impl World {
     /// Writes a request into the log. Says which faults it meets, or, where the rate limit does not let it in, when
     /// there is room again.
     pub(crate) fn receive(&mut self, mut request: RequestRecord) -> (u64, Result<Vec<Met>, DateTime<Utc>>) {
-        request.sequence = self.log.len() as u64 + 1;
-        let sequence = request.sequence;
+        self.received += 1;
+        let sequence = self.received;
+        request.sequence = sequence;
         let met = self.admit(request.operation).map(|()| self.faults.meet(&request));
+        if self.log.len() >= self.options.keep_requests {
+            self.log.drain(..self.log.len() / 2);
+        }
         self.log.push(request);
         (sequence, met)
     }
 
+    /// The log's entry of a request.
+    pub(crate) fn request(&mut self, sequence: u64) -> Option<&mut RequestRecord> {
+        self.log.iter_mut().rev().find(|request| request.sequence == sequence)
+    }
+
     /// Changes the log's entry of a request.
     pub(crate) fn note(&mut self, sequence: u64, change: impl FnOnce(&mut RequestRecord)) {
-        let entry = self.log.iter_mut().rev().find(|request| request.sequence == sequence);
-        if let Some(request) = entry {
+        if let Some(request) = self.request(sequence) {
             change(request);
         }
     }

@@ -28,9 +28,9 @@ fn visitors_click_while_the_campaign_runs_and_no_longer() {
     let path = folder.path().join("guard.db");
     tables_in(&path);
     let mut tracker = Tracker::open(&path).unwrap();
-    let campaign = tracker.add_campaign("shoes", 7, true).unwrap();
-    tracker.add_url(campaign, "first", 50).unwrap();
-    tracker.add_url(campaign, "second", 1_000_000).unwrap();
+    tracker.add_campaign("shoes", 7, true).unwrap();
+    tracker.add_url(7, "first", 50).unwrap();
+    tracker.add_url(7, "second", 1_000_000).unwrap();
 
     let sandbox = Sandbox::start_in_thread(Options { database: Some(path), ..Options::default() }).unwrap();
     let spec = CampaignSpec::running(7).spent(Amount::cents(100));
