@@ -1,0 +1,90 @@
+//! Money, as this API counts it. The sandbox shares no code with the program that it tests, so it has its own.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// An amount in the account's currency, in millionths of its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Amount(i64);
+
+/// A text that is no decimal number with six decimals at most.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is not an amount: write it like 10.00")]
+pub struct NotAnAmount(String);
+
+impl Amount {
+    const MICROS_PER_UNIT: i64 = 1_000_000;
+    const MICROS_PER_CENT: i64 = 10_000;
+
+    /// An amount of `micros` millionths.
+    #[must_use]
+    pub const fn micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// An amount of `cents` hundredths.
+    #[must_use]
+    pub const fn cents(cents: i64) -> Self {
+        Self(cents.saturating_mul(Self::MICROS_PER_CENT))
+    }
+
+    /// The amount in millionths.
+    #[must_use]
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// The amount without what is less than a cent.
+    #[must_use]
+    pub const fn whole_cents(self) -> Self {
+        Self(self.0.div_euclid(Self::MICROS_PER_CENT).saturating_mul(Self::MICROS_PER_CENT))
+    }
+
+    /// The JSON number that prints like the decimal text.
+    #[must_use]
+    pub fn to_number(self) -> serde_json::Value {
+        serde_json::from_str(&self.to_string()).unwrap_or_default()
+    }
+}
+
+impl FromStr for Amount {
+    type Err = NotAnAmount;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAmount> {
+        let wrong = || NotAnAmount(text.to_owned());
+        let (units, decimals) = text.split_once('.').unwrap_or((text, "0"));
+        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !all_digits(units) || !all_digits(decimals) || decimals.len() > 6 {
+            return Err(wrong());
+        }
+        let units: i64 = units.parse().map_err(|_| wrong())?;
+        let micros: i64 = format!("{decimals:0<6}").parse().map_err(|_| wrong())?;
+        units.checked_mul(Self::MICROS_PER_UNIT).and_then(|whole| whole.checked_add(micros)).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Amount {
+    /// Two decimals, more only where the amount has them: `10.00`, `66.270003`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let six_decimals = format!("{:06}", self.0.rem_euclid(Self::MICROS_PER_UNIT));
+        let (cents, rest) = six_decimals.split_at(2);
+        write!(f, "{}.{cents}{}", self.0.div_euclid(Self::MICROS_PER_UNIT), rest.trim_end_matches('0'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Amount;
+
+    #[test]
+    fn an_amount_prints_as_it_was_written() {
+        for (text, micros) in [("9.999999", 9_999_999), ("10.00", 10_000_000), ("0.05", 50_000)] {
+            let amount: Amount = text.parse().unwrap();
+            assert_eq!((amount.as_micros(), amount.to_string()), (micros, text.to_owned()));
+        }
+        assert!("ten".parse::<Amount>().is_err());
+        assert_eq!(Amount::micros(9_999_999).whole_cents().to_number(), serde_json::json!(9.99));
+    }
+}

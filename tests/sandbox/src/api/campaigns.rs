@@ -1,0 +1,153 @@
+//! Campaigns: one, all, run and pause, edit.
+
+use chrono::{Duration, NaiveDateTime};
+use serde_json::{Value, json};
+
+use super::{Answer, Incoming};
+use crate::amount::Amount;
+use crate::campaign::{Campaign, TIME_FORM};
+use crate::faults::{FaultKind, Met};
+use crate::log::RequestRecord;
+use crate::world::World;
+
+pub(super) fn one(world: &World, id: i64) -> Answer {
+    match world.campaigns.get(&id).map(|campaign| campaign.to_json(world.now())) {
+        None => Answer::not_found(),
+        Some(campaign) if world.options.wrapped_campaign => Answer::ok(json!({ "response": campaign })),
+        Some(campaign) => Answer::ok(campaign),
+    }
+}
+
+pub(super) fn list(world: &World, request: &RequestRecord) -> Answer {
+    let now = world.now();
+    let wanted: Vec<&str> = request.query_values("status[]").collect();
+    let listed: Vec<Value> = world
+        .campaigns
+        .values()
+        .filter(|campaign| !campaign.spec.archived)
+        .filter(|campaign| wanted.is_empty() || wanted.contains(&campaign.shown_status()))
+        .map(|campaign| campaign.to_json(now))
+        .collect();
+    if world.options.bare_list {
+        return Answer::ok(Value::Array(listed));
+    }
+    let page_size = page_size(world, request);
+    let page: usize = match request.query_value("page").map_or(Ok(1), str::parse) {
+        Ok(page) if page >= 1 => page,
+        Ok(_) | Err(_) => return Answer::bad("page", "must be a number from 1"),
+    };
+    let on_page: Vec<&Value> = listed.iter().skip((page - 1).saturating_mul(page_size)).take(page_size).collect();
+    Answer::ok(json!({
+        "page": page,
+        "count": listed.len(),
+        "page_count": listed.len().div_ceil(page_size),
+        "page_size": page_size,
+        "response": on_page,
+    }))
+}
+
+fn page_size(world: &World, request: &RequestRecord) -> usize {
+    let asked = ["per_page", "page_size", "limit"]
+        .into_iter()
+        .find_map(|name| request.query_value(name))
+        .and_then(|value| value.parse::<usize>().ok());
+    match (asked, world.options.max_page_size) {
+        (Some(asked), Some(most)) if asked >= 1 => asked.min(most),
+        (Some(_) | None, Some(_) | None) => world.options.page_size.max(1),
+    }
+}
+
+/// `campaign_ids` of a run or pause; `None` unless it is an array of integers.
+pub(super) fn ids_in(body: Option<&Value>) -> Option<Vec<i64>> {
+    body?.get("campaign_ids")?.as_array()?.iter().map(Value::as_i64).collect()
+}
+
+pub(super) fn switch(world: &mut World, on: bool, incoming: &Incoming, body: Option<&Value>, faults: &[Met]) -> Answer {
+    let Some(ids) = ids_in(body).filter(|_| incoming.has_json_content()) else {
+        return Answer::bad("campaign_ids", "a list of integers is required");
+    };
+    let now = world.now();
+    let (mut success, mut failed, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+    for &id in &ids {
+        let met = |kind: &dyn Fn(&FaultKind) -> bool| faults.iter().find(|met| met.is_about(id) && kind(&met.kind));
+        let impossible = |campaign: &Campaign| campaign.spec.archived || (on && campaign.is_blocked());
+        let campaign = world.campaigns.get_mut(&id).filter(|campaign| !impossible(campaign));
+        let (Some(campaign), None) = (campaign, met(&|kind| *kind == FaultKind::FailedInside200)) else {
+            failed.push(id);
+            continue;
+        };
+        let in_neither = met(&|kind| matches!(kind, FaultKind::InNeitherList { .. })).map(|met| &met.kind);
+        let late = met(&|kind| matches!(kind, FaultKind::EffectLate(_))).map(|met| &met.kind);
+        if in_neither != Some(&(FaultKind::InNeitherList { effect: false })) {
+            changed.push(id);
+            if let Some(FaultKind::EffectLate(delay)) = late {
+                let until = now + Duration::from_std(*delay).unwrap_or_default();
+                campaign.switch_shown_late(on, now, until);
+            } else {
+                campaign.switch(on, now);
+            }
+        }
+        if in_neither.is_none() {
+            success.push(id);
+        }
+    }
+    let total = ids.len();
+    Answer { changed, ..Answer::ok(json!({"success": success, "failed": failed, "total": total})) }
+}
+
+/// What an edit sets, checked before any of it is applied.
+enum Change {
+    EndTime(Option<String>),
+    MaxDaily(Amount),
+    Active(bool),
+    Name(String),
+}
+
+pub(super) fn edit(world: &mut World, id: i64, incoming: &Incoming, body: Option<&Value>) -> Answer {
+    let now = world.now();
+    let Some(fields) = body.and_then(Value::as_object).filter(|_| incoming.has_json_content()) else {
+        return Answer::bad("body", "a JSON object is required");
+    };
+    let Some(campaign) = world.campaigns.get_mut(&id) else {
+        return Answer::not_found();
+    };
+    let changes: Result<Vec<Change>, Answer> = fields.iter().map(|(name, value)| change(name, value)).collect();
+    let changes = match changes {
+        Ok(changes) => changes,
+        Err(complaint) => return complaint,
+    };
+    for change in changes {
+        match change {
+            Change::EndTime(end) => campaign.spec.schedule_end_time = end,
+            Change::MaxDaily(amount) => campaign.spec.max_daily = amount,
+            Change::Active(on) => campaign.switch(on, now),
+            Change::Name(name) => campaign.spec.name = name,
+        }
+    }
+    campaign.touch(now);
+    Answer { changed: vec![id], ..one(world, id) }
+}
+
+fn change(name: &str, value: &Value) -> Result<Change, Answer> {
+    match (name, value) {
+        ("schedule_end_time", Value::Null) => Ok(Change::EndTime(None)),
+        ("schedule_end_time", Value::String(text)) if text.is_empty() => Ok(Change::EndTime(Some(String::new()))),
+        ("schedule_end_time", Value::String(text)) if is_confirmed_form(text) => {
+            Ok(Change::EndTime(Some(text.clone())))
+        }
+        ("schedule_end_time", _) => Err(Answer::bad(name, "must look like 2025-05-07 23:59:00")),
+        ("max_daily", Value::Number(number)) => match number.to_string().parse() {
+            Ok(amount) => Ok(Change::MaxDaily(amount)),
+            Err(_) => Err(Answer::bad(name, "must be an amount with six decimals at most")),
+        },
+        ("active", Value::Bool(on)) => Ok(Change::Active(*on)),
+        ("name", Value::String(text)) => Ok(Change::Name(text.clone())),
+        // Stricter than the live API may be, so that a misspelt field is found out.
+        _ => Err(Answer::bad(name, "no such field, or not of this type")),
+    }
+}
+
+/// Only one form of an end time was confirmed live; chrono would take `2025-5-7 3:4:5` for it as well.
+fn is_confirmed_form(text: &str) -> bool {
+    NaiveDateTime::parse_from_str(text, TIME_FORM).is_ok_and(|time| time.format(TIME_FORM).to_string() == text)
+}

@@ -1,0 +1,155 @@
+//! Plays the script, tells what TrafficStars is asked for, and notices when an interference was undone.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use sandbox::{Operation, RequestRecord, Sandbox, Tracker};
+
+use super::guard::Guard;
+use super::script::{self, Act, Beat};
+use super::{DemoError, Voice, say};
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const STATUS_EVERY: Duration = Duration::from_secs(10);
+
+/// What somebody did that the guard should undo.
+struct Open {
+    campaign: i64,
+    undone_by: Operation,
+    since: Instant,
+}
+
+/// What came of it all.
+#[derive(Default)]
+struct Tally {
+    runs: usize,
+    pauses: usize,
+    end_times: usize,
+    answered: usize,
+    undone: usize,
+}
+
+pub(super) struct Player<'a> {
+    sandbox: &'a Sandbox,
+    tracker: Tracker,
+    open: Vec<Open>,
+    tally: Tally,
+    seen: u64,
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(sandbox: &'a Sandbox, tracker: Tracker) -> Self {
+        Self { sandbox, tracker, open: Vec::new(), tally: Tally::default(), seen: 0 }
+    }
+
+    /// Plays for `length`, or until the guard ends.
+    pub(super) async fn play(&mut self, guard: &mut Guard, length: Duration) -> Result<(), DemoError> {
+        let start = Instant::now();
+        let mut beats = script::beats().into_iter().peekable();
+        let mut next_status = STATUS_EVERY;
+        let mut clock = tokio::time::interval(LOOK_EVERY);
+        while start.elapsed() < length {
+            tokio::select! {
+                error = guard.ended() => return Err(error.into()),
+                _ = clock.tick() => {}
+            }
+            while let Some(beat) = beats.next_if(|beat| beat.at <= start.elapsed()) {
+                self.act(&beat)?;
+            }
+            self.tell_requests();
+            if start.elapsed() >= next_status {
+                next_status += STATUS_EVERY;
+                guard.print_status();
+            }
+        }
+        say(Voice::Sandbox, "The time is up: the guard is asked to end.");
+        Ok(())
+    }
+
+    fn act(&mut self, beat: &Beat) -> Result<(), DemoError> {
+        say(Voice::Sandbox, &format!(">>> {}", beat.say));
+        for interference in beat.act.interferences(Utc::now()) {
+            self.sandbox.interfere(beat.campaign, interference)?;
+        }
+        if let Act::AddUrl(clicks) = beat.act {
+            let name = format!("more-{}", beat.at.as_secs());
+            self.tracker.add_url(beat.campaign, &name, clicks)?;
+        }
+        let open = |undone_by| Open { campaign: beat.campaign, undone_by, since: Instant::now() };
+        self.open.extend(beat.undone_by.map(open));
+        Ok(())
+    }
+
+    fn tell_requests(&mut self) {
+        let requests = self.sandbox.requests_after(self.seen);
+        for request in requests.iter().take_while(|request| request.answered_at.is_some()) {
+            self.seen = request.sequence;
+            self.tell(request);
+        }
+    }
+
+    fn tell(&mut self, request: &RequestRecord) {
+        let count = request.changed.len();
+        match request.operation {
+            Operation::Run => self.tally.runs += count,
+            Operation::Pause => self.tally.pauses += count,
+            Operation::Edit => self.tally.end_times += count,
+            Operation::Token
+            | Operation::Campaign
+            | Operation::Campaigns
+            | Operation::ReportByCampaign
+            | Operation::ReportByDay
+            | Operation::Other => self.tally.answered += 1,
+        }
+        if !request.operation.is_change() {
+            return;
+        }
+        for id in &request.campaign_ids {
+            let sentence = self.sentence(request, *id);
+            say(Voice::Sandbox, &sentence);
+            self.notice_undone(request.operation, *id);
+        }
+    }
+
+    fn sentence(&mut self, request: &RequestRecord, id: i64) -> String {
+        let end_time = request.body.as_ref().and_then(|body| body.get("schedule_end_time"));
+        let asked = match (request.operation, end_time) {
+            (Operation::Run, _) => "run".to_owned(),
+            (Operation::Pause, _) => "pause".to_owned(),
+            (_, Some(end_time)) => format!("set the end time {end_time} on"),
+            (_, None) => "change".to_owned(),
+        };
+        let done = if request.changed.contains(&id) { "done" } else { "refused" };
+        let name = self.sandbox.campaign(id).map(|campaign| campaign.name).unwrap_or_default();
+        // The count is for the viewer alone: where the database is busy, it is left out.
+        let remaining = self.tracker.remaining_clicks(id).map(|clicks| format!(", {clicks} clicks remain"));
+        format!("TrafficStars was asked to {asked} {id} ({name}{}): {done}", remaining.unwrap_or_default())
+    }
+
+    fn notice_undone(&mut self, operation: Operation, id: i64) {
+        let undone = |open: &Open| open.campaign == id && open.undone_by == operation;
+        if let Some(position) = self.open.iter().position(undone) {
+            let open = self.open.remove(position);
+            self.tally.undone += 1;
+            let seconds = open.since.elapsed().as_secs_f32();
+            say(Voice::Sandbox, &format!("<<< the guard has answered that, {seconds:.1} s later"));
+        }
+    }
+
+    /// The numbers of the whole demo.
+    pub(super) fn sum_up(&mut self) {
+        self.tell_requests();
+        let Tally { runs, pauses, end_times, answered, undone } = self.tally;
+        let lines = [
+            format!("The guard ran campaigns {runs} times, paused them {pauses} times, set {end_times} end times, and"),
+            format!("answered {undone} of the things that other people did; {} left open.", self.open.len()),
+            format!(
+                "It read {answered} times. TrafficStars said \"too many requests\" {} times.",
+                self.sandbox.too_many_requests()
+            ),
+        ];
+        for line in lines {
+            say(Voice::Sandbox, &line);
+        }
+    }
+}

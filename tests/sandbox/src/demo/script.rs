@@ -1,0 +1,156 @@
+//! The play: who takes part, and what happens when. Times fit a tick of 2 s and a cool-down of 10 s.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveTime, Utc};
+use sandbox::{Amount, CampaignSpec, Interference, Operation, Sandbox, Tracker, TrackerError};
+
+const SHOES: i64 = 1001;
+const TRAVEL: i64 = 1002;
+const GAMES: i64 = 1003;
+const WATCHES: i64 = 1004;
+const BOOKS: i64 = 1005;
+
+/// What a newcomer should know before it begins.
+pub(super) const INTRODUCTION: &str = "\
+The rules are the real ones: run at 15,000 remaining clicks or more, pause at 5,000 or fewer, leave alone from
+$10.00 of today's spend on, keep stopped for a while after each pause. Only the times are short: a tick of 2 s
+instead of a minute, a cool-down of 10 s instead of 2 minutes.
+  1001 shoes    paused,  18,000 clicks remain, many visitors: will run, be clicked down, and be paused
+  1002 travel   paused,  40,000 clicks remain, few visitors: will run; somebody will stop it by hand
+  1003 games    paused,   4,000 clicks remain: is kept stopped; somebody will start it by hand
+  1004 watches  running, 30,000 clicks remain, $9.40 spent and rising: will be left alone from $10.00 on
+  1005 books    unapproved at TrafficStars: blocked, running it cannot help
+The guard is started now. Ctrl-C ends the demo at any time.";
+
+/// Something that happens at a time.
+pub(super) struct Beat {
+    /// When, counted from the start.
+    pub(super) at: Duration,
+    /// To which campaign.
+    pub(super) campaign: i64,
+    /// What.
+    pub(super) act: Act,
+    /// What it means.
+    pub(super) say: &'static str,
+    /// The request by which the guard should undo it.
+    pub(super) undone_by: Option<Operation>,
+}
+
+/// What happens.
+pub(super) enum Act {
+    /// Nothing: something has come about by itself.
+    Look,
+    /// Somebody switches the campaign on at TrafficStars, and takes the end time away that would keep it stopped.
+    Start,
+    /// Somebody switches it off.
+    Stop,
+    /// Somebody lets its schedule end now.
+    EndNow,
+    /// TrafficStars approves it; it is switched off still.
+    Approve,
+    /// Its owner adds a URL with room for so many clicks.
+    AddUrl(i64),
+}
+
+impl Act {
+    /// The changes at TrafficStars that make up this act.
+    pub(super) fn interferences(&self, now: DateTime<Utc>) -> Vec<Interference> {
+        match self {
+            Self::Start => vec![Interference::SetEndTime(None), Interference::Start],
+            Self::Stop => vec![Interference::Stop],
+            Self::EndNow => vec![Interference::SetEndTime(Some(now.format("%Y-%m-%d %H:%M:%S").to_string()))],
+            Self::Approve => {
+                let approved = Interference::SetApproved("approved".to_owned());
+                vec![approved, Interference::SetStatus("paused".to_owned())]
+            }
+            Self::Look | Self::AddUrl(_) => Vec::new(),
+        }
+    }
+}
+
+/// The beats in the order of their times.
+pub(super) fn beats() -> Vec<Beat> {
+    let beat =
+        |second, campaign, act, say, undone_by| Beat { at: Duration::from_secs(second), campaign, act, say, undone_by };
+    let (run, pause) = (Some(Operation::Run), Some(Operation::Pause));
+    vec![
+        beat(
+            14,
+            WATCHES,
+            Act::Look,
+            "By now watches has spent $10.00: high spend, it is left alone from here on.",
+            None,
+        ),
+        beat(20, TRAVEL, Act::Stop, "Somebody pauses travel by hand at TrafficStars. It was promised to run.", run),
+        beat(25, GAMES, Act::AddUrl(5_000), "The owner of games adds a URL: 9,000 clicks, not enough to run.", None),
+        beat(35, GAMES, Act::Start, "Somebody starts games by hand. It was promised to be stopped.", pause),
+        beat(50, SHOES, Act::AddUrl(14_000), "The owner of shoes adds a URL: above 15,000 clicks again.", run),
+        beat(60, WATCHES, Act::Stop, "Somebody pauses watches. From $10.00 on that is nobody's business here.", None),
+        beat(70, TRAVEL, Act::EndNow, "Somebody lets the schedule of travel end now.", run),
+        beat(85, BOOKS, Act::Approve, "TrafficStars approves books: it can run now.", run),
+        beat(100, GAMES, Act::Start, "Somebody starts games by hand once more.", pause),
+        beat(110, SHOES, Act::AddUrl(14_000), "The owner of shoes adds one more URL.", run),
+    ]
+}
+
+/// The demo's campaigns: at TrafficStars, and in the guard's database.
+pub(super) fn set_up(sandbox: &Sandbox, database: &Path) -> Result<Tracker, TrackerError> {
+    let living = |spec: CampaignSpec, name: &str, spend_cents, clicks_per_second| CampaignSpec {
+        name: name.to_owned(),
+        spend_per_second: Amount::cents(spend_cents),
+        clicks_per_second,
+        ..spec
+    };
+    let unapproved = CampaignSpec { active: false, ..CampaignSpec::blocked(BOOKS) };
+    let cast = [
+        (living(CampaignSpec::paused(SHOES).spent(Amount::cents(120)), "shoes", 2, 600), 18_000),
+        (living(CampaignSpec::paused(TRAVEL).spent(Amount::cents(40)), "travel", 1, 20), 40_000),
+        (living(CampaignSpec::paused(GAMES), "games", 1, 50), 4_000),
+        (living(CampaignSpec::running(WATCHES).spent(Amount::cents(940)), "watches", 5, 20), 30_000),
+        (living(unapproved, "books", 1, 20), 30_000),
+    ];
+    let mut tracker = Tracker::open(database)?;
+    for (spec, clicks) in cast {
+        tracker.add_campaign(&spec.name, spec.id, true)?;
+        tracker.add_url(spec.id, &format!("{}-1", spec.name), clicks)?;
+        sandbox.add_campaign(spec);
+    }
+    Ok(tracker)
+}
+
+/// What a viewer has to know who starts the demo around midnight.
+pub(super) fn warning(now: DateTime<Utc>, length: Duration) -> Option<&'static str> {
+    let day_end = NaiveTime::from_hms_opt(23, 59, 0).map(|time| now.date_naive().and_time(time).and_utc())?;
+    (now + length >= day_end).then_some(
+        "It is nearly midnight UTC: from 23:59 to 24:00 the guard activates nothing, so this demo will look different.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOES, beats, set_up, warning};
+    use std::time::Duration;
+
+    #[test]
+    fn the_beats_are_in_order_and_fit_into_two_minutes() {
+        let times: Vec<Duration> = beats().iter().map(|beat| beat.at).collect();
+        assert!(times.is_sorted());
+        assert!(times.last() < Some(&Duration::from_secs(120)));
+    }
+
+    #[test]
+    fn only_near_midnight_there_is_a_warning() {
+        let warned = |now: &str| warning(now.parse().unwrap(), Duration::from_secs(150)).is_some();
+        assert_eq!([warned("2026-11-22T23:56:00Z"), warned("2026-11-22T23:57:00Z")], [false, true]);
+    }
+
+    #[test]
+    fn without_the_guards_tables_nothing_is_set_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = sandbox::Sandbox::start_in_thread(sandbox::Options::default()).unwrap();
+        assert!(set_up(&sandbox, &folder.path().join("none.db")).is_err());
+        assert_eq!(sandbox.campaign(SHOES), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! The log of every request, for tests to hold against the guard's journal.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+/// What a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `POST /v1/auth/token`.
+    Token,
+    /// `GET /v1.1/campaigns/{id}`.
+    Campaign,
+    /// `GET /v1.1/campaigns`.
+    Campaigns,
+    /// `PUT …/campaigns/run`.
+    Run,
+    /// `PUT …/campaigns/pause`.
+    Pause,
+    /// `PATCH /v1.1/campaigns/{id}`.
+    Edit,
+    /// A report by campaign.
+    ReportByCampaign,
+    /// A report by day, at any of its addresses.
+    ReportByDay,
+    /// Anything else, which answers 404.
+    Other,
+}
+
+impl Operation {
+    /// Whether it is one of those that change a campaign.
+    #[must_use]
+    pub fn is_change(self) -> bool {
+        matches!(self, Self::Run | Self::Pause | Self::Edit)
+    }
+}
+
+/// One request as it was received, and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestRecord {
+    /// Counts from 1, in the order of receipt.
+    pub sequence: u64,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+    /// When its answer was ready, or dropped.
+    pub answered_at: Option<DateTime<Utc>>,
+    /// What it is about.
+    pub operation: Operation,
+    /// The HTTP method.
+    pub method: String,
+    /// The path without the query.
+    pub path: String,
+    /// The query's pairs, decoded, in their order.
+    pub query: Vec<(String, String)>,
+    /// The body: JSON, or a form as an object of texts; `None` where it is empty or neither.
+    pub body: Option<Value>,
+    /// The campaigns that it names.
+    pub campaign_ids: Vec<i64>,
+    /// Those of them that it has changed.
+    pub changed: Vec<i64>,
+    /// The answer's status, sent or not; `None` before it is ready and after [`crate::FaultKind::DropRequest`].
+    pub status: Option<u16>,
+    /// The connection was dropped instead of an answer.
+    pub lost: bool,
+}
+
+impl RequestRecord {
+    /// The first value of `name` in the query.
+    #[must_use]
+    pub fn query_value(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of `name` in the query.
+    pub fn query_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The most requests that were received in any span of `window`, whatever their answer.
+#[must_use]
+pub fn busiest_window(requests: &[RequestRecord], window: std::time::Duration) -> usize {
+    let times: Vec<DateTime<Utc>> = requests.iter().map(|request| request.received_at).collect();
+    times
+        .iter()
+        .enumerate()
+        .map(|(first, start)| times.iter().skip(first).take_while(|time| **time < *start + window).count())
+        .max()
+        .unwrap_or(0)
+}

@@ -1,0 +1,94 @@
+//! What is unknown about the live API, or differs from account to account, is an option here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How the sandbox behaves. The default is the live API as far as it is known.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 takes any free one.
+    pub port: u16,
+    /// The API key that `POST /v1/auth/token` accepts.
+    pub api_key: String,
+    /// `expires_in` of a token, after which it is answered with 401.
+    pub token_lifetime: Duration,
+    /// Requests that fit into any [`Options::rate_window`]; further ones get 429.
+    pub requests_per_minute: usize,
+    /// The length of the rate limit's sliding window.
+    pub rate_window: Duration,
+    /// Whether token requests count towards the rate limit.
+    pub rate_counts_tokens: bool,
+    /// What a 429 says about when to come back.
+    pub retry_after: RetryAfter,
+    /// Whether a single campaign is answered as `{"response": {…}}`.
+    pub wrapped_campaign: bool,
+    /// Whether the list of campaigns is a bare array of all of them, without pages.
+    pub bare_list: bool,
+    /// Campaigns on a page when nothing else is asked for.
+    pub page_size: usize,
+    /// The largest page that `per_page`, `page_size` or `limit` can ask for; `None` ignores them.
+    pub max_page_size: Option<usize>,
+    /// Whether `PUT /v2/campaigns/run` and `/pause` exist.
+    pub v2_run_and_pause: bool,
+    /// Whether the older `PUT /v1.1/campaigns/run` and `/pause` exist.
+    pub v1_run_and_pause: bool,
+    /// Whether `GET /v1.1/advertiser/custom/report/by-…` exists.
+    pub custom_reports: bool,
+    /// Whether `GET /v1.1/advertiser/campaign/report/by-day` exists, which answers columns and rows.
+    pub column_report: bool,
+    /// Whether the older `GET /v1/stats/advertiser/day` exists.
+    pub day_stats: bool,
+    /// Whether a report's `amount` is a string.
+    pub amounts_as_text: bool,
+    /// The most rows that one report request is answered with.
+    pub max_report_rows: usize,
+    /// Whether a campaign whose end time passes becomes `active: false`, `paused`; otherwise it still says that it is
+    /// active, and does not run.
+    pub end_time_flips: bool,
+    /// How many seconds of spending and clicking pass in one second.
+    pub speed: u32,
+    /// How many requests the log keeps at most; when it is full, the older half goes.
+    pub keep_requests: usize,
+    /// The guard's SQLite database, in which the visitors' clicks are counted; nobody clicks without.
+    pub database: Option<PathBuf>,
+}
+
+/// The `Retry-After` of a 429.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// No such header.
+    Missing,
+    /// Whole seconds.
+    Seconds,
+    /// An HTTP date.
+    HttpDate,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            api_key: "sandbox-api-key".to_owned(),
+            token_lifetime: Duration::from_secs(36_000),
+            requests_per_minute: 100,
+            rate_window: Duration::from_secs(60),
+            rate_counts_tokens: true,
+            retry_after: RetryAfter::Seconds,
+            wrapped_campaign: false,
+            bare_list: false,
+            page_size: 10,
+            max_page_size: None,
+            v2_run_and_pause: true,
+            v1_run_and_pause: true,
+            custom_reports: true,
+            column_report: false,
+            day_stats: false,
+            amounts_as_text: false,
+            max_report_rows: 1000,
+            end_time_flips: false,
+            speed: 1,
+            keep_requests: 1_000_000,
+            database: None,
+        }
+    }
+}

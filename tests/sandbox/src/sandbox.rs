@@ -1,0 +1,261 @@
+//! The handle by which tests and the demo hold a running sandbox.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::amount::Amount;
+use crate::campaign::{CampaignSpec, CampaignView};
+use crate::faults::{Fault, FaultId};
+use crate::life;
+use crate::log::RequestRecord;
+use crate::options::Options;
+use crate::server::{self, Shared};
+use crate::world::{Interference, NoSuchCampaign, World};
+
+/// How often a condition is looked at even though nothing happened: time alone can fulfil it.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A running sandbox. Its methods neither need a runtime nor disturb one for long; dropping it stops it.
+#[derive(Debug)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    stop_serving: Option<oneshot::Sender<()>>,
+    stop_living: Option<mpsc::Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Why the sandbox did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The port is taken, or not ours to take.
+    #[error("cannot listen on 127.0.0.1:{port}: choose another port, or 0 for any")]
+    Listen {
+        /// The port asked for.
+        port: u16,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No thread or runtime to serve on.
+    #[error("cannot start the sandbox's threads")]
+    Thread(#[source] io::Error),
+}
+
+/// A condition did not come about in time.
+#[derive(Debug, Error)]
+#[error("waited {waited:?} in vain for: {what}\nthe last requests:\n{last_requests}")]
+pub struct WaitedInVain {
+    /// What was waited for.
+    what: String,
+    /// For how long.
+    waited: Duration,
+    /// The end of the log, one request a line.
+    last_requests: String,
+}
+
+impl Sandbox {
+    /// Starts it on threads of its own: the same as [`Sandbox::start_in_thread`], for asynchronous callers.
+    ///
+    /// # Errors
+    /// The port cannot be had, or no thread.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        Self::start_in_thread(options)
+    }
+
+    /// Starts it on threads of its own, so that a test that blocks does not hold it up.
+    ///
+    /// # Errors
+    /// The port cannot be had, or no thread.
+    pub fn start_in_thread(options: Options) -> Result<Self, StartError> {
+        let port = options.port;
+        let listen = |source| StartError::Listen { port, source };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(StartError::Thread)?;
+        let std_listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(listen)?;
+        std_listener.set_nonblocking(true).map_err(listen)?;
+        let address = std_listener.local_addr().map_err(listen)?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(std_listener).map_err(listen)?
+        };
+
+        let shared = Arc::new(Shared::new(World::new(options, Utc::now())));
+        let (stop_serving, serving_stopped) = oneshot::channel();
+        let (stop_living, living_stopped) = mpsc::channel();
+        let serve = {
+            let shared = Arc::clone(&shared);
+            move || {
+                if let Err(error) = runtime.block_on(server::serve(listener, shared, serving_stopped)) {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the sandbox stopped serving");
+                }
+                runtime.shutdown_background();
+            }
+        };
+        let live = {
+            let shared = Arc::clone(&shared);
+            move || life::live(&shared, &living_stopped)
+        };
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let threads = vec![
+            thread("sandbox").spawn(serve).map_err(StartError::Thread)?,
+            thread("visitors").spawn(live).map_err(StartError::Thread)?,
+        ];
+        Ok(Self { shared, address, stop_serving: Some(stop_serving), stop_living: Some(stop_living), threads })
+    }
+
+    /// `http://127.0.0.1:port`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Adds a campaign, or replaces the one of the same id.
+    pub fn add_campaign(&self, spec: CampaignSpec) {
+        self.shared.change(|world| world.add(spec));
+    }
+
+    /// Removes a campaign: from now on it answers 404. False where there was none.
+    pub fn remove_campaign(&self, id: i64) -> bool {
+        self.shared.change(|world| world.campaigns.remove(&id).is_some())
+    }
+
+    /// A campaign's present state.
+    #[must_use]
+    pub fn campaign(&self, id: i64) -> Option<CampaignView> {
+        self.shared.lock().campaign(id)
+    }
+
+    /// Whether a campaign runs; false where there is none.
+    #[must_use]
+    pub fn is_running(&self, id: i64) -> bool {
+        self.shared.lock().is_running(id)
+    }
+
+    /// Does something to a campaign that the guard did not ask for.
+    ///
+    /// # Errors
+    /// There is no such campaign.
+    pub fn interfere(&self, id: i64, what: Interference) -> Result<(), NoSuchCampaign> {
+        self.shared.change(|world| world.interfere(id, what))
+    }
+
+    /// Sets today's spend.
+    ///
+    /// # Errors
+    /// There is no such campaign.
+    pub fn set_spend(&self, id: i64, spend: Amount) -> Result<(), NoSuchCampaign> {
+        self.shared.change(|world| world.set_spend(id, Some(spend)))
+    }
+
+    /// Takes today's spend off the record: no field in the campaign, no row in a report.
+    ///
+    /// # Errors
+    /// There is no such campaign.
+    pub fn clear_spend(&self, id: i64) -> Result<(), NoSuchCampaign> {
+        self.shared.change(|world| world.set_spend(id, None))
+    }
+
+    /// Makes every token issued so far worthless.
+    pub fn revoke_tokens(&self) {
+        self.shared.change(World::revoke_tokens);
+    }
+
+    /// Changes the options while it runs; the port stays.
+    pub fn change_options(&self, change: impl FnOnce(&mut Options)) {
+        self.shared.change(|world| change(&mut world.options));
+    }
+
+    /// Lets something go wrong from now on.
+    pub fn inject(&self, fault: Fault) -> FaultId {
+        self.shared.change(|world| world.faults.inject(fault))
+    }
+
+    /// Ends a fault.
+    pub fn remove_fault(&self, id: FaultId) {
+        self.shared.change(|world| world.faults.remove(id));
+    }
+
+    /// Ends every fault.
+    pub fn clear_faults(&self) {
+        self.shared.change(|world| world.faults.clear());
+    }
+
+    /// Every request received so far, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.shared.lock().requests().to_vec()
+    }
+
+    /// The requests after that of number `sequence`.
+    #[must_use]
+    pub fn requests_after(&self, sequence: u64) -> Vec<RequestRecord> {
+        let world = self.shared.lock();
+        world.requests().iter().filter(|request| request.sequence > sequence).cloned().collect()
+    }
+
+    /// How many requests were answered with 429.
+    #[must_use]
+    pub fn too_many_requests(&self) -> usize {
+        self.shared.lock().too_many_requests()
+    }
+
+    /// Returns as soon as `condition` holds, however long ago it began to. The condition must not call the sandbox: it
+    /// is given its state.
+    ///
+    /// # Errors
+    /// It did not hold within `timeout`; the error names `what` was waited for, and the last requests.
+    pub fn wait_for(
+        &self,
+        timeout: Duration,
+        what: &str,
+        mut condition: impl FnMut(&World) -> bool,
+    ) -> Result<(), WaitedInVain> {
+        let start = Instant::now();
+        let mut world = self.shared.lock();
+        loop {
+            if condition(&world) {
+                return Ok(());
+            }
+            let Some(left) = timeout.checked_sub(start.elapsed()) else {
+                let last_requests = last_requests(&world);
+                return Err(WaitedInVain { what: what.to_owned(), waited: timeout, last_requests });
+            };
+            let waited = self.shared.changed.wait_timeout(world, left.min(LOOK_EVERY));
+            (world, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            world.settle(Utc::now());
+        }
+    }
+}
+
+fn last_requests(world: &World) -> String {
+    let lines = world.requests().iter().rev().take(20).rev().map(|request| {
+        let status = request.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("  {} {} {} {body} -> {status}", request.sequence, request.method, request.path)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        drop(self.stop_serving.take());
+        drop(self.stop_living.take());
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the sandbox has panicked");
+            }
+        }
+    }
+}

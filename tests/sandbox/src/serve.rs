@@ -1,0 +1,82 @@
+//! `sandbox serve`: the API by itself.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sandbox::{Amount, CampaignSpec, Options, RequestRecord, Sandbox};
+
+const FIRST_ID: i64 = 1001;
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const KEEP_REQUESTS: usize = 10_000;
+
+/// What the API is like.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The port on 127.0.0.1; 0 takes any free one.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// The API key that is accepted.
+    #[arg(long, default_value = "sandbox-api-key")]
+    api_key: String,
+    /// The rate limit.
+    #[arg(long, default_value_t = 100)]
+    requests_per_minute: usize,
+    /// How many campaigns there are, of ids from 1001 on; every other one runs.
+    #[arg(long, default_value_t = 4)]
+    campaigns: u16,
+    /// The Traffic Generator's SQLite database: the visitors of running campaigns click there.
+    #[arg(long)]
+    database: Option<PathBuf>,
+    /// How many seconds of spending and clicking pass in one second.
+    #[arg(long, default_value_t = 1)]
+    speed: u32,
+}
+
+pub(crate) async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let api_key = arguments.api_key.clone();
+    let sandbox = Sandbox::start_in_thread(Options {
+        port: arguments.port,
+        api_key: arguments.api_key,
+        requests_per_minute: arguments.requests_per_minute,
+        database: arguments.database,
+        speed: arguments.speed,
+        keep_requests: KEEP_REQUESTS,
+        ..Options::default()
+    })?;
+    for id in (FIRST_ID..).take(arguments.campaigns.into()) {
+        let spec = if id % 2 == 0 { CampaignSpec::running(id) } else { CampaignSpec::paused(id) };
+        sandbox.add_campaign(CampaignSpec { spend_per_second: Amount::cents(1), clicks_per_second: 50, ..spec });
+    }
+    let (count, url) = (arguments.campaigns, sandbox.base_url());
+    println!("A TrafficStars API listens on {url}, with {count} campaigns from id {FIRST_ID} on. To guard them, set");
+    println!("  in config.toml, section [trafficstar]: base_url = \"{url}\"");
+    println!("  in the environment:                    TRAFFICSTAR_API_KEY={api_key}");
+    println!("and add rows of those trafficstar_ids to the table campaigns. Ctrl-C ends it. Requests as they come:");
+
+    let mut seen = 0;
+    let mut clock = tokio::time::interval(LOOK_EVERY);
+    let interrupted = crate::interrupted();
+    tokio::pin!(interrupted);
+    loop {
+        tokio::select! {
+            result = &mut interrupted => return Ok(result?),
+            _ = clock.tick() => {}
+        }
+        let requests = sandbox.requests_after(seen);
+        for request in requests.iter().take_while(|request| request.answered_at.is_some()) {
+            println!("{}", line(request));
+            seen = request.sequence;
+        }
+    }
+}
+
+fn line(request: &RequestRecord) -> String {
+    let time = request.received_at.format("%H:%M:%S%.3f");
+    let status = request.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+    let query: Vec<String> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    // A token request's body is the API key.
+    let body = request.body.as_ref().filter(|_| request.operation.is_change());
+    let body = body.map(ToString::to_string).unwrap_or_default();
+    format!("{time} {status} {} {} {} {body}", request.method, request.path, query.join("&"))
+}

@@ -1,0 +1,236 @@
+//! Carries bytes between the network and the API, and spoils what the faults want spoilt.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::response::Response;
+use chrono::Utc;
+use futures_util::stream;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::api::{self, Answer, Incoming};
+use crate::connection::{CuttableListener, Scissors};
+use crate::faults::{FaultKind, Met};
+use crate::world::World;
+
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// The state, and a bell that rings with each change of it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    world: Mutex<World>,
+    pub(crate) changed: Condvar,
+}
+
+impl Shared {
+    pub(crate) fn new(world: World) -> Self {
+        Self { world: Mutex::new(world), changed: Condvar::new() }
+    }
+
+    /// The state as of now.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.settle(Utc::now());
+        world
+    }
+
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        result
+    }
+}
+
+/// Serves until `stop` fires or its other end is dropped.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: oneshot::Receiver<()>) -> io::Result<()> {
+    let router = Router::new().fallback(carry).with_state(shared);
+    let service = router.into_make_service_with_connect_info::<Scissors>();
+    tokio::select! {
+        result = async { axum::serve(CuttableListener(listener), service).await } => result,
+        _ = stop => Ok(()),
+    }
+}
+
+async fn carry(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let incoming = Incoming {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        content_type: header(CONTENT_TYPE),
+        authorization: header(AUTHORIZATION),
+        body: axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default().to_vec(),
+    };
+    // A task of its own: what was received takes effect even when the caller hangs up.
+    tokio::spawn(handle(shared, scissors, incoming)).await.unwrap_or_else(|_| text_response(500, String::new()))
+}
+
+async fn handle(shared: Arc<Shared>, scissors: Scissors, incoming: Incoming) -> Response {
+    let (sequence, met) = shared.change(|world| {
+        let record = incoming.record(world.now(), world);
+        world.receive(record)
+    });
+    let faults = match met {
+        Ok(faults) => faults,
+        Err(room_at) => {
+            return shared.change(|world| {
+                finish(world, sequence, Some(429));
+                spoilt_response(&api::too_many_requests(world, room_at), &[])
+            });
+        }
+    };
+    let has = |kind: &FaultKind| faults.iter().any(|met| met.kind == *kind);
+    if has(&FaultKind::DropRequest) {
+        shared.change(|world| finish(world, sequence, None));
+        scissors.cut();
+        return text_response(500, String::new());
+    }
+    tokio::time::sleep(total(&faults, FaultKind::delay_before_effect)).await;
+    let instead = faults.iter().find_map(|met| instead(&met.kind));
+    let answer = shared.change(|world| {
+        let request = world.request(sequence).cloned();
+        let answer = match (&instead, request) {
+            (None, Some(request)) => api::answer(world, &incoming, &request, &faults),
+            (Some(_), _) | (_, None) => Answer::ok(serde_json::Value::Null),
+        };
+        world.note(sequence, |request| request.changed.clone_from(&answer.changed));
+        answer
+    });
+    tokio::time::sleep(total(&faults, FaultKind::delay_before_answer)).await;
+    let lost = has(&FaultKind::LoseAnswer);
+    let response = instead.unwrap_or_else(|| spoilt_response(&answer, &faults));
+    shared.change(|world| {
+        finish(world, sequence, Some(response.status().as_u16()));
+        world.note(sequence, |request| request.lost = lost);
+    });
+    if lost {
+        scissors.cut();
+    }
+    response
+}
+
+fn finish(world: &mut World, sequence: u64, status: Option<u16>) {
+    let now = world.now();
+    world.note(sequence, |request| {
+        request.answered_at = Some(now);
+        request.status = status;
+        request.lost = status.is_none();
+    });
+}
+
+fn total(faults: &[Met], delay: impl Fn(&FaultKind) -> Option<Duration>) -> Duration {
+    faults.iter().filter_map(|met| delay(&met.kind)).sum()
+}
+
+impl FaultKind {
+    fn delay_before_effect(&self) -> Option<Duration> {
+        if let Self::DelayBeforeEffect(delay) = self { Some(*delay) } else { None }
+    }
+
+    fn delay_before_answer(&self) -> Option<Duration> {
+        if let Self::DelayBeforeAnswer(delay) = self { Some(*delay) } else { None }
+    }
+}
+
+/// The answer of a fault that keeps the request from having an effect.
+fn instead(kind: &FaultKind) -> Option<Response> {
+    if let FaultKind::Status { code, body } = kind {
+        return Some(text_response(*code, body.clone()));
+    }
+    if let FaultKind::Redirect(to) = kind {
+        let mut response = text_response(302, String::new());
+        response.headers_mut().insert(LOCATION, to.parse().ok()?);
+        return Some(response);
+    }
+    None
+}
+
+fn spoilt_response(answer: &Answer, faults: &[Met]) -> Response {
+    let mut text = answer.body.to_string();
+    let mut trickle = None;
+    let mut truncate = false;
+    for met in faults {
+        match &met.kind {
+            FaultKind::GarbageBody => text = "<html><body>Bad gateway</body></html>".to_owned(),
+            FaultKind::HugeBody(bytes) => text.insert_str(0, &" ".repeat(*bytes)),
+            FaultKind::SlowBody(interval) => trickle = Some(*interval),
+            FaultKind::TruncatedBody => truncate = true,
+            FaultKind::Status { .. }
+            | FaultKind::Redirect(_)
+            | FaultKind::DelayBeforeEffect(_)
+            | FaultKind::DelayBeforeAnswer(_)
+            | FaultKind::LoseAnswer
+            | FaultKind::DropRequest
+            | FaultKind::FailedInside200
+            | FaultKind::InNeitherList { .. }
+            | FaultKind::EffectLate(_) => {}
+        }
+    }
+    let mut response = match (truncate, trickle) {
+        (true, _) => half_response(text),
+        (false, Some(interval)) => slow_response(text, interval),
+        (false, None) => text_response(200, text),
+    };
+    *response.status_mut() = status(answer.status);
+    for (name, value) in &answer.headers {
+        if let Ok(value) = value.parse() {
+            response.headers_mut().insert(*name, value);
+        }
+    }
+    response
+}
+
+fn status(code: u16) -> axum::http::StatusCode {
+    axum::http::StatusCode::from_u16(code).unwrap_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn text_response(code: u16, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status(code);
+    response.headers_mut().insert(CONTENT_TYPE, axum::http::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Announces the whole body, sends half of it, and breaks off.
+fn half_response(text: String) -> Response {
+    let whole = text.len();
+    let half = Bytes::from(text).slice(..whole / 2);
+    let parts = stream::unfold(Some(half), |half| async move {
+        if let Some(half) = half {
+            return Some((Ok(half), None));
+        }
+        // The server has to send the first half before it learns that there is no second.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None))
+    });
+    let mut response = Response::new(Body::from_stream(parts));
+    response.headers_mut().insert(CONTENT_LENGTH, whole.into());
+    response
+}
+
+fn slow_response(text: String, interval: Duration) -> Response {
+    let whole = text.len();
+    let bytes = stream::unfold(Bytes::from(text), move |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(interval).await;
+        let first = rest.split_to(1);
+        Some((Ok::<_, Infallible>(first), rest))
+    });
+    let mut response = Response::new(Body::from_stream(bytes));
+    response.headers_mut().insert(CONTENT_LENGTH, whole.into());
+    response
+}

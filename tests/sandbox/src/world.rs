@@ -1,0 +1,210 @@
+//! All of the sandbox's state: the campaigns, the tokens, the rate limit, the faults and the log.
+//!
+//! Deliberately absent: sockets, threads, and a clock.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use crate::amount::Amount;
+use crate::campaign::{Campaign, CampaignSpec, CampaignView};
+use crate::faults::{Faults, Met};
+use crate::limit::RateLimit;
+use crate::log::{Operation, RequestRecord};
+use crate::options::Options;
+
+/// There is no campaign of that id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the sandbox has no campaign {0}")]
+pub struct NoSuchCampaign(pub i64);
+
+/// Something that somebody other than the guard does to a campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interference {
+    /// Switches it on. An end time stays, and keeps it stopped where it has passed: set that to `None` first.
+    Start,
+    /// Switches it off.
+    Stop,
+    /// Sets or clears its end time.
+    SetEndTime(Option<String>),
+    /// Changes the status word alone.
+    SetStatus(String),
+    /// Changes the moderation word.
+    SetApproved(String),
+    /// Takes its funds, or gives them back.
+    SetNoFunds(bool),
+    /// Archives it, or brings it back.
+    SetArchived(bool),
+    /// Changes the offset by which its schedule is read.
+    SetScheduleTimezone(i64),
+    /// From now on `field` is answered as `value`, whatever else holds; `None` leaves it out.
+    SetField {
+        /// The field's name.
+        field: String,
+        /// Its value.
+        value: Option<serde_json::Value>,
+    },
+}
+
+/// The sandbox's state, as conditions of [`crate::Sandbox::wait_for`] see it.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) options: Options,
+    pub(crate) campaigns: BTreeMap<i64, Campaign>,
+    pub(crate) faults: Faults,
+    pub(crate) log: Vec<RequestRecord>,
+    tokens: HashMap<String, DateTime<Utc>>,
+    random: RandomState,
+    tokens_issued: u64,
+    limit: RateLimit,
+    too_many: usize,
+    received: u64,
+    now: DateTime<Utc>,
+}
+
+impl World {
+    pub(crate) fn new(options: Options, now: DateTime<Utc>) -> Self {
+        Self {
+            options,
+            campaigns: BTreeMap::new(),
+            faults: Faults::default(),
+            log: Vec::new(),
+            tokens: HashMap::new(),
+            random: RandomState::new(),
+            tokens_issued: 0,
+            limit: RateLimit::default(),
+            too_many: 0,
+            received: 0,
+            now,
+        }
+    }
+
+    /// Every request received so far, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> &[RequestRecord] {
+        &self.log
+    }
+
+    /// How many requests were about `operation`.
+    #[must_use]
+    pub fn count(&self, operation: Operation) -> usize {
+        self.log.iter().filter(|request| request.operation == operation).count()
+    }
+
+    /// A campaign's present state.
+    #[must_use]
+    pub fn campaign(&self, id: i64) -> Option<CampaignView> {
+        self.campaigns.get(&id).map(|campaign| campaign.view(self.now))
+    }
+
+    /// Whether a campaign runs; false where there is none.
+    #[must_use]
+    pub fn is_running(&self, id: i64) -> bool {
+        self.campaigns.get(&id).is_some_and(|campaign| campaign.is_running(self.now))
+    }
+
+    /// How many requests were answered with 429.
+    #[must_use]
+    pub fn too_many_requests(&self) -> usize {
+        self.too_many
+    }
+
+    /// Brings every campaign up to `now`.
+    pub(crate) fn settle(&mut self, now: DateTime<Utc>) {
+        self.now = now;
+        for campaign in self.campaigns.values_mut() {
+            campaign.settle(now, &self.options);
+        }
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    pub(crate) fn add(&mut self, spec: CampaignSpec) {
+        self.campaigns.insert(spec.id, Campaign::new(spec, self.now));
+    }
+
+    pub(crate) fn set_spend(&mut self, id: i64, spend: Option<Amount>) -> Result<(), NoSuchCampaign> {
+        let day = self.now.date_naive();
+        self.find(id)?.set_spend(spend, day);
+        Ok(())
+    }
+
+    pub(crate) fn interfere(&mut self, id: i64, what: Interference) -> Result<(), NoSuchCampaign> {
+        let now = self.now;
+        let campaign = self.find(id)?;
+        campaign.touch(now);
+        match what {
+            Interference::Start => campaign.switch(true, now),
+            Interference::Stop => campaign.switch(false, now),
+            Interference::SetEndTime(end) => campaign.spec.schedule_end_time = end,
+            Interference::SetStatus(word) => campaign.spec.status = word,
+            Interference::SetApproved(word) => campaign.spec.approved = word,
+            Interference::SetNoFunds(no_funds) => campaign.spec.no_funds = no_funds,
+            Interference::SetArchived(archived) => campaign.spec.archived = archived,
+            Interference::SetScheduleTimezone(hours) => campaign.spec.schedule_timezone = hours,
+            Interference::SetField { field, value } => campaign.spec.overrides.push((field, value)),
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, id: i64) -> Result<&mut Campaign, NoSuchCampaign> {
+        self.campaigns.get_mut(&id).ok_or(NoSuchCampaign(id))
+    }
+
+    /// Writes a request into the log. Says which faults it meets, or, where the rate limit does not let it in, when
+    /// there is room again.
+    pub(crate) fn receive(&mut self, mut request: RequestRecord) -> (u64, Result<Vec<Met>, DateTime<Utc>>) {
+        self.received += 1;
+        let sequence = self.received;
+        request.sequence = sequence;
+        let met = self.admit(request.operation).map(|()| self.faults.meet(&request));
+        if self.log.len() >= self.options.keep_requests {
+            self.log.drain(..self.log.len() / 2);
+        }
+        self.log.push(request);
+        (sequence, met)
+    }
+
+    /// The log's entry of a request.
+    pub(crate) fn request(&mut self, sequence: u64) -> Option<&mut RequestRecord> {
+        self.log.iter_mut().rev().find(|request| request.sequence == sequence)
+    }
+
+    /// Changes the log's entry of a request.
+    pub(crate) fn note(&mut self, sequence: u64, change: impl FnOnce(&mut RequestRecord)) {
+        if let Some(request) = self.request(sequence) {
+            change(request);
+        }
+    }
+
+    fn admit(&mut self, operation: Operation) -> Result<(), DateTime<Utc>> {
+        if operation == Operation::Token && !self.options.rate_counts_tokens {
+            return Ok(());
+        }
+        let admitted = self.limit.admit(self.now, self.options.requests_per_minute, self.options.rate_window);
+        if admitted.is_err() {
+            self.too_many += 1;
+        }
+        admitted
+    }
+
+    /// A new access token. Earlier ones stay good.
+    pub(crate) fn issue_token(&mut self) -> String {
+        self.tokens_issued += 1;
+        let token = format!("eyJhbGciOiJub25lIn0.sandbox-{:016x}", self.random.hash_one(self.tokens_issued));
+        self.tokens.insert(token.clone(), self.now + self.options.token_lifetime);
+        token
+    }
+
+    pub(crate) fn is_good_token(&self, token: &str) -> bool {
+        self.tokens.get(token).is_some_and(|expires| *expires > self.now)
+    }
+
+    pub(crate) fn revoke_tokens(&mut self) {
+        self.tokens.clear();
+    }
+}

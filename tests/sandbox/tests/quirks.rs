@@ -1,0 +1,293 @@
+//! The API's shapes and quirks, each through real HTTP.
+
+// Helpers are not recognised as tests by these lints.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::{Client, Method, Response, StatusCode};
+use sandbox::{
+    Amount, CampaignSpec, Fault, FaultKind, Interference, Operation, Options, RetryAfter, Sandbox, SpendForm,
+    busiest_window,
+};
+use serde_json::{Value, json};
+
+/// A client with a token, and the sandbox that it talks to.
+struct Caller {
+    sandbox: Sandbox,
+    client: Client,
+    token: String,
+}
+
+fn client() -> Client {
+    static PROVIDER: OnceLock<()> = OnceLock::new();
+    PROVIDER.get_or_init(|| {
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+impl Caller {
+    async fn new(options: Options) -> Self {
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let mut caller = Self { sandbox, client: client(), token: String::new() };
+        let answer: Value = caller.fetch_token("sandbox-api-key").await.json().await.unwrap();
+        caller.token = answer["access_token"].as_str().unwrap().to_owned();
+        caller
+    }
+
+    async fn fetch_token(&self, key: &str) -> Response {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", key)];
+        self.client.post(self.url("/v1/auth/token")).form(&form).send().await.unwrap()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.sandbox.base_url())
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, self.url(path)).bearer_auth(&self.token)
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        let response = self.request(Method::GET, path).send().await.unwrap();
+        (response.status(), response.json().await.unwrap())
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let response = self.request(method, path).json(&body).send().await.unwrap();
+        (response.status(), response.json().await.unwrap())
+    }
+
+    async fn run(&self, ids: &[i64]) -> Value {
+        self.send(Method::PUT, "/v2/campaigns/run", json!({"campaign_ids": ids})).await.1
+    }
+}
+
+fn today() -> String {
+    chrono::Utc::now().format("%Y-%m-%d").to_string()
+}
+
+fn report(kind: &str) -> String {
+    let today = today();
+    format!("/v1.1/advertiser/custom/report/by-{kind}?date_from={today}&date_to={today}")
+}
+
+#[tokio::test]
+async fn a_token_is_needed_and_can_be_revoked() {
+    let caller = Caller::new(Options::default()).await;
+    let refused = caller.fetch_token("another-key").await;
+    assert_eq!(refused.status(), 400);
+    assert_eq!(refused.json::<Value>().await.unwrap(), json!({"error": "invalid_grant"}));
+    let bare = caller.client.get(caller.url("/v1.1/campaigns")).send().await.unwrap();
+    assert_eq!(bare.status(), 401);
+    assert_eq!(caller.get("/v1.1/campaigns").await.0, 200);
+    caller.sandbox.revoke_tokens();
+    assert_eq!(caller.get("/v1.1/campaigns").await.0, 401);
+}
+
+#[tokio::test]
+async fn a_campaign_is_bare_or_wrapped_and_a_missing_one_is_404() {
+    let caller = Caller::new(Options::default()).await;
+    caller.sandbox.add_campaign(CampaignSpec::running(7).spent(Amount::cents(32_49)));
+    let (_, bare) = caller.get("/v1.1/campaigns/7").await;
+    assert_eq!((&bare["id"], &bare["spent_today"], &bare["status"]), (&json!(7), &json!(32.49), &json!("enabled")));
+    caller.sandbox.change_options(|options| options.wrapped_campaign = true);
+    assert_eq!(caller.get("/v1.1/campaigns/7").await.1["response"]["id"], 7);
+    for path in ["/v1.1/campaigns/8", "/v1.1/campaigns/7/stats", "/v1.1/campaigns/7/spent"] {
+        assert_eq!(caller.get(path).await, (StatusCode::NOT_FOUND, json!({"detail": "Not Found"})), "{path}");
+    }
+    let with_content_type = caller.request(Method::GET, "/v1.1/campaigns/7").header("content-type", "application/json");
+    assert_eq!(with_content_type.send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn spend_is_shown_in_every_form_and_missing_where_there_is_none() {
+    let caller = Caller::new(Options::default()).await;
+    let amount = Amount::micros(9_999_999);
+    let forms = [
+        (SpendForm::Cents, json!(9.99)),
+        (SpendForm::Exact, json!(9.999999)),
+        (SpendForm::Text, json!("9.999999")),
+        (SpendForm::DollarText, json!("$9.999999")),
+    ];
+    for (spend_form, shown) in forms {
+        caller.sandbox.add_campaign(CampaignSpec {
+            spend_form,
+            spend_key: "spent",
+            ..CampaignSpec::running(7).spent(amount)
+        });
+        assert_eq!(caller.get("/v1.1/campaigns/7").await.1["spent"], shown);
+    }
+    caller.sandbox.clear_spend(7).unwrap();
+    assert_eq!(caller.get("/v1.1/campaigns/7").await.1.get("spent"), None);
+    assert_eq!(caller.get(&report("campaign")).await.1, json!([]));
+}
+
+#[tokio::test]
+async fn the_list_has_pages_of_ten_a_filter_and_no_archived_campaigns() {
+    let caller = Caller::new(Options::default()).await;
+    for id in 1..=26 {
+        caller.sandbox.add_campaign(CampaignSpec::running(id));
+    }
+    caller.sandbox.add_campaign(CampaignSpec { archived: true, ..CampaignSpec::running(27) });
+    caller.sandbox.interfere(5, Interference::Stop).unwrap();
+    let (_, last) = caller.get("/v1.1/campaigns?page=3&per_page=100").await;
+    let shape = ["page", "count", "page_count", "page_size"].map(|name| last[name].as_u64().unwrap());
+    assert_eq!((shape, last["response"].as_array().unwrap().len()), ([3, 26, 3, 10], 6));
+    assert_eq!(caller.get("/v1.1/campaigns?status[]=paused").await.1["response"][0]["id"], 5);
+    caller.sandbox.change_options(|options| options.max_page_size = Some(20));
+    assert_eq!(caller.get("/v1.1/campaigns?per_page=100").await.1["page_size"], 20);
+    caller.sandbox.change_options(|options| options.bare_list = true);
+    assert_eq!(caller.get("/v1.1/campaigns").await.1.as_array().unwrap().len(), 26);
+}
+
+#[tokio::test]
+async fn run_and_pause_hold_failures_inside_a_200() {
+    let caller = Caller::new(Options::default()).await;
+    caller.sandbox.add_campaign(CampaignSpec::paused(1));
+    caller.sandbox.add_campaign(CampaignSpec::blocked(2));
+    assert_eq!(caller.run(&[1, 2, 3]).await, json!({"success": [1], "failed": [2, 3], "total": 3}));
+    assert!(caller.sandbox.is_running(1) && !caller.sandbox.is_running(2));
+    let body = json!({"campaign_ids": [1, 2]});
+    let (_, paused) = caller.send(Method::PUT, "/v1.1/campaigns/pause", body.clone()).await;
+    assert_eq!(paused["success"], json!([1, 2]));
+    assert!(!caller.sandbox.is_running(1));
+    let log = caller.sandbox.requests();
+    let last = log.last().unwrap();
+    assert_eq!((last.operation, &last.body, &last.changed), (Operation::Pause, &Some(body), &vec![1, 2]));
+    caller.sandbox.change_options(|options| options.v2_run_and_pause = false);
+    assert_eq!(caller.send(Method::PUT, "/v2/campaigns/run", json!({"campaign_ids": [1]})).await.0, 404);
+}
+
+#[tokio::test]
+async fn an_edit_takes_one_form_of_time_and_answers_the_whole_campaign() {
+    let caller = Caller::new(Options::default()).await;
+    caller.sandbox.add_campaign(CampaignSpec::running(1));
+    let refused = [
+        json!({"schedule_end_time": "2025-05-07T23:59:00Z"}),
+        json!({"schedule_end_time": "07-05-2025 23:59"}),
+        json!({"schedule_end_tim": "2025-05-07 23:59:00"}),
+    ];
+    for body in refused {
+        assert_eq!(caller.send(Method::PATCH, "/v1.1/campaigns/1", body.clone()).await.0, 400, "{body}");
+    }
+    assert!(caller.sandbox.is_running(1));
+    let body = json!({"schedule_end_time": "2025-05-07 23:59:00", "max_daily": 113.098});
+    let (_, campaign) = caller.send(Method::PATCH, "/v1.1/campaigns/1", body).await;
+    assert_eq!(campaign["schedule_end_time"], "2025-05-07 23:59:00");
+    assert_eq!((&campaign["max_daily"], &campaign["active"]), (&json!(113.098), &json!(true)));
+    assert!(!caller.sandbox.is_running(1), "its end time has passed, though it still says active");
+    caller.sandbox.change_options(|options| options.end_time_flips = true);
+    assert_eq!(caller.get("/v1.1/campaigns/1").await.1["active"], json!(false));
+}
+
+#[tokio::test]
+async fn reports_come_in_every_shape() {
+    let other_shapes = Options { column_report: true, day_stats: true, ..Options::default() };
+    let caller = Caller::new(other_shapes).await;
+    for id in 1..=3 {
+        caller.sandbox.add_campaign(CampaignSpec::running(id).spent(Amount::cents(id * 100)));
+    }
+    let (_, rows) = caller.get(&format!("{}&campaign_id=1&campaign_id=3", report("campaign"))).await;
+    assert_eq!((rows[0]["amount"].clone(), rows[1]["campaign_id"].clone()), (json!(1.0), json!(3)));
+    let (_, page) = caller.get(&format!("{}&offset=1&limit=1", report("campaign"))).await;
+    assert_eq!((page.as_array().unwrap().len(), &page[0]["campaign_id"]), (1, &json!(2)));
+    caller.sandbox.change_options(|options| options.amounts_as_text = true);
+    assert_eq!(caller.get(&report("day")).await.1[0]["amount"], json!("6.00"));
+    let today = today();
+    let (_, columns) =
+        caller.get(&format!("/v1.1/advertiser/campaign/report/by-day?date_from={today}&date_to={today}")).await;
+    assert_eq!(columns["data"]["rows"][0], json!([today, "6.00"]));
+    let (_, days) =
+        caller.get(&format!("/v1/stats/advertiser/day?campaign_id=2&date_from={today}&date_until={today}")).await;
+    assert_eq!(days[0]["amount"], json!("2.00"));
+}
+
+#[tokio::test]
+async fn past_the_limit_comes_429_and_room_again_when_the_window_has_slid() {
+    type Check = fn(Option<&str>) -> bool;
+    let cases: [(RetryAfter, Check); 3] = [
+        (RetryAfter::Missing, |header| header.is_none()),
+        (RetryAfter::Seconds, |header| header == Some("1")),
+        (RetryAfter::HttpDate, |header| {
+            chrono::DateTime::parse_from_rfc2822(header.unwrap()).unwrap() > chrono::Utc::now()
+        }),
+    ];
+    for (retry_after, is_right) in cases {
+        let window = Duration::from_millis(600);
+        let options = Options { requests_per_minute: 2, rate_window: window, retry_after, ..Options::default() };
+        let caller = Caller::new(options).await;
+        assert_eq!(caller.get("/v1.1/campaigns").await.0, 200);
+        let refused = caller.request(Method::GET, "/v1.1/campaigns").send().await.unwrap();
+        assert_eq!(refused.status(), 429);
+        assert!(is_right(refused.headers().get("retry-after").map(|value| value.to_str().unwrap())), "{retry_after:?}");
+        assert_eq!(caller.sandbox.too_many_requests(), 1);
+        tokio::time::sleep(window).await;
+        assert_eq!(caller.get("/v1.1/campaigns").await.0, 200);
+        assert!(busiest_window(&caller.sandbox.requests(), window) <= 3);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_can_be_lost_a_request_dropped_a_body_spoilt() {
+    let caller = Caller::new(Options::default()).await;
+    let run =
+        || async { caller.request(Method::PUT, "/v2/campaigns/run").json(&json!({"campaign_ids": [1]})).send().await };
+    for (kind, takes_effect) in [(FaultKind::LoseAnswer, true), (FaultKind::DropRequest, false)] {
+        caller.sandbox.add_campaign(CampaignSpec::paused(1));
+        caller.sandbox.inject(Fault::always(kind.clone()).on(Operation::Run).campaign(1).times(1));
+        assert!(run().await.is_err(), "{kind:?}");
+        assert_eq!(caller.sandbox.is_running(1), takes_effect, "{kind:?}");
+        assert!(caller.sandbox.requests().last().unwrap().lost);
+    }
+    for kind in [FaultKind::GarbageBody, FaultKind::TruncatedBody] {
+        caller.sandbox.inject(Fault::always(kind.clone()).times(1));
+        let response = run().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(response.json::<Value>().await.is_err(), "{kind:?}");
+    }
+    caller.sandbox.inject(Fault::always(FaultKind::Status { code: 503, body: String::new() }).times(1));
+    assert_eq!(run().await.unwrap().status(), 503);
+    caller.sandbox.inject(Fault::always(FaultKind::Redirect("http://127.0.0.1:1/".to_owned())).times(1));
+    assert_eq!(run().await.unwrap().status(), 302);
+    caller.sandbox.inject(Fault::always(FaultKind::HugeBody(1_000_000)).times(1));
+    assert_eq!(run().await.unwrap().json::<Value>().await.unwrap()["total"], 1);
+}
+
+#[tokio::test]
+async fn a_200_can_fail_one_id_name_another_nowhere_and_take_its_time() {
+    let caller = Caller::new(Options::default()).await;
+    for id in 1..=3 {
+        caller.sandbox.add_campaign(CampaignSpec::paused(id));
+    }
+    caller.sandbox.inject(Fault::always(FaultKind::FailedInside200).campaign(1).times(1));
+    caller.sandbox.inject(Fault::always(FaultKind::InNeitherList { effect: true }).campaign(2).times(1));
+    let late = Duration::from_millis(300);
+    caller.sandbox.inject(Fault::always(FaultKind::EffectLate(late)).on(Operation::Run).campaign(3).times(1));
+    assert_eq!(caller.run(&[1, 2, 3]).await, json!({"success": [3], "failed": [1], "total": 3}));
+    assert_eq!([1, 2, 3].map(|id| caller.sandbox.is_running(id)), [false, true, true]);
+    assert_eq!(caller.get("/v1.1/campaigns/3").await.1["status"], "paused");
+    tokio::time::sleep(late).await;
+    assert_eq!(caller.get("/v1.1/campaigns/3").await.1["status"], "enabled");
+}
+
+#[tokio::test]
+async fn an_effect_comes_even_when_the_caller_did_not_wait_for_it() {
+    let caller = Caller::new(Options::default()).await;
+    caller.sandbox.add_campaign(CampaignSpec::paused(1));
+    caller.sandbox.inject(Fault::always(FaultKind::DelayBeforeEffect(Duration::from_millis(300))).times(1));
+    let request = caller.request(Method::PUT, "/v2/campaigns/run").json(&json!({"campaign_ids": [1]}));
+    assert!(request.timeout(Duration::from_millis(100)).send().await.unwrap_err().is_timeout());
+    assert!(!caller.sandbox.is_running(1));
+    caller.sandbox.wait_for(Duration::from_secs(5), "the late run", |world| world.is_running(1)).unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_come_about_is_said_with_the_last_requests() {
+    let caller = Caller::new(Options::default()).await;
+    let error = caller.sandbox.wait_for(Duration::ZERO, "a miracle", |_| false).unwrap_err().to_string();
+    assert!(error.contains("a miracle") && error.contains("POST /v1/auth/token"), "{error}");
+}
