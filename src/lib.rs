@@ -10,4 +10,5 @@ pub mod domain;
 pub mod error_chain;
 pub mod store;
 pub mod telemetry;
+mod tls;
 pub mod trafficstar;

@@ -144,8 +144,7 @@ impl RemoteClient {
         }
         base_url.set_query(None);
         base_url.set_fragment(None);
-        // An error here says that a provider is installed already, which is all that is wanted.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::tls::install();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("traffic-generator/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.connect_timeout)
