@@ -211,7 +211,7 @@ fn to_json(result: &impl Serialize) -> Result<String, CommandError> {
 }
 
 async fn migrate(arguments: &Arguments) -> Result<(), CommandError> {
-    let store = daemon::open_store(&arguments.load_config()?)?;
+    let store = daemon::store_of(&arguments.load_config()?).map_err(RunError::from)?;
     let applied = store.migrate().await.map_err(RunError::from)?;
     arguments.print(&applied, || match applied.as_slice() {
         [] => "The database's schema is up to date.".to_owned(),
