@@ -36,11 +36,11 @@ impl Awaiting {
         Self { since: now, deadline, read_back_at: (now + delay).min(deadline.max(now)), delay }
     }
 
-    /// The same, after a read that did not show it yet.
+    /// The same, after a read that did not show it yet. The last read is sent at the deadline, not past it.
     pub(super) fn again(self, now: DateTime<Utc>) -> Self {
         let delay = self.delay * 2;
-        let earliest = now + self.delay;
-        Self { read_back_at: (now + delay).min(self.deadline.max(earliest)), delay, ..self }
+        let latest = if now < self.deadline { self.deadline } else { now + self.delay };
+        Self { read_back_at: (now + delay).min(latest), delay, ..self }
     }
 }
 
