@@ -216,7 +216,9 @@ impl Machine {
         self.counters.ticks += 1;
         if question.reads_remote {
             let absent = observation.remote == Err(RemoteFault::NotFound);
-            self.remote_absent_until = absent.then_some(now + NOT_FOUND_PAUSE);
+            // To a point of the grid, so that some milliseconds of delay do not cost a whole tick more.
+            let until = policy.next_grid_point(question.asked_at + NOT_FOUND_PAUSE) - policy.tick;
+            self.remote_absent_until = absent.then_some(until);
         }
         let judged = Judged::new(&observation, policy, now);
         // An action that was answered while this tick read makes what it read old.
