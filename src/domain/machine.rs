@@ -224,6 +224,9 @@ impl Machine {
         // An action that was answered while this tick read makes what it read old.
         let outdated = self.changed_at.is_some_and(|at| question.asked_at < at);
         self.settle(now, question, &observation.remote, &judged.status, effects);
+        if let Ok(campaign) = &observation.remote {
+            self.run_backoff.saw(campaign);
+        }
         if self.progress == Progress::Settled && !outdated {
             self.watch_others(now, policy, &observation.remote, &judged.status, effects);
         }

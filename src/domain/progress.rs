@@ -143,12 +143,16 @@ impl RunBackoff {
         *self = Self::default();
     }
 
-    /// Until when the next attempt waits; a campaign that looks otherwise than it did is tried at once.
-    pub(super) fn waits_until(&mut self, now: DateTime<Utc>, seen: &RemoteCampaign) -> Option<DateTime<Utc>> {
+    /// A campaign that looks otherwise than it did is tried at once, even where it looks the same again by then.
+    pub(super) fn saw(&mut self, seen: &RemoteCampaign) {
         if self.looks.as_ref().is_some_and(|looks| *looks != Looks::of(seen)) {
             self.not_before = None;
             self.looks = None;
         }
+    }
+
+    /// Until when the next attempt waits.
+    pub(super) fn waits_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.not_before.filter(|&at| at > now)
     }
 }

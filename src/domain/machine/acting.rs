@@ -122,12 +122,11 @@ impl Machine {
     }
 
     /// Why an activation that is due may not be sent now, if so.
-    fn activation_waits(&mut self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
+    fn activation_waits(&self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }
-        let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
-        if let Some(until) = seen.and_then(|campaign| self.run_backoff.waits_until(now, campaign)) {
+        if let Some(until) = self.run_backoff.waits_until(now) {
             return Some(format!("the last run failed, the next attempt is at {}", until.format("%H:%M:%S")));
         }
         let contested_until = self.contest.activation_waits_until(policy).filter(|&until| until > now);
