@@ -68,7 +68,10 @@ impl Machine {
         judged: &Judged,
         effects: &mut Vec<Effect>,
     ) {
-        if judged.status == RemoteStatus::Running {
+        let paused_in_vain =
+            self.action.as_ref().is_some_and(|action| action.kind == ActionKind::Pause && action.step == Step::Failed);
+        let may_run = matches!(judged.status, RemoteStatus::Unknown { active: true, .. });
+        if judged.status == RemoteStatus::Running || (paused_in_vain && may_run) {
             let reason = "it runs while it cools down after a pause".to_owned();
             self.last_decision = Some(reason.clone());
             let due = self.pause_due(now, policy, reason);
