@@ -241,7 +241,11 @@ impl Machine {
                 self.contest.activated(now);
                 self.end_time_owed = false;
             }
-            ActionKind::Pause => self.end_time_underway = None,
+            ActionKind::Pause => {
+                // Owed from the request on: a crash or a lost answer must not leave it unset.
+                self.end_time_owed = true;
+                self.end_time_underway = None;
+            }
             ActionKind::SetEndTime => {}
         }
         self.store(effects, true);
@@ -293,6 +297,8 @@ impl Machine {
             return;
         };
         let kind = action.kind;
+        // The end time follows an accepted pause by itself; after an unclear one a later tick sets it.
+        let was_accepted = outcome == Outcome::Accepted;
         let news = match outcome {
             Outcome::Accepted => {
                 action.step = Step::Accepted;
@@ -321,8 +327,7 @@ impl Machine {
         effects.push(Effect::Note(Note::Action { kind, news }));
         if kind == ActionKind::Pause {
             self.phase = Phase::CoolingDown { until: now + policy.cooldown };
-            self.end_time_owed = true;
-            self.end_time_underway = Some(id);
+            self.end_time_underway = was_accepted.then_some(id);
             self.schedule(now, policy, now);
         }
         self.changed_at = Some(now);
