@@ -328,7 +328,10 @@ impl Machine {
         if kind == ActionKind::Pause {
             self.phase = Phase::CoolingDown { until: now + policy.cooldown };
             self.end_time_underway = was_accepted.then_some(id);
-            self.schedule(now, policy, now);
+            // A tick that is due already stays due.
+            if self.next_tick_at > now {
+                self.schedule(now, policy, now);
+            }
         }
         self.changed_at = Some(now);
         self.progress = Progress::Awaiting(Awaiting::new(now, now + policy.confirm_within, policy));
