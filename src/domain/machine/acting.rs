@@ -109,6 +109,9 @@ impl Machine {
                 effects.push(Effect::Note(Note::Waiting(why.clone())));
                 self.waiting = Some(why);
             }
+            if policy.mode == Mode::Act {
+                self.pay_end_time(now, policy, judged, effects);
+            }
             return;
         }
         self.stop_waiting();
