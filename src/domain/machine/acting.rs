@@ -78,6 +78,7 @@ impl Machine {
             self.begin(now, policy, judged, decision::Row::GuardPause, due, effects);
         } else {
             self.last_decision = Some("it cools down after a pause: nothing else is decided until then".to_owned());
+            self.observed_only = None;
             if policy.mode == Mode::Act {
                 self.pay_end_time(now, policy, judged, effects);
             }
