@@ -76,7 +76,7 @@ pub struct Action {
     pub state_before: PhaseWord,
     /// The state that the decision leads to.
     pub state_after: PhaseWord,
-    /// The end time that it sets.
+    /// The end time that it sets: a whole second, as TrafficStars writes them, so that a read can show it.
     pub end_time: DateTime<Utc>,
     /// How far it got.
     pub step: Step,

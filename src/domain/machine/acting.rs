@@ -1,6 +1,6 @@
 //! From a judged observation to an action, and from an action's answer to the state.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
@@ -91,7 +91,7 @@ impl Machine {
             kind: ActionKind::Pause,
             trigger: if promised_stopped { Trigger::Guard } else { Trigger::Tick },
             reason,
-            end_time: now,
+            end_time: now.trunc_subsecs(0),
             next: Phase::CoolingDown { until: now + policy.cooldown },
         }
     }
@@ -180,7 +180,7 @@ impl Machine {
         let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
         let (trigger, reason, end_time) = match judged.status {
             RemoteStatus::Stopped(StopCause::SwitchedOff) if promised_stopped => {
-                (Trigger::Recovery, "the end time of its last pause could not be set", now)
+                (Trigger::Recovery, "the end time of its last pause could not be set", now.trunc_subsecs(0))
             }
             RemoteStatus::Running if self.phase == Phase::ActiveGuarded && !policy.past_day_end(now) => {
                 (Trigger::Tick, "it was adopted running without an end time", policy.day_end_on(now))
