@@ -25,6 +25,18 @@ pub enum ActionKind {
     SetEndTime,
 }
 
+impl ActionKind {
+    /// Whether the campaign runs once it is done; `None` where it changes nothing about that.
+    #[must_use]
+    pub const fn wants_running(self) -> Option<bool> {
+        match self {
+            Self::Activate => Some(true),
+            Self::Pause => Some(false),
+            Self::SetEndTime => None,
+        }
+    }
+}
+
 /// Who or what made it due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

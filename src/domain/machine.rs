@@ -271,8 +271,8 @@ impl Machine {
         match verdict(action, &awaiting, question.asked_at, remote, status) {
             Verdict::NotYet => {}
             Verdict::Shown => {
-                if let Ok(campaign) = remote {
-                    self.contest.settle(status, &campaign.end_time);
+                if let (Ok(campaign), Some(running)) = (remote, action.kind.wants_running()) {
+                    self.contest.caused(running, &campaign.end_time);
                 }
                 self.finish(now, Ok(()), effects);
             }
