@@ -94,10 +94,13 @@ impl Machine {
     pub fn new(now: DateTime<Utc>, policy: &Policy, promise: Option<Promise>, unfinished: Option<Action>) -> Self {
         let promise = promise.unwrap_or(Promise { phase: Phase::Idle, since: now, end_time_owed: false });
         let mut contest = Contest::default();
-        match promise.phase {
-            Phase::ActiveGuarded => contest.expect(true),
-            Phase::PausedGuarded | Phase::CoolingDown { .. } => contest.expect(false),
-            Phase::Idle => {}
+        // What an unfinished action was to bring about may not have come about, and nobody else is to blame.
+        if unfinished.is_none() {
+            match promise.phase {
+                Phase::ActiveGuarded => contest.expect(true),
+                Phase::PausedGuarded | Phase::CoolingDown { .. } => contest.expect(false),
+                Phase::Idle => {}
+            }
         }
         let progress = unfinished.as_ref().map_or(Progress::Settled, |action| {
             let answered_at = action.accepted_at.unwrap_or(action.requested_at);
