@@ -394,6 +394,9 @@ impl Machine {
             effects.push(Effect::ReleaseRefused(reason));
             return;
         }
+        if self.end_time_underway.is_some() {
+            return;
+        }
         if self.phase.cooling_down_until().is_none_or(|until| until <= now) {
             self.enter(now, Phase::Idle, "its generator was disabled", effects);
         }
