@@ -18,7 +18,7 @@ use super::event::{ActionNews, Effect, Event, Note, OperationId};
 use super::facts::Observation;
 use super::phase::{Phase, Promise};
 use super::policy::Policy;
-use super::progress::{Awaiting, Progress, RunBackoff, Verdict, verdict};
+use super::progress::{Awaiting, Progress, RunBackoff, Verdict, is_stopped, verdict};
 use super::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
 
 /// How long a campaign that answered 404 is not read again.
@@ -79,8 +79,10 @@ pub struct Machine {
 /// How far a release has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Releasing {
-    /// A pause is still to be sent.
+    /// It is still to be read, and paused unless it is stopped.
     Pause,
+    /// It is being read.
+    Reading,
     /// The pause was sent.
     Pausing(ActionId),
     /// Only what is in flight is waited for.
@@ -151,7 +153,7 @@ impl Machine {
             Event::ReadBack { operation, remote } => {
                 match self.reading_back.take_if(|question| question.operation == operation) {
                     Some(question) => {
-                        self.read_back(now, question, remote.map(|campaign| *campaign), &mut effects);
+                        self.read_back(now, policy, question, remote.map(|campaign| *campaign), &mut effects);
                     }
                     None => self.counters.stale_answers += 1,
                 }
@@ -246,11 +248,13 @@ impl Machine {
     fn read_back(
         &mut self,
         now: DateTime<Utc>,
+        policy: &Policy,
         question: Question,
         remote: Result<RemoteCampaign, RemoteFault>,
         effects: &mut Vec<Effect>,
     ) {
         let status = judge(&remote, now);
+        let stopped = remote == Err(RemoteFault::NotFound) || is_stopped(&remote, &status);
         self.settle(now, question, &remote, &status, effects);
         if let Progress::Awaiting(awaiting) = self.progress {
             self.progress = Progress::Awaiting(awaiting.again(now));
@@ -258,6 +262,13 @@ impl Machine {
         if let Some(observation) = &mut self.observation {
             observation.remote = remote;
             observation.remote_at = now;
+        }
+        if self.releasing == Some(Releasing::Reading) {
+            self.releasing = Some(if stopped {
+                Releasing::Settle
+            } else {
+                Releasing::Pausing(self.pause_to_release(now, policy, effects))
+            });
         }
     }
 

@@ -55,6 +55,12 @@ pub(super) enum Verdict {
     Failed(String),
 }
 
+/// Whether a read shows that it does not run, whatever else is wrong with it.
+pub(super) fn is_stopped(remote: &Result<RemoteCampaign, RemoteFault>, status: &RemoteStatus) -> bool {
+    let switched_off = remote.as_ref().is_ok_and(|campaign| campaign.active == Some(false));
+    switched_off || matches!(status, RemoteStatus::Stopped(_))
+}
+
 /// Holds a read that was sent at `asked_at` against an action.
 pub(super) fn verdict(
     action: &Action,
@@ -66,10 +72,9 @@ pub(super) fn verdict(
     if asked_at < awaiting.since {
         return Verdict::NotYet;
     }
-    let switched_off = remote.as_ref().is_ok_and(|campaign| campaign.active == Some(false));
     let shown = match action.kind {
         ActionKind::Activate => *status == RemoteStatus::Running,
-        ActionKind::Pause => switched_off || matches!(status, RemoteStatus::Stopped(_)),
+        ActionKind::Pause => is_stopped(remote, status),
         ActionKind::SetEndTime => {
             remote.as_ref().is_ok_and(|campaign| campaign.end_time == EndTime::At(action.end_time))
         }

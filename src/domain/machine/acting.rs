@@ -368,6 +368,18 @@ impl Machine {
         }
     }
 
+    /// The pause that comes before a release, to a campaign that was just seen not to be stopped.
+    pub(super) fn pause_to_release(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        effects: &mut Vec<Effect>,
+    ) -> ActionId {
+        let due = Due { trigger: Trigger::Operator, ..self.pause_due(now, policy, "an operator's order".to_owned()) };
+        let judged = self.observation.as_ref().map(|observation| Judged::new(observation, policy, now));
+        self.send(now, policy, judged.as_ref(), due, effects)
+    }
+
     /// Ends the promise as soon as no action is on its way.
     pub(super) fn go_on_releasing(&mut self, now: DateTime<Utc>, policy: &Policy, effects: &mut Vec<Effect>) {
         let Some(releasing) = self.releasing.filter(|_| self.progress == Progress::Settled) else { return };
@@ -377,13 +389,13 @@ impl Machine {
                 Some("it is in observe mode, in which nothing is sent: set its mode to act first".to_owned())
             }
             Releasing::Pause => {
-                let due =
-                    Due { trigger: Trigger::Operator, ..self.pause_due(now, policy, "an operator's order".to_owned()) };
-                let judged = self.observation.as_ref().map(|observation| Judged::new(observation, policy, now));
-                let id = self.send(now, policy, judged.as_ref(), due, effects);
-                self.releasing = Some(Releasing::Pausing(id));
+                let question = self.ask(now, true);
+                self.reading_back = Some(question);
+                self.releasing = Some(Releasing::Reading);
+                effects.push(Effect::ReadBack { operation: question.operation });
                 return;
             }
+            Releasing::Reading => return,
             Releasing::Pausing(id) => {
                 let action = self.action.as_ref().filter(|action| action.id == id && action.step == Step::Failed);
                 action.map(|action| action.error.clone().unwrap_or_default())
