@@ -18,7 +18,7 @@ use super::event::{ActionNews, Effect, Event, Note, OperationId};
 use super::facts::Observation;
 use super::phase::{Phase, Promise};
 use super::policy::Policy;
-use super::progress::{Awaiting, Progress, RunBackoff, Verdict, verdict};
+use super::progress::{Awaiting, Progress, RunBackoff, Verdict, is_stopped, verdict};
 use super::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
 
 /// How long a campaign that answered 404 is not read again.
@@ -79,8 +79,10 @@ pub struct Machine {
 /// How far a release has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Releasing {
-    /// A pause is still to be sent.
+    /// It is still to be read, and paused unless it is stopped.
     Pause,
+    /// It is being read.
+    Reading,
     /// The pause was sent.
     Pausing(ActionId),
     /// Only what is in flight is waited for.
@@ -94,10 +96,13 @@ impl Machine {
     pub fn new(now: DateTime<Utc>, policy: &Policy, promise: Option<Promise>, unfinished: Option<Action>) -> Self {
         let promise = promise.unwrap_or(Promise { phase: Phase::Idle, since: now, end_time_owed: false });
         let mut contest = Contest::default();
-        match promise.phase {
-            Phase::ActiveGuarded => contest.expect(true),
-            Phase::PausedGuarded | Phase::CoolingDown { .. } => contest.expect(false),
-            Phase::Idle => {}
+        // What an unfinished action was to bring about may not have come about, and nobody else is to blame.
+        if unfinished.is_none() {
+            match promise.phase {
+                Phase::ActiveGuarded => contest.expect(true),
+                Phase::PausedGuarded | Phase::CoolingDown { .. } => contest.expect(false),
+                Phase::Idle => {}
+            }
         }
         let progress = unfinished.as_ref().map_or(Progress::Settled, |action| {
             let answered_at = action.accepted_at.unwrap_or(action.requested_at);
@@ -148,7 +153,7 @@ impl Machine {
             Event::ReadBack { operation, remote } => {
                 match self.reading_back.take_if(|question| question.operation == operation) {
                     Some(question) => {
-                        self.read_back(now, question, remote.map(|campaign| *campaign), &mut effects);
+                        self.read_back(now, policy, question, remote.map(|campaign| *campaign), &mut effects);
                     }
                     None => self.counters.stale_answers += 1,
                 }
@@ -216,12 +221,17 @@ impl Machine {
         self.counters.ticks += 1;
         if question.reads_remote {
             let absent = observation.remote == Err(RemoteFault::NotFound);
-            self.remote_absent_until = absent.then_some(now + NOT_FOUND_PAUSE);
+            // To a point of the grid, so that some milliseconds of delay do not cost a whole tick more.
+            let until = policy.next_grid_point(question.asked_at + NOT_FOUND_PAUSE) - policy.tick;
+            self.remote_absent_until = absent.then_some(until);
         }
         let judged = Judged::new(&observation, policy, now);
         // An action that was answered while this tick read makes what it read old.
         let outdated = self.changed_at.is_some_and(|at| question.asked_at < at);
         self.settle(now, question, &observation.remote, &judged.status, effects);
+        if let Ok(campaign) = &observation.remote {
+            self.run_backoff.saw(campaign);
+        }
         if self.progress == Progress::Settled && !outdated {
             self.watch_others(now, policy, &observation.remote, &judged.status, effects);
         }
@@ -238,11 +248,13 @@ impl Machine {
     fn read_back(
         &mut self,
         now: DateTime<Utc>,
+        policy: &Policy,
         question: Question,
         remote: Result<RemoteCampaign, RemoteFault>,
         effects: &mut Vec<Effect>,
     ) {
         let status = judge(&remote, now);
+        let stopped = remote == Err(RemoteFault::NotFound) || is_stopped(&remote, &status);
         self.settle(now, question, &remote, &status, effects);
         if let Progress::Awaiting(awaiting) = self.progress {
             self.progress = Progress::Awaiting(awaiting.again(now));
@@ -250,6 +262,13 @@ impl Machine {
         if let Some(observation) = &mut self.observation {
             observation.remote = remote;
             observation.remote_at = now;
+        }
+        if self.releasing == Some(Releasing::Reading) {
+            self.releasing = Some(if stopped {
+                Releasing::Settle
+            } else {
+                Releasing::Pausing(self.pause_to_release(now, policy, effects))
+            });
         }
     }
 
@@ -266,8 +285,8 @@ impl Machine {
         match verdict(action, &awaiting, question.asked_at, remote, status) {
             Verdict::NotYet => {}
             Verdict::Shown => {
-                if let Ok(campaign) = remote {
-                    self.contest.settle(status, &campaign.end_time);
+                if let (Ok(campaign), Some(running)) = (remote, action.kind.wants_running()) {
+                    self.contest.caused(running, &campaign.end_time);
                 }
                 self.finish(now, Ok(()), effects);
             }

@@ -36,11 +36,11 @@ impl Awaiting {
         Self { since: now, deadline, read_back_at: (now + delay).min(deadline.max(now)), delay }
     }
 
-    /// The same, after a read that did not show it yet.
+    /// The same, after a read that did not show it yet. The last read is sent at the deadline, not past it.
     pub(super) fn again(self, now: DateTime<Utc>) -> Self {
         let delay = self.delay * 2;
-        let earliest = now + self.delay;
-        Self { read_back_at: (now + delay).min(self.deadline.max(earliest)), delay, ..self }
+        let latest = if now < self.deadline { self.deadline } else { now + self.delay };
+        Self { read_back_at: (now + delay).min(latest), delay, ..self }
     }
 }
 
@@ -55,6 +55,12 @@ pub(super) enum Verdict {
     Failed(String),
 }
 
+/// Whether a read shows that it does not run, whatever else is wrong with it.
+pub(super) fn is_stopped(remote: &Result<RemoteCampaign, RemoteFault>, status: &RemoteStatus) -> bool {
+    let switched_off = remote.as_ref().is_ok_and(|campaign| campaign.active == Some(false));
+    switched_off || matches!(status, RemoteStatus::Stopped(_))
+}
+
 /// Holds a read that was sent at `asked_at` against an action.
 pub(super) fn verdict(
     action: &Action,
@@ -66,10 +72,9 @@ pub(super) fn verdict(
     if asked_at < awaiting.since {
         return Verdict::NotYet;
     }
-    let switched_off = remote.as_ref().is_ok_and(|campaign| campaign.active == Some(false));
     let shown = match action.kind {
         ActionKind::Activate => *status == RemoteStatus::Running,
-        ActionKind::Pause => switched_off || matches!(status, RemoteStatus::Stopped(_)),
+        ActionKind::Pause => is_stopped(remote, status),
         ActionKind::SetEndTime => {
             remote.as_ref().is_ok_and(|campaign| campaign.end_time == EndTime::At(action.end_time))
         }
@@ -143,12 +148,16 @@ impl RunBackoff {
         *self = Self::default();
     }
 
-    /// Until when the next attempt waits; a campaign that looks otherwise than it did is tried at once.
-    pub(super) fn waits_until(&mut self, now: DateTime<Utc>, seen: &RemoteCampaign) -> Option<DateTime<Utc>> {
+    /// A campaign that looks otherwise than it did is tried at once, even where it looks the same again by then.
+    pub(super) fn saw(&mut self, seen: &RemoteCampaign) {
         if self.looks.as_ref().is_some_and(|looks| *looks != Looks::of(seen)) {
             self.not_before = None;
             self.looks = None;
         }
+    }
+
+    /// Until when the next attempt waits.
+    pub(super) fn waits_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.not_before.filter(|&at| at > now)
     }
 }
