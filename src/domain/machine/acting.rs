@@ -72,9 +72,13 @@ impl Machine {
             self.action.as_ref().is_some_and(|action| action.kind == ActionKind::Pause && action.step == Step::Failed);
         let may_run = matches!(judged.status, RemoteStatus::Unknown { active: true, .. });
         if judged.status == RemoteStatus::Running || (paused_in_vain && may_run) {
-            let reason = "it runs while it cools down after a pause".to_owned();
+            let (trigger, reason) = if paused_in_vain {
+                (Trigger::Recovery, "it runs, since its last pause failed".to_owned())
+            } else {
+                (Trigger::Guard, "it runs while it cools down after a pause".to_owned())
+            };
             self.last_decision = Some(reason.clone());
-            let due = self.pause_due(now, policy, reason);
+            let due = Due { trigger, ..self.pause_due(now, policy, reason) };
             self.begin(now, policy, judged, decision::Row::GuardPause, due, effects);
         } else {
             self.last_decision = Some("it cools down after a pause: nothing else is decided until then".to_owned());
