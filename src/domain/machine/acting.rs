@@ -137,6 +137,9 @@ impl Machine {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }
+        if self.is_setting_end_time() {
+            return Some("for the answer to an end time that is on its way, which would end it".to_owned());
+        }
         if let Some(until) = self.run_backoff.waits_until(now) {
             return Some(format!("the last run failed, the next attempt is at {}", until.format("%H:%M:%S")));
         }
@@ -235,6 +238,9 @@ impl Machine {
         due: Due,
         effects: &mut Vec<Effect>,
     ) -> ActionId {
+        if self.is_setting_end_time() {
+            self.finish(now, Err("overtaken by a pause".to_owned()), effects);
+        }
         let next = due.next;
         let action = self.new_action(now, judged, due, Step::Requested);
         let (id, kind, end_time) = (action.id, action.kind, action.end_time);
