@@ -17,7 +17,7 @@ use super::decision::{Judged, Row, SpendLevel};
 use super::event::{ActionNews, Effect, Event, Note, OperationId};
 use super::facts::Observation;
 use super::phase::{Phase, Promise};
-use super::policy::Policy;
+use super::policy::{Mode, Policy};
 use super::progress::{Awaiting, Progress, RunBackoff, Verdict, is_stopped, verdict};
 use super::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
 
@@ -232,17 +232,30 @@ impl Machine {
         if let Ok(campaign) = &observation.remote {
             self.run_backoff.saw(campaign);
         }
-        if self.progress == Progress::Settled && !outdated {
+        let may_decide = self.may_decide(policy) && !outdated;
+        if may_decide {
             self.watch_others(now, policy, &observation.remote, &judged.status, effects);
         }
         self.observation = Some(observation);
         self.raise_flags(now, &judged, effects);
-        if self.progress == Progress::Settled && !outdated && self.releasing.is_none() {
+        if may_decide && self.releasing.is_none() {
             self.conclude(now, policy, question.asked_at, &judged, effects);
         }
         self.raise_unguarded(&judged, effects);
         self.counters.skipped_ticks += policy.grid_points_between(question.asked_at, now);
         self.schedule(now, policy, question.asked_at);
+    }
+
+    /// Whether nothing is on its way that a decision has to wait for. For an end time alone nothing waits; in observe
+    /// mode one that was sent before is still followed to its end.
+    fn may_decide(&self, policy: &Policy) -> bool {
+        self.progress == Progress::Settled || (self.is_setting_end_time() && policy.mode == Mode::Act)
+    }
+
+    /// Whether an end time alone is on its way, or waits to be shown.
+    fn is_setting_end_time(&self) -> bool {
+        let sets_end_time = self.action.as_ref().is_some_and(|action| action.kind == ActionKind::SetEndTime);
+        sets_end_time && self.progress != Progress::Settled
     }
 
     fn read_back(
@@ -297,9 +310,11 @@ impl Machine {
     /// The action is over: confirmed, or failed.
     fn finish(&mut self, now: DateTime<Utc>, result: Result<(), String>, effects: &mut Vec<Effect>) {
         self.progress = Progress::Settled;
-        self.changed_at = Some(now);
         let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
         let Some(action) = self.action.as_mut() else { return };
+        if action.kind != ActionKind::SetEndTime {
+            self.changed_at = Some(now);
+        }
         let news = match result {
             Ok(()) => {
                 action.step = Step::Confirmed;

@@ -72,9 +72,13 @@ impl Machine {
             self.action.as_ref().is_some_and(|action| action.kind == ActionKind::Pause && action.step == Step::Failed);
         let may_run = matches!(judged.status, RemoteStatus::Unknown { active: true, .. });
         if judged.status == RemoteStatus::Running || (paused_in_vain && may_run) {
-            let reason = "it runs while it cools down after a pause".to_owned();
+            let (trigger, reason) = if paused_in_vain {
+                (Trigger::Recovery, "it runs, since its last pause failed".to_owned())
+            } else {
+                (Trigger::Guard, "it runs while it cools down after a pause".to_owned())
+            };
             self.last_decision = Some(reason.clone());
-            let due = self.pause_due(now, policy, reason);
+            let due = Due { trigger, ..self.pause_due(now, policy, reason) };
             self.begin(now, policy, judged, decision::Row::GuardPause, due, effects);
         } else {
             self.last_decision = Some("it cools down after a pause: nothing else is decided until then".to_owned());
@@ -132,6 +136,9 @@ impl Machine {
     fn activation_waits(&self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
+        }
+        if self.is_setting_end_time() {
+            return Some("for the answer to an end time that is on its way, which would end it".to_owned());
         }
         if let Some(until) = self.run_backoff.waits_until(now) {
             return Some(format!("the last run failed, the next attempt is at {}", until.format("%H:%M:%S")));
@@ -231,6 +238,9 @@ impl Machine {
         due: Due,
         effects: &mut Vec<Effect>,
     ) -> ActionId {
+        if self.is_setting_end_time() {
+            self.finish(now, Err("overtaken by a pause".to_owned()), effects);
+        }
         let next = due.next;
         let action = self.new_action(now, judged, due, Step::Requested);
         let (id, kind, end_time) = (action.id, action.kind, action.end_time);

@@ -202,6 +202,33 @@ fn a_pause_owes_its_end_time_until_it_is_set_and_nothing_waits_for_it() {
 }
 
 #[test]
+fn an_end_time_that_is_on_its_way_is_not_sent_twice() {
+    let mut rig = pausing();
+    rig.applied(Outcome::Accepted);
+    rig.read_back(&stopped());
+    let effects = rig.tick("12:01:00", &stopped());
+    assert_step("on its way", &rig, &effects, None, CoolingDown);
+    assert!(rig.machine.is_action_in_flight());
+}
+
+#[test]
+fn a_pause_waits_for_no_end_time_and_an_activation_waits_for_its_answer() {
+    let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
+    let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
+    rig.tick("12:00:00", &stopped());
+    let overtaken = rig.action_id();
+    let effects = rig.tick("12:01:00", &stopped().clicks(20_000));
+    assert_step("it would set another end time", &rig, &effects, None, PausedGuarded);
+    assert!(rig.machine.waiting().is_some());
+    let effects = rig.tick("12:02:00", &running().clicks(10_000));
+    assert_step("somebody started it", &rig, &effects, Some(Pause), CoolingDown);
+    let steps: Vec<_> = entries(&effects).map(|entry| (entry.kind, entry.step)).collect();
+    assert_eq!(steps, [(SetEndTime, Step::Failed), (Pause, Step::Requested)]);
+    assert_eq!(rig.event(Event::Applied { action: overtaken, outcome: Outcome::Accepted }), []);
+    rig.confirm();
+}
+
+#[test]
 fn an_end_time_that_is_set_is_stored_as_set() {
     let mut rig = pausing();
     rig.applied(Outcome::Accepted);

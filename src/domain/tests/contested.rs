@@ -62,16 +62,18 @@ fn contested_after_can_be_set() {
 
 #[test]
 fn an_hour_without_a_foreign_change_lifts_it() {
-    let mut rig = guarded(|numbers| numbers.contested_after = 0);
-    disturb(&mut rig);
-    let disturbed_at = at("12:01:00");
-    while rig.machine.contested() {
-        let effects = rig.next_tick(&running().ends(at("23:59:00")));
-        let lifted = notes(&effects, |note| *note == Note::Contested { began: false });
-        assert_eq!(lifted, usize::from(!rig.machine.contested()));
-        assert!(rig.now <= disturbed_at + Duration::hours(1), "at {}", rig.now);
+    for facts in [running().ends(at("23:59:00")), unread()] {
+        let mut rig = guarded(|numbers| numbers.contested_after = 0);
+        disturb(&mut rig);
+        let disturbed_at = at("12:01:00");
+        while rig.machine.contested() {
+            let effects = rig.next_tick(&facts);
+            let lifted = notes(&effects, |note| *note == Note::Contested { began: false });
+            assert_eq!(lifted, usize::from(!rig.machine.contested()));
+            assert!(rig.now <= disturbed_at + Duration::hours(1), "at {}", rig.now);
+        }
+        assert_eq!(rig.now, disturbed_at + Duration::hours(1));
     }
-    assert_eq!(rig.now, disturbed_at + Duration::hours(1));
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn pauses_and_adoptions_go_on_to_midnight() {
 
 #[test]
 fn an_activation_may_not_leave_after_the_day_end() {
-    let mut rig = Rig::new(Phase::Idle);
+    let mut rig = Rig::with(Phase::Idle, |numbers| numbers.tick = Duration::minutes(5));
     let effects = rig.tick("23:58:30", &stopped().clicks(15_000));
     let request = sends(&effects).next().unwrap();
     assert_eq!((request.end_time, request.valid_until), (at("23:59:00"), Some(at("23:59:00"))));
@@ -71,6 +71,16 @@ fn high_spend_ends_with_the_day_even_where_the_new_days_spend_is_unknown() {
     rig.tick("23:59:00", &running().spend_unknown());
     assert!(rig.machine.high_spend(), "within a day an unknown spend takes nothing back");
     let effects = rig.tick("2026-11-23 00:00:00", &running().spend_unknown());
+    assert_eq!(notes(&effects, |note| *note == Note::HighSpend { began: false }), 1);
+    assert!(!rig.machine.high_spend());
+}
+
+#[test]
+fn high_spend_ends_when_the_limit_is_raised() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    rig.tick("12:00:00", &running().spend("10.00"));
+    rig.policy = PolicyNumbers { spend_limit: money("20.00"), ..PolicyNumbers::default() }.validate().unwrap();
+    let effects = rig.tick("12:01:00", &running().spend("10.00"));
     assert_eq!(notes(&effects, |note| *note == Note::HighSpend { began: false }), 1);
     assert!(!rig.machine.high_spend());
 }

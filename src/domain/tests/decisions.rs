@@ -175,6 +175,25 @@ fn a_journal_entry_says_what_was_decided_on_which_facts() {
 }
 
 #[test]
+fn a_journal_entry_says_whether_a_threshold_or_somebody_else_made_it_due() {
+    use super::super::action::Trigger;
+    let cases = [
+        (Phase::Idle, stopped().clicks(20_000), Trigger::Tick),
+        (Phase::ActiveGuarded, stopped(), Trigger::Guard),
+        (Phase::ActiveGuarded, running().ends(at("11:59:00")), Trigger::Tick),
+        (Phase::ActiveGuarded, running().clicks(0), Trigger::Tick),
+        (Phase::PausedGuarded, stopped().clicks(20_000), Trigger::Tick),
+        (Phase::PausedGuarded, running(), Trigger::Guard),
+        (cooling_until("12:02:00"), running(), Trigger::Guard),
+    ];
+    for (phase, facts, trigger) in cases {
+        let mut rig = Rig::new(phase);
+        let effects = rig.tick("12:00:00", &facts);
+        assert_eq!(entries(&effects).next().unwrap().trigger, trigger, "{phase:?} {facts:?}");
+    }
+}
+
+#[test]
 fn an_undisturbed_promise_costs_no_write_request() {
     for (phase, facts) in
         [(Phase::ActiveGuarded, running()), (Phase::PausedGuarded, stopped()), (Phase::Idle, running())]

@@ -1,7 +1,7 @@
 //! What is tried again, and when: a run backs off, a pause never does.
 
 use super::*;
-use crate::domain::action::Step;
+use crate::domain::action::{Step, Trigger};
 use ActionKind::{Activate, Pause};
 use PhaseWord::{ActiveGuarded, CoolingDown};
 
@@ -148,6 +148,7 @@ fn a_pause_that_fails_is_tried_again_at_every_tick_and_never_backs_off() {
             assert_step(&format!("attempt {attempt}: {facts:?}"), &rig, &effects, Some(Pause), CoolingDown);
             assert!(rig.now - due <= Duration::minutes(1), "within one tick");
             assert_ne!(rig.action_id(), id, "an entry of its own");
+            assert_eq!(rig.machine.action().unwrap().trigger, Trigger::Recovery, "nobody else is to blame");
         }
     }
 }
