@@ -60,8 +60,9 @@ pub struct Machine {
     run_backoff: RunBackoff,
     action: Option<Action>,
     progress: Progress,
-    /// When our last action was answered or settled: what was read before says nothing about its effect.
-    changed_at: Option<DateTime<Utc>>,
+    /// The last question asked before our last action was answered or settled: it and those before it say nothing about
+    /// its effect. A number, not a time, since the clock may be set back.
+    changed_after: u64,
     observing: Option<Question>,
     reading_back: Option<Question>,
     next_tick_at: DateTime<Utc>,
@@ -106,7 +107,7 @@ impl Machine {
         }
         let progress = unfinished.as_ref().map_or(Progress::Settled, |action| {
             let answered_at = action.accepted_at.unwrap_or(action.requested_at);
-            Progress::Awaiting(Awaiting::new(now, answered_at + policy.confirm_within, policy))
+            Progress::Awaiting(Awaiting::new(now, 0, answered_at + policy.confirm_within, policy))
         });
         Self {
             phase: promise.phase,
@@ -122,7 +123,7 @@ impl Machine {
             last_number: unfinished.as_ref().map_or(0, |action| action.id.0),
             action: unfinished,
             progress,
-            changed_at: None,
+            changed_after: 0,
             observing: None,
             reading_back: None,
             next_tick_at: now,
@@ -141,6 +142,7 @@ impl Machine {
         if self.released {
             return Vec::new();
         }
+        self.heed_clock(now, policy);
         let mut effects = Vec::new();
         match event {
             Event::Wake => self.wake(now, &mut effects),
@@ -191,6 +193,17 @@ impl Machine {
         tick.into_iter().chain(read_back).min()
     }
 
+    /// A clock that was set back must not put what is due out of reach: nothing is farther away than when it was set. The
+    /// cool-down is, on purpose, since it is an absolute time.
+    fn heed_clock(&mut self, now: DateTime<Utc>, policy: &Policy) {
+        self.next_tick_at = self.next_tick_at.min(policy.next_grid_point(now));
+        self.remote_absent_until = self.remote_absent_until.map(|until| until.min(now + NOT_FOUND_PAUSE));
+        self.run_backoff.heed_clock(now);
+        if let Progress::Awaiting(awaiting) = &mut self.progress {
+            awaiting.heed_clock(now, policy);
+        }
+    }
+
     fn wake(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         if self.observing.is_some() {
             return;
@@ -227,7 +240,7 @@ impl Machine {
         }
         let judged = Judged::new(&observation, policy, now);
         // An action that was answered while this tick read makes what it read old.
-        let outdated = self.changed_at.is_some_and(|at| question.asked_at < at);
+        let outdated = question.operation.0 <= self.changed_after;
         self.settle(now, question, &observation.remote, &judged.status, effects);
         if let Ok(campaign) = &observation.remote {
             self.run_backoff.saw(campaign);
@@ -295,6 +308,9 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let (Progress::Awaiting(awaiting), Some(action)) = (self.progress, self.action.as_ref()) else { return };
+        if question.operation.0 <= awaiting.after {
+            return;
+        }
         match verdict(action, &awaiting, question.asked_at, remote, status) {
             Verdict::NotYet => {}
             Verdict::Shown => {
@@ -313,7 +329,7 @@ impl Machine {
         let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
         let Some(action) = self.action.as_mut() else { return };
         if action.kind != ActionKind::SetEndTime {
-            self.changed_at = Some(now);
+            self.changed_after = self.last_number;
         }
         let news = match result {
             Ok(()) => {

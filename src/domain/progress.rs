@@ -20,8 +20,8 @@ pub(super) enum Progress {
 /// An answered action that no read has shown yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Awaiting {
-    /// A read sent before then proves nothing.
-    pub(super) since: DateTime<Utc>,
+    /// The last question asked before the answer came: it and those before it prove nothing.
+    pub(super) after: u64,
     /// A read sent from then on that does not show it means that it failed.
     pub(super) deadline: DateTime<Utc>,
     /// When to read back next.
@@ -31,9 +31,15 @@ pub(super) struct Awaiting {
 
 impl Awaiting {
     /// The first read back comes after a thirtieth of the time allowed (1 s of 30 s), each next one after twice as long.
-    pub(super) fn new(now: DateTime<Utc>, deadline: DateTime<Utc>, policy: &Policy) -> Self {
+    pub(super) fn new(now: DateTime<Utc>, after: u64, deadline: DateTime<Utc>, policy: &Policy) -> Self {
         let delay = (policy.confirm_within / 30).max(Duration::milliseconds(10));
-        Self { since: now, deadline, read_back_at: (now + delay).min(deadline.max(now)), delay }
+        Self { after, deadline, read_back_at: (now + delay).min(deadline.max(now)), delay }
+    }
+
+    /// Never farther away than when it began, though the clock was set back meanwhile.
+    pub(super) fn heed_clock(&mut self, now: DateTime<Utc>, policy: &Policy) {
+        self.deadline = self.deadline.min(now + policy.confirm_within);
+        self.read_back_at = self.read_back_at.min(now + policy.confirm_within.max(self.delay));
     }
 
     /// The same, after a read that did not show it yet. The last read is sent at the deadline, not past it.
@@ -61,7 +67,7 @@ pub(super) fn is_stopped(remote: &Result<RemoteCampaign, RemoteFault>, status: &
     switched_off || matches!(status, RemoteStatus::Stopped(_))
 }
 
-/// Holds a read that was sent at `asked_at` against an action.
+/// Holds a read that was sent at `asked_at`, after the action's answer, against the action.
 pub(super) fn verdict(
     action: &Action,
     awaiting: &Awaiting,
@@ -69,9 +75,6 @@ pub(super) fn verdict(
     remote: &Result<RemoteCampaign, RemoteFault>,
     status: &RemoteStatus,
 ) -> Verdict {
-    if asked_at < awaiting.since {
-        return Verdict::NotYet;
-    }
     let shown = match action.kind {
         ActionKind::Activate => *status == RemoteStatus::Running,
         ActionKind::Pause => is_stopped(remote, status),
@@ -141,6 +144,12 @@ impl RunBackoff {
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + Duration::minutes(minutes));
         self.looks = seen.map(Looks::of);
+    }
+
+    /// Never farther away than the longest wait, though the clock was set back meanwhile.
+    pub(super) fn heed_clock(&mut self, now: DateTime<Utc>) {
+        let longest = Duration::minutes(RETRY_MINUTES.last().copied().unwrap_or_default());
+        self.not_before = self.not_before.map(|at| at.min(now + longest));
     }
 
     /// A run came about.

@@ -347,16 +347,16 @@ impl Machine {
                 self.schedule(now, policy, now);
             }
         }
-        self.changed_at = Some(now);
-        self.progress = Progress::Awaiting(Awaiting::new(now, now + policy.confirm_within, policy));
+        self.changed_after = self.last_number;
+        self.progress = Progress::Awaiting(Awaiting::new(now, self.last_number, now + policy.confirm_within, policy));
         self.store(effects, true);
     }
 
-    /// It never left: TrafficStars has no part in it, so that no backoff follows.
+    /// It never left: TrafficStars has no part in it, so that no backoff follows, and no read has grown old by it.
     fn finish_unsent(&mut self, now: DateTime<Utc>, reason: String, effects: &mut Vec<Effect>) {
-        let backoff = self.run_backoff.clone();
+        let (backoff, changed_after) = (self.run_backoff.clone(), self.changed_after);
         self.finish(now, Err(reason), effects);
-        self.run_backoff = backoff;
+        (self.run_backoff, self.changed_after) = (backoff, changed_after);
     }
 
     /// The end time that followed a pause.

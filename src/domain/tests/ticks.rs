@@ -1,5 +1,6 @@
 //! The grid, skipped points, answers that come too late, and when to wake.
 
+use super::super::action::Step;
 use super::*;
 
 #[test]
@@ -81,4 +82,18 @@ fn facts_read_before_an_action_was_settled_decide_nothing() {
     let effects = rig.observed(tick, &stopped().clicks(20_000));
     assert_step("it was read before the run showed", &rig, &effects, None, PhaseWord::ActiveGuarded);
     assert_eq!(notes(&effects, |note| matches!(note, Note::ForeignChange { .. })), 0);
+}
+
+#[test]
+fn a_clock_that_is_set_back_stops_neither_the_ticks_nor_the_life_of_an_action() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &stopped().clicks(20_000));
+    rig.applied(Outcome::Accepted);
+    rig.now = at("11:00:00.5");
+    assert_eq!(rig.wake(), []);
+    assert!(rig.machine.next_wake().unwrap() <= at("11:01:00"), "the next tick is a grid point away at the most");
+    rig.tick("11:01:00", &stopped().clicks(20_000));
+    assert_eq!(rig.machine.action().unwrap().step, Step::Failed, "the time for its effect to show is over");
+    rig.tick("11:02:00", &running().clicks(20_000));
+    assert_eq!(rig.machine.counters().ticks, 3);
 }
