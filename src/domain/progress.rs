@@ -45,8 +45,7 @@ impl Awaiting {
     /// The same, after a read that did not show it yet. The last read is sent at the deadline, not past it.
     pub(super) fn again(self, now: DateTime<Utc>) -> Self {
         let delay = self.delay * 2;
-        let latest = if now < self.deadline { self.deadline } else { now + self.delay };
-        Self { read_back_at: (now + delay).min(latest), delay, ..self }
+        Self { read_back_at: (now + delay).min(self.deadline), delay, ..self }
     }
 }
 

@@ -229,6 +229,18 @@ fn a_pause_waits_for_no_end_time_and_an_activation_waits_for_its_answer() {
 }
 
 #[test]
+fn the_answer_to_an_end_time_does_not_make_the_facts_of_a_tick_old() {
+    let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
+    let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
+    rig.tick("12:00:00", &stopped());
+    let tick = rig.begin_tick("12:01:00");
+    rig.now = at("12:01:00.5");
+    rig.applied(Outcome::Accepted);
+    let effects = rig.observed(tick, &running().clicks(10_000));
+    assert_step("somebody started it", &rig, &effects, Some(Pause), CoolingDown);
+}
+
+#[test]
 fn an_end_time_that_is_set_is_stored_as_set() {
     let mut rig = pausing();
     rig.applied(Outcome::Accepted);

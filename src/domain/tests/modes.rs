@@ -87,6 +87,20 @@ fn an_action_in_flight_is_followed_to_its_end_in_observe_mode() {
 }
 
 #[test]
+fn an_end_time_on_its_way_is_followed_to_its_end_in_observe_mode() {
+    let promise = Promise { phase: Phase::PausedGuarded, since: at("11:00:00"), end_time_owed: true };
+    let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
+    rig.tick("12:00:00", &stopped());
+    rig.policy = observing(Phase::Idle).policy;
+    rig.tick("12:01:00", &running());
+    rig.applied(Outcome::Accepted);
+    let action = rig.machine.action().unwrap();
+    assert_eq!((action.kind, action.step), (SetEndTime, Step::Confirmed));
+    let effects = rig.tick("12:02:00", &running());
+    assert_eq!(observed_only(&effects), [Pause]);
+}
+
+#[test]
 fn it_is_unguarded_if_it_runs_without_a_promise_and_its_clicks_or_its_limit_are_used_up() {
     let cases = [
         (Phase::Idle, running().spend("10.00"), true),
