@@ -92,8 +92,8 @@ struct World {
     read_back: Option<Asked>,
     request: Option<Request>,
     end_time: Option<ActionId>,
-    /// When an action was last answered or settled.
-    settled_at: DateTime<Utc>,
+    /// Since the last tick began, an action was answered or settled: what the tick read is old.
+    outdated: bool,
     releasing: bool,
     released: bool,
 }
@@ -113,7 +113,7 @@ impl World {
             read_back: None,
             request: None,
             end_time: None,
-            settled_at: start,
+            outdated: false,
             releasing: false,
             released: false,
         }
@@ -229,11 +229,11 @@ impl World {
         let observation = facts.observation(self.rig.now);
         let judged = Judged::new(&observation, &self.rig.policy, self.rig.now);
         let cooling_down = self.rig.machine.phase().cooling_down_until().is_some_and(|until| asked.at < until);
-        let (was_held, settled_at) = (self.is_decision_held(), self.settled_at);
+        let (was_held, outdated) = (self.is_decision_held(), self.outdated);
         let event = Event::Observed { operation: asked.operation, observation: Box::new(observation) };
         let effects = self.step(event);
         self.check_decision(&judged, cooling_down, &effects);
-        let is_fresh = asked.at >= settled_at && !was_held && !self.releasing;
+        let is_fresh = !outdated && !was_held && !self.releasing;
         let must_pause = judged.status == RemoteStatus::Running
             && judged.clicks == ClickLevel::UsedUp
             && judged.spend != SpendLevel::Reached;
@@ -285,10 +285,10 @@ impl World {
         if request.kind == ActionKind::Pause && outcome == Outcome::Accepted {
             self.end_time = Some(request.action);
         }
+        let left = !matches!(outcome, Outcome::NotSent(_));
+        let outdated = self.outdated;
         self.step(Event::Applied { action: request.action, outcome });
-        if request.kind != ActionKind::SetEndTime {
-            self.settled_at = self.rig.now;
-        }
+        self.outdated = outdated || (left && request.kind != ActionKind::SetEndTime);
     }
 
     /// One step, with all that holds for every step.
@@ -301,6 +301,7 @@ impl World {
             match effect {
                 Effect::Observe { operation, read_remote } => {
                     assert!(self.tick.is_none(), "a tick is overlapped");
+                    self.outdated = false;
                     self.tick = Some(Asked { operation: *operation, at: self.rig.now, read_remote: *read_remote });
                 }
                 Effect::ReadBack { operation } => {
@@ -343,7 +344,7 @@ impl World {
             );
         }
         if matches!(entry.step, Step::Confirmed | Step::Failed) && entry.kind != ActionKind::SetEndTime {
-            self.settled_at = self.rig.now;
+            self.outdated = true;
         }
         self.journal = Some(entry.clone());
     }
