@@ -15,7 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("config", &["domain"]),
     ("control/mod.rs", &["domain"]),
     ("control/client.rs", &["control", "domain", "tls"]),
-    ("control/server.rs", &["board", "clock", "control", "domain"]),
+    ("control/server", &["board", "clock", "control", "domain"]),
     ("telemetry.rs", &["config"]),
     ("actors", &["board", "clock", "control", "domain", "error_chain", "store", "trafficstar"]),
     ("cli", &["config", "control", "daemon", "domain", "error_chain", "store", "telemetry"]),
@@ -26,7 +26,7 @@ const ONLY_IN: [(&str, &[&str]); 5] = [
     ("actix", &["actors", "daemon.rs"]),
     ("diesel", &["store"]),
     ("reqwest", &["trafficstar", "control/client.rs"]),
-    ("axum", &["control/server.rs"]),
+    ("axum", &["control/server"]),
     ("clap", &["cli"]),
 ];
 
