@@ -1,0 +1,50 @@
+//! The guard's config file.
+
+use std::path::Path;
+
+use chrono::Utc;
+use toml::{Table, Value};
+
+/// What goes into config.toml: short times, and no limit that a test would run into, unless it sets one.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    table: Table,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let empty = Self { table: Table::new() };
+        empty
+            .set("trafficstar", "requests_per_minute", 100_000)
+            .set("trafficstar", "timeout", "10s")
+            .set("trafficstar", "confirm_within", "3s")
+            .set("generator", "tick", "500ms")
+            .set("generator", "cooldown", "2s")
+            .set("generator", "day_end", "23:59")
+            .set("log", "filter", "info,traffic_generator=debug")
+    }
+}
+
+impl Config {
+    /// The same with another value.
+    pub(crate) fn set(mut self, section: &str, key: &str, value: impl Into<Value>) -> Self {
+        let section = self.table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        section.as_table_mut().unwrap().insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Sets a value of `[generator]`.
+    pub(crate) fn generator(self, key: &str, value: impl Into<Value>) -> Self {
+        self.set("generator", key, value)
+    }
+
+    /// The end time that activations of today get, as it travels.
+    pub(crate) fn day_end_today(&self) -> String {
+        let day_end = self.table["generator"]["day_end"].as_str().unwrap();
+        format!("{} {day_end}:00", Utc::now().date_naive())
+    }
+
+    pub(super) fn write(&self, file: &Path) {
+        std::fs::write(file, self.table.to_string()).unwrap();
+    }
+}

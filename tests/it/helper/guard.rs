@@ -1,0 +1,118 @@
+//! The built program: run as a child, told to stop or killed, and spoken to by its commands and over its socket.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::Config;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_traffic-generator");
+
+/// The program with its config, and its child while it runs.
+pub(crate) struct Guard {
+    folder: PathBuf,
+    /// What the next start reads.
+    pub(crate) config: Config,
+    child: Option<Child>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Guard {
+    pub(super) fn new(folder: &Path, base_url: &str, config: Config) -> Self {
+        let folder = folder.to_owned();
+        let at = |name: &str| folder.join(name).display().to_string();
+        let config = config
+            .set("database", "url", format!("sqlite://{}", at("guard.db")))
+            .set("control", "socket", at("guard.sock"))
+            .set("trafficstar", "base_url", base_url);
+        config.write(&folder.join("config.toml"));
+        Self { folder, config, child: None, log: Arc::default() }
+    }
+
+    pub(super) fn database_file(&self) -> PathBuf {
+        self.folder.join("guard.db")
+    }
+
+    fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).arg("--config").arg(self.folder.join("config.toml"));
+        for (name, _) in std::env::vars_os() {
+            // What somebody has set for a supervisor of their own is not meant for this one.
+            if name.to_str().is_some_and(|name| name.starts_with("TRAFFIC_GENERATOR__")) {
+                command.env_remove(name);
+            }
+        }
+        command.env("TRAFFICSTAR_API_KEY", "sandbox-api-key").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs one of the program's commands to its end.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        self.program(arguments).output().unwrap()
+    }
+
+    pub(super) fn start(&mut self) {
+        assert!(self.child.is_none(), "the guard runs already");
+        self.config.write(&self.folder.join("config.toml"));
+        let mut child = self.program(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut log = log.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        self.child = Some(child);
+    }
+
+    /// Ends it as a service manager does, by SIGTERM, and waits for it to finish.
+    pub(crate) fn stop(&mut self) {
+        let mut child = self.child.take().unwrap();
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let status = child.wait().unwrap();
+        assert!(status.success(), "the guard ended with {status}");
+    }
+
+    /// Ends it as a power cut does, by SIGKILL. Does nothing where it does not run.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    pub(super) fn assert_alive(&mut self) {
+        let status = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
+        assert!(status.is_none(), "the guard has ended by itself: {status:?}");
+    }
+
+    /// What it has written to stderr, in all its runs.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// `GET /v1/state`.
+    pub(crate) fn state(&self) -> Value {
+        self.try_state().unwrap()
+    }
+
+    pub(super) fn try_state(&self) -> std::io::Result<Value> {
+        let mut stream = UnixStream::connect(self.folder.join("guard.sock"))?;
+        stream.write_all(b"GET /v1/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| std::io::Error::other("no answer"))?;
+        if !head.starts_with("HTTP/1.1 200") {
+            return Err(std::io::Error::other(head.to_owned()));
+        }
+        Ok(serde_json::from_str(body)?)
+    }
+}

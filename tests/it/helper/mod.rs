@@ -1,0 +1,229 @@
+//! The harness: a world with a sandbox, a database, a config and a guard.
+
+mod config;
+mod database;
+mod dump;
+mod guard;
+mod writes;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use chrono::{Timelike, Utc};
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, Sandbox};
+use tempfile::TempDir;
+
+pub(crate) use self::config::Config;
+pub(crate) use self::database::{Database, Entry};
+pub(crate) use self::dump::Campaign;
+use self::guard::Guard;
+pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
+
+/// Far longer than anything takes, even on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// So many further ticks without a request show that none is coming.
+const TICKS_WITHOUT_NEWS: u64 = 3;
+
+/// A folder, a sandbox, a database and a guard. What a test needs to change of them is public.
+///
+/// When a test fails, it prints the guard's log and what the sandbox received.
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) database: Database,
+    pub(crate) guard: Guard,
+    /// Removed when the world goes, after all that uses it.
+    _folder: TempDir,
+}
+
+/// What is to become of one campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// The state in the dump.
+    pub(crate) state: String,
+    /// The requests in the sandbox's log that change the campaign.
+    pub(crate) writes: Vec<Write>,
+    /// The journal's entries, in [`Entry`]'s words.
+    pub(crate) journal: Vec<String>,
+}
+
+impl Outcome {
+    pub(crate) fn new(state: &str, writes: &[Write], journal: &[&str]) -> Self {
+        let journal = journal.iter().map(|entry| (*entry).to_owned()).collect();
+        Self { state: state.to_owned(), writes: writes.to_vec(), journal }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, requests {:?}, journal {:#?}", self.state, self.writes, self.journal)
+    }
+}
+
+impl World {
+    /// A world with a guard that runs, and no campaign yet.
+    pub(crate) fn new() -> Self {
+        Self::configured(Config::default())
+    }
+
+    /// The same with another config.
+    pub(crate) fn configured(config: Config) -> Self {
+        Self::with(config, Options::default())
+    }
+
+    /// The same with another sandbox, too. Its limit is lifted unless `options` set one of their own.
+    pub(crate) fn with(config: Config, options: Options) -> Self {
+        wait_until_midnight_is_far();
+        let live_limit = Options::default().requests_per_minute;
+        let requests_per_minute =
+            if options.requests_per_minute == live_limit { 1_000_000 } else { options.requests_per_minute };
+        let sandbox = Sandbox::start_in_thread(Options { requests_per_minute, ..options }).unwrap();
+        let folder = TempDir::new().unwrap();
+        let guard = Guard::new(folder.path(), &sandbox.base_url(), config);
+        let migrated = guard.command(&["migrate"]);
+        assert!(migrated.status.success(), "migrate failed: {migrated:?}");
+        let database = Database::open(guard.database_file());
+        let mut world = Self { sandbox, database, guard, _folder: folder };
+        world.start();
+        world
+    }
+
+    /// Starts the guard, and returns when its socket answers.
+    pub(crate) fn start(&mut self) {
+        self.guard.start();
+        self.wait_for("the guard's first answer on its socket", |world| {
+            world.guard.try_state().map(drop).map_err(|error| error.to_string())
+        });
+    }
+
+    /// Lets several things change so that no tick acts on half of them: meanwhile TrafficStars cannot be read, and doubt
+    /// does nothing.
+    pub(crate) fn change_at_once(&mut self, change: impl FnOnce(&mut Self)) {
+        let unreadable = FaultKind::Status { code: 503, body: String::new() };
+        let reads = [Operation::Campaign, Operation::Campaigns];
+        let faults = reads.map(|read| self.sandbox.inject(Fault::always(unreadable.clone()).on(read)));
+        change(self);
+        self.let_ticks_pass(1);
+        for fault in faults {
+            self.sandbox.remove_fault(fault);
+        }
+    }
+
+    /// Adds a campaign at TrafficStars, and an enabled row with one URL that has room for so many clicks.
+    pub(crate) fn add(&mut self, spec: CampaignSpec, remaining_clicks: i64) {
+        let id = spec.id;
+        self.sandbox.add_campaign(spec);
+        self.database.add_campaign(id, remaining_clicks);
+        self.database.enable(id);
+    }
+
+    /// One campaign in the dump.
+    pub(crate) fn campaign(&self, id: i64) -> Campaign {
+        Campaign::find(&self.guard.state(), id).unwrap_or_else(|| panic!("the dump has no campaign {id}"))
+    }
+
+    /// The requests that the sandbox received for a campaign and that were meant to change it.
+    pub(crate) fn writes(&self, id: i64) -> Vec<Write> {
+        writes::of(&self.sandbox.requests(), id, &self.guard.config.day_end_today())
+    }
+
+    /// What has become of a campaign so far.
+    pub(crate) fn outcome(&mut self, id: i64) -> Outcome {
+        Outcome {
+            state: self.campaign(id).state(),
+            writes: self.writes(id),
+            journal: self.database.journal(id).iter().map(Entry::to_string).collect(),
+        }
+    }
+
+    /// Waits until `look` finds what it looks for. The one place where tests wait.
+    pub(crate) fn wait_for<T>(&mut self, what: &str, mut look: impl FnMut(&mut Self) -> Result<T, String>) -> T {
+        let start = Instant::now();
+        loop {
+            let missing = match look(self) {
+                Ok(found) => return found,
+                Err(missing) => missing,
+            };
+            self.guard.assert_alive();
+            assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}: {missing}");
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Waits until a campaign's dump is as `wanted` says.
+    pub(crate) fn wait_until(&mut self, id: i64, what: &str, wanted: impl Fn(&Campaign) -> bool) -> Campaign {
+        self.wait_for(&format!("campaign {id}: {what}"), |world| {
+            let campaign = Campaign::find(&world.guard.state(), id).ok_or("the dump does not have it")?;
+            if wanted(&campaign) { Ok(campaign) } else { Err(campaign.to_string()) }
+        })
+    }
+
+    /// Waits until a campaign is in a state.
+    pub(crate) fn wait_for_state(&mut self, id: i64, state: &str) -> Campaign {
+        self.wait_until(id, state, |campaign| campaign.state() == state)
+    }
+
+    /// Waits until every guarded campaign has completed so many ticks that began after this call.
+    pub(crate) fn let_ticks_pass(&mut self, count: u64) {
+        let before = dump::ticks(&self.guard.state());
+        // The first to complete may have begun earlier.
+        self.wait_for(&format!("{count} further ticks"), |world| {
+            let now = dump::ticks(&world.guard.state());
+            let behind: Vec<_> = before
+                .iter()
+                .filter(|(id, ticks)| now.get(id).is_some_and(|now| *now <= **ticks + count))
+                .map(|(id, _)| *id)
+                .collect();
+            if behind.is_empty() { Ok(()) } else { Err(format!("{behind:?} are behind")) }
+        });
+    }
+
+    /// Waits until a campaign's outcome is the one expected, and looks once more after further ticks, so that nothing
+    /// that comes late is missed.
+    pub(crate) fn expect(&mut self, id: i64, expected: &Outcome) {
+        self.expect_all(&[(id, "the campaign", expected.clone())]);
+    }
+
+    /// The same for many campaigns at once, each with a name for messages.
+    pub(crate) fn expect_all(&mut self, expected: &[(i64, &str, Outcome)]) {
+        self.wait_for("the expected outcomes", |world| world.compare(expected));
+        self.let_ticks_pass(TICKS_WITHOUT_NEWS);
+        if let Err(differences) = self.compare(expected) {
+            panic!("{TICKS_WITHOUT_NEWS} ticks after all was as expected: {differences}");
+        }
+    }
+
+    fn compare(&mut self, expected: &[(i64, &str, Outcome)]) -> Result<(), String> {
+        let mut differences = String::new();
+        for (id, name, expected) in expected {
+            let seen = self.outcome(*id);
+            if seen != *expected {
+                differences += &format!("\n{name} ({id})\n  expected {expected}\n  found    {seen}");
+            }
+        }
+        if differences.is_empty() { Ok(()) } else { Err(differences) }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.guard.kill();
+        if std::thread::panicking() {
+            eprintln!("\nthe guard's log:\n{}", self.guard.log());
+            eprintln!("what the sandbox received:\n{}", writes::describe(&self.sandbox.requests()));
+        }
+    }
+}
+
+/// From the day end to midnight nothing is activated, and at midnight the spend starts anew: whoever tests in the last
+/// minutes of a UTC day waits for the next one.
+fn wait_until_midnight_is_far() {
+    const LAST_MINUTES: u32 = 3;
+    let is_near = || {
+        let now = Utc::now();
+        now.hour() == 23 && now.minute() >= 60 - LAST_MINUTES
+    };
+    while is_near() {
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,11 @@
+//! The guard from outside: the built binary, with the sandbox for TrafficStars and SQLite for a database.
+//!
+//! `helper` holds the harness, [`helper::World`]; each other module is a chapter of rules. A test says what is so, what
+//! happens, and what is to come of it: requests in the sandbox's log, the state in the dump, entries in the journal.
+//! Deliberately absent: the program's own types. What it misnames, it must not misname here too.
+
+// Helpers are not recognised as tests by these lints.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod decisions;
+mod helper;
