@@ -243,6 +243,9 @@ impl CampaignActor {
         asked_at: chrono::DateTime<chrono::Utc>,
         reading: Reading,
     ) {
+        if self.finishing {
+            return;
+        }
         let now = self.surroundings.clock.now();
         let took_ms = now.signed_duration_since(asked_at).num_milliseconds();
         self.last_tick = Some(LastTick { at: now, took_ms: u64::try_from(took_ms).unwrap_or(0) });
