@@ -63,10 +63,16 @@ impl SqlitePools {
 
     /// What is written into a file that was deleted or moved away is lost, and SQLite does not say so.
     fn connection(&self, pool: &SqlitePool) -> Result<SqlitePooled, Fault> {
+        let identity = || fs::metadata(&self.path).ok().map(|file| (file.dev(), file.ino()));
+        if self.identity.get().is_some_and(|opened| identity() != Some(*opened)) {
+            return Err(Fault::Replaced);
+        }
         let connection = pool.get()?;
-        let Ok(file) = fs::metadata(&self.path) else { return Err(Fault::Replaced) };
-        let identity = (file.dev(), file.ino());
-        if *self.identity.get_or_init(|| identity) == identity { Ok(connection) } else { Err(Fault::Replaced) }
+        if let Some(opened) = identity() {
+            // Whoever opened the file first has said which one it is.
+            let _ = self.identity.set(opened);
+        }
+        Ok(connection)
     }
 }
 

@@ -197,6 +197,12 @@ async fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
             ..defaults.clone()
         };
         assert_eq!(row.policy(&defaults).unwrap(), expected.validate().unwrap());
+        for word in ["observe", "obsreve"] {
+            let senseless = CampaignRow { mode: Some(word.to_owned()), cooldown_seconds: Some(-1), ..row.clone() };
+            let fallback = PolicyNumbers::default().validate().unwrap();
+            let (policy, error) = senseless.policy_or(&PolicyNumbers::default(), &fallback);
+            assert_eq!((policy.mode, error.is_some()), (Mode::Observe, true), "`{word}` sends nothing, whatever else is wrong");
+        }
         let observing = CampaignRow { mode: Some("observe".to_owned()), ..row };
         assert_eq!(observing.policy(&PolicyNumbers::default()).unwrap().mode, Mode::Observe);
     })

@@ -154,3 +154,30 @@ fn a_second_order_asks_for_no_second_pause() {
     assert_eq!(release(&mut rig, true), []);
     assert!(is_released(&rig.confirm()));
 }
+
+#[test]
+fn an_order_to_pause_is_not_lost_behind_one_without() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &stopped().clicks(20_000));
+    release(&mut rig, false);
+    release(&mut rig, true);
+    rig.applied(Outcome::Accepted);
+    let asked = rig.read_back(&running());
+    assert!(!is_released(&asked), "the activation is confirmed, and the pause is still to come");
+    let effects = answer_read(&mut rig, &asked, &running());
+    assert_step("it is paused first", &rig, &effects, Some(Pause), PhaseWord::CoolingDown);
+    let effects = [rig.confirm(), rig.event(Event::Wake)].concat();
+    assert!(effects.contains(&Effect::Released { stopped: true }), "{effects:?}");
+}
+
+#[test]
+fn a_release_says_whether_the_pause_that_was_asked_for_came_about() {
+    for (pause, facts, stopped) in [(false, running(), false), (true, self::stopped(), true)] {
+        let mut rig = Rig::new(Phase::Idle);
+        let mut effects = release(&mut rig, pause);
+        if pause {
+            effects = answer_read(&mut rig, &effects, &facts);
+        }
+        assert!(effects.contains(&Effect::Released { stopped }), "pause {pause}: {effects:?}");
+    }
+}

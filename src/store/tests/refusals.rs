@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use diesel::connection::SimpleConnection;
+
 use super::*;
 
 #[tokio::test]
@@ -203,4 +205,65 @@ async fn odd_characters_in_a_path_are_part_of_it() {
     let url: DatabaseUrl = format!("sqlite://{}", path.display()).parse().unwrap();
     Store::connect(&url).migrate().await.unwrap();
     assert!(path.exists());
+}
+
+#[tokio::test]
+async fn a_database_file_that_was_replaced_is_not_written_to() {
+    let database = TestDatabase::sqlite();
+    let store = database.store().await;
+    store.campaigns().await.unwrap();
+    let path = database.url.sqlite_path().unwrap();
+    let moved = path.with_extension("moved");
+    std::fs::rename(path, &moved).unwrap();
+    for (what, prepare) in [("gone", None), ("another file", Some(&moved))] {
+        if let Some(other) = prepare {
+            std::fs::copy(other, path).unwrap();
+        }
+        let error = store.set_generator_enabled(CAMPAIGN, true, noon()).await.unwrap_err();
+        assert!(matches!(error.source().unwrap().downcast_ref(), Some(Fault::Replaced)), "{what}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_unreadable_row_takes_no_other_with_it() {
+    let database = TestDatabase::sqlite();
+    let store = database.store().await;
+    database.execute(
+        "INSERT INTO campaigns (id, name, trafficstar_id, mode) VALUES \
+         (1, CAST(x'c328' AS TEXT), 11, CAST(x'ff' AS TEXT)), (2, 'two', 12, NULL), (3, 'three', 13, NULL);
+         INSERT INTO promises VALUES (2, 12, 'nonsense', '2026-11-22 12:00:00', NULL, 0, '2026-11-22 12:00:00'), \
+         (3, 13, 'idle', '2026-11-22 12:00:00', NULL, 0, '2026-11-22 12:00:00');",
+    );
+    let names: Vec<String> = store.campaigns().await.unwrap().into_iter().map(|row| row.name).collect();
+    assert_eq!(names, ["\u{fffd}(", "two", "three"]);
+    let ids = [1, 2, 3].map(CampaignId).to_vec();
+    assert_eq!(store.tick_readings(ids, noon().date_naive(), noon()).await.unwrap().len(), 3);
+    let promises = store.stored_promises().await.unwrap();
+    let bad = promises[&CampaignId(2)].as_ref().unwrap_err();
+    assert_eq!((bad.table, bad.row, bad.column), ("promises", 2, "phase"));
+    assert_eq!(promises[&CampaignId(3)].as_ref().unwrap().promise.phase, Phase::Idle);
+}
+
+#[tokio::test]
+async fn those_who_wait_to_write_keep_no_reader_waiting() {
+    let database = TestDatabase::sqlite();
+    let store = database.store().await;
+    database.execute(ONE_CAMPAIGN);
+    let path = database.url.sqlite_path().unwrap();
+    let mut writer = super::super::sqlite::open(path, super::super::sqlite::OpenMode::ReadWrite).unwrap();
+    writer.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let writes: Vec<_> = (0..8)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.set_generator_enabled(CAMPAIGN, true, noon()).await })
+        })
+        .collect();
+    // All eight wait for one lock by now or will: each read needs a connection that none of them holds.
+    for _ in 0..8 {
+        assert_eq!(store.campaigns().await.unwrap().len(), 1);
+    }
+    drop(writer);
+    for write in writes {
+        assert!(write.await.unwrap().unwrap());
+    }
 }
