@@ -7,5 +7,8 @@
 // Helpers are not recognised as tests by these lints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod cooldown;
 mod decisions;
+mod guards;
 mod helper;
+mod sending;

@@ -20,7 +20,7 @@ use self::guard::Guard;
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 
 /// Far longer than anything takes, even on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// So many further ticks without a request show that none is coming.
 const TICKS_WITHOUT_NEWS: u64 = 3;
@@ -130,7 +130,8 @@ impl World {
     /// What has become of a campaign so far.
     pub(crate) fn outcome(&mut self, id: i64) -> Outcome {
         Outcome {
-            state: self.campaign(id).state(),
+            state: Campaign::find(&self.guard.state(), id)
+                .map_or_else(|| "not in the dump".to_owned(), |found| found.state()),
             writes: self.writes(id),
             journal: self.database.journal(id).iter().map(Entry::to_string).collect(),
         }
@@ -161,6 +162,14 @@ impl World {
     /// Waits until a campaign is in a state.
     pub(crate) fn wait_for_state(&mut self, id: i64, state: &str) -> Campaign {
         self.wait_until(id, state, |campaign| campaign.state() == state)
+    }
+
+    /// Waits until a campaign was sent exactly these requests.
+    pub(crate) fn wait_for_writes(&mut self, id: i64, wanted: &[Write]) {
+        self.wait_for(&format!("the requests {wanted:?} for campaign {id}"), |world| {
+            let writes = world.writes(id);
+            if writes == wanted { Ok(()) } else { Err(format!("there are {writes:?}")) }
+        });
     }
 
     /// Waits until every guarded campaign has completed so many ticks that began after this call.
