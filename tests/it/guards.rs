@@ -82,9 +82,6 @@ fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
     world.wait_for_state(ID, "active-guarded");
     for round in 1..=7 {
         world.sandbox.interfere(ID, Interference::Stop).unwrap();
-        let campaign = world.wait_until(ID, &format!("stop {round} undone"), |campaign| {
-            campaign.text("/action/step") == "confirmed" && campaign.text("/observed/status") == "running"
-        });
         let undone = ACTIVATION.repeat(round);
         world.wait_for_writes(ID, &undone);
         let campaign = world.wait_until(ID, &format!("activation {round} confirmed"), |campaign| {

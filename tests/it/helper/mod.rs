@@ -23,7 +23,7 @@ pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// So many further ticks without a request show that none is coming.
-const TICKS_WITHOUT_NEWS: u64 = 3;
+const TICKS_WITHOUT_NEWS: u64 = 2;
 
 /// A folder, a sandbox, a database and a guard. What a test needs to change of them is public.
 ///
