@@ -1,7 +1,6 @@
 //! The composition root: the only file that sees everything. Opens what there is to open, starts the actors, serves the
 //! control socket, and stops all of it in order.
 
-use std::path::Path;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -54,13 +53,13 @@ pub enum RunError {
     ActorDied(&'static str),
 }
 
-/// The database of a config, opened. Nothing is created or changed.
+/// The database of a config. Nothing is opened before its first operation.
 ///
 /// # Errors
-/// The URL makes no sense, or the database cannot be opened.
-pub fn open_store(config: &Config) -> Result<Store, RunError> {
+/// The URL makes no sense.
+pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
     let url: DatabaseUrl = config.database.expose().parse()?;
-    Ok(Store::connect(&url)?)
+    Ok(Store::connect(&url))
 }
 
 /// Runs the daemon until a signal ends it.
@@ -81,7 +80,7 @@ pub fn run(config: &Config, api_key: SecretString) -> Result<(), RunError> {
 pub async fn serve(config: &Config, api_key: SecretString, stop: impl Future<Output = ()>) -> Result<(), RunError> {
     let clock = Clock::system();
     let socket = Socket::open(&config.control.socket, config.control.mode).await?;
-    let store = open_store(config)?;
+    let store = store_of(config)?;
     let _lock = store.lock().await?;
     for migration in store.migrate().await? {
         tracing::info!(migration, "the database's schema was brought up to date");
@@ -242,10 +241,4 @@ fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
             _ = hang_up.recv() => {}
         }
     })
-}
-
-/// Whether a socket can be made at `path`, for `check`: its folder is there and may be written.
-#[must_use]
-pub fn socket_folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,4 +1,43 @@
-//! x
+//! Traffic Generator: guards TrafficStars campaigns, running and pausing them by today's spend and the clicks that
+//! remain.
+//!
+//! # The map of the house
+//!
+//! | room | what is there | what is deliberately absent |
+//! | --- | --- | --- |
+//! | [`domain`] | the rules: the state machine, the decision table, what a remote's fields mean, whose word on spend counts | a clock, sockets, actors, a database: it decides and never acts |
+//! | [`trafficstar`] | everything about the remote: requests and answers, the token, the request budget, what is asked together | actors, retries, a cache of anything but the token |
+//! | [`store`] | the only SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
+//! | [`actors`] | the only actix: supervisor, campaign, TrafficStar client, database | decisions, SQL, HTTP |
+//! | [`board`] | the read model: actors publish their status, the control server reads it | a way back |
+//! | [`control`] | the control API on the Unix socket: its types, server and client | actors: a command is an order with a reply slot |
+//! | [`cli`] | the commands, and status as text | anything but asking the supervisor, `run`, `check` and `migrate` apart |
+//! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
+//! | [`daemon`] | the composition root: the only file that sees everything | |
+//! | [`clock`], [`telemetry`], [`error_chain`] | the time, log lines, an error with its causes | |
+//!
+//! Who may import whom: `main → cli → control::client → control → domain`; `daemon → everything`;
+//! `actors → {board, clock, store, trafficstar} → domain`, and `control`'s types for the orders they carry out;
+//! `control::server → {control, board, clock}`; `config → domain`. `domain` uses std, serde, thiserror and chrono's types
+//! alone. Actors never read the board. `tests/house` holds the code to it.
+//!
+//! # One tick
+//!
+//! ```text
+//! timer (the next point of the shared grid) → campaign actor: step(now, policy, Wake) → [Observe]
+//!   → database actor: settings, clicks, stored spend   (asked together by all who tick now: one query)
+//!   → client actor: status, then a report if the status tells no spend   (as few requests as serve all)
+//!   ← step(now, policy, Observed) → [Note, Store, Send]
+//!   → database actor: one transaction, journal entry and promise; then the board; then the request
+//!   → client actor: end time and run, or pause, in order of urgency
+//!   ← step(now, policy, Applied) → [Note, Store], then ReadBack until the remote shows it, or the time for that is over
+//! ```
+//!
+//! `now` is always an argument. A question carries a number; an answer to another one is counted and dropped. A tick
+//! takes no hint of what changed, does the same work each time and retries nothing: the next tick is the retry. What a
+//! crash must not lose is stored before it is acted upon: see [`domain::machine`] for the life of a campaign and of an
+//! action.
+
 pub mod actors;
 pub mod board;
 pub mod cli;

@@ -243,6 +243,9 @@ impl CampaignActor {
         asked_at: chrono::DateTime<chrono::Utc>,
         reading: Reading,
     ) {
+        if self.finishing {
+            return;
+        }
         let now = self.surroundings.clock.now();
         let took_ms = now.signed_duration_since(asked_at).num_milliseconds();
         self.last_tick = Some(LastTick { at: now, took_ms: u64::try_from(took_ms).unwrap_or(0) });
@@ -409,13 +412,15 @@ impl CampaignActor {
         }
     }
 
-    /// Sets the timer to the machine's next wake. Nothing is begun while the program shuts down.
+    /// Sets the timer to the machine's next wake, a tick away at the most: the wall clock may be set back meanwhile, and
+    /// the machine sees that when it is woken. Nothing is begun while the program shuts down.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
         let Some(at) = self.machine.next_wake().filter(|_| !self.finishing) else { return };
-        let wait = at.signed_duration_since(self.surroundings.clock.now()).to_std().unwrap_or_default();
+        let wait = at.signed_duration_since(self.surroundings.clock.now()).min(self.policy.tick);
+        let wait = wait.to_std().unwrap_or_default();
         self.timer = Some(ctx.run_later(wait, |actor, ctx| {
             actor.timer = None;
             actor.step(ctx, Event::Wake);

@@ -21,7 +21,7 @@ use super::campaign::{
 use super::database::{Answer, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled};
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::control::{Campaign, Refusal};
+use crate::control::{Campaign, Refusal, Reply};
 use crate::domain::facts::CampaignId;
 use crate::domain::policy::Policy;
 use crate::domain::status::{Liveness, SupervisorStatus};
@@ -81,9 +81,6 @@ pub struct RowsPort {
     pub set_generator_enabled: Recipient<SetGeneratorEnabled>,
 }
 
-/// Where an order's answer goes.
-type Reply = oneshot::Sender<Result<Campaign, Refusal>>;
-
 /// Where a campaign's actor stands.
 #[derive(Debug)]
 enum Stage {
@@ -120,7 +117,7 @@ struct Slot {
     /// Deaths in a row, none of them after a long life.
     deaths_in_a_row: u32,
     /// Orders that wait for its release.
-    release_replies: Vec<Reply>,
+    release_replies: Vec<Reply<Campaign>>,
 }
 
 /// The supervisor.

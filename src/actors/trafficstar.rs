@@ -16,7 +16,7 @@ use futures_util::stream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use self::round::Round;
+use self::round::{Askers, Round};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
@@ -24,7 +24,7 @@ use crate::domain::facts::RemoteId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;
-use crate::trafficstar::batch::ListSize;
+use crate::trafficstar::batch::{ListSize, ReadPlan, plan_reads};
 use crate::trafficstar::budget::{Budget, Start, Urgency};
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::gate::{GateMessage, Gatekeeper};
@@ -187,15 +187,48 @@ impl TrafficStarActor {
 
     fn serve_statuses(&mut self, ctx: &mut Context<Self>) {
         let askers = self.statuses.take(self.clock.now());
-        let read = work::read_statuses(Arc::clone(&self.client), askers.wanted(), self.list);
-        ctx.spawn(read.into_actor(self).map(|read, actor, _| {
-            actor.list = read.list;
-            actor.note(read.failure);
-            askers.answer(|id| match read.campaigns.get(&id) {
-                Some(campaign) => campaign.clone(),
-                None => Err(RemoteFault::Failed("it was not read".to_owned())),
-            });
-        }));
+        match plan_reads(&askers.ids(), self.list) {
+            ReadPlan::Single(_) => self.read_singly(ctx, askers),
+            ReadPlan::Sweep { .. } => {
+                let sweep = work::sweep(Arc::clone(&self.client), askers.urgency().min(Urgency::Sweep));
+                ctx.spawn(sweep.into_actor(self).map(|sweep, actor, ctx| actor.swept(ctx, askers, sweep)));
+            }
+        }
+    }
+
+    fn swept(
+        &mut self,
+        ctx: &mut Context<Self>,
+        askers: Askers<Result<RemoteCampaign, RemoteFault>>,
+        sweep: Result<work::Sweep, RemoteError>,
+    ) {
+        match sweep {
+            Ok(sweep) => {
+                self.note(None);
+                self.list = sweep.list;
+                let missing = askers.answer_known(|id| sweep.campaigns.get(&id).cloned());
+                self.read_singly(ctx, missing);
+            }
+            Err(error) => {
+                self.note(Some(error.in_full()));
+                askers.answer(|_| Err(RemoteFault::Failed(error.in_full())));
+            }
+        }
+    }
+
+    /// Reads each campaign by itself. Each is answered as soon as it was read: an urgent one never waits for the others.
+    fn read_singly(&mut self, ctx: &mut Context<Self>, askers: Askers<Result<RemoteCampaign, RemoteFault>>) {
+        for (id, askers) in askers.by_campaign() {
+            let (client, urgency) = (Arc::clone(&self.client), askers.urgency());
+            let read = async move { client.campaign(id, urgency).await };
+            ctx.spawn(read.into_actor(self).map(|read, actor, _| {
+                // A campaign that is not there is no failure of the remote's.
+                let failure = read.as_ref().err().filter(|error| error.fault() != RemoteFault::NotFound);
+                actor.note(failure.map(RemoteError::in_full));
+                let campaign = read.map_err(|error| error.fault());
+                askers.answer(|_| campaign.clone());
+            }));
+        }
     }
 
     fn serve_spends(&mut self, ctx: &mut Context<Self>) {

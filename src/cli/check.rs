@@ -2,9 +2,11 @@
 //!
 //! Deliberately absent: a request to TrafficStars. It would count against the account's limit.
 
+use std::path::Path;
+
 use super::{Arguments, CommandError};
 use crate::config::{Config, process_environment};
-use crate::daemon::{open_store, socket_folder};
+use crate::daemon::store_of;
 use crate::error_chain::in_full;
 use crate::store::SchemaState;
 
@@ -33,7 +35,7 @@ async fn problems(arguments: &Arguments) -> Vec<String> {
 }
 
 async fn database_problem(config: &Config) -> Option<String> {
-    let store = match open_store(config) {
+    let store = match store_of(config) {
         Ok(store) => store,
         Err(error) => return Some(in_full(&error)),
     };
@@ -62,7 +64,8 @@ async fn database_problem(config: &Config) -> Option<String> {
 }
 
 fn socket_problem(config: &Config) -> Option<String> {
-    let folder = socket_folder(&config.control.socket);
+    let folder = config.control.socket.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     match std::fs::metadata(folder) {
         Ok(metadata) if !metadata.is_dir() => {
             Some(format!("{} is no folder: [control] socket cannot be made in it", folder.display()))

@@ -5,9 +5,12 @@
 //! `migrate` call the library, all others ask the supervisor through the control API.
 
 mod check;
+mod generator;
+mod migrate;
 pub mod render;
+mod status;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -166,16 +169,16 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             Ok(daemon::run(&config, api_key)?)
         }
         Command::Check => arguments.wait_for(check::check(arguments)),
-        Command::Migrate => arguments.wait_for(migrate(arguments)),
-        Command::Status { ids } => arguments.wait_for(status(arguments, ids)),
-        Command::Dump { id } => arguments.wait_for(dump(arguments, *id)),
+        Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
+        Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
+        Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
         Command::Enable { id } => {
             let patch = CampaignPatch { generator_enabled: Some(true), pause: false };
-            arguments.wait_for(set_generator(arguments, *id, patch))
+            arguments.wait_for(generator::set_generator(arguments, *id, patch))
         }
         Command::Disable { id, pause } => {
             let patch = CampaignPatch { generator_enabled: Some(false), pause: *pause };
-            arguments.wait_for(set_generator(arguments, *id, patch))
+            arguments.wait_for(generator::set_generator(arguments, *id, patch))
         }
     }
 }
@@ -208,45 +211,4 @@ impl Arguments {
 
 fn to_json(result: &impl Serialize) -> Result<String, CommandError> {
     serde_json::to_string_pretty(result).map_err(|error| CommandError::Print(error.into()))
-}
-
-async fn migrate(arguments: &Arguments) -> Result<(), CommandError> {
-    let store = daemon::open_store(&arguments.load_config()?)?;
-    let applied = store.migrate().await.map_err(RunError::from)?;
-    arguments.print(&applied, || match applied.as_slice() {
-        [] => "The database's schema is up to date.".to_owned(),
-        applied => format!("The database's schema was brought up to date: {}.", applied.join(", ")),
-    })
-}
-
-async fn status(arguments: &Arguments, ids: &[i64]) -> Result<(), CommandError> {
-    let mut dump = arguments.client()?.state().await?;
-    if let Some(id) = ids.iter().find(|id| dump.campaigns.iter().all(|campaign| campaign.id.0 != **id)) {
-        return Err(CommandError::UnknownCampaign(CampaignId(*id)));
-    }
-    dump.campaigns.retain(|campaign| ids.is_empty() || ids.contains(&campaign.id.0));
-    // A pipe gets whole lines, whatever their length.
-    let fits_terminal = std::io::stdout().is_terminal();
-    arguments.print(&dump.campaigns, || render::status_table(&dump, fits_terminal))
-}
-
-async fn dump(arguments: &Arguments, id: Option<i64>) -> Result<(), CommandError> {
-    let client = arguments.client()?;
-    let printed = match id {
-        Some(id) => to_json(&client.campaign_state(CampaignId(id)).await?)?,
-        None => to_json(&client.state().await?)?,
-    };
-    writeln!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)
-}
-
-async fn set_generator(arguments: &Arguments, id: i64, patch: CampaignPatch) -> Result<(), CommandError> {
-    let campaign = arguments.client()?.patch_campaign(CampaignId(id), patch).await?;
-    arguments.print(&campaign, || {
-        let done = match (campaign.generator_enabled, patch.pause) {
-            (true, _) => "is guarded",
-            (false, true) => "is paused, and is not guarded any more",
-            (false, false) => "is not guarded any more",
-        };
-        format!("Campaign {} ({}) {done}.", campaign.id, campaign.name)
-    })
 }

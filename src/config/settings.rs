@@ -180,7 +180,7 @@ impl<'a> Settings<'a> {
         let names = match error {
             PolicyError::ThresholdsMeet { .. } => vec!["activate_clicks", "pause_clicks"],
             PolicyError::TickTooShort => vec!["tick"],
-            PolicyError::Negative { key } => vec![*key],
+            PolicyError::Negative { key } | PolicyError::TooLong { key } => vec![*key],
         };
         let keys: Vec<Key> = names.into_iter().map(|name| Key { section: "generator", name }).collect();
         if keys.iter().any(|key| self.refused.contains(key)) {

@@ -15,6 +15,8 @@ use crate::domain::status::{CampaignStatus, Dump};
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How often a command that was answered with 202 looks whether it has come about.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it looks at the most: for three minutes, longer than an action takes to be confirmed or to fail.
+const LOOKS: u32 = 360;
 
 /// Why a command got no answer, or not the one hoped for.
 #[derive(Debug, Error)]
@@ -34,6 +36,9 @@ pub enum ClientError {
     /// The answer makes no sense: another version of the program, perhaps.
     #[error("the supervisor's answer cannot be read: is it of the same version as this command?")]
     Unreadable(#[source] serde_json::Error),
+    /// It was begun, and neither came about nor was refused.
+    #[error("the command has not come about yet: `traffic-generator status` and the supervisor's log say why")]
+    StillPending,
     /// The supervisor says no.
     #[error("{}", .0.detail)]
     Refused(Problem),
@@ -89,7 +94,7 @@ impl Client {
         if status != StatusCode::ACCEPTED {
             return read(&body);
         }
-        loop {
+        for _ in 0..LOOKS {
             let state = self.campaign_state(id).await?;
             if Some(state.ordered.generator_enabled) == patch.generator_enabled {
                 return Ok(Campaign {
@@ -101,6 +106,7 @@ impl Client {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+        Err(ClientError::StillPending)
     }
 
     async fn send(

@@ -36,18 +36,15 @@ pub struct Campaign {
     pub generator_enabled: bool,
 }
 
-/// A command.
+/// Guard a campaign, or stop guarding it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// Guard a campaign.
-    Enable(CampaignId),
-    /// Stop guarding a campaign.
-    Disable {
-        /// Which.
-        campaign: CampaignId,
-        /// Whether to pause it first.
-        pause: bool,
-    },
+pub struct SetGenerator {
+    /// Which.
+    pub campaign: CampaignId,
+    /// Whether it is guarded from now on.
+    pub enabled: bool,
+    /// Whether to pause it before it is guarded no more.
+    pub pause: bool,
 }
 
 /// Why a command was not carried out.
@@ -64,13 +61,23 @@ pub enum Refusal {
     Failed(String),
 }
 
-/// A command on its way, with the slot for its answer. Answered after the effect.
+/// Where an answer goes.
+pub type Reply<A> = oneshot::Sender<Result<A, Refusal>>;
+
+/// A command or a question on its way, with the slot for its answer. A command is answered after its effect.
 #[derive(Debug)]
-pub struct Order {
-    /// What to do.
-    pub command: Command,
+pub struct Ask<Q, A> {
+    /// What is asked.
+    pub question: Q,
     /// Where the answer goes.
-    pub reply: oneshot::Sender<Result<Campaign, Refusal>>,
+    pub reply: Reply<A>,
+}
+
+/// What the control server asks of the actors.
+#[derive(Debug)]
+pub enum Order {
+    /// Guard a campaign, or stop guarding it.
+    SetGenerator(Ask<SetGenerator, Campaign>),
 }
 
 /// Where orders go.

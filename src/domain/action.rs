@@ -25,6 +25,18 @@ pub enum ActionKind {
     SetEndTime,
 }
 
+impl ActionKind {
+    /// Whether the campaign runs once it is done; `None` where it changes nothing about that.
+    #[must_use]
+    pub const fn wants_running(self) -> Option<bool> {
+        match self {
+            Self::Activate => Some(true),
+            Self::Pause => Some(false),
+            Self::SetEndTime => None,
+        }
+    }
+}
+
 /// Who or what made it due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -76,7 +88,7 @@ pub struct Action {
     pub state_before: PhaseWord,
     /// The state that the decision leads to.
     pub state_after: PhaseWord,
-    /// The end time that it sets.
+    /// The end time that it sets: a whole second, as TrafficStars writes them, so that a read can show it.
     pub end_time: DateTime<Utc>,
     /// How far it got.
     pub step: Step,

@@ -47,8 +47,13 @@ impl Contest {
         self.known = Some(Known { running, end_time: None });
     }
 
-    /// A state that our own action explains.
-    pub(super) fn settle(&mut self, status: &RemoteStatus, end_time: &EndTime) {
+    /// A state that our own action brought about, whatever else is wrong with the campaign.
+    pub(super) fn caused(&mut self, running: bool, end_time: &EndTime) {
+        self.known = Some(Known { running, end_time: Some(end_time.clone()) });
+    }
+
+    /// A state as it was seen.
+    fn settle(&mut self, status: &RemoteStatus, end_time: &EndTime) {
         if let Some(running) = runs(status) {
             self.known = Some(Known { running, end_time: Some(end_time.clone()) });
         }

@@ -68,7 +68,8 @@ pub enum Effect {
         /// Whether TrafficStars is to be asked. Where not, the campaign is still taken for one that answers 404.
         read_remote: bool,
     },
-    /// Read the campaign to see whether an action shows; answered by [`Event::ReadBack`].
+    /// Read the campaign by itself, to see whether an action shows or whether a release has to pause it; answered by
+    /// [`Event::ReadBack`].
     ReadBack {
         /// The question's number.
         operation: OperationId,

@@ -17,8 +17,8 @@ use super::decision::{Judged, Row, SpendLevel};
 use super::event::{ActionNews, Effect, Event, Note, OperationId};
 use super::facts::Observation;
 use super::phase::{Phase, Promise};
-use super::policy::Policy;
-use super::progress::{Awaiting, Progress, RunBackoff, Verdict, verdict};
+use super::policy::{Mode, Policy};
+use super::progress::{Awaiting, Progress, RunBackoff, Verdict, is_stopped, verdict};
 use super::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
 
 /// How long a campaign that answered 404 is not read again.
@@ -60,8 +60,9 @@ pub struct Machine {
     run_backoff: RunBackoff,
     action: Option<Action>,
     progress: Progress,
-    /// When our last action was answered or settled: what was read before says nothing about its effect.
-    changed_at: Option<DateTime<Utc>>,
+    /// The last question asked before our last action was answered or settled: it and those before it say nothing about
+    /// its effect. A number, not a time, since the clock may be set back.
+    changed_after: u64,
     observing: Option<Question>,
     reading_back: Option<Question>,
     next_tick_at: DateTime<Utc>,
@@ -79,8 +80,10 @@ pub struct Machine {
 /// How far a release has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Releasing {
-    /// A pause is still to be sent.
+    /// It is still to be read, and paused unless it is stopped.
     Pause,
+    /// It is being read.
+    Reading,
     /// The pause was sent.
     Pausing(ActionId),
     /// Only what is in flight is waited for.
@@ -94,14 +97,17 @@ impl Machine {
     pub fn new(now: DateTime<Utc>, policy: &Policy, promise: Option<Promise>, unfinished: Option<Action>) -> Self {
         let promise = promise.unwrap_or(Promise { phase: Phase::Idle, since: now, end_time_owed: false });
         let mut contest = Contest::default();
-        match promise.phase {
-            Phase::ActiveGuarded => contest.expect(true),
-            Phase::PausedGuarded | Phase::CoolingDown { .. } => contest.expect(false),
-            Phase::Idle => {}
+        // What an unfinished action was to bring about may not have come about, and nobody else is to blame.
+        if unfinished.is_none() {
+            match promise.phase {
+                Phase::ActiveGuarded => contest.expect(true),
+                Phase::PausedGuarded | Phase::CoolingDown { .. } => contest.expect(false),
+                Phase::Idle => {}
+            }
         }
         let progress = unfinished.as_ref().map_or(Progress::Settled, |action| {
             let answered_at = action.accepted_at.unwrap_or(action.requested_at);
-            Progress::Awaiting(Awaiting::new(now, answered_at + policy.confirm_within, policy))
+            Progress::Awaiting(Awaiting::new(now, 0, answered_at + policy.confirm_within, policy))
         });
         Self {
             phase: promise.phase,
@@ -117,7 +123,7 @@ impl Machine {
             last_number: unfinished.as_ref().map_or(0, |action| action.id.0),
             action: unfinished,
             progress,
-            changed_at: None,
+            changed_after: 0,
             observing: None,
             reading_back: None,
             next_tick_at: now,
@@ -136,6 +142,7 @@ impl Machine {
         if self.released {
             return Vec::new();
         }
+        self.heed_clock(now, policy);
         let mut effects = Vec::new();
         match event {
             Event::Wake => self.wake(now, &mut effects),
@@ -148,7 +155,7 @@ impl Machine {
             Event::ReadBack { operation, remote } => {
                 match self.reading_back.take_if(|question| question.operation == operation) {
                     Some(question) => {
-                        self.read_back(now, question, remote.map(|campaign| *campaign), &mut effects);
+                        self.read_back(now, policy, question, remote.map(|campaign| *campaign), &mut effects);
                     }
                     None => self.counters.stale_answers += 1,
                 }
@@ -186,6 +193,17 @@ impl Machine {
         tick.into_iter().chain(read_back).min()
     }
 
+    /// A clock that was set back must not put what is due out of reach: nothing is farther away than when it was set. The
+    /// cool-down is, on purpose, since it is an absolute time.
+    fn heed_clock(&mut self, now: DateTime<Utc>, policy: &Policy) {
+        self.next_tick_at = self.next_tick_at.min(policy.next_grid_point(now));
+        self.remote_absent_until = self.remote_absent_until.map(|until| until.min(now + NOT_FOUND_PAUSE));
+        self.run_backoff.heed_clock(now);
+        if let Progress::Awaiting(awaiting) = &mut self.progress {
+            awaiting.heed_clock(now, policy);
+        }
+    }
+
     fn wake(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         if self.observing.is_some() {
             return;
@@ -216,18 +234,24 @@ impl Machine {
         self.counters.ticks += 1;
         if question.reads_remote {
             let absent = observation.remote == Err(RemoteFault::NotFound);
-            self.remote_absent_until = absent.then_some(now + NOT_FOUND_PAUSE);
+            // To a point of the grid, so that some milliseconds of delay do not cost a whole tick more.
+            let until = policy.next_grid_point(question.asked_at + NOT_FOUND_PAUSE) - policy.tick;
+            self.remote_absent_until = absent.then_some(until);
         }
         let judged = Judged::new(&observation, policy, now);
         // An action that was answered while this tick read makes what it read old.
-        let outdated = self.changed_at.is_some_and(|at| question.asked_at < at);
+        let outdated = question.operation.0 <= self.changed_after;
         self.settle(now, question, &observation.remote, &judged.status, effects);
-        if self.progress == Progress::Settled && !outdated {
+        if let Ok(campaign) = &observation.remote {
+            self.run_backoff.saw(campaign);
+        }
+        let may_decide = self.may_decide(policy) && !outdated;
+        if may_decide {
             self.watch_others(now, policy, &observation.remote, &judged.status, effects);
         }
         self.observation = Some(observation);
         self.raise_flags(now, &judged, effects);
-        if self.progress == Progress::Settled && !outdated && self.releasing.is_none() {
+        if may_decide && self.releasing.is_none() {
             self.conclude(now, policy, question.asked_at, &judged, effects);
         }
         self.raise_unguarded(&judged, effects);
@@ -235,14 +259,28 @@ impl Machine {
         self.schedule(now, policy, question.asked_at);
     }
 
+    /// Whether nothing is on its way that a decision has to wait for. For an end time alone nothing waits; in observe
+    /// mode one that was sent before is still followed to its end.
+    fn may_decide(&self, policy: &Policy) -> bool {
+        self.progress == Progress::Settled || (self.is_setting_end_time() && policy.mode == Mode::Act)
+    }
+
+    /// Whether an end time alone is on its way, or waits to be shown.
+    fn is_setting_end_time(&self) -> bool {
+        let sets_end_time = self.action.as_ref().is_some_and(|action| action.kind == ActionKind::SetEndTime);
+        sets_end_time && self.progress != Progress::Settled
+    }
+
     fn read_back(
         &mut self,
         now: DateTime<Utc>,
+        policy: &Policy,
         question: Question,
         remote: Result<RemoteCampaign, RemoteFault>,
         effects: &mut Vec<Effect>,
     ) {
         let status = judge(&remote, now);
+        let stopped = remote == Err(RemoteFault::NotFound) || is_stopped(&remote, &status);
         self.settle(now, question, &remote, &status, effects);
         if let Progress::Awaiting(awaiting) = self.progress {
             self.progress = Progress::Awaiting(awaiting.again(now));
@@ -250,6 +288,13 @@ impl Machine {
         if let Some(observation) = &mut self.observation {
             observation.remote = remote;
             observation.remote_at = now;
+        }
+        if self.releasing == Some(Releasing::Reading) {
+            self.releasing = Some(if stopped {
+                Releasing::Settle
+            } else {
+                Releasing::Pausing(self.pause_to_release(now, policy, effects))
+            });
         }
     }
 
@@ -263,11 +308,14 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let (Progress::Awaiting(awaiting), Some(action)) = (self.progress, self.action.as_ref()) else { return };
+        if question.operation.0 <= awaiting.after {
+            return;
+        }
         match verdict(action, &awaiting, question.asked_at, remote, status) {
             Verdict::NotYet => {}
             Verdict::Shown => {
-                if let Ok(campaign) = remote {
-                    self.contest.settle(status, &campaign.end_time);
+                if let (Ok(campaign), Some(running)) = (remote, action.kind.wants_running()) {
+                    self.contest.caused(running, &campaign.end_time);
                 }
                 self.finish(now, Ok(()), effects);
             }
@@ -278,9 +326,11 @@ impl Machine {
     /// The action is over: confirmed, or failed.
     fn finish(&mut self, now: DateTime<Utc>, result: Result<(), String>, effects: &mut Vec<Effect>) {
         self.progress = Progress::Settled;
-        self.changed_at = Some(now);
         let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
         let Some(action) = self.action.as_mut() else { return };
+        if action.kind != ActionKind::SetEndTime {
+            self.changed_after = self.last_number;
+        }
         let news = match result {
             Ok(()) => {
                 action.step = Step::Confirmed;

@@ -15,3 +15,6 @@ mod progress;
 pub mod remote;
 pub mod spend;
 pub mod status;
+
+#[cfg(test)]
+mod tests;

@@ -119,7 +119,15 @@ pub enum PolicyError {
         /// The key's name.
         key: &'static str,
     },
+    /// A time span beyond a year, with which times could no longer be counted.
+    #[error("{key} must not be longer than 365 days")]
+    TooLong {
+        /// The key's name.
+        key: &'static str,
+    },
 }
+
+const LONGEST_SPAN: Duration = Duration::days(365);
 
 impl PolicyNumbers {
     /// The policy these numbers make.
@@ -134,15 +142,21 @@ impl PolicyNumbers {
             return Err(PolicyError::TickTooShort);
         }
         let spans = [
+            ("tick", Some(self.tick)),
             ("cooldown", Some(self.cooldown)),
             ("confirm_within", Some(self.confirm_within)),
             ("contested_backoff", self.contested_backoff),
             ("stored_spend_max_age", Some(self.stored_spend_max_age)),
         ];
-        match spans.into_iter().find(|(_, span)| span.is_some_and(|span| span < Duration::zero())) {
-            Some((key, _)) => Err(PolicyError::Negative { key }),
-            None => Ok(Policy { numbers: self }),
+        for (key, span) in spans {
+            if span.is_some_and(|span| span < Duration::zero()) {
+                return Err(PolicyError::Negative { key });
+            }
+            if span.is_some_and(|span| span > LONGEST_SPAN) {
+                return Err(PolicyError::TooLong { key });
+            }
         }
+        Ok(Policy { numbers: self })
     }
 }
 

@@ -20,8 +20,8 @@ pub(super) enum Progress {
 /// An answered action that no read has shown yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Awaiting {
-    /// A read sent before then proves nothing.
-    pub(super) since: DateTime<Utc>,
+    /// The last question asked before the answer came: it and those before it prove nothing.
+    pub(super) after: u64,
     /// A read sent from then on that does not show it means that it failed.
     pub(super) deadline: DateTime<Utc>,
     /// When to read back next.
@@ -31,16 +31,21 @@ pub(super) struct Awaiting {
 
 impl Awaiting {
     /// The first read back comes after a thirtieth of the time allowed (1 s of 30 s), each next one after twice as long.
-    pub(super) fn new(now: DateTime<Utc>, deadline: DateTime<Utc>, policy: &Policy) -> Self {
+    pub(super) fn new(now: DateTime<Utc>, after: u64, deadline: DateTime<Utc>, policy: &Policy) -> Self {
         let delay = (policy.confirm_within / 30).max(Duration::milliseconds(10));
-        Self { since: now, deadline, read_back_at: (now + delay).min(deadline.max(now)), delay }
+        Self { after, deadline, read_back_at: (now + delay).min(deadline.max(now)), delay }
     }
 
-    /// The same, after a read that did not show it yet.
+    /// Never farther away than when it began, though the clock was set back meanwhile.
+    pub(super) fn heed_clock(&mut self, now: DateTime<Utc>, policy: &Policy) {
+        self.deadline = self.deadline.min(now + policy.confirm_within);
+        self.read_back_at = self.read_back_at.min(now + policy.confirm_within.max(self.delay));
+    }
+
+    /// The same, after a read that did not show it yet. The last read is sent at the deadline, not past it.
     pub(super) fn again(self, now: DateTime<Utc>) -> Self {
         let delay = self.delay * 2;
-        let earliest = now + self.delay;
-        Self { read_back_at: (now + delay).min(self.deadline.max(earliest)), delay, ..self }
+        Self { read_back_at: (now + delay).min(self.deadline), delay, ..self }
     }
 }
 
@@ -55,7 +60,13 @@ pub(super) enum Verdict {
     Failed(String),
 }
 
-/// Holds a read that was sent at `asked_at` against an action.
+/// Whether a read shows that it does not run, whatever else is wrong with it.
+pub(super) fn is_stopped(remote: &Result<RemoteCampaign, RemoteFault>, status: &RemoteStatus) -> bool {
+    let switched_off = remote.as_ref().is_ok_and(|campaign| campaign.active == Some(false));
+    switched_off || matches!(status, RemoteStatus::Stopped(_))
+}
+
+/// Holds a read that was sent at `asked_at`, after the action's answer, against the action.
 pub(super) fn verdict(
     action: &Action,
     awaiting: &Awaiting,
@@ -63,13 +74,9 @@ pub(super) fn verdict(
     remote: &Result<RemoteCampaign, RemoteFault>,
     status: &RemoteStatus,
 ) -> Verdict {
-    if asked_at < awaiting.since {
-        return Verdict::NotYet;
-    }
-    let switched_off = remote.as_ref().is_ok_and(|campaign| campaign.active == Some(false));
     let shown = match action.kind {
         ActionKind::Activate => *status == RemoteStatus::Running,
-        ActionKind::Pause => switched_off || matches!(status, RemoteStatus::Stopped(_)),
+        ActionKind::Pause => is_stopped(remote, status),
         ActionKind::SetEndTime => {
             remote.as_ref().is_ok_and(|campaign| campaign.end_time == EndTime::At(action.end_time))
         }
@@ -138,17 +145,27 @@ impl RunBackoff {
         self.looks = seen.map(Looks::of);
     }
 
+    /// Never farther away than the longest wait, though the clock was set back meanwhile.
+    pub(super) fn heed_clock(&mut self, now: DateTime<Utc>) {
+        let longest = Duration::minutes(RETRY_MINUTES.last().copied().unwrap_or_default());
+        self.not_before = self.not_before.map(|at| at.min(now + longest));
+    }
+
     /// A run came about.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Until when the next attempt waits; a campaign that looks otherwise than it did is tried at once.
-    pub(super) fn waits_until(&mut self, now: DateTime<Utc>, seen: &RemoteCampaign) -> Option<DateTime<Utc>> {
+    /// A campaign that looks otherwise than it did is tried at once, even where it looks the same again by then.
+    pub(super) fn saw(&mut self, seen: &RemoteCampaign) {
         if self.looks.as_ref().is_some_and(|looks| *looks != Looks::of(seen)) {
             self.not_before = None;
             self.looks = None;
         }
+    }
+
+    /// Until when the next attempt waits.
+    pub(super) fn waits_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.not_before.filter(|&at| at > now)
     }
 }

@@ -6,20 +6,12 @@ use diesel::r2d2::PoolError;
 use thiserror::Error;
 use tokio::task::JoinError;
 
+use super::postgres::ConnectFailure;
 use super::values::BadValue;
 
 /// An operation of the store that failed.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The database could not be prepared for use.
-    #[error("cannot open the database {database}")]
-    Open {
-        /// Which one.
-        database: String,
-        /// Why.
-        #[source]
-        source: Fault,
-    },
     /// The file is not one of SQLite's.
     #[error("{} is not a SQLite database: set [database] url to another file, or move this one away", path.display())]
     NotADatabase {
@@ -112,9 +104,12 @@ pub enum Fault {
     /// No connection could be had.
     #[error(transparent)]
     Pool(#[from] PoolError),
-    /// A connection of its own could not be opened.
+    /// The file cannot be opened.
     #[error(transparent)]
-    Connect(#[from] diesel::ConnectionError),
+    OpenFile(#[from] diesel::ConnectionError),
+    /// The server lets no connection be made.
+    #[error(transparent)]
+    Connect(#[from] ConnectFailure),
     /// The database refused.
     #[error(transparent)]
     Query(#[from] diesel::result::Error),
@@ -130,7 +125,4 @@ pub enum Fault {
     /// The task that worked for us panicked, or the runtime is shutting down.
     #[error("the database task did not finish")]
     Task(#[from] JoinError),
-    /// What was asked for is not there yet.
-    #[error("PostgreSQL is not supported yet: use sqlite://")]
-    NotSupported,
 }

@@ -5,22 +5,34 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use tokio_postgres::Config;
+
 use super::Store;
 use super::error::{Fault, StoreError};
 use super::pool::blocking;
-use super::url::{DatabaseUrl, Target, companion};
+use super::postgres::{self, PgConnection};
+use super::sqlite::companion;
+use super::url::{DatabaseUrl, Target};
 
 /// Held by the supervisor that guards the database; dropping it lets the next one in.
-#[derive(Debug)]
 #[must_use = "the lock ends when this is dropped"]
 pub struct SupervisorLock {
     _held: Held,
 }
 
-#[derive(Debug)]
 enum Held {
     /// The locked file. It stays when the lock ends: removing it would let two hold "the" lock, on two files.
     File { _file: File },
+    /// A connection that does nothing else: the server ends the lock with it.
+    Session { _connection: Box<PgConnection> },
+}
+
+impl std::fmt::Debug for SupervisorLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SupervisorLock")
+    }
 }
 
 impl Store {
@@ -38,9 +50,7 @@ impl Store {
 fn lock(url: &DatabaseUrl) -> Result<SupervisorLock, StoreError> {
     let held = match &url.target {
         Target::Sqlite(path) => lock_file(path, url)?,
-        Target::Postgres => {
-            return Err(StoreError::Lock { database: url.to_string(), source: Fault::NotSupported });
-        }
+        Target::Postgres(config) => lock_server(config, url)?,
     };
     Ok(SupervisorLock { _held: held })
 }
@@ -62,6 +72,45 @@ fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<Held, StoreError> {
     }
     file.set_len(0).and_then(|()| writeln!(file, "pid {}", std::process::id())).map_err(fault)?;
     Ok(Held::File { _file: file })
+}
+
+/// The number by which all supervisors on one PostgreSQL database know the lock: the letters of `traffgen`.
+const LOCK_KEY: i64 = i64::from_be_bytes(*b"traffgen");
+
+#[derive(QueryableByName)]
+struct Locked {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    locked: bool,
+}
+
+#[derive(QueryableByName)]
+struct Holder {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    application_name: String,
+}
+
+fn lock_server(config: &Config, url: &DatabaseUrl) -> Result<Held, StoreError> {
+    let fault = |source| StoreError::Lock { database: url.to_string(), source };
+    let mut connection = postgres::open(config).map_err(|error| fault(error.into()))?;
+    let answer: Locked = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS locked")
+        .bind::<BigInt, _>(LOCK_KEY)
+        .get_result(&mut connection)
+        .map_err(|error| fault(error.into()))?;
+    if answer.locked {
+        return Ok(Held::Session { _connection: Box::new(connection) });
+    }
+    // Only for the message: what cannot be read is left out of it. The server shows the key in two halves.
+    let holder: Option<Holder> = diesel::sql_query(
+        "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) \
+         WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         AND (classid::bigint << 32) + objid::bigint = $1",
+    )
+    .bind::<BigInt, _>(LOCK_KEY)
+    .get_result(&mut connection)
+    .ok();
+    let holder = holder.map(|holder| holder.application_name).filter(|name| !name.is_empty());
+    Err(StoreError::AlreadyGuarded { database: url.to_string(), holder })
 }
 
 /// One name for one database, whatever links lead to it: two names would be two locks.

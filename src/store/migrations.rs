@@ -6,18 +6,24 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use diesel::dsl::sql;
 use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::error::{Fault, StoreError};
-use super::pool::{StoreConnection, blocking, open_sqlite};
+use super::pool::{StoreConnection, blocking};
+use super::postgres::{self, PgConnection};
 use super::schema::__diesel_schema_migrations as migrations_table;
-use super::url::{OpenMode, Target, sqlite_uri};
+use super::sqlite::{self, OpenMode};
+use super::url::Target;
 use super::{DatabaseUrl, Store};
 
 const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const MIGRATIONS_TABLE: &str = "__diesel_schema_migrations";
 /// With these bytes every SQLite database begins.
 const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
@@ -75,11 +81,12 @@ fn inspect(url: &DatabaseUrl) -> Result<SchemaState, StoreError> {
             if let Some(state) = judge_file(path, url)? {
                 return Ok(state);
             }
-            open_sqlite(&sqlite_uri(path, OpenMode::ReadOnly))
-                .and_then(|mut connection| read_state(&mut connection))
-                .map_err(fault)
+            sqlite::open(path, OpenMode::ReadOnly).and_then(|mut connection| read_state(&mut connection)).map_err(fault)
         }
-        Target::Postgres => Err(fault(Fault::NotSupported)),
+        Target::Postgres(config) => postgres::open(config)
+            .map_err(Fault::from)
+            .and_then(|mut connection| read_state(&mut connection))
+            .map_err(fault),
     }
 }
 
@@ -105,7 +112,7 @@ fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, StoreError> {
     // Looked at before it is opened for writing: opening alone may change a file.
     refuse(inspect(url)?, url)?;
     let outcome = match &url.target {
-        Target::Sqlite(path) => open_sqlite(&sqlite_uri(path, OpenMode::Create)).and_then(|mut connection| {
+        Target::Sqlite(path) => sqlite::open(path, OpenMode::Create).and_then(|mut connection| {
             let outcome = migrate_here(&mut connection)?;
             if outcome.0.is_ours() {
                 // Readers and the one writer do not wait for each other. The file keeps the setting.
@@ -113,7 +120,9 @@ fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, StoreError> {
             }
             Ok(outcome)
         }),
-        Target::Postgres => Err(Fault::NotSupported),
+        Target::Postgres(config) => {
+            postgres::open(config).map_err(Fault::from).and_then(|mut connection| migrate_here(&mut connection))
+        }
     };
     let (found, applied) = outcome.map_err(|source| StoreError::Migrate { database: url.to_string(), source })?;
     refuse(found, url)?;
@@ -228,6 +237,47 @@ impl SchemaConnection for SqliteConnection {
     fn run_migrations(&mut self) -> Result<Vec<String>, Fault> {
         let applied = self.run_pending_migrations(SQLITE_MIGRATIONS).map_err(Fault::Migration)?;
         Ok(applied.iter().map(ToString::to_string).collect())
+    }
+}
+
+impl SchemaConnection for PgConnection {
+    fn known_migrations() -> Result<Vec<Known>, Fault> {
+        known::<Pg>(&POSTGRES_MIGRATIONS)
+    }
+
+    /// Those of the schema in which unqualified names are made, whether or not we may read them.
+    fn table_names(&mut self) -> Result<Vec<String>, Fault> {
+        Ok(pg_class::table
+            .filter(pg_class::relkind.eq_any(["r", "p", "v", "m", "f"]))
+            .filter(sql::<Bool>("relnamespace = current_schema()::regnamespace"))
+            .order(pg_class::relname)
+            .select(pg_class::relname)
+            .load(self)?)
+    }
+
+    fn applied_versions(&mut self) -> Result<Vec<String>, Fault> {
+        Ok(migrations_table::table.order(migrations_table::version).select(migrations_table::version).load(self)?)
+    }
+
+    fn lock_migrations(&mut self) -> Result<(), Fault> {
+        diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(MIGRATIONS_LOCK_KEY).execute(self)?;
+        Ok(())
+    }
+
+    fn run_migrations(&mut self) -> Result<Vec<String>, Fault> {
+        let applied = self.run_pending_migrations(POSTGRES_MIGRATIONS).map_err(Fault::Migration)?;
+        Ok(applied.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// The number by which all that migrate one PostgreSQL database know their lock: the letters of `traffmig`.
+const MIGRATIONS_LOCK_KEY: i64 = i64::from_be_bytes(*b"traffmig");
+
+diesel::table! {
+    // PostgreSQL's list of what there is.
+    pg_class (relname) {
+        relname -> Text,
+        relkind -> Text,
     }
 }
 

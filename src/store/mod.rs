@@ -1,4 +1,4 @@
-//! The only diesel: one [`Store`] over the embedded SQLite database.
+//! The only diesel: one [`Store`] over SQLite, which is part of the program, or PostgreSQL.
 //!
 //! Every operation is a synchronous body that runs whole on a blocking thread: a caller that gives up waiting leaves it to
 //! finish by itself, and no transaction stays open. An operation is one method, in the file named after what it is about.
@@ -12,9 +12,11 @@ mod error;
 mod lock;
 mod migrations;
 mod pool;
+mod postgres;
 mod readings;
 mod records;
 mod schema;
+mod sqlite;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -24,6 +26,7 @@ pub use campaigns::{CampaignRow, OverrideError};
 pub use error::{Fault, StoreError};
 pub use lock::SupervisorLock;
 pub use migrations::SchemaState;
+pub use postgres::ConnectFailure;
 pub use readings::{SpendRow, TickReading};
 pub use records::{Entry, JournalId, Record, StoredCampaign, StoredPromise};
 pub use url::{DatabaseUrl, DatabaseUrlError};
@@ -41,12 +44,9 @@ pub struct Store {
 impl Store {
     /// Prepares the connections and makes none: the first operation does, and says what is wrong. Nothing is created and
     /// no table is changed; [`Store::migrate`] does that.
-    ///
-    /// # Errors
-    /// The connections cannot be prepared.
-    pub fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let pools = Pools::new(url).map_err(|source| StoreError::Open { database: url.to_string(), source })?;
-        Ok(Self { url: url.clone(), pools })
+    #[must_use]
+    pub fn connect(url: &DatabaseUrl) -> Self {
+        Self { url: url.clone(), pools: Pools::new(url) }
     }
 
     /// `sqlite` or `postgres`, as the dump names it.
@@ -54,6 +54,7 @@ impl Store {
     pub const fn kind(&self) -> &'static str {
         match self.pools {
             Pools::Sqlite(_) => "sqlite",
+            Pools::Postgres(_) => "postgres",
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a tick reads, for all campaigns that ask together, and the spend that a sweep leaves behind.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -116,30 +116,45 @@ impl Store {
     pub async fn save_spends(&self, rows: Vec<SpendRow>) -> Result<(), StoreError> {
         db!(self, move |connection| {
             connection.write(|connection| {
-                let existing: Vec<i64> = campaigns::table.select(campaigns::id).load(connection)?;
-                let existing: HashSet<i64> = existing.into_iter().collect();
-                for row in rows.iter().filter(|row| existing.contains(&row.campaign.0)) {
-                    let changes = (
-                        spends::trafficstar_id.eq(row.remote.0),
-                        spends::amount_micros.eq(row.spend.amount.micros()),
-                        spends::source.eq(word(row.spend.source)),
-                        spends::at.eq(Stamp::from(row.spend.at)),
-                    );
-                    diesel::insert_into(spends::table)
-                        .values((
-                            spends::campaign_id.eq(row.campaign.0),
-                            spends::day.eq(row.spend.day),
-                            changes.clone(),
-                        ))
-                        .on_conflict((spends::campaign_id, spends::day))
-                        .do_update()
-                        .set(changes)
-                        .execute(connection)?;
-                }
+                let ids: Vec<i64> = rows.iter().map(|row| row.campaign.0).collect();
+                let held = connection.hold_campaigns(&ids)?;
+                // The last one of a campaign and day: one statement must not meet the same row twice.
+                let last: HashMap<(CampaignId, NaiveDate), &SpendRow> = rows
+                    .iter()
+                    .filter(|row| held.contains(&row.campaign.0))
+                    .map(|row| ((row.campaign, row.spend.day), row))
+                    .collect();
+                let columns: Vec<SpendColumns> = last.into_values().map(SpendColumns::new).collect();
+                connection.upsert_spends(&columns)?;
                 Ok(())
             })
         })
         .map_err(StoreError::SaveSpends)
+    }
+}
+
+/// A row of `spends`.
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = spends, primary_key(campaign_id, day))]
+pub(super) struct SpendColumns {
+    campaign_id: i64,
+    day: NaiveDate,
+    trafficstar_id: i64,
+    amount_micros: i64,
+    source: String,
+    at: Stamp,
+}
+
+impl SpendColumns {
+    fn new(row: &SpendRow) -> Self {
+        Self {
+            campaign_id: row.campaign.0,
+            day: row.spend.day,
+            trafficstar_id: row.remote.0,
+            amount_micros: row.spend.amount.micros(),
+            source: word(row.spend.source),
+            at: row.spend.at.into(),
+        }
     }
 }
 

@@ -62,8 +62,8 @@ pub struct Entry {
     pub by: Option<String>,
 }
 
-/// Steps after which something is still to come, written as the index on them is, so that the databases use it.
-const IS_UNFINISHED: &str = "journal_steps.step IN ('requested', 'accepted')";
+/// Steps after which something is still to come, written as the index on them is: the databases use it for no other text.
+const IS_UNFINISHED: &str = "step IN ('requested', 'accepted')";
 
 impl Store {
     /// What was stored for a campaign. `None`: there is no such row. A promise made, and an action sent, for another
@@ -82,10 +82,14 @@ impl Store {
                     .select(PromiseRow::as_select())
                     .first(connection)
                     .optional()?;
+                let steps = diesel::alias!(journal_steps as steps);
+                let unfinished_entries = steps
+                    .filter(diesel::dsl::sql::<Bool>(IS_UNFINISHED))
+                    .select(steps.field(journal_steps::journal_id));
                 let unfinished: Option<(i64, DecisionRow, StepRow)> = journal::table
                     .inner_join(journal_steps::table)
                     .filter(journal::campaign_id.eq(id.0).and(journal::trafficstar_id.eq(remote)))
-                    .filter(diesel::dsl::sql::<Bool>(IS_UNFINISHED))
+                    .filter(journal::id.eq_any(unfinished_entries))
                     .order(journal::id.desc())
                     .select((journal::id, DecisionRow::as_select(), StepRow::as_select()))
                     .first(connection)
@@ -126,8 +130,7 @@ impl Store {
     pub async fn save(&self, record: Record, now: DateTime<Utc>) -> Result<Option<JournalId>, StoreError> {
         db!(self, move |connection| {
             connection.write(|connection| {
-                let exists: i64 = campaigns::table.find(record.campaign.0).count().get_result(connection)?;
-                if exists > 0 {
+                if !connection.hold_campaigns(&[record.campaign.0])?.is_empty() {
                     let row = PromiseRow::new(&record, now);
                     diesel::insert_into(promises::table)
                         .values(&row)

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
 
 /// Where the database is. Never shows a password.
 #[derive(Clone)]
@@ -16,8 +19,8 @@ pub struct DatabaseUrl {
 pub(super) enum Target {
     /// A file, relative to the working directory or absolute.
     Sqlite(PathBuf),
-    /// Not there yet: the URL is not kept, since it may hold a password.
-    Postgres,
+    /// A server. Its `Debug` hides the password.
+    Postgres(Box<Config>),
 }
 
 /// Why a text names no database. It never repeats the text, which may hold a password.
@@ -38,9 +41,22 @@ pub enum DatabaseUrlError {
     /// `sqlite://path?key=value`.
     #[error("sqlite:// takes the path of a file and nothing else: leave out what begins with `?`")]
     Parameters,
+    /// What stands behind `postgres://` cannot be read.
+    #[error(
+        "postgres:// must be followed by user:password@host/name; percent-encode what is special in a password, and write \
+         sslmode=disable or sslmode=prefer if at all: encrypted connections are not there yet"
+    )]
+    Postgres,
+    /// `sslmode=require`.
+    #[error(
+        "postgres:// asks for an encrypted connection (sslmode=require), which is not there yet: use a Unix socket"
+    )]
+    TlsDemanded,
 }
 
 const SQLITE_SCHEME: &str = "sqlite";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 const POSTGRES_SCHEMES: [&str; 2] = ["postgres", "postgresql"];
 
 impl FromStr for DatabaseUrl {
@@ -50,7 +66,7 @@ impl FromStr for DatabaseUrl {
         let (scheme, rest) = text.trim().split_once("://").ok_or(DatabaseUrlError::NoScheme)?;
         let target = match scheme {
             SQLITE_SCHEME => Target::Sqlite(sqlite_path(rest)?),
-            _ if POSTGRES_SCHEMES.contains(&scheme) => Target::Postgres,
+            _ if POSTGRES_SCHEMES.contains(&scheme) => Target::Postgres(postgres_config(text.trim())?),
             // A scheme is letters: anything else may be a piece of a password.
             _ if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
                 return Err(DatabaseUrlError::UnknownScheme(scheme.to_owned()));
@@ -74,13 +90,34 @@ fn sqlite_path(rest: &str) -> Result<PathBuf, DatabaseUrlError> {
     Ok(PathBuf::from(rest))
 }
 
+/// The settings of a URL, and time limits where it sets none: a server that does not answer must not hold up the guard.
+fn postgres_config(url: &str) -> Result<Box<Config>, DatabaseUrlError> {
+    // The cause is left out: it may quote a piece of the password.
+    let mut config: Config = url.parse().map_err(|_| DatabaseUrlError::Postgres)?;
+    if config.get_hosts().is_empty() {
+        return Err(DatabaseUrlError::Postgres);
+    }
+    if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
+        return Err(DatabaseUrlError::TlsDemanded);
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(TCP_USER_TIMEOUT);
+    }
+    // By this name another supervisor, and the server's administrator, see who is connected.
+    config.application_name(format!("traffic-generator pid {}", std::process::id()));
+    Ok(Box::new(config))
+}
+
 impl DatabaseUrl {
     /// The file of a SQLite database.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<&Path> {
         match &self.target {
             Target::Sqlite(path) => Some(path),
-            Target::Postgres => None,
+            Target::Postgres(_) => None,
         }
     }
 }
@@ -90,7 +127,15 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
             Target::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Target::Postgres => f.write_str("postgres://…"),
+            Target::Postgres(config) => {
+                f.write_str("postgres://")?;
+                match config.get_hosts().first() {
+                    Some(Host::Tcp(host)) => f.write_str(host)?,
+                    Some(Host::Unix(folder)) => write!(f, "{}", folder.display())?,
+                    None => {}
+                }
+                write!(f, "/{}", config.get_dbname().unwrap_or_default())
+            }
         }
     }
 }
@@ -99,46 +144,4 @@ impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// How a SQLite file is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OpenMode {
-    /// For looking only: neither the file nor its companions are made or changed.
-    ReadOnly,
-    /// For work: a file that is not there is an error, not a new and empty database.
-    ReadWrite,
-    /// For the first migration.
-    Create,
-}
-
-/// The URI by which SQLite opens `path`.
-pub(super) fn sqlite_uri(path: &Path, mode: OpenMode) -> String {
-    let mut uri = String::from("file:");
-    for character in path.to_string_lossy().chars() {
-        match character {
-            '%' => uri.push_str("%25"),
-            '?' => uri.push_str("%3f"),
-            '#' => uri.push_str("%23"),
-            other => uri.push(other),
-        }
-    }
-    uri.push_str(match mode {
-        // Without a write-ahead log nobody has the file open, and it is the whole truth. Saying so to SQLite keeps it from
-        // leaving a log and a lock table behind.
-        OpenMode::ReadOnly if !companion(path, "-wal").exists() && !companion(path, "-journal").exists() => {
-            "?mode=ro&immutable=1"
-        }
-        OpenMode::ReadOnly => "?mode=ro",
-        OpenMode::ReadWrite => "?mode=rw",
-        OpenMode::Create => "?mode=rwc",
-    });
-    uri
-}
-
-/// The file that stands beside the database file, its name ending in `suffix`.
-pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

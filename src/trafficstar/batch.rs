@@ -64,7 +64,8 @@ pub struct ListSize {
 pub enum ReadPlan {
     /// Each by itself.
     Single(BTreeSet<RemoteId>),
-    /// The list, from page 1 until an answer says that it was the last. Then [`missing`] are read by themselves.
+    /// The list, from page 1 until an answer says that it was the last. What it does not name is unknown until it was
+    /// read by itself: the list leaves out archived campaigns, and what moves while it is being paged.
     Sweep {
         /// How many pages are expected.
         pages: u64,
@@ -79,14 +80,6 @@ pub fn plan_reads(wanted: &BTreeSet<RemoteId>, list: ListSize) -> ReadPlan {
     let campaigns = list.campaigns.unwrap_or(singles).max(1);
     let pages = campaigns.div_ceil(list.page_size.unwrap_or(SMALLEST_PAGE).max(1));
     if pages < singles { ReadPlan::Sweep { pages } } else { ReadPlan::Single(wanted.clone()) }
-}
-
-/// The wanted campaigns that the list did not name. They are unknown until each was read by itself: the list leaves out
-/// archived ones, and what moves while it is being paged.
-#[must_use]
-pub fn missing<'a>(wanted: &BTreeSet<RemoteId>, named: impl IntoIterator<Item = &'a RemoteId>) -> BTreeSet<RemoteId> {
-    let named: BTreeSet<RemoteId> = named.into_iter().copied().collect();
-    wanted.difference(&named).copied().collect()
 }
 
 #[cfg(test)]
@@ -121,11 +114,6 @@ mod tests {
             let expected = expected_pages.map_or(ReadPlan::Single(wanted.clone()), |pages| ReadPlan::Sweep { pages });
             assert_eq!(plan_reads(&wanted, list), expected, "{name}");
         }
-    }
-
-    #[test]
-    fn what_the_list_does_not_name_has_to_be_read_by_itself() {
-        assert_eq!(missing(&ids([1, 2, 3]), &ids([2, 9])), ids([1, 3]));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use actix::prelude::*;
 
-use super::{Release, ReleaseEnded, Reply, SetGeneratorEnabled, Stage, Supervisor};
-use crate::control::{Campaign, Command, Order, Refusal};
+use super::{Release, ReleaseEnded, SetGeneratorEnabled, Stage, Supervisor};
+use crate::control::{Ask, Campaign, Order, Refusal, Reply, SetGenerator};
 use crate::domain::facts::CampaignId;
 
 /// Carries a command out; its reply slot is answered after the effect.
@@ -14,10 +14,14 @@ pub struct CarryOut(pub Order);
 impl Handler<CarryOut> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, CarryOut(Order { command, reply }): CarryOut, ctx: &mut Self::Context) {
-        match command {
-            Command::Enable(id) => self.enable(ctx, id, reply),
-            Command::Disable { campaign, pause } => self.disable(ctx, campaign, pause, reply),
+    fn handle(&mut self, CarryOut(order): CarryOut, ctx: &mut Self::Context) {
+        match order {
+            Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: true, .. }, reply }) => {
+                self.enable(ctx, campaign, reply);
+            }
+            Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: false, pause }, reply }) => {
+                self.disable(ctx, campaign, pause, reply);
+            }
         }
     }
 }
@@ -51,7 +55,7 @@ impl Handler<ReleaseEnded> for Supervisor {
 }
 
 impl Supervisor {
-    fn enable(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply) {
+    fn enable(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply<Campaign>) {
         let leaves = self.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Releasing(_) | Stage::Leaving));
         if leaves {
             let refusal = Refusal::NotNow("it is being disabled: try again when that is done".to_owned());
@@ -61,7 +65,7 @@ impl Supervisor {
         }
     }
 
-    fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, pause: bool, reply: Reply) {
+    fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, pause: bool, reply: Reply<Campaign>) {
         let slot = self.slots.get_mut(&id);
         match slot {
             Some(slot) if matches!(slot.stage, Stage::Alive(_) | Stage::Releasing(_)) => {
@@ -82,7 +86,7 @@ impl Supervisor {
     }
 
     /// Writes the row, then syncs; answers when the actors are as the row says.
-    fn set_enabled(&mut self, ctx: &mut Context<Self>, id: CampaignId, enabled: bool, replies: Vec<Reply>) {
+    fn set_enabled(&mut self, ctx: &mut Context<Self>, id: CampaignId, enabled: bool, replies: Vec<Reply<Campaign>>) {
         let set = self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled });
         ctx.spawn(set.into_actor(self).map(move |answer, actor, ctx| {
             let leaving =
@@ -130,7 +134,7 @@ impl Supervisor {
     }
 }
 
-fn answer_all(replies: Vec<Reply>, answer: &Result<Campaign, Refusal>) {
+fn answer_all(replies: Vec<Reply<Campaign>>, answer: &Result<Campaign, Refusal>) {
     for reply in replies {
         // Whoever asked may be gone.
         let _ = reply.send(answer.clone());

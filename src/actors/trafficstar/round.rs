@@ -68,14 +68,26 @@ impl<T> Askers<T> {
         self.0.iter().map(|asker| asker.remote).collect()
     }
 
-    /// The campaigns that are asked for, each with the most urgent asker's urgency.
-    pub(super) fn wanted(&self) -> BTreeMap<RemoteId, Urgency> {
-        let mut wanted = BTreeMap::new();
-        for asker in &self.0 {
-            let urgency = wanted.entry(asker.remote).or_insert(asker.urgency);
-            *urgency = asker.urgency.min(*urgency);
+    /// The askers of each campaign by themselves.
+    pub(super) fn by_campaign(self) -> BTreeMap<RemoteId, Self> {
+        let mut by_campaign = BTreeMap::new();
+        for asker in self.0 {
+            by_campaign.entry(asker.remote).or_insert_with(|| Self(Vec::new())).0.push(asker);
         }
-        wanted
+        by_campaign
+    }
+
+    /// Answers those for whom there is an answer; the others are left.
+    pub(super) fn answer_known(self, answer: impl Fn(RemoteId) -> Option<T>) -> Self {
+        let mut left = Vec::new();
+        for asker in self.0 {
+            match answer(asker.remote) {
+                // Whoever asked may be gone.
+                Some(answer) => drop(asker.reply.send(answer)),
+                None => left.push(asker),
+            }
+        }
+        Self(left)
     }
 
     /// The urgency of the most urgent asker.

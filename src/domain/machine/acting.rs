@@ -1,6 +1,6 @@
 //! From a judged observation to an action, and from an action's answer to the state.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
@@ -68,13 +68,21 @@ impl Machine {
         judged: &Judged,
         effects: &mut Vec<Effect>,
     ) {
-        if judged.status == RemoteStatus::Running {
-            let reason = "it runs while it cools down after a pause".to_owned();
+        let paused_in_vain =
+            self.action.as_ref().is_some_and(|action| action.kind == ActionKind::Pause && action.step == Step::Failed);
+        let may_run = matches!(judged.status, RemoteStatus::Unknown { active: true, .. });
+        if judged.status == RemoteStatus::Running || (paused_in_vain && may_run) {
+            let (trigger, reason) = if paused_in_vain {
+                (Trigger::Recovery, "it runs, since its last pause failed".to_owned())
+            } else {
+                (Trigger::Guard, "it runs while it cools down after a pause".to_owned())
+            };
             self.last_decision = Some(reason.clone());
-            let due = self.pause_due(now, policy, reason);
+            let due = Due { trigger, ..self.pause_due(now, policy, reason) };
             self.begin(now, policy, judged, decision::Row::GuardPause, due, effects);
         } else {
             self.last_decision = Some("it cools down after a pause: nothing else is decided until then".to_owned());
+            self.observed_only = None;
             if policy.mode == Mode::Act {
                 self.pay_end_time(now, policy, judged, effects);
             }
@@ -87,7 +95,7 @@ impl Machine {
             kind: ActionKind::Pause,
             trigger: if promised_stopped { Trigger::Guard } else { Trigger::Tick },
             reason,
-            end_time: now,
+            end_time: now.trunc_subsecs(0),
             next: Phase::CoolingDown { until: now + policy.cooldown },
         }
     }
@@ -106,6 +114,9 @@ impl Machine {
                 effects.push(Effect::Note(Note::Waiting(why.clone())));
                 self.waiting = Some(why);
             }
+            if policy.mode == Mode::Act {
+                self.pay_end_time(now, policy, judged, effects);
+            }
             return;
         }
         self.stop_waiting();
@@ -122,12 +133,14 @@ impl Machine {
     }
 
     /// Why an activation that is due may not be sent now, if so.
-    fn activation_waits(&mut self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
+    fn activation_waits(&self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }
-        let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
-        if let Some(until) = seen.and_then(|campaign| self.run_backoff.waits_until(now, campaign)) {
+        if self.is_setting_end_time() {
+            return Some("for the answer to an end time that is on its way, which would end it".to_owned());
+        }
+        if let Some(until) = self.run_backoff.waits_until(now) {
             return Some(format!("the last run failed, the next attempt is at {}", until.format("%H:%M:%S")));
         }
         let contested_until = self.contest.activation_waits_until(policy).filter(|&until| until > now);
@@ -174,7 +187,7 @@ impl Machine {
         let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
         let (trigger, reason, end_time) = match judged.status {
             RemoteStatus::Stopped(StopCause::SwitchedOff) if promised_stopped => {
-                (Trigger::Recovery, "the end time of its last pause could not be set", now)
+                (Trigger::Recovery, "the end time of its last pause could not be set", now.trunc_subsecs(0))
             }
             RemoteStatus::Running if self.phase == Phase::ActiveGuarded && !policy.past_day_end(now) => {
                 (Trigger::Tick, "it was adopted running without an end time", policy.day_end_on(now))
@@ -225,6 +238,9 @@ impl Machine {
         due: Due,
         effects: &mut Vec<Effect>,
     ) -> ActionId {
+        if self.is_setting_end_time() {
+            self.finish(now, Err("overtaken by a pause".to_owned()), effects);
+        }
         let next = due.next;
         let action = self.new_action(now, judged, due, Step::Requested);
         let (id, kind, end_time) = (action.id, action.kind, action.end_time);
@@ -239,7 +255,11 @@ impl Machine {
                 self.contest.activated(now);
                 self.end_time_owed = false;
             }
-            ActionKind::Pause => self.end_time_underway = None,
+            ActionKind::Pause => {
+                // Owed from the request on: a crash or a lost answer must not leave it unset.
+                self.end_time_owed = true;
+                self.end_time_underway = None;
+            }
             ActionKind::SetEndTime => {}
         }
         self.store(effects, true);
@@ -291,6 +311,8 @@ impl Machine {
             return;
         };
         let kind = action.kind;
+        // The end time follows an accepted pause by itself; after an unclear one a later tick sets it.
+        let was_accepted = outcome == Outcome::Accepted;
         let news = match outcome {
             Outcome::Accepted => {
                 action.step = Step::Accepted;
@@ -319,20 +341,22 @@ impl Machine {
         effects.push(Effect::Note(Note::Action { kind, news }));
         if kind == ActionKind::Pause {
             self.phase = Phase::CoolingDown { until: now + policy.cooldown };
-            self.end_time_owed = true;
-            self.end_time_underway = Some(id);
-            self.schedule(now, policy, now);
+            self.end_time_underway = was_accepted.then_some(id);
+            // A tick that is due already stays due.
+            if self.next_tick_at > now {
+                self.schedule(now, policy, now);
+            }
         }
-        self.changed_at = Some(now);
-        self.progress = Progress::Awaiting(Awaiting::new(now, now + policy.confirm_within, policy));
+        self.changed_after = self.last_number;
+        self.progress = Progress::Awaiting(Awaiting::new(now, self.last_number, now + policy.confirm_within, policy));
         self.store(effects, true);
     }
 
-    /// It never left: TrafficStars has no part in it, so that no backoff follows.
+    /// It never left: TrafficStars has no part in it, so that no backoff follows, and no read has grown old by it.
     fn finish_unsent(&mut self, now: DateTime<Utc>, reason: String, effects: &mut Vec<Effect>) {
-        let backoff = self.run_backoff.clone();
+        let (backoff, changed_after) = (self.run_backoff.clone(), self.changed_after);
         self.finish(now, Err(reason), effects);
-        self.run_backoff = backoff;
+        (self.run_backoff, self.changed_after) = (backoff, changed_after);
     }
 
     /// The end time that followed a pause.
@@ -354,6 +378,18 @@ impl Machine {
         }
     }
 
+    /// The pause that comes before a release, to a campaign that was just seen not to be stopped.
+    pub(super) fn pause_to_release(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        effects: &mut Vec<Effect>,
+    ) -> ActionId {
+        let due = Due { trigger: Trigger::Operator, ..self.pause_due(now, policy, "an operator's order".to_owned()) };
+        let judged = self.observation.as_ref().map(|observation| Judged::new(observation, policy, now));
+        self.send(now, policy, judged.as_ref(), due, effects)
+    }
+
     /// Ends the promise as soon as no action is on its way.
     pub(super) fn go_on_releasing(&mut self, now: DateTime<Utc>, policy: &Policy, effects: &mut Vec<Effect>) {
         let Some(releasing) = self.releasing.filter(|_| self.progress == Progress::Settled) else { return };
@@ -363,13 +399,13 @@ impl Machine {
                 Some("it is in observe mode, in which nothing is sent: set its mode to act first".to_owned())
             }
             Releasing::Pause => {
-                let due =
-                    Due { trigger: Trigger::Operator, ..self.pause_due(now, policy, "an operator's order".to_owned()) };
-                let judged = self.observation.as_ref().map(|observation| Judged::new(observation, policy, now));
-                let id = self.send(now, policy, judged.as_ref(), due, effects);
-                self.releasing = Some(Releasing::Pausing(id));
+                let question = self.ask(now, true);
+                self.reading_back = Some(question);
+                self.releasing = Some(Releasing::Reading);
+                effects.push(Effect::ReadBack { operation: question.operation });
                 return;
             }
+            Releasing::Reading => return,
             Releasing::Pausing(id) => {
                 let action = self.action.as_ref().filter(|action| action.id == id && action.step == Step::Failed);
                 action.map(|action| action.error.clone().unwrap_or_default())
@@ -378,6 +414,9 @@ impl Machine {
         if let Some(reason) = failure {
             self.releasing = None;
             effects.push(Effect::ReleaseRefused(reason));
+            return;
+        }
+        if self.end_time_underway.is_some() {
             return;
         }
         if self.phase.cooling_down_until().is_none_or(|until| until <= now) {

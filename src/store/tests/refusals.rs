@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn looking_at_a_database_that_is_not_there_makes_none() {
     let database = TestDatabase::sqlite();
-    let store = Store::connect(&database.url).unwrap();
+    let store = Store::connect(&database.url);
     assert_eq!(store.schema().await.unwrap(), SchemaState::Missing);
     assert!(store.campaigns().await.is_err());
     assert!(database.files().is_empty(), "a file was made");
@@ -16,7 +16,7 @@ async fn looking_at_a_database_that_is_not_there_makes_none() {
 #[tokio::test]
 async fn an_empty_database_gets_its_tables_once() {
     on_every_database(async |database| {
-        let store = Store::connect(&database.url).unwrap();
+        let store = Store::connect(&database.url);
         assert!(matches!(store.schema().await.unwrap(), SchemaState::Missing | SchemaState::Empty));
         assert_eq!(store.migrate().await.unwrap(), ["2026-11-22-000001_guard"]);
         assert_eq!(store.schema().await.unwrap(), SchemaState::UpToDate);
@@ -31,7 +31,7 @@ async fn an_empty_database_gets_its_tables_once() {
 #[tokio::test]
 async fn two_that_migrate_at_once_do_it_once() {
     on_every_database(async |database| {
-        let (one, other) = (Store::connect(&database.url).unwrap(), Store::connect(&database.url).unwrap());
+        let (one, other) = (Store::connect(&database.url), Store::connect(&database.url));
         let (one, other) = tokio::join!(one.migrate(), other.migrate());
         assert_eq!([one.unwrap(), other.unwrap()].concat(), ["2026-11-22-000001_guard"]);
     })
@@ -42,7 +42,7 @@ async fn two_that_migrate_at_once_do_it_once() {
 async fn looking_changes_nothing() {
     let database = TestDatabase::sqlite();
     drop(database.store().await);
-    let store = Store::connect(&database.url).unwrap();
+    let store = Store::connect(&database.url);
     let before = database.files();
     assert_eq!(store.schema().await.unwrap(), SchemaState::UpToDate);
     assert!(database.files() == before, "a file was changed or made");
@@ -55,7 +55,7 @@ async fn a_database_in_use_is_seen_with_what_is_still_in_its_log() {
     user.campaigns().await.unwrap();
     database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231235959')");
     assert_eq!(
-        Store::connect(&database.url).unwrap().schema().await.unwrap(),
+        Store::connect(&database.url).schema().await.unwrap(),
         SchemaState::Newer(vec!["99991231235959".to_owned()])
     );
 }
@@ -64,7 +64,7 @@ async fn a_database_in_use_is_seen_with_what_is_still_in_its_log() {
 async fn another_programs_database_is_refused_and_not_touched() {
     on_every_database(async |database| {
         database.execute("CREATE TABLE campaigns (id INTEGER); INSERT INTO campaigns VALUES (7)");
-        let store = Store::connect(&database.url).unwrap();
+        let store = Store::connect(&database.url);
         let before = database.files();
         assert_eq!(store.schema().await.unwrap(), SchemaState::Foreign(vec!["campaigns".to_owned()]));
         let refused = store.migrate().await.unwrap_err();
@@ -83,7 +83,7 @@ async fn another_diesel_programs_database_is_refused() {
             "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP); \
              INSERT INTO __diesel_schema_migrations (version) VALUES ('00000000000000')",
         );
-        let store = Store::connect(&database.url).unwrap();
+        let store = Store::connect(&database.url);
         assert!(matches!(store.migrate().await.unwrap_err(), StoreError::Foreign { .. }));
     })
     .await;
@@ -94,7 +94,7 @@ async fn a_newer_database_is_refused_and_not_touched() {
     on_every_database(async |database| {
         drop(database.store().await);
         database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231235959')");
-        let store = Store::connect(&database.url).unwrap();
+        let store = Store::connect(&database.url);
         let before = database.files();
         let refused = store.migrate().await.unwrap_err();
         assert!(
@@ -112,7 +112,7 @@ async fn a_file_that_is_no_database_is_refused_and_not_touched() {
     for text in texts {
         let database = TestDatabase::sqlite();
         std::fs::write(database.file(), text).unwrap();
-        let store = Store::connect(&database.url).unwrap();
+        let store = Store::connect(&database.url);
         let before = database.files();
         for refused in [store.schema().await.map(drop).unwrap_err(), store.migrate().await.map(drop).unwrap_err()] {
             assert!(matches!(refused, StoreError::NotADatabase { .. }), "{refused:?}");
@@ -126,13 +126,37 @@ async fn a_file_that_is_no_database_is_refused_and_not_touched() {
 async fn a_broken_database_is_an_error_with_its_cause() {
     let database = TestDatabase::sqlite();
     std::fs::write(database.file(), [b"SQLite format 3\0".as_slice(), &[0xff; 4_000]].concat()).unwrap();
-    let store = Store::connect(&database.url).unwrap();
+    let store = Store::connect(&database.url);
     let before = database.files();
     for refused in [store.schema().await.map(drop).unwrap_err(), store.migrate().await.map(drop).unwrap_err()] {
         assert!(matches!(refused, StoreError::ReadSchema { .. }), "{refused:?}");
         assert!(refused.source().is_some());
     }
     assert!(database.files() == before, "a file was changed or made");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_an_error_with_its_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = folder.path().display().to_string().replace('/', "%2F");
+    let store = Store::connect(&format!("postgres://guard:secret@{host}/name").parse().unwrap());
+    for refused in [store.schema().await.map(drop).unwrap_err(), store.campaigns().await.map(drop).unwrap_err()] {
+        let cause = refused.source().unwrap().to_string();
+        assert!(cause.contains("No such file or directory"), "{cause}");
+        assert!(!format!("{refused} {refused:?} {cause} {store:?}").contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn connections_that_the_server_ended_are_replaced() {
+    let Some(database) = TestDatabase::postgres() else { return };
+    let store = database.store().await;
+    assert_eq!(store.campaigns().await.unwrap(), []);
+    database.read(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    assert_eq!(store.campaigns().await.unwrap(), []);
 }
 
 #[test]
@@ -161,6 +185,10 @@ fn a_bad_url_is_named_by_its_scheme_alone() {
         ("sqlite:///var/lib/", "sqlite:// needs the path"),
         ("sqlite://:memory:", "sqlite:// needs a file"),
         ("sqlite://secret.db?mode=rwc", "sqlite:// takes the path of a file"),
+        ("postgres://", "postgres:// must be followed by"),
+        ("postgres://guard:secret@host/name?secret=1", "postgres:// must be followed by"),
+        ("postgres://guard:secret@host/name?sslmode=verify-full", "postgres:// must be followed by"),
+        ("postgres://guard:secret@host/name?sslmode=require", "postgres:// asks for an encrypted connection"),
     ];
     for (text, named) in cases {
         let problem = text.parse::<DatabaseUrl>().unwrap_err().to_string();
@@ -173,6 +201,6 @@ async fn odd_characters_in_a_path_are_part_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("50% of #1 & co.db");
     let url: DatabaseUrl = format!("sqlite://{}", path.display()).parse().unwrap();
-    Store::connect(&url).unwrap().migrate().await.unwrap();
+    Store::connect(&url).migrate().await.unwrap();
     assert!(path.exists());
 }

@@ -1,0 +1,126 @@
+//! HTTP with JSON on the Unix socket. It reads the board, and hands commands to the port; it knows no actor.
+
+mod answer;
+mod campaigns;
+mod state;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use thiserror::Error;
+use tokio::net::{UnixListener, UnixStream};
+
+use self::answer::Answer;
+use super::OrderPort;
+use crate::board::Board;
+use crate::clock::Clock;
+
+/// The largest request body that is read.
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
+
+/// Why the socket could not be opened.
+#[derive(Debug, Error)]
+pub enum SocketError {
+    /// Another supervisor is alive behind it.
+    #[error("a supervisor answers on {} already: stop it first, or set another [control] socket", .0.display())]
+    Taken(PathBuf),
+    /// What lies there is not a socket, and is not ours to remove.
+    #[error("{} is no socket: move it away, or set another [control] socket", .0.display())]
+    NotASocket(PathBuf),
+    /// It could not be made.
+    #[error("the control socket {} could not be opened: check that its folder exists and may be written", path.display())]
+    Open {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// An open control socket; its file goes when this does.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    file: SocketFile,
+}
+
+/// Removes the socket's file when dropped.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // It may be gone already; there is nobody left to tell.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Socket {
+    /// Opens the socket with the permissions `mode`. A stale file is replaced, a live socket never.
+    ///
+    /// # Errors
+    /// The path is taken, or cannot be opened.
+    pub async fn open(path: &Path, mode: u32) -> Result<Self, SocketError> {
+        let open_error = |source| SocketError::Open { path: path.to_owned(), source };
+        refuse_if_taken(path).await?;
+        // Made under another name and moved into place once its permissions are right: nobody can connect before.
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(format!(".{}", std::process::id()));
+        let fresh = SocketFile(PathBuf::from(fresh));
+        let _ = std::fs::remove_file(&fresh.0);
+        let listener = UnixListener::bind(&fresh.0).map_err(open_error)?;
+        std::fs::set_permissions(&fresh.0, std::fs::Permissions::from_mode(mode)).map_err(open_error)?;
+        std::fs::rename(&fresh.0, path).map_err(open_error)?;
+        Ok(Self { listener, file: SocketFile(path.to_owned()) })
+    }
+
+    /// Serves until `stop` resolves.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn serve(
+        self,
+        board: Board,
+        clock: Clock,
+        orders: OrderPort,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let _file = self.file;
+        axum::serve(self.listener, router(Shared { board, clock, orders })).with_graceful_shutdown(stop).await
+    }
+}
+
+async fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
+    use std::os::unix::fs::FileTypeExt;
+    let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    if !metadata.file_type().is_socket() {
+        return Err(SocketError::NotASocket(path.to_owned()));
+    }
+    match UnixStream::connect(path).await {
+        Ok(_) => Err(SocketError::Taken(path.to_owned())),
+        Err(_) => Ok(()),
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    board: Board,
+    clock: Clock,
+    orders: OrderPort,
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .merge(state::routes())
+        .merge(campaigns::routes())
+        .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
+        .method_not_allowed_fallback(|| async {
+            Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")
+        })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .with_state(shared)
+}

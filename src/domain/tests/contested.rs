@@ -1,0 +1,181 @@
+//! Changes of the remote that we did not ask for.
+
+use super::*;
+use ActionKind::{Activate, Pause};
+use PhaseWord::{ActiveGuarded, CoolingDown};
+
+fn foreign(effects: &[Effect]) -> usize {
+    notes(effects, |note| matches!(note, Note::ForeignChange { .. }))
+}
+
+fn began(effects: &[Effect]) -> usize {
+    notes(effects, |note| *note == Note::Contested { began: true })
+}
+
+/// Guarded and running since noon, with the end time that we set.
+fn guarded(change: impl FnOnce(&mut PolicyNumbers)) -> Rig {
+    let mut rig = Rig::with(Phase::ActiveGuarded, change);
+    rig.tick("12:00:00", &running().ends(at("23:59:00")));
+    rig
+}
+
+/// Somebody stops it before the next tick, the guard undoes it. The effects of the tick.
+#[track_caller]
+fn disturb(rig: &mut Rig) -> Vec<Effect> {
+    let effects = rig.next_tick(&stopped().ends(at("23:59:00")));
+    assert_step("disturbed", rig, &effects, Some(Activate), ActiveGuarded);
+    rig.confirm();
+    effects
+}
+
+#[test]
+fn the_seventh_foreign_change_in_an_hour_is_one_too_many_and_is_told_once() {
+    let mut rig = guarded(|_| {});
+    for change in 1..=10 {
+        let effects = disturb(&mut rig);
+        assert_eq!(foreign(&effects), 1, "change {change}");
+        assert_eq!(rig.machine.contested(), change > 6, "after {change}");
+        assert_eq!(began(&effects), usize::from(change == 7), "after {change}");
+    }
+}
+
+#[test]
+fn six_changes_in_any_hour_are_not_too_many() {
+    let mut rig = guarded(|_| {});
+    for change in 0..30 {
+        disturb(&mut rig);
+        assert!(!rig.machine.contested(), "change {change}");
+        for _ in 0..9 {
+            rig.next_tick(&running().ends(at("23:59:00")));
+        }
+    }
+}
+
+#[test]
+fn contested_after_can_be_set() {
+    let mut rig = guarded(|numbers| numbers.contested_after = 1);
+    disturb(&mut rig);
+    assert!(!rig.machine.contested());
+    disturb(&mut rig);
+    assert!(rig.machine.contested());
+}
+
+#[test]
+fn an_hour_without_a_foreign_change_lifts_it() {
+    for facts in [running().ends(at("23:59:00")), unread()] {
+        let mut rig = guarded(|numbers| numbers.contested_after = 0);
+        disturb(&mut rig);
+        let disturbed_at = at("12:01:00");
+        while rig.machine.contested() {
+            let effects = rig.next_tick(&facts);
+            let lifted = notes(&effects, |note| *note == Note::Contested { began: false });
+            assert_eq!(lifted, usize::from(!rig.machine.contested()));
+            assert!(rig.now <= disturbed_at + Duration::hours(1), "at {}", rig.now);
+        }
+        assert_eq!(rig.now, disturbed_at + Duration::hours(1));
+    }
+}
+
+#[test]
+fn foreign_starts_and_stops_are_counted_in_every_state() {
+    for phase in [Phase::Idle, Phase::PausedGuarded] {
+        let mut rig = Rig::new(phase);
+        rig.tick("12:00:00", &stopped().spend_unknown());
+        let effects = rig.tick("12:01:00", &running().spend_unknown());
+        assert_eq!(notes(&effects, |note| *note == Note::ForeignChange { running: true }), 1, "{phase:?}");
+    }
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    rig.tick("12:00:00", &running().clicks(0));
+    rig.confirm();
+    let effects = rig.tick("12:01:00", &running());
+    assert_step("started while cooling down", &rig, &effects, Some(Pause), CoolingDown);
+    assert_eq!(foreign(&effects), 1);
+}
+
+#[test]
+fn what_we_asked_for_and_what_time_does_is_nobodys() {
+    let mut rig = Rig::new(Phase::Idle);
+    let mut told = Vec::new();
+    told.extend(rig.tick("12:00:00", &stopped().clicks(20_000)));
+    told.extend(rig.confirm());
+    let runs = || running().ends(at("23:59:00"));
+    told.extend(rig.tick("12:01:00", &runs()));
+    told.extend(rig.tick("12:02:00", &runs().clicks(0)));
+    told.extend(rig.confirm());
+    let off = || stopped().ends(at("12:02:00"));
+    told.extend(rig.tick("12:03:00", &off().clicks(20_000)));
+    told.extend(rig.next_tick(&off().clicks(20_000)));
+    told.extend(rig.next_tick(&off().clicks(20_000)));
+    told.extend(rig.confirm());
+    told.extend(rig.tick("23:58:00", &runs()));
+    told.extend(rig.tick("23:59:00", &runs()));
+    assert_eq!(foreign(&told), 0);
+}
+
+#[test]
+fn an_end_time_that_somebody_set_in_the_past_is_their_stop() {
+    let mut rig = guarded(|_| {});
+    let effects = rig.tick("12:01:00", &running().ends(at("12:00:30")));
+    assert_eq!(foreign(&effects), 1);
+    assert_step("undone", &rig, &effects, Some(Activate), ActiveGuarded);
+}
+
+#[test]
+fn a_status_in_doubt_is_no_change() {
+    let mut rig = guarded(|_| {});
+    for facts in [unread(), untaught(true), blocked()] {
+        assert_eq!(foreign(&rig.next_tick(&facts)), 0);
+        assert_eq!(foreign(&rig.next_tick(&running().ends(at("23:59:00")))), 0);
+    }
+}
+
+#[test]
+fn a_pause_that_a_doubtful_answer_confirmed_is_still_ours() {
+    for shown in [untaught(false), stopped().with(|campaign| campaign.approved = Some("rejected".to_owned()))] {
+        let mut rig = guarded(|_| {});
+        rig.tick("12:01:00", &running().clicks(0));
+        rig.applied(Outcome::Accepted);
+        rig.read_back(&shown);
+        let effects = rig.tick("12:02:00", &stopped());
+        assert_eq!(foreign(&effects), 0, "{shown:?}");
+    }
+}
+
+#[test]
+fn activations_back_off_only_where_contested_backoff_is_set_and_up_to_it() {
+    let spacing = |backoff: Option<Duration>| {
+        let mut rig = guarded(|numbers| {
+            numbers.contested_after = 0;
+            numbers.contested_backoff = backoff;
+        });
+        let mut sent_at: Vec<i64> = Vec::new();
+        for minute in 1..=30 {
+            let effects = rig.next_tick(&stopped().ends(at("23:59:00")));
+            if sends(&effects).next().is_some() {
+                sent_at.push(minute);
+                rig.confirm();
+            }
+        }
+        assert!(rig.machine.contested());
+        sent_at.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>()
+    };
+    assert!(spacing(None).iter().all(|&minutes| minutes == 1));
+    let spaced = spacing(Some(Duration::minutes(6)));
+    assert!(spaced.is_sorted() && spaced.ends_with(&[6, 6]), "{spaced:?}");
+    assert_eq!(spaced.iter().max(), Some(&6), "{spaced:?}");
+}
+
+#[test]
+fn pauses_of_a_contested_campaign_never_back_off() {
+    let mut rig = Rig::with(Phase::PausedGuarded, |numbers| {
+        numbers.contested_after = 0;
+        numbers.contested_backoff = Some(Duration::minutes(15));
+    });
+    rig.tick("12:00:00", &stopped());
+    for _ in 0..20 {
+        let effects = rig.next_tick(&running());
+        assert_step("started again", &rig, &effects, Some(Pause), CoolingDown);
+        rig.confirm();
+    }
+    assert!(rig.machine.contested());
+}

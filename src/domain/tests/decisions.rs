@@ -1,0 +1,210 @@
+//! Every row of the decision table, and both sides of every threshold, through a whole tick.
+
+use super::*;
+use ActionKind::{Activate, Pause};
+use PhaseWord::{ActiveGuarded, CoolingDown, Idle, PausedGuarded};
+
+const GUARDING: [PhaseWord; 3] = [Idle, ActiveGuarded, PausedGuarded];
+
+/// What one tick at noon does from each of the three deciding states: the request, and the next state.
+#[track_caller]
+fn assert_row(what: &str, facts: &Facts, expected: [(PhaseWord, Option<ActionKind>, PhaseWord); 3]) {
+    assert_eq!(expected.map(|(from, _, _)| from), GUARDING, "{what}: each state once");
+    for (from, request, next) in expected {
+        let mut rig = Rig::new(phase_of(from, at("12:00:00")));
+        let effects = rig.tick("12:00:00", facts);
+        assert_step(&format!("{what}, from {from}"), &rig, &effects, request, next);
+    }
+}
+
+/// The same from every state.
+fn always(request: Option<ActionKind>, next: PhaseWord) -> [(PhaseWord, Option<ActionKind>, PhaseWord); 3] {
+    GUARDING.map(|from| (from, request, next))
+}
+
+fn unchanged() -> [(PhaseWord, Option<ActionKind>, PhaseWord); 3] {
+    GUARDING.map(|from| (from, None, from))
+}
+
+/// Only the guard that stops acts.
+fn paused_by_guard_alone() -> [(PhaseWord, Option<ActionKind>, PhaseWord); 3] {
+    [(Idle, None, Idle), (ActiveGuarded, None, ActiveGuarded), (PausedGuarded, Some(Pause), CoolingDown)]
+}
+
+#[test]
+fn a_blocked_or_unknown_campaign_is_left_as_it_is_whatever_else_is_known() {
+    for remote in [blocked(), missing(), unread(), untaught(false)] {
+        for clicks in [0, 5_000, 10_000, 15_000] {
+            for facts in [remote.clone(), remote.clone().spend("10.00"), remote.clone().spend_unknown()] {
+                assert_row(&format!("{:?} with {clicks} clicks", facts.remote), &facts.clicks(clicks), unchanged());
+            }
+        }
+        assert_row("clicks unknown", &remote.clicks_unknown(), unchanged());
+    }
+    for facts in [untaught(true).clicks(5_001), untaught(true).clicks_unknown(), untaught(true).clicks(15_000)] {
+        assert_row("an untaught word and clicks not known to be used up", &facts, unchanged());
+        assert_row("an untaught word, spend unknown", &facts.spend_unknown(), unchanged());
+    }
+    assert_row("an untaught word and high spend", &untaught(true).clicks(0).spend("10.00"), unchanged());
+}
+
+#[test]
+fn with_5_000_clicks_or_fewer_what_runs_is_paused_even_by_an_untaught_word_or_on_unknown_spend() {
+    for facts in [running(), untaught(true)] {
+        for clicks in [0, 4_999, 5_000] {
+            let what = format!("{clicks} clicks, {:?}", facts.remote);
+            assert_row(&what, &facts.clone().clicks(clicks), always(Some(Pause), CoolingDown));
+            assert_row(&what, &facts.clone().clicks(clicks).spend_unknown(), always(Some(Pause), CoolingDown));
+            assert_row(&what, &facts.clone().clicks(clicks).spend("9.999999"), always(Some(Pause), CoolingDown));
+        }
+    }
+}
+
+#[test]
+fn from_10_dollars_on_it_is_left_alone_and_nothing_is_promised() {
+    for spend in ["10.00", "10.000001", "66.270003"] {
+        for facts in [running(), stopped()] {
+            for facts in [facts.clone().clicks(0), facts.clone(), facts.clone().clicks(20_000), facts.clicks_unknown()]
+            {
+                assert_row(&format!("${spend}, {facts:?}"), &facts.spend(spend), always(None, Idle));
+            }
+        }
+    }
+}
+
+#[test]
+fn on_unknown_spend_only_the_guard_that_stops_acts() {
+    for facts in [running().clicks(5_001), running().clicks(15_000), running().clicks_unknown()] {
+        assert_row("running", &facts.spend_unknown(), paused_by_guard_alone());
+    }
+    for facts in [stopped().clicks(0), stopped(), stopped().clicks(15_000), stopped().clicks_unknown()] {
+        assert_row("stopped", &facts.spend_unknown(), unchanged());
+    }
+}
+
+#[test]
+fn on_unknown_clicks_only_the_guard_that_stops_acts() {
+    assert_row("running", &running().clicks_unknown(), paused_by_guard_alone());
+    assert_row("stopped", &stopped().clicks_unknown(), unchanged());
+}
+
+#[test]
+fn with_15_000_clicks_or_more_it_is_run_or_adopted() {
+    for clicks in [15_000, 15_001, u64::MAX] {
+        assert_row("stopped", &stopped().clicks(clicks), always(Some(Activate), ActiveGuarded));
+        assert_row("running", &running().clicks(clicks), always(None, ActiveGuarded));
+    }
+}
+
+#[test]
+fn stopped_with_5_000_clicks_or_fewer_it_is_adopted() {
+    for clicks in [0, 4_999, 5_000] {
+        assert_row("stopped", &stopped().clicks(clicks), always(None, PausedGuarded));
+    }
+}
+
+#[test]
+fn between_the_thresholds_only_the_promise_counts() {
+    for clicks in [5_001, 10_000, 14_999] {
+        let expected =
+            [(Idle, None, Idle), (ActiveGuarded, Some(Activate), ActiveGuarded), (PausedGuarded, None, PausedGuarded)];
+        assert_row(&format!("stopped, {clicks} clicks"), &stopped().clicks(clicks), expected);
+        assert_row(&format!("running, {clicks} clicks"), &running().clicks(clicks), paused_by_guard_alone());
+    }
+}
+
+#[test]
+fn a_senseless_row_may_stop_a_campaign_and_never_starts_one() {
+    assert_row("stopped, enough", &stopped().clicks(20_000).with_senseless_row(), unchanged());
+    assert_row("running, enough", &running().clicks(20_000).with_senseless_row(), paused_by_guard_alone());
+    assert_row("running, used up", &running().clicks(5_000).with_senseless_row(), always(Some(Pause), CoolingDown));
+}
+
+#[test]
+fn every_threshold_can_be_set_and_holds_on_both_sides() {
+    type Case = (Facts, Option<ActionKind>, PhaseWord);
+    let cases: [Case; 6] = [
+        (running().clicks(100), Some(Pause), CoolingDown),
+        (running().clicks(101), None, Idle),
+        (stopped().clicks(199), None, Idle),
+        (stopped().clicks(200), Some(Activate), ActiveGuarded),
+        (stopped().clicks(200).spend("0.499999"), Some(Activate), ActiveGuarded),
+        (stopped().clicks(200).spend("0.50"), None, Idle),
+    ];
+    for (facts, request, next) in cases {
+        let mut rig = Rig::with(Phase::Idle, |numbers| {
+            numbers.pause_clicks = Clicks(100);
+            numbers.activate_clicks = Clicks(200);
+            numbers.spend_limit = money("0.50");
+        });
+        let facts = if facts.spend == Ok(money("3.21")) { facts.spend("0.10") } else { facts };
+        let effects = rig.tick("12:00:00", &facts);
+        assert_step(&format!("{facts:?}"), &rig, &effects, request, next);
+    }
+}
+
+#[test]
+fn an_activation_ends_at_the_day_end_and_a_pause_ends_now() {
+    let mut rig = Rig::new(Phase::Idle);
+    let effects = rig.tick("12:00:00", &stopped().clicks(15_000));
+    let request = sends(&effects).next().unwrap();
+    assert_eq!(request.end_time, at("23:59:00"));
+    assert_eq!(request.valid_until, Some(at("12:01:00")), "its facts are of this tick alone");
+
+    let mut rig = Rig::new(Phase::Idle);
+    let effects = rig.tick("12:00:00", &running().clicks(5_000));
+    let request = sends(&effects).next().unwrap();
+    assert_eq!(request.end_time, at("12:00:00"));
+    assert_eq!(request.valid_until, None, "a pause is never too old");
+}
+
+#[test]
+fn a_journal_entry_says_what_was_decided_on_which_facts() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    let effects = rig.tick("12:00:00", &running().clicks(4_999).spend("9.5"));
+    let [record] = records(&effects).collect::<Vec<_>>()[..] else { panic!("one transaction: {effects:#?}") };
+    assert_eq!(record.promise.phase, cooling_until("12:02:00"));
+    assert_eq!(record.promise.since, at("12:00:00"));
+    let entry = record.entry.as_ref().unwrap();
+    assert_eq!((entry.kind, entry.step), (Pause, super::super::action::Step::Requested));
+    assert_eq!((entry.spend, entry.remaining_clicks), (Some(money("9.5")), Some(Clicks(4_999))));
+    assert_eq!(entry.remote_status.as_str(), "running");
+    assert_eq!((entry.state_before, entry.state_after), (ActiveGuarded, CoolingDown));
+    assert_eq!(entry.requested_at, at("12:00:00"));
+    assert!(entry.reason.contains("4,999") && entry.reason.contains("9.50"), "{}", entry.reason);
+}
+
+#[test]
+fn a_journal_entry_says_whether_a_threshold_or_somebody_else_made_it_due() {
+    use super::super::action::Trigger;
+    let cases = [
+        (Phase::Idle, stopped().clicks(20_000), Trigger::Tick),
+        (Phase::ActiveGuarded, stopped(), Trigger::Guard),
+        (Phase::ActiveGuarded, running().ends(at("11:59:00")), Trigger::Tick),
+        (Phase::ActiveGuarded, running().clicks(0), Trigger::Tick),
+        (Phase::PausedGuarded, stopped().clicks(20_000), Trigger::Tick),
+        (Phase::PausedGuarded, running(), Trigger::Guard),
+        (cooling_until("12:02:00"), running(), Trigger::Guard),
+    ];
+    for (phase, facts, trigger) in cases {
+        let mut rig = Rig::new(phase);
+        let effects = rig.tick("12:00:00", &facts);
+        assert_eq!(entries(&effects).next().unwrap().trigger, trigger, "{phase:?} {facts:?}");
+    }
+}
+
+#[test]
+fn an_undisturbed_promise_costs_no_write_request() {
+    for (phase, facts) in
+        [(Phase::ActiveGuarded, running()), (Phase::PausedGuarded, stopped()), (Phase::Idle, running())]
+    {
+        for clicks in [5_001, 14_999] {
+            let mut rig = Rig::new(phase);
+            for _ in 0..100 {
+                let effects = rig.next_tick(&facts.clone().clicks(clicks));
+                assert_step("undisturbed", &rig, &effects, None, phase.word());
+                assert_eq!(records(&effects).count(), 0, "nothing changed: {effects:#?}");
+            }
+        }
+    }
+}

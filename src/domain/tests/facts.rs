@@ -1,0 +1,116 @@
+//! Money, clicks, and the numbers of a policy.
+
+use super::*;
+use crate::domain::facts::MoneyError;
+use crate::domain::policy::{HighSpend, Mode, PolicyError};
+
+#[test]
+fn money_is_read_to_the_millionth_and_printed_with_two_decimals_or_as_many_as_it_has() {
+    let cases = [
+        ("0", 0, "0.00"),
+        ("0.00", 0, "0.00"),
+        ("10", 10_000_000, "10.00"),
+        ("10.00", 10_000_000, "10.00"),
+        ("9.999999", 9_999_999, "9.999999"),
+        ("9.9999999", 9_999_999, "9.999999"),
+        ("66.270003", 66_270_003, "66.270003"),
+        ("0.33135", 331_350, "0.33135"),
+        ("32.5", 32_500_000, "32.50"),
+        ("$12.34", 12_340_000, "12.34"),
+        (" 12.34 ", 12_340_000, "12.34"),
+        ("0.000001", 1, "0.000001"),
+        ("007", 7_000_000, "7.00"),
+        ("9223372036854.775807", i64::MAX, "9223372036854.775807"),
+    ];
+    for (text, micros, printed) in cases {
+        let amount = money(text);
+        assert_eq!((amount.micros(), amount.to_string()), (micros, printed.to_owned()), "{text}");
+        assert_eq!(money(printed), amount, "{printed} reads back");
+    }
+}
+
+#[test]
+fn what_is_no_amount_is_refused_with_its_text() {
+    for text in [
+        "", " ", "$", "-1", "+1", "-0.01", "1e3", "NaN", "inf", "1,000.00", ".5", "5.", "1.2.3", "12 USD", "$$1",
+        "1.2e", "١",
+    ] {
+        assert_eq!(text.parse::<Money>(), Err(MoneyError::NotDecimal(text.to_owned())), "`{text}`");
+    }
+    for text in ["9223372036854.775808", "9223372036855", "99999999999999999999999"] {
+        assert_eq!(text.parse::<Money>(), Err(MoneyError::TooLarge(text.to_owned())), "`{text}`");
+    }
+}
+
+#[test]
+fn money_is_never_negative_and_sums_are_checked() {
+    assert_eq!(Money::from_micros(-1), None);
+    assert_eq!(Money::from_micros(0), Some(Money::ZERO));
+    assert_eq!(money("1.5").checked_add(money("2.25")), Some(money("3.75")));
+    assert_eq!(money("9223372036854.775807").checked_add(money("0.000001")), None);
+}
+
+#[test]
+fn clicks_are_printed_in_groups_of_three() {
+    for (count, printed) in [
+        (0, "0"),
+        (999, "999"),
+        (1_000, "1,000"),
+        (15_000, "15,000"),
+        (123_456, "123,456"),
+        (1_234_567, "1,234,567"),
+        (u64::MAX, "18,446,744,073,709,551,615"),
+    ] {
+        assert_eq!(Clicks(count).to_string(), printed);
+    }
+    assert_eq!(format!("{:>8}", Clicks(1_000)), "   1,000");
+}
+
+#[test]
+fn a_policy_that_makes_no_sense_is_refused() {
+    type Change = fn(&mut PolicyNumbers);
+    let accepted: [Change; 4] = [
+        |_| {},
+        |numbers| numbers.activate_clicks = Clicks(5_001),
+        |numbers| numbers.tick = Duration::milliseconds(100),
+        |numbers| numbers.cooldown = Duration::zero(),
+    ];
+    for change in accepted {
+        let mut numbers = PolicyNumbers::default();
+        change(&mut numbers);
+        assert!(numbers.clone().validate().is_ok(), "{numbers:?}");
+    }
+    let refused: [(Change, PolicyError); 6] = [
+        (
+            |numbers| numbers.activate_clicks = Clicks(5_000),
+            PolicyError::ThresholdsMeet { activate: Clicks(5_000), pause: Clicks(5_000) },
+        ),
+        (|numbers| numbers.tick = Duration::milliseconds(99), PolicyError::TickTooShort),
+        (|numbers| numbers.cooldown = Duration::milliseconds(-1), PolicyError::Negative { key: "cooldown" }),
+        (
+            |numbers| numbers.contested_backoff = Some(Duration::seconds(-1)),
+            PolicyError::Negative { key: "contested_backoff" },
+        ),
+        (|numbers| numbers.cooldown = Duration::MAX, PolicyError::TooLong { key: "cooldown" }),
+        (|numbers| numbers.tick = Duration::MAX, PolicyError::TooLong { key: "tick" }),
+    ];
+    for (change, error) in refused {
+        let mut numbers = PolicyNumbers::default();
+        change(&mut numbers);
+        assert_eq!(numbers.validate(), Err(error));
+    }
+}
+
+#[test]
+fn the_words_of_a_policy_are_those_of_the_config_file() {
+    assert_eq!("act".parse(), Ok(Mode::Act));
+    assert_eq!("observe".parse(), Ok(Mode::Observe));
+    assert_eq!("observe".parse(), Ok(HighSpend::Observe));
+    assert!("Act".parse::<Mode>().unwrap_err().to_string().contains("`Act` is not one of: act, observe"));
+    for word in ["guard", "pause", "top-up", ""] {
+        assert!(word.parse::<HighSpend>().unwrap_err().to_string().contains("not there yet"));
+    }
+    for word in PhaseWord::ALL {
+        assert_eq!(word.as_str().parse(), Ok(word));
+    }
+}

@@ -1,0 +1,122 @@
+//! LIFECYCLE.md says what the code does: every combination of facts and state, and every edge.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::domain::decision::{Judged, decide};
+
+const PAGE: &str = include_str!("../LIFECYCLE.md");
+
+/// Facts under the words that the page has for them.
+type Named = (&'static str, Facts);
+/// What makes facts those of a word.
+type Making = (&'static str, fn(Facts) -> Facts);
+
+fn combinations() -> Vec<([&'static str; 4], Facts, PhaseWord)> {
+    let remotes: [Named; 6] = [
+        ("blocked", blocked()),
+        ("unknown", unread()),
+        ("unknown", untaught(false)),
+        ("untaught and active", untaught(true)),
+        ("stopped", stopped()),
+        ("running", running()),
+    ];
+    let spends: [Making; 3] = [
+        ("unknown", Facts::spend_unknown),
+        ("below", |facts| facts.spend("9.999999")),
+        ("reached", |facts| facts.spend("10.00")),
+    ];
+    let clicks: [Making; 4] = [
+        ("unknown", Facts::clicks_unknown),
+        ("used up", |facts| facts.clicks(5_000)),
+        ("between", |facts| facts.clicks(5_001)),
+        ("enough", |facts| facts.clicks(15_000)),
+    ];
+    let mut all = Vec::new();
+    for (remote, facts) in &remotes {
+        for (spend, with_spend) in spends {
+            for (click, with_clicks) in clicks {
+                for phase in [PhaseWord::Idle, PhaseWord::ActiveGuarded, PhaseWord::PausedGuarded] {
+                    let facts = with_clicks(with_spend(facts.clone()));
+                    all.push(([spend, click, remote, phase.as_str()], facts, phase));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The cells of the table under a heading, without its head.
+fn table(heading: &str) -> Vec<Vec<&'static str>> {
+    let section = PAGE.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+fn kind_word(request: Option<ActionKind>) -> String {
+    request.map_or_else(|| "none".to_owned(), |kind| kind.to_string())
+}
+
+#[test]
+fn every_combination_is_decided_as_the_page_says_and_every_line_is_needed() {
+    let lines = table("Decisions");
+    let mut needed = BTreeSet::new();
+    for (words, facts, phase) in combinations() {
+        let fits = |line: &&Vec<&str>| {
+            words.iter().zip(&line[1..5]).all(|(word, cell)| *cell == "any" || cell.split(", ").any(|one| one == *word))
+        };
+        let line = lines.iter().find(fits).unwrap_or_else(|| panic!("no line for {words:?}"));
+        needed.insert(line[0]);
+        let now = at("12:00:00");
+        let mut rig = Rig::new(phase_of(phase, now));
+        let decision = decide(&Judged::new(&facts.observation(now), &rig.policy, now), phase);
+        let next = decision.next.map_or("unchanged", PhaseWord::as_str);
+        let decided = [format!("{:?}", decision.row), kind_word(decision.action), next.to_owned()];
+        assert_eq!(decided, [line[0], line[5], line[6]], "{words:?}");
+
+        let effects = rig.tick("12:00:00", &facts);
+        assert_step(&format!("{words:?}"), &rig, &effects, decision.action, decision.next.unwrap_or(phase));
+    }
+    let written: Vec<&str> = lines.iter().map(|line| line[0]).collect();
+    assert_eq!(written.len(), needed.len(), "a line twice, or one that nothing needs: {written:?}");
+    assert_eq!(written.into_iter().collect::<BTreeSet<_>>(), needed);
+}
+
+#[test]
+fn the_edges_are_those_of_the_page() {
+    let mut edges = BTreeSet::new();
+    let mut add = |from: PhaseWord, effects: &[Effect], to: PhaseWord| {
+        let request = sends(effects).next().map(|request| request.kind);
+        if request.is_some() || from != to {
+            edges.insert([from.to_string(), kind_word(request), to.to_string()]);
+        }
+    };
+    for (_, facts, phase) in combinations() {
+        let mut rig = Rig::new(phase_of(phase, at("12:00:00")));
+        let effects = rig.tick("12:00:00", &facts);
+        add(phase, &effects, rig.phase());
+        let mut rig = Rig::new(cooling_until("12:02:00"));
+        let effects = rig.tick("12:01:59", &facts);
+        add(PhaseWord::CoolingDown, &effects, rig.phase());
+    }
+    let mut rig = Rig::new(cooling_until("12:02:00"));
+    let effects = rig.tick("12:02:00", &unread());
+    add(PhaseWord::CoolingDown, &effects, rig.phase());
+
+    let lines = table("Edges");
+    let written: BTreeSet<_> = lines.iter().map(|line| [line[0], line[1], line[2]].map(str::to_owned)).collect();
+    assert_eq!(written.len(), lines.len(), "a line stands there twice");
+    assert_eq!(written, edges);
+}
+
+#[test]
+fn every_state_event_and_effect_is_on_the_page() {
+    for word in PhaseWord::ALL {
+        assert!(PAGE.contains(&format!("| `{word}` |")), "{word}");
+    }
+    let events = ["Wake", "Observed", "ReadBack", "Applied", "EndTimeSet", "SentUnstored", "Release"];
+    let effects = ["Observe", "ReadBack", "Store", "Send", "Note", "Released", "ReleaseRefused"];
+    for word in events.into_iter().chain(effects) {
+        assert!(PAGE.contains(&format!("`{word}`")), "{word}");
+    }
+}

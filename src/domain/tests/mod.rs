@@ -1,0 +1,329 @@
+//! The rules of behaviour.md as tests, written from that page. Here: what they share.
+//!
+//! [`Facts`] says what a tick finds out, [`Rig`] drives one machine through time, [`assert_step`] says what came of it.
+
+mod actions;
+mod contested;
+mod cooldown;
+mod days;
+mod decisions;
+mod facts;
+mod lifecycle;
+mod modes;
+mod properties;
+mod release;
+mod restart;
+mod retries;
+mod spend;
+mod status;
+mod ticks;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+
+use super::action::{Action, ActionId, ActionKind, Outcome};
+use super::event::{Effect, Event, Note, OperationId, Record, Request};
+use super::facts::{Clicks, Money, Observation, RemainingClicks, RemoteId, Spend, SpendSource};
+use super::machine::Machine;
+use super::phase::{Phase, PhaseWord, Promise};
+use super::policy::{Policy, PolicyNumbers};
+use super::remote::{EndTime, RemoteCampaign, RemoteFault};
+use super::spend::SourceAnswer;
+
+/// The day on which the tests play.
+const DAY: &str = "2026-11-22";
+
+/// A moment of that day: `12:00:00.5`; or of any day: `2026-11-23 00:00:00`.
+fn at(text: &str) -> DateTime<Utc> {
+    let text = if text.contains(' ') { text.to_owned() } else { format!("{DAY} {text}") };
+    chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").unwrap().and_utc()
+}
+
+fn money(text: &str) -> Money {
+    text.parse().unwrap()
+}
+
+fn cooling_until(text: &str) -> Phase {
+    Phase::CoolingDown { until: at(text) }
+}
+
+/// A phase for each word; the cool-down ends in two minutes.
+fn phase_of(word: PhaseWord, now: DateTime<Utc>) -> Phase {
+    match word {
+        PhaseWord::Idle => Phase::Idle,
+        PhaseWord::ActiveGuarded => Phase::ActiveGuarded,
+        PhaseWord::PausedGuarded => Phase::PausedGuarded,
+        PhaseWord::CoolingDown => Phase::CoolingDown { until: now + Duration::minutes(2) },
+    }
+}
+
+/// A campaign that runs, with nothing against it.
+fn campaign() -> RemoteCampaign {
+    RemoteCampaign {
+        id: RemoteId(995_224),
+        name: Some("Autumn".to_owned()),
+        active: Some(true),
+        status: Some("enabled".to_owned()),
+        approved: Some("approved".to_owned()),
+        no_funds: false,
+        archived: false,
+        end_time: EndTime::Unset,
+        schedule_timezone: Some(0),
+        account_timezone: Some(0),
+        spent: SourceAnswer::NoValue,
+    }
+}
+
+/// What a tick finds out. As it begins: $3.21 spent, 10,000 clicks left.
+#[derive(Debug, Clone)]
+struct Facts {
+    remote: Result<RemoteCampaign, RemoteFault>,
+    spend: Result<Money, String>,
+    spend_day: Option<NaiveDate>,
+    clicks: Result<u64, String>,
+    defect: Option<String>,
+}
+
+impl Facts {
+    fn of(remote: Result<RemoteCampaign, RemoteFault>) -> Self {
+        Self { remote, spend: Ok(money("3.21")), spend_day: None, clicks: Ok(10_000), defect: None }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut RemoteCampaign)) -> Self {
+        change(self.remote.as_mut().unwrap());
+        self
+    }
+
+    fn ends(self, end: DateTime<Utc>) -> Self {
+        self.with(|campaign| campaign.end_time = EndTime::At(end))
+    }
+
+    fn spend(self, text: &str) -> Self {
+        Self { spend: Ok(money(text)), ..self }
+    }
+
+    fn spend_of_day(self, day: NaiveDate) -> Self {
+        Self { spend_day: Some(day), ..self }
+    }
+
+    fn spend_unknown(self) -> Self {
+        Self { spend: Err("the report timed out".to_owned()), ..self }
+    }
+
+    fn clicks(self, count: u64) -> Self {
+        Self { clicks: Ok(count), ..self }
+    }
+
+    fn clicks_unknown(self) -> Self {
+        Self { clicks: Err("the database is away".to_owned()), ..self }
+    }
+
+    /// A row with a negative click limit.
+    fn with_senseless_row(self) -> Self {
+        Self { defect: Some("url 7 has a negative click limit".to_owned()), ..self }
+    }
+
+    fn observation(&self, now: DateTime<Utc>) -> Observation {
+        Observation {
+            remote: self.remote.clone(),
+            remote_at: now,
+            spend: self.spend.clone().map(|amount| Spend {
+                amount,
+                source: SpendSource::Campaign,
+                day: self.spend_day.unwrap_or(now.date_naive()),
+                at: now,
+            }),
+            clicks: self.clicks.clone().map(|count| RemainingClicks {
+                count: Clicks(count),
+                defect: self.defect.clone(),
+                at: now,
+            }),
+        }
+    }
+}
+
+fn running() -> Facts {
+    Facts::of(Ok(campaign()))
+}
+
+fn stopped() -> Facts {
+    running().with(|campaign| {
+        campaign.active = Some(false);
+        campaign.status = Some("paused".to_owned());
+    })
+}
+
+fn blocked() -> Facts {
+    running().with(|campaign| campaign.no_funds = true)
+}
+
+fn unread() -> Facts {
+    Facts::of(Err(RemoteFault::Failed("TrafficStars answered 502".to_owned())))
+}
+
+fn missing() -> Facts {
+    Facts::of(Err(RemoteFault::NotFound))
+}
+
+/// A status word that nobody taught us.
+fn untaught(active: bool) -> Facts {
+    running().with(|campaign| {
+        campaign.active = Some(active);
+        campaign.status = Some("frozen".to_owned());
+    })
+}
+
+/// One machine, its policy, and the time.
+#[derive(Debug, Clone)]
+struct Rig {
+    machine: Machine,
+    policy: Policy,
+    now: DateTime<Utc>,
+}
+
+impl Rig {
+    /// A machine in this phase at noon, all numbers at their defaults.
+    fn new(phase: Phase) -> Self {
+        Self::with(phase, |_| {})
+    }
+
+    fn with(phase: Phase, change: impl FnOnce(&mut PolicyNumbers)) -> Self {
+        Self::from_record(at("12:00:00"), Promise { phase, since: at("11:00:00"), end_time_owed: false }, None, change)
+    }
+
+    fn from_record(
+        now: DateTime<Utc>,
+        promise: Promise,
+        unfinished: Option<Action>,
+        change: impl FnOnce(&mut PolicyNumbers),
+    ) -> Self {
+        let mut numbers = PolicyNumbers::default();
+        change(&mut numbers);
+        let policy = numbers.validate().unwrap();
+        Self { machine: Machine::new(now, &policy, Some(promise), unfinished), policy, now }
+    }
+
+    fn event(&mut self, event: Event) -> Vec<Effect> {
+        self.machine.step(self.now, &self.policy, event)
+    }
+
+    fn wake(&mut self) -> Vec<Effect> {
+        self.event(Event::Wake)
+    }
+
+    fn phase(&self) -> PhaseWord {
+        self.machine.phase().word()
+    }
+
+    /// Goes to a time and begins the tick that must be due there.
+    #[track_caller]
+    fn begin_tick(&mut self, time: &str) -> OperationId {
+        self.now = at(time);
+        let effects = self.wake();
+        let [Effect::Observe { operation, .. }] = effects[..] else { panic!("no tick is due at {time}: {effects:?}") };
+        operation
+    }
+
+    fn observed(&mut self, operation: OperationId, facts: &Facts) -> Vec<Effect> {
+        let observation = Box::new(facts.observation(self.now));
+        self.event(Event::Observed { operation, observation })
+    }
+
+    /// A whole tick at this time.
+    #[track_caller]
+    fn tick(&mut self, time: &str, facts: &Facts) -> Vec<Effect> {
+        let operation = self.begin_tick(time);
+        self.observed(operation, facts)
+    }
+
+    /// A whole tick at this time, which the machine must be ready for, after whatever wakes come before.
+    #[track_caller]
+    fn next_tick(&mut self, facts: &Facts) -> Vec<Effect> {
+        self.now = self.now.max(self.machine.next_tick_at());
+        let effects = self.wake();
+        let [Effect::Observe { operation, .. }] = effects[..] else { panic!("no tick is due: {effects:?}") };
+        self.observed(operation, facts)
+    }
+
+    /// Goes to the read-back that is due next, and answers it.
+    #[track_caller]
+    fn read_back(&mut self, facts: &Facts) -> Vec<Effect> {
+        self.now = self.machine.next_wake().unwrap();
+        let effects = self.wake();
+        let [Effect::ReadBack { operation }] = effects[..] else { panic!("no read-back is due: {effects:?}") };
+        self.read_back_answer(operation, facts)
+    }
+
+    fn read_back_answer(&mut self, operation: OperationId, facts: &Facts) -> Vec<Effect> {
+        self.event(Event::ReadBack { operation, remote: facts.remote.clone().map(Box::new) })
+    }
+
+    /// The answer to the action that is in flight.
+    #[track_caller]
+    fn applied(&mut self, outcome: Outcome) -> Vec<Effect> {
+        let action = self.action_id();
+        self.event(Event::Applied { action, outcome })
+    }
+
+    #[track_caller]
+    fn end_time_set(&mut self, result: Result<(), &str>) -> Vec<Effect> {
+        let action = self.action_id();
+        self.event(Event::EndTimeSet { action, result: result.map_err(str::to_owned) })
+    }
+
+    #[track_caller]
+    fn action_id(&self) -> ActionId {
+        self.machine.action().unwrap().id
+    }
+
+    /// Answers the action in flight, and shows it to the read-back.
+    #[track_caller]
+    fn confirm(&mut self) -> Vec<Effect> {
+        self.applied(Outcome::Accepted);
+        let kind = self.machine.action().unwrap().kind;
+        if kind == ActionKind::Pause {
+            self.end_time_set(Ok(()));
+        }
+        let end = self.machine.action().unwrap().end_time;
+        let shown = if kind == ActionKind::Activate { running() } else { stopped() };
+        self.read_back(&shown.ends(end))
+    }
+}
+
+/// The one assertion on a step: what it sends, if anything, and the state it leaves. Whatever is sent was stored before
+/// it in the same step, as requested.
+#[track_caller]
+fn assert_step(what: &str, rig: &Rig, effects: &[Effect], request: Option<ActionKind>, phase: PhaseWord) {
+    let sent: Vec<ActionKind> = sends(effects).map(|request| request.kind).collect();
+    assert_eq!(sent, request.into_iter().collect::<Vec<_>>(), "{what}: what is sent, in {effects:#?}");
+    assert_eq!(rig.phase(), phase, "{what}: the state after {effects:#?}");
+    assert_stored_before_sent(effects);
+}
+
+/// Every request that changes something has a journal entry stored before it was sent.
+#[track_caller]
+fn assert_stored_before_sent(effects: &[Effect]) {
+    for (position, effect) in effects.iter().enumerate() {
+        let Effect::Send(request) = effect else { continue };
+        let entry = records(&effects[..position]).filter_map(|record| record.entry.as_ref()).next_back();
+        let stored = entry.is_some_and(|entry| entry.id == request.action && entry.kind == request.kind);
+        assert!(stored, "{request:?} is sent before its journal entry is stored: {effects:#?}");
+    }
+}
+
+fn sends(effects: &[Effect]) -> impl Iterator<Item = &Request> {
+    effects.iter().filter_map(|effect| if let Effect::Send(request) = effect { Some(request) } else { None })
+}
+
+fn records(effects: &[Effect]) -> impl DoubleEndedIterator<Item = &Record> {
+    effects.iter().filter_map(|effect| if let Effect::Store(record) = effect { Some(&**record) } else { None })
+}
+
+/// The journal entries that a step writes.
+fn entries(effects: &[Effect]) -> impl DoubleEndedIterator<Item = &Action> {
+    records(effects).filter_map(|record| record.entry.as_ref())
+}
+
+/// The notes of a step that this picks.
+fn notes(effects: &[Effect], pick: impl Fn(&Note) -> bool) -> usize {
+    effects.iter().filter(|effect| matches!(effect, Effect::Note(note) if pick(note))).count()
+}

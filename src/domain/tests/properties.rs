@@ -1,0 +1,430 @@
+//! "What must hold always", as far as one campaign's machine can show it: 1, 2, 3, 4, 5, 7 and 9.
+//!
+//! A machine lives in a small world: a campaign at TrafficStars that obeys, refuses, answers late or not at all; others
+//! who start and stop it; facts that come and go; crashes. Every step is checked.
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use super::*;
+use crate::domain::action::Step;
+use crate::domain::decision::{ClickLevel, Judged, SpendLevel};
+use crate::domain::policy::Mode;
+use crate::domain::remote::{RemoteStatus, StopCause};
+
+/// What TrafficStars makes of a request.
+#[derive(Debug, Clone, Copy)]
+enum Reply {
+    Accepted,
+    AcceptedWithoutEffect,
+    Failed,
+    LostButDone,
+    LostAndUndone,
+    NotSent,
+}
+
+/// What happens next in the world.
+#[derive(Debug, Clone)]
+enum Happening {
+    Pass(i64),
+    /// The next wake comes, so many milliseconds late.
+    Wake(i64),
+    AnswerTick,
+    AnswerReadBack,
+    AnswerAction(Reply),
+    AnswerEndTime(bool),
+    Foreign(Option<bool>),
+    /// The next reads: fine, failed, not found, an untaught word, blocked.
+    Reads(u8),
+    Spend(Option<i64>),
+    Clicks(Option<u64>),
+    Crash,
+    Stale,
+    Release(bool),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening::*;
+    let reply = prop_oneof![
+        6 => Just(Reply::Accepted),
+        1 => Just(Reply::AcceptedWithoutEffect),
+        1 => Just(Reply::Failed),
+        1 => Just(Reply::LostButDone),
+        1 => Just(Reply::LostAndUndone),
+        1 => Just(Reply::NotSent),
+    ];
+    prop_oneof![
+        4 => (0_i64..90_000).prop_map(Pass),
+        30 => prop_oneof![9 => 0_i64..50, 1 => 0_i64..200_000].prop_map(Wake),
+        30 => Just(AnswerTick),
+        12 => Just(AnswerReadBack),
+        15 => reply.prop_map(AnswerAction),
+        12 => any::<bool>().prop_map(AnswerEndTime),
+        4 => proptest::option::of(any::<bool>()).prop_map(Foreign),
+        3 => (0_u8..8).prop_map(Reads),
+        3 => proptest::option::weighted(0.8, 9_000_000_i64..10_500_000).prop_map(Spend),
+        5 => proptest::option::weighted(0.8, prop_oneof![0_u64..5_500, 14_500_u64..16_000, 5_001_u64..15_000])
+            .prop_map(Clicks),
+        1 => Just(Crash),
+        1 => Just(Stale),
+        1 => any::<bool>().prop_map(Release),
+    ]
+}
+
+/// A question of the machine that is not answered yet.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    operation: OperationId,
+    at: DateTime<Utc>,
+    read_remote: bool,
+}
+
+#[derive(Debug)]
+struct World {
+    rig: Rig,
+    stored: Promise,
+    journal: Option<Action>,
+    campaign: RemoteCampaign,
+    reads: u8,
+    spend: Option<i64>,
+    clicks: Option<u64>,
+    tick: Option<Asked>,
+    read_back: Option<Asked>,
+    request: Option<Request>,
+    end_time: Option<ActionId>,
+    /// Since the last tick began, an action was answered or settled: what the tick read is old.
+    outdated: bool,
+    releasing: bool,
+    released: bool,
+}
+
+impl World {
+    fn new(start: DateTime<Utc>, mode: Mode) -> Self {
+        let stored = Promise { phase: Phase::Idle, since: start, end_time_owed: false };
+        Self {
+            rig: Rig::from_record(start, stored, None, |numbers| numbers.mode = mode),
+            stored,
+            journal: None,
+            campaign: campaign(),
+            reads: 0,
+            spend: Some(1_000_000),
+            clicks: Some(20_000),
+            tick: None,
+            read_back: None,
+            request: None,
+            end_time: None,
+            outdated: false,
+            releasing: false,
+            released: false,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        let remote = match self.reads {
+            1 => unread().remote,
+            2 => missing().remote,
+            3 => {
+                Facts::of(Ok(self.campaign.clone())).with(|campaign| campaign.status = Some("frozen".to_owned())).remote
+            }
+            4 => Facts::of(Ok(self.campaign.clone())).with(|campaign| campaign.no_funds = true).remote,
+            _ => Ok(self.campaign.clone()),
+        };
+        let facts = Facts::of(remote);
+        let facts = match self.spend {
+            Some(micros) => Facts { spend: Ok(Money::from_micros(micros).unwrap()), ..facts },
+            None => facts.spend_unknown(),
+        };
+        match self.clicks {
+            Some(count) => facts.clicks(count),
+            None => facts.clicks_unknown(),
+        }
+    }
+
+    fn switch(&mut self, active: bool) {
+        self.campaign.active = Some(active);
+        self.campaign.status = Some(if active { "enabled" } else { "paused" }.to_owned());
+    }
+
+    /// The request has the effect that it asks for.
+    fn obey(&mut self, request: Request) {
+        match request.kind {
+            ActionKind::Activate => {
+                self.campaign.end_time = EndTime::At(request.end_time);
+                self.switch(true);
+            }
+            ActionKind::Pause => self.switch(false),
+            ActionKind::SetEndTime => self.campaign.end_time = EndTime::At(request.end_time),
+        }
+    }
+
+    fn is_action_open(&self) -> bool {
+        self.request.is_some()
+            || self.journal.as_ref().is_some_and(|entry| matches!(entry.step, Step::Requested | Step::Accepted))
+    }
+
+    /// Whether an action is open that a decision waits for: none waits for an end time.
+    fn is_decision_held(&self) -> bool {
+        self.is_action_open() && self.journal.as_ref().is_none_or(|entry| entry.kind != ActionKind::SetEndTime)
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Pass(span_ms) => self.rig.now += Duration::milliseconds(span_ms),
+            Happening::Wake(late_ms) => self.wake(late_ms),
+            Happening::AnswerTick => self.answer_tick(),
+            Happening::AnswerReadBack => {
+                if let Some(asked) = self.read_back.take() {
+                    let remote = self.facts().remote.map(Box::new);
+                    self.step(Event::ReadBack { operation: asked.operation, remote });
+                }
+            }
+            Happening::AnswerAction(reply) => self.answer_action(reply),
+            Happening::AnswerEndTime(set) => {
+                if let Some(action) = self.end_time.take() {
+                    if set {
+                        self.campaign.end_time = EndTime::At(self.rig.now);
+                    }
+                    let result = if set { Ok(()) } else { Err("no".to_owned()) };
+                    self.step(Event::EndTimeSet { action, result });
+                }
+            }
+            Happening::Foreign(Some(active)) => {
+                self.switch(active);
+                self.campaign.end_time = EndTime::Unset;
+            }
+            Happening::Foreign(None) => self.campaign.end_time = EndTime::At(self.rig.now - Duration::seconds(1)),
+            Happening::Reads(how) => self.reads = how,
+            Happening::Spend(spend) => self.spend = spend,
+            Happening::Clicks(clicks) => self.clicks = clicks,
+            Happening::Crash => self.crash(),
+            Happening::Stale => {
+                let action = ActionId(u64::MAX);
+                self.step(Event::Applied { action, outcome: Outcome::Accepted });
+                self.step(Event::EndTimeSet { action, result: Ok(()) });
+            }
+            Happening::Release(pause) => {
+                self.releasing = true;
+                self.step(Event::Release { pause });
+            }
+        }
+    }
+
+    fn wake(&mut self, late_ms: i64) {
+        let Some(due) = self.rig.machine.next_wake() else {
+            let waits = self.tick.is_some()
+                || self.releasing && (self.read_back.is_some() || self.is_action_open() || self.end_time.is_some());
+            assert!(self.released || waits, "it sleeps for good: {self:#?}");
+            return;
+        };
+        self.rig.now = self.rig.now.max(due) + Duration::milliseconds(late_ms);
+        let effects = self.step(Event::Wake);
+        let asked = effects.iter().any(|effect| matches!(effect, Effect::Observe { .. } | Effect::ReadBack { .. }));
+        let moved_on = self.rig.machine.next_wake().is_none_or(|next| next > self.rig.now);
+        assert!(asked || moved_on, "a wake that did nothing is due again at once: {self:#?}");
+    }
+
+    fn answer_tick(&mut self) {
+        let Some(asked) = self.tick.take() else { return };
+        let facts = if asked.read_remote { self.facts() } else { Facts { remote: missing().remote, ..self.facts() } };
+        let observation = facts.observation(self.rig.now);
+        let judged = Judged::new(&observation, &self.rig.policy, self.rig.now);
+        let cooling_down = self.rig.machine.phase().cooling_down_until().is_some_and(|until| asked.at < until);
+        let (was_held, outdated) = (self.is_decision_held(), self.outdated);
+        let event = Event::Observed { operation: asked.operation, observation: Box::new(observation) };
+        let effects = self.step(event);
+        self.check_decision(&judged, cooling_down, &effects);
+        let is_fresh = !outdated && !was_held && !self.releasing;
+        let must_pause = judged.status == RemoteStatus::Running
+            && judged.clicks == ClickLevel::UsedUp
+            && judged.spend != SpendLevel::Reached;
+        if is_fresh && must_pause && self.rig.policy.mode == Mode::Act {
+            let paused = sends(&effects).any(|request| request.kind == ActionKind::Pause);
+            assert!(paused, "3: it runs with its clicks used up, and is sent no pause: {self:#?}");
+        }
+    }
+
+    /// What a tick may send, by the facts it found.
+    fn check_decision(&self, judged: &Judged, cooling_down: bool, effects: &[Effect]) {
+        for request in sends(effects) {
+            match request.kind {
+                ActionKind::Activate => {
+                    assert!(matches!(judged.status, RemoteStatus::Stopped(_)), "1, 2, 4: {judged:?}");
+                    assert_eq!(judged.spend, SpendLevel::Below, "1");
+                    assert!(matches!(judged.clicks, ClickLevel::Between | ClickLevel::Enough), "1: {judged:?}");
+                    assert!(!cooling_down, "2: cooling down");
+                    assert!(!self.releasing, "2: disabled");
+                    assert!(self.rig.now < self.rig.policy.day_end_on(self.rig.now), "2: past the day end");
+                    assert_eq!(request.end_time, self.rig.policy.day_end_on(self.rig.now));
+                }
+                ActionKind::Pause => {
+                    let flows =
+                        matches!(judged.status, RemoteStatus::Running | RemoteStatus::Unknown { active: true, .. });
+                    assert!(flows, "4: it was stopped already: {judged:?}");
+                }
+                ActionKind::SetEndTime => {
+                    assert_eq!(judged.status, RemoteStatus::Stopped(StopCause::SwitchedOff), "4: {judged:?}");
+                }
+            }
+        }
+    }
+
+    fn answer_action(&mut self, reply: Reply) {
+        let Some(request) = self.request.take() else { return };
+        let lost = || Outcome::Unclear("the answer was lost".to_owned());
+        let (obeys, outcome) = match reply {
+            Reply::Accepted => (true, Outcome::Accepted),
+            Reply::AcceptedWithoutEffect => (false, Outcome::Accepted),
+            Reply::Failed => (false, Outcome::Failed("listed under failed".to_owned())),
+            Reply::LostButDone => (true, lost()),
+            Reply::LostAndUndone => (false, lost()),
+            Reply::NotSent => (false, Outcome::NotSent("it waited too long".to_owned())),
+        };
+        if obeys {
+            self.obey(request);
+        }
+        if request.kind == ActionKind::Pause && outcome == Outcome::Accepted {
+            self.end_time = Some(request.action);
+        }
+        let left = !matches!(outcome, Outcome::NotSent(_));
+        let outdated = self.outdated;
+        self.step(Event::Applied { action: request.action, outcome });
+        self.outdated = outdated || (left && request.kind != ActionKind::SetEndTime);
+    }
+
+    /// One step, with all that holds for every step.
+    fn step(&mut self, event: Event) -> Vec<Effect> {
+        let is_tick_or_release = matches!(event, Event::Observed { .. } | Event::ReadBack { .. });
+        let effects = self.rig.event(event);
+        assert_stored_before_sent(&effects);
+        assert!(!self.released || effects.is_empty(), "released, and asks for {effects:?}");
+        for effect in &effects {
+            match effect {
+                Effect::Observe { operation, read_remote } => {
+                    assert!(self.tick.is_none(), "a tick is overlapped");
+                    self.outdated = false;
+                    self.tick = Some(Asked { operation: *operation, at: self.rig.now, read_remote: *read_remote });
+                }
+                Effect::ReadBack { operation } => {
+                    self.read_back = Some(Asked { operation: *operation, at: self.rig.now, read_remote: true });
+                }
+                Effect::Store(record) => self.store(record),
+                Effect::Send(request) => {
+                    assert_eq!(self.rig.policy.mode, Mode::Act, "observe mode sends nothing");
+                    assert!(is_tick_or_release, "the status is read in the same tick");
+                    let overtakes = request.kind == ActionKind::Pause
+                        && self.request.is_some_and(|before| before.kind == ActionKind::SetEndTime);
+                    assert!(self.request.is_none() || overtakes, "5: two actions are in flight");
+                    self.request = Some(*request);
+                }
+                Effect::Released => {
+                    assert!(self.request.is_none() && self.end_time.is_none(), "released with a write under way");
+                    self.released = true;
+                }
+                Effect::ReleaseRefused(_) => self.releasing = false,
+                Effect::Note(_) => {}
+            }
+        }
+        let machine = &self.rig.machine;
+        assert_eq!(
+            (machine.phase(), machine.since()),
+            (self.stored.phase, self.stored.since),
+            "7: a crash now loses it"
+        );
+        assert_eq!(machine.action(), self.journal.as_ref(), "7: the journal lags behind");
+        effects
+    }
+
+    fn store(&mut self, record: &Record) {
+        self.stored = record.promise;
+        let Some(entry) = &record.entry else { return };
+        if let Some(before) = self.journal.as_ref().filter(|before| before.id != entry.id) {
+            assert!(
+                !matches!(before.step, Step::Requested | Step::Accepted),
+                "5: {before:?} is not over, and {entry:?} begins"
+            );
+        }
+        if matches!(entry.step, Step::Confirmed | Step::Failed) && entry.kind != ActionKind::SetEndTime {
+            self.outdated = true;
+        }
+        self.journal = Some(entry.clone());
+    }
+
+    /// All that was asked is lost; what was on its way may or may not have arrived.
+    fn crash(&mut self) {
+        if self.released {
+            return;
+        }
+        if let Some(request) = self.request.take()
+            && self.clicks.is_some_and(|count| count % 2 == 0)
+        {
+            self.obey(request);
+        }
+        (self.tick, self.read_back, self.end_time, self.releasing) = (None, None, None, false);
+        let unfinished = self.journal.clone().filter(|entry| matches!(entry.step, Step::Requested | Step::Accepted));
+        let until = self.stored.phase.cooling_down_until();
+        self.journal.clone_from(&unfinished);
+        self.rig.machine = Machine::new(self.rig.now, &self.rig.policy, Some(self.stored), unfinished);
+        assert_eq!(self.rig.machine.phase().cooling_down_until(), until, "7: the cool-down is an absolute time");
+    }
+
+    /// Faults off: everything is answered as it should be, for so many minutes.
+    fn calm(&mut self, minutes: i64) {
+        (self.reads, self.spend) = (0, Some(1_000_000));
+        let until = self.rig.now + Duration::minutes(minutes);
+        while self.rig.now < until {
+            self.happen(Happening::AnswerAction(Reply::Accepted));
+            self.happen(Happening::AnswerEndTime(true));
+            self.happen(Happening::AnswerTick);
+            self.happen(Happening::AnswerReadBack);
+            self.happen(Happening::Wake(3));
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        crate::domain::remote::judge(&self.facts().remote, self.rig.now) == RemoteStatus::Running
+    }
+}
+
+fn config() -> Config {
+    Config { cases: 400, failure_persistence: None, ..Config::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn what_must_hold_always_holds(
+        start in prop_oneof![Just("12:00:00"), Just("23:57:30"), Just("2028-02-28 23:40:00")],
+        happenings in proptest::collection::vec(happening(), 1..300),
+    ) {
+        for mode in [Mode::Act, Mode::Observe] {
+            let mut world = World::new(at(start), mode);
+            for happening in happenings.clone() {
+                world.happen(happening);
+            }
+            prop_assert!(mode == Mode::Act || world.rig.machine.phase() == Phase::Idle, "observe mode keeps the state");
+        }
+    }
+
+    #[test]
+    fn once_the_faults_are_over_it_comes_to_rest_as_it_should(
+        happenings in proptest::collection::vec(happening(), 1..200),
+    ) {
+        let mut world = World::new(at("09:00:00"), Mode::Act);
+        for happening in happenings.into_iter().filter(|one| !matches!(one, Happening::Release(_))) {
+            world.happen(happening);
+        }
+        world.rig.now = world.rig.now.max(at("2026-11-23 01:00:00"));
+        world.clicks = Some(0);
+        world.calm(20);
+        prop_assert!(!world.is_running(), "clicks used up: {world:#?}");
+        world.clicks = Some(20_000);
+        world.calm(40);
+        prop_assert!(world.is_running(), "enough clicks: {world:#?}");
+        let action = world.rig.action_id();
+        world.clicks = Some(10_000);
+        world.calm(30);
+        prop_assert!(world.is_running(), "undisturbed: {world:#?}");
+        prop_assert_eq!(world.rig.action_id(), action, "4: an undisturbed promise costs no write request");
+    }
+}

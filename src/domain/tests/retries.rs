@@ -1,0 +1,182 @@
+//! What is tried again, and when: a run backs off, a pause never does.
+
+use super::*;
+use crate::domain::action::{Step, Trigger};
+use ActionKind::{Activate, Pause};
+use PhaseWord::{ActiveGuarded, CoolingDown};
+
+fn wanted() -> Facts {
+    stopped().clicks(20_000)
+}
+
+fn refused() -> Outcome {
+    Outcome::Failed("listed under failed".to_owned())
+}
+
+/// The minute of the next activation that is sent, each tick finding these facts; at most an hour on.
+#[track_caller]
+fn minutes_until_run(rig: &mut Rig, facts: &Facts) -> i64 {
+    let from = rig.now;
+    for _ in 0..60 {
+        let effects = rig.next_tick(facts);
+        if let Some(request) = sends(&effects).next() {
+            assert_eq!(request.kind, Activate);
+            return (rig.now - from).num_minutes();
+        }
+        assert!(rig.machine.waiting().is_some(), "it says that it waits");
+    }
+    panic!("no run in an hour")
+}
+
+#[test]
+fn a_run_that_fails_is_tried_again_after_1_2_4_8_then_every_15_minutes() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    for minutes in [1, 2, 4, 8, 15, 15, 15] {
+        rig.applied(refused());
+        assert_eq!(minutes_until_run(&mut rig, &wanted()), minutes);
+    }
+}
+
+#[test]
+fn an_accepted_run_that_no_read_shows_backs_off_too() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    rig.applied(Outcome::Accepted);
+    while rig.machine.action().unwrap().step == Step::Accepted {
+        rig.read_back(&stopped());
+    }
+    assert_eq!(rig.now, at("12:00:30"));
+    let effects = rig.tick("12:01:00", &wanted());
+    assert_step("30 s after the failure", &rig, &effects, None, ActiveGuarded);
+    let effects = rig.tick("12:02:00", &wanted());
+    assert_step("90 s after the failure", &rig, &effects, Some(Activate), ActiveGuarded);
+}
+
+#[test]
+fn a_run_that_came_about_begins_the_row_anew() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    rig.applied(refused());
+    assert_eq!(minutes_until_run(&mut rig, &wanted()), 1);
+    rig.applied(refused());
+    assert_eq!(minutes_until_run(&mut rig, &wanted()), 2);
+    rig.confirm();
+    rig.next_tick(&wanted());
+    rig.applied(refused());
+    assert_eq!(minutes_until_run(&mut rig, &wanted()), 1);
+}
+
+#[test]
+fn a_run_is_tried_at_once_when_the_remote_changes() {
+    type Change = fn(&mut RemoteCampaign);
+    let changes: [Change; 3] = [
+        |campaign| campaign.status = Some("enabled".to_owned()),
+        |campaign| campaign.active = Some(true),
+        |campaign| campaign.approved = None,
+    ];
+    for change in changes {
+        let mut rig = Rig::new(Phase::Idle);
+        rig.tick("12:00:00", &wanted());
+        for minutes in [1, 2, 4, 8] {
+            rig.applied(refused());
+            assert_eq!(minutes_until_run(&mut rig, &wanted()), minutes);
+        }
+        rig.applied(refused());
+        let effects = rig.next_tick(&wanted());
+        assert_step("it waits", &rig, &effects, None, ActiveGuarded);
+        let effects = rig.next_tick(&wanted().with(change));
+        assert_step("it changed", &rig, &effects, Some(Activate), ActiveGuarded);
+    }
+}
+
+#[test]
+fn a_block_that_came_and_went_is_a_change_of_the_remote() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    for minutes in [1, 2, 4, 8] {
+        rig.applied(refused());
+        assert_eq!(minutes_until_run(&mut rig, &wanted()), minutes);
+    }
+    rig.applied(refused());
+    rig.next_tick(&wanted().with(|campaign| campaign.no_funds = true));
+    let effects = rig.next_tick(&wanted());
+    assert_step("funded again", &rig, &effects, Some(Activate), ActiveGuarded);
+}
+
+#[test]
+fn an_activation_that_never_left_is_not_trafficstars_fault_and_backs_nothing_off() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    for _ in 0..5 {
+        rig.applied(Outcome::NotSent("it waited too long".to_owned()));
+        assert_eq!(minutes_until_run(&mut rig, &wanted()), 1);
+    }
+}
+
+#[test]
+fn a_run_that_turns_out_blocked_has_failed_at_once_with_the_reason() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    rig.applied(Outcome::Accepted);
+    let effects = rig.read_back(&blocked());
+    let entry = entries(&effects).next_back().unwrap();
+    assert_eq!(entry.step, Step::Failed);
+    assert!(entry.error.as_ref().is_some_and(|error| error.contains("funds")), "{entry:?}");
+}
+
+#[test]
+fn a_pause_that_fails_is_tried_again_at_every_tick_and_never_backs_off() {
+    for facts in [running().clicks(0), untaught(true).clicks(0)] {
+        let mut rig = Rig::new(Phase::ActiveGuarded);
+        rig.tick("12:00:00", &facts);
+        for attempt in 0..100 {
+            let id = rig.action_id();
+            match attempt % 3 {
+                0 => drop(rig.applied(refused())),
+                1 => drop(rig.applied(Outcome::NotSent("the database is away".to_owned()))),
+                _ => {
+                    rig.applied(Outcome::Accepted);
+                    rig.end_time_set(Err("no"));
+                    while rig.machine.action().unwrap().step == Step::Accepted {
+                        rig.read_back(&facts);
+                    }
+                }
+            }
+            let due = rig.now;
+            let effects = rig.next_tick(&facts);
+            assert_step(&format!("attempt {attempt}: {facts:?}"), &rig, &effects, Some(Pause), CoolingDown);
+            assert!(rig.now - due <= Duration::minutes(1), "within one tick");
+            assert_ne!(rig.action_id(), id, "an entry of its own");
+            assert_eq!(rig.machine.action().unwrap().trigger, Trigger::Recovery, "nobody else is to blame");
+        }
+    }
+}
+
+#[test]
+fn a_campaign_that_answers_404_is_read_again_every_15_minutes() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.now = at("12:00:00.003");
+    let mut reads = Vec::new();
+    for minute in 0..=45 {
+        let [Effect::Observe { operation, read_remote }] = rig.wake()[..] else { panic!("no tick") };
+        if read_remote {
+            reads.push(minute);
+        }
+        rig.now += Duration::milliseconds(200);
+        rig.observed(operation, &missing());
+        assert!(rig.machine.blocked().is_some());
+        rig.now = rig.machine.next_tick_at() + Duration::milliseconds(2);
+    }
+    assert_eq!(reads, [0, 15, 30, 45]);
+}
+
+#[test]
+fn a_campaign_that_is_there_again_is_read_at_every_tick() {
+    let mut rig = Rig::new(Phase::PausedGuarded);
+    rig.tick("12:00:00", &missing());
+    rig.tick("12:15:00", &stopped());
+    assert_eq!(rig.machine.blocked(), None);
+    rig.now = at("12:16:00");
+    assert!(matches!(rig.wake()[..], [Effect::Observe { read_remote: true, .. }]));
+}

@@ -1,0 +1,126 @@
+//! SQLite's side: how its file is opened, and how a connection is set up.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, Pool};
+use diesel::sqlite::SqliteConnection;
+
+use super::error::Fault;
+use super::pool::{StoreConnection, pool_builder};
+use super::readings::SpendColumns;
+use super::schema::{campaigns, spends};
+
+/// The waiting time comes first, since the others may have to wait. FULL, because a journal entry must outlive a power cut
+/// once it is stored: it says that a request was sent. The write-ahead log is no setting of a connection but of the file:
+/// `migrate` sets it, and merely connecting changes no file.
+const PRAGMAS: [&str; 3] = ["PRAGMA busy_timeout = 5000", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"];
+/// SQLite has one writer at a time; a few more connections let operators read meanwhile.
+const CONNECTIONS: u32 = 4;
+/// Below what SQLite can bind in one query.
+const IDS_PER_QUERY: usize = 1_000;
+
+/// A pool of connections.
+pub(super) type SqlitePool = Pool<ConnectionManager<SqliteConnection>>;
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OpenMode {
+    /// For looking only: neither the file nor its companions are made or changed.
+    ReadOnly,
+    /// For work: a file that is not there is an error, not a new and empty database.
+    ReadWrite,
+    /// For the first migration.
+    Create,
+}
+
+/// The pool for a file, without a connection yet.
+pub(super) fn pool(path: &Path) -> SqlitePool {
+    pool_builder(CONNECTIONS)
+        .connection_customizer(Box::new(Settings))
+        .build_unchecked(ConnectionManager::new(uri(path, OpenMode::ReadWrite)))
+}
+
+/// A connection beside the pool.
+pub(super) fn open(path: &Path, mode: OpenMode) -> Result<SqliteConnection, Fault> {
+    let mut connection = SqliteConnection::establish(&uri(path, mode))?;
+    set_up(&mut connection)?;
+    Ok(connection)
+}
+
+#[derive(Debug)]
+struct Settings;
+
+impl CustomizeConnection<SqliteConnection, R2d2Error> for Settings {
+    fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), R2d2Error> {
+        set_up(connection).map_err(R2d2Error::QueryError)
+    }
+}
+
+fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
+    PRAGMAS.iter().try_for_each(|pragma| connection.batch_execute(pragma))
+}
+
+/// The URI by which SQLite opens `path`.
+fn uri(path: &Path, mode: OpenMode) -> String {
+    let mut uri = String::from("file:");
+    for character in path.to_string_lossy().chars() {
+        match character {
+            '%' => uri.push_str("%25"),
+            '?' => uri.push_str("%3f"),
+            '#' => uri.push_str("%23"),
+            other => uri.push(other),
+        }
+    }
+    uri.push_str(match mode {
+        // Without a log beside it nobody has the file open, and it is the whole truth. Saying so to SQLite keeps it from
+        // leaving a log and a lock table behind.
+        OpenMode::ReadOnly if !companion(path, "-wal").exists() && !companion(path, "-journal").exists() => {
+            "?mode=ro&immutable=1"
+        }
+        OpenMode::ReadOnly => "?mode=ro",
+        OpenMode::ReadWrite => "?mode=rw",
+        OpenMode::Create => "?mode=rwc",
+    });
+    uri
+}
+
+/// The file that stands beside the database file, its name ending in `suffix`.
+pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+impl StoreConnection for SqliteConnection {
+    /// Immediate: a deferred one that starts to write while another writes fails at once instead of waiting.
+    fn write<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.immediate_transaction(body)
+    }
+
+    /// The immediate transaction keeps every other writer out already.
+    fn hold_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>> {
+        let mut held = HashSet::with_capacity(ids.len());
+        for ids in ids.chunks(IDS_PER_QUERY) {
+            let found: Vec<i64> =
+                campaigns::table.filter(campaigns::id.eq_any(ids)).select(campaigns::id).load(self)?;
+            held.extend(found);
+        }
+        Ok(held)
+    }
+
+    /// One by one: diesel has no other way here, and nothing is sent anywhere.
+    fn upsert_spends(&mut self, rows: &[SpendColumns]) -> QueryResult<()> {
+        for row in rows {
+            diesel::insert_into(spends::table)
+                .values(row)
+                .on_conflict((spends::campaign_id, spends::day))
+                .do_update()
+                .set(row)
+                .execute(self)?;
+        }
+        Ok(())
+    }
+}
