@@ -21,17 +21,11 @@ fn cooling_down(cooldown: &str) -> World {
 }
 
 #[test]
-fn a_cool_down_lasts_from_the_acceptance_of_the_pause() {
-    let mut world = cooling_down("10m");
-    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
-    let campaign = world.campaign(ID);
-    let length = time(&campaign, "/cooling_down_until") - time(&campaign, "/action/accepted_at");
-    assert_eq!(length, Duration::minutes(10));
-}
-
-#[test]
 fn while_it_cools_down_neither_clicks_nor_spend_decide_anything() {
     let mut world = cooling_down("10m");
+    let campaign = world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    let length = time(&campaign, "/cooling_down_until") - time(&campaign, "/action/accepted_at");
+    assert_eq!(length, Duration::minutes(10), "it lasts from the acceptance of the pause");
     world.database.set_remaining_clicks(ID, 50_000);
     world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
     world.sandbox.set_spend(ID, Amount::cents(1_000)).unwrap();

@@ -70,7 +70,7 @@ fn an_undisturbed_promise_costs_no_request_that_changes_anything() {
     world.add(CampaignSpec::paused(paused), 1_000);
     world.wait_for_state(active, "active-guarded");
     world.wait_for_state(paused, "paused-guarded");
-    world.let_ticks_pass(5);
+    world.let_ticks_pass(3);
     assert_eq!(world.outcome(active), Outcome::new("active-guarded", &[], &[]));
     assert_eq!(world.outcome(paused), Outcome::new("paused-guarded", &[], &[]));
 }

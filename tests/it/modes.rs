@@ -3,7 +3,7 @@
 use chrono::{Timelike, Utc};
 use sandbox::{CampaignSpec, Interference};
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, in_parallel};
 
 const ID: i64 = 995_224;
 
@@ -71,10 +71,11 @@ fn observe_mode_can_be_one_campaigns_own_and_wins_over_the_config() {
     let (observed, acted) = (995_001, 995_002);
     let would_run = "activate by tick: observed-only, idle → idle";
     let activated = "activate by tick: confirmed, idle → active-guarded";
-    for (mode, outcome) in [
+    let table = [
         ("act", Outcome::new("active-guarded", &ACTIVATION, &[activated])),
         ("observe", Outcome::new("idle", &[], &[would_run])),
-    ] {
+    ];
+    in_parallel(table, |(mode, outcome)| {
         let mut world = World::configured(Config::default().generator("mode", mode));
         for id in [observed, acted] {
             world.sandbox.add_campaign(CampaignSpec::paused(id));
@@ -88,7 +89,7 @@ fn observe_mode_can_be_one_campaigns_own_and_wins_over_the_config() {
             (observed, "the row says observe", Outcome::new("idle", &[], &[would_run])),
             (acted, "the row says act", outcome),
         ]);
-    }
+    });
 }
 
 #[test]

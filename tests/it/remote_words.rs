@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 use serde_json::json;
 
-use crate::helper::{ACTIVATION, Outcome, PAUSE, World};
+use crate::helper::{ACTIVATION, Outcome, PAUSE, World, in_parallel};
 
 const ID: i64 = 995_224;
 
@@ -150,7 +150,7 @@ fn both_seen_shapes_of_every_answer_are_understood() {
         sandbox::Options { v2_run_and_pause: false, ..sandbox::Options::default() },
         sandbox::Options { v2_run_and_pause: false, v1_run_and_pause: false, ..sandbox::Options::default() },
     ];
-    for options in shapes {
+    in_parallel(shapes, |options| {
         let mut world = World::with(crate::helper::Config::default().generator("cooldown", "10m"), options);
         let (to_run, to_pause, as_it_should) = (995_001, 995_002, 995_003);
         world.add(CampaignSpec::paused(to_run), 20_000);
@@ -163,5 +163,5 @@ fn both_seen_shapes_of_every_answer_are_understood() {
             world.wait_until(id, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
         }
         assert!(world.sandbox.is_running(to_run) && !world.sandbox.is_running(to_pause));
-    }
+    });
 }

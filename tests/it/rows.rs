@@ -149,7 +149,7 @@ fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() 
          UPDATE campaigns SET generator_enabled = 1;"
     ));
     let nothing = || Outcome::new("idle", &[], &[]);
-    for (id, said) in [(limit, "click_limit is -5"), (word, "`mode`"), (numbers, "90,000")] {
+    for (id, said) in [(limit, "click_limit is -5"), (word, "`mode`"), (numbers, "do not go together")] {
         let campaign = world.wait_until(id, "an error", |campaign| !campaign.text("/last_error").is_empty());
         assert!(campaign.text("/last_error").contains(said), "{said}: {campaign}");
     }

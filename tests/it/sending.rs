@@ -49,6 +49,7 @@ fn what_an_answer_leaves_open_is_read_back_and_repeated_by_nothing() {
         ("under `failed` inside a 200", Operation::Run, FaultKind::FailedInside200, not_activated()),
         ("in neither list, and runs", Operation::Run, in_neither(true), activated()),
         ("in neither list, and does not run", Operation::Run, in_neither(false), not_activated()),
+        ("a pause in neither list: its end time follows", Operation::Pause, in_neither(true), paused()),
         ("a run that shows late", Operation::Run, late(), activated()),
         ("a pause that shows late", Operation::Pause, late(), paused()),
     ];
@@ -70,7 +71,7 @@ fn what_an_answer_leaves_open_is_read_back_and_repeated_by_nothing() {
 
 #[test]
 fn an_end_time_that_cannot_be_set_keeps_no_pause_back_and_is_tried_again_at_every_tick() {
-    let mut world = World::new();
+    let mut world = World::configured(Config::default().generator("cooldown", "1s"));
     world.sandbox.inject(Fault::always(error(500)).on(Operation::Edit));
     world.add(CampaignSpec::running(ID), 1_000);
     let campaign = world.wait_for_state(ID, "paused-guarded");
@@ -113,17 +114,10 @@ fn a_pause_that_failed_inside_a_200_is_tried_again_at_every_tick() {
     let writes = [vec![Write::Pause; 2], PAUSE.to_vec()].concat();
     let journal = [
         "pause by tick: failed, idle → cooling-down",
-        "pause by guard: failed, cooling-down → cooling-down",
-        "pause by guard: confirmed, cooling-down → cooling-down",
+        "pause by recovery: failed, cooling-down → cooling-down",
+        "pause by recovery: confirmed, cooling-down → cooling-down",
     ];
     world.expect(ID, &Outcome::new("cooling-down", &writes, &journal));
-}
-
-#[test]
-fn a_pause_in_neither_list_is_read_back_and_its_end_time_follows() {
-    let fault = FaultKind::InNeitherList { effect: true };
-    let mut world = to_be_paused(Fault::always(fault).on(Operation::Pause));
-    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
 }
 
 #[test]
@@ -133,16 +127,9 @@ fn a_run_whose_answer_is_lost_is_read_back_and_not_repeated() {
 }
 
 #[test]
-fn a_pause_whose_answer_is_lost_is_read_back_and_its_end_time_follows() {
+fn a_pause_whose_answer_is_lost_is_read_back_its_end_time_follows_and_it_holds_up_no_shutdown() {
     let mut world = to_be_paused(Fault::always(FaultKind::LoseAnswer).on(Operation::Pause).times(1));
     world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
-}
-
-#[test]
-fn a_pause_whose_answer_is_lost_holds_up_no_shutdown() {
-    let mut world = to_be_paused(Fault::always(FaultKind::LoseAnswer).on(Operation::Pause).times(1));
-    world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
-    world.let_ticks_pass(1);
     let start = std::time::Instant::now();
     world.guard.stop();
     assert!(start.elapsed() < Duration::from_secs(5), "the shutdown took {:?}", start.elapsed());
@@ -152,7 +139,7 @@ fn a_pause_whose_answer_is_lost_holds_up_no_shutdown() {
 fn a_pause_that_never_arrived_is_sent_again_once_it_had_its_time_to_show() {
     let mut world = to_be_paused(Fault::always(FaultKind::DropRequest).on(Operation::Pause).times(1));
     let journal =
-        ["pause by tick: failed, idle → cooling-down", "pause by guard: confirmed, cooling-down → cooling-down"];
+        ["pause by tick: failed, idle → cooling-down", "pause by recovery: confirmed, cooling-down → cooling-down"];
     world.expect(ID, &Outcome::new("cooling-down", &[vec![Write::Pause], PAUSE.to_vec()].concat(), &journal));
     let requests = world.sandbox.requests();
     let pauses: Vec<_> = requests.iter().filter(|request| request.operation == Operation::Pause).collect();

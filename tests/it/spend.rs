@@ -3,7 +3,7 @@
 use sandbox::{Amount, CampaignSpec, Fault, FaultId, FaultKind, Operation, Options, SpendForm};
 use serde_json::json;
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, in_parallel};
 
 const ID: i64 = 995_224;
 
@@ -61,16 +61,6 @@ fn each_source_is_believed_in_its_order() {
 }
 
 #[test]
-fn no_value_anywhere_is_a_spend_of_nothing_and_runs() {
-    let mut world = World::new();
-    world.add(CampaignSpec::paused(ID), 20_000);
-    let activated = "activate by tick: confirmed, idle → active-guarded";
-    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
-    let entry = &world.database.journal(ID)[0];
-    assert_eq!(entry.spend_micros, Some(0));
-}
-
-#[test]
 fn a_source_that_fails_with_no_value_after_it_leaves_the_spend_unknown_and_nothing_is_run() {
     let mut world = World::new();
     let fault = reports_fail(&world);
@@ -80,8 +70,11 @@ fn a_source_that_fails_with_no_value_after_it_leaves_the_spend_unknown_and_nothi
     assert!(campaign.text("/last_error").contains("spend is unknown"), "{campaign}");
     world.expect(ID, &Outcome::new("idle", &[], &[]));
 
+    // No value anywhere is a spend of nothing.
     world.sandbox.remove_fault(fault);
-    world.wait_for_writes(ID, &ACTIVATION);
+    let activated = "activate by tick: confirmed, idle → active-guarded";
+    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+    assert_eq!(world.database.journal(ID)[0].spend_micros, Some(0));
 }
 
 #[test]
@@ -152,11 +145,11 @@ fn the_older_reports_serve_and_no_report_at_all_is_no_failure() {
         ("amounts as text", Options { amounts_as_text: true, ..Options::default() }, "report", "4.20"),
         ("none", without(), "none", "0.00"),
     ];
-    for (name, options, source, spend) in table {
+    in_parallel(table, |(name, options, source, spend)| {
         let mut world = World::with(Config::default(), options);
         world.add(told_by_reports(ID, 420), 10_000);
         expect_spend(&mut world, ID, name, source, spend);
-    }
+    });
 }
 
 #[test]
