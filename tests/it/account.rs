@@ -28,8 +28,8 @@ fn a_revoked_token_is_renewed_once_and_the_request_repeated() {
     let requests = world.sandbox.requests();
     let refused: Vec<&RequestRecord> = requests.iter().skip(before).filter(|one| one.status == Some(401)).collect();
     assert_eq!(refused.len(), 1, "{refused:?}");
-    let repeated = requests.iter().skip_while(|one| one.sequence <= refused[0].sequence);
-    let repeated = repeated.filter(|one| one.operation != Operation::Token).next().unwrap();
+    let mut later = requests.iter().filter(|one| one.sequence > refused[0].sequence);
+    let repeated = later.find(|one| one.operation != Operation::Token).unwrap();
     assert_eq!((&repeated.path, &repeated.query, repeated.status), (&refused[0].path, &refused[0].query, Some(200)));
     for id in 995_001..=995_003 {
         assert_eq!(world.campaign(id).text("/last_error"), "");

@@ -1,8 +1,9 @@
 //! Both guards: what somebody else does against a promise is undone at the next tick. And when that is a contest.
 
-use sandbox::{CampaignSpec, Interference, Operation};
+use chrono::{Duration, Utc};
+use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 
-use crate::helper::{ACTIVATION, Outcome, PAUSE, World, Write};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write};
 
 const ID: i64 = 995_224;
 
@@ -96,7 +97,7 @@ fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
 
 #[test]
 fn a_contested_pause_never_backs_off() {
-    let config = crate::helper::Config::default()
+    let config = Config::default()
         .generator("contested_after", 0)
         .generator("contested_backoff", "1h")
         .generator("cooldown", "10m");
@@ -115,7 +116,7 @@ fn a_contested_pause_never_backs_off() {
 
 #[test]
 fn contested_activations_back_off_where_that_is_configured() {
-    let config = crate::helper::Config::default().generator("contested_after", 0).generator("contested_backoff", "1h");
+    let config = Config::default().generator("contested_after", 0).generator("contested_backoff", "1h");
     let mut world = World::configured(config.generator("tick", "1s"));
     world.add(CampaignSpec::running(ID), 20_000);
     world.wait_for_state(ID, "active-guarded");
@@ -136,5 +137,21 @@ fn contested_activations_back_off_where_that_is_configured() {
     world.wait_for_writes(ID, &ACTIVATION.repeat(3));
     let last = world.sandbox.requests().into_iter().rfind(|request| request.operation == Operation::Run).unwrap();
     let waited = last.received_at - *runs.last().unwrap();
-    assert!(waited >= chrono::Duration::milliseconds(3_900), "the third activation waited {waited} only");
+    assert!(waited >= Duration::milliseconds(3_900), "the third activation waited {waited} only");
+}
+
+#[test]
+fn what_our_own_end_time_does_is_nobodys_interference() {
+    let mut world = World::configured(Config::default().generator("contested_after", 0));
+    // It still says that it is active once its end time has passed, so that a later end time alone starts it. Then the
+    // run fails, although it runs.
+    world.sandbox.inject(Fault::always(FaultKind::FailedInside200).on(Operation::Run));
+    let soon = (Utc::now() + Duration::seconds(3)).format("%Y-%m-%d %H:%M:%S").to_string();
+    world.add(CampaignSpec { schedule_end_time: Some(soon), ..CampaignSpec::running(ID) }, 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    world.wait_for_writes(ID, &ACTIVATION);
+    world.let_ticks_pass(2);
+    assert!(world.sandbox.is_running(ID));
+    assert!(!world.guard.log().contains("somebody else"), "nobody else did anything");
+    assert_eq!(world.campaign(ID).text("/contested"), "false");
 }

@@ -3,7 +3,7 @@
 use chrono::{Timelike, Utc};
 use sandbox::{CampaignSpec, Interference};
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, in_parallel};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, in_parallel};
 
 const ID: i64 = 995_224;
 
@@ -113,4 +113,21 @@ fn a_row_of_its_own_overrides_the_thresholds() {
     world.wait_for_writes(to_run, &ACTIVATION);
     world.wait_for_writes(to_pause, &PAUSE);
     world.wait_until(limited, "high spend", |campaign| campaign.text("/high_spend") == "true");
+}
+
+#[test]
+fn adopting_sets_an_end_time_only_where_that_is_configured_and_none_is_set() {
+    in_parallel([(false, [].as_slice()), (true, &[Write::EndAtDayEnd])], |(configured, written)| {
+        let mut world = World::configured(Config::default().generator("adopt_sets_end_time", configured));
+        let (unset, set) = (995_001, 995_002);
+        world.add(CampaignSpec::running(unset), 20_000);
+        let end = Some("2099-01-01 00:00:00".to_owned());
+        world.add(CampaignSpec { schedule_end_time: end, ..CampaignSpec::running(set) }, 20_000);
+        let entries = ["set-end-time by tick: confirmed, active-guarded → active-guarded"];
+        let journal = if configured { entries.as_slice() } else { &[] };
+        world.expect_all(&[
+            (unset, "without an end time", Outcome::new("active-guarded", written, journal)),
+            (set, "with one", Outcome::new("active-guarded", &[], &[])),
+        ]);
+    });
 }

@@ -56,9 +56,10 @@ fn what_an_answer_leaves_open_is_read_back_and_repeated_by_nothing() {
     let numbered: Vec<_> = (995_001..).zip(table).collect();
     for (id, (_, operation, fault, _)) in &numbered {
         world.sandbox.inject(Fault::always(fault.clone()).on(*operation).campaign(*id));
-        match operation {
-            Operation::Pause => world.add(CampaignSpec::running(*id), 1_000),
-            _ => world.add(CampaignSpec::paused(*id), 20_000),
+        if *operation == Operation::Pause {
+            world.add(CampaignSpec::running(*id), 1_000);
+        } else {
+            world.add(CampaignSpec::paused(*id), 20_000);
         }
     }
     let expected: Vec<_> = numbered.into_iter().map(|(id, (name, _, _, outcome))| (id, name, outcome)).collect();

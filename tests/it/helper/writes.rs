@@ -38,10 +38,11 @@ pub(super) fn of(requests: &[RequestRecord], id: i64, day_end: &str) -> Vec<Writ
 
 fn write(request: &RequestRecord, day_end: &str) -> Write {
     let strange = || Write::Strange(request.sequence);
-    match request.operation {
-        Operation::Run => return Write::Run,
-        Operation::Pause => return Write::Pause,
-        _ => {}
+    if request.operation == Operation::Run {
+        return Write::Run;
+    }
+    if request.operation == Operation::Pause {
+        return Write::Pause;
     }
     let Some(fields) = request.body.as_ref().and_then(|body| body.as_object()).filter(|fields| fields.len() == 1)
     else {
