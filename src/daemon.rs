@@ -79,9 +79,10 @@ pub fn run(config: &Config, api_key: SecretString) -> Result<(), RunError> {
 /// It could not start, or an actor that all others need died.
 pub async fn serve(config: &Config, api_key: SecretString, stop: impl Future<Output = ()>) -> Result<(), RunError> {
     let clock = Clock::system();
-    let socket = Socket::open(&config.control.socket, config.control.mode).await?;
     let store = store_of(config)?;
+    // The lock first: whoever does not get it must not touch the other one's socket.
     let _lock = store.lock().await?;
+    let socket = Socket::open(&config.control.socket, config.control.mode).await?;
     for migration in store.migrate().await? {
         tracing::info!(migration, "the database's schema was brought up to date");
     }
@@ -89,11 +90,15 @@ pub async fn serve(config: &Config, api_key: SecretString, stop: impl Future<Out
     let actors = Actors::start(config, api_key, store, &board, &clock)?;
     let (orders, waiting_orders) = mpsc::channel(WAITING_ORDERS);
     actix::spawn(deliver(waiting_orders, actors.supervisor.clone()));
-    actors.supervisor.send(SyncNow).await.map_err(|_| RunError::ActorDied("supervisor"))?;
+    let mut stop = std::pin::pin!(stop);
+    tokio::select! {
+        () = &mut stop => return Ok(()),
+        synced = actors.first_sync() => synced?,
+    }
     let server = ControlServer::start(socket, board, clock, orders)?;
     announce(config);
     let ended = tokio::select! {
-        () = stop => Ok(()),
+        () = &mut stop => Ok(()),
         dead = actors.first_death() => Err(RunError::ActorDied(dead)),
     };
     tracing::info!("stopping: nothing new is begun, and what is on its way is finished");
@@ -161,6 +166,14 @@ impl Actors {
             },
         );
         Ok(Self { database, trafficstar, supervisor: supervisor.start() })
+    }
+
+    /// Resolves when every campaign is published. A database that is away at the start is waited for.
+    async fn first_sync(&self) -> Result<(), RunError> {
+        while self.supervisor.send(SyncNow).await.map_err(|_| RunError::ActorDied("supervisor"))?.is_err() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Resolves with the name of the first that dies. None ever stops by itself.

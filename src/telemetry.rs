@@ -48,7 +48,12 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(log.filter.as_str()).map_err(TelemetryError::Filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_timer(utc_seconds as Clock);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_timer(utc_seconds as Clock)
+        // A log that cannot be written must not end the guard: complaining about it on stderr would panic.
+        .log_internal_errors(false);
     Ok(match log.format {
         // Compact, because it puts the message before the fields of the spans around it.
         LogFormat::Text => Box::new(lines.with_ansi(colour).with_target(false).compact().finish()),

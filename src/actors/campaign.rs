@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use self::observe::Reading;
 use super::database::{ReadTick, Save, SaveSpend};
-use super::supervisor::{Died, ReleaseEnded};
+use super::supervisor::{Died, Ended, ReleaseEnded};
 use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus};
 use crate::board::Board;
 use crate::clock::Clock;
@@ -124,6 +124,8 @@ pub struct CampaignActor {
     /// Records that are not stored yet, the oldest first. While the database is away they wait here.
     unstored: VecDeque<Record>,
     storing: bool,
+    /// Set while the database is away.
+    store_retry: Option<SpawnHandle>,
     /// The journal entry of the newest stored action.
     entry: Option<(ActionId, JournalId)>,
     stored: Option<StoredPromise>,
@@ -135,6 +137,9 @@ pub struct CampaignActor {
     last_error: Option<String>,
     _death_notice: DeathNotice,
 }
+
+/// How soon what could not be stored is tried again.
+const STORE_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// When the last tick was completed, and how long it took.
 #[derive(Debug, Clone, Copy)]
@@ -172,6 +177,7 @@ impl CampaignActor {
             outbox: VecDeque::new(),
             unstored: VecDeque::new(),
             storing: false,
+            store_retry: None,
             entry,
             stored,
             timer: None,
@@ -222,7 +228,12 @@ impl CampaignActor {
                     }));
                 }
                 Effect::Note(note) => self.tell(&note),
-                Effect::Released => self.end_release(ctx, Ok(())),
+                Effect::Released { .. } if !self.unstored.is_empty() => {
+                    // What was sent must be in the journal before nobody knows of it any more.
+                    self.outbox.push_front(effect);
+                    break;
+                }
+                Effect::Released { stopped } => self.end_release(ctx, Ok(Ended { stopped })),
                 Effect::ReleaseRefused(reason) => self.end_release(ctx, Err(reason)),
             }
         }
@@ -303,6 +314,10 @@ impl CampaignActor {
                     actor.entry = action.zip(id).or(actor.entry);
                     actor.stored = Some(StoredPromise { promise, stored_at: actor.surroundings.clock.now() });
                     actor.unstored.pop_front();
+                    if let Some(retry) = actor.store_retry.take() {
+                        ctx.cancel_future(retry);
+                        tracing::info!(campaign = %actor.row.id, name = actor.row.name, "the promise is stored again");
+                    }
                     actor.store_next(ctx);
                 }
                 Err(reason) => actor.not_stored(ctx, &reason),
@@ -313,7 +328,17 @@ impl CampaignActor {
 
     /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
     fn not_stored(&mut self, ctx: &mut Context<Self>, reason: &str) {
-        tracing::error!(campaign = %self.row.id, name = self.row.name, reason, "the promise could not be stored; it is kept in memory");
+        let newest = self.unstored.back().and_then(|record| record.entry.as_ref());
+        if self.store_retry.is_none() {
+            tracing::error!(campaign = %self.row.id, name = self.row.name, reason, "the promise could not be stored; it is kept in memory");
+        }
+        if self.finishing {
+            tracing::error!(campaign = %self.row.id, name = self.row.name, reason, entry = ?newest, "the program stops, and this is not stored yet");
+        }
+        if let Some(retry) = self.store_retry.take() {
+            ctx.cancel_future(retry);
+        }
+        self.store_retry = Some(ctx.run_later(STORE_RETRY, |actor, ctx| actor.store_next(ctx)));
         let Some(Effect::Send(request)) = self.outbox.front().cloned() else { return };
         let now = self.surroundings.clock.now();
         let event = if request.kind == ActionKind::Pause {
@@ -335,7 +360,7 @@ impl CampaignActor {
                 | Effect::ReadBack { .. }
                 | Effect::Send(_)
                 | Effect::Note(_)
-                | Effect::Released
+                | Effect::Released { .. }
                 | Effect::ReleaseRefused(_)) => self.outbox.push_back(other),
             }
         }
@@ -403,7 +428,7 @@ impl CampaignActor {
         }
     }
 
-    fn end_release(&mut self, ctx: &mut Context<Self>, result: Result<(), String>) {
+    fn end_release(&mut self, ctx: &mut Context<Self>, result: Result<Ended, String>) {
         let released = result.is_ok();
         let message = ReleaseEnded { campaign: self.row.id, incarnation: self.incarnation.number, result };
         self.surroundings.supervisor.release_ended.do_send(message);
@@ -428,7 +453,8 @@ impl CampaignActor {
     }
 
     fn answer_finishers(&mut self) {
-        let busy = self.machine.is_action_in_flight() || self.storing || !self.outbox.is_empty();
+        let stored = self.unstored.is_empty() && !self.storing;
+        let busy = self.machine.is_action_in_flight() || !stored || !self.outbox.is_empty();
         if self.finishing && !busy {
             for finisher in self.finishers.drain(..) {
                 // The supervisor may have given up waiting.

@@ -15,7 +15,7 @@ use crate::domain::facts::CampaignId;
 use crate::domain::status::DatabaseStatus;
 use crate::error_chain::in_full;
 use crate::store::{
-    CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredPromise, TickReading,
+    BadValue, CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredPromise, TickReading,
 };
 
 /// Whoever asks within this time is read together.
@@ -51,8 +51,8 @@ pub struct ReadRows;
 pub struct Rows {
     /// Every row of `campaigns`.
     pub campaigns: Vec<CampaignRow>,
-    /// The promises of those that have one.
-    pub promises: HashMap<CampaignId, StoredPromise>,
+    /// The promises of those that have one; or what is wrong with it.
+    pub promises: HashMap<CampaignId, Result<StoredPromise, BadValue>>,
 }
 
 /// Reads what a campaign's actor has to be built from.
@@ -102,12 +102,10 @@ impl DatabaseActor {
         async move {
             let ids = readers.iter().map(|(id, _)| *id).collect();
             let now = desk.now();
-            let mut readings = desk.report(desk.store.tick_readings(ids, now.date_naive(), now).await);
+            let readings = desk.report(desk.store.tick_readings(ids, now.date_naive(), now).await);
             for (id, reply) in readers {
-                let answer = match &mut readings {
-                    Ok(readings) => Ok(readings.remove(&id)),
-                    Err(reason) => Err(reason.clone()),
-                };
+                // An old and a new actor of one campaign may ask in the same moment.
+                let answer = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
                 // Whoever asked may be gone.
                 let _ = reply.send(answer);
             }

@@ -55,12 +55,19 @@ pub struct ReleaseEnded {
     /// Which actor says so.
     pub incarnation: u64,
     /// Why it stays guarded, if so.
-    pub result: Result<(), String>,
+    pub result: Result<Ended, String>,
 }
 
-/// Answered when a sync that began after this has ended.
+/// A promise that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The campaign was seen stopped, or was paused, because the release asked for that.
+    pub stopped: bool,
+}
+
+/// Answered when a sync that began after this has ended; or why the rows could not be read.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Answer<()>")]
 pub struct SyncNow;
 
 /// Begins nothing new; answered when nothing is on its way any more, or after a bound.
@@ -107,6 +114,14 @@ enum SyncStage {
     Building,
 }
 
+/// An order that waits for a release.
+#[derive(Debug)]
+struct ReleaseOrder {
+    /// Whether the campaign is to be paused first.
+    pause: bool,
+    reply: Reply<Campaign>,
+}
+
 /// One campaign that has an actor, or should have one.
 #[derive(Debug)]
 struct Slot {
@@ -117,7 +132,7 @@ struct Slot {
     /// Deaths in a row, none of them after a long life.
     deaths_in_a_row: u32,
     /// Orders that wait for its release.
-    release_replies: Vec<Reply<Campaign>>,
+    release_replies: Vec<ReleaseOrder>,
 }
 
 /// The supervisor.
@@ -137,7 +152,9 @@ pub struct Supervisor {
     sync_stage: SyncStage,
     sync_timer: Option<SpawnHandle>,
     /// Those who wait for the sync under way, and for the one after it.
-    sync_waiters: [Vec<oneshot::Sender<()>>; 2],
+    sync_waiters: [Vec<oneshot::Sender<Answer<()>>>; 2],
+    /// Why the rows could not be read at the last sync.
+    sync_failure: Option<String>,
     stopping: bool,
 }
 
@@ -166,6 +183,7 @@ impl Supervisor {
             sync_stage: SyncStage::Resting,
             sync_timer: None,
             sync_waiters: [Vec::new(), Vec::new()],
+            sync_failure: None,
             stopping: false,
         }
     }
@@ -225,7 +243,7 @@ impl Supervisor {
             }
         };
         // Bad overrides are the first tick's to report; until they are right, the defaults can only stop it.
-        let policy = slot.row.policy(&self.defaults).unwrap_or_else(|_| self.defaults.clone());
+        let (policy, _) = slot.row.policy_or(&self.defaults, &self.defaults);
         let actor = CampaignActor::new(surroundings, slot.row.clone(), policy, stored, slot.incarnation);
         actor.publish();
         slot.born_at = now;
@@ -242,7 +260,7 @@ impl Supervisor {
         }
         slot.deaths_in_a_row = slot.deaths_in_a_row.saturating_add(1);
         slot.incarnation.deaths += 1;
-        for reply in slot.release_replies.drain(..) {
+        for ReleaseOrder { reply, .. } in slot.release_replies.drain(..) {
             let refusal = Refusal::Failed("its actor died over this command: it is built anew, try again".to_owned());
             // Whoever asked may be gone.
             let _ = reply.send(Err(refusal));
@@ -297,14 +315,11 @@ impl Handler<Died> for Supervisor {
 }
 
 impl Handler<SyncNow> for Supervisor {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseFuture<Answer<()>>;
 
     fn handle(&mut self, SyncNow: SyncNow, ctx: &mut Self::Context) -> Self::Result {
         let synced = self.synced(ctx);
-        Box::pin(async move {
-            // Only the end of the program drops a waiter.
-            let _ = synced.await;
-        })
+        Box::pin(async move { synced.await.unwrap_or_else(|_| Err("the supervisor died over it".to_owned())) })
     }
 }
 

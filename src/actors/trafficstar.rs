@@ -200,19 +200,16 @@ impl TrafficStarActor {
         &mut self,
         ctx: &mut Context<Self>,
         askers: Askers<Result<RemoteCampaign, RemoteFault>>,
-        sweep: Result<work::Sweep, RemoteError>,
+        sweep: work::Sweep,
     ) {
-        match sweep {
-            Ok(sweep) => {
-                self.note(None);
-                self.list = sweep.list;
-                let missing = askers.answer_known(|id| sweep.campaigns.get(&id).cloned());
-                self.read_singly(ctx, missing);
-            }
-            Err(error) => {
-                self.note(Some(error.in_full()));
-                askers.answer(|_| Err(RemoteFault::Failed(error.in_full())));
-            }
+        let work::Sweep { campaigns, list, failure } = sweep;
+        self.list = list;
+        let missing = askers.answer_known(|id| campaigns.get(&id).cloned());
+        let failure = failure.map(|error| error.in_full());
+        self.note(failure.clone());
+        match failure {
+            None => self.read_singly(ctx, missing),
+            Some(reason) => missing.answer(|_| Err(RemoteFault::Failed(reason.clone()))),
         }
     }
 
@@ -324,12 +321,13 @@ impl Handler<Change> for TrafficStarActor {
                 let actor = ctx.address();
                 Box::pin(async move {
                     match set.await {
-                        Outcome::Accepted => {
-                            let run = actor.send(RunNow { remote, valid_until }).await;
-                            run.unwrap_or_else(|gone| {
-                                Outcome::Unclear(format!("the TrafficStar client is gone: {gone}"))
-                            })
-                        }
+                        Outcome::Accepted => match actor.send(RunNow { remote, valid_until }).await {
+                            Ok(Outcome::NotSent(reason)) => {
+                                Outcome::NotSent(format!("its end time is set, and the run was not sent: {reason}"))
+                            }
+                            Ok(outcome) => outcome,
+                            Err(gone) => Outcome::Unclear(format!("the TrafficStar client is gone: {gone}")),
+                        },
                         // The run was never sent, so that the campaign is as it was.
                         Outcome::Unclear(reason) | Outcome::Failed(reason) => {
                             Outcome::Failed(format!("its end time could not be set: {reason}"))

@@ -4,8 +4,11 @@
 
 use std::path::Path;
 
-use super::{Arguments, CommandError};
+use rustix::fs::Access;
+
+use super::{Arguments, CommandError, complain};
 use crate::config::{Config, process_environment};
+use crate::control::server::{SocketError, refuse_if_taken};
 use crate::daemon::store_of;
 use crate::error_chain::in_full;
 use crate::store::SchemaState;
@@ -27,11 +30,12 @@ async fn problems(arguments: &Arguments) -> Vec<String> {
         Err(errors) => return errors.lines().collect(),
     };
     for warning in &config.warnings {
-        eprintln!("warning: {warning}");
+        complain("warning", warning);
     }
     let api_key = config.api_key(&environment).err().map(|error| in_full(&error));
     let database = database_problem(&config).await;
-    api_key.into_iter().chain(database).chain(socket_problem(&config)).collect()
+    let socket = socket_problem(&config).await;
+    api_key.into_iter().chain(database).chain(socket).collect()
 }
 
 async fn database_problem(config: &Config) -> Option<String> {
@@ -63,14 +67,17 @@ async fn database_problem(config: &Config) -> Option<String> {
     }
 }
 
-fn socket_problem(config: &Config) -> Option<String> {
+async fn socket_problem(config: &Config) -> Option<String> {
+    if let Err(error @ SocketError::NotASocket(_)) = refuse_if_taken(&config.control.socket).await {
+        return Some(error.to_string());
+    }
     let folder = config.control.socket.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     match std::fs::metadata(folder) {
         Ok(metadata) if !metadata.is_dir() => {
             Some(format!("{} is no folder: [control] socket cannot be made in it", folder.display()))
         }
-        Ok(metadata) if metadata.permissions().readonly() => {
+        Ok(_) if rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() => {
             Some(format!("the folder {} may not be written: [control] socket cannot be made in it", folder.display()))
         }
         Ok(_) => None,

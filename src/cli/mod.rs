@@ -135,12 +135,17 @@ impl CommandError {
     fn report(&self) {
         if let Self::Config(errors) = self {
             for line in errors.lines() {
-                eprintln!("error: {line}");
+                complain("error", &line);
             }
         } else if !matches!(self, Self::CheckFailed) {
-            eprintln!("error: {}", in_full(self));
+            complain("error", &in_full(self));
         }
     }
+}
+
+/// A message for people. Where nobody can read it, nothing is left to do about it.
+fn complain(kind: &str, message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{kind}: {message}");
 }
 
 /// Parses the arguments, carries the command out, and answers with the exit status.

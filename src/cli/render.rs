@@ -29,7 +29,7 @@ fn row(campaign: &CampaignStatus, now: DateTime<Utc>) -> [String; 8] {
     let unknown = || "?".to_owned();
     let remaining = campaign.observed.remaining_clicks.map_or_else(unknown, |clicks| clicks.to_string());
     [
-        format!("{} {}", campaign.id, campaign.name),
+        format!("{} {}", campaign.id, printable(&campaign.name)),
         state(campaign, now),
         campaign.observed.status.map_or_else(unknown, |status| status.as_str().to_owned()),
         spend(&campaign.observed),
@@ -38,6 +38,11 @@ fn row(campaign: &CampaignStatus, now: DateTime<Utc>) -> [String; 8] {
         campaign.action.as_ref().map_or_else(|| "-".to_owned(), |action| last_action(action, now)),
         notes(campaign).join("; "),
     ]
+}
+
+/// A name from the database, without what would confuse a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 fn state(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {

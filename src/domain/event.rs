@@ -81,7 +81,10 @@ pub enum Effect {
     /// Tell the operators.
     Note(Note),
     /// The promise has ended: this machine sends nothing any more.
-    Released,
+    Released {
+        /// The release asked for a pause, and the campaign is stopped.
+        stopped: bool,
+    },
     /// The pause that was to come before the release failed; the campaign stays guarded.
     ReleaseRefused(String),
 }

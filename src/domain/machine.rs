@@ -86,6 +86,8 @@ enum Releasing {
     Reading,
     /// The pause was sent.
     Pausing(ActionId),
+    /// It was read, and is stopped.
+    Stopped,
     /// Only what is in flight is waited for.
     Settle,
 }
@@ -168,9 +170,12 @@ impl Machine {
                 }
             }
             Event::Release { pause } => {
-                // A second order may ask for less than the first, never for a second pause.
-                let releasing = if pause { Releasing::Pause } else { Releasing::Settle };
-                self.releasing.get_or_insert(releasing);
+                // Of two orders the one that asks for more is followed, and one pause serves both.
+                self.releasing = Some(match self.releasing {
+                    None | Some(Releasing::Settle) if pause => Releasing::Pause,
+                    None => Releasing::Settle,
+                    Some(releasing) => releasing,
+                });
             }
         }
         self.go_on_releasing(now, policy, &mut effects);
@@ -291,7 +296,7 @@ impl Machine {
         }
         if self.releasing == Some(Releasing::Reading) {
             self.releasing = Some(if stopped {
-                Releasing::Settle
+                Releasing::Stopped
             } else {
                 Releasing::Pausing(self.pause_to_release(now, policy, effects))
             });

@@ -187,6 +187,12 @@ impl Policy {
         now.date_naive().and_time(self.day_end).and_utc()
     }
 
+    /// The same policy, acting or observing.
+    #[must_use]
+    pub fn in_mode(&self, mode: Mode) -> Self {
+        Self { numbers: PolicyNumbers { mode, ..self.numbers.clone() } }
+    }
+
     /// Whether an activation sent now would get an end time that has passed.
     #[must_use]
     pub fn past_day_end(&self, now: DateTime<Utc>) -> bool {

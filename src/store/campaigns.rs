@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use super::Store;
 use super::error::StoreError;
-use super::pool::db;
+use super::pool::{db, db_write};
 use super::schema::campaigns;
-use super::values::{Id, Stamp};
+use super::values::{Id, OptionalTrackerText, Stamp, TrackerText};
 use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId};
 use crate::domain::policy::{Mode, Policy, PolicyError, PolicyNumbers, UnknownWord};
 
@@ -22,6 +22,7 @@ pub struct CampaignRow {
     #[diesel(deserialize_as = Id)]
     pub id: CampaignId,
     /// For people.
+    #[diesel(deserialize_as = TrackerText)]
     pub name: String,
     /// The campaign at TrafficStars.
     #[diesel(deserialize_as = Id)]
@@ -29,6 +30,7 @@ pub struct CampaignRow {
     /// Whether the campaign is guarded.
     pub generator_enabled: bool,
     /// `act` or `observe`.
+    #[diesel(deserialize_as = OptionalTrackerText)]
     pub mode: Option<String>,
     /// In millionths of the currency unit.
     pub spend_limit_micros: Option<i64>,
@@ -39,6 +41,7 @@ pub struct CampaignRow {
     /// In seconds.
     pub cooldown_seconds: Option<i64>,
     /// The high-spend policy's word.
+    #[diesel(deserialize_as = OptionalTrackerText)]
     pub high_spend: Option<String>,
     /// In millionths of the currency unit; no policy uses it yet.
     pub price_per_thousand_micros: Option<i64>,
@@ -95,9 +98,8 @@ impl CampaignRow {
     /// A column holds what makes no sense.
     pub fn policy(&self, defaults: &PolicyNumbers) -> Result<Policy, OverrideError> {
         let mut numbers = defaults.clone();
-        if self.word::<Mode>("mode", self.mode.as_deref())? == Some(Mode::Observe) {
-            numbers.mode = Mode::Observe;
-        }
+        self.word::<Mode>("mode", self.mode.as_deref())?;
+        numbers.mode = self.mode(defaults.mode);
         if let Some(high_spend) = self.word("high_spend", self.high_spend.as_deref())? {
             numbers.high_spend = high_spend;
         }
@@ -114,6 +116,25 @@ impl CampaignRow {
             numbers.cooldown = Duration::seconds(seconds);
         }
         numbers.validate().map_err(|source| OverrideError::Numbers { campaign: self.id, source })
+    }
+
+    /// Whether decisions about this campaign become requests, though its other columns may make no sense. A word that
+    /// nobody knows is doubt, and doubt sends nothing.
+    #[must_use]
+    pub fn mode(&self, default: Mode) -> Mode {
+        match self.mode.as_deref().map(str::parse) {
+            None | Some(Ok(Mode::Act)) => default,
+            Some(Ok(Mode::Observe) | Err(_)) => Mode::Observe,
+        }
+    }
+
+    /// The policy, or where the row's columns make none: `fallback`, in the row's own mode, and what is wrong.
+    #[must_use]
+    pub fn policy_or(&self, defaults: &PolicyNumbers, fallback: &Policy) -> (Policy, Option<OverrideError>) {
+        match self.policy(defaults) {
+            Ok(policy) => (policy, None),
+            Err(error) => (fallback.in_mode(self.mode(defaults.mode)), Some(error)),
+        }
     }
 
     fn word<T: std::str::FromStr<Err = UnknownWord>>(
@@ -160,7 +181,7 @@ impl Store {
         enabled: bool,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        db!(self, move |connection| {
+        db_write!(self, move |connection| {
             let changed = diesel::update(campaigns::table.find(id.0))
                 .set((campaigns::generator_enabled.eq(enabled), campaigns::updated_at.eq(Stamp::from(now))))
                 .execute(connection)?;

@@ -122,6 +122,9 @@ pub enum Fault {
     /// A file could not be read, written or locked.
     #[error(transparent)]
     File(#[from] std::io::Error),
+    /// Another file stands at the path than the one that was opened, or none.
+    #[error("the database file was deleted, moved or replaced while it was in use: restart to use what is there now")]
+    Replaced,
     /// The task that worked for us panicked, or the runtime is shutting down.
     #[error("the database task did not finish")]
     Task(#[from] JoinError),

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::error::Fault;
 use super::postgres::{self, PgPool};
 use super::readings::SpendColumns;
-use super::sqlite::{self, SqlitePool};
+use super::sqlite::SqlitePools;
 use super::url::{DatabaseUrl, Target};
 
 /// An operation that gets no connection within this time has failed: the tick that waits for it has others to wait for.
@@ -19,7 +19,7 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 /// One pool for each database that the program can use.
 #[derive(Clone)]
 pub(super) enum Pools {
-    Sqlite(SqlitePool),
+    Sqlite(SqlitePools),
     Postgres(PgPool),
 }
 
@@ -27,7 +27,7 @@ impl Pools {
     /// The pool for `url`. It opens its first connection when it is first asked for one.
     pub(super) fn new(url: &DatabaseUrl) -> Self {
         match &url.target {
-            Target::Sqlite(path) => Self::Sqlite(sqlite::pool(path)),
+            Target::Sqlite(path) => Self::Sqlite(SqlitePools::new(path)),
             Target::Postgres(config) => Self::Postgres(postgres::pool(config)),
         }
     }
@@ -65,11 +65,14 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// compiled once for each database, with that database's connection, since diesel's types differ between them.
 macro_rules! db {
     ($store:expr, move |$connection:ident| $body:block) => {
+        $crate::store::pool::db!(@with reader, $store, $connection, $body)
+    };
+    (@with $role:ident, $store:expr, $connection:ident, $body:block) => {
         match &$store.pools {
-            $crate::store::pool::Pools::Sqlite(pool) => {
-                let pool = pool.clone();
+            $crate::store::pool::Pools::Sqlite(pools) => {
+                let pools = pools.clone();
                 $crate::store::pool::blocking(move || {
-                    let mut pooled = pool.get()?;
+                    let mut pooled = pools.$role()?;
                     let $connection: &mut diesel::sqlite::SqliteConnection = &mut pooled;
                     $body
                 })
@@ -88,3 +91,11 @@ macro_rules! db {
     };
 }
 pub(super) use db;
+
+/// The same for a body that writes. SQLite has one writer at a time, and those who wait for it keep no reader out.
+macro_rules! db_write {
+    ($store:expr, move |$connection:ident| $body:block) => {
+        $crate::store::pool::db!(@with writer, $store, $connection, $body)
+    };
+}
+pub(super) use db_write;

@@ -8,11 +8,11 @@ use diesel::sql_types::BigInt;
 
 use super::Store;
 use super::campaigns::CampaignRow;
-use super::error::{Fault, StoreError};
-use super::pool::{StoreConnection, db};
+use super::error::StoreError;
+use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, spends, urls};
-use super::values::{Place, Stamp, word};
-use crate::domain::facts::{CampaignId, Clicks, Money, RemainingClicks, RemoteId, Spend};
+use super::values::{BadValue, Place, Stamp, word};
+use crate::domain::facts::{CampaignId, Clicks, RemainingClicks, RemoteId, Spend};
 use crate::domain::spend::{SpendHistory, StoredSpend};
 
 /// What the database knows of one campaign, read for one tick.
@@ -22,8 +22,8 @@ pub struct TickReading {
     pub row: CampaignRow,
     /// The remaining clicks of its active URLs.
     pub clicks: RemainingClicks,
-    /// What was spent, as far as it was stored.
-    pub spends: SpendHistory,
+    /// What was spent, as far as it was stored; or what is wrong with the row that says so.
+    pub spends: Result<SpendHistory, BadValue>,
 }
 
 /// A spend to store: the last one of its campaign and day.
@@ -100,7 +100,7 @@ impl Store {
                                 spends::at,
                             ))
                             .load(connection)?,
-                    )?;
+                    );
                 }
                 Ok(readings.by_campaign)
             })
@@ -114,7 +114,7 @@ impl Store {
     /// # Errors
     /// The database does not answer; then nothing was stored.
     pub async fn save_spends(&self, rows: Vec<SpendRow>) -> Result<(), StoreError> {
-        db!(self, move |connection| {
+        db_write!(self, move |connection| {
             connection.write(|connection| {
                 let ids: Vec<i64> = rows.iter().map(|row| row.campaign.0).collect();
                 let held = connection.hold_campaigns(&ids)?;
@@ -170,7 +170,7 @@ impl Readings {
         for row in rows {
             // A campaign without an active URL has no row in the sums: 0 clicks remain.
             let clicks = RemainingClicks { count: Clicks(0), defect: None, at: self.now };
-            self.by_campaign.insert(row.id, TickReading { row, clicks, spends: SpendHistory::default() });
+            self.by_campaign.insert(row.id, TickReading { row, clicks, spends: Ok(SpendHistory::default()) });
         }
     }
 
@@ -192,19 +192,21 @@ impl Readings {
         }
     }
 
-    fn add_spends(&mut self, rows: Vec<(i64, i64, NaiveDate, i64, Stamp)>) -> Result<(), Fault> {
+    fn add_spends(&mut self, rows: Vec<(i64, i64, NaiveDate, i64, Stamp)>) {
         for (campaign, remote, day, micros, at) in rows {
-            let amount: Money = Place { table: "spends", row: campaign }.money("amount_micros", micros)?;
             let Some(reading) = self.by_campaign.get_mut(&CampaignId(campaign)) else { continue };
             if reading.row.trafficstar_id != RemoteId(remote) {
                 continue;
             }
-            if day == self.today {
-                reading.spends.today = Some(StoredSpend { amount, at: at.into() });
-            } else {
-                reading.spends.yesterday = Some(amount);
+            let place = Place { table: "spends", row: campaign };
+            match (place.money("amount_micros", micros), &mut reading.spends) {
+                (Ok(amount), Ok(spends)) if day == self.today => {
+                    spends.today = Some(StoredSpend { amount, at: at.into() });
+                }
+                (Ok(amount), Ok(spends)) => spends.yesterday = Some(amount),
+                (Err(bad), _) => reading.spends = Err(bad),
+                (Ok(_), Err(_)) => {}
             }
         }
-        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use diesel::sql_types::Bool;
 
 use super::Store;
 use super::error::{Fault, StoreError};
-use super::pool::{StoreConnection, db};
+use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, journal, journal_steps, promises};
 use super::values::{BadValue, Place, Stamp, column_clicks, word};
 use crate::domain::action::{Action, ActionId};
@@ -105,19 +105,19 @@ impl Store {
         .map_err(StoreError::ReadPromises)
     }
 
-    /// Every promise that is stored for its campaign's present `trafficstar_id`.
+    /// Every promise that is stored for its campaign's present `trafficstar_id`; for one that makes no sense, what is
+    /// wrong with it.
     ///
     /// # Errors
-    /// The database does not answer, or holds a value of our own that makes no sense.
-    pub async fn stored_promises(&self) -> Result<HashMap<CampaignId, StoredPromise>, StoreError> {
+    /// The database does not answer.
+    pub async fn stored_promises(&self) -> Result<HashMap<CampaignId, Result<StoredPromise, BadValue>>, StoreError> {
         db!(self, move |connection| {
             let rows: Vec<PromiseRow> = promises::table
                 .inner_join(campaigns::table)
                 .filter(promises::trafficstar_id.eq(campaigns::trafficstar_id))
                 .select(PromiseRow::as_select())
                 .load(connection)?;
-            let promises = rows.into_iter().map(|row| Ok((CampaignId(row.campaign_id), row.read()?)));
-            promises.collect::<Result<_, BadValue>>().map_err(Fault::Value)
+            Ok(rows.into_iter().map(|row| (CampaignId(row.campaign_id), row.read())).collect())
         })
         .map_err(StoreError::ReadPromises)
     }
@@ -128,7 +128,7 @@ impl Store {
     /// # Errors
     /// The database does not answer; then nothing was stored.
     pub async fn save(&self, record: Record, now: DateTime<Utc>) -> Result<Option<JournalId>, StoreError> {
-        db!(self, move |connection| {
+        db_write!(self, move |connection| {
             connection.write(|connection| {
                 if !connection.hold_campaigns(&[record.campaign.0])?.is_empty() {
                     let row = PromiseRow::new(&record, now);

@@ -1,11 +1,14 @@
 //! SQLite's side: how its file is opened, and how a connection is set up.
 
 use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, Pool};
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, Pool, PooledConnection};
 use diesel::sqlite::SqliteConnection;
 
 use super::error::Fault;
@@ -16,14 +19,56 @@ use super::schema::{campaigns, spends};
 /// The waiting time comes first, since the others may have to wait. FULL, because a journal entry must outlive a power cut
 /// once it is stored: it says that a request was sent. The write-ahead log is no setting of a connection but of the file:
 /// `migrate` sets it, and merely connecting changes no file.
-const PRAGMAS: [&str; 3] = ["PRAGMA busy_timeout = 5000", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"];
-/// SQLite has one writer at a time; a few more connections let operators read meanwhile.
-const CONNECTIONS: u32 = 4;
+const PRAGMAS: [&str; 3] = ["PRAGMA busy_timeout = 2000", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"];
+/// Readers never wait for the writer; a few of them let operators read beside the ticks.
+const READERS: u32 = 3;
+/// SQLite has one writer at a time: more connections would only wait for each other.
+const WRITERS: u32 = 1;
 /// Below what SQLite can bind in one query.
 const IDS_PER_QUERY: usize = 1_000;
 
-/// A pool of connections.
-pub(super) type SqlitePool = Pool<ConnectionManager<SqliteConnection>>;
+type SqlitePool = Pool<ConnectionManager<SqliteConnection>>;
+type SqlitePooled = PooledConnection<ConnectionManager<SqliteConnection>>;
+
+/// The connections to one file.
+#[derive(Clone)]
+pub(super) struct SqlitePools {
+    path: PathBuf,
+    readers: SqlitePool,
+    writer: SqlitePool,
+    /// Which file was opened first, by device and number. Another one at the same path is another database.
+    identity: Arc<OnceLock<(u64, u64)>>,
+}
+
+impl SqlitePools {
+    /// The pools for a file, without a connection yet.
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            readers: pool(path, READERS),
+            writer: pool(path, WRITERS),
+            identity: Arc::default(),
+        }
+    }
+
+    /// A connection for a body that only reads.
+    pub(super) fn reader(&self) -> Result<SqlitePooled, Fault> {
+        self.connection(&self.readers)
+    }
+
+    /// The connection for a body that writes.
+    pub(super) fn writer(&self) -> Result<SqlitePooled, Fault> {
+        self.connection(&self.writer)
+    }
+
+    /// What is written into a file that was deleted or moved away is lost, and SQLite does not say so.
+    fn connection(&self, pool: &SqlitePool) -> Result<SqlitePooled, Fault> {
+        let connection = pool.get()?;
+        let Ok(file) = fs::metadata(&self.path) else { return Err(Fault::Replaced) };
+        let identity = (file.dev(), file.ino());
+        if *self.identity.get_or_init(|| identity) == identity { Ok(connection) } else { Err(Fault::Replaced) }
+    }
+}
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +81,8 @@ pub(super) enum OpenMode {
     Create,
 }
 
-/// The pool for a file, without a connection yet.
-pub(super) fn pool(path: &Path) -> SqlitePool {
-    pool_builder(CONNECTIONS)
+fn pool(path: &Path, connections: u32) -> SqlitePool {
+    pool_builder(connections)
         .connection_customizer(Box::new(Settings))
         .build_unchecked(ConnectionManager::new(uri(path, OpenMode::ReadWrite)))
 }

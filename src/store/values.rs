@@ -6,8 +6,10 @@ use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
+use diesel::pg::Pg;
 use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::{BigInt, Timestamp};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamp};
+use diesel::sqlite::Sqlite;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as WordError;
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,55 @@ impl From<Id> for CampaignId {
 impl From<Id> for RemoteId {
     fn from(id: Id) -> Self {
         Self(id.0)
+    }
+}
+
+/// A text that a tracker wrote. SQLite stores any bytes as text: what is not UTF-8 is read as far as it goes, so that one
+/// such row does not make the others unreadable.
+#[derive(Debug, Clone, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub struct TrackerText(String);
+
+impl FromSql<Text, Sqlite> for TrackerText {
+    fn from_sql(bytes: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        let bytes = <Vec<u8> as FromSql<Binary, Sqlite>>::from_sql(bytes)?;
+        Ok(Self(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
+impl FromSql<Text, Pg> for TrackerText {
+    fn from_sql(bytes: <Pg as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        <String as FromSql<Text, Pg>>::from_sql(bytes).map(Self)
+    }
+}
+
+impl From<TrackerText> for String {
+    fn from(text: TrackerText) -> Self {
+        text.0
+    }
+}
+
+/// The same, where there may be none.
+#[derive(Debug, Clone, FromSqlRow)]
+#[diesel(sql_type = Nullable<Text>)]
+pub struct OptionalTrackerText(Option<String>);
+
+impl<DB: Backend> FromSql<Nullable<Text>, DB> for OptionalTrackerText
+where
+    TrackerText: FromSql<Text, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        TrackerText::from_sql(bytes).map(|text| Self(Some(text.0)))
+    }
+
+    fn from_nullable_sql(bytes: Option<DB::RawValue<'_>>) -> deserialize::Result<Self> {
+        bytes.map_or(Ok(Self(None)), Self::from_sql)
+    }
+}
+
+impl From<OptionalTrackerText> for Option<String> {
+    fn from(text: OptionalTrackerText) -> Self {
+        text.0
     }
 }
 

@@ -7,11 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::budget::{Budget, Ticket, Urgency, WINDOW};
+
+/// However long a 429 tells us to wait, TrafficStars is asked again after this.
+const LONGEST_SILENCE: Duration = Duration::minutes(5);
 
 /// What those at the gate tell its keeper.
 #[derive(Debug)]
@@ -31,8 +34,8 @@ pub enum GateMessage {
     Answered(Ticket),
     /// TrafficStars answered 429.
     RateLimited {
-        /// Until when it wants to hear nothing, if it said so.
-        retry_at: Option<DateTime<Utc>>,
+        /// For how long it wants to hear nothing, if it said so.
+        retry_after: Option<Duration>,
     },
 }
 
@@ -94,7 +97,9 @@ pub(super) struct Pass {
 impl Pass {
     /// Tells the keeper of a 429, so that all others wait as well.
     pub(super) fn rate_limited(&self, retry_at: Option<DateTime<Utc>>) {
-        self.tell(GateMessage::RateLimited { retry_at });
+        // As a span, since the keeper's time need not be the wall clock's.
+        let retry_after = retry_at.map(|at| at.signed_duration_since(Utc::now()));
+        self.tell(GateMessage::RateLimited { retry_after });
     }
 
     /// Without a keeper there is nobody left to tell, and no request leaves any more.
@@ -135,8 +140,11 @@ impl Gatekeeper {
                 self.budget.cancel(ticket);
             }
             GateMessage::Answered(ticket) => self.budget.answered(now, ticket),
-            // Without a word of its own, TrafficStars is given one whole window.
-            GateMessage::RateLimited { retry_at } => self.budget.block_until(retry_at.unwrap_or(now + WINDOW)),
+            // Without a word of its own, TrafficStars is given one whole window. A word that would silence the guard for
+            // longer than money may flow unwatched is not believed: it is asked again then, and may say so again.
+            GateMessage::RateLimited { retry_after } => {
+                self.budget.block_until(now + retry_after.unwrap_or(WINDOW).clamp(Duration::zero(), LONGEST_SILENCE));
+            }
         }
     }
 
@@ -221,11 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn a_429_blocks_for_a_window_where_it_names_no_time() {
+    fn a_429_blocks_for_a_window_where_it_names_no_time_and_for_minutes_at_the_most() {
         let now = DateTime::UNIX_EPOCH;
         let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
-        keeper.hear(now, GateMessage::RateLimited { retry_at: None });
+        keeper.hear(now, GateMessage::RateLimited { retry_after: None });
         assert_eq!(keeper.budget().blocked_until(now), Some(now + WINDOW));
+        keeper.hear(now, GateMessage::RateLimited { retry_after: Some(Duration::days(50_000)) });
+        assert_eq!(keeper.budget().blocked_until(now), Some(now + LONGEST_SILENCE));
     }
 
     #[test]

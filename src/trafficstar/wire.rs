@@ -55,6 +55,17 @@ pub enum WireError {
 /// As much of an answer as an error quotes.
 const EXCERPT_CHARACTERS: usize = 120;
 
+/// A word as it was sent, but for what would harm a terminal or a log: it is shown to operators. Nothing is trimmed, so
+/// that no other word becomes one that we know.
+fn bounded(text: &str) -> String {
+    let mut characters = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut beginning: String = characters.by_ref().take(EXCERPT_CHARACTERS).collect();
+    if characters.next().is_some() {
+        beginning.push('…');
+    }
+    beginning
+}
+
 /// The beginning of a text, on one line, fit for an error message.
 pub(super) fn excerpt(text: &str) -> String {
     let mut characters = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -101,7 +112,7 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, WireError> {
-        self.typed(name, "a text", |value| value.as_str().map(str::to_owned))
+        self.typed(name, "a text", |value| value.as_str().map(bounded))
     }
 
     fn whole_number(&self, name: &str) -> Result<Option<i64>, WireError> {

@@ -9,6 +9,7 @@ use crate::domain::facts::{CampaignId, Observation, RemainingClicks, RemoteId, S
 use crate::domain::policy::Policy;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::{SourceAnswer, SpendHistory, SpendQuestion, read_on};
+use crate::error_chain::in_full;
 use crate::store::{CampaignRow, SpendRow, TickReading};
 use crate::trafficstar::budget::Urgency;
 
@@ -93,11 +94,11 @@ fn judge_stored(question: &Question, stored: Result<TickReading, String>) -> Sto
         Ok(reading) => reading,
         Err(reason) => return (None, question.policy.clone(), Err(reason.clone()), Err(reason)),
     };
-    let policy = row.policy(&question.surroundings.defaults).unwrap_or_else(|error| {
-        clicks.defect = Some(error.to_string());
-        question.policy.clone()
-    });
-    (Some(row), policy, Ok(clicks), Ok(spends))
+    let (policy, error) = row.policy_or(&question.surroundings.defaults, &question.policy);
+    if let Some(error) = error {
+        clicks.defect = Some(in_full(&error));
+    }
+    (Some(row), policy, Ok(clicks), spends.map_err(|bad| in_full(&bad)))
 }
 
 /// Today's spend by the three sources in order; a report is asked for only where the campaign's own field is not enough.
@@ -123,7 +124,10 @@ async fn find_spend(
         stored_max_age: question.policy.stored_spend_max_age,
         now,
     };
-    let report = if ask(clock.now()).needs_report() { read_report(question).await } else { SourceAnswer::NoSource };
+    // A campaign that is not there has spent nothing that a report could tell.
+    let absent = *remote == Err(RemoteFault::NotFound);
+    let report =
+        if !absent && ask(clock.now()).needs_report() { read_report(question).await } else { SourceAnswer::NoSource };
     let now = clock.now();
     if now.date_naive() != day {
         return Err("it was read across midnight".to_owned());

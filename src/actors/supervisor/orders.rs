@@ -2,7 +2,8 @@
 
 use actix::prelude::*;
 
-use super::{Release, ReleaseEnded, SetGeneratorEnabled, Stage, Supervisor};
+use super::{CampaignActor, Ended, Release, ReleaseEnded, ReleaseOrder, SetGeneratorEnabled, Stage, Supervisor};
+use crate::actors::database::Answer;
 use crate::control::{Ask, Campaign, Order, Refusal, Reply, SetGenerator};
 use crate::domain::facts::CampaignId;
 
@@ -32,23 +33,34 @@ impl Handler<ReleaseEnded> for Supervisor {
     fn handle(&mut self, message: ReleaseEnded, ctx: &mut Self::Context) {
         let ReleaseEnded { campaign: id, incarnation, result } = message;
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.incarnation.number == incarnation) else { return };
-        let replies = std::mem::take(&mut slot.release_replies);
+        let (to_pause, mut plain): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut slot.release_replies).into_iter().partition(|order| order.pause);
         match result {
-            Ok(()) if replies.is_empty() => {
-                // The row was disabled, removed or linked to another campaign; the sync sees which.
-                self.slots.remove(&id);
-                self.sync_soon(ctx);
-            }
-            Ok(()) => {
-                slot.stage = Stage::Leaving;
-                self.set_enabled(ctx, id, false, replies);
+            Ok(Ended { stopped }) => {
+                if stopped {
+                    plain.extend(to_pause);
+                } else {
+                    refuse(to_pause, "its guard ended before it could be paused: enable it, then try again");
+                }
+                if plain.is_empty() {
+                    // The row was disabled, removed or linked to another campaign; the sync sees which.
+                    self.slots.remove(&id);
+                    self.sync_soon(ctx);
+                } else {
+                    slot.stage = Stage::Leaving;
+                    self.set_enabled(ctx, id, false, plain.into_iter().map(|order| order.reply).collect());
+                }
             }
             Err(reason) => {
-                if let Stage::Releasing(actor) = &slot.stage {
+                refuse(to_pause, &format!("it stays guarded, since its pause failed: {reason}"));
+                let Stage::Releasing(actor) = &slot.stage else { return };
+                if plain.is_empty() {
                     slot.stage = Stage::Alive(actor.clone());
+                } else {
+                    // Those who asked for no pause do not wait for one.
+                    actor.do_send(Release { pause: false });
+                    slot.release_replies = plain;
                 }
-                let refusal = Refusal::NotNow(format!("it stays guarded, since its pause failed: {reason}"));
-                answer_all(replies, &Err(refusal));
             }
         }
     }
@@ -65,49 +77,95 @@ impl Supervisor {
         }
     }
 
+    /// Without a pause the row is disabled first: if that fails, nothing has changed. With one the campaign has to be
+    /// guarded until it is paused, so that the row comes last.
     fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, pause: bool, reply: Reply<Campaign>) {
-        let slot = self.slots.get_mut(&id);
-        match slot {
-            Some(slot) if matches!(slot.stage, Stage::Alive(_) | Stage::Releasing(_)) => {
-                slot.release_replies.push(reply);
-                if let Stage::Alive(actor) = &slot.stage {
-                    actor.do_send(Release { pause });
-                    slot.stage = Stage::Releasing(actor.clone());
-                }
+        let is_known = self.last_rows.contains_key(&id);
+        match self.slots.get_mut(&id).map(|slot| (&slot.stage, &mut slot.release_replies)) {
+            Some((Stage::Alive(actor) | Stage::Releasing(actor), replies)) if pause => {
+                let actor = actor.clone();
+                replies.push(ReleaseOrder { pause, reply });
+                self.begin_release(id, &actor, true);
             }
-            _ if pause => {
-                let refusal = Refusal::NotNow(
-                    "it has no actor now that could pause it: enable it first, or try again in a moment".to_owned(),
-                );
+            Some((Stage::Alive(_) | Stage::Releasing(_), _)) => self.disable_row_then_release(ctx, id, reply),
+            Some((Stage::Building | Stage::Leaving, _)) => {
+                let refusal = "it is just being enabled or disabled: try again in a moment".to_owned();
+                answer_all(vec![reply], &Err(Refusal::NotNow(refusal)));
+            }
+            Some((Stage::Resting, _)) | None if pause => {
+                let refusal = "it has no actor now that could pause it: enable it first, or try again in a moment";
+                let refusal = if is_known { Refusal::NotNow(refusal.to_owned()) } else { Refusal::UnknownCampaign(id) };
                 answer_all(vec![reply], &Err(refusal));
             }
-            _ => self.set_enabled(ctx, id, false, vec![reply]),
+            Some((Stage::Resting, _)) | None => self.set_enabled(ctx, id, false, vec![reply]),
         }
     }
 
-    /// Writes the row, then syncs; answers when the actors are as the row says.
+    fn begin_release(&mut self, id: CampaignId, actor: &Addr<CampaignActor>, pause: bool) {
+        // An actor that dies over it is noticed, and its orders are answered then.
+        actor.do_send(Release { pause });
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.stage = Stage::Releasing(actor.clone());
+        }
+    }
+
+    fn disable_row_then_release(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply<Campaign>) {
+        let set = self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled: false });
+        ctx.spawn(set.into_actor(self).map(move |answer, actor, ctx| {
+            if let Some(refusal) = set_refusal(id, answer) {
+                answer_all(vec![reply], &Err(refusal));
+                return;
+            }
+            match actor.slots.get_mut(&id).map(|slot| (&slot.stage, &mut slot.release_replies)) {
+                Some((Stage::Alive(campaign) | Stage::Releasing(campaign), replies)) => {
+                    let campaign = campaign.clone();
+                    replies.push(ReleaseOrder { pause: false, reply });
+                    actor.begin_release(id, &campaign, false);
+                }
+                // It died or left meanwhile: its row is disabled, and the sync sees it.
+                Some((Stage::Building | Stage::Leaving | Stage::Resting, _)) | None => {
+                    actor.answer_after_sync(ctx, id, false, vec![reply]);
+                }
+            }
+        }));
+    }
+
+    /// Writes the row; answers when the actors are as the row says.
     fn set_enabled(&mut self, ctx: &mut Context<Self>, id: CampaignId, enabled: bool, replies: Vec<Reply<Campaign>>) {
         let set = self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled });
         ctx.spawn(set.into_actor(self).map(move |answer, actor, ctx| {
-            let leaving =
-                actor.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Leaving | Stage::Resting));
-            if leaving && !enabled {
-                actor.slots.remove(&id);
-            }
-            let refusal = match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
-                Ok(true) => None,
-                Ok(false) => Some(Refusal::UnknownCampaign(id)),
-                Err(reason) => Some(Refusal::Failed(format!("the change could not be stored: {reason}"))),
-            };
-            if let Some(refusal) = refusal {
+            let stage = actor.slots.get(&id).map(|slot| &slot.stage);
+            let leaving = matches!(stage, Some(Stage::Leaving));
+            let resting = matches!(stage, Some(Stage::Resting));
+            if let Some(refusal) = set_refusal(id, answer) {
+                if leaving {
+                    // Its row is enabled still: it has to be guarded on.
+                    actor.rest(ctx, id);
+                }
                 answer_all(replies, &Err(refusal));
-                actor.sync_soon(ctx);
                 return;
             }
-            let synced = actor.synced(ctx);
-            ctx.spawn(
-                synced.into_actor(actor).map(move |_, actor, _| answer_all(replies, &actor.campaign(id, enabled))),
-            );
+            if !enabled && (leaving || resting) {
+                actor.slots.remove(&id);
+            }
+            actor.answer_after_sync(ctx, id, enabled, replies);
+        }));
+    }
+
+    fn answer_after_sync(
+        &mut self,
+        ctx: &mut Context<Self>,
+        id: CampaignId,
+        enabled: bool,
+        replies: Vec<Reply<Campaign>>,
+    ) {
+        let synced = self.synced(ctx);
+        ctx.spawn(synced.into_actor(self).map(move |synced, actor, _| {
+            let answer = match synced.unwrap_or_else(|_| Err("the supervisor died over it".to_owned())) {
+                Ok(()) => actor.campaign(id, enabled),
+                Err(reason) => Err(Refusal::Failed(format!("the change is stored, and not in effect yet: {reason}"))),
+            };
+            answer_all(replies, &answer);
         }));
     }
 
@@ -119,8 +177,10 @@ impl Supervisor {
     /// What a command answers: the campaign as it stands now.
     fn campaign(&self, id: CampaignId, enabled: bool) -> Result<Campaign, Refusal> {
         let Some(row) = self.last_rows.get(&id) else { return Err(Refusal::UnknownCampaign(id)) };
-        let has_actor = self.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Alive(_)));
-        if row.generator_enabled != enabled || has_actor != enabled {
+        let slot = self.slots.get(&id);
+        let in_effect =
+            if enabled { slot.is_some_and(|slot| matches!(slot.stage, Stage::Alive(_))) } else { slot.is_none() };
+        if row.generator_enabled != enabled || !in_effect {
             return Err(Refusal::Failed(
                 "the change is stored, and is not in effect yet: see the supervisor's log".to_owned(),
             ));
@@ -132,6 +192,19 @@ impl Supervisor {
             generator_enabled: row.generator_enabled,
         })
     }
+}
+
+/// Why a change of a row did not come about, if so.
+fn set_refusal(id: CampaignId, answer: Result<Answer<bool>, MailboxError>) -> Option<Refusal> {
+    match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
+        Ok(true) => None,
+        Ok(false) => Some(Refusal::UnknownCampaign(id)),
+        Err(reason) => Some(Refusal::Failed(format!("the change could not be stored: {reason}"))),
+    }
+}
+
+fn refuse(orders: Vec<ReleaseOrder>, reason: &str) {
+    answer_all(orders.into_iter().map(|order| order.reply).collect(), &Err(Refusal::NotNow(reason.to_owned())));
 }
 
 fn answer_all(replies: Vec<Reply<Campaign>>, answer: &Result<Campaign, Refusal>) {

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use super::{CampaignRow, Incarnation, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage};
 use crate::actors::campaign::without_actor;
+use crate::actors::database::Answer;
 use crate::domain::facts::CampaignId;
 use crate::domain::phase::{Phase, Promise};
 use crate::store::{Record, StoredPromise};
@@ -21,8 +22,14 @@ impl Supervisor {
         let read = self.rows.read_rows.send(ReadRows);
         ctx.spawn(read.into_actor(self).map(|answer, actor, ctx| {
             match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
-                Ok(rows) => actor.compare(ctx, rows),
-                Err(reason) => tracing::error!(reason, "the campaigns cannot be read: those known are guarded on"),
+                Ok(rows) => {
+                    actor.sync_failure = None;
+                    actor.compare(ctx, rows);
+                }
+                Err(reason) => {
+                    tracing::error!(reason, "the campaigns cannot be read: those known are guarded on");
+                    actor.sync_failure = Some(reason);
+                }
             }
             actor.sync_stage = SyncStage::Building;
             actor.finish_sync(ctx);
@@ -30,7 +37,7 @@ impl Supervisor {
     }
 
     /// Resolves when a sync that begins after this call has ended.
-    pub(super) fn synced(&mut self, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
+    pub(super) fn synced(&mut self, ctx: &mut Context<Self>) -> oneshot::Receiver<Answer<()>> {
         let (done, synced) = oneshot::channel();
         let [_, next] = &mut self.sync_waiters;
         next.push(done);
@@ -41,7 +48,7 @@ impl Supervisor {
     fn compare(&mut self, ctx: &mut Context<Self>, Rows { campaigns, promises }: Rows) {
         self.look_for_the_dead(ctx);
         for row in &campaigns {
-            let promise = promises.get(&row.id);
+            let promise = promises.get(&row.id).and_then(|promise| promise.as_ref().ok());
             if row.generator_enabled {
                 self.keep(ctx, row);
             } else {
@@ -118,7 +125,7 @@ impl Supervisor {
             // The next sync is the retry.
             self.rows.save.do_send(Save(record));
         }
-        let mode = row.policy(&self.defaults).map_or(self.defaults.mode, |policy| policy.mode);
+        let mode = row.mode(self.defaults.mode);
         self.board.publish_campaign(without_actor(row, mode, shown.as_ref(), now));
     }
 
@@ -133,7 +140,7 @@ impl Supervisor {
         let [present, next] = &mut self.sync_waiters;
         for waiter in present.drain(..) {
             // Whoever waited may be gone.
-            let _ = waiter.send(());
+            let _ = waiter.send(self.sync_failure.clone().map_or(Ok(()), Err));
         }
         if !next.is_empty() {
             self.sync(ctx);

@@ -14,27 +14,39 @@ use crate::trafficstar::budget::Urgency;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::http::RemoteClient;
 
+/// A list of more pages than this is none that we understand: 20,000 campaigns in the smallest pages.
+const MOST_PAGES: u64 = 2_000;
+
 /// What a sweep of the list brought.
 pub(super) struct Sweep {
     pub(super) campaigns: BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>,
     /// The list's size, as last seen.
     pub(super) list: ListSize,
+    /// Why it ended before the last page, if so. What the pages before gave is good.
+    pub(super) failure: Option<RemoteError>,
 }
 
-/// Reads the list from its first page to its last.
-pub(super) async fn sweep(client: Arc<RemoteClient>, urgency: Urgency) -> Result<Sweep, RemoteError> {
-    let mut sweep = Sweep { campaigns: BTreeMap::new(), list: ListSize::default() };
-    let mut number = 1;
-    loop {
-        let page = client.campaigns_page(number, urgency).await?;
-        sweep.list = page.list_size();
-        let last = page.is_last(number);
-        sweep.campaigns.extend(page.campaigns);
-        if last {
-            return Ok(sweep);
+/// Reads the list from its first page to its last, or to one that brings nothing new.
+pub(super) async fn sweep(client: Arc<RemoteClient>, urgency: Urgency) -> Sweep {
+    let mut sweep = Sweep { campaigns: BTreeMap::new(), list: ListSize::default(), failure: None };
+    for number in 1..=MOST_PAGES {
+        match client.campaigns_page(number, urgency).await {
+            Ok(page) => {
+                let known = sweep.campaigns.len();
+                sweep.list = page.list_size();
+                let last = page.is_last(number);
+                sweep.campaigns.extend(page.campaigns);
+                if last || sweep.campaigns.len() == known {
+                    break;
+                }
+            }
+            Err(error) => {
+                sweep.failure = Some(error);
+                break;
+            }
         }
-        number += 1;
     }
+    sweep
 }
 
 /// Sets an end time. The answer is the campaign itself: it has to show what was set.

@@ -44,8 +44,10 @@ pub(super) fn campaign_id(text: &str) -> Result<CampaignId, Answer> {
 /// The body of a request; what is wrong with it names the field.
 pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Answer> {
     let body = body.map_err(|rejection| Answer::bad_body(&rejection))?;
-    let mut json = serde_json::Deserializer::from_slice(&body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    // serde would take an array for an object, too, its values in the order of the fields.
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&body)
+        .map_err(|error| Answer::bad_field("body", format!("give a JSON object: {error}")))?;
+    serde_path_to_error::deserialize(serde_json::Value::Object(object)).map_err(|error| {
         let field = error.path().to_string();
         Answer::bad_field(&field, error.inner().to_string())
     })

@@ -4,7 +4,7 @@ mod answer;
 mod campaigns;
 mod state;
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -48,15 +48,32 @@ pub struct Socket {
     file: SocketFile,
 }
 
-/// Removes the socket's file when dropped.
+/// Removes the socket's file when dropped, if it is still ours.
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: PathBuf) -> Self {
+        let identity = identity(&path);
+        Self { path, identity }
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // It may be gone already; there is nobody left to tell.
-        let _ = std::fs::remove_file(&self.0);
+        if self.identity.is_some() && self.identity == identity(&self.path) {
+            // It may have gone just now; there is nobody left to tell.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+/// Which file it is, by device and number.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 impl Socket {
@@ -67,15 +84,16 @@ impl Socket {
     pub async fn open(path: &Path, mode: u32) -> Result<Self, SocketError> {
         let open_error = |source| SocketError::Open { path: path.to_owned(), source };
         refuse_if_taken(path).await?;
-        // Made under another name and moved into place once its permissions are right: nobody can connect before.
-        let mut fresh = path.as_os_str().to_owned();
-        fresh.push(format!(".{}", std::process::id()));
-        let fresh = SocketFile(PathBuf::from(fresh));
-        let _ = std::fs::remove_file(&fresh.0);
-        let listener = UnixListener::bind(&fresh.0).map_err(open_error)?;
-        std::fs::set_permissions(&fresh.0, std::fs::Permissions::from_mode(mode)).map_err(open_error)?;
-        std::fs::rename(&fresh.0, path).map_err(open_error)?;
-        Ok(Self { listener, file: SocketFile(path.to_owned()) })
+        // Nobody answers on what is there.
+        let _ = std::fs::remove_file(path);
+        // Born closed to everybody else, and opened as far as configured then: nobody can connect before.
+        let previous = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+        let listener = UnixListener::bind(path);
+        rustix::process::umask(previous);
+        let listener = listener.map_err(open_error)?;
+        let file = SocketFile::new(path.to_owned());
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(open_error)?;
+        Ok(Self { listener, file })
     }
 
     /// Serves until `stop` resolves.
@@ -94,7 +112,11 @@ impl Socket {
     }
 }
 
-async fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
+/// Refuses a path on which a supervisor answers, or which is no socket. Changes nothing.
+///
+/// # Errors
+/// [`SocketError::Taken`], [`SocketError::NotASocket`].
+pub async fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
     use std::os::unix::fs::FileTypeExt;
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {

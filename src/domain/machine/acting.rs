@@ -137,7 +137,7 @@ impl Machine {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }
-        if self.is_setting_end_time() {
+        if self.is_setting_end_time() || self.end_time_underway.is_some() {
             return Some("for the answer to an end time that is on its way, which would end it".to_owned());
         }
         if let Some(until) = self.run_backoff.waits_until(now) {
@@ -394,7 +394,7 @@ impl Machine {
     pub(super) fn go_on_releasing(&mut self, now: DateTime<Utc>, policy: &Policy, effects: &mut Vec<Effect>) {
         let Some(releasing) = self.releasing.filter(|_| self.progress == Progress::Settled) else { return };
         let failure = match releasing {
-            Releasing::Settle => None,
+            Releasing::Settle | Releasing::Stopped => None,
             Releasing::Pause if policy.mode == Mode::Observe => {
                 Some("it is in observe mode, in which nothing is sent: set its mode to act first".to_owned())
             }
@@ -424,7 +424,8 @@ impl Machine {
         }
         self.released = true;
         self.store(effects, false);
-        effects.push(Effect::Released);
+        let stopped = matches!(releasing, Releasing::Stopped | Releasing::Pausing(_));
+        effects.push(Effect::Released { stopped });
     }
 
     pub(super) fn enter(&mut self, now: DateTime<Utc>, phase: Phase, reason: &str, effects: &mut Vec<Effect>) {

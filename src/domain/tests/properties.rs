@@ -316,7 +316,7 @@ impl World {
                     assert!(self.request.is_none() || overtakes, "5: two actions are in flight");
                     self.request = Some(*request);
                 }
-                Effect::Released => {
+                Effect::Released { .. } => {
                     assert!(self.request.is_none() && self.end_time.is_none(), "released with a write under way");
                     self.released = true;
                 }

@@ -9,7 +9,7 @@ fn release(rig: &mut Rig, pause: bool) -> Vec<Effect> {
 }
 
 fn is_released(effects: &[Effect]) -> bool {
-    effects.contains(&Effect::Released)
+    effects.iter().any(|effect| matches!(effect, Effect::Released { .. }))
 }
 
 /// The answer to the read that a release with `pause` asks for before it pauses.

@@ -178,7 +178,8 @@ async fn a_429_says_when_to_come_back_in_seconds_as_a_date_or_not_at_all() {
             "{header:?}: {retry_at:?}"
         );
         let blocked_until = eventually(|| remote.keeper.lock().unwrap().budget().blocked_until(Utc::now())).await;
-        assert!(near(blocked_until, expected_seconds.unwrap_or(60)), "{header:?}: the gate stays shut");
+        let believed = expected_seconds.unwrap_or(60).min(300);
+        assert!(near(blocked_until, believed), "{header:?}: the gate stays shut, five minutes at the most");
     }
 }
 
