@@ -1,6 +1,6 @@
 //! The decision table, row by row, and both sides of each threshold.
 
-use sandbox::{Amount, CampaignSpec, SpendForm};
+use sandbox::{Amount, CampaignSpec, Interference, SpendForm};
 use serde_json::json;
 
 use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World};
@@ -79,8 +79,8 @@ fn spec(id: i64, spend: Spend, remote: Remote) -> CampaignSpec {
         Running => CampaignSpec::running(id),
         Stopped => CampaignSpec::paused(id),
         EndTimePassed => {
-            let past = Some("2026-01-01 00:00:00".to_owned());
-            CampaignSpec { schedule_end_time: past, ..CampaignSpec::running(id) }
+            let past = Some("2020-01-01 00:00:00".to_owned());
+            CampaignSpec { schedule_end_time: past, ..CampaignSpec::paused(id) }
         }
         Blocked => CampaignSpec::blocked(id),
         BudgetReached => CampaignSpec { status: "total_budget_is_reached".to_owned(), ..CampaignSpec::running(id) },
@@ -218,4 +218,22 @@ fn each_threshold_counts_from_its_very_value_on() {
         case("$9.99, clicks used up", IDLE, Cents(999), Remaining(5_000), Running, Pause("tick")),
         case("$10.00, clicks used up", IDLE, Cents(1_000), Remaining(5_000), Running, Stay(IDLE)),
     ]);
+}
+
+#[test]
+fn a_campaign_that_says_active_with_its_end_time_past_does_not_run_and_gets_a_new_end_time() {
+    let id = 995_224;
+    let mut world = World::new();
+    world.add(CampaignSpec::running(id), 20_000);
+    world.wait_for_state(id, ACTIVE);
+    let past = Some("2020-01-01 00:00:00".to_owned());
+    world.sandbox.interfere(id, Interference::SetEndTime(past)).unwrap();
+    assert!(!world.sandbox.is_running(id));
+    world.wait_until(id, "running", |campaign| {
+        campaign.text("/observed/schedule_end_time").ends_with("23:59:00")
+            && campaign.text("/observed/status") == "running"
+    });
+    world.let_ticks_pass(2);
+    assert_eq!(world.campaign(id).state(), ACTIVE);
+    assert!(world.sandbox.is_running(id));
 }

@@ -7,5 +7,14 @@
 // Helpers are not recognised as tests by these lints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod account;
+mod cooldown;
 mod decisions;
+mod guards;
 mod helper;
+mod modes;
+mod remote_words;
+mod restart;
+mod rows;
+mod sending;
+mod spend;

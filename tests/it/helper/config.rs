@@ -18,7 +18,7 @@ impl Default for Config {
             .set("trafficstar", "requests_per_minute", 100_000)
             .set("trafficstar", "timeout", "10s")
             .set("trafficstar", "confirm_within", "3s")
-            .set("generator", "tick", "500ms")
+            .set("generator", "tick", "400ms")
             .set("generator", "cooldown", "2s")
             .set("generator", "day_end", "23:59")
             .set("log", "filter", "info,traffic_generator=debug")

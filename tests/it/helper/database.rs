@@ -47,12 +47,12 @@ const JOURNAL: &str = "SELECT kind, \"trigger\", reason, spend_micros, remaining
      state_after, late, step, error FROM journal JOIN journal_steps ON journal_id = id WHERE trafficstar_id = ? \
      ORDER BY id";
 
-/// How the error of a request begins that waited too long and never left.
+/// What the error of a request says that waited too long and never left.
 const NEVER_LEFT: &str = "the request was not sent";
 
 impl Entry {
     fn never_left(&self) -> bool {
-        self.step == "failed" && self.error.as_deref().is_some_and(|error| error.starts_with(NEVER_LEFT))
+        self.step == "failed" && self.error.as_deref().is_some_and(|error| error.contains(NEVER_LEFT))
     }
 }
 

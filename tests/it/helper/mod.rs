@@ -20,10 +20,10 @@ use self::guard::Guard;
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 
 /// Far longer than anything takes, even on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// So many further ticks without a request show that none is coming.
-const TICKS_WITHOUT_NEWS: u64 = 3;
+const TICKS_WITHOUT_NEWS: u64 = 2;
 
 /// A folder, a sandbox, a database and a guard. What a test needs to change of them is public.
 ///
@@ -129,11 +129,19 @@ impl World {
 
     /// What has become of a campaign so far.
     pub(crate) fn outcome(&mut self, id: i64) -> Outcome {
-        Outcome {
-            state: self.campaign(id).state(),
-            writes: self.writes(id),
-            journal: self.database.journal(id).iter().map(Entry::to_string).collect(),
-        }
+        self.outcomes(&[id]).remove(0)
+    }
+
+    /// The same for many campaigns, of about one moment.
+    fn outcomes(&mut self, ids: &[i64]) -> Vec<Outcome> {
+        let (dump, requests, day_end) =
+            (self.guard.state(), self.sandbox.requests(), self.guard.config.day_end_today());
+        let outcome = |id: &i64| Outcome {
+            state: Campaign::find(&dump, *id).map_or_else(|| "not in the dump".to_owned(), |found| found.state()),
+            writes: writes::of(&requests, *id, &day_end),
+            journal: self.database.journal(*id).iter().map(Entry::to_string).collect(),
+        };
+        ids.iter().map(outcome).collect()
     }
 
     /// Waits until `look` finds what it looks for. The one place where tests wait.
@@ -161,6 +169,14 @@ impl World {
     /// Waits until a campaign is in a state.
     pub(crate) fn wait_for_state(&mut self, id: i64, state: &str) -> Campaign {
         self.wait_until(id, state, |campaign| campaign.state() == state)
+    }
+
+    /// Waits until a campaign was sent exactly these requests.
+    pub(crate) fn wait_for_writes(&mut self, id: i64, wanted: &[Write]) {
+        self.wait_for(&format!("the requests {wanted:?} for campaign {id}"), |world| {
+            let writes = world.writes(id);
+            if writes == wanted { Ok(()) } else { Err(format!("there are {writes:?}")) }
+        });
     }
 
     /// Waits until every guarded campaign has completed so many ticks that began after this call.
@@ -194,10 +210,10 @@ impl World {
     }
 
     fn compare(&mut self, expected: &[(i64, &str, Outcome)]) -> Result<(), String> {
+        let ids: Vec<i64> = expected.iter().map(|(id, _, _)| *id).collect();
         let mut differences = String::new();
-        for (id, name, expected) in expected {
-            let seen = self.outcome(*id);
-            if seen != *expected {
+        for (seen, (id, name, expected)) in self.outcomes(&ids).iter().zip(expected) {
+            if seen != expected {
                 differences += &format!("\n{name} ({id})\n  expected {expected}\n  found    {seen}");
             }
         }
@@ -213,6 +229,15 @@ impl Drop for World {
             eprintln!("what the sandbox received:\n{}", writes::describe(&self.sandbox.requests()));
         }
     }
+}
+
+/// Tries each case in a world of its own, all at once: they mostly wait.
+pub(crate) fn in_parallel<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| check(case));
+        }
+    });
 }
 
 /// From the day end to midnight nothing is activated, and at midnight the spend starts anew: whoever tests in the last

@@ -4,7 +4,7 @@ use chrono::{Duration, NaiveDateTime};
 use sandbox::{Operation, RequestRecord};
 
 /// A request that was meant to change a campaign, whatever became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Write {
     /// Its end time was to be the day end.
     EndAtDayEnd,
@@ -14,8 +14,8 @@ pub(crate) enum Write {
     Pause,
     /// Its end time was to be the moment of the request.
     EndNow,
-    /// Anything else, which no rule asks for.
-    Strange(String),
+    /// Anything else, which no rule asks for: the request of this number.
+    Strange(u64),
 }
 
 /// What both halves of an activation look like.
@@ -37,11 +37,12 @@ pub(super) fn of(requests: &[RequestRecord], id: i64, day_end: &str) -> Vec<Writ
 }
 
 fn write(request: &RequestRecord, day_end: &str) -> Write {
-    let strange = || Write::Strange(describe(std::slice::from_ref(request)));
-    match request.operation {
-        Operation::Run => return Write::Run,
-        Operation::Pause => return Write::Pause,
-        _ => {}
+    let strange = || Write::Strange(request.sequence);
+    if request.operation == Operation::Run {
+        return Write::Run;
+    }
+    if request.operation == Operation::Pause {
+        return Write::Pause;
     }
     let Some(fields) = request.body.as_ref().and_then(|body| body.as_object()).filter(|fields| fields.len() == 1)
     else {
@@ -71,7 +72,7 @@ pub(super) fn describe(requests: &[RequestRecord]) -> String {
         let status = request.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
         let lost = if request.lost { ", lost" } else { "" };
         let time = request.received_at.format("%H:%M:%S%.3f");
-        format!("{time} {} {}{query}{body} -> {status}{lost}", request.method, request.path)
+        format!("{} {time} {} {}{query}{body} -> {status}{lost}", request.sequence, request.method, request.path)
     };
     requests.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -1,0 +1,78 @@
+//! The cool-down: kept stopped, nothing decided, and what comes after it.
+
+use chrono::{DateTime, Duration, Utc};
+use sandbox::{Amount, CampaignSpec, Interference};
+
+use crate::helper::{ACTIVATION, Campaign, Config, Outcome, PAUSE, World};
+
+const ID: i64 = 995_224;
+const PAUSED: &str = "pause by tick: confirmed, idle → cooling-down";
+
+fn time(campaign: &Campaign, pointer: &str) -> DateTime<Utc> {
+    let text = campaign.text(pointer);
+    text.parse().unwrap_or_else(|_| panic!("{pointer} is `{text}`: {campaign}"))
+}
+
+fn cooling_down(cooldown: &str) -> World {
+    let mut world = World::configured(Config::default().generator("cooldown", cooldown));
+    world.add(CampaignSpec::running(ID), 5_000);
+    world.wait_for_writes(ID, &PAUSE);
+    world
+}
+
+#[test]
+fn while_it_cools_down_neither_clicks_nor_spend_decide_anything() {
+    let mut world = cooling_down("10m");
+    let campaign = world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    let length = time(&campaign, "/cooling_down_until") - time(&campaign, "/action/accepted_at");
+    assert_eq!(length, Duration::minutes(10), "it lasts from the acceptance of the pause");
+    world.database.set_remaining_clicks(ID, 50_000);
+    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
+    world.sandbox.set_spend(ID, Amount::cents(1_000)).unwrap();
+    let campaign = world.wait_until(ID, "high spend", |campaign| campaign.text("/high_spend") == "true");
+    assert_eq!(campaign.state(), "cooling-down");
+    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
+}
+
+#[test]
+fn started_while_it_cools_down_it_is_paused_again_and_the_time_begins_anew() {
+    let mut world = cooling_down("10m");
+    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[PAUSED]));
+    let first = time(&world.campaign(ID), "/cooling_down_until");
+    // More clicks would let it run, if anything were decided by them.
+    world.database.set_remaining_clicks(ID, 50_000);
+    world.sandbox.interfere(ID, Interference::SetEndTime(None)).unwrap();
+    world.sandbox.interfere(ID, Interference::Start).unwrap();
+    let again = "pause by guard: confirmed, cooling-down → cooling-down";
+    world.expect(ID, &Outcome::new("cooling-down", &PAUSE.repeat(2), &[PAUSED, again]));
+    let campaign = world.campaign(ID);
+    assert!(time(&campaign, "/cooling_down_until") > first, "{campaign}");
+    assert_eq!(time(&campaign, "/cooling_down_until") - time(&campaign, "/action/accepted_at"), Duration::minutes(10));
+}
+
+#[test]
+fn after_the_cool_down_it_is_kept_stopped_and_topped_up_it_runs_again() {
+    let mut world = cooling_down("2s");
+    let until = time(&world.wait_for_state(ID, "cooling-down"), "/cooling_down_until");
+    world.expect(ID, &Outcome::new("paused-guarded", &PAUSE, &[PAUSED]));
+    let campaign = world.campaign(ID);
+    assert!(time(&campaign, "/since") >= until, "{campaign}");
+    assert_eq!(campaign.text("/cooling_down_until"), "");
+
+    world.database.set_remaining_clicks(ID, 15_000);
+    let again = "activate by tick: confirmed, paused-guarded → active-guarded";
+    world.expect(ID, &Outcome::new("active-guarded", &[PAUSE, ACTIVATION].concat(), &[PAUSED, again]));
+    assert!(world.sandbox.is_running(ID));
+}
+
+#[test]
+fn a_tick_falls_due_at_the_very_end_of_the_cool_down() {
+    let mut world = World::configured(Config::default().generator("tick", "10m"));
+    world.guard.stop();
+    world.add(CampaignSpec::running(ID), 5_000);
+    world.start();
+    let campaign = world.wait_for_state(ID, "cooling-down");
+    world.wait_for_state(ID, "paused-guarded");
+    let campaign = world.wait_until(ID, "its last tick", |now| now.ticks() > campaign.ticks());
+    assert_eq!(campaign.text("/action/step"), "confirmed");
+}

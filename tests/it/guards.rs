@@ -1,0 +1,157 @@
+//! Both guards: what somebody else does against a promise is undone at the next tick. And when that is a contest.
+
+use chrono::{Duration, Utc};
+use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
+
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write};
+
+const ID: i64 = 995_224;
+
+/// How many reads of the one campaign came in between this request and the next one that changes it.
+fn reads_before_the_next_write(world: &World, after: u64) -> usize {
+    let later = world.sandbox.requests_after(after);
+    later
+        .iter()
+        .take_while(|request| !request.operation.is_change())
+        .filter(|r| r.operation == Operation::Campaign)
+        .count()
+}
+
+fn last_request(world: &World) -> u64 {
+    world.sandbox.requests().last().map_or(0, |request| request.sequence)
+}
+
+/// Attempts that were too late to leave, each of which cost a tick.
+fn lost_ticks(world: &mut World) -> usize {
+    world.database.journal_in_full(ID).len() - world.database.journal(ID).len()
+}
+
+#[test]
+fn a_foreign_stop_is_undone_by_the_first_read_that_shows_it() {
+    let mut world = World::new();
+    world.add(CampaignSpec::paused(ID), 20_000);
+    let activated = "activate by tick: confirmed, idle → active-guarded";
+    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+    let lost = lost_ticks(&mut world);
+
+    let before = last_request(&world);
+    world.sandbox.interfere(ID, Interference::Stop).unwrap();
+    let undone = "activate by guard: confirmed, active-guarded → active-guarded";
+    let twice = [ACTIVATION, ACTIVATION].concat();
+    world.expect(ID, &Outcome::new("active-guarded", &twice, &[activated, undone]));
+    assert!(world.sandbox.is_running(ID));
+    let reads = reads_before_the_next_write(&world, before);
+    assert!(reads <= 2 + lost_ticks(&mut world) - lost, "{reads} reads came before the stop was undone");
+}
+
+#[test]
+fn a_foreign_start_is_undone_by_the_first_read_that_shows_it() {
+    let mut world = World::new();
+    world.add(CampaignSpec::paused(ID), 10_000);
+    world.wait_until(ID, "a first tick", |campaign| campaign.ticks() > 0);
+    world.database.set_remaining_clicks(ID, 5_000);
+    world.expect(ID, &Outcome::new("paused-guarded", &[], &[]));
+    world.database.set_remaining_clicks(ID, 14_999);
+
+    let before = last_request(&world);
+    world.sandbox.interfere(ID, Interference::Start).unwrap();
+    let undone = "pause by guard: confirmed, paused-guarded → cooling-down";
+    world.wait_for_writes(ID, &PAUSE);
+    let reads = reads_before_the_next_write(&world, before);
+    assert!(reads <= 2, "{reads} reads came before the start was undone");
+    world.expect(ID, &Outcome::new("paused-guarded", &PAUSE, &[undone]));
+    assert!(!world.sandbox.is_running(ID));
+}
+
+#[test]
+fn an_undisturbed_promise_costs_no_request_that_changes_anything() {
+    let mut world = World::new();
+    let (active, paused) = (995_001, 995_002);
+    world.add(CampaignSpec::running(active), 20_000);
+    world.add(CampaignSpec::paused(paused), 1_000);
+    world.wait_for_state(active, "active-guarded");
+    world.wait_for_state(paused, "paused-guarded");
+    world.let_ticks_pass(3);
+    assert_eq!(world.outcome(active), Outcome::new("active-guarded", &[], &[]));
+    assert_eq!(world.outcome(paused), Outcome::new("paused-guarded", &[], &[]));
+}
+
+#[test]
+fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    for round in 1..=7 {
+        world.sandbox.interfere(ID, Interference::Stop).unwrap();
+        let undone = ACTIVATION.repeat(round);
+        world.wait_for_writes(ID, &undone);
+        let campaign = world.wait_until(ID, &format!("activation {round} confirmed"), |campaign| {
+            campaign.text("/action/step") == "confirmed"
+        });
+        assert_eq!(campaign.text("/contested"), (round > 6).to_string(), "after {round} foreign changes: {campaign}");
+    }
+    assert_eq!(world.writes(ID), ACTIVATION.repeat(7));
+    world.let_ticks_pass(3);
+    assert_eq!(world.guard.log().matches("contested: others change it again and again").count(), 1);
+}
+
+#[test]
+fn a_contested_pause_never_backs_off() {
+    let config = Config::default()
+        .generator("contested_after", 0)
+        .generator("contested_backoff", "1h")
+        .generator("cooldown", "10m");
+    let mut world = World::configured(config);
+    world.add(CampaignSpec::paused(ID), 1_000);
+    world.wait_for_state(ID, "paused-guarded");
+    for round in 1..=3 {
+        world.sandbox.interfere(ID, Interference::SetEndTime(None)).unwrap();
+        world.sandbox.interfere(ID, Interference::Start).unwrap();
+        world.wait_for_writes(ID, &PAUSE.repeat(round));
+        world.wait_until(ID, "the pause confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    }
+    assert_eq!(world.campaign(ID).text("/contested"), "true");
+    assert_eq!(world.writes(ID).iter().filter(|write| **write == Write::Pause).count(), 3);
+}
+
+#[test]
+fn contested_activations_back_off_where_that_is_configured() {
+    let config = Config::default().generator("contested_after", 0).generator("contested_backoff", "1h");
+    let mut world = World::configured(config.generator("tick", "1s"));
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    // Each activation doubles the wait for the next: 2 s after the first, 4 s after the second.
+    for round in 1..=2 {
+        world.sandbox.interfere(ID, Interference::Stop).unwrap();
+        world.wait_for_writes(ID, &ACTIVATION.repeat(round));
+        world.wait_until(ID, "the activation confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    }
+    world.sandbox.interfere(ID, Interference::Stop).unwrap();
+    let log = world.wait_for("word that the third activation waits", |world| {
+        let log = world.guard.log();
+        if log.contains("it is contested, the next attempt is at") { Ok(log) } else { Err(String::new()) }
+    });
+    assert!(log.contains("contested: others change it again and again"));
+    let runs = world.sandbox.requests().into_iter().filter(|request| request.operation == Operation::Run);
+    let runs: Vec<_> = runs.map(|request| request.received_at).collect();
+    world.wait_for_writes(ID, &ACTIVATION.repeat(3));
+    let last = world.sandbox.requests().into_iter().rfind(|request| request.operation == Operation::Run).unwrap();
+    let waited = last.received_at - *runs.last().unwrap();
+    assert!(waited >= Duration::milliseconds(3_900), "the third activation waited {waited} only");
+}
+
+#[test]
+fn what_our_own_end_time_does_is_nobodys_interference() {
+    let mut world = World::configured(Config::default().generator("contested_after", 0));
+    // It still says that it is active once its end time has passed, so that a later end time alone starts it. Then the
+    // run fails, although it runs.
+    world.sandbox.inject(Fault::always(FaultKind::FailedInside200).on(Operation::Run));
+    let soon = (Utc::now() + Duration::seconds(3)).format("%Y-%m-%d %H:%M:%S").to_string();
+    world.add(CampaignSpec { schedule_end_time: Some(soon), ..CampaignSpec::running(ID) }, 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    world.wait_for_writes(ID, &ACTIVATION);
+    world.let_ticks_pass(2);
+    assert!(world.sandbox.is_running(ID));
+    assert!(!world.guard.log().contains("somebody else"), "nobody else did anything");
+    assert_eq!(world.campaign(ID).text("/contested"), "false");
+}

@@ -1,0 +1,133 @@
+//! What keeps the guard from sending what it decides: the day's end, and observe mode.
+
+use chrono::{Timelike, Utc};
+use sandbox::{CampaignSpec, Interference};
+
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, in_parallel};
+
+const ID: i64 = 995_224;
+
+/// A day end that is past, whatever the time: the present minute. It has to be 00:01 at least.
+fn past_day_end(world: &mut World) -> String {
+    world.wait_for("the first minute of the day to be over", |_| {
+        let now = Utc::now();
+        let past = format!("{:02}:{:02}", now.hour(), now.minute());
+        if past == "00:00" { Err("it is not".to_owned()) } else { Ok(past) }
+    })
+}
+
+#[test]
+fn after_the_day_end_nothing_is_started_and_what_has_to_stop_is_stopped() {
+    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
+    world.guard.stop();
+    let day_end = past_day_end(&mut world);
+    world.guard.config = world.guard.config.clone().generator("day_end", day_end.as_str());
+    let (to_run, to_pause, stopped) = (995_001, 995_002, 995_003);
+    world.add(CampaignSpec::paused(to_run), 20_000);
+    world.add(CampaignSpec::running(to_pause), 1_000);
+    world.add(CampaignSpec::running(stopped), 20_000);
+    world.start();
+    world.wait_for_state(stopped, "active-guarded");
+    world.sandbox.interfere(stopped, Interference::Stop).unwrap();
+    let paused = "pause by tick: confirmed, idle → cooling-down";
+    world.expect_all(&[
+        (to_run, "enough clicks", Outcome::new("idle", &[], &[])),
+        (to_pause, "clicks used up", Outcome::new("cooling-down", &PAUSE, &[paused])),
+        (stopped, "stopped by somebody", Outcome::new("active-guarded", &[], &[])),
+    ]);
+    let waits = format!("should run, and waits: for the next day, since its end time would be {day_end}:00");
+    assert_eq!(world.guard.log().matches(&waits).count(), 2, "each says so, once");
+
+    // With the day end before it again, both run.
+    world.guard.stop();
+    world.guard.config = world.guard.config.clone().generator("day_end", "23:59");
+    world.start();
+    world.wait_for_writes(to_run, &ACTIVATION);
+    world.wait_for_writes(stopped, &ACTIVATION);
+}
+
+#[test]
+fn observe_mode_journals_each_changed_decision_once_and_sends_nothing() {
+    let mut world = World::configured(Config::default().generator("mode", "observe"));
+    world.add(CampaignSpec::paused(ID), 20_000);
+    let would_run = "activate by tick: observed-only, idle → idle";
+    world.expect(ID, &Outcome::new("idle", &[], &[would_run]));
+
+    world.database.set_remaining_clicks(ID, 1_000);
+    world.sandbox.interfere(ID, Interference::Start).unwrap();
+    let would_pause = "pause by tick: observed-only, idle → idle";
+    world.expect(ID, &Outcome::new("idle", &[], &[would_run, would_pause]));
+
+    // Nothing to do is no entry; what comes after it is a change again.
+    world.sandbox.interfere(ID, Interference::Stop).unwrap();
+    world.expect(ID, &Outcome::new("idle", &[], &[would_run, would_pause]));
+    world.sandbox.interfere(ID, Interference::Start).unwrap();
+    world.expect(ID, &Outcome::new("idle", &[], &[would_run, would_pause, would_pause]));
+    assert_eq!(world.campaign(ID).text("/ordered/mode"), "observe");
+}
+
+#[test]
+fn observe_mode_can_be_one_campaigns_own_and_wins_over_the_config() {
+    let (observed, acted) = (995_001, 995_002);
+    let would_run = "activate by tick: observed-only, idle → idle";
+    let activated = "activate by tick: confirmed, idle → active-guarded";
+    let table = [
+        ("act", Outcome::new("active-guarded", &ACTIVATION, &[activated])),
+        ("observe", Outcome::new("idle", &[], &[would_run])),
+    ];
+    in_parallel(table, |(mode, outcome)| {
+        let mut world = World::configured(Config::default().generator("mode", mode));
+        for id in [observed, acted] {
+            world.sandbox.add_campaign(CampaignSpec::paused(id));
+            world.database.add_campaign(id, 20_000);
+        }
+        world.database.execute(&format!("UPDATE campaigns SET mode = 'observe' WHERE trafficstar_id = {observed}"));
+        world.database.execute(&format!("UPDATE campaigns SET mode = 'act' WHERE trafficstar_id = {acted}"));
+        world.database.enable(observed);
+        world.database.enable(acted);
+        world.expect_all(&[
+            (observed, "the row says observe", Outcome::new("idle", &[], &[would_run])),
+            (acted, "the row says act", outcome),
+        ]);
+    });
+}
+
+#[test]
+fn a_row_of_its_own_overrides_the_thresholds() {
+    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
+    let (to_run, to_pause, limited) = (995_001, 995_002, 995_003);
+    for (id, spec) in [
+        (to_run, CampaignSpec::paused(to_run)),
+        (to_pause, CampaignSpec::running(to_pause)),
+        (limited, CampaignSpec::running(limited).spent(sandbox::Amount::cents(200))),
+    ] {
+        world.sandbox.add_campaign(spec);
+        world.database.add_campaign(id, 10_000);
+    }
+    world.database.execute(&format!(
+        "UPDATE campaigns SET activate_clicks = 10000 WHERE trafficstar_id = {to_run};
+         UPDATE campaigns SET pause_clicks = 10000 WHERE trafficstar_id = {to_pause};
+         UPDATE campaigns SET spend_limit_micros = 2000000 WHERE trafficstar_id = {limited};
+         UPDATE campaigns SET generator_enabled = 1;"
+    ));
+    world.wait_for_writes(to_run, &ACTIVATION);
+    world.wait_for_writes(to_pause, &PAUSE);
+    world.wait_until(limited, "high spend", |campaign| campaign.text("/high_spend") == "true");
+}
+
+#[test]
+fn adopting_sets_an_end_time_only_where_that_is_configured_and_none_is_set() {
+    in_parallel([(false, [].as_slice()), (true, &[Write::EndAtDayEnd])], |(configured, written)| {
+        let mut world = World::configured(Config::default().generator("adopt_sets_end_time", configured));
+        let (unset, set) = (995_001, 995_002);
+        world.add(CampaignSpec::running(unset), 20_000);
+        let end = Some("2099-01-01 00:00:00".to_owned());
+        world.add(CampaignSpec { schedule_end_time: end, ..CampaignSpec::running(set) }, 20_000);
+        let entries = ["set-end-time by tick: confirmed, active-guarded → active-guarded"];
+        let journal = if configured { entries.as_slice() } else { &[] };
+        world.expect_all(&[
+            (unset, "without an end time", Outcome::new("active-guarded", written, journal)),
+            (set, "with one", Outcome::new("active-guarded", &[], &[])),
+        ]);
+    });
+}

@@ -1,0 +1,163 @@
+//! Rows that come and go while the guard runs.
+
+use chrono::{DateTime, Duration, Utc};
+use sandbox::{CampaignSpec, Interference};
+
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write};
+
+const ID: i64 = 995_224;
+const OTHER: i64 = 995_999;
+
+fn stopped_by_somebody(world: &mut World) {
+    world.sandbox.interfere(ID, Interference::Stop).unwrap();
+}
+
+/// A world with a promise that one campaign runs, and another campaign whose ticks tell the time.
+fn promised() -> World {
+    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
+    world.add(CampaignSpec::running(OTHER), 20_000);
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    world.wait_for_state(OTHER, "active-guarded");
+    world
+}
+
+#[test]
+fn a_new_row_is_guarded_within_one_tick() {
+    let mut world = World::configured(Config::default().generator("tick", "2s"));
+    let added_at = Utc::now();
+    world.add(CampaignSpec::running(ID), 20_000);
+    let campaign = world.wait_for_state(ID, "active-guarded");
+    let since: DateTime<Utc> = campaign.text("/since").parse().unwrap();
+    assert!(since - added_at < Duration::seconds(4), "it took {}, with a tick of 2 s", since - added_at);
+}
+
+#[test]
+fn a_row_that_a_tracker_disables_is_guarded_no_more_and_enabled_it_begins_anew() {
+    let mut world = promised();
+    world.database.execute(&format!("UPDATE campaigns SET generator_enabled = 0 WHERE trafficstar_id = {ID}"));
+    world.wait_until(ID, "no actor", |campaign| campaign.text("/actor").is_empty());
+    assert_eq!(world.campaign(ID).text("/ordered/generator_enabled"), "false");
+    stopped_by_somebody(&mut world);
+    world.expect(ID, &Outcome::new("idle", &[], &[]));
+
+    world.database.enable(ID);
+    let activated = "activate by tick: confirmed, idle → active-guarded";
+    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+}
+
+#[test]
+fn a_row_that_is_gone_is_guarded_no_more() {
+    let mut world = promised();
+    world.database.execute(&format!("DELETE FROM campaigns WHERE trafficstar_id = {ID}"));
+    world.wait_for("the campaign to leave the dump", |world| {
+        let dump = world.guard.state();
+        let listed = dump["campaigns"].as_array().unwrap().len();
+        if listed == 1 { Ok(()) } else { Err(format!("{listed} are listed")) }
+    });
+    stopped_by_somebody(&mut world);
+    world.let_ticks_pass(3);
+    assert_eq!(world.writes(ID), []);
+    assert_eq!(world.outcome(OTHER), Outcome::new("active-guarded", &[], &[]));
+}
+
+#[test]
+fn a_row_that_is_linked_to_another_campaign_promises_nothing_about_either() {
+    let mut world = promised();
+    let newcomer = 995_300;
+    world.sandbox.add_campaign(CampaignSpec::running(newcomer));
+    world.database.set_remaining_clicks(ID, 10_000);
+    world.database.execute(&format!("UPDATE campaigns SET trafficstar_id = {newcomer} WHERE trafficstar_id = {ID}"));
+    world.wait_until(newcomer, "a tick", |campaign| campaign.ticks() > 0);
+    stopped_by_somebody(&mut world);
+    world.sandbox.interfere(newcomer, Interference::Stop).unwrap();
+    world.expect(newcomer, &Outcome::new("idle", &[], &[]));
+    assert_eq!(world.writes(ID), []);
+}
+
+#[test]
+fn the_disable_command_returns_when_nothing_is_sent_any_more() {
+    let mut world = promised();
+    let row = world.database.row_id(ID).to_string();
+    let done = world.guard.command(&["disable", &row]);
+    assert!(done.status.success(), "{done:?}");
+    stopped_by_somebody(&mut world);
+    world.expect(ID, &Outcome::new("idle", &[], &[]));
+
+    let done = world.guard.command(&["enable", &row]);
+    assert!(done.status.success(), "{done:?}");
+    world.wait_for_writes(ID, &ACTIVATION);
+}
+
+#[test]
+fn the_disable_command_can_pause_first_and_the_cool_down_outlives_it() {
+    let mut world = promised();
+    let row = world.database.row_id(ID).to_string();
+    let done = world.guard.command(&["disable", &row, "--pause"]);
+    assert!(done.status.success(), "{done:?}");
+    let paused = "pause by operator: confirmed, active-guarded → cooling-down";
+    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[paused]));
+    let until = world.campaign(ID).text("/cooling_down_until");
+    assert!(!world.sandbox.is_running(ID));
+
+    let done = world.guard.command(&["enable", &row]);
+    assert!(done.status.success(), "{done:?}");
+    world.wait_until(ID, "a tick", |campaign| campaign.ticks() > 0);
+    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[paused]));
+    assert_eq!(world.campaign(ID).text("/cooling_down_until"), until);
+}
+
+#[test]
+fn a_clicking_tracker_is_seen_by_the_next_tick() {
+    let mut world = promised();
+    let url = world.database.tracker.add_url(ID, "second", 100).unwrap();
+    world.wait_until(ID, "the new URL", |campaign| campaign.text("/observed/remaining_clicks") == "20100");
+    world.database.tracker.add_clicks(url, 300).unwrap();
+    world.wait_until(ID, "a URL over its limit", |campaign| campaign.text("/observed/remaining_clicks") == "20000");
+    world.database.tracker.visit(ID, 15_000).unwrap();
+    world.wait_for_writes(ID, &PAUSE);
+    assert_eq!(world.database.journal(ID)[0].remaining_clicks, Some(5_000));
+    assert_eq!(world.database.tracker.remaining_clicks(ID).unwrap(), 5_000);
+}
+
+#[test]
+fn urls_that_are_not_active_do_not_count() {
+    let mut world = promised();
+    world.database.tracker.add_url(ID, "second", 5_000).unwrap();
+    for status in ["paused", "completed", "deleted", "rejected"] {
+        world.database.execute(&format!("UPDATE urls SET status = '{status}' WHERE name = 'second'"));
+        world.wait_until(ID, status, |campaign| campaign.text("/observed/remaining_clicks") == "20000");
+        world.database.execute("UPDATE urls SET status = 'active' WHERE name = 'second'");
+        world.wait_until(ID, "active", |campaign| campaign.text("/observed/remaining_clicks") == "25000");
+    }
+    world.database.execute("UPDATE urls SET status = 'paused' WHERE campaign_id = 2");
+    world.wait_for_writes(ID, &PAUSE);
+}
+
+#[test]
+fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() {
+    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
+    let (limit, word, numbers) = (995_001, 995_002, 995_003);
+    for id in [limit, word, numbers] {
+        world.sandbox.add_campaign(CampaignSpec::paused(id));
+        world.database.add_campaign(id, 20_000);
+    }
+    world.database.tracker.add_url(limit, "senseless", -5).unwrap();
+    world.database.execute(&format!(
+        "UPDATE campaigns SET mode = 'perhaps' WHERE trafficstar_id = {word};
+         UPDATE campaigns SET pause_clicks = 90000 WHERE trafficstar_id = {numbers};
+         UPDATE campaigns SET generator_enabled = 1;"
+    ));
+    let nothing = || Outcome::new("idle", &[], &[]);
+    for (id, said) in [(limit, "click_limit is -5"), (word, "`mode`"), (numbers, "do not go together")] {
+        let campaign = world.wait_until(id, "an error", |campaign| !campaign.text("/last_error").is_empty());
+        assert!(campaign.text("/last_error").contains(said), "{said}: {campaign}");
+    }
+    world.expect_all(&[(limit, "limit", nothing()), (word, "word", nothing()), (numbers, "numbers", nothing())]);
+    world.database.set_remaining_clicks(word, 0);
+    world.sandbox.interfere(word, Interference::Start).unwrap();
+    world.wait_for("the pause", |world| {
+        let writes = world.writes(word);
+        if writes.first() == Some(&Write::Pause) { Ok(()) } else { Err(format!("{writes:?}")) }
+    });
+}

@@ -1,0 +1,176 @@
+//! Today's spend by its three sources, in their order.
+
+use sandbox::{Amount, CampaignSpec, Fault, FaultId, FaultKind, Operation, Options, SpendForm};
+use serde_json::json;
+
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, in_parallel};
+
+const ID: i64 = 995_224;
+
+fn spent(id: i64, cents: i64) -> CampaignSpec {
+    CampaignSpec::paused(id).spent(Amount::cents(cents))
+}
+
+/// Spend that the campaign object does not tell.
+fn told_by_reports(id: i64, cents: i64) -> CampaignSpec {
+    spent(id, cents).with_field("spent_today", None)
+}
+
+fn reports_fail(world: &World) -> FaultId {
+    let fault = FaultKind::Status { code: 500, body: String::new() };
+    world.sandbox.inject(Fault::always(fault).on(Operation::ReportByCampaign))
+}
+
+fn expect_spend(world: &mut World, id: i64, name: &str, source: &str, spend: &str) {
+    let told = world.wait_until(id, name, |campaign| {
+        campaign.text("/observed/spend_source") == source && campaign.text("/observed/spend") == spend
+    });
+    let high = !spend.is_empty() && spend.parse::<f64>().unwrap() >= 10.0;
+    assert_eq!(told.text("/high_spend"), high.to_string(), "{name}: {told}");
+}
+
+#[test]
+fn each_source_is_believed_in_its_order() {
+    let mut world = World::new();
+    let as_text = |form| CampaignSpec { spend_form: form, ..spent(0, 1_234) };
+    let by_spent = CampaignSpec { spend_key: "spent", ..spent(0, 1_000) };
+    let table = [
+        ("the campaign's own field", spent(0, 999), "campaign", "9.99"),
+        ("its text", as_text(SpendForm::Text), "campaign", "12.34"),
+        ("its text with the currency", as_text(SpendForm::DollarText), "campaign", "12.34"),
+        ("its other key", by_spent.clone(), "campaign", "10.00"),
+        ("both keys", spent(0, 123).with_field("spent", Some(json!(99.99))), "campaign", "1.23"),
+        ("a field of 0", spent(0, 0), "campaign", "0.00"),
+        ("a report", told_by_reports(0, 1_000), "report", "10.00"),
+        (
+            "an unreadable field, a report",
+            spent(0, 500).with_field("spent_today", Some(json!("much"))),
+            "report",
+            "5.00",
+        ),
+        ("an account of another timezone", CampaignSpec { timezone: 3, ..spent(0, 700) }, "report", "7.00"),
+        ("no value anywhere", CampaignSpec::paused(0), "none", "0.00"),
+    ];
+    let numbered: Vec<_> = (995_001..).zip(table).collect();
+    for (id, (_, spec, _, _)) in &numbered {
+        world.add(CampaignSpec { id: *id, ..spec.clone() }, 10_000);
+    }
+    for (id, (name, _, source, spend)) in numbered {
+        expect_spend(&mut world, id, name, source, spend);
+    }
+}
+
+#[test]
+fn a_source_that_fails_with_no_value_after_it_leaves_the_spend_unknown_and_nothing_is_run() {
+    let mut world = World::new();
+    let fault = reports_fail(&world);
+    world.add(CampaignSpec::paused(ID), 20_000);
+    let campaign = world.wait_until(ID, "a tick", |campaign| campaign.ticks() > 0);
+    assert_eq!(campaign.text("/observed/spend"), "", "{campaign}");
+    assert!(campaign.text("/last_error").contains("spend is unknown"), "{campaign}");
+    world.expect(ID, &Outcome::new("idle", &[], &[]));
+
+    // No value anywhere is a spend of nothing.
+    world.sandbox.remove_fault(fault);
+    let activated = "activate by tick: confirmed, idle → active-guarded";
+    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+    assert_eq!(world.database.journal(ID)[0].spend_micros, Some(0));
+}
+
+#[test]
+fn a_spend_unknown_pauses_what_runs_with_its_clicks_used_up() {
+    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
+    reports_fail(&world);
+    world.add(CampaignSpec::running(ID), 5_000);
+    let paused = "pause by tick: confirmed, idle → cooling-down";
+    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[paused]));
+    assert_eq!(world.database.journal(ID)[0].spend_micros, None);
+}
+
+#[test]
+fn the_database_answers_where_the_api_does_not() {
+    let mut world = World::new();
+    let (below, reached) = (995_001, 995_002);
+    world.add(spent(below, 999), 10_000);
+    world.add(spent(reached, 1_000), 10_000);
+    for id in [below, reached] {
+        world.wait_until(id, "spend", |campaign| campaign.text("/observed/spend_source") == "campaign");
+    }
+    stored(&mut world, 2);
+    reports_fail(&world);
+    for id in [below, reached] {
+        world.sandbox.add_campaign(CampaignSpec::paused(id).with_field("spent_today", Some(json!("much"))));
+    }
+    expect_spend(&mut world, below, "below the limit", "database", "9.99");
+    expect_spend(&mut world, reached, "at the limit", "database", "10.00");
+    world.database.set_remaining_clicks(below, 20_000);
+    world.database.set_remaining_clicks(reached, 20_000);
+    world.wait_for_writes(below, &ACTIVATION);
+    world.expect(reached, &Outcome::new("idle", &[], &[]));
+}
+
+#[test]
+fn a_stored_spend_below_the_limit_grows_too_old_and_one_above_it_never() {
+    let mut world = World::configured(Config::default().generator("stored_spend_max_age", "0s"));
+    let (below, reached) = (995_001, 995_002);
+    world.add(spent(below, 999), 10_000);
+    world.add(spent(reached, 1_000), 10_000);
+    stored(&mut world, 2);
+    reports_fail(&world);
+    for id in [below, reached] {
+        world.sandbox.add_campaign(CampaignSpec::paused(id).with_field("spent_today", Some(json!("much"))));
+    }
+    expect_spend(&mut world, below, "below the limit", "", "");
+    expect_spend(&mut world, reached, "at the limit", "database", "10.00");
+    world.database.set_remaining_clicks(below, 20_000);
+    world.expect(below, &Outcome::new("idle", &[], &[]));
+}
+
+/// Waits until the spend of so many campaigns is in the database, where a tracker's reports would look for it.
+fn stored(world: &mut World, campaigns: i64) {
+    world.wait_for("the spend to be stored", |world| {
+        match world.database.number("SELECT COUNT(*) AS number FROM spends WHERE source = 'campaign'") {
+            count if count == campaigns => Ok(()),
+            count => Err(format!("of {count} campaigns it is")),
+        }
+    });
+}
+
+#[test]
+fn the_older_reports_serve_and_no_report_at_all_is_no_failure() {
+    let without = || Options { custom_reports: false, ..Options::default() };
+    let table = [
+        ("columns by day", Options { column_report: true, ..without() }, "report", "4.20"),
+        ("statistics of a day", Options { day_stats: true, ..without() }, "report", "4.20"),
+        ("amounts as text", Options { amounts_as_text: true, ..Options::default() }, "report", "4.20"),
+        ("none", without(), "none", "0.00"),
+    ];
+    in_parallel(table, |(name, options, source, spend)| {
+        let mut world = World::with(Config::default(), options);
+        world.add(told_by_reports(ID, 420), 10_000);
+        expect_spend(&mut world, ID, name, source, spend);
+    });
+}
+
+#[test]
+fn high_spend_is_marked_left_alone_and_watched() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    world.sandbox.set_spend(ID, Amount::cents(1_000)).unwrap();
+    world.expect(ID, &Outcome::new("idle", &[], &[]));
+    let campaign = world.campaign(ID);
+    assert_eq!(campaign.text("/high_spend"), "true", "{campaign}");
+    assert_eq!(campaign.text("/unguarded"), "true", "it runs, and nothing is promised: {campaign}");
+    assert_eq!(world.guard.log().matches("unguarded: it runs").count(), 1, "raised once");
+
+    // Used-up clicks do not stop it either.
+    world.database.set_remaining_clicks(ID, 0);
+    world.expect(ID, &Outcome::new("idle", &[], &[]));
+
+    // The counter was corrected: the rows below the limit hold again.
+    world.sandbox.set_spend(ID, Amount::cents(999)).unwrap();
+    world.wait_for_writes(ID, &PAUSE);
+    let campaign = world.campaign(ID);
+    assert_eq!((campaign.text("/high_spend"), campaign.text("/unguarded")), ("false".into(), "false".into()));
+}
