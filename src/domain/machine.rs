@@ -88,6 +88,10 @@ enum Releasing {
     Pausing(ActionId),
     /// Only what is in flight is waited for.
     Settle,
+    /// It is still to be read, and stays unless it is stopped.
+    IfStopped,
+    /// It is being read for that.
+    ReadingIfStopped,
 }
 
 impl Machine {
@@ -171,6 +175,9 @@ impl Machine {
                 // A second order may ask for less than the first, never for a second pause.
                 let releasing = if pause { Releasing::Pause } else { Releasing::Settle };
                 self.releasing.get_or_insert(releasing);
+            }
+            Event::ReleaseStopped => {
+                self.releasing.get_or_insert(Releasing::IfStopped);
             }
         }
         self.go_on_releasing(now, policy, &mut effects);
@@ -289,12 +296,15 @@ impl Machine {
             observation.remote = remote;
             observation.remote_at = now;
         }
-        if self.releasing == Some(Releasing::Reading) {
-            self.releasing = Some(if stopped {
-                Releasing::Settle
-            } else {
-                Releasing::Pausing(self.pause_to_release(now, policy, effects))
-            });
+        match self.releasing {
+            Some(Releasing::Reading | Releasing::ReadingIfStopped) if stopped => {
+                self.releasing = Some(Releasing::Settle);
+            }
+            Some(Releasing::Reading) => {
+                self.releasing = Some(Releasing::Pausing(self.pause_to_release(now, policy, effects)));
+            }
+            Some(Releasing::ReadingIfStopped) => self.refuse_release(not_stopped(&status), effects),
+            Some(Releasing::Pause | Releasing::Pausing(_) | Releasing::Settle | Releasing::IfStopped) | None => {}
         }
     }
 
@@ -401,4 +411,14 @@ impl Machine {
             effects.push(Effect::Note(Note::Blocked(blocked)));
         }
     }
+}
+
+/// Why a campaign that is not seen stopped must not be left alone.
+fn not_stopped(status: &RemoteStatus) -> String {
+    let seen = match status {
+        RemoteStatus::Running | RemoteStatus::Stopped(_) => "it runs at TrafficStars".to_owned(),
+        RemoteStatus::Blocked { reason } => format!("it is switched on at TrafficStars ({reason})"),
+        RemoteStatus::Unknown { reason, .. } => format!("it may run at TrafficStars ({reason})"),
+    };
+    format!("{seen}, and nobody would watch it any more: have it paused first")
 }

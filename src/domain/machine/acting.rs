@@ -398,23 +398,16 @@ impl Machine {
             Releasing::Pause if policy.mode == Mode::Observe => {
                 Some("it is in observe mode, in which nothing is sent: set its mode to act first".to_owned())
             }
-            Releasing::Pause => {
-                let question = self.ask(now, true);
-                self.reading_back = Some(question);
-                self.releasing = Some(Releasing::Reading);
-                effects.push(Effect::ReadBack { operation: question.operation });
-                return;
-            }
-            Releasing::Reading => return,
+            Releasing::Pause => return self.read_to_release(now, Releasing::Reading, effects),
+            Releasing::IfStopped => return self.read_to_release(now, Releasing::ReadingIfStopped, effects),
+            Releasing::Reading | Releasing::ReadingIfStopped => return,
             Releasing::Pausing(id) => {
                 let action = self.action.as_ref().filter(|action| action.id == id && action.step == Step::Failed);
-                action.map(|action| action.error.clone().unwrap_or_default())
+                action.map(|action| format!("its pause failed: {}", action.error.as_deref().unwrap_or_default()))
             }
         };
         if let Some(reason) = failure {
-            self.releasing = None;
-            effects.push(Effect::ReleaseRefused(reason));
-            return;
+            return self.refuse_release(reason, effects);
         }
         if self.end_time_underway.is_some() {
             return;
@@ -425,6 +418,19 @@ impl Machine {
         self.released = true;
         self.store(effects, false);
         effects.push(Effect::Released);
+    }
+
+    fn read_to_release(&mut self, now: DateTime<Utc>, releasing: Releasing, effects: &mut Vec<Effect>) {
+        let question = self.ask(now, true);
+        self.reading_back = Some(question);
+        self.releasing = Some(releasing);
+        effects.push(Effect::ReadBack { operation: question.operation });
+    }
+
+    /// It stays guarded, as if nothing had been asked.
+    pub(super) fn refuse_release(&mut self, reason: String, effects: &mut Vec<Effect>) {
+        self.releasing = None;
+        effects.push(Effect::ReleaseRefused(reason));
     }
 
     pub(super) fn enter(&mut self, now: DateTime<Utc>, phase: Phase, reason: &str, effects: &mut Vec<Effect>) {

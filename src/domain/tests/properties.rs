@@ -41,6 +41,7 @@ enum Happening {
     Crash,
     Stale,
     Release(bool),
+    ReleaseStopped,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -68,6 +69,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Crash),
         1 => Just(Stale),
         1 => any::<bool>().prop_map(Release),
+        1 => Just(ReleaseStopped),
     ]
 }
 
@@ -205,6 +207,10 @@ impl World {
             Happening::Release(pause) => {
                 self.releasing = true;
                 self.step(Event::Release { pause });
+            }
+            Happening::ReleaseStopped => {
+                self.releasing = true;
+                self.step(Event::ReleaseStopped);
             }
         }
     }
@@ -411,7 +417,7 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 1..200),
     ) {
         let mut world = World::new(at("09:00:00"), Mode::Act);
-        for happening in happenings.into_iter().filter(|one| !matches!(one, Happening::Release(_))) {
+        for happening in happenings.into_iter().filter(|one| !matches!(one, Happening::Release(_) | Happening::ReleaseStopped)) {
             world.happen(happening);
         }
         world.rig.now = world.rig.now.max(at("2026-11-23 01:00:00"));
