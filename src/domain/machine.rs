@@ -420,5 +420,5 @@ fn not_stopped(status: &RemoteStatus) -> String {
         RemoteStatus::Blocked { reason } => format!("it is switched on at TrafficStars ({reason})"),
         RemoteStatus::Unknown { reason, .. } => format!("it may run at TrafficStars ({reason})"),
     };
-    format!("{seen}, and nobody would watch it any more: have it paused first")
+    format!("{seen}, and nobody would watch it any more: say pause to have it paused first")
 }

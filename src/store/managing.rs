@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
+use super::Store;
 use super::campaigns::CampaignRow;
 use super::error::{Fault, StoreError};
 use super::pool::{StoreConnection, db};
 use super::schema::{campaigns, urls};
 use super::values::{Id, Stamp};
-use super::Store;
 use crate::domain::facts::{CampaignId, UrlId};
 
 /// Columns of `campaigns` to be written; `None` leaves one as it is, `Some(None)` clears an override.

@@ -2,7 +2,10 @@
 
 use actix::prelude::*;
 
+use super::managing::{Leave, shown};
 use super::{Release, ReleaseEnded, SetGeneratorEnabled, Stage, Supervisor};
+use crate::actors::campaign::ReleaseStopped;
+use crate::actors::database::CarryOutUrls;
 use crate::control::{Ask, Campaign, Order, Refusal, Reply, SetGenerator};
 use crate::domain::facts::CampaignId;
 
@@ -20,8 +23,10 @@ impl Handler<CarryOut> for Supervisor {
                 self.enable(ctx, campaign, reply);
             }
             Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: false, pause }, reply }) => {
-                self.disable(ctx, campaign, pause, reply);
+                self.disable(ctx, campaign, if pause { Leave::Paused } else { Leave::AsItIs }, reply);
             }
+            Order::Campaigns(order) => self.manage(ctx, order),
+            Order::Urls(order) => self.rows.carry_out_urls.do_send(CarryOutUrls(order)),
         }
     }
 }
@@ -47,7 +52,7 @@ impl Handler<ReleaseEnded> for Supervisor {
                 if let Stage::Releasing(actor) = &slot.stage {
                     slot.stage = Stage::Alive(actor.clone());
                 }
-                let refusal = Refusal::NotNow(format!("it stays guarded, since its pause failed: {reason}"));
+                let refusal = Refusal::NotNow(format!("it stays guarded: {reason}"));
                 answer_all(replies, &Err(refusal));
             }
         }
@@ -65,23 +70,28 @@ impl Supervisor {
         }
     }
 
-    fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, pause: bool, reply: Reply<Campaign>) {
+    pub(super) fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, leave: Leave, reply: Reply<Campaign>) {
         let slot = self.slots.get_mut(&id);
         match slot {
             Some(slot) if matches!(slot.stage, Stage::Alive(_) | Stage::Releasing(_)) => {
                 slot.release_replies.push(reply);
                 if let Stage::Alive(actor) = &slot.stage {
-                    actor.do_send(Release { pause });
+                    match leave {
+                        Leave::AsItIs => actor.do_send(Release { pause: false }),
+                        Leave::Paused => actor.do_send(Release { pause: true }),
+                        Leave::Stopped => actor.do_send(ReleaseStopped),
+                    }
                     slot.stage = Stage::Releasing(actor.clone());
                 }
             }
-            _ if pause => {
+            Some(_) | None if leave != Leave::AsItIs => {
                 let refusal = Refusal::NotNow(
-                    "it has no actor now that could pause it: enable it first, or try again in a moment".to_owned(),
+                    "it has no actor now that could look and pause it: enable it first, or try again in a moment"
+                        .to_owned(),
                 );
                 answer_all(vec![reply], &Err(refusal));
             }
-            _ => self.set_enabled(ctx, id, false, vec![reply]),
+            Some(_) | None => self.set_enabled(ctx, id, false, vec![reply]),
         }
     }
 
@@ -117,7 +127,7 @@ impl Supervisor {
     }
 
     /// What a command answers: the campaign as it stands now.
-    fn campaign(&self, id: CampaignId, enabled: bool) -> Result<Campaign, Refusal> {
+    pub(super) fn campaign(&self, id: CampaignId, enabled: bool) -> Result<Campaign, Refusal> {
         let Some(row) = self.last_rows.get(&id) else { return Err(Refusal::UnknownCampaign(id)) };
         let has_actor = self.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Alive(_)));
         if row.generator_enabled != enabled || has_actor != enabled {
@@ -125,12 +135,7 @@ impl Supervisor {
                 "the change is stored, and is not in effect yet: see the supervisor's log".to_owned(),
             ));
         }
-        Ok(Campaign {
-            id,
-            name: row.name.clone(),
-            trafficstar_id: row.trafficstar_id,
-            generator_enabled: row.generator_enabled,
-        })
+        Ok(shown(row))
     }
 }
 

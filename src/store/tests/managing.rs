@@ -4,11 +4,7 @@ use super::*;
 use crate::domain::facts::UrlId;
 
 fn named(name: &str, trafficstar_id: i64) -> CampaignColumns {
-    CampaignColumns {
-        name: Some(name.to_owned()),
-        trafficstar_id: Some(trafficstar_id),
-        ..CampaignColumns::default()
-    }
+    CampaignColumns { name: Some(name.to_owned()), trafficstar_id: Some(trafficstar_id), ..CampaignColumns::default() }
 }
 
 #[track_caller]
