@@ -158,6 +158,8 @@ impl Actors {
                 read_stored: database.clone().recipient(),
                 save: database.clone().recipient(),
                 set_generator_enabled: database.clone().recipient(),
+                write_campaign: database.clone().recipient(),
+                carry_out_urls: database.clone().recipient(),
             },
             RemotePort {
                 read_status: trafficstar.clone().recipient(),

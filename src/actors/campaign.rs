@@ -106,6 +106,11 @@ pub struct Release {
     pub pause: bool,
 }
 
+/// Ends the promise if the campaign is seen stopped: its row is about to go.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ReleaseStopped;
+
 /// Begins nothing new, and answers when nothing is on its way any more: the program shuts down.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -483,6 +488,14 @@ impl Handler<Release> for CampaignActor {
 
     fn handle(&mut self, Release { pause }: Release, ctx: &mut Self::Context) {
         self.step(ctx, Event::Release { pause });
+    }
+}
+
+impl Handler<ReleaseStopped> for CampaignActor {
+    type Result = ();
+
+    fn handle(&mut self, ReleaseStopped: ReleaseStopped, ctx: &mut Self::Context) {
+        self.step(ctx, Event::ReleaseStopped);
     }
 }
 

@@ -3,12 +3,15 @@
 //! It gathers what is asked together: all who tick now are read by one query, and the spends of a sweep are stored in
 //! one transaction off the decisions' path.
 
+mod managing;
+
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+pub use self::managing::{CarryOutUrls, WriteCampaign};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::facts::CampaignId;

@@ -3,6 +3,7 @@
 //! A sync compares the rows with the actors: at every point of the grid, so that a new row is guarded within one tick,
 //! and after every command. Deliberately absent: anything about one campaign's decisions.
 
+mod managing;
 mod orders;
 mod sync;
 
@@ -14,11 +15,12 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
+use self::managing::Leave;
 pub use self::orders::CarryOut;
 use super::campaign::{
     CampaignActor, DatabasePort, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
 };
-use super::database::{Answer, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled};
+use super::database::{Answer, CarryOutUrls, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, WriteCampaign};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, Refusal, Reply};
@@ -86,6 +88,10 @@ pub struct RowsPort {
     pub save: Recipient<Save>,
     /// Enables and disables.
     pub set_generator_enabled: Recipient<SetGeneratorEnabled>,
+    /// Adds, changes and removes rows.
+    pub write_campaign: Recipient<WriteCampaign>,
+    /// Whatever is asked about URLs: no actor of a campaign is concerned before its next tick.
+    pub carry_out_urls: Recipient<CarryOutUrls>,
 }
 
 /// Where a campaign's actor stands.
@@ -117,8 +123,7 @@ enum SyncStage {
 /// An order that waits for a release.
 #[derive(Debug)]
 struct ReleaseOrder {
-    /// Whether the campaign is to be paused first.
-    pause: bool,
+    leave: Leave,
     reply: Reply<Campaign>,
 }
 

@@ -4,7 +4,7 @@ use super::{Arguments, CommandError};
 use crate::control::CampaignPatch;
 use crate::domain::facts::CampaignId;
 
-pub(super) async fn set_generator(arguments: &Arguments, id: i64, patch: CampaignPatch) -> Result<(), CommandError> {
+pub(super) async fn set_generator(arguments: &Arguments, id: i64, patch: &CampaignPatch) -> Result<(), CommandError> {
     let campaign = arguments.client()?.patch_campaign(CampaignId(id), patch).await?;
     arguments.print(&campaign, || {
         let done = match (campaign.generator_enabled, patch.pause) {

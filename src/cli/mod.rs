@@ -4,11 +4,13 @@
 //! supervisor answers on the socket. Deliberately absent: anything that a command does by itself; `run`, `check` and
 //! `migrate` call the library, all others ask the supervisor through the control API.
 
+mod campaign;
 mod check;
 mod generator;
 mod migrate;
 pub mod render;
 mod status;
+mod url;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -85,6 +87,12 @@ enum Command {
         #[arg(long)]
         pause: bool,
     },
+    /// Show, add, change and remove campaigns
+    #[command(subcommand, after_help = "Example: traffic-generator campaign list")]
+    Campaign(campaign::Verb),
+    /// Show, add, change and remove the URLs of campaigns
+    #[command(subcommand, after_help = "Example: traffic-generator url list 1")]
+    Url(url::Verb),
 }
 
 /// Why a command ended with something else than 0.
@@ -178,13 +186,13 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
         Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
         Command::Enable { id } => {
-            let patch = CampaignPatch { generator_enabled: Some(true), pause: false };
-            arguments.wait_for(generator::set_generator(arguments, *id, patch))
+            arguments.wait_for(generator::set_generator(arguments, *id, &CampaignPatch::enable()))
         }
         Command::Disable { id, pause } => {
-            let patch = CampaignPatch { generator_enabled: Some(false), pause: *pause };
-            arguments.wait_for(generator::set_generator(arguments, *id, patch))
+            arguments.wait_for(generator::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))
         }
+        Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
+        Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
     }
 }
 

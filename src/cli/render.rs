@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::domain::action::Step;
+use crate::domain::facts::Clicks;
 use crate::domain::status::{ActionStatus, CampaignStatus, Dump, Liveness, Observed};
 
 /// A table of the dump's campaigns, times relative to when it was captured.
@@ -12,17 +13,33 @@ pub fn status_table(dump: &Dump, fits_terminal: bool) -> String {
     if dump.campaigns.is_empty() {
         return "No campaigns.".to_owned();
     }
+    let header = ["CAMPAIGN", "STATE", "REMOTE", "SPEND", "CLICKS LEFT", "NEXT TICK", "LAST ACTION", "NOTE"];
+    table(header, dump.campaigns.iter().map(|campaign| row(campaign, dump.captured_at)), fits_terminal)
+}
+
+/// A table without lines; with `fits_terminal` long cells are broken so that it fits.
+pub(super) fn table<const COLUMNS: usize>(
+    header: [&str; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+    fits_terminal: bool,
+) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     if fits_terminal {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
-    table.set_header(["CAMPAIGN", "STATE", "REMOTE", "SPEND", "CLICKS LEFT", "NEXT TICK", "LAST ACTION", "NOTE"]);
-    for campaign in &dump.campaigns {
-        table.add_row(row(campaign, dump.captured_at));
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
     }
     // Columns are separated by their padding; what would follow the last one is nothing to look at.
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// A number as people read it: `15,000`, and one below zero, which somebody else has written, too.
+pub(super) fn count(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", Clicks(number.unsigned_abs()))
 }
 
 fn row(campaign: &CampaignStatus, now: DateTime<Utc>) -> [String; 8] {

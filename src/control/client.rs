@@ -1,15 +1,15 @@
 //! The program's own commands, as a client of the control API. It uses nothing else than what `curl` could.
 
+mod campaigns;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::{Campaign, CampaignPatch, Problem};
-use crate::domain::action::{ActionKind, Step};
+use super::Problem;
 use crate::domain::facts::CampaignId;
 use crate::domain::status::{CampaignStatus, Dump};
 
@@ -87,45 +87,11 @@ impl Client {
         read(&self.send(Method::GET, &format!("/v1/campaigns/{id}/state"), None).await?.1)
     }
 
-    /// Enables or disables a campaign's generator; returns when it has come about, however long that takes.
-    ///
-    /// # Errors
-    /// As [`Client::campaign_state`], and whatever the supervisor refuses.
-    pub async fn patch_campaign(&self, id: CampaignId, patch: CampaignPatch) -> Result<Campaign, ClientError> {
-        let asked_at = Utc::now();
-        let (status, body) = self.send(Method::PATCH, &format!("/v1/campaigns/{id}"), Some(patch)).await?;
-        if status != StatusCode::ACCEPTED {
-            return read(&body);
-        }
-        for _ in 0..LOOKS {
-            let state = self.campaign_state(id).await?;
-            if let Some(reason) = patch.pause.then(|| failed_pause(&state, asked_at)).flatten() {
-                let detail = format!("it stays guarded, since its pause failed: {reason}");
-                return Err(ClientError::Refused(Problem {
-                    title: "not possible now".to_owned(),
-                    status: StatusCode::CONFLICT.as_u16(),
-                    detail,
-                    field: None,
-                }));
-            }
-            if Some(state.ordered.generator_enabled) == patch.generator_enabled {
-                return Ok(Campaign {
-                    id,
-                    name: state.name,
-                    trafficstar_id: state.trafficstar_id,
-                    generator_enabled: state.ordered.generator_enabled,
-                });
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Err(ClientError::StillPending)
-    }
-
     async fn send(
         &self,
         method: Method,
         path: &str,
-        body: Option<CampaignPatch>,
+        body: Option<serde_json::Value>,
     ) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let mut request = self.http.request(method, format!("http://localhost{path}"));
         if let Some(body) = body {
@@ -145,13 +111,6 @@ impl Client {
         }
         Err(ClientError::Refused(read(&body)?))
     }
-}
-
-/// Why a pause that was asked for at `asked_at` has failed, if it has.
-fn failed_pause(state: &CampaignStatus, asked_at: DateTime<Utc>) -> Option<String> {
-    let action = state.action.as_ref()?;
-    let failed = action.kind == ActionKind::Pause && action.step == Step::Failed && action.requested_at >= asked_at;
-    failed.then(|| action.error.clone().unwrap_or_default())
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {

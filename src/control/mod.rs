@@ -3,38 +3,20 @@
 //! `server` serves it, `client` asks for it, and both use the types below. Deliberately absent: the actors. A command is
 //! an [`Order`] with a reply slot, and whoever carries it out holds the other end of the channel.
 
+mod campaigns;
 pub mod client;
 pub mod server;
+mod urls;
+mod values;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::facts::{CampaignId, RemoteId};
-
-/// The body of `PATCH /v1/campaigns/{id}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CampaignPatch {
-    /// Whether the campaign is guarded.
-    pub generator_enabled: Option<bool>,
-    /// With `generator_enabled: false`: pause the campaign first. It stays guarded if that fails.
-    #[serde(default)]
-    pub pause: bool,
-}
-
-/// A campaign as `PATCH /v1/campaigns/{id}` answers it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Campaign {
-    /// The row's key.
-    pub id: CampaignId,
-    /// Its name.
-    pub name: String,
-    /// Its id at TrafficStars.
-    pub trafficstar_id: RemoteId,
-    /// Whether it is guarded.
-    pub generator_enabled: bool,
-}
+pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
+pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
+pub use self::values::{Cooldown, Count, ValueError, name, remote_id, target_url};
+use crate::domain::facts::{CampaignId, UrlId};
 
 /// Guard a campaign, or stop guarding it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +41,20 @@ pub enum Refusal {
     /// It was tried and failed, for this reason.
     #[error("{0}")]
     Failed(String),
+    /// There is no such URL.
+    #[error("there is no URL {0}")]
+    UnknownUrl(UrlId),
+    /// A field of the request makes no sense, for this reason.
+    #[error("{problem}")]
+    BadField {
+        /// Which.
+        field: &'static str,
+        /// Why.
+        problem: String,
+    },
+    /// Another campaign has this `trafficstar_id`.
+    #[error("{0}")]
+    Taken(String),
 }
 
 /// Where an answer goes.
@@ -78,6 +74,10 @@ pub struct Ask<Q, A> {
 pub enum Order {
     /// Guard a campaign, or stop guarding it.
     SetGenerator(Ask<SetGenerator, Campaign>),
+    /// Something about the table `campaigns`.
+    Campaigns(CampaignOrder),
+    /// Something about the table `urls`.
+    Urls(UrlOrder),
 }
 
 /// Where orders go.

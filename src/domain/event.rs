@@ -56,6 +56,8 @@ pub enum Event {
         /// Whether it is to be paused first.
         pause: bool,
     },
+    /// Its row is about to go: end the promise as [`Event::Release`] does, but only if it is seen stopped.
+    ReleaseStopped,
 }
 
 /// What the machine asks for. Effects are to be carried out in their order.
@@ -68,8 +70,8 @@ pub enum Effect {
         /// Whether TrafficStars is to be asked. Where not, the campaign is still taken for one that answers 404.
         read_remote: bool,
     },
-    /// Read the campaign by itself, to see whether an action shows or whether a release has to pause it; answered by
-    /// [`Event::ReadBack`].
+    /// Read the campaign by itself, to see whether an action shows, whether a release has to pause it, or whether it may
+    /// be released at all; answered by [`Event::ReadBack`].
     ReadBack {
         /// The question's number.
         operation: OperationId,
@@ -85,7 +87,7 @@ pub enum Effect {
         /// The release asked for a pause, and the campaign is stopped.
         stopped: bool,
     },
-    /// The pause that was to come before the release failed; the campaign stays guarded.
+    /// The pause that was to come before the release failed, or it runs and must not; the campaign stays guarded.
     ReleaseRefused(String),
 }
 

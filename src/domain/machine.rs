@@ -49,8 +49,8 @@ pub struct Machine {
     phase: Phase,
     since: DateTime<Utc>,
     end_time_owed: bool,
-    /// The pause whose end time is on its way.
-    end_time_underway: Option<ActionId>,
+    /// The pauses whose end times are on their way.
+    end_times_underway: Vec<ActionId>,
     /// The day on which today's limit was seen reached.
     high_spend_on: Option<NaiveDate>,
     unguarded: bool,
@@ -90,6 +90,10 @@ enum Releasing {
     Stopped,
     /// Only what is in flight is waited for.
     Settle,
+    /// It is still to be read, and stays unless it is stopped.
+    IfStopped,
+    /// It is being read for that.
+    ReadingIfStopped,
 }
 
 impl Machine {
@@ -115,7 +119,7 @@ impl Machine {
             phase: promise.phase,
             since: promise.since,
             end_time_owed: promise.end_time_owed,
-            end_time_underway: None,
+            end_times_underway: Vec::new(),
             high_spend_on: None,
             unguarded: false,
             blocked: None,
@@ -170,10 +174,18 @@ impl Machine {
                 }
             }
             Event::Release { pause } => {
-                // Of two orders the one that asks for more is followed, and one pause serves both.
                 self.releasing = Some(match self.releasing {
-                    None | Some(Releasing::Settle) if pause => Releasing::Pause,
+                    // Of two orders the one that asks for more is followed, and one pause serves both.
+                    None | Some(Releasing::Settle | Releasing::IfStopped | Releasing::ReadingIfStopped) if pause => {
+                        Releasing::Pause
+                    }
                     None => Releasing::Settle,
+                    Some(releasing) => releasing,
+                });
+            }
+            Event::ReleaseStopped => {
+                self.releasing = Some(match self.releasing {
+                    None | Some(Releasing::Settle) => Releasing::IfStopped,
                     Some(releasing) => releasing,
                 });
             }
@@ -294,12 +306,22 @@ impl Machine {
             observation.remote = remote;
             observation.remote_at = now;
         }
-        if self.releasing == Some(Releasing::Reading) {
-            self.releasing = Some(if stopped {
-                Releasing::Stopped
-            } else {
-                Releasing::Pausing(self.pause_to_release(now, policy, effects))
-            });
+        match self.releasing {
+            Some(Releasing::Reading | Releasing::ReadingIfStopped) if stopped => {
+                self.releasing = Some(Releasing::Stopped);
+            }
+            Some(Releasing::Reading) => {
+                self.releasing = Some(Releasing::Pausing(self.pause_to_release(now, policy, effects)));
+            }
+            Some(Releasing::ReadingIfStopped) => self.refuse_release(not_stopped(&status), effects),
+            Some(
+                Releasing::Pause
+                | Releasing::Pausing(_)
+                | Releasing::Stopped
+                | Releasing::Settle
+                | Releasing::IfStopped,
+            )
+            | None => {}
         }
     }
 
@@ -406,4 +428,14 @@ impl Machine {
             effects.push(Effect::Note(Note::Blocked(blocked)));
         }
     }
+}
+
+/// Why a campaign that is not seen stopped must not be left alone.
+fn not_stopped(status: &RemoteStatus) -> String {
+    let seen = match status {
+        RemoteStatus::Running | RemoteStatus::Stopped(_) => "it runs at TrafficStars".to_owned(),
+        RemoteStatus::Blocked { reason } => format!("it is switched on at TrafficStars ({reason})"),
+        RemoteStatus::Unknown { reason, .. } => format!("it may run at TrafficStars ({reason})"),
+    };
+    format!("{seen}, and nobody would watch it any more: say pause to have it paused first")
 }

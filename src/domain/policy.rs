@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: where they come from. `config` reads the defaults; `store` reads a campaign's overrides.
 
+use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
@@ -34,6 +35,47 @@ pub enum HighSpend {
 pub struct UnknownWord {
     word: String,
     allowed: &'static str,
+}
+
+impl UnknownWord {
+    /// A word, and those that would have been right.
+    #[must_use]
+    pub fn new(word: &str, allowed: &'static str) -> Self {
+        Self { word: word.to_owned(), allowed }
+    }
+}
+
+impl Mode {
+    /// The word for it, as config, tables and the API have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Act => "act",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+impl HighSpend {
+    /// The word for it, as config, tables and the API have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for HighSpend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl FromStr for Mode {
@@ -126,6 +168,9 @@ pub enum PolicyError {
         key: &'static str,
     },
 }
+
+/// A cool-down of a campaign's own that is longer than a day is a slip of the pen, and far from what a time can hold.
+pub const LONGEST_OWN_COOLDOWN_SECONDS: i64 = 24 * 60 * 60;
 
 const LONGEST_SPAN: Duration = Duration::days(365);
 

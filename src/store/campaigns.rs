@@ -10,7 +10,7 @@ use super::pool::{db, db_write};
 use super::schema::campaigns;
 use super::values::{Id, OptionalTrackerText, Stamp, TrackerText};
 use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId};
-use crate::domain::policy::{Mode, Policy, PolicyError, PolicyNumbers, UnknownWord};
+use crate::domain::policy::{LONGEST_OWN_COOLDOWN_SECONDS, Mode, Policy, PolicyError, PolicyNumbers, UnknownWord};
 
 /// A row of `campaigns`, as stored: the overrides are not validated before [`CampaignRow::policy`].
 ///
@@ -88,9 +88,6 @@ pub enum OverrideError {
     },
 }
 
-/// A cool-down of more than a day is a slip of the pen, and far from what a time can hold.
-const MAXIMUM_COOLDOWN_SECONDS: i64 = 24 * 60 * 60;
-
 impl CampaignRow {
     /// The rules for this campaign: the defaults, and what the row sets otherwise. Observe wins, wherever it is set.
     ///
@@ -112,7 +109,7 @@ impl CampaignRow {
         if let Some(clicks) = self.clicks("pause_clicks", self.pause_clicks)? {
             numbers.pause_clicks = clicks;
         }
-        if let Some(seconds) = self.number("cooldown_seconds", self.cooldown_seconds, MAXIMUM_COOLDOWN_SECONDS)? {
+        if let Some(seconds) = self.number("cooldown_seconds", self.cooldown_seconds, LONGEST_OWN_COOLDOWN_SECONDS)? {
             numbers.cooldown = Duration::seconds(seconds);
         }
         numbers.validate().map_err(|source| OverrideError::Numbers { campaign: self.id, source })

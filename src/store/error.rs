@@ -76,6 +76,15 @@ pub enum StoreError {
     /// Switching a campaign's generator.
     #[error("cannot change generator_enabled in the database")]
     SetGeneratorEnabled(#[source] Fault),
+    /// Adding, changing or removing a campaign.
+    #[error("cannot change the table `campaigns` in the database")]
+    WriteCampaign(#[source] Fault),
+    /// Reading URLs.
+    #[error("cannot read the URLs from the database")]
+    ReadUrls(#[source] Fault),
+    /// Adding, changing or removing a URL.
+    #[error("cannot change the table `urls` in the database")]
+    WriteUrl(#[source] Fault),
     /// The lock against a second supervisor could not be asked for.
     #[error("cannot lock the database {database} against a second supervisor")]
     Lock {

@@ -10,6 +10,7 @@
 mod campaigns;
 mod error;
 mod lock;
+mod managing;
 mod migrations;
 mod pool;
 mod postgres;
@@ -25,6 +26,7 @@ mod values;
 pub use campaigns::{CampaignRow, OverrideError};
 pub use error::{Fault, StoreError};
 pub use lock::SupervisorLock;
+pub use managing::{CampaignChange, CampaignColumns, UrlColumns, UrlRow};
 pub use migrations::SchemaState;
 pub use postgres::ConnectFailure;
 pub use readings::{SpendRow, TickReading};

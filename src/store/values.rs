@@ -15,7 +15,7 @@ use serde::de::value::Error as WordError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId};
+use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId, UrlId};
 
 /// A UTC time, cut to the microseconds that PostgreSQL keeps, so that both databases give back the same.
 #[derive(Debug, Clone, Copy, AsExpression, FromSqlRow)]
@@ -73,6 +73,12 @@ impl From<Id> for CampaignId {
 }
 
 impl From<Id> for RemoteId {
+    fn from(id: Id) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<Id> for UrlId {
     fn from(id: Id) -> Self {
         Self(id.0)
     }

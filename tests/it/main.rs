@@ -12,6 +12,7 @@ mod cooldown;
 mod decisions;
 mod guards;
 mod helper;
+mod managing;
 mod modes;
 mod remote_words;
 mod restart;

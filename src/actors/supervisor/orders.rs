@@ -2,8 +2,10 @@
 
 use actix::prelude::*;
 
+use super::managing::{Leave, shown};
 use super::{CampaignActor, Ended, Release, ReleaseEnded, ReleaseOrder, SetGeneratorEnabled, Stage, Supervisor};
-use crate::actors::database::Answer;
+use crate::actors::campaign::ReleaseStopped;
+use crate::actors::database::{Answer, CarryOutUrls};
 use crate::control::{Ask, Campaign, Order, Refusal, Reply, SetGenerator};
 use crate::domain::facts::CampaignId;
 
@@ -21,8 +23,10 @@ impl Handler<CarryOut> for Supervisor {
                 self.enable(ctx, campaign, reply);
             }
             Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: false, pause }, reply }) => {
-                self.disable(ctx, campaign, pause, reply);
+                self.disable(ctx, campaign, if pause { Leave::Paused } else { Leave::AsItIs }, reply);
             }
+            Order::Campaigns(order) => self.manage(ctx, order),
+            Order::Urls(order) => self.rows.carry_out_urls.do_send(CarryOutUrls(order)),
         }
     }
 }
@@ -33,14 +37,14 @@ impl Handler<ReleaseEnded> for Supervisor {
     fn handle(&mut self, message: ReleaseEnded, ctx: &mut Self::Context) {
         let ReleaseEnded { campaign: id, incarnation, result } = message;
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.incarnation.number == incarnation) else { return };
-        let (to_pause, mut plain): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut slot.release_replies).into_iter().partition(|order| order.pause);
+        let (to_stop, mut plain): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut slot.release_replies).into_iter().partition(|order| order.leave != Leave::AsItIs);
         match result {
             Ok(Ended { stopped }) => {
                 if stopped {
-                    plain.extend(to_pause);
+                    plain.extend(to_stop);
                 } else {
-                    refuse(to_pause, "its guard ended before it could be paused: enable it, then try again");
+                    refuse(to_stop, "its guard ended before it was seen stopped: enable it, then try again");
                 }
                 if plain.is_empty() {
                     // The row was disabled, removed or linked to another campaign; the sync sees which.
@@ -52,7 +56,7 @@ impl Handler<ReleaseEnded> for Supervisor {
                 }
             }
             Err(reason) => {
-                refuse(to_pause, &format!("it stays guarded, since its pause failed: {reason}"));
+                refuse(to_stop, &format!("it stays guarded: {reason}"));
                 let Stage::Releasing(actor) = &slot.stage else { return };
                 if plain.is_empty() {
                     slot.stage = Stage::Alive(actor.clone());
@@ -77,23 +81,24 @@ impl Supervisor {
         }
     }
 
-    /// Without a pause the row is disabled first: if that fails, nothing has changed. With one the campaign has to be
-    /// guarded until it is paused, so that the row comes last.
-    fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, pause: bool, reply: Reply<Campaign>) {
+    /// As it is, the row is disabled first: if that fails, nothing has changed. Otherwise the campaign has to be guarded
+    /// until it is stopped, so that the row comes last.
+    pub(super) fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, leave: Leave, reply: Reply<Campaign>) {
         let is_known = self.last_rows.contains_key(&id);
         match self.slots.get_mut(&id).map(|slot| (&slot.stage, &mut slot.release_replies)) {
-            Some((Stage::Alive(actor) | Stage::Releasing(actor), replies)) if pause => {
+            Some((Stage::Alive(actor) | Stage::Releasing(actor), replies)) if leave != Leave::AsItIs => {
                 let actor = actor.clone();
-                replies.push(ReleaseOrder { pause, reply });
-                self.begin_release(id, &actor, true);
+                replies.push(ReleaseOrder { leave, reply });
+                self.begin_release(id, &actor, leave);
             }
             Some((Stage::Alive(_) | Stage::Releasing(_), _)) => self.disable_row_then_release(ctx, id, reply),
             Some((Stage::Building | Stage::Leaving, _)) => {
                 let refusal = "it is just being enabled or disabled: try again in a moment".to_owned();
                 answer_all(vec![reply], &Err(Refusal::NotNow(refusal)));
             }
-            Some((Stage::Resting, _)) | None if pause => {
-                let refusal = "it has no actor now that could pause it: enable it first, or try again in a moment";
+            Some((Stage::Resting, _)) | None if leave != Leave::AsItIs => {
+                let refusal =
+                    "it has no actor now that could look and pause it: enable it first, or try again in a moment";
                 let refusal = if is_known { Refusal::NotNow(refusal.to_owned()) } else { Refusal::UnknownCampaign(id) };
                 answer_all(vec![reply], &Err(refusal));
             }
@@ -101,9 +106,13 @@ impl Supervisor {
         }
     }
 
-    fn begin_release(&mut self, id: CampaignId, actor: &Addr<CampaignActor>, pause: bool) {
+    fn begin_release(&mut self, id: CampaignId, actor: &Addr<CampaignActor>, leave: Leave) {
         // An actor that dies over it is noticed, and its orders are answered then.
-        actor.do_send(Release { pause });
+        match leave {
+            Leave::AsItIs => actor.do_send(Release { pause: false }),
+            Leave::Paused => actor.do_send(Release { pause: true }),
+            Leave::Stopped => actor.do_send(ReleaseStopped),
+        }
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.stage = Stage::Releasing(actor.clone());
         }
@@ -119,8 +128,8 @@ impl Supervisor {
             match actor.slots.get_mut(&id).map(|slot| (&slot.stage, &mut slot.release_replies)) {
                 Some((Stage::Alive(campaign) | Stage::Releasing(campaign), replies)) => {
                     let campaign = campaign.clone();
-                    replies.push(ReleaseOrder { pause: false, reply });
-                    actor.begin_release(id, &campaign, false);
+                    replies.push(ReleaseOrder { leave: Leave::AsItIs, reply });
+                    actor.begin_release(id, &campaign, Leave::AsItIs);
                 }
                 // It died or left meanwhile: its row is disabled, and the sync sees it.
                 Some((Stage::Building | Stage::Leaving | Stage::Resting, _)) | None => {
@@ -175,7 +184,7 @@ impl Supervisor {
     }
 
     /// What a command answers: the campaign as it stands now.
-    fn campaign(&self, id: CampaignId, enabled: bool) -> Result<Campaign, Refusal> {
+    pub(super) fn campaign(&self, id: CampaignId, enabled: bool) -> Result<Campaign, Refusal> {
         let Some(row) = self.last_rows.get(&id) else { return Err(Refusal::UnknownCampaign(id)) };
         let slot = self.slots.get(&id);
         let in_effect =
@@ -185,12 +194,7 @@ impl Supervisor {
                 "the change is stored, and is not in effect yet: see the supervisor's log".to_owned(),
             ));
         }
-        Ok(Campaign {
-            id,
-            name: row.name.clone(),
-            trafficstar_id: row.trafficstar_id,
-            generator_enabled: row.generator_enabled,
-        })
+        Ok(shown(row))
     }
 }
 

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use super::super::{Ask, Order, OrderPort, Problem, Refusal};
-use crate::domain::facts::CampaignId;
+use crate::domain::facts::{CampaignId, UrlId};
 
 /// A command without effect within this time is answered with 202, and goes on.
 const EFFECT_WITHIN: Duration = Duration::from_secs(25);
@@ -41,15 +41,22 @@ pub(super) fn campaign_id(text: &str) -> Result<CampaignId, Answer> {
         .map_err(|_| Answer::bad_field("id", format!("`{text}` is no campaign id: give a number")))
 }
 
+/// The URL's id in a path.
+pub(super) fn url_id(text: &str) -> Result<UrlId, Answer> {
+    text.parse().map(UrlId).map_err(|_| Answer::bad_field("id", format!("`{text}` is no URL id: give a number")))
+}
+
 /// The body of a request; what is wrong with it names the field.
 pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Answer> {
     let body = body.map_err(|rejection| Answer::bad_body(&rejection))?;
     // serde would take an array for an object, too, its values in the order of the fields.
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&body)
-        .map_err(|error| Answer::bad_field("body", format!("give a JSON object: {error}")))?;
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&body).map_err(|error| {
+        Answer::bad_field("body", format!("the body must be a JSON object, like {{\"name\": \"shoes\"}}: {error}"))
+    })?;
     serde_path_to_error::deserialize(serde_json::Value::Object(object)).map_err(|error| {
-        let field = error.path().to_string();
-        Answer::bad_field(&field, error.inner().to_string())
+        // The whole, where no field is to blame.
+        let field = Some(error.path().to_string()).filter(|path| ![".", "?"].contains(&path.as_str()));
+        Answer::bad_field(field.as_deref().unwrap_or("body"), error.inner().to_string())
     })
 }
 
@@ -76,10 +83,21 @@ impl Answer {
     }
 
     pub(super) fn bad_field(field: &str, detail: String) -> Self {
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self::wrong_field(StatusCode::UNPROCESSABLE_ENTITY, "bad input", field, detail)
+    }
+
+    fn wrong_field(status: StatusCode, title: &str, field: &str, detail: String) -> Self {
         let problem =
-            Problem { title: "bad input".to_owned(), status: status.as_u16(), detail, field: Some(field.to_owned()) };
+            Problem { title: title.to_owned(), status: status.as_u16(), detail, field: Some(field.to_owned()) };
         Self::from_problem(status, &problem)
+    }
+
+    /// The same, saying that something new is there, unless it says that nothing is.
+    pub(super) fn created(mut self) -> Self {
+        if self.status == StatusCode::OK {
+            self.status = StatusCode::CREATED;
+        }
+        self
     }
 
     fn bad_body(rejection: &BytesRejection) -> Self {
@@ -91,6 +109,11 @@ impl Answer {
             Refusal::UnknownCampaign(_) => (StatusCode::NOT_FOUND, "unknown campaign"),
             Refusal::NotNow(_) => (StatusCode::CONFLICT, "not possible now"),
             Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+            Refusal::UnknownUrl(_) => (StatusCode::NOT_FOUND, "unknown URL"),
+            Refusal::BadField { field, problem } => return Self::bad_field(field, problem.clone()),
+            Refusal::Taken(problem) => {
+                return Self::wrong_field(StatusCode::CONFLICT, "taken", "trafficstar_id", problem.clone());
+            }
         };
         Self::problem(status, title, &refusal.to_string())
     }

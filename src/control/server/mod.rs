@@ -3,6 +3,7 @@
 mod answer;
 mod campaigns;
 mod state;
+mod urls;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -139,6 +140,7 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .merge(state::routes())
         .merge(campaigns::routes())
+        .merge(urls::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")

@@ -137,7 +137,7 @@ impl Machine {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }
-        if self.is_setting_end_time() || self.end_time_underway.is_some() {
+        if self.is_setting_end_time() || !self.end_times_underway.is_empty() {
             return Some("for the answer to an end time that is on its way, which would end it".to_owned());
         }
         if let Some(until) = self.run_backoff.waits_until(now) {
@@ -181,7 +181,7 @@ impl Machine {
 
     /// Sets the end time that is owed, again at every tick until it is set. Nothing else waits for it.
     fn pay_end_time(&mut self, now: DateTime<Utc>, policy: &Policy, judged: &Judged, effects: &mut Vec<Effect>) {
-        if !self.end_time_owed || self.end_time_underway.is_some() || self.progress != Progress::Settled {
+        if !self.end_time_owed || !self.end_times_underway.is_empty() || self.progress != Progress::Settled {
             return;
         }
         let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
@@ -258,7 +258,6 @@ impl Machine {
             ActionKind::Pause => {
                 // Owed from the request on: a crash or a lost answer must not leave it unset.
                 self.end_time_owed = true;
-                self.end_time_underway = None;
             }
             ActionKind::SetEndTime => {}
         }
@@ -341,7 +340,7 @@ impl Machine {
         effects.push(Effect::Note(Note::Action { kind, news }));
         if kind == ActionKind::Pause {
             self.phase = Phase::CoolingDown { until: now + policy.cooldown };
-            self.end_time_underway = was_accepted.then_some(id);
+            self.end_times_underway.extend(was_accepted.then_some(id));
             // A tick that is due already stays due.
             if self.next_tick_at > now {
                 self.schedule(now, policy, now);
@@ -361,14 +360,16 @@ impl Machine {
 
     /// The end time that followed a pause.
     pub(super) fn end_time_set(&mut self, id: ActionId, result: Result<(), String>, effects: &mut Vec<Effect>) {
-        if self.end_time_underway != Some(id) {
+        let Some(position) = self.end_times_underway.iter().position(|underway| *underway == id) else {
             self.counters.stale_answers += 1;
             return;
-        }
-        self.end_time_underway = None;
+        };
+        self.end_times_underway.swap_remove(position);
+        // Of two pauses the later one's end time is the one that is owed.
+        let is_newest = self.end_times_underway.iter().all(|other| other.0 < id.0);
         match result {
             Ok(()) => {
-                self.end_time_owed = false;
+                self.end_time_owed &= !is_newest;
                 self.store(effects, false);
             }
             Err(reason) => {
@@ -398,25 +399,18 @@ impl Machine {
             Releasing::Pause if policy.mode == Mode::Observe => {
                 Some("it is in observe mode, in which nothing is sent: set its mode to act first".to_owned())
             }
-            Releasing::Pause => {
-                let question = self.ask(now, true);
-                self.reading_back = Some(question);
-                self.releasing = Some(Releasing::Reading);
-                effects.push(Effect::ReadBack { operation: question.operation });
-                return;
-            }
-            Releasing::Reading => return,
+            Releasing::Pause => return self.read_to_release(now, Releasing::Reading, effects),
+            Releasing::IfStopped => return self.read_to_release(now, Releasing::ReadingIfStopped, effects),
+            Releasing::Reading | Releasing::ReadingIfStopped => return,
             Releasing::Pausing(id) => {
                 let action = self.action.as_ref().filter(|action| action.id == id && action.step == Step::Failed);
-                action.map(|action| action.error.clone().unwrap_or_default())
+                action.map(|action| format!("its pause failed: {}", action.error.as_deref().unwrap_or_default()))
             }
         };
         if let Some(reason) = failure {
-            self.releasing = None;
-            effects.push(Effect::ReleaseRefused(reason));
-            return;
+            return self.refuse_release(reason, effects);
         }
-        if self.end_time_underway.is_some() {
+        if !self.end_times_underway.is_empty() {
             return;
         }
         if self.phase.cooling_down_until().is_none_or(|until| until <= now) {
@@ -426,6 +420,19 @@ impl Machine {
         self.store(effects, false);
         let stopped = matches!(releasing, Releasing::Stopped | Releasing::Pausing(_));
         effects.push(Effect::Released { stopped });
+    }
+
+    fn read_to_release(&mut self, now: DateTime<Utc>, releasing: Releasing, effects: &mut Vec<Effect>) {
+        let question = self.ask(now, true);
+        self.reading_back = Some(question);
+        self.releasing = Some(releasing);
+        effects.push(Effect::ReadBack { operation: question.operation });
+    }
+
+    /// It stays guarded, as if nothing had been asked.
+    pub(super) fn refuse_release(&mut self, reason: String, effects: &mut Vec<Effect>) {
+        self.releasing = None;
+        effects.push(Effect::ReleaseRefused(reason));
     }
 
     pub(super) fn enter(&mut self, now: DateTime<Utc>, phase: Phase, reason: &str, effects: &mut Vec<Effect>) {

@@ -3,6 +3,8 @@
 //! A machine lives in a small world: a campaign at TrafficStars that obeys, refuses, answers late or not at all; others
 //! who start and stop it; facts that come and go; crashes. Every step is checked.
 
+use std::collections::VecDeque;
+
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -41,6 +43,7 @@ enum Happening {
     Crash,
     Stale,
     Release(bool),
+    ReleaseStopped,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -68,6 +71,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Crash),
         1 => Just(Stale),
         1 => any::<bool>().prop_map(Release),
+        1 => Just(ReleaseStopped),
     ]
 }
 
@@ -91,7 +95,8 @@ struct World {
     tick: Option<Asked>,
     read_back: Option<Asked>,
     request: Option<Request>,
-    end_time: Option<ActionId>,
+    /// Those of accepted pauses that are still to be answered, the oldest first.
+    end_times: VecDeque<ActionId>,
     /// Since the last tick began, an action was answered or settled: what the tick read is old.
     outdated: bool,
     releasing: bool,
@@ -112,7 +117,7 @@ impl World {
             tick: None,
             read_back: None,
             request: None,
-            end_time: None,
+            end_times: VecDeque::new(),
             outdated: false,
             releasing: false,
             released: false,
@@ -180,7 +185,7 @@ impl World {
             }
             Happening::AnswerAction(reply) => self.answer_action(reply),
             Happening::AnswerEndTime(set) => {
-                if let Some(action) = self.end_time.take() {
+                if let Some(action) = self.end_times.pop_front() {
                     if set {
                         self.campaign.end_time = EndTime::At(self.rig.now);
                     }
@@ -206,13 +211,17 @@ impl World {
                 self.releasing = true;
                 self.step(Event::Release { pause });
             }
+            Happening::ReleaseStopped => {
+                self.releasing = true;
+                self.step(Event::ReleaseStopped);
+            }
         }
     }
 
     fn wake(&mut self, late_ms: i64) {
         let Some(due) = self.rig.machine.next_wake() else {
             let waits = self.tick.is_some()
-                || self.releasing && (self.read_back.is_some() || self.is_action_open() || self.end_time.is_some());
+                || self.releasing && (self.read_back.is_some() || self.is_action_open() || !self.end_times.is_empty());
             assert!(self.released || waits, "it sleeps for good: {self:#?}");
             return;
         };
@@ -283,7 +292,7 @@ impl World {
             self.obey(request);
         }
         if request.kind == ActionKind::Pause && outcome == Outcome::Accepted {
-            self.end_time = Some(request.action);
+            self.end_times.push_back(request.action);
         }
         let left = !matches!(outcome, Outcome::NotSent(_));
         let outdated = self.outdated;
@@ -317,7 +326,7 @@ impl World {
                     self.request = Some(*request);
                 }
                 Effect::Released { .. } => {
-                    assert!(self.request.is_none() && self.end_time.is_none(), "released with a write under way");
+                    assert!(self.request.is_none() && self.end_times.is_empty(), "released with a write under way");
                     self.released = true;
                 }
                 Effect::ReleaseRefused(_) => self.releasing = false,
@@ -359,7 +368,8 @@ impl World {
         {
             self.obey(request);
         }
-        (self.tick, self.read_back, self.end_time, self.releasing) = (None, None, None, false);
+        (self.tick, self.read_back, self.releasing) = (None, None, false);
+        self.end_times.clear();
         let unfinished = self.journal.clone().filter(|entry| matches!(entry.step, Step::Requested | Step::Accepted));
         let until = self.stored.phase.cooling_down_until();
         self.journal.clone_from(&unfinished);
@@ -411,7 +421,7 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 1..200),
     ) {
         let mut world = World::new(at("09:00:00"), Mode::Act);
-        for happening in happenings.into_iter().filter(|one| !matches!(one, Happening::Release(_))) {
+        for happening in happenings.into_iter().filter(|one| !matches!(one, Happening::Release(_) | Happening::ReleaseStopped)) {
             world.happen(happening);
         }
         world.rig.now = world.rig.now.max(at("2026-11-23 01:00:00"));

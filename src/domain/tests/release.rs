@@ -181,3 +181,25 @@ fn a_release_says_whether_the_pause_that_was_asked_for_came_about() {
         assert!(effects.contains(&Effect::Released { stopped }), "pause {pause}: {effects:?}");
     }
 }
+
+#[test]
+fn what_is_to_go_is_released_only_if_it_is_seen_stopped() {
+    let off_and_blocked = stopped().with(|campaign| campaign.no_funds = true);
+    for facts in [stopped(), running().ends(at("11:00:00")), off_and_blocked, missing()] {
+        let mut rig = Rig::new(Phase::ActiveGuarded);
+        let asked = rig.event(Event::ReleaseStopped);
+        let effects = answer_read(&mut rig, &asked, &facts);
+        assert_step(&format!("{facts:?}"), &rig, &effects, None, PhaseWord::Idle);
+        assert!(is_released(&effects));
+        assert_silent(&mut rig);
+    }
+    for (facts, said) in [(running(), "it runs"), (untaught(true), "it may run"), (unread(), "it may run")] {
+        let mut rig = Rig::new(Phase::ActiveGuarded);
+        let asked = rig.event(Event::ReleaseStopped);
+        let effects = answer_read(&mut rig, &asked, &facts);
+        let [Effect::ReleaseRefused(reason)] = &effects[..] else { panic!("{facts:?}: {effects:?}") };
+        assert!(reason.starts_with(said), "{facts:?}: {reason}");
+        let effects = rig.tick("12:01:00", &running().clicks(0));
+        assert_step("guarded on", &rig, &effects, Some(Pause), PhaseWord::CoolingDown);
+    }
+}

@@ -4,6 +4,7 @@ mod config;
 mod database;
 mod dump;
 mod guard;
+mod http;
 mod writes;
 
 use std::fmt;

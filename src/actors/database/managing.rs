@@ -1,0 +1,105 @@
+//! Operators' changes of `campaigns` and `urls`.
+
+use actix::prelude::*;
+
+use super::{Answer, DatabaseActor, Desk};
+use crate::control::{AddUrl, ChangeUrl, Refusal, Url, UrlOrder, UrlPatch};
+use crate::domain::facts::{CampaignId, UrlId};
+use crate::store::{CampaignChange, CampaignColumns, StoreError, UrlColumns, UrlRow};
+
+/// Adds, changes or removes a row of `campaigns`.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Answer<CampaignChange>")]
+pub enum WriteCampaign {
+    /// A new row.
+    Add(CampaignColumns),
+    /// These columns of one row.
+    Change(CampaignId, CampaignColumns),
+    /// One row fewer.
+    Remove(CampaignId),
+}
+
+/// Carries out what was asked about `urls`; its reply slot is answered when it is stored.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct CarryOutUrls(pub UrlOrder);
+
+impl Handler<WriteCampaign> for DatabaseActor {
+    type Result = ResponseFuture<Answer<CampaignChange>>;
+
+    fn handle(&mut self, write: WriteCampaign, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk();
+        Box::pin(async move {
+            let result = match write {
+                WriteCampaign::Add(columns) => desk.store.add_campaign(columns, desk.now()).await,
+                WriteCampaign::Change(id, columns) => desk.store.change_campaign(id, columns, desk.now()).await,
+                WriteCampaign::Remove(id) => desk.store.remove_campaign(id).await,
+            };
+            desk.report(result)
+        })
+    }
+}
+
+impl Handler<CarryOutUrls> for DatabaseActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, CarryOutUrls(order): CarryOutUrls, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk();
+        Box::pin(async move {
+            // Whoever asked may be gone.
+            match order {
+                UrlOrder::List(ask) => drop(ask.reply.send(desk.urls(ask.question).await)),
+                UrlOrder::Add(ask) => drop(ask.reply.send(desk.add_url(ask.question).await)),
+                UrlOrder::Change(ask) => drop(ask.reply.send(desk.change_url(ask.question).await)),
+                UrlOrder::Remove(ask) => drop(ask.reply.send(desk.remove_url(ask.question).await)),
+            }
+        })
+    }
+}
+
+impl Desk {
+    async fn urls(&self, campaign: CampaignId) -> Result<Vec<Url>, Refusal> {
+        let rows = self.found(self.store.urls(campaign).await, Refusal::UnknownCampaign(campaign))?;
+        Ok(rows.into_iter().map(shown).collect())
+    }
+
+    async fn add_url(&self, AddUrl { campaign, patch }: AddUrl) -> Result<Url, Refusal> {
+        let added = self.store.add_url(campaign, columns(&patch), self.now()).await;
+        self.found(added, Refusal::UnknownCampaign(campaign)).map(shown)
+    }
+
+    async fn change_url(&self, ChangeUrl { url, patch }: ChangeUrl) -> Result<Url, Refusal> {
+        if let Some(campaign) = patch.campaign_id {
+            let row = self.found(self.store.url(url).await, Refusal::UnknownUrl(url))?;
+            if row.campaign_id != campaign {
+                let problem = format!("a URL stays with its campaign: this one is of campaign {}", row.campaign_id);
+                return Err(Refusal::BadField { field: "campaign_id", problem });
+            }
+        }
+        let changed = self.store.change_url(url, columns(&patch), self.now()).await;
+        self.found(changed, Refusal::UnknownUrl(url)).map(shown)
+    }
+
+    async fn remove_url(&self, url: UrlId) -> Result<Url, Refusal> {
+        self.found(self.store.remove_url(url).await, Refusal::UnknownUrl(url)).map(shown)
+    }
+
+    fn found<T>(&self, result: Result<Option<T>, StoreError>, missing: Refusal) -> Result<T, Refusal> {
+        self.report(result).map_err(Refusal::Failed)?.ok_or(missing)
+    }
+}
+
+fn columns(patch: &UrlPatch) -> UrlColumns {
+    UrlColumns {
+        name: patch.name.clone(),
+        target_url: patch.target_url.clone(),
+        click_limit: patch.click_limit.map(|count| count.get()),
+        clicks: patch.clicks.map(|count| count.get()),
+        status: patch.status.map(|status| status.as_str().to_owned()),
+    }
+}
+
+fn shown(row: UrlRow) -> Url {
+    let UrlRow { id, campaign_id, name, target_url, click_limit, clicks, status } = row;
+    Url { id, campaign_id, name, target_url, click_limit, clicks, status }
+}

@@ -1,0 +1,126 @@
+//! `url list`, `add`, `set` and `remove`.
+
+use std::io::IsTerminal;
+
+use clap::Subcommand;
+
+use super::{Arguments, CommandError, render};
+use crate::control::{self, Count, Url, UrlPatch, UrlStatus};
+use crate::domain::facts::{CampaignId, UrlId};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Show a campaign's URLs and their clicks
+    #[command(after_help = "Example: traffic-generator url list 1")]
+    List {
+        /// The campaign's id
+        #[arg(value_name = "CAMPAIGN")]
+        campaign: i64,
+    },
+    /// Add a URL to a campaign
+    #[command(
+        after_help = "Example: traffic-generator url add 1 --name landing --target-url https://example.com/ --click-limit 20000"
+    )]
+    Add {
+        /// The campaign's id
+        #[arg(value_name = "CAMPAIGN")]
+        campaign: i64,
+        /// What people call it
+        #[arg(long, value_name = "TEXT", value_parser = control::name)]
+        name: String,
+        /// Where visitors are sent: http or https
+        #[arg(long, value_name = "URL", value_parser = control::target_url)]
+        target_url: String,
+        /// How many clicks are wanted
+        #[arg(long, value_name = "N")]
+        click_limit: Count,
+    },
+    /// Change a URL; what is not named stays
+    #[command(after_help = "Example: traffic-generator url set 1 --click-limit 50000 --status active")]
+    Set {
+        /// The URL's id
+        #[arg(value_name = "URL_ID")]
+        id: i64,
+        /// What people call it
+        #[arg(long, value_name = "TEXT", value_parser = control::name)]
+        name: Option<String>,
+        /// Where visitors are sent: http or https
+        #[arg(long, value_name = "URL", value_parser = control::target_url)]
+        target_url: Option<String>,
+        /// How many clicks are wanted
+        #[arg(long, value_name = "N")]
+        click_limit: Option<Count>,
+        /// How many are to count as counted; what a tracker counts at the same moment is overwritten
+        #[arg(long, value_name = "N")]
+        clicks: Option<Count>,
+        /// active, paused, completed, deleted or rejected; only the clicks of an active URL remain
+        #[arg(long, value_name = "STATUS")]
+        status: Option<UrlStatus>,
+    },
+    /// Remove a URL
+    #[command(after_help = "Example: traffic-generator url remove 1")]
+    Remove {
+        /// The URL's id
+        #[arg(value_name = "URL_ID")]
+        id: i64,
+    },
+}
+
+pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), CommandError> {
+    let client = arguments.client()?;
+    let (url, done) = match verb {
+        Verb::List { campaign } => {
+            let urls = client.urls(CampaignId(*campaign)).await?;
+            return arguments.print(&urls, || table(&urls, std::io::stdout().is_terminal()));
+        }
+        Verb::Add { campaign, name, target_url, click_limit } => {
+            let patch = UrlPatch {
+                name: Some(name.clone()),
+                target_url: Some(target_url.clone()),
+                click_limit: Some(*click_limit),
+                ..UrlPatch::default()
+            };
+            (client.add_url(CampaignId(*campaign), &patch).await?, "added")
+        }
+        Verb::Set { id, name, target_url, click_limit, clicks, status } => {
+            let patch = UrlPatch {
+                name: name.clone(),
+                target_url: target_url.clone(),
+                click_limit: *click_limit,
+                clicks: *clicks,
+                status: *status,
+                ..UrlPatch::default()
+            };
+            (client.patch_url(UrlId(*id), &patch).await?, "changed")
+        }
+        Verb::Remove { id } => (client.remove_url(UrlId(*id)).await?, "removed"),
+    };
+    arguments.print(&url, || outcome(&url, done))
+}
+
+fn outcome(url: &Url, done: &str) -> String {
+    let Url { id, campaign_id, name, click_limit, clicks, status, .. } = url;
+    let (clicks, limit) = (render::count(*clicks), render::count(*click_limit));
+    format!("URL {id} ({name}) of campaign {campaign_id} was {done}: {status}, {clicks} of {limit} clicks.")
+}
+
+fn table(urls: &[Url], fits_terminal: bool) -> String {
+    if urls.is_empty() {
+        return "No URLs: `traffic-generator url add` adds one.".to_owned();
+    }
+    let rows = urls.iter().map(|url| {
+        // As the guard counts them: a row that makes no sense counts nothing.
+        let counts = url.status == UrlStatus::Active.as_str() && url.click_limit >= 0 && url.clicks >= 0;
+        let left = if counts { url.click_limit.saturating_sub(url.clicks).max(0) } else { 0 };
+        [
+            url.id.to_string(),
+            url.name.clone(),
+            url.status.clone(),
+            render::count(url.clicks),
+            render::count(url.click_limit),
+            render::count(left),
+            url.target_url.clone(),
+        ]
+    });
+    render::table(["ID", "NAME", "STATUS", "CLICKS", "LIMIT", "LEFT", "TARGET URL"], rows, fits_terminal)
+}

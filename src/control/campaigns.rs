@@ -1,0 +1,214 @@
+//! Campaigns' rows in the API. What `GET` answers can be sent back by `PATCH`.
+
+use serde::{Deserialize, Serialize};
+
+use super::values::{self, Cooldown, Count};
+use super::{Ask, SetGenerator};
+use crate::domain::facts::{CampaignId, Money, RemoteId};
+use crate::domain::policy::{HighSpend, Mode};
+
+/// A campaign's row. An override that is null leaves the config's default in force.
+///
+/// Overrides are shown as stored: whoever else writes the table may have written what makes no sense, and that has to be
+/// seen to be put right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Campaign {
+    /// The row's key.
+    pub id: CampaignId,
+    /// Its name.
+    pub name: String,
+    /// Its id at TrafficStars.
+    pub trafficstar_id: RemoteId,
+    /// Whether it is guarded.
+    pub generator_enabled: bool,
+    /// `act` or `observe`.
+    pub mode: Option<String>,
+    /// From this spend on it is left alone, as decimal text in the account's currency.
+    pub spend_limit: Option<String>,
+    /// With this many remaining clicks or more it is run.
+    pub activate_clicks: Option<i64>,
+    /// With this many remaining clicks or fewer it is paused.
+    pub pause_clicks: Option<i64>,
+    /// The cool-down after a pause, as humantime text.
+    pub cooldown: Option<String>,
+    /// The policy from the spend limit on.
+    pub high_spend: Option<String>,
+    /// What a thousand clicks cost, as decimal text in the account's currency.
+    pub price_per_thousand: Option<String>,
+}
+
+/// The body of `PATCH /v1/campaigns/{id}`, and of `POST /v1/campaigns`, which needs `name` and `trafficstar_id`. A field
+/// that is left out stays as it is; null clears an override.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CampaignPatch {
+    /// Only to be sent back as it was got.
+    #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
+    pub id: Option<CampaignId>,
+    /// For people.
+    #[serde(deserialize_with = "values::given_name", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Another one is a removal and an addition.
+    #[serde(deserialize_with = "values::given_remote_id", skip_serializing_if = "Option::is_none")]
+    pub trafficstar_id: Option<RemoteId>,
+    /// Whether the campaign is guarded.
+    #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
+    pub generator_enabled: Option<bool>,
+    /// `act` or `observe`; observe wins over the config.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Option<Mode>>,
+    /// As decimal text.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub spend_limit: Option<Option<Money>>,
+    /// Must be above `pause_clicks`, the defaults included.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub activate_clicks: Option<Option<Count>>,
+    /// Must be below `activate_clicks`, the defaults included.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub pause_clicks: Option<Option<Count>>,
+    /// As humantime text.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Option<Cooldown>>,
+    /// The policy's word.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub high_spend: Option<Option<HighSpend>>,
+    /// As decimal text.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub price_per_thousand: Option<Option<Money>>,
+    /// With `generator_enabled: false` or another `trafficstar_id`: pause the campaign first. It stays guarded if that
+    /// fails.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pause: bool,
+}
+
+impl CampaignPatch {
+    /// Guard a campaign.
+    #[must_use]
+    pub fn enable() -> Self {
+        Self { generator_enabled: Some(true), ..Self::default() }
+    }
+
+    /// Stop guarding a campaign; with `pause` it is paused first.
+    #[must_use]
+    pub fn disable(pause: bool) -> Self {
+        Self { generator_enabled: Some(false), pause, ..Self::default() }
+    }
+
+    /// The order that this is, if it is about the generator alone: one that is carried out without reading the row first.
+    #[must_use]
+    pub fn generator_alone(&self, campaign: CampaignId) -> Option<SetGenerator> {
+        let enabled = self.generator_enabled?;
+        let alone =
+            Self { generator_enabled: self.generator_enabled, pause: self.pause, id: self.id, ..Self::default() };
+        (*self == alone).then_some(SetGenerator { campaign, enabled, pause: self.pause })
+    }
+
+    /// Whether a campaign is already as this wants it.
+    #[must_use]
+    pub fn is_met_by(&self, campaign: &Campaign) -> bool {
+        fn as_shown<T: std::fmt::Display>(wanted: Option<&Option<T>>, shown: Option<&str>) -> bool {
+            wanted.is_none_or(|wanted| wanted.as_ref().map(ToString::to_string).as_deref() == shown)
+        }
+        fn count(wanted: Option<Option<Count>>, shown: Option<i64>) -> bool {
+            wanted.is_none_or(|wanted| wanted.map(Count::get) == shown)
+        }
+        self.name.as_ref().is_none_or(|name| *name == campaign.name)
+            && self.trafficstar_id.is_none_or(|id| id == campaign.trafficstar_id)
+            && self.generator_enabled.is_none_or(|enabled| enabled == campaign.generator_enabled)
+            && as_shown(self.mode.as_ref(), campaign.mode.as_deref())
+            && as_shown(self.spend_limit.as_ref(), campaign.spend_limit.as_deref())
+            && count(self.activate_clicks, campaign.activate_clicks)
+            && count(self.pause_clicks, campaign.pause_clicks)
+            && as_shown(self.cooldown.as_ref(), campaign.cooldown.as_deref())
+            && as_shown(self.high_spend.as_ref(), campaign.high_spend.as_deref())
+            && as_shown(self.price_per_thousand.as_ref(), campaign.price_per_thousand.as_deref())
+    }
+}
+
+/// Change a campaign's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeCampaign {
+    /// Which.
+    pub campaign: CampaignId,
+    /// How.
+    pub patch: CampaignPatch,
+}
+
+/// Remove a campaign's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoveCampaign {
+    /// Which.
+    pub campaign: CampaignId,
+    /// Whether to pause it before it is guarded no more. Without, one that runs is not removed.
+    pub pause: bool,
+}
+
+/// What is asked about the table `campaigns`.
+#[derive(Debug)]
+pub enum CampaignOrder {
+    /// Every row.
+    List(Ask<(), Vec<Campaign>>),
+    /// One row.
+    Show(Ask<CampaignId, Campaign>),
+    /// A new row.
+    Add(Ask<CampaignPatch, Campaign>),
+    /// Another row in place of what it was.
+    Change(Ask<ChangeCampaign, Campaign>),
+    /// One row fewer; the answer is what it was.
+    Remove(Ask<RemoveCampaign, Campaign>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(json: &str) -> CampaignPatch {
+        serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"))
+    }
+
+    #[test]
+    fn an_order_about_the_generator_alone_is_told_from_others() {
+        let set = |enabled, pause| Some(SetGenerator { campaign: CampaignId(1), enabled, pause });
+        let cases = [
+            (r#"{"generator_enabled": true}"#, set(true, false)),
+            (r#"{"generator_enabled": false, "pause": true, "id": 1}"#, set(false, true)),
+            (r#"{"generator_enabled": true, "mode": null}"#, None),
+            (r#"{"name": "n"}"#, None),
+        ];
+        for (json, order) in cases {
+            assert_eq!(patch(json).generator_alone(CampaignId(1)), order, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_patch_is_met_by_a_campaign_that_is_as_it_says_in_every_field() {
+        let json = r#"{"id": 1, "name": "n", "trafficstar_id": 7, "generator_enabled": true, "mode": "act",
+            "spend_limit": "2.50", "activate_clicks": 3, "pause_clicks": 2, "cooldown": "1m 30s", "high_spend": "observe",
+            "price_per_thousand": null}"#;
+        let campaign: Campaign = serde_json::from_str(json).unwrap();
+        assert!(patch(json).is_met_by(&campaign));
+        assert!(patch(r#"{"spend_limit": "2.5", "cooldown": "90s"}"#).is_met_by(&campaign), "other words, same values");
+        let others = [
+            r#"{"name": "m"}"#,
+            r#"{"trafficstar_id": 8}"#,
+            r#"{"generator_enabled": false}"#,
+            r#"{"mode": null}"#,
+            r#"{"spend_limit": "2.51"}"#,
+            r#"{"activate_clicks": null}"#,
+            r#"{"pause_clicks": 1}"#,
+            r#"{"cooldown": "91s"}"#,
+            r#"{"high_spend": null}"#,
+            r#"{"price_per_thousand": "0"}"#,
+        ];
+        for json in others {
+            assert!(!patch(json).is_met_by(&campaign), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_patch_travels_with_what_was_given_and_no_more() {
+        for json in ["{}", r#"{"name":"n","mode":null,"cooldown":"2m","pause":true}"#] {
+            assert_eq!(serde_json::to_string(&patch(json)).unwrap(), json);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Values in requests, checked while they are read, so that the refusal names their field.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use thiserror::Error;
+use url::Url;
+
+use crate::domain::facts::{Clicks, RemoteId};
+use crate::domain::policy::LONGEST_OWN_COOLDOWN_SECONDS;
+
+/// Why a value makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ValueError {
+    /// Not a whole number, below zero, or more than the database can hold.
+    #[error("`{0}` is no count: give a whole number from 0 to 9223372036854775807")]
+    NotACount(String),
+    /// Not a duration.
+    #[error("`{0}` is no duration: write one like \"90s\", \"2m\" or \"1h 30m\"")]
+    NotADuration(String),
+    /// A duration that the column cannot hold, or a slip of the pen.
+    #[error("`{0}` does not fit: give whole seconds, from 0s to 24h")]
+    CooldownRange(String),
+    /// Nobody could tell it from others.
+    #[error("give a name of at least one visible character, and no line breaks")]
+    Name,
+    /// No campaign at TrafficStars.
+    #[error("`{0}` is no TrafficStars id: give a whole number from 1")]
+    NotARemoteId(String),
+    /// Not an address of the web.
+    #[error("`{0}` is no address: write one like https://example.com/landing")]
+    NotAnAddress(String),
+}
+
+/// A number of clicks that the database can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Count(i64);
+
+impl Count {
+    /// The number; never negative.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for Count {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let count = text.trim().parse().ok().filter(|count| *count >= 0);
+        count.map(Self).ok_or_else(|| ValueError::NotACount(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_json::Number::deserialize(deserializer)?.to_string().parse().map_err(de::Error::custom)
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Clicks(self.0.unsigned_abs()).fmt(f)
+    }
+}
+
+/// A cool-down of a campaign's own, in whole seconds. As text it is humantime's: `2m 30s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cooldown {
+    seconds: u32,
+}
+
+impl Cooldown {
+    /// In seconds.
+    #[must_use]
+    pub const fn seconds(self) -> u32 {
+        self.seconds
+    }
+}
+
+impl FromStr for Cooldown {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let span = humantime::parse_duration(text).map_err(|_| ValueError::NotADuration(text.to_owned()))?;
+        let seconds = u32::try_from(span.as_secs())
+            .ok()
+            .filter(|seconds| span.subsec_nanos() == 0 && i64::from(*seconds) <= LONGEST_OWN_COOLDOWN_SECONDS);
+        seconds.map(|seconds| Self { seconds }).ok_or_else(|| ValueError::CooldownRange(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Cooldown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(std::time::Duration::from_secs(self.seconds.into())).fmt(f)
+    }
+}
+
+impl Serialize for Cooldown {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cooldown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A name as people give it, without space around it.
+///
+/// # Errors
+/// Nothing is left, or it would break a line.
+pub fn name(text: &str) -> Result<String, ValueError> {
+    let name = text.trim();
+    if name.is_empty() || name.contains(char::is_control) {
+        return Err(ValueError::Name);
+    }
+    Ok(name.to_owned())
+}
+
+/// A campaign's id at TrafficStars.
+///
+/// # Errors
+/// Not a whole number from 1.
+pub fn remote_id(text: &str) -> Result<RemoteId, ValueError> {
+    let id = text.trim().parse().ok().filter(|id| *id >= 1);
+    id.map(RemoteId).ok_or_else(|| ValueError::NotARemoteId(text.to_owned()))
+}
+
+/// Where visitors are sent. It is kept as given: trackers put marks of their own into it.
+///
+/// # Errors
+/// Neither http nor https, or no address at all.
+pub fn target_url(text: &str) -> Result<String, ValueError> {
+    let address = text.trim();
+    match Url::parse(address) {
+        Ok(url) if ["http", "https"].contains(&url.scheme()) => Ok(address.to_owned()),
+        Ok(_) | Err(_) => Err(ValueError::NotAnAddress(text.to_owned())),
+    }
+}
+
+/// A field that may be left out, and is not null where it is given.
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// An override: left out it stays, null clears it.
+pub(super) fn given_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+pub(super) fn given_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    name(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
+}
+
+pub(super) fn given_remote_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RemoteId>, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    remote_id(&number.to_string()).map(Some).map_err(de::Error::custom)
+}
+
+pub(super) fn given_target_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    target_url(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn assert_read<T: std::fmt::Debug, E: std::fmt::Debug>(
+        read: fn(&str) -> Result<T, E>,
+        good: &[&str],
+        bad: &[&str],
+    ) {
+        for text in good {
+            assert!(read(text).is_ok(), "{text:?}: {:?}", read(text));
+        }
+        for text in bad {
+            assert!(read(text).is_err(), "{text:?}: {:?}", read(text));
+        }
+    }
+
+    #[test]
+    fn values_are_read_as_people_write_them_and_refused_where_they_make_no_sense() {
+        assert_read(
+            Count::from_str,
+            &["0", "9223372036854775807"],
+            &["-1", "1.5", "1e3", "9223372036854775808", "", "x"],
+        );
+        assert_read(
+            Cooldown::from_str,
+            &["0s", "90s", "1h 30m", "24h"],
+            &["", "90", "soon", "1500ms", "24h 1s", "-2m", "9999999999999y"],
+        );
+        assert_read(name, &["shoes", " red shoes ", "Ünïcode"], &["", "  ", "two\nlines", "bell\u{7}"]);
+        assert_read(remote_id, &["1", "9223372036854775807"], &["0", "-1", "1.0", "x", ""]);
+        assert_read(
+            target_url,
+            &["https://example.com/", "http://example.com?c={click_id}", "HTTPS://EXAMPLE.COM"],
+            &["", "example.com", "ftp://example.com", "javascript:alert(1)", "https://", "https://exa mple.com"],
+        );
+    }
+
+    #[test]
+    fn a_cooldown_is_shown_as_it_can_be_given() {
+        for (text, shown) in [("90s", "1m 30s"), ("0s", "0s"), ("24h", "1day")] {
+            let cooldown: Cooldown = text.parse().unwrap();
+            assert_eq!(cooldown.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(cooldown));
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Operators' changes of `campaigns` and `urls`.
+
+use super::*;
+use crate::domain::facts::UrlId;
+
+fn named(name: &str, trafficstar_id: i64) -> CampaignColumns {
+    CampaignColumns { name: Some(name.to_owned()), trafficstar_id: Some(trafficstar_id), ..CampaignColumns::default() }
+}
+
+#[track_caller]
+fn done(change: CampaignChange) -> CampaignRow {
+    match change {
+        CampaignChange::Done(row) => row,
+        CampaignChange::Missing | CampaignChange::Taken => panic!("{change:?}"),
+    }
+}
+
+fn new_url(name: &str) -> UrlColumns {
+    UrlColumns {
+        name: Some(name.to_owned()),
+        target_url: Some("https://example.com/".to_owned()),
+        click_limit: Some(100),
+        ..UrlColumns::default()
+    }
+}
+
+#[tokio::test]
+async fn an_added_campaign_has_what_it_was_given_and_defaults_for_the_rest() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        let row = done(store.add_campaign(named("one", 995_224), noon()).await.unwrap());
+        assert_eq!((row.id, row.name.as_str(), row.trafficstar_id), (CAMPAIGN, "one", REMOTE));
+        assert!(!row.generator_enabled);
+        assert_eq!(row.policy(&PolicyNumbers::default()).unwrap(), PolicyNumbers::default().validate().unwrap());
+        let full = CampaignColumns {
+            generator_enabled: Some(true),
+            mode: Some(Some("observe".to_owned())),
+            spend_limit_micros: Some(Some(5)),
+            activate_clicks: Some(Some(2)),
+            pause_clicks: Some(Some(1)),
+            cooldown_seconds: Some(Some(9)),
+            high_spend: Some(Some("observe".to_owned())),
+            price_per_thousand_micros: Some(Some(7)),
+            ..named("two", 2)
+        };
+        let row = done(store.add_campaign(full, noon()).await.unwrap());
+        assert_eq!(store.campaigns().await.unwrap().last(), Some(&row));
+        assert_eq!((row.generator_enabled, row.mode.as_deref()), (true, Some("observe")));
+        let numbers = (row.spend_limit_micros, row.activate_clicks, row.pause_clicks, row.cooldown_seconds);
+        assert_eq!(numbers, (Some(5), Some(2), Some(1), Some(9)));
+        assert_eq!((row.high_spend.as_deref(), row.price_per_thousand_micros), (Some("observe"), Some(7)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_writes_what_it_names_clears_what_it_is_told_to_and_leaves_the_rest() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        database.execute(ONE_CAMPAIGN);
+        database.execute("UPDATE campaigns SET mode = 'act', pause_clicks = 7, cooldown_seconds = 3");
+        let later = noon() + Duration::minutes(1);
+        let change = CampaignColumns {
+            mode: Some(None),
+            pause_clicks: Some(Some(8)),
+            generator_enabled: Some(false),
+            ..CampaignColumns::default()
+        };
+        let row = done(store.change_campaign(CAMPAIGN, change, later).await.unwrap());
+        assert_eq!((row.name.as_str(), row.trafficstar_id, row.generator_enabled), ("one", REMOTE, false));
+        assert_eq!((row.mode.as_deref(), row.pause_clicks, row.cooldown_seconds), (None, Some(8), Some(3)));
+        assert_eq!(store.campaigns().await.unwrap(), [row]);
+        let stamp = database.read("SELECT updated_at FROM campaigns");
+        assert!(stamp.contains("12:01:00"), "{stamp}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trafficstar_id_belongs_to_one_campaign() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        database.execute(ONE_CAMPAIGN);
+        assert_eq!(store.add_campaign(named("two", 995_224), noon()).await.unwrap(), CampaignChange::Taken);
+        let two = done(store.add_campaign(named("two", 2), noon()).await.unwrap());
+        let link = CampaignColumns { trafficstar_id: Some(995_224), ..CampaignColumns::default() };
+        assert_eq!(store.change_campaign(two.id, link, noon()).await.unwrap(), CampaignChange::Taken);
+        assert_eq!(store.campaigns().await.unwrap()[1], two);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_not_to_be() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        let (campaign, url) = (CampaignId(404), UrlId(404));
+        assert_eq!(store.change_campaign(campaign, named("x", 1), noon()).await.unwrap(), CampaignChange::Missing);
+        assert_eq!(store.remove_campaign(campaign).await.unwrap(), CampaignChange::Missing);
+        assert_eq!(store.urls(campaign).await.unwrap(), None);
+        assert_eq!(store.add_url(campaign, new_url("x"), noon()).await.unwrap(), None);
+        assert_eq!(store.url(url).await.unwrap(), None);
+        assert_eq!(store.change_url(url, new_url("x"), noon()).await.unwrap(), None);
+        assert_eq!(store.remove_url(url).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_removed_campaign_takes_its_urls_with_it_and_leaves_its_journal() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        database.execute(ONE_CAMPAIGN);
+        store.add_url(CAMPAIGN, new_url("first"), noon()).await.unwrap().unwrap();
+        store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap();
+        let removed = done(store.remove_campaign(CAMPAIGN).await.unwrap());
+        assert_eq!(removed.id, CAMPAIGN);
+        for (table, rows) in [("campaigns", "0"), ("urls", "0"), ("promises", "0"), ("journal", "1")] {
+            assert_eq!(database.read(&format!("SELECT count(*) FROM {table}")), rows, "{table}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn urls_are_added_changed_and_removed_and_each_reading_follows() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        database.execute(ONE_CAMPAIGN);
+        assert_eq!(store.urls(CAMPAIGN).await.unwrap(), Some(Vec::new()));
+        let first = store.add_url(CAMPAIGN, new_url("first"), noon()).await.unwrap().unwrap();
+        assert_eq!((first.campaign_id, first.clicks, first.status.as_str()), (CAMPAIGN, 0, "active"));
+        let second = store.add_url(CAMPAIGN, new_url("second"), noon()).await.unwrap().unwrap();
+        assert_eq!(reading(&store).await.clicks.count, Clicks(200));
+        let limit = UrlColumns { click_limit: Some(50), ..UrlColumns::default() };
+        database.execute("UPDATE urls SET clicks = clicks + 10");
+        let changed = store.change_url(first.id, limit, noon()).await.unwrap().unwrap();
+        assert_eq!(changed, UrlRow { click_limit: 50, clicks: 10, ..first.clone() });
+        let paused = UrlColumns { status: Some("paused".to_owned()), ..UrlColumns::default() };
+        store.change_url(second.id, paused, noon()).await.unwrap().unwrap();
+        assert_eq!(reading(&store).await.clicks.count, Clicks(40));
+        assert_eq!(store.remove_url(first.id).await.unwrap(), Some(changed));
+        assert_eq!(store.url(second.id).await.unwrap().map(|url| url.status), Some("paused".to_owned()));
+        assert_eq!(store.urls(CAMPAIGN).await.unwrap().map(|urls| urls.len()), Some(1));
+    })
+    .await;
+}

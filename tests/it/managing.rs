@@ -1,0 +1,391 @@
+//! Campaigns and URLs managed by commands and over the socket.
+
+use sandbox::CampaignSpec;
+use serde_json::{Value, json};
+
+use crate::helper::{PAUSE, World, Write};
+
+const CAMPAIGN: i64 = 1001;
+const OTHER: i64 = 1002;
+
+/// Runs a command that is to succeed, and answers what it printed.
+#[track_caller]
+fn done(world: &World, arguments: &[&str]) -> String {
+    let output = world.guard.command(arguments);
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert!(output.status.success() && stderr.is_empty(), "{arguments:?}: {}: {stdout}{stderr}", output.status);
+    stdout.trim_end().to_owned()
+}
+
+/// Runs a command that is to fail with `code`, and answers its message.
+#[track_caller]
+fn refused(world: &World, arguments: &[&str], code: i32) -> String {
+    let output = world.guard.command(arguments);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(code) && output.stdout.is_empty(), "{arguments:?}: {output:?}");
+    message
+}
+
+#[track_caller]
+fn printed_json(world: &World, arguments: &[&str]) -> Value {
+    serde_json::from_str(&done(world, &[arguments, &["--json"]].concat())).unwrap()
+}
+
+/// The words of each line of a table.
+fn words(table: &str) -> Vec<Vec<&str>> {
+    table.lines().map(|line| line.split_whitespace().collect()).collect()
+}
+
+/// A world with one guarded campaign, whose clicks suffice: running, or stopped by hand in observe mode.
+fn with_campaign(spec: CampaignSpec, remaining_clicks: i64) -> World {
+    let mut world = World::new();
+    world.sandbox.add_campaign(CampaignSpec::paused(OTHER));
+    world.add(spec, remaining_clicks);
+    world.wait_until(CAMPAIGN, "a completed tick", |campaign| campaign.ticks() > 0);
+    world
+}
+
+fn is_in_dump(world: &World, trafficstar_id: i64) -> bool {
+    let dump = world.guard.state();
+    dump["campaigns"].as_array().unwrap().iter().any(|campaign| campaign["trafficstar_id"] == trafficstar_id)
+}
+
+#[test]
+fn campaigns_are_added_listed_changed_and_removed_by_commands() {
+    let world = World::new();
+    assert_eq!(done(&world, &["campaign", "list"]), "No campaigns: `traffic-generator campaign add` adds one.");
+    assert_eq!(printed_json(&world, &["campaign", "list"]), json!([]));
+    let added = done(&world, &["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001"]);
+    assert_eq!(
+        added,
+        "Campaign 1 (shoes), 1001 at TrafficStars, was added and is not guarded: `traffic-generator enable 1` guards it."
+    );
+    let fresh = json!({
+        "id": 1, "name": "shoes", "trafficstar_id": 1001, "generator_enabled": false, "mode": null, "spend_limit": null,
+        "activate_clicks": null, "pause_clicks": null, "cooldown": null, "high_spend": null, "price_per_thousand": null,
+    });
+    assert_eq!(printed_json(&world, &["campaign", "list"]), json!([fresh]));
+    let overrides = [
+        ["--mode", "observe"],
+        ["--spend-limit", "25"],
+        ["--activate-clicks", "30000"],
+        ["--pause-clicks", "7000"],
+        ["--cooldown", "3m"],
+        ["--high-spend", "observe"],
+        ["--price-per-thousand", "1.2"],
+    ];
+    let set = [vec!["campaign", "set", "1", "--name", "red"], overrides.concat()].concat();
+    assert_eq!(
+        done(&world, &set),
+        "Campaign 1 (red) was changed: name red, mode observe, spend_limit 25.00, activate_clicks 30,000, \
+         pause_clicks 7,000, cooldown 3m, high_spend observe, price_per_thousand 1.20."
+    );
+    let table = done(&world, &["campaign", "list"]);
+    let row = ["1", "red", "1001", "no", "observe", "25.00", "30,000", "7,000", "3m", "observe", "1.20"];
+    assert_eq!(words(&table)[1], row, "{table}");
+    let cleared = ["campaign", "set", "1", "--spend-limit", "default", "--cooldown", "default"];
+    let changed = printed_json(&world, &cleared);
+    assert_eq!((&changed["spend_limit"], &changed["cooldown"]), (&Value::Null, &Value::Null));
+    assert_eq!((&changed["mode"], &changed["pause_clicks"]), (&json!("observe"), &json!(7000)));
+    assert_eq!(done(&world, &["campaign", "remove", "1"]), "Campaign 1 (red) was removed.");
+    assert_eq!(printed_json(&world, &["campaign", "list"]), json!([]));
+    assert!(!is_in_dump(&world, 1001), "{}", world.guard.state());
+}
+
+#[test]
+fn a_campaign_is_guarded_when_the_command_that_adds_it_answers() {
+    let world = World::new();
+    world.sandbox.add_campaign(CampaignSpec::paused(CAMPAIGN));
+    let add = ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001", "--enable", "--mode", "observe"];
+    assert_eq!(done(&world, &add), "Campaign 1 (shoes), 1001 at TrafficStars, was added and is guarded.");
+    let campaign = world.campaign(CAMPAIGN);
+    assert_eq!(campaign.text("/actor/status"), "running", "{campaign}");
+    assert_eq!(campaign.text("/ordered/mode"), "observe", "{campaign}");
+}
+
+#[test]
+fn a_tick_heeds_what_a_command_has_changed() {
+    let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
+    done(&world, &["campaign", "set", "1", "--activate-clicks", "10000", "--name", "renamed"]);
+    let campaign = world.wait_for_state(CAMPAIGN, "active-guarded");
+    assert_eq!(campaign.text("/name"), "renamed");
+    done(&world, &["campaign", "set", "1", "--mode", "observe"]);
+    world.wait_until(CAMPAIGN, "observe mode", |campaign| campaign.text("/ordered/mode") == "observe");
+}
+
+#[test]
+fn a_running_campaign_is_removed_only_with_a_pause() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    let message = refused(&world, &["campaign", "remove", "1"], 1);
+    assert!(message.contains("it stays guarded: it runs at TrafficStars"), "{message}");
+    world.let_ticks_pass(1);
+    assert_eq!((world.campaign(CAMPAIGN).state(), world.writes(CAMPAIGN)), ("active-guarded".to_owned(), vec![]));
+    assert_eq!(
+        done(&world, &["campaign", "remove", "1", "--pause"]),
+        "Campaign 1 (campaign 1001) was paused and removed."
+    );
+    assert_eq!(world.writes(CAMPAIGN), PAUSE);
+    assert!(!is_in_dump(&world, CAMPAIGN), "{}", world.guard.state());
+    assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM campaigns"), 0);
+    assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM urls"), 0);
+    assert_eq!(world.database.journal(CAMPAIGN).len(), 1, "its journal stays");
+}
+
+#[test]
+fn a_campaign_whose_status_cannot_be_read_is_not_removed() {
+    let world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
+    let unreadable = sandbox::FaultKind::Status { code: 503, body: String::new() };
+    for read in [sandbox::Operation::Campaign, sandbox::Operation::Campaigns] {
+        world.sandbox.inject(sandbox::Fault::always(unreadable.clone()).on(read));
+    }
+    let message = refused(&world, &["campaign", "remove", "1"], 1);
+    assert!(message.contains("it stays guarded: it may run at TrafficStars"), "{message}");
+}
+
+#[test]
+fn a_stopped_campaign_and_one_that_is_not_guarded_are_removed_as_they_are() {
+    let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
+    assert_eq!(done(&world, &["campaign", "remove", "1"]), "Campaign 1 (campaign 1001) was removed.");
+    assert_eq!(world.writes(CAMPAIGN), []);
+    world.add(CampaignSpec::running(1003), 20_000);
+    world.wait_for_state(1003, "active-guarded");
+    done(&world, &["disable", "2"]);
+    done(&world, &["campaign", "remove", "2"]);
+    assert_eq!(world.writes(1003), []);
+    assert_eq!(world.guard.state()["campaigns"], json!([]));
+}
+
+#[test]
+fn linking_a_row_to_another_campaign_is_a_removal_and_an_addition() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    let link = ["campaign", "set", "1", "--trafficstar-id", "1002", "--activate-clicks", "16000"];
+    let message = refused(&world, &link, 1);
+    assert!(message.contains("it stays guarded: it runs at TrafficStars"), "{message}");
+    assert_eq!(world.guard.request("GET", "/v1/campaigns/1", None).1["activate_clicks"], Value::Null);
+    done(&world, &[&link[..], &["--pause"]].concat());
+    assert_eq!(world.writes(CAMPAIGN), PAUSE);
+    assert!(!is_in_dump(&world, CAMPAIGN), "{}", world.guard.state());
+    assert_ne!(world.campaign(OTHER).text("/actor/status"), "", "it is guarded under its new link");
+    world.wait_for_state(OTHER, "active-guarded");
+    assert_eq!(world.writes(CAMPAIGN), PAUSE, "the old campaign is nobody's any more");
+}
+
+#[test]
+fn a_link_that_is_refused_changes_nothing() {
+    let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
+    done(&world, &["campaign", "add", "--name", "other", "--trafficstar-id", "1002"]);
+    let message = refused(&world, &["campaign", "set", "1", "--trafficstar-id", "1002"], 1);
+    assert!(message.contains("trafficstar_id 1002 belongs to campaign 2 (other) already"), "{message}");
+    world.let_ticks_pass(1);
+    assert_eq!(world.campaign(CAMPAIGN).text("/actor/incarnation"), "1");
+}
+
+#[test]
+fn a_change_may_disable_too_and_pauses_first_if_told_to() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    let body = json!({"name": "off", "generator_enabled": false, "pause": true}).to_string();
+    let (status, campaign) = world.guard.request("PATCH", "/v1/campaigns/1", Some(&body));
+    assert_eq!((status, &campaign["name"], &campaign["generator_enabled"]), (200, &json!("off"), &json!(false)));
+    assert_eq!(world.writes(CAMPAIGN), PAUSE);
+    assert_eq!(world.campaign(CAMPAIGN).0["actor"], Value::Null);
+}
+
+#[test]
+fn urls_are_added_listed_changed_and_removed_by_commands() {
+    let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 0);
+    done(&world, &["url", "remove", "1"]);
+    assert_eq!(done(&world, &["url", "list", "1"]), "No URLs: `traffic-generator url add` adds one.");
+    let target = "https://example.com/?click={click_id}";
+    let add = ["url", "add", "1", "--name", "landing", "--target-url", target, "--click-limit", "8000"];
+    assert_eq!(done(&world, &add), "URL 2 (landing) of campaign 1 was added: active, 0 of 8,000 clicks.");
+    let remaining = |world: &mut World, clicks: &str| {
+        world.wait_until(CAMPAIGN, clicks, |campaign| campaign.text("/observed/remaining_clicks") == clicks);
+    };
+    remaining(&mut world, "8000");
+    assert_eq!(
+        printed_json(&world, &["url", "list", "1"]),
+        json!([{"id": 2, "campaign_id": 1, "name": "landing", "target_url": target, "click_limit": 8000, "clicks": 0,
+                "status": "active"}])
+    );
+    let set = ["url", "set", "2", "--clicks", "500", "--click-limit", "9000", "--name", "page"];
+    assert_eq!(done(&world, &set), "URL 2 (page) of campaign 1 was changed: active, 500 of 9,000 clicks.");
+    remaining(&mut world, "8500");
+    let table = done(&world, &["url", "list", "1"]);
+    assert_eq!(words(&table)[1], ["2", "page", "active", "500", "9,000", "8,500", target], "{table}");
+    done(&world, &["url", "set", "2", "--status", "paused"]);
+    remaining(&mut world, "0");
+    assert_eq!(
+        done(&world, &["url", "remove", "2"]),
+        "URL 2 (page) of campaign 1 was removed: paused, 500 of 9,000 clicks."
+    );
+    assert_eq!(printed_json(&world, &["url", "list", "1"]), json!([]));
+}
+
+#[test]
+fn what_is_got_can_be_sent_back_and_changes_nothing() {
+    let mut world = World::new();
+    let body = json!({"name": "n", "trafficstar_id": 7, "spend_limit": "12.5", "cooldown": "90s", "mode": "act"});
+    let (status, added) = world.guard.request("POST", "/v1/campaigns", Some(&body.to_string()));
+    assert_eq!((status, &added["spend_limit"], &added["cooldown"]), (201, &json!("12.50"), &json!("1m 30s")));
+    let body = json!({"name": "u", "target_url": "http://example.com", "click_limit": 5}).to_string();
+    let (status, _) = world.guard.request("POST", "/v1/campaigns/1/urls", Some(&body));
+    assert_eq!(status, 201);
+    for (get, patch) in [("/v1/campaigns", "/v1/campaigns/1"), ("/v1/campaigns/1/urls", "/v1/urls/1")] {
+        let (status, list) = world.guard.request("GET", get, None);
+        assert_eq!((status, list.as_array().map(Vec::len)), (200, Some(1)), "{list}");
+        assert_eq!(world.guard.request("PATCH", patch, Some(&list[0].to_string())), (200, list[0].clone()));
+        assert_eq!(world.guard.request("GET", get, None), (200, list));
+    }
+    assert_eq!(world.guard.request("GET", "/v1/campaigns/1", None), (200, added));
+    // What a tracker has written and makes no sense is shown, and refused when it is sent back.
+    world.database.execute("UPDATE campaigns SET mode = 'watch', spend_limit_micros = -1");
+    let (status, campaign) = world.guard.request("GET", "/v1/campaigns/1", None);
+    assert_eq!((status, &campaign["mode"], &campaign["spend_limit"]), (200, &json!("watch"), &json!("-1 millionths")));
+    let (status, problem) = world.guard.request("PATCH", "/v1/campaigns/1", Some(&campaign.to_string()));
+    assert_eq!((status, &problem["field"]), (422, &json!("mode")), "{problem}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_field() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    done(&world, &["campaign", "add", "--name", "other", "--trafficstar-id", "1002"]);
+    const ALL: &str = "/v1/campaigns";
+    const ONE: &str = "/v1/campaigns/1";
+    const TWO: &str = "/v1/campaigns/2";
+    const URLS: &str = "/v1/campaigns/1/urls";
+    const URL: &str = "/v1/urls/1";
+    let cases: &[(&str, &str, &str, u16, &str)] = &[
+        ("GET", "/v1/campaigns/404", "", 404, ""),
+        ("GET", "/v1/campaigns/shoes", "", 422, "id"),
+        ("GET", "/v1/campaigns/404/urls", "", 404, ""),
+        ("DELETE", "/v1/campaigns/404", "", 404, ""),
+        ("DELETE", "/v1/urls/404", "", 404, ""),
+        ("DELETE", "/v1/urls/x", "", 422, "id"),
+        ("DELETE", ONE, "", 409, ""),
+        ("DELETE", ONE, r#"{"pause": false}"#, 409, ""),
+        ("DELETE", ONE, r#"{"force": true}"#, 422, "force"),
+        ("DELETE", "/v1/campaigns/1?paws=true", "", 422, "query"),
+        ("DELETE", "/v1/campaigns/2?pause=true", "", 409, ""),
+        ("PATCH", "/v1/campaigns/404", r#"{"name": "x"}"#, 404, ""),
+        ("PATCH", "/v1/urls/404", r#"{"clicks": 1}"#, 404, ""),
+        ("POST", "/v1/campaigns/404/urls", r#"{"name":"n","target_url":"http://a.b","click_limit":1}"#, 404, ""),
+        ("POST", ALL, "", 422, "body"),
+        ("POST", ALL, "{", 422, "body"),
+        ("POST", ALL, "[]", 422, "body"),
+        ("POST", ALL, r#"{"name": "n", "trafficstar_id": 7} {}"#, 422, "body"),
+        ("POST", ALL, r#"{"trafficstar_id": 7}"#, 422, "name"),
+        ("POST", ALL, r#"{"name": "n"}"#, 422, "trafficstar_id"),
+        ("POST", ALL, r#"{"name": " ", "trafficstar_id": 7}"#, 422, "name"),
+        ("POST", ALL, r#"{"name": "a\nb", "trafficstar_id": 7}"#, 422, "name"),
+        ("POST", ALL, r#"{"name": "n", "trafficstar_id": 0}"#, 422, "trafficstar_id"),
+        ("POST", ALL, r#"{"name": "n", "trafficstar_id": "7"}"#, 422, "trafficstar_id"),
+        ("POST", ALL, r#"{"name": "n", "trafficstar_id": 1001}"#, 409, "trafficstar_id"),
+        ("POST", ALL, r#"{"name": "n", "trafficstar_id": 7, "id": 9}"#, 422, "id"),
+        ("POST", ALL, r#"{"name": "n", "trafficstar_id": 7, "pause": true}"#, 422, "pause"),
+        ("POST", ALL, r#"{"name": "n", "trafficstar_id": 7, "pause_clicks": 15000}"#, 422, "pause_clicks"),
+        ("PATCH", ONE, "{}", 422, "body"),
+        ("PATCH", ONE, r#"{"id": 2, "name": "n"}"#, 422, "id"),
+        ("PATCH", ONE, r#"{"nmae": "n"}"#, 422, "nmae"),
+        ("PATCH", ONE, r#"{"name": null}"#, 422, "name"),
+        ("PATCH", ONE, r#"{"name": ""}"#, 422, "name"),
+        ("PATCH", ONE, r#"{"generator_enabled": null}"#, 422, "generator_enabled"),
+        ("PATCH", ONE, r#"{"generator_enabled": "yes"}"#, 422, "generator_enabled"),
+        ("PATCH", ONE, r#"{"generator_enabled": true, "pause": true}"#, 422, "pause"),
+        ("PATCH", ONE, r#"{"pause": true}"#, 422, "pause"),
+        ("PATCH", ONE, r#"{"trafficstar_id": 1001, "pause": true}"#, 422, "pause"),
+        ("PATCH", ONE, r#"{"mode": "watch"}"#, 422, "mode"),
+        ("PATCH", ONE, r#"{"high_spend": "panic"}"#, 422, "high_spend"),
+        ("PATCH", ONE, r#"{"spend_limit": "-1"}"#, 422, "spend_limit"),
+        ("PATCH", ONE, r#"{"spend_limit": 10}"#, 422, "spend_limit"),
+        ("PATCH", ONE, r#"{"price_per_thousand": "cheap"}"#, 422, "price_per_thousand"),
+        ("PATCH", ONE, r#"{"cooldown": "soon"}"#, 422, "cooldown"),
+        ("PATCH", ONE, r#"{"cooldown": "1500ms"}"#, 422, "cooldown"),
+        ("PATCH", ONE, r#"{"cooldown": "25h"}"#, 422, "cooldown"),
+        ("PATCH", ONE, r#"{"activate_clicks": -1}"#, 422, "activate_clicks"),
+        ("PATCH", ONE, r#"{"activate_clicks": 1.5}"#, 422, "activate_clicks"),
+        ("PATCH", ONE, r#"{"activate_clicks": 9223372036854775808}"#, 422, "activate_clicks"),
+        ("PATCH", ONE, r#"{"activate_clicks": 5000}"#, 422, "activate_clicks"),
+        ("PATCH", ONE, r#"{"pause_clicks": 15000}"#, 422, "pause_clicks"),
+        ("PATCH", ONE, r#"{"activate_clicks": 10, "pause_clicks": 10}"#, 422, "activate_clicks"),
+        ("PATCH", ONE, r#"{"trafficstar_id": 1002}"#, 409, "trafficstar_id"),
+        ("PATCH", ONE, r#"{"trafficstar_id": 1002, "pause": true}"#, 409, "trafficstar_id"),
+        ("PATCH", ONE, r#"{"trafficstar_id": 7}"#, 409, ""),
+        ("PATCH", TWO, r#"{"generator_enabled": false, "name": "n", "pause": true}"#, 409, ""),
+        ("POST", URLS, r#"{"target_url": "http://a.b", "click_limit": 1}"#, 422, "name"),
+        ("POST", URLS, r#"{"name": "n", "click_limit": 1}"#, 422, "target_url"),
+        ("POST", URLS, r#"{"name": "n", "target_url": "http://a.b"}"#, 422, "click_limit"),
+        ("POST", URLS, r#"{"name": "n", "target_url": "http://a.b", "click_limit": -1}"#, 422, "click_limit"),
+        ("POST", URLS, r#"{"name": "n", "target_url": "ftp://a.b", "click_limit": 1}"#, 422, "target_url"),
+        ("POST", URLS, r#"{"name": "n", "target_url": "a.b", "click_limit": 1}"#, 422, "target_url"),
+        (
+            "POST",
+            URLS,
+            r#"{"campaign_id": 2, "name": "n", "target_url": "http://a.b", "click_limit": 1}"#,
+            422,
+            "campaign_id",
+        ),
+        ("PATCH", URL, r#"{"campaign_id": 2, "clicks": 1}"#, 422, "campaign_id"),
+        ("PATCH", URL, r#"{"status": "asleep"}"#, 422, "status"),
+        ("PATCH", URL, r#"{"clicks": -1}"#, 422, "clicks"),
+        ("PATCH", URL, r#"{"click_limit": null}"#, 422, "click_limit"),
+        ("PATCH", URL, r#"{"visits": 1}"#, 422, "visits"),
+        ("PATCH", URL, "{}", 422, "body"),
+    ];
+    let before = world.guard.request("GET", ALL, None);
+    for (method, path, body, status, field) in cases {
+        let (answered, problem) =
+            world.guard.request(method, path, Some(body).filter(|body| !body.is_empty()).copied());
+        let named = problem["field"].as_str().unwrap_or_default();
+        assert_eq!((answered, named), (*status, *field), "{method} {path} {body}: {problem}");
+        assert_eq!(problem["status"], *status, "{method} {path} {body}: {problem}");
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.len() > 10),
+            "{method} {path} {body}: {problem}"
+        );
+    }
+    assert_eq!(world.guard.request("GET", ALL, None), before);
+    assert_eq!(world.writes(CAMPAIGN), Vec::<Write>::new());
+    assert_eq!(world.campaign(CAMPAIGN).text("/actor/incarnation"), "1", "it was guarded all the while");
+}
+
+#[test]
+fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3() {
+    let mut world = World::new();
+    let usage: &[&[&str]] = &[
+        &["campaign"],
+        &["campaign", "add", "--name", "n"],
+        &["campaign", "add", "--name", " ", "--trafficstar-id", "1"],
+        &["campaign", "add", "--name", "n", "--trafficstar-id", "0"],
+        &["campaign", "set", "1", "--mode", "watch"],
+        &["campaign", "set", "1", "--spend-limit=-1"],
+        &["campaign", "set", "1", "--cooldown", "soon"],
+        &["campaign", "set", "1", "--activate-clicks=-1"],
+        &["campaign", "set", "1", "--pause"],
+        &["url", "add", "1", "--name", "n", "--target-url", "a.b", "--click-limit", "1"],
+        &["url", "set", "1", "--status", "asleep"],
+    ];
+    for arguments in usage {
+        refused(&world, arguments, 2);
+    }
+    let no: &[(&[&str], &str)] = &[
+        (&["campaign", "set", "404", "--name", "n"], "there is no campaign 404"),
+        (&["campaign", "remove", "404"], "there is no campaign 404"),
+        (&["campaign", "set", "1"], "nothing to change"),
+        (&["url", "list", "404"], "there is no campaign 404"),
+        (&["url", "set", "404", "--clicks", "0"], "there is no URL 404"),
+        (&["url", "remove", "404"], "there is no URL 404"),
+    ];
+    for (arguments, said) in no {
+        let message = refused(&world, arguments, 1);
+        assert!(message.contains(said), "{arguments:?}: {message}");
+    }
+    world.guard.stop();
+    for arguments in [["campaign", "list"].as_slice(), &["url", "remove", "1"]] {
+        let message = refused(&world, arguments, 3);
+        assert!(message.contains("no supervisor answers"), "{message}");
+    }
+}
