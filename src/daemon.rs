@@ -153,6 +153,7 @@ impl Actors {
                 read_stored: database.clone().recipient(),
                 save: database.clone().recipient(),
                 set_generator_enabled: database.clone().recipient(),
+                read_journal: database.clone().recipient(),
             },
             RemotePort {
                 read_status: trafficstar.clone().recipient(),

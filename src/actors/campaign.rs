@@ -19,8 +19,9 @@ use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::{ActionId, ActionKind, Outcome};
-use crate::domain::event::{Effect, Event, Note, Record, Request};
+use crate::domain::event::{Effect, Event, Record, Request};
 use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
 use crate::domain::policy::{Policy, PolicyNumbers};
 use crate::domain::status::Handling;
@@ -124,6 +125,8 @@ pub struct CampaignActor {
     /// Records that are not stored yet, the oldest first. While the database is away they wait here.
     unstored: VecDeque<Record>,
     storing: bool,
+    /// Whether the last attempt to store failed.
+    store_failed: bool,
     /// The journal entry of the newest stored action.
     entry: Option<(ActionId, JournalId)>,
     stored: Option<StoredPromise>,
@@ -172,6 +175,7 @@ impl CampaignActor {
             outbox: VecDeque::new(),
             unstored: VecDeque::new(),
             storing: false,
+            store_failed: false,
             entry,
             stored,
             timer: None,
@@ -221,7 +225,7 @@ impl CampaignActor {
                         actor.step(ctx, Event::ReadBack { operation, remote: remote.map(Box::new) });
                     }));
                 }
-                Effect::Note(note) => self.tell(&note),
+                Effect::Note(note) => self.tell(LiveEvent::note(self.surroundings.clock.now(), &note)),
                 Effect::Released => self.end_release(ctx, Ok(())),
                 Effect::ReleaseRefused(reason) => self.end_release(ctx, Err(reason)),
             }
@@ -247,11 +251,7 @@ impl CampaignActor {
         let took_ms = now.signed_duration_since(asked_at).num_milliseconds();
         self.last_tick = Some(LastTick { at: now, took_ms: u64::try_from(took_ms).unwrap_or(0) });
         self.handling = None;
-        let error = reading.error();
-        if let Some(error) = error.as_deref().filter(|error| self.last_error.as_deref() != Some(*error)) {
-            tracing::warn!(campaign = %self.row.id, name = self.row.name, "{error}");
-        }
-        self.last_error = error;
+        self.note_error(now, reading.error());
         if let Some(row) = reading.row {
             if !row.generator_enabled || row.trafficstar_id != self.row.trafficstar_id {
                 // The supervisor sees it too, a moment later; nothing may be sent until then.
@@ -264,6 +264,19 @@ impl CampaignActor {
         // What could not be stored while the database was away may be storable now.
         self.store_next(ctx);
         self.step(ctx, Event::Observed { operation, observation: Box::new(reading.observation) });
+    }
+
+    /// Remembers what a tick could not read: shown until a tick goes well.
+    fn note_error(&mut self, now: chrono::DateTime<chrono::Utc>, error: Option<String>) {
+        if self.last_error == error {
+            return;
+        }
+        let event = match &error {
+            Some(reason) => LiveEvent::error(now, Part::Tick, reason),
+            None => LiveEvent::recovery(now, Part::Tick),
+        };
+        self.last_error = error;
+        self.tell(event);
     }
 
     /// Queues a record. One that an unstored, older one of the same action makes superfluous takes its place.
@@ -297,6 +310,9 @@ impl CampaignActor {
             actor.storing = false;
             match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
                 Ok(id) => {
+                    if std::mem::take(&mut actor.store_failed) {
+                        actor.tell(LiveEvent::recovery(actor.surroundings.clock.now(), Part::Promise));
+                    }
                     actor.entry = action.zip(id).or(actor.entry);
                     actor.stored = Some(StoredPromise { promise, stored_at: actor.surroundings.clock.now() });
                     actor.unstored.pop_front();
@@ -311,6 +327,9 @@ impl CampaignActor {
     /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
     fn not_stored(&mut self, ctx: &mut Context<Self>, reason: &str) {
         tracing::error!(campaign = %self.row.id, name = self.row.name, reason, "the promise could not be stored; it is kept in memory");
+        if !std::mem::replace(&mut self.store_failed, true) {
+            self.tell_listeners(LiveEvent::error(self.surroundings.clock.now(), Part::Promise, reason));
+        }
         let Some(Effect::Send(request)) = self.outbox.front().cloned() else { return };
         let now = self.surroundings.clock.now();
         let event = if request.kind == ActionKind::Pause {
@@ -391,13 +410,21 @@ impl CampaignActor {
         }
     }
 
-    fn tell(&self, note: &Note) {
-        let (campaign, name) = (self.row.id, &self.row.name);
-        if note.is_warning() {
-            tracing::warn!(%campaign, name, "{note}");
+    /// Tells the log and whoever listens.
+    fn tell(&self, event: LiveEvent) {
+        let (campaign, name, text) = (self.row.id, &self.row.name, &event.text);
+        if event.warning {
+            tracing::warn!(%campaign, name, "{text}");
         } else {
-            tracing::info!(%campaign, name, "{note}");
+            tracing::info!(%campaign, name, "{text}");
         }
+        self.tell_listeners(event);
+    }
+
+    /// Those who hear of it find it in the dump.
+    fn tell_listeners(&self, event: LiveEvent) {
+        self.publish();
+        self.surroundings.board.tell(event.about(self.row.id, &self.row.name));
     }
 
     fn end_release(&mut self, ctx: &mut Context<Self>, result: Result<(), String>) {

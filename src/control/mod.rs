@@ -6,11 +6,17 @@
 pub mod client;
 pub mod server;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::journal::{JournalEntry, JournalQuery};
+
+/// How often something is written into a stream of events that has no news, so that its reader knows it to be alive.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// The body of `PATCH /v1/campaigns/{id}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -78,6 +84,8 @@ pub struct Ask<Q, A> {
 pub enum Order {
     /// Guard a campaign, or stop guarding it.
     SetGenerator(Ask<SetGenerator, Campaign>),
+    /// Read the journal, newest entry first.
+    ReadJournal(Ask<JournalQuery, Vec<JournalEntry>>),
 }
 
 /// Where orders go.

@@ -9,3 +9,6 @@
 
 mod decisions;
 mod helper;
+mod history;
+mod wait;
+mod watch;

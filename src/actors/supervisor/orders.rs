@@ -22,6 +22,7 @@ impl Handler<CarryOut> for Supervisor {
             Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: false, pause }, reply }) => {
                 self.disable(ctx, campaign, pause, reply);
             }
+            Order::ReadJournal(ask) => self.read_journal(ctx, ask),
         }
     }
 }
