@@ -149,10 +149,10 @@ fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_built_anew_
         let mut told = Vec::new();
         while told.len() < 2 {
             let event = tokio::time::timeout(Duration::from_secs(30), events.next()).await.unwrap().unwrap();
-            match event.kind {
-                LiveKind::Error { part: Part::Actor, .. } => told.push("it died"),
-                LiveKind::Recovery { part: Part::Actor } => told.push("it was built anew"),
-                _ => {}
+            if matches!(event.kind, LiveKind::Error { part: Part::Actor, .. }) {
+                told.push("it died");
+            } else if event.kind == (LiveKind::Recovery { part: Part::Actor }) {
+                told.push("it was built anew");
             }
         }
         assert_eq!(told, ["it died", "it was built anew"]);

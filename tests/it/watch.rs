@@ -18,13 +18,9 @@ fn watch(world: &mut World, arguments: &[&str]) -> Background {
 /// In a few words: kind, what about it, and the campaign.
 fn brief(event: &Value) -> String {
     let mut words = vec![event["kind"].as_str().unwrap().to_owned()];
-    for field in ["from", "to", "action", "step", "part", "running"] {
-        match &event[field] {
-            Value::Null => {}
-            Value::String(word) => words.push(word.clone()),
-            other => words.push(other.to_string()),
-        }
-    }
+    let fields = ["from", "to", "action", "step", "part", "running"];
+    let given = fields.into_iter().map(|field| &event[field]).filter(|value| !value.is_null());
+    words.extend(given.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
     words.join(" ")
 }
 
@@ -47,20 +43,13 @@ fn what_happens_is_told_as_it_happens_as_an_object_a_line() {
     let mut world = World::new();
     let all = watch(&mut world, &["--json"]);
     world.add(CampaignSpec::paused(601), 20_000);
-    world.wait_for_state(601, "active-guarded");
+    for step in ["requested", "accepted", "confirmed"] {
+        wait_for_events(&mut world, &all, &[&format!("action activate {step}")]);
+    }
     let one = watch(&mut world, &["1", "--json"]);
     world.sandbox.interfere(601, Interference::Stop).unwrap();
     world.add(CampaignSpec::running(602), 0);
-    let activation = [
-        "action activate requested",
-        "transition idle active-guarded",
-        "action activate accepted",
-        "action activate confirmed",
-    ];
     let guard = ["foreign-change false", "action activate requested", "action activate accepted"];
-    for wanted in activation {
-        wait_for_events(&mut world, &all, &[wanted]);
-    }
     wait_for_events(&mut world, &all, &guard);
     wait_for_events(&mut world, &all, &["transition idle cooling-down", "transition cooling-down paused-guarded"]);
     wait_for_events(&mut world, &one, &guard);
@@ -102,17 +91,17 @@ fn errors_and_recoveries_of_ticks_the_remote_and_the_database_are_told() {
 #[test]
 fn a_watch_ends_well_when_it_is_interrupted_and_says_so_when_the_supervisor_goes() {
     let mut world = World::new();
-    let (mut interrupted, mut left, mut killed) =
-        (watch(&mut world, &[]), watch(&mut world, &["--json"]), watch(&mut world, &[]));
-    interrupted.interrupt();
-    assert_eq!(wait_for_end(&mut world, &mut interrupted), Some(0));
-    killed.interrupt();
-    assert_eq!(wait_for_end(&mut world, &mut killed), Some(0));
+    for arguments in [&[] as &[&str], &["--json"]] {
+        let mut interrupted = watch(&mut world, arguments);
+        interrupted.interrupt();
+        assert_eq!(wait_for_end(&mut world, &mut interrupted), Some(0));
+    }
+    let mut left = watch(&mut world, &[]);
     world.guard.stop();
     assert_eq!(wait_for_end(&mut world, &mut left), Some(3));
     assert!(left.stderr().contains("has gone"), "{}", left.stderr());
     world.start();
-    killed = watch(&mut world, &[]);
+    let mut killed = watch(&mut world, &["--json"]);
     world.guard.kill();
     assert_eq!(wait_for_end(&mut world, &mut killed), Some(3));
     let output = world.guard.command(&["watch"]);
