@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: decisions. The machine decides; this file asks, stores, sends, publishes.
 
+mod news;
 mod observe;
 mod status;
 
@@ -266,19 +267,6 @@ impl CampaignActor {
         self.step(ctx, Event::Observed { operation, observation: Box::new(reading.observation) });
     }
 
-    /// Remembers what a tick could not read: shown until a tick goes well.
-    fn note_error(&mut self, now: chrono::DateTime<chrono::Utc>, error: Option<String>) {
-        if self.last_error == error {
-            return;
-        }
-        let event = match &error {
-            Some(reason) => LiveEvent::error(now, Part::Tick, reason),
-            None => LiveEvent::recovery(now, Part::Tick),
-        };
-        self.last_error = error;
-        self.tell(event);
-    }
-
     /// Queues a record. One that an unstored, older one of the same action makes superfluous takes its place.
     fn remember(&mut self, record: Record) {
         let action = |record: &Record| record.entry.as_ref().map(|action| action.id);
@@ -408,23 +396,6 @@ impl CampaignActor {
             policy: self.policy.clone(),
             urgency: Urgency::ReadBack,
         }
-    }
-
-    /// Tells the log and whoever listens.
-    fn tell(&self, event: LiveEvent) {
-        let (campaign, name, text) = (self.row.id, &self.row.name, &event.text);
-        if event.warning {
-            tracing::warn!(%campaign, name, "{text}");
-        } else {
-            tracing::info!(%campaign, name, "{text}");
-        }
-        self.tell_listeners(event);
-    }
-
-    /// Those who hear of it find it in the dump.
-    fn tell_listeners(&self, event: LiveEvent) {
-        self.publish();
-        self.surroundings.board.tell(event.about(self.row.id, &self.row.name));
     }
 
     fn end_release(&mut self, ctx: &mut Context<Self>, result: Result<(), String>) {

@@ -27,16 +27,21 @@ pub(super) async fn wait(
     let client = arguments.client()?;
     let id = CampaignId(id);
     // A supervisor that is not even there at first is not waited for.
-    let mut last = Ok(client.campaign_state(id).await?);
-    if !last.as_ref().is_ok_and(|status| status.state == until) {
+    let status = client.campaign_state(id).await?;
+    let status = if status.state == until {
+        status
+    } else {
+        let span = humantime::format_duration(limit);
+        eprintln!("Campaign {id} ({}) is {}; waiting for {until}, {span} at the most.", status.name, status.state);
+        let mut last = Ok(status);
         match tokio::time::timeout(limit, reach(&client, id, until, &mut last)).await {
             Ok(reached) => reached?,
             Err(_) => {
                 return Err(CommandError::NotReached { campaign: id, wanted: until, limit, state: last?.state });
             }
         }
-    }
-    let status = last?;
+        last?
+    };
     arguments.print(&status, || format!("Campaign {} ({}) has reached {until}.", status.id, status.name))
 }
 

@@ -66,8 +66,11 @@ fn a_restart_of_the_supervisor_is_outwaited() {
     world.wait_for_state(721, "active-guarded");
     let mut paused = world.guard.begin(&["wait", "1", "--until", "paused-guarded"]);
     let mut in_vain = world.guard.begin(&["wait", "1", "--until", "idle", "--timeout", "2s"]);
-    // Both have begun to wait once a third, begun after them, has had its answer.
-    world.let_ticks_pass(1);
+    for waiting in [&paused, &in_vain] {
+        world.wait_for("it to wait", |_| {
+            if waiting.stderr().contains("waiting for") { Ok(()) } else { Err(waiting.stderr()) }
+        });
+    }
     world.guard.kill();
     assert_eq!(wait_for_end(&mut world, &mut in_vain), Some(3), "{}", in_vain.stderr());
     world.database.set_remaining_clicks(721, 0);
