@@ -1,18 +1,23 @@
 //! The read model: actors publish their status here, the control server reads it, and nobody else.
 //!
-//! A reader never waits for an actor, so that a stuck one still shows. Deliberately absent: any way back; actors never
-//! read the board.
+//! A reader never waits for an actor, so that a stuck one still shows. What happens is told here, too: a reader who is too
+//! slow for it loses events and learns how many, and no actor waits for one. Deliberately absent: any way back; actors
+//! never read the board.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::domain::facts::CampaignId;
+use crate::domain::live::LiveEvent;
 use crate::domain::status::{
     ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, RemoteClientStatus, SupervisorStatus,
 };
+
+/// So many events are kept for a reader who is behind: some for each of a thousand campaigns that act in one moment.
+const EVENTS_KEPT: usize = 4096;
 
 /// What is published now.
 #[derive(Debug, Default)]
@@ -28,6 +33,7 @@ struct Published {
 #[derive(Debug, Clone)]
 pub struct Board {
     published: watch::Sender<Published>,
+    events: broadcast::Sender<Arc<LiveEvent>>,
     started_at: DateTime<Utc>,
 }
 
@@ -35,7 +41,8 @@ impl Board {
     /// An empty board of a program that started at `started_at`.
     #[must_use]
     pub fn new(started_at: DateTime<Utc>) -> Self {
-        Self { published: watch::Sender::new(Published::default()), started_at }
+        let events = broadcast::Sender::new(EVENTS_KEPT);
+        Self { published: watch::Sender::new(Published::default()), events, started_at }
     }
 
     /// Publishes one campaign.
@@ -74,6 +81,21 @@ impl Board {
     /// Publishes the database.
     pub fn publish_database(&self, status: DatabaseStatus) {
         self.publish(|published| published.database = status);
+    }
+
+    /// Tells what happened to those who listen. Publish first what it is about: who hears of it finds it in the dump.
+    pub fn tell(&self, event: LiveEvent) {
+        // Within the publication, so that the ids rise in the order of the events.
+        self.publish(|published| {
+            // Nobody may listen.
+            let _ = self.events.send(Arc::new(LiveEvent { id: Some(published.sequence), ..event }));
+        });
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
+        self.events.subscribe()
     }
 
     /// Everything, as of now.
@@ -118,5 +140,45 @@ impl Board {
             published.sequence += 1;
             change(published);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast::error::TryRecvError;
+
+    use super::*;
+    use crate::domain::live::Part;
+
+    fn noon() -> DateTime<Utc> {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn events_are_numbered_by_the_dumps_sequence() {
+        let board = Board::new(noon());
+        let mut listener = board.listen();
+        board.publish_database(DatabaseStatus::default());
+        let before = board.dump(noon()).sequence;
+        board.tell(LiveEvent::recovery(noon(), Part::Database));
+        board.tell(LiveEvent::error(noon(), Part::Database, "locked"));
+        let ids = [listener.try_recv(), listener.try_recv()].map(|event| event.unwrap().id);
+        assert_eq!(ids, [Some(before + 1), Some(before + 2)]);
+        assert_eq!(board.dump(noon()).sequence, before + 2);
+    }
+
+    #[test]
+    fn a_slow_listener_loses_the_oldest_events_and_learns_how_many_and_holds_nobody_up() {
+        let board = Board::new(noon());
+        let (mut slow, mut late) = (board.listen(), None);
+        for number in 0..EVENTS_KEPT + 7 {
+            board.tell(LiveEvent::recovery(noon(), Part::Database));
+            if number == EVENTS_KEPT {
+                late = Some(board.listen());
+            }
+        }
+        assert_eq!(slow.try_recv().unwrap_err(), TryRecvError::Lagged(7));
+        assert_eq!(slow.try_recv().unwrap().id, Some(8));
+        assert_eq!(late.unwrap().try_recv().unwrap().id, Some(EVENTS_KEPT as u64 + 2), "others lose nothing");
     }
 }

@@ -160,6 +160,7 @@ impl Actors {
                 set_generator_enabled: database.clone().recipient(),
                 write_campaign: database.clone().recipient(),
                 carry_out_urls: database.clone().recipient(),
+                read_journal: database.clone().recipient(),
             },
             RemotePort {
                 read_status: trafficstar.clone().recipient(),

@@ -9,7 +9,7 @@
 //! | [`trafficstar`] | everything about the remote: requests and answers, the token, the request budget, what is asked together | actors, retries, a cache of anything but the token |
 //! | [`store`] | the only SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
 //! | [`actors`] | the only actix: supervisor, campaign, TrafficStar client, database | decisions, SQL, HTTP |
-//! | [`board`] | the read model: actors publish their status, the control server reads it | a way back |
+//! | [`board`] | the read model: actors publish their status and tell what happens, the control server reads and listens | a way back |
 //! | [`control`] | the control API on the Unix socket: its types, server and client | actors: a command is an order with a reply slot |
 //! | [`cli`] | the commands, and status as text | anything but asking the supervisor, `run`, `check` and `migrate` apart |
 //! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |

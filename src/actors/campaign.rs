@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: decisions. The machine decides; this file asks, stores, sends, publishes.
 
+mod news;
 mod observe;
 mod status;
 
@@ -19,8 +20,9 @@ use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::{ActionId, ActionKind, Outcome};
-use crate::domain::event::{Effect, Event, Note, Record, Request};
+use crate::domain::event::{Effect, Event, Record, Request};
 use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
 use crate::domain::policy::{Policy, PolicyNumbers};
 use crate::domain::status::Handling;
@@ -232,7 +234,7 @@ impl CampaignActor {
                         actor.step(ctx, Event::ReadBack { operation, remote: remote.map(Box::new) });
                     }));
                 }
-                Effect::Note(note) => self.tell(&note),
+                Effect::Note(note) => self.tell(LiveEvent::note(self.surroundings.clock.now(), &note)),
                 Effect::Released { .. } if !self.unstored.is_empty() => {
                     // What was sent must be in the journal before nobody knows of it any more.
                     self.outbox.push_front(effect);
@@ -266,11 +268,7 @@ impl CampaignActor {
         let took_ms = now.signed_duration_since(asked_at).num_milliseconds();
         self.last_tick = Some(LastTick { at: now, took_ms: u64::try_from(took_ms).unwrap_or(0) });
         self.handling = None;
-        let error = reading.error();
-        if let Some(error) = error.as_deref().filter(|error| self.last_error.as_deref() != Some(*error)) {
-            tracing::warn!(campaign = %self.row.id, name = self.row.name, "{error}");
-        }
-        self.last_error = error;
+        self.note_error(now, reading.error());
         if let Some(row) = reading.row {
             if !row.generator_enabled || row.trafficstar_id != self.row.trafficstar_id {
                 // The supervisor sees it too, a moment later; nothing may be sent until then.
@@ -322,6 +320,7 @@ impl CampaignActor {
                     if let Some(retry) = actor.store_retry.take() {
                         ctx.cancel_future(retry);
                         tracing::info!(campaign = %actor.row.id, name = actor.row.name, "the promise is stored again");
+                        actor.tell(LiveEvent::recovery(actor.surroundings.clock.now(), Part::Promise));
                     }
                     actor.store_next(ctx);
                 }
@@ -336,6 +335,7 @@ impl CampaignActor {
         let newest = self.unstored.back().and_then(|record| record.entry.as_ref());
         if self.store_retry.is_none() {
             tracing::error!(campaign = %self.row.id, name = self.row.name, reason, "the promise could not be stored; it is kept in memory");
+            self.tell_listeners(LiveEvent::error(self.surroundings.clock.now(), Part::Promise, reason));
         }
         if self.finishing {
             tracing::error!(campaign = %self.row.id, name = self.row.name, reason, entry = ?newest, "the program stops, and this is not stored yet");
@@ -421,15 +421,6 @@ impl CampaignActor {
             remote: self.row.trafficstar_id,
             policy: self.policy.clone(),
             urgency: Urgency::ReadBack,
-        }
-    }
-
-    fn tell(&self, note: &Note) {
-        let (campaign, name) = (self.row.id, &self.row.name);
-        if note.is_warning() {
-            tracing::warn!(%campaign, name, "{note}");
-        } else {
-            tracing::info!(%campaign, name, "{note}");
         }
     }
 

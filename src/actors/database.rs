@@ -1,20 +1,24 @@
 //! The one actor through which every campaign actor reaches the store.
 //!
 //! It gathers what is asked together: all who tick now are read by one query, and the spends of a sweep are stored in
-//! one transaction off the decisions' path.
+//! one transaction off the decisions' path. Operators' questions come one at a time, so that ticks find a connection.
 
 mod managing;
 
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 pub use self::managing::{CarryOutUrls, WriteCampaign};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::facts::CampaignId;
+use crate::domain::journal::{JournalEntry, JournalQuery};
+use crate::domain::live::{LiveEvent, Part};
 use crate::domain::status::DatabaseStatus;
 use crate::error_chain::in_full;
 use crate::store::{
@@ -73,6 +77,11 @@ pub struct SetGeneratorEnabled {
     pub enabled: bool,
 }
 
+/// Reads the journal for an operator.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Answer<Vec<JournalEntry>>")]
+pub struct ReadJournal(pub JournalQuery);
+
 /// Stores the spends that still wait. Answered when that is done.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -86,17 +95,26 @@ pub struct DatabaseActor {
     clock: Clock,
     readers: Vec<(CampaignId, oneshot::Sender<Answer<Option<TickReading>>>)>,
     spends: Vec<SpendRow>,
+    /// Whether the last operation failed.
+    failing: Arc<AtomicBool>,
+    operators_turn: Arc<Semaphore>,
 }
 
 impl DatabaseActor {
     /// An actor over an open, migrated store.
     #[must_use]
-    pub const fn new(store: Store, board: Board, clock: Clock) -> Self {
-        Self { store, board, clock, readers: Vec::new(), spends: Vec::new() }
+    pub fn new(store: Store, board: Board, clock: Clock) -> Self {
+        let operators_turn = Arc::new(Semaphore::new(1));
+        Self { store, board, clock, readers: Vec::new(), spends: Vec::new(), failing: Arc::default(), operators_turn }
     }
 
     fn desk(&self) -> Desk {
-        Desk { store: self.store.clone(), board: self.board.clone(), clock: self.clock.clone() }
+        Desk {
+            store: self.store.clone(),
+            board: self.board.clone(),
+            clock: self.clock.clone(),
+            failing: Arc::clone(&self.failing),
+        }
     }
 
     fn read_gathered(&mut self) -> impl Future<Output = ()> + 'static {
@@ -135,6 +153,7 @@ struct Desk {
     store: Store,
     board: Board,
     clock: Clock,
+    failing: Arc<AtomicBool>,
 }
 
 impl Desk {
@@ -146,7 +165,14 @@ impl Desk {
     fn report<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
         let answer = result.map_err(|error| in_full(&error));
         let last_error = answer.as_ref().err().cloned();
-        self.board.publish_database(DatabaseStatus { kind: self.store.kind().to_owned(), last_error });
+        let kind = self.store.kind().to_owned();
+        self.board.publish_database(DatabaseStatus { kind, last_error: last_error.clone() });
+        let failed_before = self.failing.swap(last_error.is_some(), Ordering::Relaxed);
+        match last_error {
+            Some(reason) if !failed_before => self.board.tell(LiveEvent::error(self.now(), Part::Database, &reason)),
+            None if failed_before => self.board.tell(LiveEvent::recovery(self.now(), Part::Database)),
+            Some(_) | None => {}
+        }
         answer
     }
 }
@@ -238,6 +264,19 @@ impl Handler<SetGeneratorEnabled> for DatabaseActor {
         Box::pin(async move {
             let SetGeneratorEnabled { campaign, enabled } = message;
             desk.report(desk.store.set_generator_enabled(campaign, enabled, desk.now()).await)
+        })
+    }
+}
+
+impl Handler<ReadJournal> for DatabaseActor {
+    type Result = ResponseFuture<Answer<Vec<JournalEntry>>>;
+
+    fn handle(&mut self, ReadJournal(query): ReadJournal, _: &mut Self::Context) -> Self::Result {
+        let (desk, turn) = (self.desk(), Arc::clone(&self.operators_turn));
+        Box::pin(async move {
+            // Nobody ever closes it.
+            let _turn = turn.acquire().await;
+            desk.report(desk.store.journal(query).await)
         })
     }
 }

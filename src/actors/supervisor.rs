@@ -3,6 +3,7 @@
 //! A sync compares the rows with the actors: at every point of the grid, so that a new row is guarded within one tick,
 //! and after every command. Deliberately absent: anything about one campaign's decisions.
 
+mod journal;
 mod managing;
 mod orders;
 mod sync;
@@ -20,11 +21,14 @@ pub use self::orders::CarryOut;
 use super::campaign::{
     CampaignActor, DatabasePort, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
 };
-use super::database::{Answer, CarryOutUrls, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, WriteCampaign};
+use super::database::{
+    Answer, CarryOutUrls, ReadJournal, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, WriteCampaign,
+};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, Refusal, Reply};
 use crate::domain::facts::CampaignId;
+use crate::domain::live::{LiveEvent, Part};
 use crate::domain::policy::Policy;
 use crate::domain::status::{Liveness, SupervisorStatus};
 use crate::store::{CampaignRow, StoredCampaign};
@@ -92,6 +96,8 @@ pub struct RowsPort {
     pub write_campaign: Recipient<WriteCampaign>,
     /// Whatever is asked about URLs: no actor of a campaign is concerned before its next tick.
     pub carry_out_urls: Recipient<CarryOutUrls>,
+    /// Reads the journal for operators.
+    pub read_journal: Recipient<ReadJournal>,
 }
 
 /// Where a campaign's actor stands.
@@ -243,6 +249,8 @@ impl Supervisor {
             Ok(stored) => stored,
             Err(reason) => {
                 tracing::error!(campaign = %id, name = slot.row.name, reason, "its actor cannot be built: what it promised cannot be read");
+                let event = LiveEvent::error(now, Part::Actor, &format!("what it promised cannot be read: {reason}"));
+                self.board.tell(event.about(id, &slot.row.name));
                 self.rest(ctx, id);
                 return;
             }
@@ -251,6 +259,9 @@ impl Supervisor {
         let (policy, _) = slot.row.policy_or(&self.defaults, &self.defaults);
         let actor = CampaignActor::new(surroundings, slot.row.clone(), policy, stored, slot.incarnation);
         actor.publish();
+        if slot.incarnation.number > 1 {
+            self.board.tell(LiveEvent::recovery(now, Part::Actor).about(id, &slot.row.name));
+        }
         slot.born_at = now;
         slot.stage = Stage::Alive(actor.start());
         self.finish_sync(ctx);
@@ -277,6 +288,7 @@ impl Supervisor {
             actor.status = Liveness::Restarting;
             actor.restarts = deaths;
         });
+        self.board.tell(LiveEvent::error(now, Part::Actor, "it died").about(id, &slot.row.name));
         self.rest(ctx, id);
         self.publish();
     }

@@ -21,6 +21,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
+use crate::domain::live::{LiveEvent, Part};
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;
@@ -159,8 +160,16 @@ impl TrafficStarActor {
         if let Some(reason) = failure.as_deref().filter(|reason| self.last_error.as_deref() != Some(*reason)) {
             tracing::warn!(reason, "a request to TrafficStars failed");
         }
+        let news = match (&self.last_error, &failure) {
+            (None, Some(reason)) => Some(LiveEvent::error(self.clock.now(), Part::TrafficStar, reason)),
+            (Some(_), None) => Some(LiveEvent::recovery(self.clock.now(), Part::TrafficStar)),
+            (None, None) | (Some(_), Some(_)) => None,
+        };
         self.last_error = failure;
         self.publish();
+        if let Some(news) = news {
+            self.board.tell(news);
+        }
     }
 
     fn publish(&self) {

@@ -7,15 +7,20 @@
 mod campaign;
 mod check;
 mod generator;
+mod history;
 mod migrate;
 pub mod render;
 mod status;
 mod url;
+mod wait;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 use thiserror::Error;
@@ -25,6 +30,8 @@ use crate::control::CampaignPatch;
 use crate::control::client::{Client, ClientError};
 use crate::daemon::{self, RunError};
 use crate::domain::facts::CampaignId;
+use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
+use crate::domain::phase::PhaseWord;
 use crate::error_chain::in_full;
 use crate::telemetry::{self, TelemetryError};
 
@@ -93,6 +100,46 @@ enum Command {
     /// Show, add, change and remove the URLs of campaigns
     #[command(subcommand, after_help = "Example: traffic-generator url list 1")]
     Url(url::Verb),
+    /// Show the journal, newest entry first: what was asked of TrafficStars, why, and what came of it
+    #[command(after_help = "Example: traffic-generator history 1 --since 24h")]
+    History {
+        /// A campaign id; all campaigns where none is given
+        #[arg(value_name = "ID")]
+        id: Option<i64>,
+        /// Only what was requested in this time: `90s`, `24h`, `7d`
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        since: Option<Duration>,
+        /// So many entries at the most
+        #[arg(long, value_name = "N", default_value_t = JournalQuery::default().limit,
+              value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ENTRIES)))]
+        limit: u32,
+    },
+    /// Print what happens as it happens, until interrupted; with --json an object a line
+    #[command(after_help = "Example: traffic-generator watch --json | jq 'select(.warning)'")]
+    Watch {
+        /// A campaign id; all campaigns where none is given
+        #[arg(value_name = "ID")]
+        id: Option<i64>,
+    },
+    /// Wait until a campaign is in a state
+    #[command(
+        after_help = "Example: traffic-generator wait 1 --until paused-guarded --timeout 5m && echo it is paused"
+    )]
+    Wait {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// The state
+        #[arg(long, value_name = "STATE", value_parser = state_word())]
+        until: PhaseWord,
+        /// How long at the most; past it the exit status is 1
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+        timeout: Duration,
+    },
+}
+
+fn state_word() -> impl TypedValueParser<Value = PhaseWord> {
+    PossibleValuesParser::new(PhaseWord::ALL.map(PhaseWord::as_str)).try_map(|word| word.parse())
 }
 
 /// Why a command ended with something else than 0.
@@ -114,6 +161,10 @@ enum CommandError {
     Runtime(#[source] std::io::Error),
     #[error("there is no campaign {0}")]
     UnknownCampaign(CampaignId),
+    #[error("the signals of the operating system cannot be heard")]
+    Signals(#[source] std::io::Error),
+    #[error("campaign {campaign} has not reached {wanted} within {}: it is {state}", humantime::format_duration(*limit))]
+    NotReached { campaign: CampaignId, wanted: PhaseWord, limit: Duration, state: PhaseWord },
     /// `check` has printed what is wrong.
     #[error("the check failed")]
     CheckFailed,
@@ -122,7 +173,7 @@ enum CommandError {
 impl CommandError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Client(ClientError::NoSupervisor { .. }) => 3,
+            Self::Client(ClientError::NoSupervisor { .. } | ClientError::Lost { .. }) => 3,
             Self::Config(_)
             | Self::ApiKey(_)
             | Self::Telemetry(_)
@@ -131,6 +182,8 @@ impl CommandError {
             | Self::Print(_)
             | Self::Runtime(_)
             | Self::UnknownCampaign(_)
+            | Self::Signals(_)
+            | Self::NotReached { .. }
             | Self::CheckFailed => 1,
         }
     }
@@ -193,6 +246,9 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         }
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
+        Command::History { id, since, limit } => arguments.wait_for(history::history(arguments, *id, *since, *limit)),
+        Command::Watch { id } => arguments.wait_for(watch::watch(arguments, *id)),
+        Command::Wait { id, until, timeout } => arguments.wait_for(wait::wait(arguments, *id, *until, *timeout)),
     }
 }
 

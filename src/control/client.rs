@@ -1,6 +1,8 @@
 //! The program's own commands, as a client of the control API. It uses nothing else than what `curl` could.
 
 mod campaigns;
+mod events;
+mod journal;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+pub use self::events::Events;
 use super::Problem;
 use crate::domain::facts::CampaignId;
 use crate::domain::status::{CampaignStatus, Dump};
@@ -35,6 +38,15 @@ pub enum ClientError {
     /// The connection broke, or the answer took too long.
     #[error("the supervisor's answer did not arrive: see its log, then try again")]
     Broken(#[source] reqwest::Error),
+    /// It was there, and is not any more.
+    #[error("the supervisor behind {} has gone: see its log, and whether `traffic-generator run` is running", path.display())]
+    Lost {
+        /// Where.
+        path: PathBuf,
+        /// Why, if the connection says so.
+        #[source]
+        source: Option<reqwest::Error>,
+    },
     /// The answer makes no sense: another version of the program, perhaps.
     #[error("the supervisor's answer cannot be read: is it of the same version as this command?")]
     Unreadable(#[source] serde_json::Error),
@@ -97,19 +109,21 @@ impl Client {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await.map_err(|source| {
-            if source.is_connect() {
-                ClientError::NoSupervisor { path: self.path.clone(), source }
-            } else {
-                ClientError::Broken(source)
-            }
-        })?;
+        let answer = request.send().await.map_err(|source| self.failure(source))?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(ClientError::Broken)?;
         if status.is_success() {
             return Ok((status, body.to_vec()));
         }
         Err(ClientError::Refused(read(&body)?))
+    }
+
+    fn failure(&self, source: reqwest::Error) -> ClientError {
+        if source.is_connect() {
+            ClientError::NoSupervisor { path: self.path.clone(), source }
+        } else {
+            ClientError::Broken(source)
+        }
     }
 }
 

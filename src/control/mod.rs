@@ -9,6 +9,8 @@ pub mod server;
 mod urls;
 mod values;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +19,10 @@ pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, ValueError, name, remote_id, target_url};
 use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::journal::{JournalEntry, JournalQuery};
+
+/// How often something is written into a stream of events that has no news, so that its reader knows it to be alive.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Guard a campaign, or stop guarding it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +84,8 @@ pub enum Order {
     Campaigns(CampaignOrder),
     /// Something about the table `urls`.
     Urls(UrlOrder),
+    /// Read the journal, newest entry first.
+    ReadJournal(Ask<JournalQuery, Vec<JournalEntry>>),
 }
 
 /// Where orders go.

@@ -8,6 +8,8 @@ mod contest;
 pub mod decision;
 pub mod event;
 pub mod facts;
+pub mod journal;
+pub mod live;
 pub mod machine;
 pub mod phase;
 pub mod policy;

@@ -67,6 +67,9 @@ pub enum StoreError {
     /// Reading what was promised.
     #[error("cannot read the stored promises from the database")]
     ReadPromises(#[source] Fault),
+    /// Reading the journal.
+    #[error("cannot read the journal from the database")]
+    ReadJournal(#[source] Fault),
     /// Storing a transition.
     #[error("cannot store the promise and the journal entry in the database")]
     Save(#[source] Fault),

@@ -9,6 +9,7 @@
 
 mod campaigns;
 mod error;
+mod journal;
 mod lock;
 mod managing;
 mod migrations;

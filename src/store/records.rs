@@ -208,9 +208,9 @@ impl PromiseRow {
 /// A row of `journal`: what was decided, and why.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = journal)]
-struct DecisionRow {
-    campaign_id: i64,
-    trafficstar_id: i64,
+pub(super) struct DecisionRow {
+    pub(super) campaign_id: i64,
+    pub(super) trafficstar_id: i64,
     kind: String,
     trigger: String,
     reason: String,
@@ -220,7 +220,7 @@ struct DecisionRow {
     state_before: String,
     state_after: String,
     end_time: Stamp,
-    by: Option<String>,
+    pub(super) by: Option<String>,
     late: bool,
     requested_at: Stamp,
 }
@@ -250,7 +250,7 @@ impl DecisionRow {
 /// A row of `journal_steps`: how far it got.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = journal_steps, treat_none_as_null = true)]
-struct StepRow {
+pub(super) struct StepRow {
     step: String,
     accepted_at: Option<Stamp>,
     confirmed_at: Option<Stamp>,
@@ -271,7 +271,7 @@ impl StepRow {
 }
 
 /// The action of a journal entry.
-fn action(id: i64, decision: DecisionRow, steps: StepRow) -> Result<Action, BadValue> {
+pub(super) fn action(id: i64, decision: DecisionRow, steps: StepRow) -> Result<Action, BadValue> {
     let place = Place { table: "journal", row: id };
     Ok(Action {
         id: ActionId(0),

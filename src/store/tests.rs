@@ -1,6 +1,7 @@
 //! The rules of the store.
 
 mod databases;
+mod journal;
 mod managing;
 mod refusals;
 mod server;

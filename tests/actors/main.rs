@@ -16,6 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use traffic_generator::config::{Config, Environment};
 use traffic_generator::control::client::Client;
 use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::live::{LiveKind, Part};
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::status::{CampaignStatus, Dump, Liveness};
 use traffic_generator::{daemon, store};
@@ -119,6 +120,7 @@ fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_built_anew_
         })
         .await;
 
+        let mut events = client.events(Some(CampaignId(2))).await.unwrap();
         defect.arm(CampaignId(2));
         sandbox.interfere(902, Interference::Stop).unwrap();
         let died = until(&client, "the death is noticed", |dump| dump.supervisor.restarts == 1).await;
@@ -144,6 +146,16 @@ fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_built_anew_
         assert_eq!(second.actor.as_ref().unwrap().restarts, 1);
         assert_eq!(second.state, PhaseWord::ActiveGuarded);
         assert_eq!(reborn.supervisor.restarts, 1);
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            let event = tokio::time::timeout(Duration::from_secs(30), events.next()).await.unwrap().unwrap();
+            if matches!(event.kind, LiveKind::Error { part: Part::Actor, .. }) {
+                told.push("it died");
+            } else if event.kind == (LiveKind::Recovery { part: Part::Actor }) {
+                told.push("it was built anew");
+            }
+        }
+        assert_eq!(told, ["it died", "it was built anew"]);
 
         stop.send(()).unwrap();
         daemon.await.unwrap().unwrap();

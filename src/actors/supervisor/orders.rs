@@ -27,6 +27,7 @@ impl Handler<CarryOut> for Supervisor {
             }
             Order::Campaigns(order) => self.manage(ctx, order),
             Order::Urls(order) => self.rows.carry_out_urls.do_send(CarryOutUrls(order)),
+            Order::ReadJournal(ask) => self.read_journal(ctx, ask),
         }
     }
 }

@@ -6,8 +6,10 @@ use tokio::sync::oneshot;
 use super::{CampaignRow, Incarnation, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage};
 use crate::actors::campaign::without_actor;
 use crate::actors::database::Answer;
+use crate::domain::event::Note;
 use crate::domain::facts::CampaignId;
-use crate::domain::phase::{Phase, Promise};
+use crate::domain::live::LiveEvent;
+use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::store::{Record, StoredPromise};
 
 impl Supervisor {
@@ -115,10 +117,16 @@ impl Supervisor {
         let now = self.clock.now();
         let cools_down = |phase: Phase| phase.cooling_down_until().is_some_and(|until| until > now);
         let mut shown = stored.copied();
+        let mut ended = None;
         if let Some(stored) = &mut shown
             && stored.promise.phase != Phase::Idle
             && !cools_down(stored.promise.phase)
         {
+            ended = Some(Note::Transition {
+                from: stored.promise.phase.word(),
+                to: PhaseWord::Idle,
+                reason: "its generator is disabled".to_owned(),
+            });
             stored.promise = Promise { phase: Phase::Idle, since: now, end_time_owed: false };
             let promise = stored.promise;
             let record = Record { campaign: row.id, remote: row.trafficstar_id, promise, entry: None };
@@ -127,6 +135,10 @@ impl Supervisor {
         }
         let mode = row.mode(self.defaults.mode);
         self.board.publish_campaign(without_actor(row, mode, shown.as_ref(), now));
+        if let Some(note) = ended {
+            tracing::info!(campaign = %row.id, name = row.name, "{note}");
+            self.board.tell(LiveEvent::note(now, &note).about(row.id, &row.name));
+        }
     }
 
     /// Ends the sync when no actor is being built any more, and arms the next one.

@@ -34,6 +34,23 @@ pub(super) async fn carry_out<Q, A: Serialize>(
     }
 }
 
+/// Hands a question to the supervisor. It changes nothing, so that one without an answer in time has failed.
+pub(super) async fn ask<Q, A>(
+    orders: &OrderPort,
+    question: Q,
+    order: impl FnOnce(Ask<Q, A>) -> Order,
+) -> Result<A, Refusal> {
+    let (reply, answer) = oneshot::channel();
+    if orders.send(order(Ask { question, reply })).await.is_err() {
+        return Err(Refusal::Failed("the supervisor is stopping".to_owned()));
+    }
+    match tokio::time::timeout(EFFECT_WITHIN, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(Refusal::Failed("the supervisor died over this question: try again".to_owned())),
+        Err(_) => Err(Refusal::Failed("there was no answer in time: see the supervisor's log".to_owned())),
+    }
+}
+
 /// The id in a path.
 pub(super) fn campaign_id(text: &str) -> Result<CampaignId, Answer> {
     text.parse()

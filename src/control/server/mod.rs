@@ -2,6 +2,9 @@
 
 mod answer;
 mod campaigns;
+mod events;
+mod journal;
+mod query;
 mod state;
 mod urls;
 
@@ -13,6 +16,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 
 use self::answer::Answer;
 use super::OrderPort;
@@ -109,7 +113,13 @@ impl Socket {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
         let _file = self.file;
-        axum::serve(self.listener, router(Shared { board, clock, orders })).with_graceful_shutdown(stop).await
+        let (stops, stopping) = watch::channel(false);
+        let stop = async move {
+            stop.await;
+            stops.send_replace(true);
+        };
+        let shared = Shared { board, clock, orders, stopping };
+        axum::serve(self.listener, router(shared)).with_graceful_shutdown(stop).await
     }
 }
 
@@ -134,6 +144,8 @@ struct Shared {
     board: Board,
     clock: Clock,
     orders: OrderPort,
+    /// Whether the server stops: answers that would never end do then.
+    stopping: watch::Receiver<bool>,
 }
 
 fn router(shared: Shared) -> Router {
@@ -141,6 +153,8 @@ fn router(shared: Shared) -> Router {
         .merge(state::routes())
         .merge(campaigns::routes())
         .merge(urls::routes())
+        .merge(journal::routes())
+        .merge(events::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")

@@ -38,7 +38,7 @@ impl Guard {
         self.folder.join("guard.db")
     }
 
-    fn program(&self, arguments: &[&str]) -> Command {
+    pub(super) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).arg("--config").arg(self.folder.join("config.toml"));
         for (name, _) in std::env::vars_os() {
@@ -105,14 +105,34 @@ impl Guard {
     }
 
     pub(super) fn try_state(&self) -> std::io::Result<Value> {
-        let mut stream = UnixStream::connect(self.folder.join("guard.sock"))?;
-        stream.write_all(b"GET /v1/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| std::io::Error::other("no answer"))?;
-        if !head.starts_with("HTTP/1.1 200") {
-            return Err(std::io::Error::other(head.to_owned()));
+        match self.try_get("/v1/state")? {
+            (200, state) => Ok(state),
+            (status, problem) => Err(std::io::Error::other(format!("{status}: {problem}"))),
         }
-        Ok(serde_json::from_str(body)?)
+    }
+
+    /// `GET`s what answers with JSON: the status code and the body.
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        self.try_get(path).unwrap()
+    }
+
+    fn try_get(&self, path: &str) -> std::io::Result<(u16, Value)> {
+        let mut answer = String::new();
+        self.try_open(path)?.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| std::io::Error::other("no answer"))?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| std::io::Error::other(head.to_owned()))?;
+        Ok((status, serde_json::from_str(body)?))
+    }
+
+    /// `GET`s something and reads nothing of its answer.
+    pub(crate) fn open(&self, path: &str) -> UnixStream {
+        self.try_open(path).unwrap()
+    }
+
+    fn try_open(&self, path: &str) -> std::io::Result<UnixStream> {
+        let mut stream = UnixStream::connect(self.folder.join("guard.sock"))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        Ok(stream)
     }
 }

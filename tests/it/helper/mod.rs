@@ -1,5 +1,6 @@
 //! The harness: a world with a sandbox, a database, a config and a guard.
 
+mod background;
 mod config;
 mod database;
 mod dump;
@@ -14,6 +15,7 @@ use chrono::{Timelike, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, Sandbox};
 use tempfile::TempDir;
 
+pub(crate) use self::background::Background;
 pub(crate) use self::config::Config;
 pub(crate) use self::database::{Database, Entry};
 pub(crate) use self::dump::Campaign;

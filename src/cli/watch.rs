@@ -1,0 +1,64 @@
+//! `watch`: events as they happen, a line each, until it is interrupted.
+
+use std::io::Write;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Arguments, CommandError};
+use crate::domain::facts::CampaignId;
+use crate::domain::live::LiveEvent;
+
+pub(super) async fn watch(arguments: &Arguments, id: Option<i64>) -> Result<(), CommandError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
+    let client = arguments.client()?;
+    let mut events = client.events(id.map(CampaignId)).await?;
+    // It may be quiet for hours.
+    eprintln!(
+        "Watching {}; Ctrl-C ends it.",
+        id.map_or_else(|| "all campaigns".to_owned(), |id| format!("campaign {id}"))
+    );
+    loop {
+        let event = tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            event = events.next() => event?,
+        };
+        let printed = if arguments.json {
+            serde_json::to_string(&event).map_err(|error| CommandError::Print(error.into()))?
+        } else {
+            line(&event)
+        };
+        writeln!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)?;
+    }
+}
+
+/// `2026-11-22 12:00:00Z ! 2 travel: somebody else stopped it`; the mark is for what somebody should look at.
+fn line(event: &LiveEvent) -> String {
+    let time = event.at.format("%Y-%m-%d %H:%M:%SZ");
+    let mark = if event.warning { '!' } else { ' ' };
+    let text = &event.text;
+    match (event.campaign_id, &event.name) {
+        (Some(id), Some(name)) => format!("{time} {mark} {id} {name}: {text}"),
+        (Some(id), None) => format!("{time} {mark} {id}: {text}"),
+        (None, Some(_) | None) => format!("{time} {mark} {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Note;
+    use crate::domain::live::Part;
+
+    #[test]
+    fn a_line_says_when_about_whom_and_what_and_marks_what_needs_attention() {
+        let at = "2026-11-22T12:00:00.5Z".parse().unwrap();
+        let foreign = LiveEvent::note(at, &Note::ForeignChange { running: false });
+        let cases = [
+            (foreign.about(CampaignId(2), "travel"), "2026-11-22 12:00:00Z ! 2 travel: somebody else stopped it"),
+            (LiveEvent::recovery(at, Part::Database), "2026-11-22 12:00:00Z   the database answers again"),
+        ];
+        for (event, wanted) in cases {
+            assert_eq!(line(&event), wanted);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What happens, as it happens: server-sent events. A reader who is too slow loses some and is told how many; nobody
+//! waits for one.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::stream::{self, Stream, StreamExt};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::super::{KEEP_ALIVE, Refusal};
+use super::Shared;
+use super::answer::Answer;
+use super::query::Parameters;
+use crate::clock::Clock;
+use crate::domain::facts::CampaignId;
+use crate::domain::live::LiveEvent;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/v1/events", get(events))
+}
+
+async fn events(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
+    let campaign = match wanted_campaign(query.as_deref()) {
+        Ok(campaign) => campaign,
+        Err(problem) => return problem.into_response(),
+    };
+    if let Some(id) = campaign.filter(|id| shared.board.campaign(*id).is_none()) {
+        return Answer::refusal(&Refusal::UnknownCampaign(id)).into_response();
+    }
+    let mut stopping = shared.stopping.clone();
+    let stopped = async move {
+        // A server that is gone has stopped, too.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    };
+    let events = heard(shared.board.listen(), shared.clock, campaign).map(|event| Ok::<_, Infallible>(sent(&event)));
+    // It never ends by itself, and the server ends when its last answer has.
+    let events = events.take_until(Box::pin(stopped));
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+fn wanted_campaign(query: Option<&str>) -> Result<Option<CampaignId>, Answer> {
+    let mut parameters = Parameters::new(query);
+    let campaign: Option<i64> = parameters.take("campaign", "a campaign id: give a number")?;
+    parameters.finish(&["campaign"])?;
+    Ok(campaign.map(CampaignId))
+}
+
+/// The events of one campaign or of all, and what this reader has lost of them.
+fn heard(
+    listener: Receiver<Arc<LiveEvent>>,
+    clock: Clock,
+    campaign: Option<CampaignId>,
+) -> impl Stream<Item = Arc<LiveEvent>> {
+    stream::unfold((listener, clock), move |(mut listener, clock)| async move {
+        loop {
+            let event = match listener.recv().await {
+                Ok(event) if campaign.is_some() && event.campaign_id != campaign => continue,
+                Ok(event) => event,
+                Err(RecvError::Lagged(count)) => Arc::new(LiveEvent::lost(clock.now(), count)),
+                Err(RecvError::Closed) => return None,
+            };
+            return Some((event, (listener, clock)));
+        }
+    })
+}
+
+/// The event as it travels.
+fn sent(event: &LiveEvent) -> Event {
+    let named = Event::default().event(event.kind.word());
+    let numbered = match event.id {
+        Some(id) => named.id(id.to_string()),
+        None => named,
+    };
+    // Text and numbers alone: nothing in it cannot be written.
+    numbered.data(serde_json::to_string(event).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::board::Board;
+    use crate::domain::live::{LiveKind, Part};
+
+    #[tokio::test]
+    async fn a_reader_hears_of_its_campaign_alone_and_of_what_it_has_lost() {
+        let noon: DateTime<chrono::Utc> = "2026-11-22T12:00:00Z".parse().unwrap();
+        let board = Board::new(noon);
+        let tell = |campaign: i64| {
+            board.tell(LiveEvent::recovery(noon, Part::Tick).about(CampaignId(campaign), "shoes"));
+        };
+        let mut one = Box::pin(heard(board.listen(), Clock::new(move || noon), Some(CampaignId(1))));
+        tell(2);
+        board.tell(LiveEvent::recovery(noon, Part::Database));
+        tell(1);
+        let event = one.next().await.unwrap();
+        assert_eq!((event.campaign_id, event.id), (Some(CampaignId(1)), Some(3)));
+        for _ in 0..5000 {
+            tell(1);
+        }
+        let event = one.next().await.unwrap();
+        assert!(matches!(event.kind, LiveKind::Lost { count } if count > 0), "{event:?}");
+        assert_eq!(event.id, None);
+        assert_eq!(one.next().await.unwrap().campaign_id, Some(CampaignId(1)), "then it goes on");
+    }
+}

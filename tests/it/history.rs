@@ -1,0 +1,143 @@
+//! `history` and `GET /v1/journal`.
+
+use std::process::Output;
+
+use sandbox::{CampaignSpec, Interference};
+use serde_json::Value;
+
+use crate::helper::World;
+
+/// A world with the journal: campaign 1 activated, campaign 2 paused, campaign 1 activated again after a foreign stop.
+fn world() -> World {
+    let mut world = World::new();
+    world.add(CampaignSpec::paused(501), 20_000);
+    wait_for_entry(&mut world, 501, "activate by tick: confirmed");
+    world.add(CampaignSpec::running(502), 0);
+    world.wait_for_state(502, "paused-guarded");
+    world.sandbox.interfere(501, Interference::Stop).unwrap();
+    wait_for_entry(&mut world, 501, "activate by guard: confirmed");
+    world
+}
+
+/// Waits until a campaign's newest entry begins so.
+fn wait_for_entry(world: &mut World, id: i64, beginning: &str) {
+    world.wait_for(beginning, |world| {
+        let last = world.database.journal(id).last().map(ToString::to_string).unwrap_or_default();
+        if last.starts_with(beginning) { Ok(()) } else { Err(last) }
+    });
+}
+
+fn stdout(output: &Output) -> &str {
+    assert!(output.status.success(), "{output:?}");
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+/// What `history --json` answers: for each entry its campaign, what, by what, how far.
+fn entries(world: &World, arguments: &[&str]) -> Vec<String> {
+    let output = world.guard.command(&[&["history", "--json"], arguments].concat());
+    let entries: Vec<Value> = serde_json::from_str(stdout(&output)).unwrap();
+    let word = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
+    let own = entries.iter().filter(|entry| entry["kind"] != "set-end-time");
+    own.map(|entry| {
+        let [kind, trigger, step] = ["kind", "trigger", "step"].map(|name| word(entry, name));
+        format!("{} {kind} by {trigger}: {step}", entry["campaign_id"])
+    })
+    .collect()
+}
+
+#[test]
+fn the_journal_is_told_newest_first_of_all_campaigns_or_of_one_and_no_more_of_it_than_asked_for() {
+    let world = world();
+    let (first, pause, again) =
+        ("1 activate by tick: confirmed", "2 pause by tick: confirmed", "1 activate by guard: confirmed");
+    let cases: [(&[&str], &[&str]); 7] = [
+        (&[], &[again, pause, first]),
+        (&["1"], &[again, first]),
+        (&["2"], &[pause]),
+        (&["3"], &[]),
+        (&["--limit", "1"], &[again]),
+        (&["--since", "1h"], &[again, pause, first]),
+        (&["1", "--since", "1h", "--limit", "1"], &[again]),
+    ];
+    for (arguments, wanted) in cases {
+        assert_eq!(entries(&world, arguments), wanted, "{arguments:?}");
+    }
+    assert_eq!(entries(&world, &["--since", "0s"]), Vec::<String>::new());
+}
+
+#[test]
+fn an_entry_has_the_fields_of_the_contract_and_people_get_a_table() {
+    let world = world();
+    let output = world.guard.command(&["history", "2", "--limit", "1", "--json"]);
+    let mut entry: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let fields = entry[0].as_object_mut().unwrap();
+    let times: Vec<&str> = ["requested_at", "accepted_at", "confirmed_at"]
+        .into_iter()
+        .filter(|name| fields.remove(*name).is_some_and(|time| time.as_str().is_some_and(|time| time.ends_with('Z'))))
+        .collect();
+    assert_eq!(times, ["requested_at", "accepted_at", "confirmed_at"]);
+    let reason = fields.remove("reason").unwrap();
+    assert!(reason.as_str().is_some_and(|reason| !reason.is_empty()));
+    let id = fields.remove("id").unwrap();
+    assert!(id.is_i64());
+    let wanted = serde_json::json!({
+        "campaign_id": 2, "trafficstar_id": 502, "kind": "pause", "trigger": "tick", "spend": "0.00",
+        "remaining_clicks": 0, "remote_status": "running", "state_before": "idle", "state_after": "cooling-down",
+        "step": "confirmed", "by": null, "late": false, "failed_at": null, "error": null,
+    });
+    assert_eq!(entry[0], wanted);
+
+    let table = world.guard.command(&["history", "2"]);
+    let lines: Vec<&str> = stdout(&table).lines().collect();
+    assert!(lines[0].trim_start().starts_with("REQUESTED"), "{lines:?}");
+    assert!(lines[1].contains("pause") && lines[1].contains("idle → cooling-down"), "{lines:?}");
+    assert_eq!(stdout(&world.guard.command(&["history", "3"])), "No entries.\n");
+}
+
+#[test]
+fn the_api_takes_a_campaign_a_time_and_a_limit_and_names_the_parameter_that_is_wrong() {
+    let world = world();
+    let good = [
+        ("", 3),
+        ("?campaign=1", 2),
+        ("?campaign=99", 0),
+        ("?limit=10000", 3),
+        ("?since=2020-01-01T00:00:00Z", 3),
+        ("?since=2020-01-01T00:00:00.5%2B02:00&limit=2&campaign=1", 2),
+        ("?since=2100-01-01T00:00:00Z", 0),
+    ];
+    for (query, wanted) in good {
+        let (status, body) = world.guard.get(&format!("/v1/journal{query}"));
+        let entries = body.as_array().unwrap_or_else(|| panic!("{query}: {body}"));
+        let own = entries.iter().filter(|entry| entry["kind"] != "set-end-time").count();
+        assert_eq!((status, own), (200, wanted), "{query}");
+    }
+    let bad = [
+        ("?campaign=shoes", "campaign"),
+        ("?campaign=", "campaign"),
+        ("?campaign=1&campaign=2", "campaign"),
+        ("?since=24h", "since"),
+        ("?since=2026-11-22", "since"),
+        ("?limit=0", "limit"),
+        ("?limit=-1", "limit"),
+        ("?limit=10001", "limit"),
+        ("?limits=5", "limits"),
+        ("?campaign=1&sinse=2020-01-01T00:00:00Z", "sinse"),
+    ];
+    for (query, field) in bad {
+        let (status, body) = world.guard.get(&format!("/v1/journal{query}"));
+        assert_eq!((status, body["field"].as_str()), (422, Some(field)), "{query}: {body}");
+    }
+}
+
+#[test]
+fn a_history_that_makes_no_sense_is_a_usage_error() {
+    let mut world = World::new();
+    let cases: [&[&str]; 4] = [&["--limit", "0"], &["--limit", "10001"], &["--since", "soon"], &["shoes"]];
+    for arguments in cases {
+        let output = world.guard.command(&[&["history"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+    world.guard.stop();
+    assert_eq!(world.guard.command(&["history"]).status.code(), Some(3));
+}

@@ -1,0 +1,146 @@
+//! `watch` and `GET /v1/events`.
+
+use diesel::connection::SimpleConnection;
+use sandbox::{CampaignSpec, Fault, FaultKind, Interference};
+use serde_json::Value;
+
+use crate::helper::{Background, World};
+
+/// Starts `watch`; what happens from now on is seen by it.
+fn watch(world: &mut World, arguments: &[&str]) -> Background {
+    let watch = world.guard.begin(&[&["watch"], arguments].concat());
+    world.wait_for("watch to say that it watches", |_| {
+        if watch.stderr().starts_with("Watching") { Ok(()) } else { Err(watch.stderr()) }
+    });
+    watch
+}
+
+/// In a few words: kind, what about it, and the campaign.
+fn brief(event: &Value) -> String {
+    let mut words = vec![event["kind"].as_str().unwrap().to_owned()];
+    let fields = ["from", "to", "action", "step", "part", "running"];
+    let given = fields.into_iter().map(|field| &event[field]).filter(|value| !value.is_null());
+    words.extend(given.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+    words.join(" ")
+}
+
+/// Waits until `watch --json` has printed these, in this order, others in between or not.
+fn wait_for_events(world: &mut World, watch: &Background, wanted: &[&str]) {
+    world.wait_for(&format!("the events {wanted:?}"), |_| {
+        let events = watch.json_lines();
+        let mut seen = events.iter().map(brief);
+        let missing = wanted.iter().find(|wanted| !seen.any(|seen| seen == **wanted));
+        missing.map_or(Ok(()), |missing| Err(format!("{missing} is missing in {events:#?}")))
+    });
+}
+
+fn wait_for_end(world: &mut World, background: &mut Background) -> Option<i32> {
+    world.wait_for("its end", |_| background.ended().map(|status| status.code()).ok_or_else(|| "it runs".to_owned()))
+}
+
+#[test]
+fn what_happens_is_told_as_it_happens_as_an_object_a_line() {
+    let mut world = World::new();
+    let all = watch(&mut world, &["--json"]);
+    world.add(CampaignSpec::paused(601), 20_000);
+    for step in ["requested", "accepted", "confirmed"] {
+        wait_for_events(&mut world, &all, &[&format!("action activate {step}")]);
+    }
+    let one = watch(&mut world, &["1", "--json"]);
+    world.sandbox.interfere(601, Interference::Stop).unwrap();
+    world.add(CampaignSpec::running(602), 0);
+    let guard = ["foreign-change false", "action activate requested", "action activate accepted"];
+    wait_for_events(&mut world, &all, &guard);
+    wait_for_events(&mut world, &all, &["transition idle cooling-down", "transition cooling-down paused-guarded"]);
+    wait_for_events(&mut world, &one, &guard);
+
+    let events = all.json_lines();
+    let ids: Vec<u64> = events.iter().map(|event| event["id"].as_u64().unwrap()).collect();
+    assert!(ids.is_sorted_by(|earlier, later| earlier < later), "{ids:?}");
+    let activated = events.iter().find(|event| event["kind"] == "transition").unwrap();
+    assert_eq!((&activated["campaign_id"], &activated["name"]), (&1.into(), &"campaign 601".into()));
+    assert!(activated["text"].as_str().unwrap().starts_with("idle → active-guarded: "), "{activated}");
+    assert!(activated["at"].as_str().unwrap().ends_with('Z'), "{activated}");
+    assert_eq!(activated["warning"], false);
+    assert!(one.json_lines().iter().all(|event| event["campaign_id"] == 1), "{:?}", one.json_lines());
+}
+
+#[test]
+fn errors_and_recoveries_of_ticks_the_remote_and_the_database_are_told() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(611), 20_000);
+    world.wait_for_state(611, "active-guarded");
+    let watch = watch(&mut world, &["--json"]);
+    let fault = world.sandbox.inject(Fault::always(FaultKind::Status { code: 503, body: String::new() }));
+    wait_for_events(&mut world, &watch, &["error trafficstar"]);
+    wait_for_events(&mut world, &watch, &["error tick"]);
+    world.sandbox.remove_fault(fault);
+    wait_for_events(&mut world, &watch, &["error trafficstar", "recovery trafficstar"]);
+    wait_for_events(&mut world, &watch, &["error tick", "recovery tick"]);
+
+    let mut locked = world.database.connect();
+    locked.batch_execute("BEGIN IMMEDIATE").unwrap();
+    world.sandbox.interfere(611, Interference::Stop).unwrap();
+    wait_for_events(&mut world, &watch, &["error database"]);
+    wait_for_events(&mut world, &watch, &["error promise"]);
+    locked.batch_execute("COMMIT").unwrap();
+    wait_for_events(&mut world, &watch, &["error database", "recovery database"]);
+    wait_for_events(&mut world, &watch, &["error promise", "recovery promise"]);
+}
+
+#[test]
+fn a_watch_ends_well_when_it_is_interrupted_and_says_so_when_the_supervisor_goes() {
+    let mut world = World::new();
+    for arguments in [&[] as &[&str], &["--json"]] {
+        let mut interrupted = watch(&mut world, arguments);
+        interrupted.interrupt();
+        assert_eq!(wait_for_end(&mut world, &mut interrupted), Some(0));
+    }
+    let mut left = watch(&mut world, &[]);
+    world.guard.stop();
+    assert_eq!(wait_for_end(&mut world, &mut left), Some(3));
+    assert!(left.stderr().contains("has gone"), "{}", left.stderr());
+    world.start();
+    let mut killed = watch(&mut world, &["--json"]);
+    world.guard.kill();
+    assert_eq!(wait_for_end(&mut world, &mut killed), Some(3));
+    let output = world.guard.command(&["watch"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+}
+
+#[test]
+fn people_get_a_line_for_each_event() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(621), 20_000);
+    world.wait_for_state(621, "active-guarded");
+    let watch = watch(&mut world, &["1"]);
+    world.sandbox.interfere(621, Interference::Stop).unwrap();
+    world.wait_for("the line of the foreign stop", |_| {
+        let stdout = watch.stdout();
+        let told = stdout.lines().any(|line| line.ends_with("Z ! 1 campaign 621: somebody else stopped it"));
+        if told { Ok(()) } else { Err(stdout) }
+    });
+}
+
+#[test]
+fn the_api_names_what_is_wrong_with_a_filter_and_knows_no_campaign_that_is_not_there() {
+    let mut world = World::new();
+    for (query, field) in [("?campaign=shoes", "campaign"), ("?campain=1", "campain")] {
+        let (status, body) = world.guard.get(&format!("/v1/events{query}"));
+        assert_eq!((status, body["field"].as_str()), (422, Some(field)), "{query}: {body}");
+    }
+    assert_eq!(world.guard.get("/v1/events?campaign=99").0, 404);
+    let mut unknown = world.guard.begin(&["watch", "99"]);
+    assert_eq!(wait_for_end(&mut world, &mut unknown), Some(1));
+    assert!(unknown.stderr().contains("there is no campaign 99"), "{}", unknown.stderr());
+}
+
+#[test]
+fn readers_who_never_read_hold_nobody_up_not_even_the_end_of_the_program() {
+    let mut world = World::new();
+    let _silent: Vec<_> = (0..5).map(|_| world.guard.open("/v1/events")).collect();
+    world.add(CampaignSpec::paused(631), 20_000);
+    world.wait_for_state(631, "active-guarded");
+    world.let_ticks_pass(2);
+    world.guard.stop();
+}
