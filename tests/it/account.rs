@@ -55,7 +55,7 @@ fn after_a_429_no_request_leaves_before_its_time_has_come() {
         let window = Duration::from_secs(2);
         let options = Options { requests_per_minute: 6, rate_window: window, retry_after, ..Options::default() };
         let mut world = World::with(Config::default(), options);
-        world.add(CampaignSpec::paused(ID), 20_000);
+        world.add(CampaignSpec::running(ID), 20_000);
         // Two 429 are far enough apart only if the first was heeded.
         world.wait_for("two answers of 429", |world| {
             let count = world.sandbox.too_many_requests();
@@ -68,13 +68,13 @@ fn after_a_429_no_request_leaves_before_its_time_has_come() {
             let Some(next) = requests.get(index + 1) else { continue };
             assert!(next.received_at >= oldest + window, "{refused:?} was followed by {next:?}");
         }
-        world.wait_for_writes(ID, &ACTIVATION);
+        world.wait_for_state(ID, "active-guarded");
     });
 }
 
 #[test]
 fn sixty_campaigns_on_pages_of_ten_are_each_treated_by_their_own_facts() {
-    let mut world = World::configured(Config::default().generator("cooldown", "10m").generator("tick", "1s"));
+    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     let ids: Vec<i64> = (995_001..=995_060).collect();
     for id in &ids {
         let (spec, clicks) = match id % 3 {
