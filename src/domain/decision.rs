@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::action::ActionKind;
 use super::facts::{Clicks, Money, Observation, RemainingClicks};
-use super::phase::{Phase, PhaseWord};
+use super::phase::PhaseWord;
 use super::policy::Policy;
 use super::remote::RemoteStatus;
 
@@ -172,7 +172,7 @@ fn first_row(judged: &Judged, phase: PhaseWord) -> Row {
 
 /// Why the row fitted, in the operator's words.
 #[must_use]
-pub fn reason(decision: &Decision, judged: &Judged, phase: Phase, policy: &Policy) -> String {
+pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
     let clicks = || judged.remaining.map_or_else(|| "unknown".to_owned(), |clicks| clicks.to_string());
     let spend = || judged.amount.map_or_else(|| "unknown".to_owned(), |amount| format!("${amount}"));
     let limit = policy.spend_limit;
@@ -198,10 +198,8 @@ pub fn reason(decision: &Decision, judged: &Judged, phase: Phase, policy: &Polic
         }
         Row::ClicksUnknown => "its remaining clicks are unknown".to_owned(),
         Row::EnoughClicks => {
-            let guard =
-                if phase == Phase::ActiveGuarded { "somebody stopped it, or its end time passed: " } else { "" };
             format!(
-                "{guard}{} clicks left, {} or more run it (spend {} of ${limit})",
+                "{} clicks left, {} or more run it (spend {} of ${limit})",
                 clicks(),
                 policy.activate_clicks,
                 spend()

@@ -19,7 +19,7 @@ use super::facts::Observation;
 use super::phase::{Phase, Promise};
 use super::policy::{Mode, Policy};
 use super::progress::{Awaiting, Progress, RunBackoff, Verdict, is_stopped, verdict};
-use super::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
+use super::remote::{EndTime, RemoteCampaign, RemoteFault, RemoteStatus, judge};
 
 /// How long a campaign that answered 404 is not read again.
 const NOT_FOUND_PAUSE: Duration = Duration::minutes(15);
@@ -391,6 +391,12 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         if let Ok(campaign) = remote {
+            // An activation that failed halfway has set the end time, and that alone can start a campaign.
+            let ours = self.action.as_ref().map(|action| EndTime::At(action.end_time));
+            let half_done = self.has_failed(ActionKind::Activate) && ours.as_ref() == Some(&campaign.end_time);
+            if half_done && *status == RemoteStatus::Running {
+                self.contest.caused(true, &campaign.end_time);
+            }
             let change = self.contest.observe(now, policy, status, &campaign.end_time);
             if change.foreign {
                 effects.push(Effect::Note(Note::ForeignChange { running: *status == RemoteStatus::Running }));

@@ -40,7 +40,7 @@ impl Machine {
             self.store(effects, false);
         }
         let decision = decision::decide(judged, self.phase.word());
-        let reason = decision::reason(&decision, judged, self.phase, policy);
+        let reason = decision::reason(&decision, judged, policy);
         self.last_decision = Some(reason.clone());
         match (decision.action, decision.next) {
             (Some(ActionKind::Activate), _) => {
@@ -68,8 +68,7 @@ impl Machine {
         judged: &Judged,
         effects: &mut Vec<Effect>,
     ) {
-        let paused_in_vain =
-            self.action.as_ref().is_some_and(|action| action.kind == ActionKind::Pause && action.step == Step::Failed);
+        let paused_in_vain = self.has_failed(ActionKind::Pause);
         let may_run = matches!(judged.status, RemoteStatus::Unknown { active: true, .. });
         if judged.status == RemoteStatus::Running || (paused_in_vain && may_run) {
             let (trigger, reason) = if paused_in_vain {
@@ -87,6 +86,11 @@ impl Machine {
                 self.pay_end_time(now, policy, judged, effects);
             }
         }
+    }
+
+    /// Whether the last action was of this kind, and failed.
+    pub(super) fn has_failed(&self, kind: ActionKind) -> bool {
+        self.action.as_ref().is_some_and(|action| action.kind == kind && action.step == Step::Failed)
     }
 
     fn pause_due(&self, now: DateTime<Utc>, policy: &Policy, reason: String) -> Due {
@@ -120,12 +124,19 @@ impl Machine {
             return;
         }
         self.stop_waiting();
-        let guarded =
-            self.phase == Phase::ActiveGuarded && judged.status != RemoteStatus::Stopped(StopCause::EndTimePassed);
+        let ended = judged.status == RemoteStatus::Stopped(StopCause::EndTimePassed);
+        let (trigger, cause) = match self.phase {
+            Phase::ActiveGuarded if self.has_failed(ActionKind::Activate) => {
+                (Trigger::Recovery, "its last activation failed: ")
+            }
+            Phase::ActiveGuarded if ended => (Trigger::Tick, "its end time has passed: "),
+            Phase::ActiveGuarded => (Trigger::Guard, "somebody else stopped it: "),
+            Phase::Idle | Phase::PausedGuarded | Phase::CoolingDown { .. } => (Trigger::Tick, ""),
+        };
         let due = Due {
             kind: ActionKind::Activate,
-            trigger: if guarded { Trigger::Guard } else { Trigger::Tick },
-            reason,
+            trigger,
+            reason: format!("{cause}{reason}"),
             end_time: policy.day_end_on(now),
             next: Phase::ActiveGuarded,
         };
