@@ -3,6 +3,10 @@
 //! It gathers what is asked together: all who tick now are read by one query, and the spends of a sweep are stored in
 //! one transaction off the decisions' path.
 
+mod holds;
+
+pub use self::holds::{StoreHold, StoreHoldOnAll};
+
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -15,7 +19,7 @@ use crate::domain::facts::CampaignId;
 use crate::domain::status::DatabaseStatus;
 use crate::error_chain::in_full;
 use crate::store::{
-    CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredPromise, TickReading,
+    CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise, TickReading,
 };
 
 /// Whoever asks within this time is read together.
@@ -53,6 +57,8 @@ pub struct Rows {
     pub campaigns: Vec<CampaignRow>,
     /// The promises of those that have one.
     pub promises: HashMap<CampaignId, StoredPromise>,
+    /// Operators' holds.
+    pub holds: StoredHolds,
 }
 
 /// Reads what a campaign's actor has to be built from.
@@ -215,7 +221,8 @@ impl Handler<ReadRows> for DatabaseActor {
         Box::pin(async move {
             let campaigns = desk.report(desk.store.campaigns().await)?;
             let promises = desk.report(desk.store.stored_promises().await)?;
-            Ok(Rows { campaigns, promises })
+            let holds = desk.report(desk.store.holds().await)?;
+            Ok(Rows { campaigns, promises, holds })
         })
     }
 }

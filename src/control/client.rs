@@ -1,9 +1,11 @@
 //! The program's own commands, as a client of the control API. It uses nothing else than what `curl` could.
 
+mod orders;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -119,6 +121,10 @@ impl Client {
         if let Some(body) = body {
             request = request.json(&body);
         }
+        self.exchange(request).await
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let answer = request.send().await.map_err(|source| {
             if source.is_connect() {
                 ClientError::NoSupervisor { path: self.path.clone(), source }

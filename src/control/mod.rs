@@ -4,13 +4,19 @@
 //! an [`Order`] with a reply slot, and whoever carries it out holds the other end of the channel.
 
 pub mod client;
+mod orders;
 pub mod server;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::orders::{
+    Held, HeldAll, HoldBody, NotPaused, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
+};
 use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::status::Hold;
 
 /// The body of `PATCH /v1/campaigns/{id}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -56,6 +62,14 @@ pub enum Refusal {
     /// Not possible now, for this reason.
     #[error("{0}")]
     NotNow(String),
+    /// Not possible now, and possible from then on.
+    #[error("{reason}")]
+    NotBefore {
+        /// Why, with the time in words.
+        reason: String,
+        /// When.
+        possible_at: DateTime<Utc>,
+    },
     /// It was tried and failed, for this reason.
     #[error("{0}")]
     Failed(String),
@@ -78,6 +92,18 @@ pub struct Ask<Q, A> {
 pub enum Order {
     /// Guard a campaign, or stop guarding it.
     SetGenerator(Ask<SetGenerator, Campaign>),
+    /// Tick now, or act now.
+    Process(Ask<Process, Processed>),
+    /// The same for all that are guarded.
+    ProcessAll(Ask<ProcessAll, Vec<Processed>>),
+    /// Put a campaign on hold.
+    Hold(Ask<SetHold, Held>),
+    /// Release a campaign.
+    Release(Ask<CampaignId, Released>),
+    /// Put all campaigns on hold; with `pause`, pause every one of them now.
+    HoldAll(Ask<Hold, HeldAll>),
+    /// Release all campaigns from the hold on all.
+    ReleaseAll(Ask<(), Released>),
 }
 
 /// Where orders go.
@@ -95,4 +121,7 @@ pub struct Problem {
     /// The field of the request that is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// When what is refused now becomes possible, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub possible_at: Option<DateTime<Utc>>,
 }

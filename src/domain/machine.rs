@@ -7,10 +7,12 @@
 #![doc = include_str!("LIFECYCLE.md")]
 
 mod acting;
+mod orders;
 mod view;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
+use self::orders::Orders;
 use super::action::{Action, ActionId, ActionKind, Step};
 use super::contest::Contest;
 use super::decision::{Judged, Row, SpendLevel};
@@ -70,6 +72,7 @@ pub struct Machine {
     /// In observe mode: the action that was journalled last, so that only changes are.
     observed_only: Option<(ActionKind, Row)>,
     releasing: Option<Releasing>,
+    orders: Orders,
     released: bool,
     last_number: u64,
     observation: Option<Observation>,
@@ -130,6 +133,7 @@ impl Machine {
             remote_absent_until: None,
             observed_only: None,
             releasing: None,
+            orders: Orders::default(),
             released: false,
             observation: None,
             last_decision: None,
@@ -168,12 +172,17 @@ impl Machine {
                 }
             }
             Event::Release { pause } => {
-                // A second order may ask for less than the first, never for a second pause.
                 let releasing = if pause { Releasing::Pause } else { Releasing::Settle };
-                self.releasing.get_or_insert(releasing);
+                self.release_from_forcing(releasing, &mut effects);
             }
+            Event::Process { order } => self.process(order),
+            Event::Force { order, force } => self.force(now, policy, order, *force, &mut effects),
+            Event::Hold { order, hold } => self.set_hold(now, order, hold, &mut effects),
+            Event::HoldAll(hold) => self.set_hold_on_all(now, hold),
         }
+        self.go_on_forcing(now, policy, &mut effects);
         self.go_on_releasing(now, policy, &mut effects);
+        self.answer_orders(now, &mut effects);
         effects
     }
 
@@ -212,6 +221,7 @@ impl Machine {
             let read_remote = self.remote_absent_until.is_none_or(|until| until <= now);
             let question = self.ask(now, read_remote);
             self.observing = Some(question);
+            self.begin_ordered_tick();
             effects.push(Effect::Observe { operation: question.operation, read_remote });
         } else if let Progress::Awaiting(awaiting) = self.progress
             && awaiting.read_back_at <= now
@@ -251,7 +261,10 @@ impl Machine {
         }
         self.observation = Some(observation);
         self.raise_flags(now, &judged, effects);
-        if may_decide && self.releasing.is_none() {
+        self.end_hold_in_time(now, effects);
+        if may_decide && self.releasing.is_none() && self.is_forced_at(question) {
+            self.force_at_tick(now, policy, &judged, effects);
+        } else if may_decide && self.releasing.is_none() {
             self.conclude(now, policy, question.asked_at, &judged, effects);
         }
         self.raise_unguarded(&judged, effects);
@@ -352,6 +365,7 @@ impl Machine {
         };
         effects.push(Effect::Note(Note::Action { kind: action.kind, news }));
         self.store(effects, true);
+        self.end_force_with_action(effects);
     }
 
     /// Counts what others changed.

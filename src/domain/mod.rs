@@ -9,6 +9,7 @@ pub mod decision;
 pub mod event;
 pub mod facts;
 pub mod machine;
+pub mod order;
 pub mod phase;
 pub mod policy;
 mod progress;

@@ -9,6 +9,7 @@
 
 mod campaigns;
 mod error;
+mod holds;
 mod lock;
 mod migrations;
 mod pool;
@@ -24,6 +25,7 @@ mod values;
 
 pub use campaigns::{CampaignRow, OverrideError};
 pub use error::{Fault, StoreError};
+pub use holds::StoredHolds;
 pub use lock::SupervisorLock;
 pub use migrations::SchemaState;
 pub use postgres::ConnectFailure;

@@ -9,6 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::*;
 use crate::domain::action::{Action, ActionId, ActionKind, Step, Trigger};
 use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId, Spend, SpendSource};
+use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::policy::{Mode, PolicyNumbers};
 use crate::domain::remote::StatusWord;
@@ -59,7 +60,7 @@ fn pause(step: Step) -> Action {
 }
 
 fn record(phase: Phase, entry: Option<Entry>) -> Record {
-    Record { campaign: CAMPAIGN, remote: REMOTE, promise: promise(phase), entry }
+    Record { campaign: CAMPAIGN, remote: REMOTE, promise: promise(phase), entry, hold: HoldChange::Keep }
 }
 
 fn new_entry(action: Action) -> Option<Entry> {
@@ -216,7 +217,7 @@ async fn every_phase_comes_back_as_it_was_stored() {
             assert_eq!(saved, None);
             let stored = StoredPromise { promise, stored_at: until };
             let campaign = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap();
-            assert_eq!(campaign, StoredCampaign { promise: Some(stored), unfinished: None });
+            assert_eq!(campaign, StoredCampaign { promise: Some(stored), unfinished: None, hold: None });
             assert_eq!(store.stored_promises().await.unwrap().get(&CAMPAIGN), Some(&stored));
         }
     })
@@ -288,7 +289,7 @@ async fn a_campaign_linked_to_another_one_starts_anew() {
         store.save_spends(vec![spend_row(noon(), "3.21")]).await.unwrap();
         database.execute("UPDATE campaigns SET trafficstar_id = 1");
         let stored = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap();
-        assert_eq!(stored, StoredCampaign { promise: None, unfinished: None });
+        assert_eq!(stored, StoredCampaign { promise: None, unfinished: None, hold: None });
         assert!(store.stored_promises().await.unwrap().is_empty());
         assert_eq!(reading(&store).await.spends.today, None);
     })

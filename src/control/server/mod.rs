@@ -2,6 +2,8 @@
 
 mod answer;
 mod campaigns;
+mod orders;
+mod peer;
 mod state;
 
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +16,7 @@ use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 
 use self::answer::Answer;
+use self::peer::Peer;
 use super::OrderPort;
 use crate::board::Board;
 use crate::clock::Clock;
@@ -90,7 +93,8 @@ impl Socket {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
         let _file = self.file;
-        axum::serve(self.listener, router(Shared { board, clock, orders })).with_graceful_shutdown(stop).await
+        let router = router(Shared { board, clock, orders }).into_make_service_with_connect_info::<Peer>();
+        axum::serve(self.listener, router).with_graceful_shutdown(stop).await
     }
 }
 
@@ -117,6 +121,7 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .merge(state::routes())
         .merge(campaigns::routes())
+        .merge(orders::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")
