@@ -19,7 +19,8 @@ use crate::domain::facts::CampaignId;
 use crate::domain::status::DatabaseStatus;
 use crate::error_chain::in_full;
 use crate::store::{
-    CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise, TickReading,
+    CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise,
+    TickReading,
 };
 
 /// Whoever asks within this time is read together.

@@ -9,9 +9,7 @@ use actix::prelude::*;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
-use super::campaign::{
-    CampaignActor, DatabasePort, ForceNow, Incarnation, RemotePort, SupervisorPort, Surroundings,
-};
+use super::campaign::{CampaignActor, DatabasePort, ForceNow, Incarnation, RemotePort, SupervisorPort, Surroundings};
 use super::database::{Answer, ReadStored};
 use super::supervisor::{Died, ReleaseEnded};
 use crate::board::Board;

@@ -20,8 +20,8 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
-use crate::control::{CampaignPatch, HoldBody};
 use crate::control::client::{Client, ClientError};
+use crate::control::{CampaignPatch, HoldBody};
 use crate::daemon::{self, RunError};
 use crate::domain::facts::CampaignId;
 use crate::domain::order::ForceKind;

@@ -109,6 +109,9 @@ fn hold_of_mine(reason: &str, now: DateTime<Utc>) -> Hold {
 
 fn sentence(processed: &Processed) -> String {
     let Processed { id, name, state, decision, action, error, .. } = processed;
+    let Some(state) = state else {
+        return format!("Campaign {id} ({name}): not done: {}.", error.as_deref().unwrap_or_default());
+    };
     let decision = decision.as_ref().map(|decision| format!(": {decision}")).unwrap_or_default();
     let action = action.as_ref().map(|action| format!(" Last action: {} {}.", action.kind, step(action.step)));
     let error = error.as_ref().map(|error| format!(" Trouble: {error}."));

@@ -61,8 +61,8 @@ pub struct Processed {
     pub name: String,
     /// Its id at TrafficStars.
     pub trafficstar_id: RemoteId,
-    /// The state now.
-    pub state: PhaseWord,
+    /// The state now; none where the campaign's actor could not be asked.
+    pub state: Option<PhaseWord>,
     /// The last decision, in words.
     pub decision: Option<String>,
     /// The last action.

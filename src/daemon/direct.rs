@@ -76,9 +76,10 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
 async fn leave_order(store: &Store, hold: Hold) -> Result<HeldAll, RunError> {
     let campaigns = store.campaigns().await?.len() as u64;
     store.set_hold_on_all(Some(hold.clone())).await?;
-    let warning = "a supervisor lives: it finds the order in the database and carries it out within one tick. If it hangs, \
+    let warning =
+        "a supervisor lives: it finds the order in the database and carries it out within one tick. If it hangs, \
                    kill it and give this command again"
-        .to_owned();
+            .to_owned();
     Ok(HeldAll { hold, campaigns, paused: 0, not_paused: Vec::new(), warnings: vec![warning] })
 }
 

@@ -225,9 +225,11 @@ impl Note {
             }
             Self::ForeignChange { .. } | Self::Unguarded | Self::Blocked(Some(_)) => true,
             Self::Contested { began } => *began,
-            Self::Transition { .. } | Self::HighSpend { .. } | Self::Blocked(None) | Self::Waiting(_) | Self::Hold(_) => {
-                false
-            },
+            Self::Transition { .. }
+            | Self::HighSpend { .. }
+            | Self::Blocked(None)
+            | Self::Waiting(_)
+            | Self::Hold(_) => false,
         }
     }
 }

@@ -34,11 +34,8 @@ impl Store {
     pub async fn holds(&self) -> Result<StoredHolds, StoreError> {
         db!(self, move |connection| {
             connection.transaction(|connection| {
-                let all: Option<HoldOnAllRow> = hold_on_all::table
-                    .find(THE_ROW)
-                    .select(HoldOnAllRow::as_select())
-                    .first(connection)
-                    .optional()?;
+                let all: Option<HoldOnAllRow> =
+                    hold_on_all::table.find(THE_ROW).select(HoldOnAllRow::as_select()).first(connection).optional()?;
                 let rows: Vec<(i64, HoldRow)> =
                     holds::table.select((holds::campaign_id, HoldRow::as_select())).load(connection)?;
                 let by_campaign = rows.into_iter().map(|(id, row)| (CampaignId(id), row.into())).collect();

@@ -8,8 +8,8 @@ use diesel::sql_types::Bool;
 
 use super::Store;
 use super::error::{Fault, StoreError};
-use super::pool::{StoreConnection, db};
 use super::holds::HoldRow;
+use super::pool::{StoreConnection, db};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
 use super::values::{BadValue, Place, Stamp, column_clicks, word};
 use crate::domain::action::{Action, ActionId};

@@ -4,7 +4,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::CampaignActor;
-use crate::control::{Processed, Refusal};
+use crate::control::{Processed, Refusal, Reply};
 use crate::domain::event::Event;
 use crate::domain::order::{Force, ForceFailure, OrderId};
 use crate::domain::status::Hold;
@@ -43,7 +43,7 @@ pub struct HoldChanged {
 pub(super) struct OrderBook {
     last: u64,
     processing: Vec<(OrderId, oneshot::Sender<Processed>)>,
-    forcing: Vec<(OrderId, Force, oneshot::Sender<Result<Processed, Refusal>>)>,
+    forcing: Vec<(OrderId, Force, Reply<Processed>)>,
     holding: Vec<(OrderId, Option<Hold>, oneshot::Sender<HoldChanged>)>,
 }
 
@@ -64,7 +64,8 @@ impl CampaignActor {
     }
 
     pub(super) fn answer_forced(&mut self, order: OrderId, result: &Result<(), ForceFailure>) {
-        for (_, force, reply) in self.orders.forcing.extract_if(.., |(waiting, ..)| *waiting == order).collect::<Vec<_>>()
+        for (_, force, reply) in
+            self.orders.forcing.extract_if(.., |(waiting, ..)| *waiting == order).collect::<Vec<_>>()
         {
             let answer = match result {
                 Ok(()) => Ok(self.processed(self.force_warnings(&force))),
@@ -94,7 +95,7 @@ impl CampaignActor {
             id: status.id,
             name: status.name,
             trafficstar_id: status.trafficstar_id,
-            state: status.state,
+            state: Some(status.state),
             decision: self.machine.last_decision().map(str::to_owned),
             action: status.action,
             warnings,

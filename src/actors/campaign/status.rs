@@ -5,7 +5,9 @@ use crate::domain::action::Action;
 use crate::domain::facts::{Clicks, Observation};
 use crate::domain::phase::Phase;
 use crate::domain::remote::{EndTime, judge};
-use crate::domain::status::{ActionStatus, ActorStatus, CampaignStatus, Hold, Liveness, Observed, Ordered, StoredStatus};
+use crate::domain::status::{
+    ActionStatus, ActorStatus, CampaignStatus, Hold, Liveness, Observed, Ordered, StoredStatus,
+};
 use crate::store::{CampaignRow, StoredPromise};
 
 impl CampaignActor {
@@ -21,7 +23,8 @@ impl CampaignActor {
             contested: self.machine.contested(),
             unguarded: self.machine.unguarded(),
             blocked: self.machine.blocked().map(str::to_owned),
-            ordered: Ordered { generator_enabled: self.row.generator_enabled,
+            ordered: Ordered {
+                generator_enabled: self.row.generator_enabled,
                 mode: self.policy.mode,
                 hold: self.machine.hold(self.surroundings.clock.now()).cloned(),
             },

@@ -44,7 +44,8 @@ impl Supervisor {
         let pause = Force { unless_stopped: true, ..pause_by(&hold) };
         let pause = hold.pause.then(|| actor.send(ForceNow(pause)));
         actix::spawn(async move {
-            let changed = change.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
+            let changed =
+                change.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
             let mut warnings = match changed {
                 Ok(changed) => changed.warning.into_iter().collect::<Vec<_>>(),
                 Err(refusal) => {
@@ -54,7 +55,8 @@ impl Supervisor {
                 }
             };
             if let Some(pause) = pause {
-                let paused = pause.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
+                let paused =
+                    pause.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
                 warnings.extend(paused.err().map(|refusal| format!("it is on hold and was not paused: {refusal}")));
             }
             let _ = reply.send(Ok(Held { hold, warnings }));
@@ -143,7 +145,9 @@ impl Supervisor {
                     actor.change_hold_all(None);
                     Ok(Released { released, still_on_hold: None })
                 }
-                Err(reason) => Err(Refusal::Failed(format!("the release could not be stored, all stay on hold: {reason}"))),
+                Err(reason) => {
+                    Err(Refusal::Failed(format!("the release could not be stored, all stay on hold: {reason}")))
+                }
             };
             // Whoever asked may be gone.
             let _ = reply.send(answer);
@@ -253,10 +257,7 @@ pub(super) fn pause_by(hold: &Hold) -> Force {
     }
 }
 
-fn stored_or_refused(
-    id: CampaignId,
-    answer: Result<Result<bool, String>, actix::MailboxError>,
-) -> Result<(), Refusal> {
+fn stored_or_refused(id: CampaignId, answer: Result<Result<bool, String>, actix::MailboxError>) -> Result<(), Refusal> {
     match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
         Ok(true) => Ok(()),
         Ok(false) => Err(Refusal::UnknownCampaign(id)),

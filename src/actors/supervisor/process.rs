@@ -182,7 +182,7 @@ fn refused(row: &CampaignRow, refusal: &Refusal) -> Processed {
         id: row.id,
         name: row.name.clone(),
         trafficstar_id: row.trafficstar_id,
-        state: crate::domain::phase::PhaseWord::Idle,
+        state: None,
         decision: None,
         action: None,
         warnings: Vec::new(),

@@ -113,7 +113,8 @@ impl Supervisor {
         {
             stored.promise = Promise { phase: Phase::Idle, since: now, end_time_owed: false };
             let promise = stored.promise;
-            let record = Record { campaign: row.id, remote: row.trafficstar_id, promise, entry: None, hold: HoldChange::Keep };
+            let record =
+                Record { campaign: row.id, remote: row.trafficstar_id, promise, entry: None, hold: HoldChange::Keep };
             // The next sync is the retry.
             self.rows.save.do_send(Save(record));
         }

@@ -101,8 +101,13 @@ impl Answer {
 
     pub(super) fn bad_field(field: &str, detail: String) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        let problem =
-            Problem { title: "bad input".to_owned(), status: status.as_u16(), detail, field: Some(field.to_owned()), possible_at: None };
+        let problem = Problem {
+            title: "bad input".to_owned(),
+            status: status.as_u16(),
+            detail,
+            field: Some(field.to_owned()),
+            possible_at: None,
+        };
         Self::from_problem(status, &problem)
     }
 

@@ -202,7 +202,13 @@ impl Machine {
     }
 
     /// Sets the end time that is owed, again at every tick until it is set. Nothing else waits for it.
-    pub(super) fn pay_end_time(&mut self, now: DateTime<Utc>, policy: &Policy, judged: &Judged, effects: &mut Vec<Effect>) {
+    pub(super) fn pay_end_time(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        judged: &Judged,
+        effects: &mut Vec<Effect>,
+    ) {
         if !self.end_time_owed || self.end_time_underway.is_some() || self.progress != Progress::Settled {
             return;
         }
@@ -219,7 +225,14 @@ impl Machine {
             | RemoteStatus::Blocked { .. }
             | RemoteStatus::Unknown { .. } => return,
         };
-        let due = Due { kind: ActionKind::SetEndTime, trigger, reason: reason.to_owned(), end_time, next: self.phase, by: None };
+        let due = Due {
+            kind: ActionKind::SetEndTime,
+            trigger,
+            reason: reason.to_owned(),
+            end_time,
+            next: self.phase,
+            by: None,
+        };
         self.send(now, policy, Some(judged), due, effects);
     }
 

@@ -64,7 +64,8 @@ impl Machine {
     /// The hold that is in force: of its own and the one on all campaigns, the one that keeps it paused.
     #[must_use]
     pub fn hold(&self, now: DateTime<Utc>) -> Option<&Hold> {
-        let lasting = || [&self.orders.hold_all, &self.orders.hold].into_iter().flatten().filter(|hold| hold.lasts(now));
+        let lasting =
+            || [&self.orders.hold_all, &self.orders.hold].into_iter().flatten().filter(|hold| hold.lasts(now));
         lasting().find(|hold| hold.pause).or_else(|| lasting().next())
     }
 
@@ -90,9 +91,9 @@ impl Machine {
         let why = decision::reason(&decision, &judged, phase, policy);
         match (decision.action, decision.next) {
             (Some(ActionKind::Pause), _) => Some(format!("the next tick pauses it again: {why}")),
-            (Some(ActionKind::Activate), _) => Some(format!(
-                "after the cool-down it is run again: {why}; `hold` with --pause keeps it paused"
-            )),
+            (Some(ActionKind::Activate), _) => {
+                Some(format!("after the cool-down it is run again: {why}; `hold` with --pause keeps it paused"))
+            }
             (Some(ActionKind::SetEndTime) | None, Some(PhaseWord::Idle)) => {
                 Some(format!("nothing guards it from the next decision on: {why}"))
             }
@@ -182,9 +183,10 @@ impl Machine {
 
     /// Whether the tick of this question is the one that a forced action waits for.
     pub(super) fn is_forced_at(&self, question: Question) -> bool {
-        self.orders.forcing.as_ref().is_some_and(
-            |forcing| matches!(forcing.stage, Stage::AwaitTick { after } if question.operation.0 > after),
-        )
+        self.orders
+            .forcing
+            .as_ref()
+            .is_some_and(|forcing| matches!(forcing.stage, Stage::AwaitTick { after } if question.operation.0 > after))
     }
 
     /// The forced action in place of the table's.
@@ -376,12 +378,14 @@ impl Machine {
             return not_now("it cools down after a pause".to_owned(), Some(until));
         }
         if policy.past_day_end(now) {
-            let midnight = now.date_naive().checked_add_days(Days::new(1)).map(|day| day.and_time(NaiveTime::MIN).and_utc());
+            let midnight =
+                now.date_naive().checked_add_days(Days::new(1)).map(|day| day.and_time(NaiveTime::MIN).and_utc());
             return not_now(format!("from {} to midnight (UTC) nothing is activated", policy.day_end), midnight);
         }
         match status {
             Some(RemoteStatus::Blocked { reason }) => {
-                let reason = format!("running it cannot help: {reason}; possible as soon as that is put right at TrafficStars");
+                let reason =
+                    format!("running it cannot help: {reason}; possible as soon as that is put right at TrafficStars");
                 not_now(reason, None)
             }
             Some(RemoteStatus::Unknown { reason, .. }) => {

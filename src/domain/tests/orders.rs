@@ -45,9 +45,8 @@ impl Rig {
 
 /// What came of a forced action, if it has ended.
 fn end_of_force(effects: &[Effect]) -> Option<Result<(), ForceFailure>> {
-    effects.iter().find_map(|effect| match effect {
-        Effect::ForceEnded { order: ORDER, result } => Some(result.clone()),
-        _ => None,
+    effects.iter().find_map(|effect| {
+        if let Effect::ForceEnded { order: ORDER, result } = effect { Some(result.clone()) } else { None }
     })
 }
 
@@ -76,7 +75,10 @@ fn an_order_to_process_ticks_at_once_and_is_answered_after_the_decision_is_store
     let effects = rig.tick_at_once(&stopped().clicks(20_000));
     assert_step("decided", &rig, &effects, Some(Activate), ActiveGuarded);
     let position = |wanted: &dyn Fn(&Effect) -> bool| effects.iter().position(wanted).unwrap();
-    assert!(position(&|effect| matches!(effect, Effect::Store(_))) < position(&|effect| matches!(effect, Effect::Processed { .. })));
+    assert!(
+        position(&|effect| matches!(effect, Effect::Store(_)))
+            < position(&|effect| matches!(effect, Effect::Processed { .. }))
+    );
     assert_eq!(rig.machine.next_tick_at(), at("12:01:00"));
 }
 
