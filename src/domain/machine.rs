@@ -51,8 +51,10 @@ pub struct Machine {
     phase: Phase,
     since: DateTime<Utc>,
     end_time_owed: bool,
-    /// The pause whose end time is on its way.
-    end_time_underway: Option<ActionId>,
+    /// The pauses whose end times are on their way: one may still be while the next pause is sent.
+    end_times_underway: Vec<ActionId>,
+    /// The pause whose end time is owed.
+    last_pause: Option<ActionId>,
     /// The day on which today's limit was seen reached.
     high_spend_on: Option<NaiveDate>,
     unguarded: bool,
@@ -116,7 +118,8 @@ impl Machine {
             phase: promise.phase,
             since: promise.since,
             end_time_owed: promise.end_time_owed,
-            end_time_underway: None,
+            end_times_underway: Vec::new(),
+            last_pause: None,
             high_spend_on: None,
             unguarded: false,
             blocked: None,

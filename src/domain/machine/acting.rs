@@ -209,7 +209,7 @@ impl Machine {
         judged: &Judged,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.end_time_owed || self.end_time_underway.is_some() || self.progress != Progress::Settled {
+        if !self.end_time_owed || !self.end_times_underway.is_empty() || self.progress != Progress::Settled {
             return;
         }
         let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
@@ -293,7 +293,7 @@ impl Machine {
             ActionKind::Pause => {
                 // Owed from the request on: a crash or a lost answer must not leave it unset.
                 self.end_time_owed = true;
-                self.end_time_underway = None;
+                self.last_pause = Some(id);
             }
             ActionKind::SetEndTime => {}
         }
@@ -377,7 +377,7 @@ impl Machine {
         effects.push(Effect::Note(Note::Action { kind, news }));
         if kind == ActionKind::Pause {
             self.phase = Phase::CoolingDown { until: now + policy.cooldown };
-            self.end_time_underway = was_accepted.then_some(id);
+            self.end_times_underway.extend(was_accepted.then_some(id));
             // A tick that is due already stays due.
             if self.next_tick_at > now {
                 self.schedule(now, policy, now);
@@ -397,12 +397,14 @@ impl Machine {
 
     /// The end time that followed a pause.
     pub(super) fn end_time_set(&mut self, id: ActionId, result: Result<(), String>, effects: &mut Vec<Effect>) {
-        if self.end_time_underway != Some(id) {
+        let Some(position) = self.end_times_underway.iter().position(|&underway| underway == id) else {
             self.counters.stale_answers += 1;
             return;
-        }
-        self.end_time_underway = None;
+        };
+        self.end_times_underway.swap_remove(position);
         match result {
+            // Another pause followed, and owes its own.
+            _ if self.last_pause != Some(id) => {}
             Ok(()) => {
                 self.end_time_owed = false;
                 self.store(effects, false);
@@ -452,7 +454,7 @@ impl Machine {
             effects.push(Effect::ReleaseRefused(reason));
             return;
         }
-        if self.end_time_underway.is_some() {
+        if !self.end_times_underway.is_empty() {
             return;
         }
         if self.phase.cooling_down_until().is_none_or(|until| until <= now) {

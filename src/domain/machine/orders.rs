@@ -326,7 +326,7 @@ impl Machine {
         let forcing = self.orders.forcing.as_ref();
         let force_waits = forcing.is_some_and(|forcing| matches!(forcing.stage, Stage::AwaitTick { .. }))
             && self.progress == Progress::Settled
-            && self.end_time_underway.is_none();
+            && self.end_times_underway.is_empty();
         if self.orders.process_wanted.is_some() || force_waits {
             self.next_tick_at = self.next_tick_at.min(now);
         }
@@ -397,7 +397,7 @@ impl Machine {
 
     /// An end time that is on its way would end what is activated now.
     fn is_end_time_on_its_way(&self) -> bool {
-        self.is_setting_end_time() || self.end_time_underway.is_some()
+        self.is_setting_end_time() || !self.end_times_underway.is_empty()
     }
 
     fn is_seen_stopped(&self, judged: &Judged) -> bool {

@@ -65,8 +65,8 @@ impl Machine {
 
     /// Whether a request that changes something is on its way.
     #[must_use]
-    pub const fn is_action_in_flight(&self) -> bool {
-        matches!(self.progress, Progress::InFlight) || self.end_time_underway.is_some()
+    pub fn is_action_in_flight(&self) -> bool {
+        matches!(self.progress, Progress::InFlight) || !self.end_times_underway.is_empty()
     }
 
     /// What the last tick found out.

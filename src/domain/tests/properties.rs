@@ -119,7 +119,8 @@ struct World {
     tick: Option<Asked>,
     read_back: Option<Asked>,
     request: Option<Request>,
-    end_time: Option<ActionId>,
+    /// The pauses whose end times are not answered yet, the oldest first.
+    end_times: std::collections::VecDeque<ActionId>,
     /// Since the last tick began, an action was answered or settled: what the tick read is old.
     outdated: bool,
     releasing: bool,
@@ -145,7 +146,7 @@ impl World {
             tick: None,
             read_back: None,
             request: None,
-            end_time: None,
+            end_times: std::collections::VecDeque::new(),
             outdated: false,
             releasing: false,
             released: false,
@@ -217,7 +218,7 @@ impl World {
             }
             Happening::AnswerAction(reply) => self.answer_action(reply),
             Happening::AnswerEndTime(set) => {
-                if let Some(action) = self.end_time.take() {
+                if let Some(action) = self.end_times.pop_front() {
                     if set {
                         self.campaign.end_time = EndTime::At(self.rig.now);
                     }
@@ -296,7 +297,7 @@ impl World {
     fn wake(&mut self, late_ms: i64) {
         let Some(due) = self.rig.machine.next_wake() else {
             let waits = self.tick.is_some()
-                || self.releasing && (self.read_back.is_some() || self.is_action_open() || self.end_time.is_some());
+                || self.releasing && (self.read_back.is_some() || self.is_action_open() || !self.end_times.is_empty());
             assert!(self.released || waits, "it sleeps for good: {self:#?}");
             return;
         };
@@ -312,8 +313,11 @@ impl World {
         let facts = if asked.read_remote { self.facts() } else { Facts { remote: missing().remote, ..self.facts() } };
         let observation = facts.observation(self.rig.now);
         let judged = Judged::new(&observation, &self.rig.policy, self.rig.now);
-        let cooling_down = self.rig.machine.phase().cooling_down_until().is_some_and(|until| asked.at < until);
         let (was_held, outdated, was_forcing) = (self.is_decision_held(), self.outdated, self.is_forcing());
+        // What is forced goes by no spend that might be too old: it waits for the end of the cool-down alone.
+        let cooled_down_at = self.rig.machine.phase().cooling_down_until();
+        let facts_at = if was_forcing { self.rig.now } else { asked.at };
+        let cooling_down = cooled_down_at.is_some_and(|until| facts_at < until);
         let event = Event::Observed { operation: asked.operation, observation: Box::new(observation) };
         let effects = self.step(event);
         self.check_decision(&judged, cooling_down, &effects);
@@ -371,7 +375,7 @@ impl World {
             self.obey(request);
         }
         if request.kind == ActionKind::Pause && outcome == Outcome::Accepted {
-            self.end_time = Some(request.action);
+            self.end_times.push_back(request.action);
         }
         let left = !matches!(outcome, Outcome::NotSent(_));
         let outdated = self.outdated;
@@ -407,13 +411,13 @@ impl World {
                     self.request = Some(*request);
                 }
                 Effect::Released => {
-                    assert!(self.request.is_none() && self.end_time.is_none(), "released with a write under way");
+                    assert!(self.request.is_none() && self.end_times.is_empty(), "released with a write under way");
                     self.released = true;
                 }
                 Effect::ReleaseRefused(_) => self.releasing = false,
                 Effect::Processed { order } => self.answer(*order, |kind| matches!(kind, Order::Process)),
                 Effect::Held { order } => {
-                    assert!(self.request.is_none() && self.end_time.is_none(), "on hold with a write under way");
+                    assert!(self.request.is_none() && self.end_times.is_empty(), "on hold with a write under way");
                     self.answer(*order, |kind| matches!(kind, Order::Hold(..) | Order::ReleaseHold));
                 }
                 Effect::ForceEnded { order, .. } => {
@@ -471,7 +475,8 @@ impl World {
         {
             self.obey(request);
         }
-        (self.tick, self.read_back, self.end_time, self.releasing) = (None, None, None, false);
+        (self.tick, self.read_back, self.releasing) = (None, None, false);
+        self.end_times.clear();
         let unfinished = self.journal.clone().filter(|entry| matches!(entry.step, Step::Requested | Step::Accepted));
         let until = self.stored.phase.cooling_down_until();
         self.journal.clone_from(&unfinished);
