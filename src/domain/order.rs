@@ -88,7 +88,7 @@ impl Hold {
     pub fn in_words(&self) -> String {
         let until = match self.until {
             Some(until) => format!("until {} UTC", until.format("%Y-%m-%d %H:%M:%S")),
-            None => "until it is released".to_owned(),
+            None => "until released".to_owned(),
         };
         let by = self.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
         let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

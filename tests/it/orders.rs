@@ -208,7 +208,7 @@ fn a_hold_with_pause_pauses_first_and_keeps_it_paused() {
     world.expect(FIRST, &Outcome::new("paused-guarded", &writes, &entries));
     assert_eq!(world.operators(FIRST), 2);
     let refused = world.run(&["process", &id, "--force", "activate"]);
-    assert!(refused.stderr.contains("it is on hold until it is released"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("it is on hold until released"), "{}", refused.stderr);
     world.json(&["release", &id]);
     world.wait_for_state(FIRST, "active-guarded");
 }
