@@ -1,6 +1,8 @@
 //! The composition root: the only file that sees everything. Opens what there is to open, starts the actors, serves the
 //! control socket, and stops all of it in order.
 
+pub mod direct;
+
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -20,7 +22,7 @@ use crate::control::Order;
 use crate::control::server::{Socket, SocketError};
 use crate::store::{DatabaseUrl, DatabaseUrlError, Store, StoreError};
 use crate::trafficstar::gate::Gate;
-use crate::trafficstar::http::{ClientError, RemoteClient, RemoteSettings};
+use crate::trafficstar::http::{ClientError, RemoteClient};
 
 /// How many commands may wait for the supervisor; a client whose command finds no room waits.
 const WAITING_ORDERS: usize = 64;
@@ -134,13 +136,7 @@ impl Actors {
         clock: &Clock,
     ) -> Result<Self, RunError> {
         let (gate, messages) = Gate::new();
-        let settings = RemoteSettings {
-            base_url: config.trafficstar.base_url.clone(),
-            api_key,
-            connect_timeout: config.trafficstar.timeout,
-            timeout: config.trafficstar.timeout,
-        };
-        let client = RemoteClient::new(settings, gate)?;
+        let client = RemoteClient::new(direct::settings(config, api_key), gate)?;
         let limit = config.trafficstar.requests_per_minute;
         let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
         let trafficstar = TrafficStarActor::new(client, messages, limit, board.clone(), clock.clone()).start();
@@ -148,11 +144,7 @@ impl Actors {
             clock.clone(),
             board.clone(),
             config.generator.clone(),
-            DatabasePort {
-                read_tick: database.clone().recipient(),
-                save: database.clone().recipient(),
-                save_spend: database.clone().recipient(),
-            },
+            database_port(&database),
             RowsPort {
                 read_rows: database.clone().recipient(),
                 read_stored: database.clone().recipient(),
@@ -161,12 +153,10 @@ impl Actors {
                 write_campaign: database.clone().recipient(),
                 carry_out_urls: database.clone().recipient(),
                 read_journal: database.clone().recipient(),
+                store_hold: database.clone().recipient(),
+                store_hold_on_all: database.clone().recipient(),
             },
-            RemotePort {
-                read_status: trafficstar.clone().recipient(),
-                read_spend: trafficstar.clone().recipient(),
-                change: trafficstar.clone().recipient(),
-            },
+            remote_port(&trafficstar),
         );
         Ok(Self { database, trafficstar, supervisor: supervisor.start() })
     }
@@ -200,6 +190,22 @@ impl Actors {
         // One that died has nothing left to finish.
         let _ = self.supervisor.send(Shutdown).await;
         let _ = self.database.send(Flush).await;
+    }
+}
+
+fn database_port(database: &Addr<DatabaseActor>) -> DatabasePort {
+    DatabasePort {
+        read_tick: database.clone().recipient(),
+        save: database.clone().recipient(),
+        save_spend: database.clone().recipient(),
+    }
+}
+
+fn remote_port(trafficstar: &Addr<TrafficStarActor>) -> RemotePort {
+    RemotePort {
+        read_status: trafficstar.clone().recipient(),
+        read_spend: trafficstar.clone().recipient(),
+        change: trafficstar.clone().recipient(),
     }
 }
 

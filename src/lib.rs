@@ -14,11 +14,11 @@
 //! | [`cli`] | the commands, and status as text | anything but asking the supervisor, `run`, `check` and `migrate` apart |
 //! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
 //! | [`daemon`] | the composition root: the only file that sees everything | |
-//! | [`clock`], [`telemetry`], [`error_chain`] | the time, log lines, an error with its causes | |
+//! | [`clock`], [`telemetry`], [`error_chain`], [`operator`] | the time, log lines, an error with its causes, an operator's name | |
 //!
 //! Who may import whom: `main → cli → control::client → control → domain`; `daemon → everything`;
 //! `actors → {board, clock, store, trafficstar} → domain`, and `control`'s types for the orders they carry out;
-//! `control::server → {control, board, clock}`; `config → domain`. `domain` uses std, serde, thiserror and chrono's types
+//! `control::server → {control, board, clock, operator}`; `config → domain`. `domain` uses std, serde, thiserror and chrono's types
 //! alone. Actors never read the board. `tests/house` holds the code to it.
 //!
 //! # One tick
@@ -47,6 +47,7 @@ pub mod control;
 pub mod daemon;
 pub mod domain;
 pub mod error_chain;
+pub mod operator;
 pub mod store;
 pub mod telemetry;
 mod tls;

@@ -4,8 +4,10 @@
 
 mod news;
 mod observe;
+mod orders;
 mod status;
 
+pub use self::orders::{ChangeHold, ForceNow, HoldChanged, HoldOnAll, ProcessNow};
 pub(crate) use self::status::without_actor;
 
 use std::collections::VecDeque;
@@ -14,6 +16,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use self::observe::Reading;
+use self::orders::OrderBook;
 use super::database::{ReadTick, Save, SaveSpend};
 use super::supervisor::{Died, Ended, ReleaseEnded};
 use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus};
@@ -24,8 +27,9 @@ use crate::domain::event::{Effect, Event, Record, Request};
 use crate::domain::facts::{CampaignId, RemoteId};
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
+use crate::domain::order::HoldChange;
 use crate::domain::policy::{Policy, PolicyNumbers};
-use crate::domain::status::Handling;
+use crate::domain::status::{Handling, Hold};
 use crate::store::{CampaignRow, Entry, JournalId, StoredCampaign, StoredPromise};
 use crate::trafficstar::budget::Urgency;
 
@@ -75,6 +79,8 @@ pub struct Surroundings {
     pub remote: RemotePort,
     /// The supervisor.
     pub supervisor: SupervisorPort,
+    /// The hold on all campaigns that is in force when the actor is built.
+    pub hold_all: Option<Hold>,
 }
 
 /// Which actor of a campaign this is, counted from 1.
@@ -137,6 +143,7 @@ pub struct CampaignActor {
     entry: Option<(ActionId, JournalId)>,
     stored: Option<StoredPromise>,
     timer: Option<SpawnHandle>,
+    orders: OrderBook,
     finishers: Vec<oneshot::Sender<()>>,
     finishing: bool,
     handling: Option<Handling>,
@@ -166,10 +173,12 @@ impl CampaignActor {
         stored: Option<StoredCampaign>,
         incarnation: Incarnation,
     ) -> Self {
-        let (stored, unfinished) = stored.map_or((None, None), |stored| (stored.promise, stored.unfinished));
+        let (stored, unfinished, hold) =
+            stored.map_or((None, None, None), |stored| (stored.promise, stored.unfinished, stored.hold));
         let entry = unfinished.as_ref().map(|(id, action)| (action.id, *id));
         let promise = stored.as_ref().map(|stored| stored.promise);
-        let machine = Machine::new(surroundings.clock.now(), &policy, promise, unfinished.map(|(_, action)| action));
+        let machine = Machine::new(surroundings.clock.now(), &policy, promise, unfinished.map(|(_, action)| action))
+            .on_hold(hold, surroundings.hold_all.clone());
         let death_notice = DeathNotice {
             campaign: row.id,
             incarnation: incarnation.number,
@@ -188,6 +197,7 @@ impl CampaignActor {
             entry,
             stored,
             timer: None,
+            orders: OrderBook::default(),
             finishers: Vec::new(),
             finishing: false,
             handling: None,
@@ -235,6 +245,9 @@ impl CampaignActor {
                     }));
                 }
                 Effect::Note(note) => self.tell(LiveEvent::note(self.surroundings.clock.now(), &note)),
+                Effect::Processed { order } => self.answer_processed(order),
+                Effect::ForceEnded { order, result } => self.answer_forced(order, &result),
+                Effect::Held { order } => self.answer_held(order),
                 Effect::Released { .. } if !self.unstored.is_empty() => {
                     // What was sent must be in the journal before nobody knows of it any more.
                     self.outbox.push_front(effect);
@@ -284,10 +297,12 @@ impl CampaignActor {
     }
 
     /// Queues a record. One that an unstored, older one of the same action makes superfluous takes its place.
-    fn remember(&mut self, record: Record) {
+    fn remember(&mut self, mut record: Record) {
         let action = |record: &Record| record.entry.as_ref().map(|action| action.id);
-        if self.unstored.back().is_some_and(|last| action(last) == action(&record)) {
-            self.unstored.pop_back();
+        if let Some(last) = self.unstored.pop_back_if(|last| action(last) == action(&record))
+            && record.hold == HoldChange::Keep
+        {
+            record.hold = last.hold;
         }
         self.unstored.push_back(record);
     }
@@ -300,12 +315,13 @@ impl CampaignActor {
         let Some(record) = self.unstored.front() else { return };
         let action = record.entry.as_ref().map(|action| action.id);
         let id = self.entry.filter(|(stored, _)| Some(*stored) == action).map(|(_, id)| id);
-        let entry = record.entry.clone().map(|action| Entry { id, action, by: None });
+        let entry = record.entry.clone().map(|action| Entry { id, action, by: record.by.clone() });
         let message = Save(crate::store::Record {
             campaign: self.row.id,
             remote: self.row.trafficstar_id,
             promise: record.promise,
             entry,
+            hold: record.hold.clone(),
         });
         let promise = record.promise;
         self.storing = true;
@@ -365,6 +381,9 @@ impl CampaignActor {
                 | Effect::ReadBack { .. }
                 | Effect::Send(_)
                 | Effect::Note(_)
+                | Effect::Processed { .. }
+                | Effect::ForceEnded { .. }
+                | Effect::Held { .. }
                 | Effect::Released { .. }
                 | Effect::ReleaseRefused(_)) => self.outbox.push_back(other),
             }

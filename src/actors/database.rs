@@ -5,6 +5,10 @@
 
 mod managing;
 
+mod holds;
+
+pub use self::holds::{StoreHold, StoreHoldOnAll};
+
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -22,7 +26,8 @@ use crate::domain::live::{LiveEvent, Part};
 use crate::domain::status::DatabaseStatus;
 use crate::error_chain::in_full;
 use crate::store::{
-    BadValue, CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredPromise, TickReading,
+    BadValue, CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise,
+    TickReading,
 };
 
 /// Whoever asks within this time is read together.
@@ -60,6 +65,8 @@ pub struct Rows {
     pub campaigns: Vec<CampaignRow>,
     /// The promises of those that have one; or what is wrong with it.
     pub promises: HashMap<CampaignId, Result<StoredPromise, BadValue>>,
+    /// Operators' holds.
+    pub holds: StoredHolds,
 }
 
 /// Reads what a campaign's actor has to be built from.
@@ -242,7 +249,8 @@ impl Handler<ReadRows> for DatabaseActor {
         Box::pin(async move {
             let campaigns = desk.report(desk.store.campaigns().await)?;
             let promises = desk.report(desk.store.stored_promises().await)?;
-            Ok(Rows { campaigns, promises })
+            let holds = desk.report(desk.store.holds().await)?;
+            Ok(Rows { campaigns, promises, holds })
         })
     }
 }

@@ -21,5 +21,6 @@
 
 pub mod campaign;
 pub mod database;
+pub mod direct;
 pub mod supervisor;
 pub mod trafficstar;

@@ -3,12 +3,14 @@
 //! A sync compares the rows with the actors: at every point of the grid, so that a new row is guarded within one tick,
 //! and after every command. Deliberately absent: anything about one campaign's decisions.
 
+mod holds;
 mod journal;
 mod managing;
 mod orders;
+mod process;
 mod sync;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -16,13 +18,16 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
+use self::holds::HoldAll;
 use self::managing::Leave;
 pub use self::orders::CarryOut;
+use self::process::Errand;
 use super::campaign::{
     CampaignActor, DatabasePort, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
 };
 use super::database::{
-    Answer, CarryOutUrls, ReadJournal, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, WriteCampaign,
+    Answer, CarryOutUrls, ReadJournal, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, StoreHold,
+    StoreHoldOnAll, WriteCampaign,
 };
 use crate::board::Board;
 use crate::clock::Clock;
@@ -30,7 +35,7 @@ use crate::control::{Campaign, Refusal, Reply};
 use crate::domain::facts::CampaignId;
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::policy::Policy;
-use crate::domain::status::{Liveness, SupervisorStatus};
+use crate::domain::status::{Hold, Liveness, SupervisorStatus};
 use crate::store::{CampaignRow, StoredCampaign};
 
 /// How long the first rebirth waits; each further one twice as long.
@@ -98,6 +103,10 @@ pub struct RowsPort {
     pub carry_out_urls: Recipient<CarryOutUrls>,
     /// Reads the journal for operators.
     pub read_journal: Recipient<ReadJournal>,
+    /// Stores holds of campaigns without an actor.
+    pub store_hold: Recipient<StoreHold>,
+    /// Stores the hold on all campaigns.
+    pub store_hold_on_all: Recipient<StoreHoldOnAll>,
 }
 
 /// Where a campaign's actor stands.
@@ -144,6 +153,8 @@ struct Slot {
     deaths_in_a_row: u32,
     /// Orders that wait for its release.
     release_replies: Vec<ReleaseOrder>,
+    /// The generator is disabled: the actor is here for this alone.
+    errand: Option<Errand>,
 }
 
 /// The supervisor.
@@ -160,6 +171,9 @@ pub struct Supervisor {
     last_sync_at: Option<DateTime<Utc>>,
     /// The rows of the last sync.
     last_rows: BTreeMap<CampaignId, CampaignRow>,
+    /// Single campaigns' holds, as of the last sync.
+    last_holds: HashMap<CampaignId, Hold>,
+    hold_all: HoldAll,
     sync_stage: SyncStage,
     sync_timer: Option<SpawnHandle>,
     /// Those who wait for the sync under way, and for the one after it.
@@ -191,6 +205,8 @@ impl Supervisor {
             restarts: 0,
             last_sync_at: None,
             last_rows: BTreeMap::new(),
+            last_holds: HashMap::new(),
+            hold_all: HoldAll::default(),
             sync_stage: SyncStage::Resting,
             sync_timer: None,
             sync_waiters: [Vec::new(), Vec::new()],
@@ -208,6 +224,7 @@ impl Supervisor {
             database: self.database.clone(),
             remote: self.remote.clone(),
             supervisor: SupervisorPort { died: supervisor.clone().recipient(), release_ended: supervisor.recipient() },
+            hold_all: self.hold_all.hold.clone(),
         }
     }
 
@@ -216,6 +233,7 @@ impl Supervisor {
             campaigns: self.slots.len() as u64,
             restarts: self.restarts,
             last_sync_at: self.last_sync_at,
+            hold: self.hold_all.hold.clone(),
         });
     }
 
@@ -264,6 +282,7 @@ impl Supervisor {
         }
         slot.born_at = now;
         slot.stage = Stage::Alive(actor.start());
+        self.tell_errand(id);
         self.finish_sync(ctx);
     }
 
@@ -282,6 +301,11 @@ impl Supervisor {
             let _ = reply.send(Err(refusal));
         }
         let deaths = slot.incarnation.deaths;
+        if slot.errand.is_some() {
+            tracing::error!(campaign = %id, name = slot.row.name, "the actor died that was to act on it once");
+            self.end_errand(ctx, id);
+            return;
+        }
         tracing::error!(campaign = %id, name = slot.row.name, deaths, "its actor died: it is built anew from what was stored");
         self.restarts += 1;
         self.board.amend_actor(id, |actor| {
@@ -295,6 +319,10 @@ impl Supervisor {
 
     fn rest(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
+        if slot.errand.is_some() {
+            self.end_errand(ctx, id);
+            return;
+        }
         slot.stage = Stage::Resting;
         let doublings = slot.deaths_in_a_row.saturating_sub(1).min(10);
         let rest = FIRST_REST.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_REST);

@@ -9,6 +9,7 @@ mod check;
 mod generator;
 mod history;
 mod migrate;
+mod orders;
 pub mod render;
 mod status;
 mod url;
@@ -21,16 +22,17 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
-use crate::control::CampaignPatch;
 use crate::control::client::{Client, ClientError};
+use crate::control::{CampaignPatch, HoldBody};
 use crate::daemon::{self, RunError};
 use crate::domain::facts::CampaignId;
 use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
+use crate::domain::order::ForceKind;
 use crate::domain::phase::PhaseWord;
 use crate::error_chain::in_full;
 use crate::telemetry::{self, TelemetryError};
@@ -136,10 +138,80 @@ enum Command {
         #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
         timeout: Duration,
     },
+    /// Tick now, or act now whatever spend and clicks say; returns when that has come about
+    #[command(after_help = "Example: traffic-generator process 1 --force pause")]
+    Process {
+        /// The campaign's id
+        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        id: Option<i64>,
+        /// Every guarded campaign
+        #[arg(long)]
+        all: bool,
+        /// Do this now, and guard it; works once on a campaign whose generator is disabled
+        #[arg(long, value_name = "ACTION")]
+        force: Option<ForceArgument>,
+    },
+    /// Keep the guard's hands off a campaign: it is watched, and sent nothing
+    #[command(after_help = "Example: traffic-generator hold 1 --for 2h --reason \"new creatives\" --pause")]
+    Hold {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// How long, like 90s or 2h [default: until it is released]
+        #[arg(long = "for", value_name = "DURATION", value_parser = humantime_text)]
+        lasts: Option<String>,
+        /// Why, for whoever looks at it later
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Pause it first, and keep it paused
+        #[arg(long)]
+        pause: bool,
+    },
+    /// End a campaign's hold
+    #[command(after_help = "Example: traffic-generator release 1")]
+    Release {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// The panic button: pause every campaign at once, and keep all of them paused until `release-all`
+    #[command(after_help = "Example: traffic-generator pause-all --reason \"wrong landing page\"")]
+    PauseAll {
+        /// Why, for whoever looks at it later
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Do it without a supervisor, from database and API alone; needs the config and the API key
+        #[arg(long, conflicts_with = "socket")]
+        direct: bool,
+    },
+    /// End what `pause-all` began
+    #[command(after_help = "Example: traffic-generator release-all")]
+    ReleaseAll,
 }
 
 fn state_word() -> impl TypedValueParser<Value = PhaseWord> {
     PossibleValuesParser::new(PhaseWord::ALL.map(PhaseWord::as_str)).try_map(|word| word.parse())
+}
+
+/// What `--force` may be.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ForceArgument {
+    Activate,
+    Pause,
+}
+
+impl From<ForceArgument> for ForceKind {
+    fn from(argument: ForceArgument) -> Self {
+        match argument {
+            ForceArgument::Activate => Self::Activate,
+            ForceArgument::Pause => Self::Pause,
+        }
+    }
+}
+
+/// A duration that the API will understand, as it was written.
+fn humantime_text(text: &str) -> Result<String, humantime::DurationError> {
+    humantime::parse_duration(text).map(|_| text.to_owned())
 }
 
 /// Why a command ended with something else than 0.
@@ -165,6 +237,9 @@ enum CommandError {
     Signals(#[source] std::io::Error),
     #[error("campaign {campaign} has not reached {wanted} within {}: it is {state}", humantime::format_duration(*limit))]
     NotReached { campaign: CampaignId, wanted: PhaseWord, limit: Duration, state: PhaseWord },
+    /// What is wrong where has been printed.
+    #[error("it was not done for every campaign")]
+    NotEverywhere,
     /// `check` has printed what is wrong.
     #[error("the check failed")]
     CheckFailed,
@@ -184,6 +259,7 @@ impl CommandError {
             | Self::UnknownCampaign(_)
             | Self::Signals(_)
             | Self::NotReached { .. }
+            | Self::NotEverywhere
             | Self::CheckFailed => 1,
         }
     }
@@ -249,6 +325,20 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::History { id, since, limit } => arguments.wait_for(history::history(arguments, *id, *since, *limit)),
         Command::Watch { id } => arguments.wait_for(watch::watch(arguments, *id)),
         Command::Wait { id, until, timeout } => arguments.wait_for(wait::wait(arguments, *id, *until, *timeout)),
+        Command::Process { id: Some(id), force, .. } => {
+            arguments.wait_for(orders::process(arguments, *id, force.map(ForceKind::from)))
+        }
+        Command::Process { id: None, force, .. } => {
+            arguments.wait_for(orders::process_all(arguments, force.map(ForceKind::from)))
+        }
+        Command::Hold { id, lasts, reason, pause } => {
+            let body = HoldBody { lasts: lasts.clone(), reason: reason.clone(), pause: *pause };
+            arguments.wait_for(orders::hold(arguments, *id, &body))
+        }
+        Command::Release { id } => arguments.wait_for(orders::release(arguments, *id)),
+        Command::PauseAll { reason, direct: true } => orders::pause_all_direct(arguments, reason),
+        Command::PauseAll { reason, direct: false } => arguments.wait_for(orders::pause_all(arguments, reason)),
+        Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
     }
 }
 

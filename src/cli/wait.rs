@@ -85,6 +85,7 @@ async fn follow(client: &Client, id: CampaignId, until: PhaseWord, last: &mut La
                 | LiveKind::Unguarded
                 | LiveKind::Blocked { .. }
                 | LiveKind::Waiting { .. }
+                | LiveKind::Hold { .. }
                 | LiveKind::Error { .. }
                 | LiveKind::Recovery { .. } => {}
             }

@@ -3,11 +3,12 @@
 mod campaigns;
 mod events;
 mod journal;
+mod orders;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -109,6 +110,10 @@ impl Client {
         if let Some(body) = body {
             request = request.json(&body);
         }
+        self.exchange(request).await
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let answer = request.send().await.map_err(|source| self.failure(source))?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(ClientError::Broken)?;

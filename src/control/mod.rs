@@ -5,21 +5,27 @@
 
 mod campaigns;
 pub mod client;
+mod orders;
 pub mod server;
 mod urls;
 mod values;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
+pub use self::orders::{
+    Held, HeldAll, HoldBody, NotPaused, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
+};
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, ValueError, name, remote_id, target_url};
 use crate::domain::facts::{CampaignId, UrlId};
 use crate::domain::journal::{JournalEntry, JournalQuery};
+use crate::domain::status::Hold;
 
 /// How often something is written into a stream of events that has no news, so that its reader knows it to be alive.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -44,6 +50,14 @@ pub enum Refusal {
     /// Not possible now, for this reason.
     #[error("{0}")]
     NotNow(String),
+    /// Not possible now, and possible from then on.
+    #[error("{reason}")]
+    NotBefore {
+        /// Why, with the time in words.
+        reason: String,
+        /// When.
+        possible_at: DateTime<Utc>,
+    },
     /// It was tried and failed, for this reason.
     #[error("{0}")]
     Failed(String),
@@ -86,6 +100,18 @@ pub enum Order {
     Urls(UrlOrder),
     /// Read the journal, newest entry first.
     ReadJournal(Ask<JournalQuery, Vec<JournalEntry>>),
+    /// Tick now, or act now.
+    Process(Ask<Process, Processed>),
+    /// The same for all that are guarded.
+    ProcessAll(Ask<ProcessAll, Vec<Processed>>),
+    /// Put a campaign on hold.
+    Hold(Ask<SetHold, Held>),
+    /// Release a campaign.
+    Release(Ask<CampaignId, Released>),
+    /// Put all campaigns on hold; with `pause`, pause every one of them now.
+    HoldAll(Ask<Hold, HeldAll>),
+    /// Release all campaigns from the hold on all.
+    ReleaseAll(Ask<(), Released>),
 }
 
 /// Where orders go.
@@ -103,4 +129,7 @@ pub struct Problem {
     /// The field of the request that is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// When what is refused now becomes possible, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub possible_at: Option<DateTime<Utc>>,
 }

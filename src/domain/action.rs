@@ -45,7 +45,9 @@ pub enum Trigger {
     Tick,
     /// Somebody else broke the promise.
     Guard,
-    /// An operator's command.
+    /// An operator forced it.
+    Force,
+    /// An operator's hold, or the pause of all campaigns.
     Operator,
     /// Something was left over from an earlier action.
     Recovery,

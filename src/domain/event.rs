@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::action::{Action, ActionId, ActionKind, Outcome};
 use super::facts::Observation;
+use super::order::{Force, ForceFailure, HoldChange, OrderId};
 use super::phase::{PhaseWord, Promise};
 use super::remote::{RemoteCampaign, RemoteFault};
+use super::status::Hold;
 
 /// Numbers a question, so that an answer to an older one is recognised and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +60,27 @@ pub enum Event {
     },
     /// Its row is about to go: end the promise as [`Event::Release`] does, but only if it is seen stopped.
     ReleaseStopped,
+    /// An operator wants a tick now; answered by [`Effect::Processed`].
+    Process {
+        /// The order's number.
+        order: OrderId,
+    },
+    /// An operator wants an action now; answered by [`Effect::ForceEnded`].
+    Force {
+        /// The order's number.
+        order: OrderId,
+        /// What.
+        force: Box<Force>,
+    },
+    /// An operator puts it on hold, or releases it; answered by [`Effect::Held`].
+    Hold {
+        /// The order's number.
+        order: OrderId,
+        /// The hold; none releases it.
+        hold: Option<Hold>,
+    },
+    /// All campaigns are put on hold, or released. The supervisor keeps that hold.
+    HoldAll(Option<Hold>),
 }
 
 /// What the machine asks for. Effects are to be carried out in their order.
@@ -89,6 +112,23 @@ pub enum Effect {
     },
     /// The pause that was to come before the release failed, or it runs and must not; the campaign stays guarded.
     ReleaseRefused(String),
+    /// A tick that began after this order and those before it is over: its decision is taken and stored.
+    Processed {
+        /// The order's number.
+        order: OrderId,
+    },
+    /// A forced action has come about, was refused, or failed.
+    ForceEnded {
+        /// The order's number.
+        order: OrderId,
+        /// Why nothing came of it, if so.
+        result: Result<(), ForceFailure>,
+    },
+    /// This hold or release and those before it are in force, and nothing that was begun before is on its way any more.
+    Held {
+        /// The order's number.
+        order: OrderId,
+    },
 }
 
 /// What is stored in one transaction.
@@ -98,6 +138,10 @@ pub struct Record {
     pub promise: Promise,
     /// The action whose journal entry is written or brought up to date.
     pub entry: Option<Action>,
+    /// Whose order the action is: uid and name.
+    pub by: Option<String>,
+    /// What becomes of the stored hold.
+    pub hold: HoldChange,
 }
 
 /// What the TrafficStar client is asked to do.
@@ -153,6 +197,8 @@ pub enum Note {
     Blocked(Option<String>),
     /// An activation is due and held back, for this reason.
     Waiting(String),
+    /// An operator put it on hold, in words; or, without any, the hold has ended.
+    Hold(Option<String>),
 }
 
 /// What happened to an action.
@@ -184,7 +230,11 @@ impl Note {
             }
             Self::ForeignChange { .. } | Self::Unguarded | Self::Blocked(Some(_)) => true,
             Self::Contested { began } => *began,
-            Self::Transition { .. } | Self::HighSpend { .. } | Self::Blocked(None) | Self::Waiting(_) => false,
+            Self::Transition { .. }
+            | Self::HighSpend { .. }
+            | Self::Blocked(None)
+            | Self::Waiting(_)
+            | Self::Hold(_) => false,
         }
     }
 }
@@ -204,6 +254,8 @@ impl fmt::Display for Note {
             Self::Blocked(Some(reason)) => write!(f, "blocked: {reason}"),
             Self::Blocked(None) => f.write_str("no longer blocked"),
             Self::Waiting(reason) => write!(f, "should run, and waits: {reason}"),
+            Self::Hold(Some(hold)) => write!(f, "on hold {hold}"),
+            Self::Hold(None) => f.write_str("no longer on hold"),
         }
     }
 }

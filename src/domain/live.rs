@@ -80,6 +80,11 @@ pub enum LiveKind {
         /// Why.
         reason: String,
     },
+    /// An operator put it on hold, or the hold has ended.
+    Hold {
+        /// Whose, until when and why; none: it ended.
+        hold: Option<String>,
+    },
     /// Something failed.
     Error {
         /// What.
@@ -199,6 +204,7 @@ impl LiveKind {
             Self::Unguarded => "unguarded",
             Self::Blocked { .. } => "blocked",
             Self::Waiting { .. } => "waiting",
+            Self::Hold { .. } => "hold",
             Self::Error { .. } => "error",
             Self::Recovery { .. } => "recovery",
             Self::Lost { .. } => "lost",
@@ -220,6 +226,7 @@ impl From<&Note> for LiveKind {
             Note::Unguarded => Self::Unguarded,
             Note::Blocked(reason) => Self::Blocked { reason: reason.clone() },
             Note::Waiting(reason) => Self::Waiting { reason: reason.clone() },
+            Note::Hold(hold) => Self::Hold { hold: hold.clone() },
         }
     }
 }

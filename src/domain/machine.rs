@@ -7,10 +7,12 @@
 #![doc = include_str!("LIFECYCLE.md")]
 
 mod acting;
+mod orders;
 mod view;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
+use self::orders::Orders;
 use super::action::{Action, ActionId, ActionKind, Step};
 use super::contest::Contest;
 use super::decision::{Judged, Row, SpendLevel};
@@ -49,8 +51,10 @@ pub struct Machine {
     phase: Phase,
     since: DateTime<Utc>,
     end_time_owed: bool,
-    /// The pauses whose end times are on their way.
+    /// The pauses whose end times are on their way: one may still be while the next pause is sent.
     end_times_underway: Vec<ActionId>,
+    /// The pause whose end time is owed.
+    last_pause: Option<ActionId>,
     /// The day on which today's limit was seen reached.
     high_spend_on: Option<NaiveDate>,
     unguarded: bool,
@@ -70,6 +74,7 @@ pub struct Machine {
     /// In observe mode: the action that was journalled last, so that only changes are.
     observed_only: Option<(ActionKind, Row)>,
     releasing: Option<Releasing>,
+    orders: Orders,
     released: bool,
     last_number: u64,
     observation: Option<Observation>,
@@ -120,6 +125,7 @@ impl Machine {
             since: promise.since,
             end_time_owed: promise.end_time_owed,
             end_times_underway: Vec::new(),
+            last_pause: None,
             high_spend_on: None,
             unguarded: false,
             blocked: None,
@@ -136,6 +142,7 @@ impl Machine {
             remote_absent_until: None,
             observed_only: None,
             releasing: None,
+            orders: Orders::default(),
             released: false,
             observation: None,
             last_decision: None,
@@ -174,23 +181,20 @@ impl Machine {
                 }
             }
             Event::Release { pause } => {
-                self.releasing = Some(match self.releasing {
-                    // Of two orders the one that asks for more is followed, and one pause serves both.
-                    None | Some(Releasing::Settle | Releasing::IfStopped | Releasing::ReadingIfStopped) if pause => {
-                        Releasing::Pause
-                    }
-                    None => Releasing::Settle,
-                    Some(releasing) => releasing,
-                });
+                let releasing = if pause { Releasing::Pause } else { Releasing::Settle };
+                self.release_from_forcing(releasing, &mut effects);
             }
             Event::ReleaseStopped => {
-                self.releasing = Some(match self.releasing {
-                    None | Some(Releasing::Settle) => Releasing::IfStopped,
-                    Some(releasing) => releasing,
-                });
+                self.release_from_forcing(Releasing::IfStopped, &mut effects);
             }
+            Event::Process { order } => self.process(order),
+            Event::Force { order, force } => self.force(now, policy, order, *force, &mut effects),
+            Event::Hold { order, hold } => self.set_hold(now, order, hold, &mut effects),
+            Event::HoldAll(hold) => self.set_hold_on_all(now, hold),
         }
+        self.go_on_forcing(now, policy, &mut effects);
         self.go_on_releasing(now, policy, &mut effects);
+        self.answer_orders(now, &mut effects);
         effects
     }
 
@@ -229,6 +233,7 @@ impl Machine {
             let read_remote = self.remote_absent_until.is_none_or(|until| until <= now);
             let question = self.ask(now, read_remote);
             self.observing = Some(question);
+            self.begin_ordered_tick();
             effects.push(Effect::Observe { operation: question.operation, read_remote });
         } else if let Progress::Awaiting(awaiting) = self.progress
             && awaiting.read_back_at <= now
@@ -268,7 +273,10 @@ impl Machine {
         }
         self.observation = Some(observation);
         self.raise_flags(now, &judged, effects);
-        if may_decide && self.releasing.is_none() {
+        self.end_hold_in_time(now, effects);
+        if may_decide && self.releasing.is_none() && self.is_forced_at(question) {
+            self.force_at_tick(now, policy, &judged, effects);
+        } else if may_decide && self.releasing.is_none() {
             self.conclude(now, policy, question.asked_at, &judged, effects);
         }
         self.raise_unguarded(&judged, effects);
@@ -379,6 +387,7 @@ impl Machine {
         };
         effects.push(Effect::Note(Note::Action { kind: action.kind, news }));
         self.store(effects, true);
+        self.end_force_with_action(effects);
     }
 
     /// Counts what others changed.

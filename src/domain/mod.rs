@@ -11,6 +11,7 @@ pub mod facts;
 pub mod journal;
 pub mod live;
 pub mod machine;
+pub mod order;
 pub mod phase;
 pub mod policy;
 mod progress;

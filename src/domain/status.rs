@@ -51,6 +51,9 @@ pub struct SupervisorStatus {
     pub restarts: u64,
     /// When the rows were last compared with the actors.
     pub last_sync_at: Option<DateTime<Utc>>,
+    /// The hold on all campaigns.
+    #[serde(default)]
+    pub hold: Option<Hold>,
 }
 
 /// How many requests wait, by class of urgency.
@@ -142,7 +145,7 @@ pub struct Ordered {
     pub generator_enabled: bool,
     /// Whether decisions become requests.
     pub mode: Mode,
-    /// An operator's hold. None are given yet.
+    /// The operator's hold that is in force: its own, or the one on all campaigns.
     pub hold: Option<Hold>,
 }
 

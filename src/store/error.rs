@@ -88,6 +88,12 @@ pub enum StoreError {
     /// Adding, changing or removing a URL.
     #[error("cannot change the table `urls` in the database")]
     WriteUrl(#[source] Fault),
+    /// Reading operators' holds.
+    #[error("cannot read the holds from the database")]
+    ReadHolds(#[source] Fault),
+    /// Storing an operator's hold, or its end.
+    #[error("cannot store the hold in the database")]
+    SetHold(#[source] Fault),
     /// The lock against a second supervisor could not be asked for.
     #[error("cannot lock the database {database} against a second supervisor")]
     Lock {

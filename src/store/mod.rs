@@ -9,6 +9,7 @@
 
 mod campaigns;
 mod error;
+mod holds;
 mod journal;
 mod lock;
 mod managing;
@@ -26,6 +27,7 @@ mod values;
 
 pub use campaigns::{CampaignRow, OverrideError};
 pub use error::{Fault, StoreError};
+pub use holds::StoredHolds;
 pub use lock::SupervisorLock;
 pub use managing::{CampaignChange, CampaignColumns, UrlColumns, UrlRow};
 pub use migrations::SchemaState;

@@ -8,12 +8,15 @@ use diesel::sql_types::Bool;
 
 use super::Store;
 use super::error::{Fault, StoreError};
+use super::holds::HoldRow;
 use super::pool::{StoreConnection, db, db_write};
-use super::schema::{campaigns, journal, journal_steps, promises};
+use super::schema::{campaigns, holds, journal, journal_steps, promises};
 use super::values::{BadValue, Place, Stamp, column_clicks, word};
 use crate::domain::action::{Action, ActionId};
 use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
+use crate::domain::status::Hold;
 
 /// The key of a journal entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +39,8 @@ pub struct StoredCampaign {
     /// The newest action that was sent, or about to be, and whose end was not seen. Its [`ActionId`] is 0: numbers belong
     /// to an actor's life, which ended.
     pub unfinished: Option<(JournalId, Action)>,
+    /// The operator's hold on it; one whose time is up may still be there.
+    pub hold: Option<Hold>,
 }
 
 /// A transition to store.
@@ -49,6 +54,8 @@ pub struct Record {
     pub promise: Promise,
     /// What is done about it.
     pub entry: Option<Entry>,
+    /// What becomes of the operator's hold.
+    pub hold: HoldChange,
 }
 
 /// A journal entry to write or to bring up to date.
@@ -94,7 +101,10 @@ impl Store {
                     .select((journal::id, DecisionRow::as_select(), StepRow::as_select()))
                     .first(connection)
                     .optional()?;
+                let hold: Option<HoldRow> =
+                    holds::table.find(id.0).select(HoldRow::as_select()).first(connection).optional()?;
                 Ok(Some(StoredCampaign {
+                    hold: hold.map(Hold::from),
                     promise: promise.map(PromiseRow::read).transpose()?,
                     unfinished: unfinished
                         .map(|(id, decision, steps)| Ok::<_, Fault>((JournalId(id), action(id, decision, steps)?)))
@@ -138,6 +148,21 @@ impl Store {
                         .do_update()
                         .set(&row)
                         .execute(connection)?;
+                    match &record.hold {
+                        HoldChange::Keep => {}
+                        HoldChange::Set(hold) => {
+                            let row = HoldRow::from(hold);
+                            diesel::insert_into(holds::table)
+                                .values((holds::campaign_id.eq(record.campaign.0), &row))
+                                .on_conflict(holds::campaign_id)
+                                .do_update()
+                                .set(&row)
+                                .execute(connection)?;
+                        }
+                        HoldChange::Release => {
+                            diesel::delete(holds::table.find(record.campaign.0)).execute(connection)?;
+                        }
+                    }
                 }
                 let Some(entry) = &record.entry else { return Ok(None) };
                 let steps = StepRow::new(&entry.action);

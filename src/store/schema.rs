@@ -89,6 +89,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    holds (campaign_id) {
+        campaign_id -> BigInt,
+        reason -> Nullable<Text>,
+        since -> Timestamp,
+        until -> Nullable<Timestamp>,
+        by -> Nullable<Text>,
+        pause -> Bool,
+    }
+}
+
+diesel::table! {
+    hold_on_all (id) {
+        id -> BigInt,
+        reason -> Nullable<Text>,
+        since -> Timestamp,
+        until -> Nullable<Timestamp>,
+        by -> Nullable<Text>,
+        pause -> Bool,
+    }
+}
+
+diesel::table! {
     // Made by diesel_migrations, which keeps its own description to itself.
     __diesel_schema_migrations (version) {
         version -> Text,

@@ -11,9 +11,11 @@ use chrono::{DateTime, Duration, Utc};
 use super::*;
 use crate::domain::action::{Action, ActionId, ActionKind, Step, Trigger};
 use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId, Spend, SpendSource};
+use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::policy::{Mode, PolicyNumbers};
 use crate::domain::remote::StatusWord;
+use crate::domain::status::Hold;
 use databases::{TestDatabase, on_every_database};
 
 const CAMPAIGN: CampaignId = CampaignId(1);
@@ -61,7 +63,7 @@ fn pause(step: Step) -> Action {
 }
 
 fn record(phase: Phase, entry: Option<Entry>) -> Record {
-    Record { campaign: CAMPAIGN, remote: REMOTE, promise: promise(phase), entry }
+    Record { campaign: CAMPAIGN, remote: REMOTE, promise: promise(phase), entry, hold: HoldChange::Keep }
 }
 
 fn new_entry(action: Action) -> Option<Entry> {
@@ -224,7 +226,7 @@ async fn every_phase_comes_back_as_it_was_stored() {
             assert_eq!(saved, None);
             let stored = StoredPromise { promise, stored_at: until };
             let campaign = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap();
-            assert_eq!(campaign, StoredCampaign { promise: Some(stored), unfinished: None });
+            assert_eq!(campaign, StoredCampaign { promise: Some(stored), unfinished: None, hold: None });
             assert_eq!(store.stored_promises().await.unwrap().get(&CAMPAIGN), Some(&Ok(stored)));
         }
     })
@@ -296,7 +298,7 @@ async fn a_campaign_linked_to_another_one_starts_anew() {
         store.save_spends(vec![spend_row(noon(), "3.21")]).await.unwrap();
         database.execute("UPDATE campaigns SET trafficstar_id = 1");
         let stored = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap();
-        assert_eq!(stored, StoredCampaign { promise: None, unfinished: None });
+        assert_eq!(stored, StoredCampaign { promise: None, unfinished: None, hold: None });
         assert!(store.stored_promises().await.unwrap().is_empty());
         assert_eq!(reading(&store).await.spends.unwrap().today, None);
     })
@@ -488,6 +490,41 @@ async fn one_database_has_one_supervisor() {
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(20), free_again()).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn holds_are_stored_with_a_transition_or_alone_and_go_with_their_campaign() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        database.execute(ONE_CAMPAIGN);
+        let hold = Hold {
+            reason: Some("new creatives".to_owned()),
+            since: noon(),
+            until: Some(noon() + Duration::hours(2)),
+            by: Some("1000 (alice)".to_owned()),
+            pause: true,
+        };
+        let with = |change| Record { hold: change, ..record(Phase::Idle, None) };
+        let shorter = Hold { until: None, reason: None, ..hold.clone() };
+        for kept in [&hold, &shorter] {
+            store.save(with(HoldChange::Set(kept.clone())), noon()).await.unwrap();
+            store.save(with(HoldChange::Keep), noon()).await.unwrap();
+            assert_eq!(store.stored_campaign(CAMPAIGN).await.unwrap().unwrap().hold.as_ref(), Some(kept));
+            assert_eq!(store.holds().await.unwrap().by_campaign.get(&CAMPAIGN), Some(kept));
+        }
+        store.save(with(HoldChange::Release), noon()).await.unwrap();
+        assert_eq!(store.holds().await.unwrap(), StoredHolds::default());
+
+        for all in [Some(hold.clone()), Some(shorter), None] {
+            store.set_hold_on_all(all.clone()).await.unwrap();
+            assert_eq!(store.holds().await.unwrap().all, all);
+        }
+        assert!(store.set_hold(CAMPAIGN, Some(hold.clone())).await.unwrap());
+        assert!(!store.set_hold(CampaignId(4711), Some(hold)).await.unwrap(), "there is no such campaign");
+        database.execute("DELETE FROM campaigns WHERE id = 1");
+        assert_eq!(store.holds().await.unwrap(), StoredHolds::default());
     })
     .await;
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A room, and the rooms that it may import. `error_chain`, `clock` and `tls` know nobody and serve everybody.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+/// A room, and the rooms that it may import. `error_chain`, `clock`, `operator` and `tls` know nobody and serve everybody.
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("trafficstar", &["domain", "error_chain", "tls"]),
     ("store", &["domain"]),
@@ -19,19 +19,21 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("control/values.rs", &["domain"]),
     ("control/client.rs", &["control", "domain", "tls"]),
     ("control/client", &["control", "domain", "tls"]),
-    ("control/server", &["board", "clock", "control", "domain"]),
+    ("control/orders.rs", &["domain"]),
+    ("control/server", &["board", "clock", "control", "domain", "operator"]),
     ("telemetry.rs", &["config"]),
     ("actors", &["board", "clock", "control", "domain", "error_chain", "store", "trafficstar"]),
-    ("cli", &["clock", "config", "control", "daemon", "domain", "error_chain", "store", "telemetry"]),
+    ("cli", &["clock", "config", "control", "daemon", "domain", "error_chain", "operator", "store", "telemetry"]),
 ];
 
 /// A library that one room alone may use.
-const ONLY_IN: [(&str, &[&str]); 5] = [
-    ("actix", &["actors", "daemon.rs"]),
+const ONLY_IN: [(&str, &[&str]); 6] = [
+    ("actix", &["actors", "daemon.rs", "daemon"]),
     ("diesel", &["store"]),
     ("reqwest", &["trafficstar", "control/client.rs", "control/client"]),
     ("axum", &["control/server"]),
     ("clap", &["cli"]),
+    ("nix", &["operator.rs"]),
 ];
 
 fn sources(room: &Path) -> Vec<PathBuf> {

@@ -15,6 +15,7 @@ mod helper;
 mod history;
 mod managing;
 mod modes;
+mod orders;
 mod remote_words;
 mod restart;
 mod rows;

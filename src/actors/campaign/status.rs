@@ -5,7 +5,9 @@ use crate::domain::action::Action;
 use crate::domain::facts::{Clicks, Observation};
 use crate::domain::phase::Phase;
 use crate::domain::remote::{EndTime, judge};
-use crate::domain::status::{ActionStatus, ActorStatus, CampaignStatus, Liveness, Observed, Ordered, StoredStatus};
+use crate::domain::status::{
+    ActionStatus, ActorStatus, CampaignStatus, Hold, Liveness, Observed, Ordered, StoredStatus,
+};
 use crate::store::{CampaignRow, StoredPromise};
 
 impl CampaignActor {
@@ -21,7 +23,11 @@ impl CampaignActor {
             contested: self.machine.contested(),
             unguarded: self.machine.unguarded(),
             blocked: self.machine.blocked().map(str::to_owned),
-            ordered: Ordered { generator_enabled: true, mode: self.policy.mode, hold: None },
+            ordered: Ordered {
+                generator_enabled: self.row.generator_enabled,
+                mode: self.policy.mode,
+                hold: self.machine.hold(self.surroundings.clock.now()).cloned(),
+            },
             observed,
             action: self.machine.action().map(action),
             stored: self.stored.as_ref().map(stored),
@@ -36,7 +42,7 @@ impl CampaignActor {
                 handling: self.handling.clone(),
             }),
             last_error: self.last_error.clone(),
-            ..without_actor(&self.row, self.policy.mode, self.stored.as_ref(), self.machine.since())
+            ..without_actor(&self.row, self.policy.mode, self.stored.as_ref(), None, self.machine.since())
         }
     }
 }
@@ -46,6 +52,7 @@ pub(crate) fn without_actor(
     row: &CampaignRow,
     mode: crate::domain::policy::Mode,
     promise: Option<&StoredPromise>,
+    hold: Option<Hold>,
     now: chrono::DateTime<chrono::Utc>,
 ) -> CampaignStatus {
     let phase = promise.map_or(Phase::Idle, |stored| stored.promise.phase);
@@ -61,7 +68,7 @@ pub(crate) fn without_actor(
         contested: false,
         unguarded: false,
         blocked: None,
-        ordered: Ordered { generator_enabled: row.generator_enabled, mode, hold: None },
+        ordered: Ordered { generator_enabled: row.generator_enabled, mode, hold },
         observed: Observed::default(),
         action: None,
         stored: promise.map(stored),

@@ -28,6 +28,12 @@ impl Handler<CarryOut> for Supervisor {
             Order::Campaigns(order) => self.manage(ctx, order),
             Order::Urls(order) => self.rows.carry_out_urls.do_send(CarryOutUrls(order)),
             Order::ReadJournal(ask) => self.read_journal(ctx, ask),
+            Order::Process(Ask { question, reply }) => self.process(ctx, question, reply),
+            Order::ProcessAll(Ask { question, reply }) => self.process_all(ctx, &question, reply),
+            Order::Hold(Ask { question, reply }) => self.hold(ctx, question, reply),
+            Order::Release(Ask { question, reply }) => self.release(ctx, question, reply),
+            Order::HoldAll(Ask { question, reply }) => self.hold_all(ctx, question, reply),
+            Order::ReleaseAll(Ask { question: (), reply }) => self.release_all(ctx, reply),
         }
     }
 }
@@ -179,7 +185,7 @@ impl Supervisor {
         }));
     }
 
-    fn sync_soon(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn sync_soon(&mut self, ctx: &mut Context<Self>) {
         // The receiver is dropped: nobody waits, the sync happens all the same.
         drop(self.synced(ctx));
     }

@@ -3,12 +3,13 @@
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{CampaignRow, Incarnation, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage};
+use super::{CampaignRow, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage};
 use crate::actors::campaign::without_actor;
 use crate::actors::database::Answer;
 use crate::domain::event::Note;
 use crate::domain::facts::CampaignId;
 use crate::domain::live::LiveEvent;
+use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::store::{Record, StoredPromise};
 
@@ -22,10 +23,13 @@ impl Supervisor {
         let [present, next] = &mut self.sync_waiters;
         present.append(next);
         let read = self.rows.read_rows.send(ReadRows);
-        ctx.spawn(read.into_actor(self).map(|answer, actor, ctx| {
+        let hold_changes = self.hold_all_changes();
+        ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
-                Ok(rows) => {
+                Ok(mut rows) => {
                     actor.sync_failure = None;
+                    let hold_all = rows.holds.all.take();
+                    actor.heed_stored_hold_all(ctx, hold_all, hold_changes);
                     actor.compare(ctx, rows);
                 }
                 Err(reason) => {
@@ -47,8 +51,9 @@ impl Supervisor {
         synced
     }
 
-    fn compare(&mut self, ctx: &mut Context<Self>, Rows { campaigns, promises }: Rows) {
+    fn compare(&mut self, ctx: &mut Context<Self>, Rows { campaigns, promises, holds }: Rows) {
         self.look_for_the_dead(ctx);
+        self.last_holds = holds.by_campaign;
         for row in &campaigns {
             let promise = promises.get(&row.id).and_then(|promise| promise.as_ref().ok());
             if row.generator_enabled {
@@ -96,15 +101,7 @@ impl Supervisor {
             }
             return;
         }
-        let slot = Slot {
-            row: row.clone(),
-            stage: Stage::Building,
-            incarnation: Incarnation { number: 0, deaths: 0 },
-            born_at: self.clock.now(),
-            deaths_in_a_row: 0,
-            release_replies: Vec::new(),
-        };
-        self.slots.insert(row.id, slot);
+        self.slots.insert(row.id, Slot::new(row.clone(), self.clock.now(), None));
         self.build(ctx, row.id);
     }
 
@@ -129,12 +126,15 @@ impl Supervisor {
             });
             stored.promise = Promise { phase: Phase::Idle, since: now, end_time_owed: false };
             let promise = stored.promise;
-            let record = Record { campaign: row.id, remote: row.trafficstar_id, promise, entry: None };
+            let record =
+                Record { campaign: row.id, remote: row.trafficstar_id, promise, entry: None, hold: HoldChange::Keep };
             // The next sync is the retry.
             self.rows.save.do_send(Save(record));
         }
         let mode = row.mode(self.defaults.mode);
-        self.board.publish_campaign(without_actor(row, mode, shown.as_ref(), now));
+        let holds = [self.hold_all.hold.as_ref(), self.last_holds.get(&row.id)];
+        let hold = holds.into_iter().flatten().find(|hold| hold.lasts(now)).cloned();
+        self.board.publish_campaign(without_actor(row, mode, shown.as_ref(), hold, now));
         if let Some(note) = ended {
             tracing::info!(campaign = %row.id, name = row.name, "{note}");
             self.board.tell(LiveEvent::note(now, &note).about(row.id, &row.name));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,9 +15,29 @@ use crate::domain::facts::{CampaignId, UrlId};
 
 /// A command without effect within this time is answered with 202, and goes on.
 const EFFECT_WITHIN: Duration = Duration::from_secs(25);
+/// Nobody is waited for longer, whatever the client asks.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(600);
 
 /// Hands a command to the supervisor, and answers after its effect.
 pub(super) async fn carry_out<Q, A: Serialize>(
+    orders: &OrderPort,
+    question: Q,
+    order: impl FnOnce(Ask<Q, A>) -> Order,
+) -> Answer {
+    carry_out_within(EFFECT_WITHIN, orders, question, order).await
+}
+
+/// For how long the client wants to wait for the effect: `Prefer: wait=120` (RFC 7240), in seconds.
+pub(super) fn patience(headers: &HeaderMap) -> Duration {
+    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let wait = preferences.flat_map(|value| value.split(',')).find_map(|one| one.trim().strip_prefix("wait="));
+    let seconds = wait.and_then(|seconds| seconds.trim().parse().ok());
+    seconds.map_or(EFFECT_WITHIN, Duration::from_secs).min(LONGEST_PATIENCE)
+}
+
+/// The same, with a patience of the client's own.
+pub(super) async fn carry_out_within<Q, A: Serialize>(
+    patience: Duration,
     orders: &OrderPort,
     question: Q,
     order: impl FnOnce(Ask<Q, A>) -> Order,
@@ -26,7 +46,7 @@ pub(super) async fn carry_out<Q, A: Serialize>(
     if orders.send(order(Ask { question, reply })).await.is_err() {
         return Answer::refusal(&Refusal::Failed("the supervisor is stopping".to_owned()));
     }
-    match tokio::time::timeout(EFFECT_WITHIN, answer).await {
+    match tokio::time::timeout(patience, answer).await {
         Ok(Ok(Ok(done))) => Answer::json(StatusCode::OK, &done),
         Ok(Ok(Err(refusal))) => Answer::refusal(&refusal),
         Ok(Err(_)) => Answer::refusal(&Refusal::Failed("the supervisor died over this command: try again".to_owned())),
@@ -95,7 +115,13 @@ impl Answer {
     pub(super) fn problem(status: StatusCode, title: &str, detail: &str) -> Self {
         Self::from_problem(
             status,
-            &Problem { title: title.to_owned(), status: status.as_u16(), detail: detail.to_owned(), field: None },
+            &Problem {
+                title: title.to_owned(),
+                status: status.as_u16(),
+                detail: detail.to_owned(),
+                field: None,
+                possible_at: None,
+            },
         )
     }
 
@@ -104,8 +130,13 @@ impl Answer {
     }
 
     fn wrong_field(status: StatusCode, title: &str, field: &str, detail: String) -> Self {
-        let problem =
-            Problem { title: title.to_owned(), status: status.as_u16(), detail, field: Some(field.to_owned()) };
+        let problem = Problem {
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail,
+            field: Some(field.to_owned()),
+            possible_at: None,
+        };
         Self::from_problem(status, &problem)
     }
 
@@ -124,7 +155,7 @@ impl Answer {
     pub(super) fn refusal(refusal: &Refusal) -> Self {
         let (status, title) = match refusal {
             Refusal::UnknownCampaign(_) => (StatusCode::NOT_FOUND, "unknown campaign"),
-            Refusal::NotNow(_) => (StatusCode::CONFLICT, "not possible now"),
+            Refusal::NotNow(_) | Refusal::NotBefore { .. } => (StatusCode::CONFLICT, "not possible now"),
             Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Refusal::UnknownUrl(_) => (StatusCode::NOT_FOUND, "unknown URL"),
             Refusal::BadField { field, problem } => return Self::bad_field(field, problem.clone()),
@@ -132,7 +163,23 @@ impl Answer {
                 return Self::wrong_field(StatusCode::CONFLICT, "taken", "trafficstar_id", problem.clone());
             }
         };
-        Self::problem(status, title, &refusal.to_string())
+        let possible_at = match refusal {
+            Refusal::NotBefore { possible_at, .. } => Some(*possible_at),
+            Refusal::UnknownCampaign(_)
+            | Refusal::NotNow(_)
+            | Refusal::Failed(_)
+            | Refusal::UnknownUrl(_)
+            | Refusal::BadField { .. }
+            | Refusal::Taken(_) => None,
+        };
+        let problem = Problem {
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: refusal.to_string(),
+            field: None,
+            possible_at,
+        };
+        Self::from_problem(status, &problem)
     }
 
     fn from_problem(status: StatusCode, problem: &Problem) -> Self {

@@ -4,6 +4,8 @@ mod answer;
 mod campaigns;
 mod events;
 mod journal;
+mod orders;
+mod peer;
 mod query;
 mod state;
 mod urls;
@@ -19,6 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use self::answer::Answer;
+use self::peer::Peer;
 use super::OrderPort;
 use crate::board::Board;
 use crate::clock::Clock;
@@ -118,8 +121,8 @@ impl Socket {
             stop.await;
             stops.send_replace(true);
         };
-        let shared = Shared { board, clock, orders, stopping };
-        axum::serve(self.listener, router(shared)).with_graceful_shutdown(stop).await
+        let router = router(Shared { board, clock, orders, stopping }).into_make_service_with_connect_info::<Peer>();
+        axum::serve(self.listener, router).with_graceful_shutdown(stop).await
     }
 }
 
@@ -155,6 +158,7 @@ fn router(shared: Shared) -> Router {
         .merge(urls::routes())
         .merge(journal::routes())
         .merge(events::routes())
+        .merge(orders::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")

@@ -6,18 +6,21 @@ use super::{Machine, Question, Releasing};
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
 use crate::domain::decision::{self, ClickLevel, Judged, SpendLevel};
 use crate::domain::event::{ActionNews, Effect, Note, OperationId, Record, Request};
+use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::progress::{Awaiting, Progress};
 use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
 
 /// An action that a decision asks for.
-struct Due {
-    kind: ActionKind,
-    trigger: Trigger,
-    reason: String,
-    end_time: DateTime<Utc>,
-    next: Phase,
+pub(super) struct Due {
+    pub(super) kind: ActionKind,
+    pub(super) trigger: Trigger,
+    pub(super) reason: String,
+    pub(super) end_time: DateTime<Utc>,
+    pub(super) next: Phase,
+    /// Whose order it is.
+    pub(super) by: Option<String>,
 }
 
 impl Machine {
@@ -30,14 +33,19 @@ impl Machine {
         judged: &Judged,
         effects: &mut Vec<Effect>,
     ) {
-        if let Phase::CoolingDown { until } = self.phase {
-            // A tick that began before the end read facts from before the end.
-            if asked_at < until {
-                self.conclude_cooling_down(now, policy, judged, effects);
-                return;
-            }
+        // A tick that began before the end read facts from before the end.
+        let cools_down = self.phase.cooling_down_until().is_some_and(|until| asked_at < until);
+        if !cools_down && self.phase.cooling_down_until().is_some() {
             self.enter(now, Phase::PausedGuarded, "the cool-down has ended", effects);
             self.store(effects, false);
+        }
+        if let Some(hold) = self.hold(now).cloned() {
+            self.conclude_on_hold(now, policy, judged, &hold, effects);
+            return;
+        }
+        if cools_down {
+            self.conclude_cooling_down(now, policy, judged, effects);
+            return;
         }
         let decision = decision::decide(judged, self.phase.word());
         let reason = decision::reason(&decision, judged, policy);
@@ -93,7 +101,7 @@ impl Machine {
         self.action.as_ref().is_some_and(|action| action.kind == kind && action.step == Step::Failed)
     }
 
-    fn pause_due(&self, now: DateTime<Utc>, policy: &Policy, reason: String) -> Due {
+    pub(super) fn pause_due(&self, now: DateTime<Utc>, policy: &Policy, reason: String) -> Due {
         let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
         Due {
             kind: ActionKind::Pause,
@@ -101,6 +109,7 @@ impl Machine {
             reason,
             end_time: now.trunc_subsecs(0),
             next: Phase::CoolingDown { until: now + policy.cooldown },
+            by: None,
         }
     }
 
@@ -139,6 +148,7 @@ impl Machine {
             reason: format!("{cause}{reason}"),
             end_time: policy.day_end_on(now),
             next: Phase::ActiveGuarded,
+            by: None,
         };
         self.begin(now, policy, judged, row, due, effects);
     }
@@ -158,7 +168,7 @@ impl Machine {
         contested_until.map(|until| format!("it is contested, the next attempt is at {}", until.format("%H:%M:%S")))
     }
 
-    fn stop_waiting(&mut self) {
+    pub(super) fn stop_waiting(&mut self) {
         self.waiting = None;
     }
 
@@ -182,16 +192,34 @@ impl Machine {
             self.pay_end_time(now, policy, judged, effects);
             return;
         }
+        self.adopt_as(now, policy, phase, reason, effects);
+        self.pay_end_time(now, policy, judged, effects);
+    }
+
+    /// What is there already is promised from now on.
+    pub(super) fn adopt_as(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        phase: Phase,
+        reason: &str,
+        effects: &mut Vec<Effect>,
+    ) {
         self.enter(now, phase, reason, effects);
         if phase == Phase::ActiveGuarded {
             self.end_time_owed = policy.adopt_sets_end_time && self.remote_end_time() == Some(&EndTime::Unset);
         }
         self.store(effects, false);
-        self.pay_end_time(now, policy, judged, effects);
     }
 
     /// Sets the end time that is owed, again at every tick until it is set. Nothing else waits for it.
-    fn pay_end_time(&mut self, now: DateTime<Utc>, policy: &Policy, judged: &Judged, effects: &mut Vec<Effect>) {
+    pub(super) fn pay_end_time(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        judged: &Judged,
+        effects: &mut Vec<Effect>,
+    ) {
         if !self.end_time_owed || !self.end_times_underway.is_empty() || self.progress != Progress::Settled {
             return;
         }
@@ -208,12 +236,19 @@ impl Machine {
             | RemoteStatus::Blocked { .. }
             | RemoteStatus::Unknown { .. } => return,
         };
-        let due = Due { kind: ActionKind::SetEndTime, trigger, reason: reason.to_owned(), end_time, next: self.phase };
+        let due = Due {
+            kind: ActionKind::SetEndTime,
+            trigger,
+            reason: reason.to_owned(),
+            end_time,
+            next: self.phase,
+            by: None,
+        };
         self.send(now, policy, Some(judged), due, effects);
     }
 
     /// Begins an action; in observe mode journals it, where it differs from the last.
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         now: DateTime<Utc>,
         policy: &Policy,
@@ -241,7 +276,7 @@ impl Machine {
     }
 
     /// Stores the action with the state that it leads to, then sends it.
-    fn send(
+    pub(super) fn send(
         &mut self,
         now: DateTime<Utc>,
         policy: &Policy,
@@ -269,6 +304,7 @@ impl Machine {
             ActionKind::Pause => {
                 // Owed from the request on: a crash or a lost answer must not leave it unset.
                 self.end_time_owed = true;
+                self.last_pause = Some(id);
             }
             ActionKind::SetEndTime => {}
         }
@@ -285,6 +321,7 @@ impl Machine {
 
     fn new_action(&mut self, now: DateTime<Utc>, judged: Option<&Judged>, due: Due, step: Step) -> Action {
         let status = judged.map(|judged| judged.status.word());
+        self.orders.action_by = due.by;
         Action {
             id: ActionId(self.next_number()),
             kind: due.kind,
@@ -371,16 +408,16 @@ impl Machine {
 
     /// The end time that followed a pause.
     pub(super) fn end_time_set(&mut self, id: ActionId, result: Result<(), String>, effects: &mut Vec<Effect>) {
-        let Some(position) = self.end_times_underway.iter().position(|underway| *underway == id) else {
+        let Some(position) = self.end_times_underway.iter().position(|&underway| underway == id) else {
             self.counters.stale_answers += 1;
             return;
         };
         self.end_times_underway.swap_remove(position);
-        // Of two pauses the later one's end time is the one that is owed.
-        let is_newest = self.end_times_underway.iter().all(|other| other.0 < id.0);
         match result {
+            // Another pause followed, and owes its own.
+            _ if self.last_pause != Some(id) => {}
             Ok(()) => {
-                self.end_time_owed &= !is_newest;
+                self.end_time_owed = false;
                 self.store(effects, false);
             }
             Err(reason) => {
@@ -456,9 +493,14 @@ impl Machine {
     }
 
     pub(super) fn store(&self, effects: &mut Vec<Effect>, with_entry: bool) {
+        self.store_with(effects, with_entry, HoldChange::Keep);
+    }
+
+    pub(super) fn store_with(&self, effects: &mut Vec<Effect>, with_entry: bool, hold: HoldChange) {
         let promise = Promise { phase: self.phase, since: self.since, end_time_owed: self.end_time_owed };
         let entry = self.action.clone().filter(|_| with_entry);
-        effects.push(Effect::Store(Box::new(Record { promise, entry })));
+        let by = self.orders.action_by.clone().filter(|_| with_entry);
+        effects.push(Effect::Store(Box::new(Record { promise, entry, by, hold })));
     }
 
     /// The next tick: at the next point of the grid, or at the very end of the cool-down. A tick that began at

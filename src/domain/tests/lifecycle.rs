@@ -114,8 +114,32 @@ fn every_state_event_and_effect_is_on_the_page() {
     for word in PhaseWord::ALL {
         assert!(PAGE.contains(&format!("| `{word}` |")), "{word}");
     }
-    let events = ["Wake", "Observed", "ReadBack", "Applied", "EndTimeSet", "SentUnstored", "Release", "ReleaseStopped"];
-    let effects = ["Observe", "ReadBack", "Store", "Send", "Note", "Released", "ReleaseRefused"];
+    let events = [
+        "Wake",
+        "Observed",
+        "ReadBack",
+        "Applied",
+        "EndTimeSet",
+        "SentUnstored",
+        "Release",
+        "ReleaseStopped",
+        "Process",
+        "Force",
+        "Hold",
+        "HoldAll",
+    ];
+    let effects = [
+        "Observe",
+        "ReadBack",
+        "Store",
+        "Send",
+        "Note",
+        "Released",
+        "ReleaseRefused",
+        "Processed",
+        "ForceEnded",
+        "Held",
+    ];
     for word in events.into_iter().chain(effects) {
         assert!(PAGE.contains(&format!("`{word}`")), "{word}");
     }

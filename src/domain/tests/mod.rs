@@ -10,6 +10,7 @@ mod decisions;
 mod facts;
 mod lifecycle;
 mod modes;
+mod orders;
 mod properties;
 mod release;
 mod restart;

@@ -9,10 +9,12 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::domain::action::Step;
+use crate::domain::action::{Step, Trigger};
 use crate::domain::decision::{ClickLevel, Judged, SpendLevel};
+use crate::domain::order::{Force, ForceKind, HoldChange, OrderId};
 use crate::domain::policy::Mode;
 use crate::domain::remote::{RemoteStatus, StopCause};
+use crate::domain::status::Hold;
 
 /// What TrafficStars makes of a request.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +46,31 @@ enum Happening {
     Stale,
     Release(bool),
     ReleaseStopped,
+    Order(Order),
+}
+
+/// What an operator orders.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    Process,
+    Force(ForceKind, bool),
+    /// With `pause`, for so many minutes.
+    Hold(bool, Option<i64>),
+    HoldAll(bool),
+    ReleaseHold,
+    ReleaseAll,
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    prop_oneof![
+        2 => Just(Order::Process),
+        2 => Just(Order::Force(ForceKind::Activate, false)),
+        2 => any::<bool>().prop_map(|unless_stopped| Order::Force(ForceKind::Pause, unless_stopped)),
+        2 => (any::<bool>(), proptest::option::of(1_i64..10)).prop_map(|(pause, span)| Order::Hold(pause, span)),
+        1 => any::<bool>().prop_map(Order::HoldAll),
+        3 => Just(Order::ReleaseHold),
+        3 => Just(Order::ReleaseAll),
+    ]
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -72,6 +99,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Stale),
         1 => any::<bool>().prop_map(Release),
         1 => Just(ReleaseStopped),
+        5 => order().prop_map(Order),
     ]
 }
 
@@ -101,6 +129,11 @@ struct World {
     outdated: bool,
     releasing: bool,
     released: bool,
+    stored_hold: Option<Hold>,
+    hold_all: Option<Hold>,
+    /// Orders that are not answered yet.
+    unanswered: std::collections::BTreeMap<OrderId, Order>,
+    last_order: u64,
 }
 
 impl World {
@@ -121,6 +154,10 @@ impl World {
             outdated: false,
             releasing: false,
             released: false,
+            stored_hold: None,
+            hold_all: None,
+            unanswered: std::collections::BTreeMap::new(),
+            last_order: 0,
         }
     }
 
@@ -215,7 +252,54 @@ impl World {
                 self.releasing = true;
                 self.step(Event::ReleaseStopped);
             }
+            Happening::Order(order) => self.order(order),
         }
+    }
+
+    fn order(&mut self, kind: Order) {
+        if self.released {
+            return;
+        }
+        self.last_order += 1;
+        let (order, now) = (OrderId(self.last_order), self.rig.now);
+        let hold = |pause, span: Option<i64>| Hold {
+            reason: None,
+            since: now,
+            until: span.map(|minutes| now + Duration::minutes(minutes)),
+            by: Some("0 (root)".to_owned()),
+            pause,
+        };
+        let event = match kind {
+            Order::Process => Event::Process { order },
+            Order::Force(kind, unless_stopped) => {
+                let (reason, by) = ("an order".to_owned(), Some("0 (root)".to_owned()));
+                let force = Force { kind, trigger: Trigger::Force, reason, by, unless_stopped, once: false };
+                Event::Force { order, force: Box::new(force) }
+            }
+            Order::Hold(pause, span) => Event::Hold { order, hold: Some(hold(pause, span)) },
+            Order::ReleaseHold => Event::Hold { order, hold: None },
+            Order::HoldAll(pause) => {
+                self.hold_all = Some(hold(pause, None));
+                Event::HoldAll(self.hold_all.clone())
+            }
+            Order::ReleaseAll => {
+                self.hold_all = None;
+                Event::HoldAll(None)
+            }
+        };
+        if !matches!(kind, Order::HoldAll(_) | Order::ReleaseAll) {
+            self.unanswered.insert(order, kind);
+        }
+        self.step(event);
+    }
+
+    fn is_forcing(&self) -> bool {
+        self.unanswered.values().any(|order| matches!(order, Order::Force(..)))
+    }
+
+    /// Whether it is on hold without being kept paused.
+    fn is_left_alone(&self) -> bool {
+        self.rig.machine.hold(self.rig.now).is_some_and(|hold| !hold.pause)
     }
 
     fn wake(&mut self, late_ms: i64) {
@@ -237,12 +321,15 @@ impl World {
         let facts = if asked.read_remote { self.facts() } else { Facts { remote: missing().remote, ..self.facts() } };
         let observation = facts.observation(self.rig.now);
         let judged = Judged::new(&observation, &self.rig.policy, self.rig.now);
-        let cooling_down = self.rig.machine.phase().cooling_down_until().is_some_and(|until| asked.at < until);
-        let (was_held, outdated) = (self.is_decision_held(), self.outdated);
+        let (was_held, outdated, was_forcing) = (self.is_decision_held(), self.outdated, self.is_forcing());
+        // What is forced goes by no spend that might be too old: it waits for the end of the cool-down alone.
+        let cooled_down_at = self.rig.machine.phase().cooling_down_until();
+        let facts_at = if was_forcing { self.rig.now } else { asked.at };
+        let cooling_down = cooled_down_at.is_some_and(|until| facts_at < until);
         let event = Event::Observed { operation: asked.operation, observation: Box::new(observation) };
         let effects = self.step(event);
         self.check_decision(&judged, cooling_down, &effects);
-        let is_fresh = !outdated && !was_held && !self.releasing;
+        let is_fresh = !outdated && !was_held && !self.releasing && !was_forcing && !self.is_left_alone();
         let must_pause = judged.status == RemoteStatus::Running
             && judged.clicks == ClickLevel::UsedUp
             && judged.spend != SpendLevel::Reached;
@@ -255,11 +342,15 @@ impl World {
     /// What a tick may send, by the facts it found.
     fn check_decision(&self, judged: &Judged, cooling_down: bool, effects: &[Effect]) {
         for request in sends(effects) {
+            let forced = entries(effects).any(|entry| entry.id == request.action && entry.trigger == Trigger::Force);
+            assert!(forced || !self.is_left_alone(), "on hold, nothing is sent");
             match request.kind {
                 ActionKind::Activate => {
                     assert!(matches!(judged.status, RemoteStatus::Stopped(_)), "1, 2, 4: {judged:?}");
-                    assert_eq!(judged.spend, SpendLevel::Below, "1");
-                    assert!(matches!(judged.clicks, ClickLevel::Between | ClickLevel::Enough), "1: {judged:?}");
+                    assert!(forced || judged.spend == SpendLevel::Below, "1: {judged:?}");
+                    let enough = matches!(judged.clicks, ClickLevel::Between | ClickLevel::Enough);
+                    assert!(forced || enough, "1: {judged:?}");
+                    assert!(self.rig.machine.hold(self.rig.now).is_none(), "2: on hold");
                     assert!(!cooling_down, "2: cooling down");
                     assert!(!self.releasing, "2: disabled");
                     assert!(self.rig.now < self.rig.policy.day_end_on(self.rig.now), "2: past the day end");
@@ -268,7 +359,7 @@ impl World {
                 ActionKind::Pause => {
                     let flows =
                         matches!(judged.status, RemoteStatus::Running | RemoteStatus::Unknown { active: true, .. });
-                    assert!(flows, "4: it was stopped already: {judged:?}");
+                    assert!(flows || forced, "4: it was stopped already: {judged:?}");
                 }
                 ActionKind::SetEndTime => {
                     assert_eq!(judged.status, RemoteStatus::Stopped(StopCause::SwitchedOff), "4: {judged:?}");
@@ -319,7 +410,9 @@ impl World {
                 Effect::Store(record) => self.store(record),
                 Effect::Send(request) => {
                     assert_eq!(self.rig.policy.mode, Mode::Act, "observe mode sends nothing");
-                    assert!(is_tick_or_release, "the status is read in the same tick");
+                    let ordered = self.rig.machine.action().is_some_and(|action| action.trigger == Trigger::Force);
+                    let unread = ordered && request.kind == ActionKind::Pause;
+                    assert!(is_tick_or_release || unread, "the status is read in the same tick");
                     let overtakes = request.kind == ActionKind::Pause
                         && self.request.is_some_and(|before| before.kind == ActionKind::SetEndTime);
                     assert!(self.request.is_none() || overtakes, "5: two actions are in flight");
@@ -330,6 +423,15 @@ impl World {
                     self.released = true;
                 }
                 Effect::ReleaseRefused(_) => self.releasing = false,
+                Effect::Processed { order } => self.answer(*order, |kind| matches!(kind, Order::Process)),
+                Effect::Held { order } => {
+                    assert!(self.request.is_none() && self.end_times.is_empty(), "on hold with a write under way");
+                    self.answer(*order, |kind| matches!(kind, Order::Hold(..) | Order::ReleaseHold));
+                }
+                Effect::ForceEnded { order, .. } => {
+                    let kind = self.unanswered.remove(order);
+                    assert!(matches!(kind, Some(Order::Force(..))), "{order:?} is answered, and was {kind:?}");
+                }
                 Effect::Note(_) => {}
             }
         }
@@ -340,11 +442,24 @@ impl World {
             "7: a crash now loses it"
         );
         assert_eq!(machine.action(), self.journal.as_ref(), "7: the journal lags behind");
+        assert_eq!(machine.own_hold(), self.stored_hold.as_ref(), "7: a crash now loses the hold");
         effects
+    }
+
+    /// This order and those of its kind before it are answered.
+    fn answer(&mut self, order: OrderId, is_such: impl Fn(&Order) -> bool) {
+        let before = self.unanswered.len();
+        self.unanswered.retain(|number, kind| *number > order || !is_such(kind));
+        assert!(self.unanswered.len() < before, "{order:?} is answered twice, or to nobody");
     }
 
     fn store(&mut self, record: &Record) {
         self.stored = record.promise;
+        match &record.hold {
+            HoldChange::Keep => {}
+            HoldChange::Set(hold) => self.stored_hold = Some(hold.clone()),
+            HoldChange::Release => self.stored_hold = None,
+        }
         let Some(entry) = &record.entry else { return };
         if let Some(before) = self.journal.as_ref().filter(|before| before.id != entry.id) {
             assert!(
@@ -373,7 +488,9 @@ impl World {
         let unfinished = self.journal.clone().filter(|entry| matches!(entry.step, Step::Requested | Step::Accepted));
         let until = self.stored.phase.cooling_down_until();
         self.journal.clone_from(&unfinished);
-        self.rig.machine = Machine::new(self.rig.now, &self.rig.policy, Some(self.stored), unfinished);
+        self.unanswered.clear();
+        self.rig.machine = Machine::new(self.rig.now, &self.rig.policy, Some(self.stored), unfinished)
+            .on_hold(self.stored_hold.clone(), self.hold_all.clone());
         assert_eq!(self.rig.machine.phase().cooling_down_until(), until, "7: the cool-down is an absolute time");
     }
 
@@ -425,6 +542,8 @@ proptest! {
             world.happen(happening);
         }
         world.rig.now = world.rig.now.max(at("2026-11-23 01:00:00"));
+        world.order(Order::ReleaseHold);
+        world.order(Order::ReleaseAll);
         world.clicks = Some(0);
         world.calm(20);
         prop_assert!(!world.is_running(), "clicks used up: {world:#?}");
@@ -436,5 +555,6 @@ proptest! {
         world.calm(30);
         prop_assert!(world.is_running(), "undisturbed: {world:#?}");
         prop_assert_eq!(world.rig.action_id(), action, "4: an undisturbed promise costs no write request");
+        prop_assert!(world.unanswered.is_empty(), "orders without an answer: {:?}", world.unanswered);
     }
 }

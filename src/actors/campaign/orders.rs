@@ -1,0 +1,161 @@
+//! Operators' orders to one campaign: told to the machine, answered when the machine says that they have come about.
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::CampaignActor;
+use crate::control::{Processed, Refusal, Reply};
+use crate::domain::event::Event;
+use crate::domain::order::{Force, ForceFailure, OrderId};
+use crate::domain::status::Hold;
+
+/// Ticks now. Answered when the decision is taken and stored.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Processed, Refusal>")]
+pub struct ProcessNow;
+
+/// Acts now, whatever the table says. Answered when it has come about, was refused, or failed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Processed, Refusal>")]
+pub struct ForceNow(pub Force);
+
+/// Puts the campaign on hold, or releases it. Answered when nothing is on its way that was begun before.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<HoldChanged, Refusal>")]
+pub struct ChangeHold(pub Option<Hold>);
+
+/// The hold on all campaigns has changed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct HoldOnAll(pub Option<Hold>);
+
+/// The answer to [`ChangeHold`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldChanged {
+    /// The hold before.
+    pub before: Option<Hold>,
+    /// Why it would not outlive a restart yet, if so.
+    pub warning: Option<String>,
+}
+
+/// The orders that wait for their answers.
+#[derive(Debug, Default)]
+pub(super) struct OrderBook {
+    last: u64,
+    processing: Vec<(OrderId, oneshot::Sender<Processed>)>,
+    forcing: Vec<(OrderId, Force, Reply<Processed>)>,
+    holding: Vec<(OrderId, Option<Hold>, oneshot::Sender<HoldChanged>)>,
+}
+
+impl OrderBook {
+    fn number(&mut self) -> OrderId {
+        self.last += 1;
+        OrderId(self.last)
+    }
+}
+
+impl CampaignActor {
+    /// Answers the orders for a tick up to this one.
+    pub(super) fn answer_processed(&mut self, order: OrderId) {
+        for (_, reply) in self.orders.processing.extract_if(.., |(waiting, _)| *waiting <= order).collect::<Vec<_>>() {
+            // Whoever asked may be gone.
+            let _ = reply.send(self.processed(Vec::new()));
+        }
+    }
+
+    pub(super) fn answer_forced(&mut self, order: OrderId, result: &Result<(), ForceFailure>) {
+        for (_, force, reply) in
+            self.orders.forcing.extract_if(.., |(waiting, ..)| *waiting == order).collect::<Vec<_>>()
+        {
+            let answer = match result {
+                Ok(()) => Ok(self.processed(self.force_warnings(&force))),
+                Err(failure) => Err(failure.clone().into()),
+            };
+            // Whoever asked may be gone.
+            let _ = reply.send(answer);
+        }
+    }
+
+    pub(super) fn answer_held(&mut self, order: OrderId) {
+        let unstored = !self.unstored.is_empty();
+        let answered: Vec<_> = self.orders.holding.extract_if(.., |(waiting, ..)| *waiting <= order).collect();
+        for (_, before, reply) in answered {
+            let warning = unstored.then(|| {
+                "it is in force and could not be stored yet: a restart before the database is back would lose it"
+                    .to_owned()
+            });
+            // Whoever asked may be gone.
+            let _ = reply.send(HoldChanged { before, warning });
+        }
+    }
+
+    fn processed(&self, warnings: Vec<String>) -> Processed {
+        let status = self.status();
+        Processed {
+            id: status.id,
+            name: status.name,
+            trafficstar_id: status.trafficstar_id,
+            state: Some(status.state),
+            decision: self.machine.last_decision().map(str::to_owned),
+            action: status.action,
+            warnings,
+            error: status.last_error,
+        }
+    }
+
+    fn force_warnings(&self, force: &Force) -> Vec<String> {
+        if force.once {
+            return vec!["its generator is disabled: nothing guards it from here on".to_owned()];
+        }
+        let now = self.surroundings.clock.now();
+        self.machine.force_warning(now, &self.policy, force.kind).into_iter().collect()
+    }
+}
+
+fn died() -> Refusal {
+    Refusal::Failed("its actor ended over this order: try again".to_owned())
+}
+
+impl Handler<ProcessNow> for CampaignActor {
+    type Result = ResponseFuture<Result<Processed, Refusal>>;
+
+    fn handle(&mut self, ProcessNow: ProcessNow, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        let order = self.orders.number();
+        self.orders.processing.push((order, reply));
+        self.step(ctx, Event::Process { order });
+        Box::pin(async move { answer.await.map_err(|_| died()) })
+    }
+}
+
+impl Handler<ForceNow> for CampaignActor {
+    type Result = ResponseFuture<Result<Processed, Refusal>>;
+
+    fn handle(&mut self, ForceNow(force): ForceNow, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        let order = self.orders.number();
+        self.orders.forcing.push((order, force.clone(), reply));
+        self.step(ctx, Event::Force { order, force: Box::new(force) });
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(died())) })
+    }
+}
+
+impl Handler<ChangeHold> for CampaignActor {
+    type Result = ResponseFuture<Result<HoldChanged, Refusal>>;
+
+    fn handle(&mut self, ChangeHold(hold): ChangeHold, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        let order = self.orders.number();
+        self.orders.holding.push((order, self.machine.own_hold().cloned(), reply));
+        self.step(ctx, Event::Hold { order, hold });
+        Box::pin(async move { answer.await.map_err(|_| died()) })
+    }
+}
+
+impl Handler<HoldOnAll> for CampaignActor {
+    type Result = ();
+
+    fn handle(&mut self, HoldOnAll(hold): HoldOnAll, ctx: &mut Self::Context) {
+        self.step(ctx, Event::HoldAll(hold));
+    }
+}

@@ -1,0 +1,40 @@
+//! Holds that no campaign actor stores: on all campaigns, and on those without an actor.
+
+use actix::prelude::*;
+
+use super::{Answer, DatabaseActor};
+use crate::domain::facts::CampaignId;
+use crate::domain::status::Hold;
+
+/// Stores the hold on all campaigns; none deletes it.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Answer<()>")]
+pub struct StoreHoldOnAll(pub Option<Hold>);
+
+/// Stores the hold of a campaign without an actor; `false` where there is no such row.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Answer<bool>")]
+pub struct StoreHold {
+    /// Which campaign.
+    pub campaign: CampaignId,
+    /// The hold; none deletes it.
+    pub hold: Option<Hold>,
+}
+
+impl Handler<StoreHoldOnAll> for DatabaseActor {
+    type Result = ResponseFuture<Answer<()>>;
+
+    fn handle(&mut self, StoreHoldOnAll(hold): StoreHoldOnAll, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk();
+        Box::pin(async move { desk.report(desk.store.set_hold_on_all(hold).await) })
+    }
+}
+
+impl Handler<StoreHold> for DatabaseActor {
+    type Result = ResponseFuture<Answer<bool>>;
+
+    fn handle(&mut self, StoreHold { campaign, hold }: StoreHold, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk();
+        Box::pin(async move { desk.report(desk.store.set_hold(campaign, hold).await) })
+    }
+}

@@ -1,0 +1,150 @@
+//! The pause of everything without a supervisor: one errand for each campaign, by the same actors that guard.
+//!
+//! Deliberately absent: guarding. Nothing is decided; each actor pauses, waits until that shows, and is gone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+
+use super::campaign::{CampaignActor, DatabasePort, ForceNow, Incarnation, RemotePort, SupervisorPort, Surroundings};
+use super::database::{Answer, ReadStored};
+use super::supervisor::{Died, ReleaseEnded};
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::control::{NotPaused, Refusal};
+use crate::domain::facts::CampaignId;
+use crate::domain::order::Force;
+use crate::domain::policy::Policy;
+use crate::store::{CampaignRow, StoredCampaign};
+
+/// How long the end times that follow the pauses are waited for. One that comes later is set by the next supervisor.
+const END_TIMES_WITHIN: Duration = Duration::from_secs(60);
+
+/// Whom the errands work with.
+#[derive(Debug, Clone)]
+pub struct Workplace {
+    /// The time.
+    pub clock: Clock,
+    /// Where status is published; nobody reads it here.
+    pub board: Board,
+    /// The numbers that a row may override.
+    pub defaults: Policy,
+    /// The database.
+    pub database: DatabasePort,
+    /// Reads what an actor is built from.
+    pub read_stored: Recipient<ReadStored>,
+    /// TrafficStars.
+    pub remote: RemotePort,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Paused {
+    /// How many campaigns were paused.
+    pub paused: u64,
+    /// Those that were not, and why.
+    pub not_paused: Vec<NotPaused>,
+}
+
+/// Pauses every one of these campaigns, and follows each pause to its end.
+pub async fn pause_everything(workplace: Workplace, rows: Vec<CampaignRow>, pause: Force) -> Paused {
+    let foreman = Foreman::default().start();
+    let errands = rows.into_iter().map(|row| {
+        let (workplace, foreman, pause) = (workplace.clone(), foreman.clone(), pause.clone());
+        async move {
+            let paused = errand(workplace, &foreman, row.clone(), pause).await;
+            (row, paused)
+        }
+    });
+    let mut paused = Paused::default();
+    let mut ends = Vec::new();
+    for (row, outcome) in join_all(errands).await {
+        match outcome {
+            Ok(end) => {
+                paused.paused += 1;
+                ends.push(end);
+            }
+            Err(refusal) => {
+                paused.not_paused.push(NotPaused { id: row.id, name: row.name, reason: refusal.to_string() });
+            }
+        }
+    }
+    // Past it, what is missing is owed: the promise says so.
+    let _ = tokio::time::timeout(END_TIMES_WITHIN, join_all(ends)).await;
+    paused
+}
+
+/// One campaign's pause. Answers when it is confirmed, with the end of all that follows it.
+async fn errand(
+    workplace: Workplace,
+    foreman: &Addr<Foreman>,
+    row: CampaignRow,
+    pause: Force,
+) -> Result<oneshot::Receiver<()>, Refusal> {
+    let read = workplace.read_stored.send(ReadStored(row.id)).await;
+    let stored: Answer<Option<StoredCampaign>> =
+        read.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+    let stored = stored.map_err(Refusal::Failed)?;
+    let surroundings = Surroundings {
+        clock: workplace.clock,
+        board: workplace.board,
+        defaults: (*workplace.defaults).clone(),
+        database: workplace.database,
+        remote: workplace.remote,
+        supervisor: SupervisorPort { died: foreman.clone().recipient(), release_ended: foreman.clone().recipient() },
+        hold_all: None,
+    };
+    let policy = row.policy(&workplace.defaults).unwrap_or_else(|_| workplace.defaults.clone());
+    let (ended, end) = oneshot::channel();
+    let id = row.id;
+    let actor = CampaignActor::new(surroundings, row, policy, stored, Incarnation { number: 1, deaths: 0 }).start();
+    foreman.do_send(Watch { campaign: id, ended });
+    let paused = actor.send(ForceNow(Force { once: true, ..pause })).await;
+    paused.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor died: {gone}"))))?;
+    Ok(end)
+}
+
+/// Hears when an errand's actor is gone.
+#[derive(Debug, Default)]
+struct Foreman {
+    watched: BTreeMap<CampaignId, oneshot::Sender<()>>,
+}
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Watch {
+    campaign: CampaignId,
+    ended: oneshot::Sender<()>,
+}
+
+impl Actor for Foreman {
+    type Context = Context<Self>;
+}
+
+impl Handler<Watch> for Foreman {
+    type Result = ();
+
+    fn handle(&mut self, Watch { campaign, ended }: Watch, _: &mut Self::Context) {
+        self.watched.insert(campaign, ended);
+    }
+}
+
+impl Handler<Died> for Foreman {
+    type Result = ();
+
+    fn handle(&mut self, Died { campaign, .. }: Died, _: &mut Self::Context) {
+        // Dropping the slot is the message.
+        self.watched.remove(&campaign);
+    }
+}
+
+impl Handler<ReleaseEnded> for Foreman {
+    type Result = ();
+
+    fn handle(&mut self, ReleaseEnded { campaign, .. }: ReleaseEnded, _: &mut Self::Context) {
+        self.watched.remove(&campaign);
+    }
+}

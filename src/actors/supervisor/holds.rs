@@ -1,0 +1,266 @@
+//! Holds: one campaign's, which its actor keeps, and the one on all, which is kept here.
+//!
+//! The hold on all is an order for everybody who writes the database: each sync reads it, so that one that `pause-all
+//! --direct` left there is in force within a tick.
+
+use actix::prelude::*;
+use futures_util::future::join_all;
+
+use super::{Stage, Supervisor};
+use crate::actors::campaign::{ChangeHold, ForceNow, HoldOnAll};
+use crate::actors::database::{StoreHold, StoreHoldOnAll};
+use crate::control::{Held, HeldAll, NotPaused, Refusal, Released, Reply, SetHold};
+use crate::domain::action::Trigger;
+use crate::domain::facts::CampaignId;
+use crate::domain::order::{Force, ForceKind};
+use crate::domain::status::Hold;
+
+/// The hold on all campaigns.
+#[derive(Debug, Default)]
+pub(super) struct HoldAll {
+    pub(super) hold: Option<Hold>,
+    /// It is in force here, and the database does not know of it yet.
+    unstored: bool,
+    /// Counts the changes, so that what was read before one is not taken for news.
+    changes: u64,
+}
+
+/// What a pause of everything came to.
+#[derive(Debug, Default)]
+pub(super) struct Press {
+    paused: u64,
+    not_paused: Vec<NotPaused>,
+}
+
+impl Supervisor {
+    pub(super) fn hold(&mut self, ctx: &mut Context<Self>, set: SetHold, reply: Reply<Held>) {
+        let SetHold { campaign: id, hold } = set;
+        let Some(actor) = self.actor_of(id) else {
+            self.hold_without_actor(ctx, id, hold, reply);
+            return;
+        };
+        let change = actor.send(ChangeHold(Some(hold.clone())));
+        // Read first: a campaign that is stopped already is sent nothing.
+        let pause = Force { unless_stopped: true, ..pause_by(&hold) };
+        let pause = hold.pause.then(|| actor.send(ForceNow(pause)));
+        actix::spawn(async move {
+            let changed =
+                change.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
+            let mut warnings = match changed {
+                Ok(changed) => changed.warning.into_iter().collect::<Vec<_>>(),
+                Err(refusal) => {
+                    // Whoever asked may be gone.
+                    let _ = reply.send(Err(refusal));
+                    return;
+                }
+            };
+            if let Some(pause) = pause {
+                let paused =
+                    pause.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
+                warnings.extend(paused.err().map(|refusal| format!("it is on hold and was not paused: {refusal}")));
+            }
+            let _ = reply.send(Ok(Held { hold, warnings }));
+        });
+    }
+
+    /// A disabled campaign's hold waits for its generator to be enabled.
+    fn hold_without_actor(&mut self, ctx: &mut Context<Self>, id: CampaignId, hold: Hold, reply: Reply<Held>) {
+        if let Some(refusal) = self.refusal_without_actor(id) {
+            let _ = reply.send(Err(refusal));
+            return;
+        }
+        if hold.pause {
+            let refusal = Refusal::NotNow(
+                "its generator is disabled, so that nobody could keep it paused: `process --force pause` pauses it once"
+                    .to_owned(),
+            );
+            let _ = reply.send(Err(refusal));
+            return;
+        }
+        let store = self.rows.store_hold.send(StoreHold { campaign: id, hold: Some(hold.clone()) });
+        ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| {
+            let warnings = vec!["its generator is disabled: the hold is in force once it is enabled".to_owned()];
+            let answer = stored_or_refused(id, answer).map(|()| Held { hold, warnings });
+            let synced = actor.synced(ctx);
+            ctx.spawn(synced.into_actor(actor).map(move |_, _, _| {
+                let _ = reply.send(answer);
+            }));
+        }));
+    }
+
+    pub(super) fn release(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply<Released>) {
+        let now = self.clock.now();
+        let still_on_hold = self.hold_all.hold.clone().filter(|hold| hold.lasts(now));
+        if let Some(actor) = self.actor_of(id) {
+            let change = actor.send(ChangeHold(None));
+            actix::spawn(async move {
+                let changed =
+                    change.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
+                // Whoever asked may be gone.
+                let _ = reply.send(changed.map(|changed| Released { released: changed.before, still_on_hold }));
+            });
+            return;
+        }
+        if let Some(refusal) = self.refusal_without_actor(id) {
+            let _ = reply.send(Err(refusal));
+            return;
+        }
+        let released = self.last_holds.get(&id).cloned();
+        let store = self.rows.store_hold.send(StoreHold { campaign: id, hold: None });
+        ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| {
+            let answer = stored_or_refused(id, answer).map(|()| Released { released, still_on_hold });
+            let synced = actor.synced(ctx);
+            ctx.spawn(synced.into_actor(actor).map(move |_, _, _| {
+                let _ = reply.send(answer);
+            }));
+        }));
+    }
+
+    /// Holds all campaigns: in memory first, since a pause of everything does not wait for a database.
+    pub(super) fn hold_all(&mut self, ctx: &mut Context<Self>, hold: Hold, reply: Reply<HeldAll>) {
+        self.change_hold_all(Some(hold.clone()));
+        self.hold_all.unstored = true;
+        let stored = self.store_hold_all(ctx);
+        let press = self.press(ctx, &hold);
+        let campaigns = self.last_rows.len() as u64;
+        actix::spawn(async move {
+            let Press { paused, not_paused } = press.await;
+            let warning = stored.await.unwrap_or(Err("the supervisor ended".to_owned())).err().map(|reason| {
+                format!("it is in force and could not be stored yet, a restart before that would lose it: {reason}")
+            });
+            let warnings = warning.into_iter().collect();
+            // Whoever asked may be gone.
+            let _ = reply.send(Ok(HeldAll { hold, campaigns, paused, not_paused, warnings }));
+        });
+    }
+
+    /// Releases all campaigns once that is stored: a release that a restart would take back is none.
+    pub(super) fn release_all(&mut self, ctx: &mut Context<Self>, reply: Reply<Released>) {
+        let store = self.rows.store_hold_on_all.send(StoreHoldOnAll(None));
+        ctx.spawn(store.into_actor(self).map(move |answer, actor, _| {
+            let answer = match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
+                Ok(()) => {
+                    let released = actor.hold_all.hold.clone();
+                    actor.hold_all.unstored = false;
+                    actor.change_hold_all(None);
+                    Ok(Released { released, still_on_hold: None })
+                }
+                Err(reason) => {
+                    Err(Refusal::Failed(format!("the release could not be stored, all stay on hold: {reason}")))
+                }
+            };
+            // Whoever asked may be gone.
+            let _ = reply.send(answer);
+        }));
+    }
+
+    /// What a sync has read: an order that somebody left in the database, or one that is over.
+    pub(super) fn heed_stored_hold_all(&mut self, ctx: &mut Context<Self>, stored: Option<Hold>, changes_then: u64) {
+        let now = self.clock.now();
+        if self.hold_all.unstored {
+            drop(self.store_hold_all(ctx));
+            return;
+        }
+        if self.hold_all.changes != changes_then {
+            return;
+        }
+        let stored = stored.filter(|hold| hold.lasts(now));
+        if stored == self.hold_all.hold {
+            return;
+        }
+        let first_sync = self.last_sync_at.is_none();
+        self.change_hold_all(stored.clone());
+        // At the start nobody has an actor yet; each one that is built pauses what it sees running.
+        if let Some(hold) = stored.filter(|_| !first_sync) {
+            let press = self.press(ctx, &hold);
+            actix::spawn(async move { tell_press(&press.await) });
+        }
+    }
+
+    /// How often the hold on all has changed, to be handed to [`Supervisor::heed_stored_hold_all`].
+    pub(super) const fn hold_all_changes(&self) -> u64 {
+        self.hold_all.changes
+    }
+
+    fn change_hold_all(&mut self, hold: Option<Hold>) {
+        match &hold {
+            Some(hold) => tracing::warn!("all campaigns are on hold {}", hold.in_words()),
+            None => tracing::info!("the hold on all campaigns has ended"),
+        }
+        self.hold_all.changes += 1;
+        self.hold_all.hold.clone_from(&hold);
+        for slot in self.slots.values() {
+            if let Stage::Alive(actor) | Stage::Releasing(actor) = &slot.stage {
+                actor.do_send(HoldOnAll(hold.clone()));
+            }
+        }
+        self.publish();
+    }
+
+    fn store_hold_all(&mut self, ctx: &mut Context<Self>) -> tokio::sync::oneshot::Receiver<Result<(), String>> {
+        let (done, stored) = tokio::sync::oneshot::channel();
+        let changes_then = self.hold_all.changes;
+        let store = self.rows.store_hold_on_all.send(StoreHoldOnAll(self.hold_all.hold.clone()));
+        ctx.spawn(store.into_actor(self).map(move |answer, actor, _| {
+            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+            match &answer {
+                Ok(()) if actor.hold_all.changes == changes_then => {
+                    actor.hold_all.unstored = false;
+                    // What was read before this is not news.
+                    actor.hold_all.changes += 1;
+                }
+                Ok(()) => {}
+                Err(reason) => tracing::error!(reason, "the hold on all campaigns could not be stored yet"),
+            }
+            // Nobody may be waiting.
+            let _ = done.send(answer);
+        }));
+        stored
+    }
+
+    /// Pauses every campaign now, without reading first; those with a disabled generator once, and unguarded.
+    fn press(&mut self, ctx: &mut Context<Self>, hold: &Hold) -> impl Future<Output = Press> + 'static {
+        let mut pauses = Vec::new();
+        let rows: Vec<_> = self.last_rows.values().filter(|_| hold.pause).cloned().collect();
+        for row in rows {
+            let pause = self.force(ctx, row.id, pause_by(hold));
+            pauses.push(async move { (row, pause.await) });
+        }
+        async move {
+            let mut press = Press::default();
+            for (row, paused) in join_all(pauses).await {
+                match paused {
+                    Ok(_) => press.paused += 1,
+                    Err(refusal) => {
+                        press.not_paused.push(NotPaused { id: row.id, name: row.name, reason: refusal.to_string() });
+                    }
+                }
+            }
+            press
+        }
+    }
+}
+
+fn tell_press(press: &Press) {
+    tracing::info!(paused = press.paused, not_paused = press.not_paused.len(), "the pause of all was carried out");
+}
+
+/// The pause that a hold orders.
+pub(super) fn pause_by(hold: &Hold) -> Force {
+    Force {
+        kind: ForceKind::Pause,
+        trigger: Trigger::Operator,
+        reason: format!("an operator's order, kept {}", hold.in_words()),
+        by: hold.by.clone(),
+        unless_stopped: false,
+        once: false,
+    }
+}
+
+fn stored_or_refused(id: CampaignId, answer: Result<Result<bool, String>, actix::MailboxError>) -> Result<(), Refusal> {
+    match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Refusal::UnknownCampaign(id)),
+        Err(reason) => Err(Refusal::Failed(format!("the change could not be stored: {reason}"))),
+    }
+}

@@ -1,0 +1,191 @@
+//! Ticks and actions that operators order. What is forced on a campaign whose generator is disabled is an errand: an
+//! actor is built for it, and ends with it.
+
+use actix::prelude::*;
+use futures_util::future::{LocalBoxFuture, join_all};
+use tokio::sync::oneshot;
+
+use super::{Incarnation, Slot, Stage, Supervisor};
+use crate::actors::campaign::{CampaignActor, ForceNow, ProcessNow};
+use crate::control::{Process, ProcessAll, Processed, Refusal, Reply};
+use crate::domain::action::Trigger;
+use crate::domain::facts::CampaignId;
+use crate::domain::order::{Force, ForceKind};
+use crate::store::CampaignRow;
+
+/// A forced action on a campaign without a guard.
+#[derive(Debug)]
+pub(super) struct Errand {
+    /// Until the actor is told.
+    pub(super) untold: Option<(Force, Reply<Processed>)>,
+}
+
+impl Supervisor {
+    pub(super) fn process(&mut self, ctx: &mut Context<Self>, order: Process, reply: Reply<Processed>) {
+        let Process { campaign: id, force, by } = order;
+        // A row that was written a moment ago is unknown before the next sync.
+        let synced = if self.last_rows.contains_key(&id) { None } else { Some(self.synced(ctx)) };
+        let wait = async move {
+            if let Some(synced) = synced {
+                // Only the end of the program drops a waiter.
+                let _ = synced.await;
+            }
+        };
+        ctx.spawn(wait.into_actor(self).map(move |(), actor, ctx| {
+            let processed = match force {
+                None => actor.tick_now(id),
+                Some(kind) => actor.force(ctx, id, forced(kind, by)),
+            };
+            answer_later(processed, reply);
+        }));
+    }
+
+    pub(super) fn process_all(&mut self, ctx: &mut Context<Self>, order: &ProcessAll, reply: Reply<Vec<Processed>>) {
+        let ids: Vec<CampaignId> =
+            self.last_rows.values().filter(|row| row.generator_enabled).map(|row| row.id).collect();
+        let mut all = Vec::new();
+        for id in ids {
+            let processed = match order.force {
+                None => self.tick_now(id),
+                Some(kind) => self.force(ctx, id, forced(kind, order.by.clone())),
+            };
+            all.push(async move { (id, processed.await) });
+        }
+        let rows = self.last_rows.clone();
+        actix::spawn(async move {
+            let answers = join_all(all).await.into_iter().filter_map(|(id, answer)| match answer {
+                Ok(processed) => Some(processed),
+                Err(refusal) => rows.get(&id).map(|row| refused(row, &refusal)),
+            });
+            // Whoever asked may be gone.
+            let _ = reply.send(Ok(answers.collect()));
+        });
+    }
+
+    fn tick_now(&self, id: CampaignId) -> LocalBoxFuture<'static, Result<Processed, Refusal>> {
+        let Some(actor) = self.actor_of(id) else {
+            let refusal = self.refusal_without_actor(id).unwrap_or_else(|| {
+                Refusal::NotNow("its generator is disabled: `enable` it first, or force an action".to_owned())
+            });
+            return Box::pin(std::future::ready(Err(refusal)));
+        };
+        Box::pin(ask(actor, ProcessNow))
+    }
+
+    /// Acts now, by the actor that guards the campaign, or by one that is built for it.
+    pub(super) fn force(
+        &mut self,
+        ctx: &mut Context<Self>,
+        id: CampaignId,
+        force: Force,
+    ) -> LocalBoxFuture<'static, Result<Processed, Refusal>> {
+        if let Some(actor) = self.actor_of(id) {
+            return Box::pin(ask(actor, ForceNow(force)));
+        }
+        if let Some(refusal) = self.refusal_without_actor(id) {
+            return Box::pin(std::future::ready(Err(refusal)));
+        }
+        let Some(row) = self.last_rows.get(&id).cloned() else {
+            return Box::pin(std::future::ready(Err(Refusal::UnknownCampaign(id))));
+        };
+        let (reply, answer) = oneshot::channel();
+        let errand = Errand { untold: Some((Force { once: true, ..force }, reply)) };
+        self.slots.insert(id, Slot::new(row, self.clock.now(), Some(errand)));
+        self.build(ctx, id);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(died())) })
+    }
+
+    /// The actor that keeps the campaign's promise, or runs an errand for it.
+    pub(super) fn actor_of(&self, id: CampaignId) -> Option<Addr<CampaignActor>> {
+        match &self.slots.get(&id)?.stage {
+            Stage::Alive(actor) | Stage::Releasing(actor) => Some(actor.clone()),
+            Stage::Building | Stage::Leaving | Stage::Resting => None,
+        }
+    }
+
+    /// Why nothing can be ordered of a campaign that has no actor, unless its generator is disabled and nothing is going
+    /// on.
+    pub(super) fn refusal_without_actor(&self, id: CampaignId) -> Option<Refusal> {
+        if self.slots.contains_key(&id) {
+            return Some(Refusal::NotNow("its actor is just being built or ended: try again in a moment".to_owned()));
+        }
+        match self.last_rows.get(&id) {
+            None => Some(Refusal::UnknownCampaign(id)),
+            Some(row) if row.generator_enabled => {
+                Some(Refusal::NotNow("its actor is not there yet: try again in a moment".to_owned()))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Tells the actor of an errand what it was built for.
+    pub(super) fn tell_errand(&mut self, id: CampaignId) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(errand) = &mut slot.errand else { return };
+        let Stage::Alive(actor) = &slot.stage else { return };
+        if let Some((force, reply)) = errand.untold.take() {
+            answer_later(Box::pin(ask(actor.clone(), ForceNow(force))), reply);
+        }
+        slot.stage = Stage::Releasing(actor.clone());
+    }
+}
+
+impl Supervisor {
+    /// An errand's actor is gone: nothing is built anew for a campaign that is not guarded.
+    pub(super) fn end_errand(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
+        self.slots.remove(&id);
+        self.finish_sync(ctx);
+        self.sync_soon(ctx);
+    }
+}
+
+impl Slot {
+    pub(super) fn new(row: CampaignRow, now: chrono::DateTime<chrono::Utc>, errand: Option<Errand>) -> Self {
+        Self {
+            row,
+            stage: Stage::Building,
+            incarnation: Incarnation { number: 0, deaths: 0 },
+            born_at: now,
+            deaths_in_a_row: 0,
+            release_replies: Vec::new(),
+            errand,
+        }
+    }
+}
+
+async fn ask<M>(actor: Addr<CampaignActor>, message: M) -> Result<Processed, Refusal>
+where
+    M: Message<Result = Result<Processed, Refusal>> + Send + 'static,
+    CampaignActor: Handler<M>,
+{
+    actor.send(message).await.unwrap_or_else(|_| Err(died()))
+}
+
+fn died() -> Refusal {
+    Refusal::Failed("its actor ended over this order: try again".to_owned())
+}
+
+fn answer_later(answer: LocalBoxFuture<'static, Result<Processed, Refusal>>, reply: Reply<Processed>) {
+    actix::spawn(async move {
+        // Whoever asked may be gone.
+        let _ = reply.send(answer.await);
+    });
+}
+
+fn forced(kind: ForceKind, by: Option<String>) -> Force {
+    let reason = "an operator forced it".to_owned();
+    Force { kind, trigger: Trigger::Force, reason, by, unless_stopped: false, once: false }
+}
+
+fn refused(row: &CampaignRow, refusal: &Refusal) -> Processed {
+    Processed {
+        id: row.id,
+        name: row.name.clone(),
+        trafficstar_id: row.trafficstar_id,
+        state: None,
+        decision: None,
+        action: None,
+        warnings: Vec::new(),
+        error: Some(refusal.to_string()),
+    }
+}

@@ -1,0 +1,83 @@
+//! Orders to campaigns.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Client, ClientError, read};
+use crate::control::{Held, HeldAll, HoldBody, ProcessBody, Processed, Released};
+use crate::domain::facts::CampaignId;
+
+/// For how long a command waits for its effect: longer than an action takes to be confirmed or to fail.
+const EFFECT_WITHIN: Duration = Duration::from_secs(180);
+/// What the answer's way may take on top of that.
+const ANSWER_AFTER_EFFECT: Duration = Duration::from_secs(10);
+
+impl Client {
+    /// Ticks a campaign now, or acts on it now.
+    ///
+    /// # Errors
+    /// As [`Client::campaign_state`], and whatever the supervisor refuses.
+    pub async fn process(&self, id: CampaignId, body: ProcessBody) -> Result<Processed, ClientError> {
+        self.order(Method::POST, &format!("/v1/campaigns/{id}/process"), &body).await
+    }
+
+    /// The same for every guarded campaign; what one of them refuses is its `error`.
+    ///
+    /// # Errors
+    /// As [`Client::state`].
+    pub async fn process_all(&self, body: ProcessBody) -> Result<Vec<Processed>, ClientError> {
+        self.order(Method::POST, "/v1/process", &body).await
+    }
+
+    /// Puts a campaign on hold.
+    ///
+    /// # Errors
+    /// As [`Client::campaign_state`], and whatever the supervisor refuses.
+    pub async fn hold(&self, id: CampaignId, body: &HoldBody) -> Result<Held, ClientError> {
+        self.order(Method::PUT, &format!("/v1/campaigns/{id}/hold"), body).await
+    }
+
+    /// Releases a campaign.
+    ///
+    /// # Errors
+    /// As [`Client::campaign_state`].
+    pub async fn release(&self, id: CampaignId) -> Result<Released, ClientError> {
+        self.order(Method::DELETE, &format!("/v1/campaigns/{id}/hold"), &()).await
+    }
+
+    /// Puts all campaigns on hold.
+    ///
+    /// # Errors
+    /// As [`Client::state`].
+    pub async fn hold_all(&self, body: &HoldBody) -> Result<HeldAll, ClientError> {
+        self.order(Method::PUT, "/v1/hold", body).await
+    }
+
+    /// Ends the hold on all campaigns.
+    ///
+    /// # Errors
+    /// As [`Client::state`].
+    pub async fn release_all(&self) -> Result<Released, ClientError> {
+        self.order(Method::DELETE, "/v1/hold", &()).await
+    }
+
+    /// Sends an order, and waits for its effect.
+    async fn order<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let request = self
+            .http
+            .request(method, format!("http://localhost{path}"))
+            .header("prefer", format!("wait={}", EFFECT_WITHIN.as_secs()))
+            .timeout(EFFECT_WITHIN + ANSWER_AFTER_EFFECT)
+            .json(body);
+        let (status, body) = self.exchange(request).await?;
+        if status == StatusCode::ACCEPTED { Err(ClientError::StillPending) } else { read(&body) }
+    }
+}

@@ -1,0 +1,141 @@
+//! Orders to campaigns: a tick now, a forced action, holds, and the pause of all.
+
+use serde::{Deserialize, Serialize};
+
+use super::Refusal;
+use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::order::{ForceFailure, ForceKind};
+use crate::domain::phase::PhaseWord;
+use crate::domain::status::{ActionStatus, Hold};
+
+/// The body of `POST /v1/campaigns/{id}/process` and `POST /v1/process`; it may be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessBody {
+    /// What to do now, whatever spend and clicks say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<ForceKind>,
+}
+
+/// The body of `PUT /v1/campaigns/{id}/hold` and `PUT /v1/hold`; it may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldBody {
+    /// For how long, as people write it: `2h`; until it is released, where it is left out.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether to pause first, and to keep paused meanwhile.
+    #[serde(default)]
+    pub pause: bool,
+}
+
+/// Tick now, or act now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Which campaign.
+    pub campaign: CampaignId,
+    /// What to do whatever the table says; none only ticks.
+    pub force: Option<ForceKind>,
+    /// Whose order: uid and name.
+    pub by: Option<String>,
+}
+
+/// The same, for every campaign whose generator is enabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessAll {
+    /// What to do whatever the table says; none only ticks.
+    pub force: Option<ForceKind>,
+    /// Whose order: uid and name.
+    pub by: Option<String>,
+}
+
+/// A campaign after a tick or a forced action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Processed {
+    /// The row's key.
+    pub id: CampaignId,
+    /// Its name.
+    pub name: String,
+    /// Its id at TrafficStars.
+    pub trafficstar_id: RemoteId,
+    /// The state now; none where the campaign's actor could not be asked.
+    pub state: Option<PhaseWord>,
+    /// The last decision, in words.
+    pub decision: Option<String>,
+    /// The last action.
+    pub action: Option<ActionStatus>,
+    /// What the operator should know: what the table will make of a forced action, above all.
+    pub warnings: Vec<String>,
+    /// What could not be read or done, in words.
+    pub error: Option<String>,
+}
+
+/// Put a campaign on hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetHold {
+    /// Which.
+    pub campaign: CampaignId,
+    /// How.
+    pub hold: Hold,
+}
+
+/// The answer to a hold: the hold as it is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The hold.
+    #[serde(flatten)]
+    pub hold: Hold,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// The answer to a hold on all campaigns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldAll {
+    /// The hold.
+    #[serde(flatten)]
+    pub hold: Hold,
+    /// How many campaigns there are, those with a disabled generator included.
+    pub campaigns: u64,
+    /// How many of them were paused now.
+    pub paused: u64,
+    /// With `pause`: those that were not paused.
+    pub not_paused: Vec<NotPaused>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// A campaign that the pause of all did not reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotPaused {
+    /// The row's key.
+    pub id: CampaignId,
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The answer to a release.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// The hold that has ended; none where there was none.
+    pub released: Option<Hold>,
+    /// A hold on all campaigns that is still in force.
+    pub still_on_hold: Option<Hold>,
+}
+
+impl From<ForceFailure> for Refusal {
+    fn from(failure: ForceFailure) -> Self {
+        match failure {
+            ForceFailure::NotNow { possible_at: Some(possible_at), .. } => {
+                Self::NotBefore { reason: failure.to_string(), possible_at }
+            }
+            ForceFailure::NotNow { reason, possible_at: None } => Self::NotNow(reason),
+            ForceFailure::Failed(reason) => Self::Failed(reason),
+        }
+    }
+}

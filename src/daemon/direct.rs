@@ -1,0 +1,93 @@
+//! `pause-all --direct`: the pause of everything from database and API alone, while the supervisor is dead.
+//!
+//! It holds the supervisor's lock meanwhile, so that no two act on one campaign. Beside a living supervisor it leaves the
+//! order in the database, where that one finds it within a tick: two that send requests would break the limit together.
+
+use actix::prelude::*;
+use secrecy::SecretString;
+
+use super::{RunError, database_port, remote_port, store_of};
+use crate::actors::database::{DatabaseActor, Flush};
+use crate::actors::direct::{Paused, Workplace, pause_everything};
+use crate::actors::trafficstar::TrafficStarActor;
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::HeldAll;
+use crate::domain::action::Trigger;
+use crate::domain::order::{Force, ForceKind};
+use crate::domain::status::Hold;
+use crate::store::{Store, StoreError};
+use crate::trafficstar::gate::Gate;
+use crate::trafficstar::http::{RemoteClient, RemoteSettings};
+
+/// Stores the order, then pauses every campaign of the database.
+///
+/// # Errors
+/// The database or the client could not be set up. What one campaign refuses is in the answer.
+pub fn pause_all(config: &Config, api_key: SecretString, hold: Hold) -> Result<HeldAll, RunError> {
+    System::new().block_on(pause_all_within(config, api_key, hold))
+}
+
+async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) -> Result<HeldAll, RunError> {
+    let store = store_of(config)?;
+    let lock = match store.lock().await {
+        Ok(lock) => lock,
+        Err(StoreError::AlreadyGuarded { .. }) => return leave_order(&store, hold).await,
+        Err(error) => return Err(error.into()),
+    };
+    store.migrate().await?;
+    let campaigns = store.campaigns().await?;
+    let count = campaigns.len() as u64;
+    // A hold that cannot be stored keeps nobody from pausing.
+    let stored = store.set_hold_on_all(Some(hold.clone())).await;
+    let warnings = stored.err().map(|error| crate::error_chain::in_full(&error)).into_iter().collect();
+    let pause = Force {
+        kind: ForceKind::Pause,
+        trigger: Trigger::Operator,
+        reason: format!("an operator's order, kept {}", hold.in_words()),
+        by: hold.by.clone(),
+        unless_stopped: false,
+        once: true,
+    };
+    let clock = Clock::system();
+    let board = Board::new(clock.now());
+    let (gate, messages) = Gate::new();
+    let client = RemoteClient::new(settings(config, api_key), gate)?;
+    let limit = config.trafficstar.requests_per_minute;
+    let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
+    let trafficstar = TrafficStarActor::new(client, messages, limit, board.clone(), clock.clone()).start();
+    let workplace = Workplace {
+        clock,
+        board,
+        defaults: config.generator.clone(),
+        database: database_port(&database),
+        read_stored: database.clone().recipient(),
+        remote: remote_port(&trafficstar),
+    };
+    let Paused { paused, not_paused } = pause_everything(workplace, campaigns, pause).await;
+    // One that died has nothing left to store.
+    let _ = database.send(Flush).await;
+    drop(lock);
+    Ok(HeldAll { hold, campaigns: count, paused, not_paused, warnings })
+}
+
+/// A supervisor lives: it reads the order at its next tick, and pauses everything.
+async fn leave_order(store: &Store, hold: Hold) -> Result<HeldAll, RunError> {
+    let campaigns = store.campaigns().await?.len() as u64;
+    store.set_hold_on_all(Some(hold.clone())).await?;
+    let warning =
+        "a supervisor lives: it finds the order in the database and carries it out within one tick. If it hangs, \
+                   kill it and give this command again"
+            .to_owned();
+    Ok(HeldAll { hold, campaigns, paused: 0, not_paused: Vec::new(), warnings: vec![warning] })
+}
+
+pub(super) fn settings(config: &Config, api_key: SecretString) -> RemoteSettings {
+    RemoteSettings {
+        base_url: config.trafficstar.base_url.clone(),
+        api_key,
+        connect_timeout: config.trafficstar.timeout,
+        timeout: config.trafficstar.timeout,
+    }
+}

@@ -1,0 +1,338 @@
+//! Operators' orders: process, force, hold, release, and the hold on all.
+
+use super::*;
+use crate::domain::action::{Step, Trigger};
+use crate::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
+use crate::domain::policy::Mode;
+use crate::domain::status::Hold;
+use ActionKind::{Activate, Pause};
+use PhaseWord::{ActiveGuarded, CoolingDown, Idle, PausedGuarded};
+
+const ORDER: OrderId = OrderId(1);
+
+fn force(kind: ForceKind) -> Force {
+    Force {
+        kind,
+        trigger: Trigger::Force,
+        reason: "an operator forced it".to_owned(),
+        by: Some("1000 (alice)".to_owned()),
+        unless_stopped: false,
+        once: false,
+    }
+}
+
+fn hold(pause: bool, until: Option<&str>) -> Hold {
+    let by = Some("1000 (alice)".to_owned());
+    Hold { reason: Some("new creatives".to_owned()), since: at("11:59:00"), until: until.map(at), by, pause }
+}
+
+impl Rig {
+    fn force(&mut self, force: Force) -> Vec<Effect> {
+        self.event(Event::Force { order: ORDER, force: Box::new(force) })
+    }
+
+    fn hold(&mut self, hold: Option<Hold>) -> Vec<Effect> {
+        self.event(Event::Hold { order: ORDER, hold })
+    }
+
+    /// The tick that an order has made due, at once.
+    #[track_caller]
+    fn tick_at_once(&mut self, facts: &Facts) -> Vec<Effect> {
+        assert!(self.machine.next_wake().is_some_and(|at| at <= self.now), "a tick is due at once");
+        self.next_tick(facts)
+    }
+}
+
+/// What came of a forced action, if it has ended.
+fn end_of_force(effects: &[Effect]) -> Option<Result<(), ForceFailure>> {
+    effects.iter().find_map(|effect| {
+        if let Effect::ForceEnded { order: ORDER, result } = effect { Some(result.clone()) } else { None }
+    })
+}
+
+#[track_caller]
+fn refusal(effects: &[Effect]) -> (String, Option<DateTime<Utc>>) {
+    match end_of_force(effects) {
+        Some(Err(ForceFailure::NotNow { reason, possible_at })) => (reason, possible_at),
+        other => panic!("it is not refused: {other:?}"),
+    }
+}
+
+fn is_processed(effects: &[Effect]) -> bool {
+    effects.contains(&Effect::Processed { order: ORDER })
+}
+
+fn is_held(effects: &[Effect]) -> bool {
+    effects.contains(&Effect::Held { order: ORDER })
+}
+
+#[test]
+fn an_order_to_process_ticks_at_once_and_is_answered_after_the_decision_is_stored() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &stopped());
+    rig.now = at("12:00:20");
+    assert!(!is_processed(&rig.event(Event::Process { order: ORDER })));
+    let effects = rig.tick_at_once(&stopped().clicks(20_000));
+    assert_step("decided", &rig, &effects, Some(Activate), ActiveGuarded);
+    let position = |wanted: &dyn Fn(&Effect) -> bool| effects.iter().position(wanted).unwrap();
+    assert!(
+        position(&|effect| matches!(effect, Effect::Store(_)))
+            < position(&|effect| matches!(effect, Effect::Processed { .. }))
+    );
+    assert_eq!(rig.machine.next_tick_at(), at("12:01:00"));
+}
+
+#[test]
+fn a_tick_that_began_before_the_order_does_not_count() {
+    let mut rig = Rig::new(Phase::Idle);
+    let tick = rig.begin_tick("12:00:00");
+    rig.event(Event::Process { order: ORDER });
+    assert!(!is_processed(&rig.observed(tick, &stopped())));
+    assert!(is_processed(&rig.tick_at_once(&stopped())));
+}
+
+#[test]
+fn an_order_to_process_reads_a_campaign_again_that_was_not_there() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &missing());
+    rig.event(Event::Process { order: ORDER });
+    let effects = rig.wake();
+    assert!(matches!(effects[..], [Effect::Observe { read_remote: true, .. }]), "{effects:?}");
+}
+
+#[test]
+fn a_forced_activation_is_sent_whatever_spend_and_clicks_say_and_is_guarded_afterwards() {
+    let facts = [
+        stopped().clicks(0),
+        stopped().spend("99.00"),
+        stopped().spend_unknown().clicks_unknown(),
+        stopped().ends(at("11:00:00")),
+    ];
+    for facts in facts {
+        for phase in [Phase::Idle, Phase::ActiveGuarded, Phase::PausedGuarded] {
+            let mut rig = Rig::new(phase);
+            assert_eq!(end_of_force(&rig.force(force(ForceKind::Activate))), None);
+            let effects = rig.tick_at_once(&facts);
+            assert_step(&format!("{phase:?} {facts:?}"), &rig, &effects, Some(Activate), ActiveGuarded);
+            let record = records(&effects).next_back().unwrap();
+            assert_eq!(record.entry.as_ref().unwrap().trigger, Trigger::Force);
+            assert_eq!(record.by.as_deref(), Some("1000 (alice)"));
+            assert_eq!(end_of_force(&effects), None, "answered after its effect");
+            assert_eq!(end_of_force(&rig.confirm()), Some(Ok(())));
+        }
+    }
+}
+
+#[test]
+fn a_forced_activation_of_what_runs_already_sends_nothing_and_guards_it() {
+    let mut rig = Rig::new(Phase::PausedGuarded);
+    rig.force(force(ForceKind::Activate));
+    let effects = rig.tick_at_once(&running().clicks(0));
+    assert_step("adopted", &rig, &effects, None, ActiveGuarded);
+    assert_eq!(end_of_force(&effects), Some(Ok(())));
+}
+
+#[test]
+fn a_forced_activation_is_refused_with_the_time_when_it_becomes_possible() {
+    let midnight = at("2026-11-23 00:00:00");
+    let cases = [
+        (Phase::CoolingDown { until: at("12:02:00") }, "12:00:00", None, Some(at("12:02:00")), "cools down"),
+        (Phase::Idle, "23:59:00", None, Some(midnight), "midnight"),
+        (Phase::Idle, "12:00:00", Some(hold(false, Some("14:00:00"))), Some(at("14:00:00")), "on hold"),
+        (Phase::Idle, "12:00:00", Some(hold(false, None)), None, "on hold"),
+    ];
+    for (phase, now, hold, possible_at, reason) in cases {
+        let mut rig = Rig::new(phase);
+        rig.now = at(now);
+        if hold.is_some() {
+            rig.hold(hold);
+        }
+        let (said, at) = refusal(&rig.force(force(ForceKind::Activate)));
+        assert!(said.contains(reason), "{said}");
+        assert_eq!(at, possible_at, "{said}");
+    }
+    for (facts, reason) in [(blocked(), "cannot help"), (unread(), "unknown"), (untaught(true), "unknown")] {
+        let mut rig = Rig::new(Phase::Idle);
+        rig.force(force(ForceKind::Activate));
+        let effects = rig.tick_at_once(&facts);
+        assert_eq!(sends(&effects).count(), 0, "{facts:?}");
+        assert!(refusal(&effects).0.contains(reason), "{facts:?}");
+    }
+    let mut rig = Rig::with(Phase::Idle, |numbers| numbers.mode = Mode::Observe);
+    for kind in [ForceKind::Activate, ForceKind::Pause] {
+        assert!(refusal(&rig.force(force(kind))).0.contains("observe mode"));
+    }
+}
+
+#[test]
+fn a_forced_pause_is_sent_at_once_and_without_reading_whatever_the_state() {
+    let phases = [Phase::Idle, Phase::ActiveGuarded, Phase::PausedGuarded, cooling_until("12:01:30")];
+    for phase in phases {
+        for held in [None, Some(hold(false, None))] {
+            let mut rig = Rig::new(phase);
+            rig.hold(held);
+            rig.tick("12:00:00", &unread());
+            let effects = rig.force(force(ForceKind::Pause));
+            assert_step(&format!("{phase:?}"), &rig, &effects, Some(Pause), CoolingDown);
+            assert_eq!(end_of_force(&rig.confirm()), Some(Ok(())));
+            assert_eq!(rig.machine.phase(), cooling_until("12:02:00"));
+        }
+    }
+}
+
+#[test]
+fn a_forced_pause_waits_for_an_activation_in_flight_and_overtakes_one_that_waits_to_be_shown() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &stopped().clicks(20_000));
+    let effects = rig.force(force(ForceKind::Pause));
+    assert_eq!(sends(&effects).count(), 0, "one action at a time");
+    let effects = rig.applied(Outcome::Accepted);
+    assert_step("its answer came", &rig, &effects, Some(Pause), CoolingDown);
+    assert!(entries(&effects).any(|entry| entry.kind == Activate && entry.step == Step::Failed));
+}
+
+#[test]
+fn a_forced_pause_joins_the_pause_that_is_under_way() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    rig.tick("12:00:00", &running().clicks(0));
+    let effects = rig.force(force(ForceKind::Pause));
+    assert_eq!(sends(&effects).count(), 0);
+    assert_eq!(end_of_force(&rig.confirm()), Some(Ok(())));
+}
+
+#[test]
+fn a_forced_action_that_fails_says_so() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.force(force(ForceKind::Pause));
+    let effects = rig.applied(Outcome::Failed("listed under failed".to_owned()));
+    assert!(matches!(end_of_force(&effects), Some(Err(ForceFailure::Failed(reason))) if reason.contains("listed")));
+}
+
+#[test]
+fn what_the_table_will_make_of_a_forced_action_is_said() {
+    let cases = [
+        (ForceKind::Activate, stopped().clicks(0), Some("pauses it again")),
+        (ForceKind::Activate, stopped().spend("10.00"), Some("nothing guards it")),
+        (ForceKind::Activate, stopped().clicks(10_000), None),
+        (ForceKind::Pause, running().clicks(20_000), Some("run again")),
+        (ForceKind::Pause, running().spend("10.00"), Some("nothing guards it")),
+        (ForceKind::Pause, running().clicks(10_000), None),
+    ];
+    for (kind, facts, warning) in cases {
+        let mut rig = Rig::new(Phase::PausedGuarded);
+        rig.force(force(kind));
+        if kind == ForceKind::Activate {
+            rig.tick_at_once(&facts);
+        } else {
+            rig.tick("12:00:00", &facts);
+        }
+        let said = rig.machine.force_warning(rig.now, &rig.policy, kind);
+        assert_eq!(said.is_some(), warning.is_some(), "{kind:?} {facts:?}: {said:?}");
+        assert!(said.unwrap_or_default().contains(warning.unwrap_or_default()), "{kind:?} {facts:?}");
+    }
+}
+
+#[test]
+fn what_is_forced_once_is_followed_to_its_end_and_then_nothing_is_guarded() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.force(Force { once: true, ..force(ForceKind::Activate) });
+    rig.event(Event::Release { pause: false });
+    let effects = rig.tick_at_once(&stopped().clicks(0));
+    assert_step("once", &rig, &effects, Some(Activate), ActiveGuarded);
+    let effects = rig.confirm();
+    assert_eq!(end_of_force(&effects), Some(Ok(())));
+    assert!(effects.contains(&Effect::Released { stopped: false }));
+    assert_eq!(rig.phase(), Idle);
+    let mut rig = Rig::new(Phase::Idle);
+    rig.force(Force { once: true, ..force(ForceKind::Activate) });
+    let effects = rig.tick_at_once(&blocked());
+    refusal(&effects);
+    assert!(effects.contains(&Effect::Released { stopped: false }), "refused, and gone");
+}
+
+#[test]
+fn on_hold_nothing_is_sent_and_everything_is_shown() {
+    for phase in [Phase::Idle, Phase::ActiveGuarded, Phase::PausedGuarded, cooling_until("12:30:00")] {
+        for facts in [stopped().clicks(20_000), running().clicks(0), stopped(), running(), running().spend("10.00")] {
+            let mut rig = Rig::new(phase);
+            assert!(is_held(&rig.hold(Some(hold(false, None)))));
+            let effects = rig.tick("12:00:00", &facts);
+            assert_step(&format!("{phase:?} {facts:?}"), &rig, &effects, None, phase.word());
+            assert_eq!(rig.machine.high_spend(), facts.spend == Ok(money("10.00")), "flags are kept up to date");
+            assert!(rig.machine.last_decision().unwrap().contains("1000 (alice): new creatives"));
+        }
+    }
+}
+
+#[test]
+fn a_hold_is_answered_when_nothing_is_on_its_way_any_more() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &stopped().clicks(20_000));
+    assert!(!is_held(&rig.hold(Some(hold(false, None)))));
+    assert!(is_held(&rig.applied(Outcome::Accepted)));
+}
+
+#[test]
+fn a_cool_down_that_ends_on_hold_is_paused_guarded_and_decides_nothing() {
+    let mut rig = Rig::new(cooling_until("12:02:00"));
+    rig.hold(Some(hold(false, None)));
+    let effects = rig.tick("12:02:00", &stopped().clicks(20_000));
+    assert_step("ended", &rig, &effects, None, PausedGuarded);
+}
+
+#[test]
+fn a_hold_with_pause_keeps_it_paused() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    rig.hold(Some(hold(true, None)));
+    let effects = rig.tick("12:00:00", &stopped().clicks(20_000));
+    assert_step("stopped already", &rig, &effects, None, ActiveGuarded);
+    for (time, facts) in [("12:01:00", running().clicks(20_000)), ("12:05:00", running().spend_unknown())] {
+        let effects = rig.tick(time, &facts);
+        assert_step(time, &rig, &effects, Some(Pause), CoolingDown);
+        let record = records(&effects).next_back().unwrap();
+        assert_eq!(record.by.as_deref(), Some("1000 (alice)"));
+        rig.confirm();
+    }
+    assert!(is_held(&rig.hold(None)));
+    let effects = rig.tick_at_once(&stopped().clicks(20_000));
+    assert_step("released while it cools down", &rig, &effects, None, CoolingDown);
+}
+
+#[test]
+fn a_hold_is_stored_ends_by_itself_and_survives_a_restart() {
+    let mut rig = Rig::new(Phase::Idle);
+    let held = hold(false, Some("12:01:30"));
+    let effects = rig.hold(Some(held.clone()));
+    assert_eq!(records(&effects).next_back().unwrap().hold, HoldChange::Set(held.clone()));
+    rig.machine = Machine::new(rig.now, &rig.policy, None, None).on_hold(Some(held.clone()), None);
+    assert_eq!(rig.machine.hold(rig.now), Some(&held));
+    rig.tick("12:01:00", &stopped().clicks(20_000));
+    let effects = rig.tick("12:02:00", &stopped().clicks(20_000));
+    assert!(records(&effects).any(|record| record.hold == HoldChange::Release));
+    assert_step("its time is up", &rig, &effects, Some(Activate), ActiveGuarded);
+}
+
+#[test]
+fn the_hold_on_all_counts_beside_its_own_and_the_one_that_pauses_wins() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.hold(Some(hold(false, None)));
+    let all = Hold { reason: Some("wrong page".to_owned()), ..hold(true, None) };
+    rig.event(Event::HoldAll(Some(all.clone())));
+    assert_eq!(rig.machine.hold(rig.now), Some(&all));
+    let effects = rig.tick("12:00:00", &running());
+    assert_step("kept paused", &rig, &effects, Some(Pause), CoolingDown);
+    rig.confirm();
+    rig.event(Event::HoldAll(None));
+    assert_eq!(rig.machine.hold(rig.now), Some(&hold(false, None)));
+}
+
+#[test]
+fn observe_mode_sends_nothing_on_a_hold_with_pause_and_journals_it_once() {
+    let mut rig = Rig::with(Phase::Idle, |numbers| numbers.mode = Mode::Observe);
+    rig.event(Event::HoldAll(Some(hold(true, None))));
+    for expected in [1, 0] {
+        let effects = rig.next_tick(&running());
+        assert_step("observe", &rig, &effects, None, Idle);
+        assert_eq!(entries(&effects).filter(|entry| entry.step == Step::ObservedOnly).count(), expected);
+    }
+}

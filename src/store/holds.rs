@@ -1,0 +1,132 @@
+//! Operators' holds: each campaign's own, and the one on all of them.
+//!
+//! A guarded campaign's own hold is written with its transitions ([`Store::save`]); here is what has no actor to write it.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::Store;
+use super::error::StoreError;
+use super::pool::{StoreConnection, db, db_write};
+use super::schema::{hold_on_all, holds};
+use super::values::Stamp;
+use crate::domain::facts::CampaignId;
+use crate::domain::status::Hold;
+
+/// The key of the one row of `hold_on_all`.
+const THE_ROW: i64 = 1;
+
+/// Every hold that is stored; one whose time is up may still be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredHolds {
+    /// The hold on all campaigns.
+    pub all: Option<Hold>,
+    /// The holds on single ones.
+    pub by_campaign: HashMap<CampaignId, Hold>,
+}
+
+impl Store {
+    /// Every hold.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn holds(&self) -> Result<StoredHolds, StoreError> {
+        db!(self, move |connection| {
+            connection.transaction(|connection| {
+                let all: Option<HoldOnAllRow> =
+                    hold_on_all::table.find(THE_ROW).select(HoldOnAllRow::as_select()).first(connection).optional()?;
+                let rows: Vec<(i64, HoldRow)> =
+                    holds::table.select((holds::campaign_id, HoldRow::as_select())).load(connection)?;
+                let by_campaign = rows.into_iter().map(|(id, row)| (CampaignId(id), row.into())).collect();
+                Ok(StoredHolds { all: all.map(Hold::from), by_campaign })
+            })
+        })
+        .map_err(StoreError::ReadHolds)
+    }
+
+    /// Stores the hold on all campaigns; none deletes it. On return it outlives a power cut.
+    ///
+    /// # Errors
+    /// The database does not answer; then nothing was stored.
+    pub async fn set_hold_on_all(&self, hold: Option<Hold>) -> Result<(), StoreError> {
+        db_write!(self, move |connection| {
+            connection.write(|connection| {
+                diesel::delete(hold_on_all::table.find(THE_ROW)).execute(connection)?;
+                if let Some(hold) = &hold {
+                    diesel::insert_into(hold_on_all::table)
+                        .values((hold_on_all::id.eq(THE_ROW), HoldOnAllRow::from(hold)))
+                        .execute(connection)?;
+                }
+                Ok(())
+            })
+        })
+        .map_err(StoreError::SetHold)
+    }
+
+    /// Stores a campaign's hold; none deletes it. False: there is no such campaign. For a campaign without an actor: a
+    /// hold that an actor keeps is stored with its transitions.
+    ///
+    /// # Errors
+    /// The database does not answer; then nothing was stored.
+    pub async fn set_hold(&self, id: CampaignId, hold: Option<Hold>) -> Result<bool, StoreError> {
+        db_write!(self, move |connection| {
+            connection.write(|connection| {
+                if connection.hold_campaigns(&[id.0])?.is_empty() {
+                    return Ok(false);
+                }
+                diesel::delete(holds::table.find(id.0)).execute(connection)?;
+                if let Some(hold) = &hold {
+                    diesel::insert_into(holds::table)
+                        .values((holds::campaign_id.eq(id.0), HoldRow::from(hold)))
+                        .execute(connection)?;
+                }
+                Ok(true)
+            })
+        })
+        .map_err(StoreError::SetHold)
+    }
+}
+
+/// A hold's columns, in each of the two tables that have them.
+macro_rules! hold_columns {
+    ($name:ident, $table:ident) => {
+        /// A row's columns but for its key.
+        #[derive(Queryable, Selectable, Insertable, AsChangeset)]
+        #[diesel(table_name = $table, treat_none_as_null = true)]
+        pub(super) struct $name {
+            reason: Option<String>,
+            since: Stamp,
+            until: Option<Stamp>,
+            by: Option<String>,
+            pause: bool,
+        }
+
+        impl From<&Hold> for $name {
+            fn from(hold: &Hold) -> Self {
+                Self {
+                    reason: hold.reason.clone(),
+                    since: hold.since.into(),
+                    until: hold.until.map(Stamp::from),
+                    by: hold.by.clone(),
+                    pause: hold.pause,
+                }
+            }
+        }
+
+        impl From<$name> for Hold {
+            fn from(row: $name) -> Self {
+                Self {
+                    reason: row.reason,
+                    since: row.since.into(),
+                    until: row.until.map(chrono::DateTime::from),
+                    by: row.by,
+                    pause: row.pause,
+                }
+            }
+        }
+    };
+}
+
+hold_columns!(HoldRow, holds);
+hold_columns!(HoldOnAllRow, hold_on_all);

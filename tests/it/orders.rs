@@ -1,0 +1,316 @@
+//! Operators' orders: process, force, hold and release, the pause of all.
+
+use sandbox::{CampaignSpec, Interference, Operation};
+use serde_json::Value;
+
+use crate::helper::{Config, Outcome, PAUSE, World, Write};
+
+const FIRST: i64 = 995_001;
+const SECOND: i64 = 995_002;
+const DISABLED: i64 = 995_003;
+
+/// What a command came to.
+struct Done {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl World {
+    fn run(&mut self, arguments: &[&str]) -> Done {
+        let output = self.guard.command(arguments);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Done { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Runs a command that succeeds, and reads its JSON.
+    fn json(&mut self, arguments: &[&str]) -> Value {
+        let done = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(done.code, 0, "{arguments:?}: {}{}", done.stdout, done.stderr);
+        serde_json::from_str(&done.stdout).unwrap()
+    }
+
+    fn id(&mut self, trafficstar_id: i64) -> String {
+        self.database.row_id(trafficstar_id).to_string()
+    }
+
+    /// The journal's operators for a campaign, oldest first.
+    fn operators(&mut self, id: i64) -> i64 {
+        self.database.number(&format!(
+            "SELECT COUNT(*) AS number FROM journal WHERE trafficstar_id = {id} AND \"by\" LIKE '{}%'",
+            rustix::process::geteuid().as_raw()
+        ))
+    }
+
+    fn pauses_of(&self, id: i64) -> usize {
+        self.writes(id).iter().filter(|write| **write == Write::Pause).count()
+    }
+
+    /// Somebody else starts it, past the end time that a pause leaves behind.
+    fn somebody_starts(&mut self, id: i64) {
+        self.sandbox.interfere(id, Interference::SetEndTime(None)).unwrap();
+        self.sandbox.interfere(id, Interference::Start).unwrap();
+    }
+
+    fn pause_requests(&self) -> usize {
+        self.sandbox.requests().iter().filter(|request| request.operation == Operation::Pause).count()
+    }
+
+    fn add_disabled(&mut self, id: i64, remaining_clicks: i64) {
+        self.sandbox.add_campaign(CampaignSpec::running(id));
+        self.database.add_campaign(id, remaining_clicks);
+        self.let_ticks_pass(1);
+    }
+}
+
+/// A guard that decides nothing by itself while a test lasts, after its first tick.
+fn rarely_ticking() -> Config {
+    Config::default().generator("tick", "1h").generator("cooldown", "10m")
+}
+
+#[test]
+fn process_ticks_now_and_answers_with_the_decision() {
+    let mut world = World::configured(rarely_ticking());
+    world.guard.stop();
+    world.add(CampaignSpec::paused(FIRST), 10_000);
+    world.add(CampaignSpec::paused(SECOND), 10_000);
+    world.start();
+    world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() == 1);
+    world.wait_until(SECOND, "its first tick", |campaign| campaign.ticks() == 1);
+    world.database.set_remaining_clicks(FIRST, 1_000);
+    world.database.set_remaining_clicks(SECOND, 1_000);
+
+    let id = world.id(FIRST);
+    let answer = world.json(&["process", &id]);
+    assert_eq!(answer["state"], "paused-guarded");
+    assert!(answer["decision"].as_str().unwrap().contains("1,000 clicks left"), "{answer}");
+    assert_eq!(world.campaign(FIRST).text("/stored/state"), "paused-guarded", "answered once it is stored");
+    assert_eq!(world.campaign(SECOND).state(), "idle");
+
+    let answer = world.json(&["process", "--all"]);
+    assert_eq!(answer.as_array().unwrap().len(), 2);
+    assert_eq!(world.campaign(SECOND).state(), "paused-guarded");
+
+    let unknown = world.run(&["process", "4711"]);
+    assert_eq!((unknown.code, unknown.stderr.as_str()), (1, "error: there is no campaign 4711\n"));
+    assert_eq!(world.run(&["process"]).code, 2, "an id, or --all");
+}
+
+#[test]
+fn a_forced_activation_runs_whatever_the_clicks_say_and_warns_that_the_table_pauses_it_again() {
+    let mut world = World::configured(rarely_ticking());
+    world.guard.stop();
+    world.add(CampaignSpec::paused(FIRST), 1_000);
+    world.start();
+    world.wait_for_state(FIRST, "paused-guarded");
+    let id = world.id(FIRST);
+    let done = world.run(&["process", &id, "--force", "activate"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.contains("activate confirmed"), "{}", done.stdout);
+    assert!(done.stderr.contains("the next tick pauses it again"), "{}", done.stderr);
+    assert!(world.sandbox.is_running(FIRST));
+    assert_eq!(world.operators(FIRST), 1);
+    assert_eq!(world.outcome(FIRST).journal, ["activate by force: confirmed, paused-guarded → active-guarded"]);
+
+    // The table undoes it.
+    let answer = world.json(&["process", &id]);
+    assert_eq!(answer["state"], "cooling-down");
+    let refused = world.run(&["process", &id, "--force", "activate"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("it cools down after a pause; possible from "), "{}", refused.stderr);
+}
+
+#[test]
+fn a_forced_pause_is_always_sent_and_a_disabled_campaign_is_acted_on_once_without_a_guard() {
+    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
+    world.add(CampaignSpec::running(FIRST), 20_000);
+    world.wait_for_state(FIRST, "active-guarded");
+    let id = world.id(FIRST);
+    let answer = world.json(&["process", &id, "--force", "pause"]);
+    assert_eq!(
+        (answer["state"].as_str(), answer["action"]["step"].as_str()),
+        (Some("cooling-down"), Some("confirmed"))
+    );
+    assert!(answer["warnings"][0].as_str().unwrap().contains("run again"), "{answer}");
+    let entry = "pause by force: confirmed, active-guarded → cooling-down";
+    world.expect(FIRST, &Outcome::new("cooling-down", &PAUSE, &[entry]));
+
+    world.add_disabled(DISABLED, 0);
+    let id = world.id(DISABLED);
+    let answer = world.json(&["process", &id, "--force", "pause"]);
+    assert!(answer["warnings"][0].as_str().unwrap().contains("generator is disabled"), "{answer}");
+    assert!(!world.sandbox.is_running(DISABLED));
+    world.somebody_starts(DISABLED);
+    let entry = "pause by force: confirmed, idle → cooling-down";
+    world.expect(DISABLED, &Outcome::new("cooling-down", &PAUSE, &[entry]));
+    world.wait_until(DISABLED, "its actor is gone", |campaign| campaign.0["actor"].is_null());
+    let refused = world.run(&["process", &id]);
+    assert!(refused.stderr.contains("its generator is disabled"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_hold_keeps_the_guards_hands_off_survives_a_restart_and_ends_when_released() {
+    let mut world = World::new();
+    world.add(CampaignSpec::paused(FIRST), 10_000);
+    world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
+    let id = world.id(FIRST);
+    let held = world.json(&["hold", &id, "--for", "2h", "--reason", "new creatives"]);
+    assert_eq!((held["reason"].as_str(), held["pause"].as_bool()), (Some("new creatives"), Some(false)));
+    world.database.set_remaining_clicks(FIRST, 20_000);
+    world.expect(FIRST, &Outcome::new("idle", &[], &[]));
+    let shown = world.campaign(FIRST).0["ordered"]["hold"].clone();
+    for key in ["reason", "since", "until", "by", "pause"] {
+        assert_eq!(shown[key], held[key], "{key}");
+    }
+    let me = rustix::process::geteuid().as_raw().to_string();
+    assert!(shown["by"].as_str().unwrap().starts_with(&me), "{shown}");
+
+    world.guard.kill();
+    world.start();
+    world.expect(FIRST, &Outcome::new("idle", &[], &[]));
+    assert_eq!(world.campaign(FIRST).0["ordered"]["hold"], shown);
+
+    let released = world.json(&["release", &id]);
+    assert_eq!(released["released"]["reason"], "new creatives");
+    world.wait_for_state(FIRST, "active-guarded");
+    assert_eq!(world.campaign(FIRST).0["ordered"]["hold"], Value::Null);
+    let nothing = world.run(&["release", &id]);
+    assert_eq!((nothing.code, nothing.stdout), (0, format!("Campaign {id} was not on hold by itself.\n")));
+}
+
+#[test]
+fn a_hold_ends_by_itself_when_its_time_is_up() {
+    let mut world = World::new();
+    world.add(CampaignSpec::paused(FIRST), 10_000);
+    world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
+    let id = world.id(FIRST);
+    world.json(&["hold", &id, "--for", "1s"]);
+    world.database.set_remaining_clicks(FIRST, 20_000);
+    world.wait_for_state(FIRST, "active-guarded");
+    assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM holds"), 0);
+    assert_eq!(world.run(&["hold", &id, "--for", "soon"]).code, 2);
+}
+
+#[test]
+fn a_hold_with_pause_pauses_first_and_keeps_it_paused() {
+    let mut world = World::configured(Config::default().generator("cooldown", "0s"));
+    world.add(CampaignSpec::running(FIRST), 20_000);
+    world.wait_for_state(FIRST, "active-guarded");
+    let id = world.id(FIRST);
+    world.json(&["hold", &id, "--pause"]);
+    assert!(!world.sandbox.is_running(FIRST), "answered after its effect");
+    world.somebody_starts(FIRST);
+    let entries = [
+        "pause by operator: confirmed, active-guarded → cooling-down",
+        "pause by guard: confirmed, paused-guarded → cooling-down",
+    ];
+    let writes = [PAUSE, PAUSE].concat();
+    world.expect(FIRST, &Outcome::new("paused-guarded", &writes, &entries));
+    assert_eq!(world.operators(FIRST), 2);
+    let refused = world.run(&["process", &id, "--force", "activate"]);
+    assert!(refused.stderr.contains("it is on hold until released"), "{}", refused.stderr);
+    world.json(&["release", &id]);
+    world.wait_for_state(FIRST, "active-guarded");
+}
+
+#[test]
+fn pause_all_pauses_everything_in_one_request_and_keeps_it_so_until_release_all() {
+    let mut world = World::configured(Config::default().generator("cooldown", "0s"));
+    for id in [FIRST, SECOND] {
+        world.add(CampaignSpec::running(id), 20_000);
+        world.wait_for_state(id, "active-guarded");
+    }
+    world.add_disabled(DISABLED, 0);
+    let before = world.sandbox.requests().len();
+    let held = world.json(&["pause-all", "--reason", "wrong page"]);
+    assert_eq!((held["campaigns"].as_u64(), held["paused"].as_u64()), (Some(3), Some(3)), "{held}");
+    assert_eq!(world.pause_requests(), 1, "one request for all");
+    let requests = world.sandbox.requests();
+    let pause = requests.iter().position(|request| request.operation == Operation::Pause).unwrap();
+    assert!(pause >= before);
+    for id in [FIRST, SECOND, DISABLED] {
+        assert!(!world.sandbox.is_running(id), "{id}");
+        assert_eq!(world.campaign(id).text("/ordered/hold/reason"), "wrong page");
+        assert_eq!(world.operators(id), 1);
+    }
+
+    // An order, not an act: it outlives the process, and covers what is started and what is enabled later.
+    world.guard.kill();
+    world.start();
+    world.somebody_starts(FIRST);
+    world.somebody_starts(DISABLED);
+    world.database.enable(DISABLED);
+    for id in [FIRST, DISABLED] {
+        world.wait_for("it is paused again", |world| {
+            let pauses = world.pauses_of(id);
+            if pauses == 2 && !world.sandbox.is_running(id) { Ok(()) } else { Err(format!("{id}: {pauses} pauses")) }
+        });
+    }
+    let id = world.id(SECOND);
+    let released = world.json(&["release", &id]);
+    assert_eq!(released["still_on_hold"]["reason"], "wrong page");
+    world.let_ticks_pass(2);
+    assert!(!world.sandbox.is_running(SECOND));
+
+    let released = world.json(&["release-all"]);
+    assert_eq!(released["released"]["reason"], "wrong page");
+    for id in [FIRST, SECOND] {
+        world.wait_for_state(id, "active-guarded");
+    }
+}
+
+#[test]
+fn observe_mode_wins_over_pause_all_which_says_so() {
+    let mut world = World::configured(Config::default().generator("mode", "observe"));
+    world.add(CampaignSpec::running(FIRST), 20_000);
+    world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
+    let done = world.run(&["pause-all", "--reason", "wrong page"]);
+    assert_eq!(done.code, 1);
+    assert!(done.stderr.contains("was not paused: it is in observe mode"), "{}", done.stderr);
+    world.expect(FIRST, &Outcome::new("idle", &[], &["pause by operator: observed-only, idle → idle"]));
+}
+
+#[test]
+fn pause_all_direct_pauses_without_a_supervisor_and_the_next_one_keeps_to_it() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(FIRST), 20_000);
+    world.wait_for_state(FIRST, "active-guarded");
+    world.add_disabled(DISABLED, 0);
+    world.guard.kill();
+    let refused = world.run(&["pause-all", "--reason", "wrong page"]);
+    assert_eq!(refused.code, 3, "no supervisor");
+    let held = world.json(&["pause-all", "--reason", "wrong page", "--direct"]);
+    assert_eq!((held["paused"].as_u64(), held["not_paused"].as_array().map(Vec::len)), (Some(2), Some(0)), "{held}");
+    assert_eq!(world.pause_requests(), 1);
+    for (id, before) in [(FIRST, "active-guarded"), (DISABLED, "idle")] {
+        assert!(!world.sandbox.is_running(id), "{id}");
+        assert_eq!(world.operators(id), 1);
+        let journal: Vec<String> = world.database.journal(id).iter().map(ToString::to_string).collect();
+        assert_eq!(journal, [format!("pause by operator: confirmed, {before} → cooling-down")]);
+        assert_eq!(world.writes(id), [Write::Pause, Write::EndNow]);
+    }
+
+    world.start();
+    assert_eq!(world.campaign(FIRST).text("/ordered/hold/reason"), "wrong page");
+    world.let_ticks_pass(2);
+    assert!(!world.sandbox.is_running(FIRST));
+    world.json(&["release-all"]);
+    world.wait_for_state(FIRST, "active-guarded");
+}
+
+#[test]
+fn pause_all_direct_beside_a_living_supervisor_hands_it_the_order() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(FIRST), 20_000);
+    world.wait_for_state(FIRST, "active-guarded");
+    let done = world.run(&["pause-all", "--reason", "wrong page", "--direct"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stderr.contains("a supervisor lives"), "{}", done.stderr);
+    world.wait_for(
+        "it is paused",
+        |world| {
+            if world.sandbox.is_running(FIRST) { Err("it runs".to_owned()) } else { Ok(()) }
+        },
+    );
+    assert_eq!(world.campaign(FIRST).text("/ordered/hold/reason"), "wrong page");
+}
