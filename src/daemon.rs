@@ -212,9 +212,7 @@ impl ControlServer {
                 // A daemon that is gone wants it stopped, too.
                 let _ = stopped.await;
             };
-            if let Err(error) = runtime.block_on(socket.serve(board, clock, orders, stop)) {
-                tracing::error!(%error, "the control socket failed: restart to operate the supervisor again");
-            }
+            runtime.block_on(socket.serve(board, clock, orders, stop));
             // The daemon may have stopped waiting.
             let _ = end.send(());
         };

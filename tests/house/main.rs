@@ -22,12 +22,13 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
 ];
 
 /// A library that one room alone may use.
-const ONLY_IN: [(&str, &[&str]); 5] = [
+const ONLY_IN: [(&str, &[&str]); 6] = [
     ("actix", &["actors", "daemon.rs"]),
     ("diesel", &["store"]),
     ("reqwest", &["trafficstar", "control/client.rs"]),
     ("axum", &["control/server"]),
     ("clap", &["cli"]),
+    ("hyper", &["control/server"]),
 ];
 
 fn sources(room: &Path) -> Vec<PathBuf> {

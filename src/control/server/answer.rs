@@ -16,6 +16,9 @@ use crate::domain::facts::CampaignId;
 /// A command without effect within this time is answered with 202, and goes on.
 const EFFECT_WITHIN: Duration = Duration::from_secs(25);
 
+/// The content type of every error.
+pub(super) const PROBLEM_TYPE: &str = "application/problem+json";
+
 /// Hands a command to the supervisor, and answers after its effect.
 pub(super) async fn carry_out<Q, A: Serialize>(
     orders: &OrderPort,
@@ -95,7 +98,7 @@ impl Answer {
 
     fn from_problem(status: StatusCode, problem: &Problem) -> Self {
         let body = serde_json::to_vec(problem).unwrap_or_default();
-        Self { status, content_type: "application/problem+json", body }
+        Self { status, content_type: PROBLEM_TYPE, body }
     }
 }
 

@@ -2,24 +2,26 @@
 
 mod answer;
 mod campaigns;
+mod connections;
+mod frame;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 
 use self::answer::Answer;
+use self::connections::Limits;
 use super::OrderPort;
 use crate::board::Board;
 use crate::clock::Clock;
-
-/// The largest request body that is read.
-const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Why the socket could not be opened.
 #[derive(Debug, Error)]
@@ -79,18 +81,9 @@ impl Socket {
     }
 
     /// Serves until `stop` resolves.
-    ///
-    /// # Errors
-    /// The listener failed.
-    pub async fn serve(
-        self,
-        board: Board,
-        clock: Clock,
-        orders: OrderPort,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
+    pub async fn serve(self, board: Board, clock: Clock, orders: OrderPort, stop: impl Future<Output = ()>) {
         let _file = self.file;
-        axum::serve(self.listener, router(Shared { board, clock, orders })).with_graceful_shutdown(stop).await
+        connections::serve(self.listener, router(Shared { board, clock, orders }), Limits::default(), stop).await;
     }
 }
 
@@ -114,13 +107,17 @@ struct Shared {
 }
 
 fn router(shared: Shared) -> Router {
-    Router::new()
+    let routes = Router::new()
         .merge(state::routes())
         .merge(campaigns::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")
-        })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .with_state(shared)
+        });
+    framed(routes).with_state(shared)
+}
+
+/// What is done for every request, from the inside out.
+fn framed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(from_fn(frame::only_problems)).layer(from_fn(frame::read_body)).layer(from_fn(frame::audit))
 }

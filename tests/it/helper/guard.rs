@@ -38,6 +38,11 @@ impl Guard {
         self.folder.join("guard.db")
     }
 
+    /// Where its control socket is.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join("guard.sock")
+    }
+
     fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).arg("--config").arg(self.folder.join("config.toml"));
