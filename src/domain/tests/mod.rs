@@ -8,6 +8,7 @@ mod cooldown;
 mod days;
 mod decisions;
 mod facts;
+mod format;
 mod lifecycle;
 mod modes;
 mod properties;
