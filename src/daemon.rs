@@ -1,6 +1,8 @@
 //! The composition root: the only file that sees everything. Opens what there is to open, starts the actors, serves the
 //! control socket, and stops all of it in order.
 
+mod operations;
+
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -9,6 +11,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use self::operations::Operator;
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::supervisor::{CarryOut, RowsPort, Shutdown, Supervisor, SyncNow};
@@ -17,8 +20,9 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Order;
-use crate::control::server::{Socket, SocketError};
+use crate::control::server::{Shared, Socket, SocketError};
 use crate::store::{DatabaseUrl, DatabaseUrlError, Store, StoreError};
+use crate::telemetry::LogControl;
 use crate::trafficstar::gate::Gate;
 use crate::trafficstar::http::{ClientError, RemoteClient, RemoteSettings};
 
@@ -62,24 +66,32 @@ pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
     Ok(Store::connect(&url))
 }
 
-/// Runs the daemon until a signal ends it.
+/// Runs the daemon until a signal or an operator ends it.
 ///
 /// # Errors
 /// It could not start, or an actor that all others need died.
-pub fn run(config: &Config, api_key: SecretString) -> Result<(), RunError> {
+pub fn run(config: &Config, api_key: SecretString, log: LogControl) -> Result<(), RunError> {
     System::new().block_on(async move {
         let stop = stop_signal()?;
-        serve(config, api_key, stop).await
+        serve(config, api_key, Some(log), stop).await
     })
 }
 
-/// Runs the daemon within an actix system until `stop` resolves, then finishes what is on its way.
+/// Runs the daemon within an actix system until `stop` resolves or an operator orders its end, then finishes what is on
+/// its way. SIGHUP makes it read its config anew. Without `log` its log lines are the caller's business.
 ///
 /// # Errors
 /// It could not start, or an actor that all others need died.
-pub async fn serve(config: &Config, api_key: SecretString, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn serve(
+    config: &Config,
+    api_key: SecretString,
+    log: Option<LogControl>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     let clock = Clock::system();
-    let socket = Socket::open(&config.control.socket, config.control.mode).await?;
+    let hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
+    // Goes last: where the socket's file is gone, the database's lock is free, and another supervisor can start.
+    let (socket, _socket_file) = Socket::open(&config.control.socket, config.control.mode).await?;
     let store = store_of(config)?;
     let _lock = store.lock().await?;
     for migration in store.migrate().await? {
@@ -90,10 +102,13 @@ pub async fn serve(config: &Config, api_key: SecretString, stop: impl Future<Out
     let (orders, waiting_orders) = mpsc::channel(WAITING_ORDERS);
     actix::spawn(deliver(waiting_orders, actors.supervisor.clone()));
     actors.supervisor.send(SyncNow).await.map_err(|_| RunError::ActorDied("supervisor"))?;
-    let server = ControlServer::start(socket, board, clock, orders)?;
+    let (operations, waiting_operations) = mpsc::channel(WAITING_ORDERS);
+    let operator = Operator::new(config.clone(), log, actors.supervisor.clone());
+    let server = ControlServer::start(socket, Shared { board, clock, orders, operations })?;
     announce(config);
     let ended = tokio::select! {
         () = stop => Ok(()),
+        () = operator.serve(waiting_operations, hang_up) => Ok(()),
         dead = actors.first_death() => Err(RunError::ActorDied(dead)),
     };
     tracing::info!("stopping: nothing new is begun, and what is on its way is finished");
@@ -202,7 +217,7 @@ struct ControlServer {
 }
 
 impl ControlServer {
-    fn start(socket: Socket, board: Board, clock: Clock, orders: mpsc::Sender<Order>) -> Result<Self, RunError> {
+    fn start(socket: Socket, shared: Shared) -> Result<Self, RunError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::ControlThread)?;
         let (stop, stopped) = oneshot::channel();
@@ -212,7 +227,7 @@ impl ControlServer {
                 // A daemon that is gone wants it stopped, too.
                 let _ = stopped.await;
             };
-            runtime.block_on(socket.serve(board, clock, orders, stop));
+            runtime.block_on(socket.serve(shared, stop));
             // The daemon may have stopped waiting.
             let _ = end.send(());
         };
@@ -227,16 +242,14 @@ impl ControlServer {
     }
 }
 
-/// Resolves at SIGTERM, SIGINT or SIGHUP.
+/// Resolves at SIGTERM or SIGINT.
 fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            _ = hang_up.recv() => {}
         }
     })
 }

@@ -106,6 +106,11 @@ pub struct Release {
     pub pause: bool,
 }
 
+/// Takes over the numbers that a row may override, from the next tick on.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct SetDefaults(pub PolicyNumbers);
+
 /// Begins nothing new, and answers when nothing is on its way any more: the program shuts down.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -454,6 +459,15 @@ impl Handler<Release> for CampaignActor {
 
     fn handle(&mut self, Release { pause }: Release, ctx: &mut Self::Context) {
         self.step(ctx, Event::Release { pause });
+    }
+}
+
+impl Handler<SetDefaults> for CampaignActor {
+    type Result = ();
+
+    fn handle(&mut self, SetDefaults(defaults): SetDefaults, _: &mut Self::Context) {
+        // What a tick reads is judged by them; one under way goes on by those it began with.
+        self.surroundings.defaults = defaults;
     }
 }
 

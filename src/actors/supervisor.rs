@@ -4,6 +4,7 @@
 //! and after every command. Deliberately absent: anything about one campaign's decisions.
 
 mod orders;
+mod reload;
 mod sync;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 pub use self::orders::CarryOut;
+pub use self::reload::SetDefaults;
 use super::campaign::{
     CampaignActor, DatabasePort, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
 };

@@ -5,8 +5,10 @@
 //! `migrate` call the library, all others ask the supervisor through the control API.
 
 mod check;
+mod documents;
 mod generator;
 mod migrate;
+mod operate;
 pub mod render;
 mod status;
 
@@ -15,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -85,6 +88,34 @@ enum Command {
         #[arg(long)]
         pause: bool,
     },
+    /// Let the supervisor read its config anew; says what is in force now, and what needs a restart
+    #[command(after_help = "Example: traffic-generator check && traffic-generator reload")]
+    Reload,
+    /// Let the supervisor write other log lines, until a reload or its end
+    #[command(after_help = "Example: traffic-generator log-filter info,traffic_generator=debug")]
+    LogFilter {
+        /// A level (error, warn, info, debug, trace, off), or directives by module
+        #[arg(value_name = "FILTER")]
+        filter: String,
+    },
+    /// Stop the supervisor in order; returns when it has stopped
+    #[command(after_help = "Example: traffic-generator shutdown --socket /run/traffic-generator/control.sock")]
+    Shutdown,
+    /// Print a script that completes this program's commands and options in a shell
+    #[command(after_help = "Example: traffic-generator completions bash > \
+                            /usr/share/bash-completion/completions/traffic-generator")]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page, or one of a command, for `man -l -`
+    #[command(after_help = "Example: traffic-generator man run | man -l -")]
+    Man {
+        /// A command; the whole program where none is given
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// Why a command ended with something else than 0.
@@ -106,6 +137,8 @@ enum CommandError {
     Runtime(#[source] std::io::Error),
     #[error("there is no campaign {0}")]
     UnknownCampaign(CampaignId),
+    #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
+    UnknownCommand(String),
     /// `check` has printed what is wrong.
     #[error("the check failed")]
     CheckFailed,
@@ -123,6 +156,7 @@ impl CommandError {
             | Self::Print(_)
             | Self::Runtime(_)
             | Self::UnknownCampaign(_)
+            | Self::UnknownCommand(_)
             | Self::CheckFailed => 1,
         }
     }
@@ -162,11 +196,11 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Run => {
             let config = arguments.load_config()?;
             let api_key = config.api_key(&process_environment())?;
-            telemetry::init(&config.log)?;
+            let log = telemetry::init(&config.log)?;
             for warning in &config.warnings {
                 tracing::warn!("{warning}");
             }
-            Ok(daemon::run(&config, api_key)?)
+            Ok(daemon::run(&config, api_key, log)?)
         }
         Command::Check => arguments.wait_for(check::check(arguments)),
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
@@ -180,6 +214,11 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             let patch = CampaignPatch { generator_enabled: Some(false), pause: *pause };
             arguments.wait_for(generator::set_generator(arguments, *id, patch))
         }
+        Command::Reload => arguments.wait_for(operate::reload(arguments)),
+        Command::LogFilter { filter } => arguments.wait_for(operate::log_filter(arguments, filter)),
+        Command::Shutdown => arguments.wait_for(operate::shutdown(arguments)),
+        Command::Completions { shell } => documents::completions(*shell),
+        Command::Man { command } => documents::man(command),
     }
 }
 

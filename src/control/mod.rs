@@ -4,12 +4,14 @@
 //! an [`Order`] with a reply slot, and whoever carries it out holds the other end of the channel.
 
 pub mod client;
+mod operate;
 pub mod server;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::operate::{LogFilterSetting, Operation, OperationPort, Reloaded, Stopping};
 use crate::domain::facts::{CampaignId, RemoteId};
 
 /// The body of `PATCH /v1/campaigns/{id}`.
@@ -59,6 +61,17 @@ pub enum Refusal {
     /// It was tried and failed, for this reason.
     #[error("{0}")]
     Failed(String),
+    /// A field of the request makes no sense, for this reason.
+    #[error("{problem}")]
+    BadField {
+        /// Which.
+        field: &'static str,
+        /// Why.
+        problem: String,
+    },
+    /// The config makes no sense: every problem, one a line.
+    #[error("{0}")]
+    BadConfig(String),
 }
 
 /// Where an answer goes.

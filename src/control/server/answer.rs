@@ -8,9 +8,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use super::super::{Ask, Order, OrderPort, Problem, Refusal};
+use super::super::{Ask, Problem, Refusal};
 use crate::domain::facts::CampaignId;
 
 /// A command without effect within this time is answered with 202, and goes on.
@@ -19,9 +19,9 @@ const EFFECT_WITHIN: Duration = Duration::from_secs(25);
 /// The content type of every error.
 pub(super) const PROBLEM_TYPE: &str = "application/problem+json";
 
-/// Hands a command to the supervisor, and answers after its effect.
-pub(super) async fn carry_out<Q, A: Serialize>(
-    orders: &OrderPort,
+/// Hands a command to whoever carries it out, and answers after its effect.
+pub(super) async fn carry_out<Q, A: Serialize, Order>(
+    orders: &mpsc::Sender<Order>,
     question: Q,
     order: impl FnOnce(Ask<Q, A>) -> Order,
 ) -> Answer {
@@ -83,6 +83,14 @@ impl Answer {
         Self::from_problem(status, &problem)
     }
 
+    /// The same with another status, unless it says that something went wrong.
+    pub(super) fn but_status(mut self, status: StatusCode) -> Self {
+        if self.status.is_success() {
+            self.status = status;
+        }
+        self
+    }
+
     fn bad_body(rejection: &BytesRejection) -> Self {
         Self::problem(rejection.status(), "body not read", &rejection.body_text())
     }
@@ -92,6 +100,8 @@ impl Answer {
             Refusal::UnknownCampaign(_) => (StatusCode::NOT_FOUND, "unknown campaign"),
             Refusal::NotNow(_) => (StatusCode::CONFLICT, "not possible now"),
             Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+            Refusal::BadField { field, problem } => return Self::bad_field(field, problem.clone()),
+            Refusal::BadConfig(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad config"),
         };
         Self::problem(status, title, &refusal.to_string())
     }

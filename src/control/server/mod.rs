@@ -4,6 +4,7 @@ mod answer;
 mod campaigns;
 mod connections;
 mod frame;
+mod operate;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use self::answer::Answer;
 use self::connections::Limits;
-use super::OrderPort;
+use super::{OperationPort, OrderPort};
 use crate::board::Board;
 use crate::clock::Clock;
 
@@ -43,16 +44,16 @@ pub enum SocketError {
     },
 }
 
-/// An open control socket; its file goes when this does.
+/// An open control socket.
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
-    file: SocketFile,
 }
 
-/// Removes the socket's file when dropped.
+/// Removes the socket's file when dropped. Whoever waits for a supervisor's end takes that for it.
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+#[must_use = "the socket's file goes with it"]
+pub struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
@@ -66,7 +67,7 @@ impl Socket {
     ///
     /// # Errors
     /// The path is taken, or cannot be opened.
-    pub async fn open(path: &Path, mode: u32) -> Result<Self, SocketError> {
+    pub async fn open(path: &Path, mode: u32) -> Result<(Self, SocketFile), SocketError> {
         let open_error = |source| SocketError::Open { path: path.to_owned(), source };
         refuse_if_taken(path).await?;
         // Made under another name and moved into place once its permissions are right: nobody can connect before.
@@ -77,13 +78,12 @@ impl Socket {
         let listener = UnixListener::bind(&fresh.0).map_err(open_error)?;
         std::fs::set_permissions(&fresh.0, std::fs::Permissions::from_mode(mode)).map_err(open_error)?;
         std::fs::rename(&fresh.0, path).map_err(open_error)?;
-        Ok(Self { listener, file: SocketFile(path.to_owned()) })
+        Ok((Self { listener }, SocketFile(path.to_owned())))
     }
 
     /// Serves until `stop` resolves.
-    pub async fn serve(self, board: Board, clock: Clock, orders: OrderPort, stop: impl Future<Output = ()>) {
-        let _file = self.file;
-        connections::serve(self.listener, router(Shared { board, clock, orders }), Limits::default(), stop).await;
+    pub async fn serve(self, shared: Shared, stop: impl Future<Output = ()>) {
+        connections::serve(self.listener, router(shared), Limits::default(), stop).await;
     }
 }
 
@@ -99,17 +99,24 @@ async fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-#[derive(Clone)]
-struct Shared {
-    board: Board,
-    clock: Clock,
-    orders: OrderPort,
+/// What the server works with.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// What it reads.
+    pub board: Board,
+    /// The time.
+    pub clock: Clock,
+    /// Where commands to the supervisor go.
+    pub orders: OrderPort,
+    /// Where commands to the daemon go.
+    pub operations: OperationPort,
 }
 
 fn router(shared: Shared) -> Router {
     let routes = Router::new()
         .merge(state::routes())
         .merge(campaigns::routes())
+        .merge(operate::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")

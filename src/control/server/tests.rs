@@ -41,15 +41,16 @@ impl Served {
     fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (orders, waiting) = mpsc::channel(1);
+        let (operations, waiting_operations) = mpsc::channel(1);
         let (board, clock) = (Board::new(chrono::Utc::now()), Clock::system());
         let routes = Router::new()
             .route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
             .route("/never", get(std::future::pending::<&'static str>))
             .route("/number", post(|axum::Json(number): axum::Json<i64>| async move { number.to_string() }));
-        let router = framed(routes).merge(router(Shared { board, clock, orders }));
+        let router = framed(routes).merge(router(Shared { board, clock, orders, operations }));
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         let task = tokio::spawn(async move {
-            let _waiting = waiting;
+            let _waiting = (waiting, waiting_operations);
             connections::serve(listener, router, limits, std::future::pending()).await;
         });
         Self { folder, task }

@@ -43,6 +43,27 @@ impl Guard {
         self.folder.join("guard.sock")
     }
 
+    /// Where its config is.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// Writes the config, for a guard that reads it anew while it runs.
+    pub(crate) fn write_config(&self) {
+        self.config.write(&self.config_file());
+    }
+
+    /// Sends a signal, and does not wait for what comes of it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
+    }
+
+    /// Waits until it has ended by itself, as it should.
+    pub(crate) fn wait_for_end(&mut self) {
+        let status = self.child.take().unwrap().wait().unwrap();
+        assert!(status.success(), "the guard ended with {status}");
+    }
+
     fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).arg("--config").arg(self.folder.join("config.toml"));
