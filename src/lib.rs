@@ -18,8 +18,8 @@
 //!
 //! Who may import whom: `main → cli → control::client → control → domain`; `daemon → everything`;
 //! `actors → {board, clock, store, trafficstar} → domain`, and `control`'s types for the orders they carry out;
-//! `control::server → {control, board, clock}`; `config → domain`. `domain` uses std, serde, thiserror and chrono's types
-//! alone. Actors never read the board. `tests/house` holds the code to it.
+//! `control::server → {control, board, clock}`; `config → domain`. `domain` uses std, serde, thiserror, chrono's types
+//! and utoipa's derive alone, which describes its types for the control API as serde's does. Actors never read the board. `tests/house` holds the code to it.
 //!
 //! # One tick
 //!

@@ -189,7 +189,9 @@ mod tests {
             let log = LogConfig { filter: LogFilter::default(), format };
             let (subscriber, control) = subscriber(&log, false, move || writer.clone()).unwrap();
             tracing::subscriber::with_default(subscriber, || {
-                for (filter, say) in [("debug", true), ("warn", false), ("off", false), ("info,traffic_generator=debug", true)] {
+                for (filter, say) in
+                    [("debug", true), ("warn", false), ("off", false), ("info,traffic_generator=debug", true)]
+                {
                     written.0.lock().unwrap().clear();
                     control.set_filter(&filter.parse().unwrap()).unwrap();
                     tracing::debug!("a detail");

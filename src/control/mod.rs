@@ -10,12 +10,13 @@ pub mod server;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
 
 pub use self::operate::{LogFilterSetting, Operation, OperationPort, Reloaded, Stopping};
 use crate::domain::facts::{CampaignId, RemoteId};
 
 /// The body of `PATCH /v1/campaigns/{id}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CampaignPatch {
     /// Whether the campaign is guarded.
@@ -26,7 +27,7 @@ pub struct CampaignPatch {
 }
 
 /// A campaign as `PATCH /v1/campaigns/{id}` answers it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Campaign {
     /// The row's key.
     pub id: CampaignId,
@@ -96,8 +97,15 @@ pub enum Order {
 /// Where orders go.
 pub type OrderPort = mpsc::Sender<Order>;
 
+/// The answer to a command without effect so far, which goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pending {
+    /// Always `true`.
+    pub pending: bool,
+}
+
 /// An error as RFC 9457 has it, `application/problem+json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// The kind, in a few words that never change.
     pub title: String,

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
 use super::Ask;
 
 /// The body of `PUT /v1/log-filter`, and its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogFilterSetting {
     /// Which log lines are written: a level, or directives like `info,traffic_generator=debug`.
@@ -14,7 +15,7 @@ pub struct LogFilterSetting {
 }
 
 /// The answer to `POST /v1/reload`. Keys are named as `section.key`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reloaded {
     /// The keys whose new values are in force from each campaign's next tick on.
     pub applied: Vec<String>,
@@ -25,7 +26,7 @@ pub struct Reloaded {
 }
 
 /// The answer to `POST /v1/shutdown`: it was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stopping {
     /// The process that ends when what is on its way is finished.
     pub pid: u32,

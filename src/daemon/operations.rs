@@ -91,14 +91,13 @@ impl Operator {
 
     fn set_log_filter(&self, LogFilterSetting { filter }: LogFilterSetting) -> Result<LogFilterSetting, Refusal> {
         let bad = |problem| Refusal::BadField { field: "filter", problem };
-        let filter: LogFilter = filter.parse().map_err(|error: crate::config::LogFilterError| bad(error.to_string()))?;
+        let filter: LogFilter =
+            filter.parse().map_err(|error: crate::config::LogFilterError| bad(error.to_string()))?;
         let Some(log) = &self.log else {
             return Err(Refusal::NotNow("the program that this supervisor runs in logs in its own way".to_owned()));
         };
-        // Said under both filters: one of them may keep it out.
         tracing::info!(filter = filter.as_str(), "other log lines are written from now on");
         log.set_filter(&filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
-        tracing::info!(filter = filter.as_str(), "other log lines are written since now");
         Ok(LogFilterSetting { filter: filter.as_str().to_owned() })
     }
 }

@@ -9,4 +9,5 @@
 
 mod decisions;
 mod helper;
+mod openapi;
 mod operate;

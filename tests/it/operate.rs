@@ -115,7 +115,8 @@ fn a_request_that_is_too_large_is_refused_with_413() {
     let refused = ask(&socket, "PATCH", "/v1/campaigns/1", &large);
     assert_eq!((refused.status, refused.content_type.as_str()), (413, "application/problem+json"), "{refused:?}");
     let chunk = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
-    let head = "PATCH /v1/campaigns/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head =
+        "PATCH /v1/campaigns/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut answer = String::new();
     say(&socket, &format!("{head}{chunk}")).read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::{Ask, Problem, Refusal};
+use super::super::{Ask, Pending, Problem, Refusal};
 use crate::domain::facts::CampaignId;
 
 /// A command without effect within this time is answered with 202, and goes on.
@@ -33,7 +33,7 @@ pub(super) async fn carry_out<Q, A: Serialize, Order>(
         Ok(Ok(Ok(done))) => Answer::json(StatusCode::OK, &done),
         Ok(Ok(Err(refusal))) => Answer::refusal(&refusal),
         Ok(Err(_)) => Answer::refusal(&Refusal::Failed("the supervisor died over this command: try again".to_owned())),
-        Err(_) => Answer::json(StatusCode::ACCEPTED, &serde_json::json!({"pending": true})),
+        Err(_) => Answer::json(StatusCode::ACCEPTED, &Pending { pending: true }),
     }
 }
 

@@ -4,6 +4,7 @@ mod answer;
 mod campaigns;
 mod connections;
 mod frame;
+mod openapi;
 mod operate;
 mod state;
 #[cfg(test)]
@@ -116,6 +117,7 @@ fn router(shared: Shared) -> Router {
     let routes = Router::new()
         .merge(state::routes())
         .merge(campaigns::routes())
+        .merge(openapi::routes())
         .merge(operate::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {

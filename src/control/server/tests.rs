@@ -23,7 +23,8 @@ const SHORT: Duration = Duration::from_millis(200);
 /// Far more than a socket's buffers hold.
 const LARGE_BYTES: usize = 8 * 1024 * 1024;
 
-const GENEROUS: Limits = Limits { connections: 8, silence: PATIENCE, unread: PATIENCE, grace: Duration::from_millis(50) };
+const GENEROUS: Limits =
+    Limits { connections: 8, silence: PATIENCE, unread: PATIENCE, grace: Duration::from_millis(50) };
 
 /// A server that stops with the test.
 struct Served {
@@ -193,7 +194,8 @@ async fn whatever_is_refused_is_a_problem_document() {
     ];
     for (status, line, body, field) in table {
         let length = body.len();
-        let request = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        let request =
+            format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
         let (answered, head, problem) = problem(&served, &request).await;
         assert_eq!(answered, *status, "{line} {body}: {problem:?}");
         if field.is_some() {

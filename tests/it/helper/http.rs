@@ -39,11 +39,14 @@ pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Reply 
     let length = body.len();
     let mut stream = say(
         socket,
-        &format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"),
+        &format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        ),
     );
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    let (head, text) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {method} {path}: {answer}"));
+    let (head, text) =
+        answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {method} {path}: {answer}"));
     let header = |name: &str| {
         let line = head.lines().find(|line| line.to_lowercase().starts_with(name))?;
         line.split_once(": ").map(|(_, value)| value.to_owned())

@@ -18,7 +18,7 @@ pub(crate) use self::config::Config;
 pub(crate) use self::database::{Database, Entry};
 pub(crate) use self::dump::Campaign;
 use self::guard::Guard;
-pub(crate) use self::http::{ask, say};
+pub(crate) use self::http::{Reply, ask, say};
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 
 /// Far longer than anything takes, even on a machine that does much else.
