@@ -54,22 +54,22 @@ fn each_command_leaves_a_line_in_the_audit_log_and_reading_leaves_none() {
     let command = world.guard.command(&["enable", "78"]);
     assert_eq!(command.status.code(), Some(1), "{command:?}");
     let (uid, pid) = (rustix::process::getuid().as_raw(), std::process::id());
-    let by_us = format!("uid=\"{uid}\" pid=\"{pid}\" method=PATCH");
+    let by_us = format!("INFO audit uid={uid} pid={pid} method=PATCH");
     let lines = world.wait_for("three lines of the audit log", |world| {
         let log = world.guard.log();
         let lines: Vec<String> = log.lines().filter(|line| line.contains("method=")).map(str::to_owned).collect();
         if lines.len() >= 3 { Ok(lines) } else { Err(log) }
     });
     let expected = [
-        format!("{by_us} path=\"/v1/campaigns/{id}\" status=\"200\""),
-        format!("{by_us} path=\"/v1/campaigns/77\" status=\"404\""),
-        "path=\"/v1/campaigns/78\" status=\"404\"".to_owned(),
+        format!("{by_us} path=\"/v1/campaigns/{id}\" status=200"),
+        format!("{by_us} path=\"/v1/campaigns/77\" status=404"),
+        "path=\"/v1/campaigns/78\" status=404".to_owned(),
     ];
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     for (line, expected) in lines.iter().zip(&expected) {
         assert!(line.contains(expected.as_str()), "{line} does not have {expected}");
     }
-    assert!(!lines[2].contains(&format!("pid=\"{pid}\"")), "it is the command's process: {}", lines[2]);
+    assert!(!lines[2].contains(&format!("pid={pid} ")), "it is the command's process: {}", lines[2]);
 }
 
 #[test]

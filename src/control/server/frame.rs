@@ -77,12 +77,10 @@ struct AuditEntry {
 
 impl Drop for AuditEntry {
     fn drop(&mut self) {
-        let unknown = || "unknown".to_owned();
-        let uid = self.peer.uid.map_or_else(unknown, |uid| uid.to_string());
-        let pid = self.peer.pid.map_or_else(unknown, |pid| pid.to_string());
+        let Peer { uid, pid } = self.peer;
         let status =
             self.status.map_or_else(|| "none: the client left".to_owned(), |status| status.as_str().to_owned());
-        tracing::info!(target: "audit", uid, pid, method = %self.method, path = self.path, status, "command");
+        tracing::info!(target: "audit", uid, pid, method = %self.method, path = self.path, %status, "audit");
     }
 }
 
