@@ -144,7 +144,11 @@ impl TrafficStarActor {
             ctx.cancel_future(timer);
         }
         let now = self.gate_time();
-        if let Some(at) = self.keeper.open(now) {
+        let open_again_at = self.keeper.open(now);
+        for (urgency, requests) in self.keeper.take_admitted() {
+            self.board.metrics().requests_sent(urgency.as_str(), requests);
+        }
+        if let Some(at) = open_again_at {
             let wait = at.signed_duration_since(now).to_std().unwrap_or_default();
             self.gate_timer = Some(ctx.run_later(wait, |actor, ctx| {
                 actor.gate_timer = None;
@@ -159,6 +163,9 @@ impl TrafficStarActor {
         if let Some(reason) = failure.as_deref().filter(|reason| self.last_error.as_deref() != Some(*reason)) {
             tracing::warn!(reason, "a request to TrafficStars failed");
         }
+        if failure.is_some() {
+            self.board.metrics().trafficstar_failed();
+        }
         self.last_error = failure;
         self.publish();
     }
@@ -166,16 +173,19 @@ impl TrafficStarActor {
     fn publish(&self) {
         let now = self.gate_time();
         let budget = self.keeper.budget();
-        self.board.publish_trafficstar(RemoteClientStatus {
-            // Nothing ever opens it: what failed is asked again at the next tick, within the budget.
-            circuit: "closed".to_owned(),
-            token_expires_at: self.client.token_expires_at(),
-            queue: budget.queue_lengths(),
-            requests_last_minute: budget.used(now) as u64,
-            requests_per_minute: self.requests_per_minute,
-            blocked_until: budget.blocked_until(now),
-            last_error: self.last_error.clone(),
-        });
+        self.board.publish_trafficstar(
+            self.clock.now(),
+            RemoteClientStatus {
+                // Nothing ever opens it: what failed is asked again at the next tick, within the budget.
+                circuit: "closed".to_owned(),
+                token_expires_at: self.client.token_expires_at(),
+                queue: budget.queue_lengths(),
+                requests_last_minute: budget.used(now) as u64,
+                requests_per_minute: self.requests_per_minute,
+                blocked_until: budget.blocked_until(now),
+                last_error: self.last_error.clone(),
+            },
+        );
     }
 
     /// Serves a round when it is due.

@@ -8,4 +8,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod decisions;
+mod explain;
 mod helper;

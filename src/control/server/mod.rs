@@ -2,6 +2,7 @@
 
 mod answer;
 mod campaigns;
+mod explain;
 mod state;
 
 use std::os::unix::fs::PermissionsExt;
@@ -117,6 +118,7 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .merge(state::routes())
         .merge(campaigns::routes())
+        .merge(explain::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")

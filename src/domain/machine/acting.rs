@@ -4,7 +4,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
-use crate::domain::decision::{self, ClickLevel, Judged, SpendLevel};
+use crate::domain::decided::Conclusion;
+use crate::domain::decision::{self, ClickLevel, Decision, Judged, SpendLevel};
 use crate::domain::event::{ActionNews, Effect, Note, OperationId, Record, Request};
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::policy::{Mode, Policy};
@@ -41,7 +42,7 @@ impl Machine {
         }
         let decision = decision::decide(judged, self.phase.word());
         let reason = decision::reason(&decision, judged, self.phase, policy);
-        self.last_decision = Some(reason.clone());
+        self.note_decision(now, policy, &decision, &reason);
         match (decision.action, decision.next) {
             (Some(ActionKind::Activate), _) => {
                 self.conclude_activate(now, policy, judged, decision.row, reason, effects)
@@ -61,6 +62,26 @@ impl Machine {
         }
     }
 
+    /// Remembers what the decision table said, and what comes of it.
+    fn note_decision(&mut self, now: DateTime<Utc>, policy: &Policy, decision: &Decision, reason: &str) {
+        let act = policy.mode == Mode::Act;
+        let held_back = match decision.action {
+            Some(ActionKind::Activate) => self.activation_waits(now, policy),
+            Some(ActionKind::Pause | ActionKind::SetEndTime) | None => None,
+        };
+        let conclusion = match decision.action {
+            Some(ActionKind::Activate) if held_back.is_some() => Conclusion::HeldBack,
+            Some(ActionKind::Activate) if act => Conclusion::Activate,
+            Some(ActionKind::Activate) => Conclusion::WouldActivate,
+            Some(ActionKind::Pause | ActionKind::SetEndTime) if act => Conclusion::Pause,
+            Some(ActionKind::Pause | ActionKind::SetEndTime) => Conclusion::WouldPause,
+            None if act && decision.next.is_some_and(|next| next != self.phase.word()) => Conclusion::Adopt,
+            None => Conclusion::Nothing,
+        };
+        let reason = held_back.map_or_else(|| reason.to_owned(), |why| format!("{reason}; it waits: {why}"));
+        self.decisions.note(now, conclusion, Some(decision.row), reason);
+    }
+
     fn conclude_cooling_down(
         &mut self,
         now: DateTime<Utc>,
@@ -77,11 +98,13 @@ impl Machine {
             } else {
                 (Trigger::Guard, "it runs while it cools down after a pause".to_owned())
             };
-            self.last_decision = Some(reason.clone());
+            let conclusion = if policy.mode == Mode::Observe { Conclusion::WouldPause } else { Conclusion::Pause };
+            self.decisions.note(now, conclusion, None, reason.clone());
             let due = Due { trigger, ..self.pause_due(now, policy, reason) };
             self.begin(now, policy, judged, decision::Row::GuardPause, due, effects);
         } else {
-            self.last_decision = Some("it cools down after a pause: nothing else is decided until then".to_owned());
+            let reason = "it cools down after a pause: nothing else is decided until then".to_owned();
+            self.decisions.note(now, Conclusion::Nothing, None, reason);
             self.observed_only = None;
             if policy.mode == Mode::Act {
                 self.pay_end_time(now, policy, judged, effects);
@@ -252,10 +275,12 @@ impl Machine {
         self.progress = Progress::InFlight;
         match kind {
             ActionKind::Activate => {
+                self.pausing_since = None;
                 self.contest.activated(now);
                 self.end_time_owed = false;
             }
             ActionKind::Pause => {
+                self.pausing_since.get_or_insert(now);
                 // Owed from the request on: a crash or a lost answer must not leave it unset.
                 self.end_time_owed = true;
                 self.end_time_underway = None;
@@ -430,6 +455,9 @@ impl Machine {
     pub(super) fn enter(&mut self, now: DateTime<Utc>, phase: Phase, reason: &str, effects: &mut Vec<Effect>) {
         let (from, to) = (self.phase.word(), phase.word());
         self.phase = phase;
+        if matches!(phase, Phase::Idle | Phase::ActiveGuarded) {
+            self.pausing_since = None;
+        }
         if from != to {
             self.since = now;
             effects.push(Effect::Note(Note::Transition { from, to, reason: reason.to_owned() }));

@@ -104,6 +104,18 @@ impl Guard {
         self.try_state().unwrap()
     }
 
+    /// What the socket answers to a GET: the status and the body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = UnixStream::connect(self.folder.join("guard.sock")).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.strip_prefix("HTTP/1.1 ").and_then(|head| head.get(..3)).unwrap();
+        (status.parse().unwrap(), body.to_owned())
+    }
+
     pub(super) fn try_state(&self) -> std::io::Result<Value> {
         let mut stream = UnixStream::connect(self.folder.join("guard.sock"))?;
         stream.write_all(b"GET /v1/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
