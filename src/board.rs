@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::domain::explain::{ActorRest, Explanation, Insight, explain};
 use crate::domain::facts::CampaignId;
-use crate::domain::health::{Failing, GuardedCampaign, Health, Vitals, health};
+use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
 use crate::domain::status::{
     ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, RemoteClientStatus, SupervisorStatus,
 };
@@ -101,11 +101,11 @@ impl Board {
         self.publish(|published| published.supervisor = status);
     }
 
-    /// Publishes the client of TrafficStars' API, as it is at `now`.
-    pub fn publish_trafficstar(&self, now: DateTime<Utc>, status: RemoteClientStatus) {
+    /// Publishes the client of TrafficStars' API, as it is at `now`, and whether statuses cannot be read.
+    pub fn publish_trafficstar(&self, now: DateTime<Utc>, status: RemoteClientStatus, reads: Option<ReadFailure>) {
         self.publish(|published| {
             let failing = &mut published.failing;
-            failing.trafficstar_since = since(failing.trafficstar_since, status.last_error.is_some(), now);
+            failing.reads = reads;
             failing.blocked_since = since(failing.blocked_since, status.blocked_until.is_some(), now);
             published.trafficstar = status;
         });
@@ -181,7 +181,7 @@ impl Board {
                     Some((Arc::clone(status), Arc::clone(insight), published.rests.get(id).copied()))
                 })
                 .collect();
-            (campaigns, published.database.clone(), published.trafficstar.clone(), published.failing)
+            (campaigns, published.database.clone(), published.trafficstar.clone(), published.failing.clone())
         };
         let guarded = campaigns.iter().filter_map(|(status, insight, rest)| {
             let actor = status.actor.as_ref()?;

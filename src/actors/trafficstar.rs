@@ -21,6 +21,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
+use crate::domain::health::ReadFailure;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;
@@ -96,6 +97,8 @@ pub struct TrafficStarActor {
     pauses: Round<Outcome>,
     runs: Round<Outcome>,
     last_error: Option<String>,
+    /// The reads of statuses, which every tick needs.
+    reads_failing: Option<ReadFailure>,
     board: Board,
     clock: Clock,
     started_at: DateTime<Utc>,
@@ -126,6 +129,7 @@ impl TrafficStarActor {
             pauses: Round::new(MOMENT),
             runs: Round::new(MOMENT),
             last_error: None,
+            reads_failing: None,
             board,
             clock,
             started_at: now,
@@ -170,22 +174,26 @@ impl TrafficStarActor {
         self.publish();
     }
 
+    /// Other requests may succeed meanwhile; without statuses nobody is guarded.
+    fn note_reads(&mut self, failure: Option<&str>) {
+        let since = self.reads_failing.as_ref().map_or_else(|| self.clock.now(), |failing| failing.since);
+        self.reads_failing = failure.map(|reason| ReadFailure { since, reason: reason.to_owned() });
+    }
+
     fn publish(&self) {
         let now = self.gate_time();
         let budget = self.keeper.budget();
-        self.board.publish_trafficstar(
-            self.clock.now(),
-            RemoteClientStatus {
-                // Nothing ever opens it: what failed is asked again at the next tick, within the budget.
-                circuit: "closed".to_owned(),
-                token_expires_at: self.client.token_expires_at(),
-                queue: budget.queue_lengths(),
-                requests_last_minute: budget.used(now) as u64,
-                requests_per_minute: self.requests_per_minute,
-                blocked_until: budget.blocked_until(now),
-                last_error: self.last_error.clone(),
-            },
-        );
+        let status = RemoteClientStatus {
+            // Nothing ever opens it: what failed is asked again at the next tick, within the budget.
+            circuit: "closed".to_owned(),
+            token_expires_at: self.client.token_expires_at(),
+            queue: budget.queue_lengths(),
+            requests_last_minute: budget.used(now) as u64,
+            requests_per_minute: self.requests_per_minute,
+            blocked_until: budget.blocked_until(now),
+            last_error: self.last_error.clone(),
+        };
+        self.board.publish_trafficstar(self.clock.now(), status, self.reads_failing.clone());
     }
 
     /// Serves a round when it is due.
@@ -200,6 +208,7 @@ impl TrafficStarActor {
         let read = work::read_statuses(Arc::clone(&self.client), askers.wanted(), self.list);
         ctx.spawn(read.into_actor(self).map(|read, actor, _| {
             actor.list = read.list;
+            actor.note_reads(read.failure.as_deref());
             actor.note(read.failure);
             askers.answer(|id| match read.campaigns.get(&id) {
                 Some(campaign) => campaign.clone(),

@@ -63,7 +63,7 @@ pub enum DegradationKind {
     PauseUnconfirmed,
     /// The database fails.
     Database,
-    /// TrafficStars has failed for three ticks, or has told us to wait.
+    /// Statuses could not be read for three ticks, or TrafficStars has told us to wait.
     TrafficStars,
     /// A status or remaining clicks could not be read for fifteen minutes.
     Unreadable,
@@ -82,13 +82,22 @@ pub struct GuardedCampaign<'a> {
     pub rest: Option<ActorRest>,
 }
 
+/// TrafficStars cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadFailure {
+    /// Since when every round of reads has had a failure in it.
+    pub since: DateTime<Utc>,
+    /// The last one, in words.
+    pub reason: String,
+}
+
 /// Since when the parts that all share have been failing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failing {
     /// The database.
     pub database_since: Option<DateTime<Utc>>,
-    /// TrafficStars.
-    pub trafficstar_since: Option<DateTime<Utc>>,
+    /// Reads of statuses from TrafficStars.
+    pub reads: Option<ReadFailure>,
     /// TrafficStars has told us to wait.
     pub blocked_since: Option<DateTime<Utc>>,
 }
@@ -164,9 +173,9 @@ fn trafficstar(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
         let reason = format!("TrafficStars has told us to wait until {}: nothing is sent", until.format("%H:%M:%S"));
         return Some(Degradation { kind, since, reason, campaigns: Vec::new() });
     }
-    let (error, since) = vitals.trafficstar.last_error.as_ref().zip(vitals.failing.trafficstar_since)?;
+    let ReadFailure { since, reason } = vitals.failing.reads.clone()?;
     let tick = vitals.campaigns.iter().map(|campaign| campaign.insight.policy.tick).min()?;
-    let reason = format!("requests to TrafficStars fail: {error}");
+    let reason = format!("statuses cannot be read from TrafficStars: {reason}");
     (now.signed_duration_since(since) > tick * TICKS).then_some(Degradation {
         kind,
         since,
@@ -249,7 +258,7 @@ mod tests {
                 campaigns: vec![campaign],
                 database: &self.database,
                 trafficstar: &self.trafficstar,
-                failing: self.failing,
+                failing: self.failing.clone(),
             };
             health(at(minute), &vitals)
         }
@@ -319,9 +328,8 @@ mod tests {
     fn one_failure_of_trafficstars_says_little_and_three_ticks_of_it_say_enough() {
         let mut world = World::new();
         world.actor.last_tick_at = Some(at(4));
-        world.trafficstar.last_error = Some("502".to_owned());
-        world.failing.trafficstar_since = Some(at(0));
-        let why = "requests to TrafficStars fail: 502";
+        world.failing.reads = Some(ReadFailure { since: at(0), reason: "502".to_owned() });
+        let why = "statuses cannot be read from TrafficStars: 502";
         assert_degrades(&world, Some(3), 4, DegradationKind::TrafficStars, 0, why);
     }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
 use crate::domain::decided::Conclusion;
-use crate::domain::decision::{self, ClickLevel, Decision, Judged, SpendLevel};
+use crate::domain::decision::{self, ClickLevel, Judged, SpendLevel};
 use crate::domain::event::{ActionNews, Effect, Note, OperationId, Record, Request};
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::policy::{Mode, Policy};
@@ -60,26 +60,6 @@ impl Machine {
                 }
             }
         }
-    }
-
-    /// Remembers what the decision table said, and what comes of it.
-    fn note_decision(&mut self, now: DateTime<Utc>, policy: &Policy, decision: &Decision, reason: &str) {
-        let act = policy.mode == Mode::Act;
-        let held_back = match decision.action {
-            Some(ActionKind::Activate) => self.activation_waits(now, policy),
-            Some(ActionKind::Pause | ActionKind::SetEndTime) | None => None,
-        };
-        let conclusion = match decision.action {
-            Some(ActionKind::Activate) if held_back.is_some() => Conclusion::HeldBack,
-            Some(ActionKind::Activate) if act => Conclusion::Activate,
-            Some(ActionKind::Activate) => Conclusion::WouldActivate,
-            Some(ActionKind::Pause | ActionKind::SetEndTime) if act => Conclusion::Pause,
-            Some(ActionKind::Pause | ActionKind::SetEndTime) => Conclusion::WouldPause,
-            None if act && decision.next.is_some_and(|next| next != self.phase.word()) => Conclusion::Adopt,
-            None => Conclusion::Nothing,
-        };
-        let reason = held_back.map_or_else(|| reason.to_owned(), |why| format!("{reason}; it waits: {why}"));
-        self.decisions.note(now, conclusion, Some(decision.row), reason);
     }
 
     fn conclude_cooling_down(
@@ -156,7 +136,7 @@ impl Machine {
     }
 
     /// Why an activation that is due may not be sent now, if so.
-    fn activation_waits(&self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
+    pub(super) fn activation_waits(&self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }

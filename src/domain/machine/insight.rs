@@ -1,11 +1,14 @@
-//! What the machine shows of itself to `explain` and `health`, beyond what the dump has.
+//! What the machine remembers for `explain` and `health`, beyond what the dump has. Nothing is decided by it.
 
 use chrono::{DateTime, Utc};
 
 use super::Machine;
+use crate::domain::action::ActionKind;
+use crate::domain::decided::Conclusion;
+use crate::domain::decision::Decision;
 use crate::domain::explain::{ActionProgress, Insight};
 use crate::domain::facts::Observation;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Mode, Policy};
 use crate::domain::progress::{Progress, is_stopped};
 use crate::domain::remote::{RemoteFault, RemoteStatus};
 use crate::domain::timer::{Timer, TimerKind};
@@ -61,5 +64,24 @@ impl Machine {
         if observation.remote == Err(RemoteFault::NotFound) || is_stopped(&observation.remote, status) {
             self.pausing_since = None;
         }
+    }
+    /// Remembers what the decision table said, and what comes of it.
+    pub(super) fn note_decision(&mut self, now: DateTime<Utc>, policy: &Policy, decision: &Decision, reason: &str) {
+        let act = policy.mode == Mode::Act;
+        let held_back = match decision.action {
+            Some(ActionKind::Activate) => self.activation_waits(now, policy),
+            Some(ActionKind::Pause | ActionKind::SetEndTime) | None => None,
+        };
+        let conclusion = match decision.action {
+            Some(ActionKind::Activate) if held_back.is_some() => Conclusion::HeldBack,
+            Some(ActionKind::Activate) if act => Conclusion::Activate,
+            Some(ActionKind::Activate) => Conclusion::WouldActivate,
+            Some(ActionKind::Pause | ActionKind::SetEndTime) if act => Conclusion::Pause,
+            Some(ActionKind::Pause | ActionKind::SetEndTime) => Conclusion::WouldPause,
+            None if act && decision.next.is_some_and(|next| next != self.phase.word()) => Conclusion::Adopt,
+            None => Conclusion::Nothing,
+        };
+        let reason = held_back.map_or_else(|| reason.to_owned(), |why| format!("{reason}; it waits: {why}"));
+        self.decisions.note(now, conclusion, Some(decision.row), reason);
     }
 }
