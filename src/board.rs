@@ -203,3 +203,68 @@ impl Board {
 fn since(known: Option<DateTime<Utc>>, is_so: bool, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     is_so.then(|| known.unwrap_or(now))
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+
+    use super::*;
+    use crate::domain::explain::ActionProgress;
+    use crate::domain::health::{DegradationKind, HealthWord};
+    use crate::domain::machine::Machine;
+    use crate::domain::policy::PolicyNumbers;
+    use crate::domain::status::Liveness;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::hours(12) + Duration::seconds(seconds)
+    }
+
+    /// An actor's first publication.
+    fn publish(board: &Board, now: DateTime<Utc>) {
+        let status = serde_json::json!({
+            "id": 1, "name": "Autumn", "trafficstar_id": 995_224, "state": "idle", "since": now,
+            "high_spend": false, "contested": false, "unguarded": false,
+            "ordered": {"generator_enabled": true, "mode": "act"}, "observed": {},
+            "actor": {"status": "running", "incarnation": 1, "restarts": 0, "ticks": 0, "skipped_ticks": 0},
+        });
+        let policy = PolicyNumbers::default().validate().unwrap();
+        let insight = Machine::new(now, &policy, None, None).insight(now, &policy);
+        assert_eq!(insight.progress, ActionProgress::Settled);
+        board.publish_guarded(serde_json::from_value(status).unwrap(), insight);
+    }
+
+    fn summary(board: &Board, now: DateTime<Utc>) -> String {
+        board.explain(CampaignId(1), now).unwrap().summary
+    }
+
+    #[test]
+    fn a_dead_actor_is_explained_since_its_death_until_another_speaks() {
+        let board = Board::new(at(0));
+        publish(&board, at(0));
+        board.amend_actor(CampaignId(1), |actor| actor.status = Liveness::Restarting);
+        board.publish_rest(CampaignId(1), ActorRest { since: at(5), until: at(6) });
+        board.publish_rest(CampaignId(1), ActorRest { since: at(6), until: at(8) });
+        let explanation = board.explain(CampaignId(1), at(7)).unwrap();
+        assert!(explanation.summary.starts_with("Nobody guards it since 12:00:05"), "{}", explanation.summary);
+        assert_eq!(explanation.next.at, Some(at(8)));
+        publish(&board, at(8));
+        assert!(summary(&board, at(9)).starts_with("It has not been read yet"), "{}", summary(&board, at(9)));
+    }
+
+    #[test]
+    fn a_failing_database_is_failing_since_its_first_failure_in_a_row() {
+        let board = Board::new(at(0));
+        let report = |seconds: i64, failure: Option<&str>| {
+            let last_error = failure.map(str::to_owned);
+            board.publish_database(at(seconds), DatabaseStatus { kind: "sqlite".to_owned(), last_error });
+        };
+        for (seconds, failure) in [(1, Some("locked")), (2, None), (3, Some("locked")), (4, Some("gone"))] {
+            report(seconds, failure);
+        }
+        let health = board.health(at(5));
+        let reasons: Vec<_> = health.reasons.iter().map(|reason| (reason.kind, reason.since)).collect();
+        assert_eq!(reasons, [(DegradationKind::Database, at(3))]);
+        report(6, None);
+        assert_eq!(board.health(at(7)).status, HealthWord::Ok);
+    }
+}

@@ -3,6 +3,7 @@
 //! Deliberately absent: deciding (`decision`), and what was sent (the journal).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -50,8 +51,9 @@ pub struct PastDecision {
 /// The last distinct decisions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct DecisionLog {
-    /// The oldest first, each with what makes it distinct: the row, or none where the table was not asked.
-    entries: VecDeque<(Option<Row>, PastDecision)>,
+    /// The oldest first, each with what makes it distinct: the row, or none where the table was not asked. They are shared
+    /// with what is published, which happens many times between two decisions.
+    entries: VecDeque<(Option<Row>, Arc<PastDecision>)>,
 }
 
 impl DecisionLog {
@@ -59,12 +61,14 @@ impl DecisionLog {
     pub(super) fn note(&mut self, now: DateTime<Utc>, conclusion: Conclusion, row: Option<Row>, reason: String) {
         match self.entries.back_mut() {
             Some((last_row, last)) if *last_row == row && last.conclusion == conclusion => {
+                let last = Arc::make_mut(last);
                 last.reason = reason;
                 last.last_at = now;
                 last.times = last.times.saturating_add(1);
             }
             Some(_) | None => {
-                self.entries.push_back((row, PastDecision { conclusion, reason, since: now, last_at: now, times: 1 }));
+                let decision = PastDecision { conclusion, reason, since: now, last_at: now, times: 1 };
+                self.entries.push_back((row, Arc::new(decision)));
             }
         }
         if self.entries.len() > REMEMBERED {
@@ -74,12 +78,12 @@ impl DecisionLog {
 
     /// The last decision.
     pub(super) fn last(&self) -> Option<&PastDecision> {
-        self.entries.back().map(|(_, decision)| decision)
+        self.entries.back().map(|(_, decision)| decision.as_ref())
     }
 
     /// All that are remembered, the newest first.
-    pub(super) fn newest_first(&self) -> Vec<PastDecision> {
-        self.entries.iter().rev().map(|(_, decision)| decision.clone()).collect()
+    pub(super) fn newest_first(&self) -> Vec<Arc<PastDecision>> {
+        self.entries.iter().rev().map(|(_, decision)| Arc::clone(decision)).collect()
     }
 }
 
@@ -106,7 +110,7 @@ mod tests {
             last_at: at(2),
             times: 3,
         };
-        assert_eq!(log.newest_first(), [expected]);
+        assert_eq!(log.newest_first(), [Arc::new(expected)]);
     }
 
     #[test]

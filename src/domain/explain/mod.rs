@@ -8,6 +8,8 @@ mod facts;
 mod next;
 mod summary;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,8 @@ pub struct Insight {
     pub clicks_unknown_since: Option<DateTime<Utc>>,
     /// When the first pause was decided of which none has been confirmed, while it is wanted.
     pub pausing_since: Option<DateTime<Utc>>,
+    /// Its generator is being disabled: the promise ends once nothing is on its way.
+    pub releasing: bool,
     /// An end time is still to be set.
     pub end_time_owed: bool,
     /// The last action.
@@ -44,7 +48,7 @@ pub struct Insight {
     /// Where it stands.
     pub progress: ActionProgress,
     /// The last distinct decisions, the newest first.
-    pub decisions: Vec<PastDecision>,
+    pub decisions: Vec<Arc<PastDecision>>,
     /// What runs.
     pub timers: Vec<Timer>,
 }
@@ -253,7 +257,8 @@ impl Case<'_> {
 
     /// Since when a tick has been overdue by more than a tick's length, if so: the actor, or what it waits for, is stuck.
     fn overdue_since(&self) -> Option<DateTime<Utc>> {
-        let due_at = self.timer(TimerKind::NextTick)?;
+        // A campaign that is let go ticks no more.
+        let due_at = self.timer(TimerKind::NextTick).filter(|_| !self.insight.releasing)?;
         (self.now.signed_duration_since(due_at) > self.insight.policy.tick).then_some(due_at)
     }
 }
@@ -275,7 +280,7 @@ pub fn explain(
         facts: facts::facts(&case),
         thresholds: Some(facts::thresholds(&case)),
         timers: timers(&case, rest, resting),
-        decisions: insight.decisions.clone(),
+        decisions: insight.decisions.iter().map(|decision| (**decision).clone()).collect(),
         action: insight.action.as_ref().map(action),
         next: if resting { next::rebirth(rest) } else { next::next(&case) },
         ..unguarded(now, status)

@@ -53,7 +53,9 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
         ActionProgress::Awaiting => return step(case.timer(TimerKind::ReadBack), awaiting(case)),
         ActionProgress::Settled => {}
     }
-    let Some(tick_at) = tick_at else { return step(None, "nothing is due") };
+    let Some(tick_at) = tick_at else {
+        return step(None, "its promise ends as soon as nothing is on its way, and nothing is sent for it after that");
+    };
     if case.status.ordered.hold.is_some() {
         return step(Some(tick_at), "it is read again; nothing is decided about it while it is on hold");
     }

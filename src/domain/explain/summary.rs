@@ -117,7 +117,11 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
             date_and_clock(action.failed_at.unwrap_or(action.requested_at))
         )
     });
-    [high_spend, unguarded, observe, contested, hold, blocked, failed, owed].into_iter().flatten().collect()
+    let releasing = case
+        .insight
+        .releasing
+        .then(|| "Its generator is being disabled: nothing new is begun, and its promise ends.".to_owned());
+    [releasing, high_spend, unguarded, observe, contested, hold, blocked, failed, owed].into_iter().flatten().collect()
 }
 
 fn on_hold(hold: &Hold) -> String {

@@ -25,6 +25,7 @@ impl Machine {
             status_unknown_since: self.status_unknown_since,
             clicks_unknown_since: self.clicks_unknown_since,
             pausing_since: self.pausing_since,
+            releasing: self.releasing.is_some(),
             end_time_owed: self.end_time_owed,
             action: self.action.clone(),
             progress: match self.progress {
@@ -43,7 +44,7 @@ impl Machine {
             Progress::Settled | Progress::InFlight => (None, None),
         };
         let timers = [
-            (TimerKind::NextTick, Some(self.next_tick_at)),
+            (TimerKind::NextTick, self.releasing.is_none().then_some(self.next_tick_at)),
             (TimerKind::CoolDownEnd, self.phase.cooling_down_until()),
             (TimerKind::ReadBack, read_back),
             (TimerKind::ConfirmBy, confirm_by),

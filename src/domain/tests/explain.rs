@@ -497,3 +497,19 @@ fn a_pause_that_fails_again_and_again_is_wanted_since_the_first_attempt() {
     rig.tick("12:03:00", &stopped().clicks(100));
     assert_eq!(insight(&rig).pausing_since, None, "it is stopped, whoever did it");
 }
+
+#[test]
+fn a_campaign_that_is_let_go_is_not_called_stuck() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    rig.tick("12:00:00", &running().clicks(100));
+    rig.event(Event::Release { pause: false });
+    rig.now = at("12:05:00");
+    rig.applied(Outcome::Accepted);
+    let explanation = rig.explained();
+    assert_eq!(explanation.attention, ["Its generator is being disabled: nothing new is begun, and its promise ends."]);
+    assert!(
+        explanation.summary.starts_with("It runs, as last read, and is to be paused since 12:00:00"),
+        "{explanation:?}"
+    );
+    assert!(explanation.next.then.starts_with("it is read back"), "{explanation:?}");
+}
