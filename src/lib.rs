@@ -9,7 +9,7 @@
 //! | [`trafficstar`] | everything about the remote: requests and answers, the token, the request budget, what is asked together | actors, retries, a cache of anything but the token |
 //! | [`store`] | the only SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
 //! | [`actors`] | the only actix: supervisor, campaign, TrafficStar client, database | decisions, SQL, HTTP |
-//! | [`board`] | the read model: actors publish their status, the control server reads it | a way back |
+//! | [`board`], [`metrics`] | the read model: actors publish their status and count what happens, the control server reads it | a way back |
 //! | [`control`] | the control API on the Unix socket: its types, server and client | actors: a command is an order with a reply slot |
 //! | [`cli`] | the commands, and status as text | anything but asking the supervisor, `run`, `check` and `migrate` apart |
 //! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
@@ -17,8 +17,8 @@
 //! | [`clock`], [`telemetry`], [`error_chain`] | the time, log lines, an error with its causes | |
 //!
 //! Who may import whom: `main → cli → control::client → control → domain`; `daemon → everything`;
-//! `actors → {board, clock, store, trafficstar} → domain`, and `control`'s types for the orders they carry out;
-//! `control::server → {control, board, clock}`; `config → domain`. `domain` uses std, serde, thiserror, chrono's types
+//! `actors → {board, clock, store, trafficstar} → domain`, `board → {metrics, domain}`, and `control`'s types for the orders they carry out;
+//! `control::server → {control, board, clock, metrics}`; `config → domain`. `domain` uses std, serde, thiserror, chrono's types
 //! and utoipa's derive alone, which describes its types for the control API as serde's does. Actors never read the board. `tests/house` holds the code to it.
 //!
 //! # One tick
@@ -47,6 +47,7 @@ pub mod control;
 pub mod daemon;
 pub mod domain;
 pub mod error_chain;
+pub mod metrics;
 pub mod store;
 pub mod telemetry;
 mod tls;

@@ -191,7 +191,8 @@ impl CampaignActor {
 
     /// Publishes what is known of the campaign.
     pub fn publish(&self) {
-        self.surroundings.board.publish_campaign(self.status());
+        let insight = self.machine.insight(self.surroundings.clock.now(), &self.policy);
+        self.surroundings.board.publish_guarded(self.status(), insight);
     }
 
     fn step(&mut self, ctx: &mut Context<Self>, event: Event) {
@@ -250,7 +251,8 @@ impl CampaignActor {
     ) {
         let now = self.surroundings.clock.now();
         let took_ms = now.signed_duration_since(asked_at).num_milliseconds();
-        self.last_tick = Some(LastTick { at: now, took_ms: u64::try_from(took_ms).unwrap_or(0) });
+        let took_ms = u64::try_from(took_ms).unwrap_or(0);
+        self.last_tick = Some(LastTick { at: now, took_ms });
         self.handling = None;
         let error = reading.error();
         if let Some(error) = error.as_deref().filter(|error| self.last_error.as_deref() != Some(*error)) {
@@ -268,7 +270,10 @@ impl CampaignActor {
         self.policy = reading.policy;
         // What could not be stored while the database was away may be storable now.
         self.store_next(ctx);
+        let skipped_before = self.machine.counters().skipped_ticks;
         self.step(ctx, Event::Observed { operation, observation: Box::new(reading.observation) });
+        let skipped = self.machine.counters().skipped_ticks - skipped_before;
+        self.surroundings.board.metrics().tick_completed(std::time::Duration::from_millis(took_ms), skipped);
     }
 
     /// Queues a record. One that an unstored, older one of the same action makes superfluous takes its place.
@@ -397,6 +402,9 @@ impl CampaignActor {
     }
 
     fn tell(&self, note: &Note) {
+        if let Note::Action { kind, news } = note {
+            self.surroundings.board.metrics().action(*kind, news);
+        }
         let (campaign, name) = (self.row.id, &self.row.name);
         if note.is_warning() {
             tracing::warn!(%campaign, name, "{note}");

@@ -145,7 +145,10 @@ impl Desk {
     fn report<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
         let answer = result.map_err(|error| in_full(&error));
         let last_error = answer.as_ref().err().cloned();
-        self.board.publish_database(DatabaseStatus { kind: self.store.kind().to_owned(), last_error });
+        if last_error.is_some() {
+            self.board.metrics().database_failed();
+        }
+        self.board.publish_database(self.now(), DatabaseStatus { kind: self.store.kind().to_owned(), last_error });
         answer
     }
 }
@@ -154,7 +157,8 @@ impl Actor for DatabaseActor {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        self.board.publish_database(DatabaseStatus { kind: self.store.kind().to_owned(), last_error: None });
+        let status = DatabaseStatus { kind: self.store.kind().to_owned(), last_error: None };
+        self.board.publish_database(self.clock.now(), status);
     }
 }
 

@@ -24,6 +24,7 @@ use super::database::{Answer, ReadRows, ReadStored, Rows, Save, SetGeneratorEnab
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, Refusal, Reply};
+use crate::domain::explain::ActorRest;
 use crate::domain::facts::CampaignId;
 use crate::domain::policy::Policy;
 use crate::domain::status::{Liveness, SupervisorStatus};
@@ -252,6 +253,7 @@ impl Supervisor {
         let deaths = slot.incarnation.deaths;
         tracing::error!(campaign = %id, name = slot.row.name, deaths, "its actor died: it is built anew from what was stored");
         self.restarts += 1;
+        self.board.metrics().actor_died();
         self.board.amend_actor(id, |actor| {
             actor.status = Liveness::Restarting;
             actor.restarts = deaths;
@@ -266,6 +268,8 @@ impl Supervisor {
         let doublings = slot.deaths_in_a_row.saturating_sub(1).min(10);
         let rest = FIRST_REST.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_REST);
         let incarnation = slot.incarnation.number;
+        let since = self.clock.now();
+        self.board.publish_rest(id, ActorRest { since, until: since + rest });
         ctx.run_later(rest, move |actor, ctx| {
             let rests =
                 |slot: &&mut Slot| matches!(slot.stage, Stage::Resting) && slot.incarnation.number == incarnation;

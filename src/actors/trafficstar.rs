@@ -21,6 +21,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
+use crate::domain::health::ReadFailure;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;
@@ -96,6 +97,8 @@ pub struct TrafficStarActor {
     pauses: Round<Outcome>,
     runs: Round<Outcome>,
     last_error: Option<String>,
+    /// The reads of statuses, which every tick needs.
+    reads_failing: Option<ReadFailure>,
     board: Board,
     clock: Clock,
     started_at: DateTime<Utc>,
@@ -126,6 +129,7 @@ impl TrafficStarActor {
             pauses: Round::new(MOMENT),
             runs: Round::new(MOMENT),
             last_error: None,
+            reads_failing: None,
             board,
             clock,
             started_at: now,
@@ -144,7 +148,11 @@ impl TrafficStarActor {
             ctx.cancel_future(timer);
         }
         let now = self.gate_time();
-        if let Some(at) = self.keeper.open(now) {
+        let open_again_at = self.keeper.open(now);
+        for (urgency, requests) in self.keeper.take_admitted() {
+            self.board.metrics().requests_sent(urgency.as_str(), requests);
+        }
+        if let Some(at) = open_again_at {
             let wait = at.signed_duration_since(now).to_std().unwrap_or_default();
             self.gate_timer = Some(ctx.run_later(wait, |actor, ctx| {
                 actor.gate_timer = None;
@@ -159,14 +167,23 @@ impl TrafficStarActor {
         if let Some(reason) = failure.as_deref().filter(|reason| self.last_error.as_deref() != Some(*reason)) {
             tracing::warn!(reason, "a request to TrafficStars failed");
         }
+        if failure.is_some() {
+            self.board.metrics().trafficstar_failed();
+        }
         self.last_error = failure;
         self.publish();
+    }
+
+    /// Other requests may succeed meanwhile; without statuses nobody is guarded.
+    fn note_reads(&mut self, failure: Option<&str>) {
+        let since = self.reads_failing.as_ref().map_or_else(|| self.clock.now(), |failing| failing.since);
+        self.reads_failing = failure.map(|reason| ReadFailure { since, reason: reason.to_owned() });
     }
 
     fn publish(&self) {
         let now = self.gate_time();
         let budget = self.keeper.budget();
-        self.board.publish_trafficstar(RemoteClientStatus {
+        let status = RemoteClientStatus {
             // Nothing ever opens it: what failed is asked again at the next tick, within the budget.
             circuit: "closed".to_owned(),
             token_expires_at: self.client.token_expires_at(),
@@ -175,7 +192,8 @@ impl TrafficStarActor {
             requests_per_minute: self.requests_per_minute,
             blocked_until: budget.blocked_until(now),
             last_error: self.last_error.clone(),
-        });
+        };
+        self.board.publish_trafficstar(self.clock.now(), status, self.reads_failing.clone());
     }
 
     /// Serves a round when it is due.
@@ -190,6 +208,7 @@ impl TrafficStarActor {
         let read = work::read_statuses(Arc::clone(&self.client), askers.wanted(), self.list);
         ctx.spawn(read.into_actor(self).map(|read, actor, _| {
             actor.list = read.list;
+            actor.note_reads(read.failure.as_deref());
             actor.note(read.failure);
             askers.answer(|id| match read.campaigns.get(&id) {
                 Some(campaign) => campaign.clone(),

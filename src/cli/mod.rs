@@ -6,6 +6,7 @@
 
 mod check;
 mod documents;
+pub mod explain;
 mod generator;
 mod migrate;
 mod operate;
@@ -70,6 +71,13 @@ enum Command {
         /// A campaign id; the whole dump where none is given
         #[arg(value_name = "ID")]
         id: Option<i64>,
+    },
+    /// Say why a campaign is (not) running, and what happens next
+    #[command(after_help = "Example: traffic-generator explain 1")]
+    Explain {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
     },
     /// Guard a campaign
     #[command(after_help = "Example: traffic-generator enable 1")]
@@ -206,6 +214,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
         Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
         Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
+        Command::Explain { id } => arguments.wait_for(explain::explain(arguments, *id)),
         Command::Enable { id } => {
             let patch = CampaignPatch { generator_enabled: Some(true), pause: false };
             arguments.wait_for(generator::set_generator(arguments, *id, patch))

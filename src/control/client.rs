@@ -1,5 +1,6 @@
 //! The program's own commands, as a client of the control API. It uses nothing else than what `curl` could.
 
+mod explain;
 mod operate;
 
 use std::path::{Path, PathBuf};
@@ -112,7 +113,7 @@ impl Client {
         Err(ClientError::StillPending)
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -138,6 +139,6 @@ impl Client {
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(body).map_err(ClientError::Unreadable)
 }

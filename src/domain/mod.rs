@@ -5,9 +5,12 @@
 
 pub mod action;
 mod contest;
+pub mod decided;
 pub mod decision;
 pub mod event;
+pub mod explain;
 pub mod facts;
+pub mod health;
 pub mod machine;
 pub mod phase;
 pub mod policy;
@@ -15,6 +18,7 @@ mod progress;
 pub mod remote;
 pub mod spend;
 pub mod status;
+pub mod timer;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod decisions;
+mod explain;
 mod helper;
 mod openapi;
 mod operate;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use sandbox::CampaignSpec;
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation};
 use serde_json::{Value, json};
 
 use crate::helper::{Reply, World, ask};
@@ -103,6 +103,25 @@ fn every_documented_answer_is_as_documented() {
     }
     api.sample(&world, "get", "/v1/campaigns/{id}/state", "999", "", 404);
     api.sample(&world, "get", "/v1/campaigns/{id}/state", "one", "", 422);
+
+    for id in [&guarded, &unguarded] {
+        api.sample(&world, "get", "/v1/campaigns/{id}/explain", id, "", 200);
+    }
+    api.sample(&world, "get", "/v1/campaigns/{id}/explain", "999", "", 404);
+    api.sample(&world, "get", "/v1/campaigns/{id}/explain", "one", "", 422);
+    api.sample(&world, "get", "/v1/health", "", "", 200);
+    let unreadable = FaultKind::Status { code: 503, body: String::new() };
+    let faults = [Operation::Campaign, Operation::Campaigns]
+        .map(|read| world.sandbox.inject(Fault::always(unreadable.clone()).on(read)));
+    world.wait_for("health is degraded", |world| {
+        let health = world.guard.get("/v1/health");
+        if health.status == 503 { Ok(()) } else { Err(health.text) }
+    });
+    api.sample(&world, "get", "/v1/health", "", "", 503);
+    for fault in faults {
+        world.sandbox.remove_fault(fault);
+    }
+    api.sample(&world, "get", "/metrics", "", "", 200);
 
     let (enable, pause) = (r#"{"generator_enabled": true}"#, r#"{"generator_enabled": false, "pause": true}"#);
     api.sample(&world, "patch", "/v1/campaigns/{id}", &guarded, enable, 200);

@@ -3,6 +3,7 @@
 mod answer;
 mod campaigns;
 mod connections;
+mod explain;
 mod frame;
 mod openapi;
 mod operate;
@@ -117,6 +118,7 @@ fn router(shared: Shared) -> Router {
     let routes = Router::new()
         .merge(state::routes())
         .merge(campaigns::routes())
+        .merge(explain::routes())
         .merge(openapi::routes())
         .merge(operate::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })

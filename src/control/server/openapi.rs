@@ -16,7 +16,10 @@ use self::document::{Described, document};
 use super::super::{Campaign, CampaignPatch, LogFilterSetting, Reloaded, Stopping};
 use super::Shared;
 use super::answer::Answer;
+use crate::domain::explain::Explanation;
+use crate::domain::health::Health;
 use crate::domain::status::{CampaignStatus, Dump};
+use crate::metrics;
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/v1/openapi.json", get(openapi))
@@ -39,6 +42,18 @@ fn operations() -> Vec<Described> {
             .answers::<CampaignStatus>(200, "The campaign")
             .refuses(404, NO_SUCH_CAMPAIGN)
             .refuses(422, BAD_INPUT),
+        Described::get("/v1/campaigns/{id}/explain", "Why a campaign is (not) running, and what happens next")
+            .answers::<Explanation>(200, "The explanation")
+            .refuses(404, NO_SUCH_CAMPAIGN)
+            .refuses(422, BAD_INPUT),
+        Described::get("/v1/health", "Whether every promise can be kept")
+            .answers::<Health>(200, "All is well")
+            .answers::<Health>(503, "Degraded: `reasons` has what is wrong, and since when"),
+        Described::get("/metrics", "What Prometheus asks").answers_text(
+            200,
+            "The metrics, in the OpenMetrics format",
+            metrics::CONTENT_TYPE,
+        ),
         Described::patch("/v1/campaigns/{id}", "Change a campaign")
             .accepts::<CampaignPatch>()
             .answers::<Campaign>(200, "As it is now")

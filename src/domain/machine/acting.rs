@@ -4,6 +4,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
+use crate::domain::decided::Conclusion;
 use crate::domain::decision::{self, ClickLevel, Judged, SpendLevel};
 use crate::domain::event::{ActionNews, Effect, Note, OperationId, Record, Request};
 use crate::domain::phase::{Phase, PhaseWord, Promise};
@@ -41,7 +42,7 @@ impl Machine {
         }
         let decision = decision::decide(judged, self.phase.word());
         let reason = decision::reason(&decision, judged, self.phase, policy);
-        self.last_decision = Some(reason.clone());
+        self.note_decision(now, policy, &decision, &reason);
         match (decision.action, decision.next) {
             (Some(ActionKind::Activate), _) => {
                 self.conclude_activate(now, policy, judged, decision.row, reason, effects)
@@ -77,11 +78,13 @@ impl Machine {
             } else {
                 (Trigger::Guard, "it runs while it cools down after a pause".to_owned())
             };
-            self.last_decision = Some(reason.clone());
+            let conclusion = if policy.mode == Mode::Observe { Conclusion::WouldPause } else { Conclusion::Pause };
+            self.decisions.note(now, conclusion, None, reason.clone());
             let due = Due { trigger, ..self.pause_due(now, policy, reason) };
             self.begin(now, policy, judged, decision::Row::GuardPause, due, effects);
         } else {
-            self.last_decision = Some("it cools down after a pause: nothing else is decided until then".to_owned());
+            let reason = "it cools down after a pause: nothing else is decided until then".to_owned();
+            self.decisions.note(now, Conclusion::Nothing, None, reason);
             self.observed_only = None;
             if policy.mode == Mode::Act {
                 self.pay_end_time(now, policy, judged, effects);
@@ -133,7 +136,7 @@ impl Machine {
     }
 
     /// Why an activation that is due may not be sent now, if so.
-    fn activation_waits(&self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
+    pub(super) fn activation_waits(&self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }
@@ -252,10 +255,12 @@ impl Machine {
         self.progress = Progress::InFlight;
         match kind {
             ActionKind::Activate => {
+                self.pausing_since = None;
                 self.contest.activated(now);
                 self.end_time_owed = false;
             }
             ActionKind::Pause => {
+                self.pausing_since.get_or_insert(now);
                 // Owed from the request on: a crash or a lost answer must not leave it unset.
                 self.end_time_owed = true;
                 self.end_time_underway = None;
@@ -430,6 +435,9 @@ impl Machine {
     pub(super) fn enter(&mut self, now: DateTime<Utc>, phase: Phase, reason: &str, effects: &mut Vec<Effect>) {
         let (from, to) = (self.phase.word(), phase.word());
         self.phase = phase;
+        if matches!(phase, Phase::Idle | Phase::ActiveGuarded) {
+            self.pausing_since = None;
+        }
         if from != to {
             self.since = now;
             effects.push(Effect::Note(Note::Transition { from, to, reason: reason.to_owned() }));

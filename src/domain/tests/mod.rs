@@ -7,6 +7,7 @@ mod contested;
 mod cooldown;
 mod days;
 mod decisions;
+mod explain;
 mod facts;
 mod format;
 mod lifecycle;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::Config;
+use super::{Config, Reply, ask};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_traffic-generator");
 
@@ -128,6 +128,11 @@ impl Guard {
     /// `GET /v1/state`.
     pub(crate) fn state(&self) -> Value {
         self.try_state().unwrap()
+    }
+
+    /// What the socket answers to a GET.
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        ask(&self.socket(), "GET", path, "")
     }
 
     pub(super) fn try_state(&self) -> std::io::Result<Value> {
