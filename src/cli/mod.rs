@@ -9,6 +9,7 @@ mod generator;
 mod migrate;
 pub mod render;
 mod status;
+mod top;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -85,6 +86,9 @@ enum Command {
         #[arg(long)]
         pause: bool,
     },
+    /// Watch all campaigns live on the whole screen, and give orders by keys; `?` shows them
+    #[command(after_help = "Example: NO_COLOR=1 traffic-generator top --socket /run/traffic-generator/control.sock")]
+    Top,
 }
 
 /// Why a command ended with something else than 0.
@@ -100,6 +104,8 @@ enum CommandError {
     Run(#[from] RunError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Top(#[from] top::TopError),
     #[error("the result cannot be printed")]
     Print(#[source] std::io::Error),
     #[error("the runtime could not be started")]
@@ -115,11 +121,13 @@ impl CommandError {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Client(ClientError::NoSupervisor { .. }) => 3,
+            Self::Top(top::TopError::NoJson) => 2,
             Self::Config(_)
             | Self::ApiKey(_)
             | Self::Telemetry(_)
             | Self::Run(_)
             | Self::Client(_)
+            | Self::Top(_)
             | Self::Print(_)
             | Self::Runtime(_)
             | Self::UnknownCampaign(_)
@@ -180,6 +188,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             let patch = CampaignPatch { generator_enabled: Some(false), pause: *pause };
             arguments.wait_for(generator::set_generator(arguments, *id, patch))
         }
+        Command::Top => top::top(arguments),
     }
 }
 
@@ -196,7 +205,7 @@ impl Arguments {
         Ok(Client::new(&path)?)
     }
 
-    fn wait_for(&self, command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    fn wait_for<T>(&self, command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandError::Runtime)?;
         runtime.block_on(command)

@@ -1,9 +1,12 @@
 //! The program's own commands, as a client of the control API. It uses nothing else than what `curl` could.
 
+pub mod top;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -74,7 +77,7 @@ impl Client {
     /// # Errors
     /// No supervisor, a broken connection, or an unreadable answer.
     pub async fn state(&self) -> Result<Dump, ClientError> {
-        read(&self.send(Method::GET, "/v1/state", None).await?.1)
+        read(&self.send(Method::GET, "/v1/state", None::<()>).await?.1)
     }
 
     /// One campaign of the dump.
@@ -82,7 +85,7 @@ impl Client {
     /// # Errors
     /// As [`Client::state`], and an unknown campaign.
     pub async fn campaign_state(&self, id: CampaignId) -> Result<CampaignStatus, ClientError> {
-        read(&self.send(Method::GET, &format!("/v1/campaigns/{id}/state"), None).await?.1)
+        read(&self.send(Method::GET, &format!("/v1/campaigns/{id}/state"), None::<()>).await?.1)
     }
 
     /// Enables or disables a campaign's generator; returns when it has come about, however long that takes.
@@ -113,7 +116,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<CampaignPatch>,
+        body: Option<impl Serialize>,
     ) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let mut request = self.http.request(method, format!("http://localhost{path}"));
         if let Some(body) = body {

@@ -22,10 +22,11 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
 ];
 
 /// A library that one room alone may use.
-const ONLY_IN: [(&str, &[&str]); 5] = [
+const ONLY_IN: [(&str, &[&str]); 6] = [
     ("actix", &["actors", "daemon.rs"]),
     ("diesel", &["store"]),
-    ("reqwest", &["trafficstar", "control/client.rs"]),
+    ("reqwest", &["trafficstar", "control/client.rs", "control/client"]),
+    ("ratatui", &["cli/top"]),
     ("axum", &["control/server"]),
     ("clap", &["cli"]),
 ];
