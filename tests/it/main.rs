@@ -9,3 +9,4 @@
 
 mod decisions;
 mod helper;
+mod top;

@@ -1,6 +1,7 @@
 //! What the view knows and shows. Pure: data and keys come in, an order may come out; it reads no clock and no socket.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
@@ -20,13 +21,13 @@ pub(super) struct Limits {
     pub(super) activate: Clicks,
     /// With this many or fewer it is paused.
     pub(super) pause: Clicks,
-    /// Where the numbers come from, for the header.
-    pub(super) origin: String,
+    /// The config file that they are from; the program's defaults where none could be read.
+    pub(super) config: Option<PathBuf>,
 }
 
 impl Limits {
-    pub(super) fn new(numbers: &PolicyNumbers, origin: String) -> Self {
-        Self { spend: numbers.spend_limit, activate: numbers.activate_clicks, pause: numbers.pause_clicks, origin }
+    pub(super) fn new(numbers: &PolicyNumbers, config: Option<PathBuf>) -> Self {
+        Self { spend: numbers.spend_limit, activate: numbers.activate_clicks, pause: numbers.pause_clicks, config }
     }
 }
 

@@ -32,7 +32,8 @@ pub(super) enum Attention {
 /// Everything that needs attention about a campaign, the most urgent first, in words.
 pub(super) fn reasons(campaign: &CampaignStatus, now: DateTime<Utc>) -> Vec<(Attention, String)> {
     let mut reasons = Vec::new();
-    if let Some(error) = &campaign.last_error {
+    let is_the_block = |error: &&String| campaign.blocked.as_ref().is_some_and(|why| why.contains(error.as_str()));
+    if let Some(error) = campaign.last_error.as_ref().filter(|error| !is_the_block(error)) {
         reasons.push((Attention::Error, error.clone()));
     }
     if let Some(action) = campaign.action.as_ref().filter(|action| action.step == Step::Failed) {

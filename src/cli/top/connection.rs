@@ -85,9 +85,9 @@ async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<Campaign
 fn trouble(error: &ClientError) -> String {
     match error {
         ClientError::NoSupervisor { .. } => "NO SUPERVISOR".to_owned(),
-        ClientError::Broken(_) | ClientError::Unreadable(_) | ClientError::StillPending | ClientError::Refused(_) => {
-            format!("NO DATA ({error})")
-        }
+        ClientError::Broken(_) | ClientError::StillPending => "CONNECTION BROKEN".to_owned(),
+        ClientError::Unreadable(_) => "UNREADABLE ANSWER (another version?)".to_owned(),
+        ClientError::Refused(problem) => format!("NO DATA ({} {})", problem.status, problem.title),
     }
 }
 

@@ -84,8 +84,8 @@ pub(super) fn top(arguments: &Arguments) -> Result<(), CommandError> {
 /// The config's thresholds where one can be read. With `--socket` alone none has to be there.
 fn limits(arguments: &Arguments) -> Limits {
     match arguments.load_config() {
-        Ok(config) => Limits::new(&config.generator, config.file.display().to_string()),
-        Err(_) => Limits::new(&PolicyNumbers::default(), "defaults, no config was read".to_owned()),
+        Ok(config) => Limits::new(&config.generator, Some(config.file)),
+        Err(_) => Limits::new(&PolicyNumbers::default(), None),
     }
 }
 
@@ -223,7 +223,10 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
-        let _ = ratatui::try_restore();
+        // After a panic the hook has done so, and a second time would move the cursor back over the panic's message.
+        if !std::thread::panicking() {
+            // A terminal that is gone needs nothing.
+            let _ = ratatui::try_restore();
+        }
     }
 }

@@ -139,12 +139,20 @@ fn several() -> Vec<Value> {
                        "by": "1000 (anna)", "pause": false}),
             )],
         ),
-        campaign(9, "blocked one", &[("/blocked", json!("out of funds")), ("/observed/status", json!("blocked"))]),
+        campaign(
+            9,
+            "blocked one",
+            &[
+                ("/blocked", json!("out of funds: pay some in")),
+                ("/last_error", json!("out of funds")),
+                ("/observed/status", json!("blocked")),
+            ],
+        ),
     ]
 }
 
 fn app_with(campaigns: &[Value]) -> App {
-    let mut app = App::new(Limits::new(&PolicyNumbers::default(), "config.toml".to_owned()));
+    let mut app = App::new(Limits::new(&PolicyNumbers::default(), Some("config.toml".into())));
     app.receive(dump(campaigns), noon());
     app
 }
@@ -210,7 +218,7 @@ fn the_list_and_the_details_fit_any_terminal() {
         app.receive(dump(&campaigns), noon());
     }
     app.receive(dump(&several()), noon());
-    for size in [SMALL, LARGE, (180, 50), (59, 24)] {
+    for size in [SMALL, LARGE, (180, 50), (72, 16), (71, 24)] {
         assert_screen("list", &app, size);
     }
 }
@@ -251,6 +259,14 @@ fn the_lost_supervisor_and_the_explanation_are_shown() {
     assert_screen("lost", &app, SMALL);
     app.explain(CampaignId(2), Some("about another campaign".to_owned()));
     assert!(!text_of(&draw_at(&app, Theme::PLAIN, noon(), 120, 40).0).contains("another"));
+}
+
+#[test]
+fn limits_that_no_config_told_are_named_as_defaults() {
+    let mut app = App::new(Limits::new(&PolicyNumbers::default(), None));
+    app.receive(dump(&several()), noon());
+    press(&mut app, "?");
+    assert_screen("help_with_defaults", &app, SMALL);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::bars::spark;
 use super::list::{clicks_bar, spend_bar};
+use super::text::wrap;
 use super::theme::Theme;
 use crate::cli::render::{source_word, span, step_word, until};
 use crate::cli::top::app::App;
@@ -188,56 +189,7 @@ fn actor(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
     let handling =
         actor.handling.as_ref().map_or_else(String::new, |at| format!("; at {} for {}", at.what, span(at.since, now)));
     format!(
-        "{status}, {} ticks ({} skipped), {last}; number {}, {} restarts{handling}",
+        "{status}, {} ticks ({} skipped), {last}; incarnation {}, {} restarts{handling}",
         actor.ticks, actor.skipped_ticks, actor.incarnation, actor.restarts
     )
-}
-
-/// Breaks a text between words into lines of at most `width` columns; a longer word is cut.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let mut lines = vec![String::new()];
-    let columns = |text: &str| Span::raw(text).width();
-    for word in text.split(' ') {
-        let fits = lines.last().is_some_and(|line| line.is_empty() || columns(line) + 1 + columns(word) <= width);
-        if !fits {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut().filter(|line| word.is_empty() && !line.is_empty()) {
-            line.push(' ');
-        }
-        for (place, letter) in word.chars().enumerate() {
-            let Some(line) = lines.last_mut() else { break };
-            if place == 0 && !line.is_empty() {
-                line.push(' ');
-            }
-            if columns(line) + columns(letter.encode_utf8(&mut [0; 4])) > width {
-                lines.push(letter.to_string());
-            } else {
-                line.push(letter);
-            }
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_broken_between_words_and_within_one_that_is_too_long() {
-        let cases: [(&str, &[&str]); 7] = [
-            ("", &[""]),
-            ("a   b", &["a   b"]),
-            ("one two", &["one two"]),
-            ("one two three", &["one two", "three"]),
-            ("a extraordinary", &["a", "extraord", "inary"]),
-            ("über größe", &["über", "größe"]),
-            ("漢字漢字漢字", &["漢字漢字", "漢字"]),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(wrap(text, 8), *expected, "{text}");
-        }
-    }
 }

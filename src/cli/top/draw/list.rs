@@ -12,6 +12,7 @@ use super::theme::Theme;
 use crate::cli::render::{last_action, until};
 use crate::cli::top::app::{App, Limits};
 use crate::cli::top::attention;
+use crate::cli::top::history::Series;
 use crate::domain::facts::{Clicks, Money};
 use crate::domain::status::CampaignStatus;
 
@@ -30,7 +31,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime
     let columns = Columns { width: area.width, app, theme, now };
     let rows = app.listed_from(first).take(visible).enumerate().map(|(row, campaign)| {
         let style = if first + row == selected { theme.selected() } else { Style::new() };
-        Row::new(columns.cells(campaign)).style(style)
+        Row::new(columns.cells(campaign, first + row == selected)).style(style)
     });
     let table = Table::new(rows, columns.widths()).header(Row::new(columns.titles()).style(theme.label()));
     frame.render_widget(table, area);
@@ -54,23 +55,21 @@ impl Columns<'_> {
 
     fn widths(&self) -> Vec<Constraint> {
         let length = |width: usize| Constraint::Length(u16::try_from(width).unwrap_or(u16::MAX));
-        let mut widths = vec![length(1), length(5), Constraint::Fill(2), length(14), length(7), length(8), length(BAR)];
+        let mut widths = vec![length(2), length(5), Constraint::Fill(2), length(14), length(7), length(8), length(BAR)];
         widths.extend(self.is_wide().then(|| length(BAR)));
         widths.extend([length(7), length(BAR)]);
         if self.is_wide() {
             widths.extend([length(BAR), Constraint::Fill(3)]);
         }
         if self.is_widest() {
-            widths.extend([length(9), length(30)]);
+            widths.extend([length(9), length(36)]);
         }
         widths
     }
 
     fn titles(&self) -> Vec<Line<'static>> {
-        let mut titles = vec!["", "ID", "NAME", "STATE", "REMOTE"];
         let left = |text: &'static str| Line::from(text);
-        titles.truncate(5);
-        let mut titles: Vec<Line<'static>> = titles.into_iter().map(left).collect();
+        let mut titles: Vec<Line<'static>> = ["", "ID", "NAME", "STATE", "REMOTE"].map(left).into();
         titles.extend([Line::from("SPEND").right_aligned(), left("OF LIMIT")]);
         titles.extend(self.is_wide().then(|| left("SEEN")));
         titles.extend([Line::from("CLICKS").right_aligned(), left("TO RUN")]);
@@ -83,7 +82,7 @@ impl Columns<'_> {
         titles
     }
 
-    fn cells<'c>(&self, campaign: &'c CampaignStatus) -> Vec<Line<'c>> {
+    fn cells<'c>(&self, campaign: &'c CampaignStatus, selected: bool) -> Vec<Line<'c>> {
         let (theme, limits) = (self.theme, &self.app.limits);
         let reasons = attention::reasons(campaign, self.now);
         let history = self.app.history(campaign.id);
@@ -95,7 +94,7 @@ impl Columns<'_> {
         );
         let unknown = || Span::styled("?", theme.warning());
         let mut cells = vec![
-            mark.into(),
+            Line::from(vec![Span::raw(if selected { "▸" } else { " " }), mark]),
             Line::from(campaign.id.to_string()),
             Line::from(campaign.name.as_str()),
             Span::styled(campaign.state.as_str(), theme.state(campaign.state, campaign.actor.is_some())).into(),
@@ -103,9 +102,8 @@ impl Columns<'_> {
             Line::from(spend.map_or_else(unknown, |spend| Span::raw(format!("${}", to_cents(spend))))).right_aligned(),
             spend.map_or_else(Line::default, |spend| spend_bar(spend, limits, theme, BAR).into()),
         ];
-        let seen = |series: Option<&crate::cli::top::history::Series>| {
-            Line::from(series.map_or_else(String::new, |series| spark(series.last(BAR))))
-        };
+        let seen =
+            |series: Option<&Series>| Line::from(series.map_or_else(String::new, |series| spark(series.last(BAR))));
         cells.extend(self.is_wide().then(|| seen(history.map(|history| &history.spend))));
         cells.push(Line::from(clicks.map_or_else(unknown, |clicks| Span::raw(clicks.to_string()))).right_aligned());
         cells.push(clicks.map_or_else(Line::default, |clicks| clicks_bar(clicks, limits, theme, BAR).into()));
@@ -123,10 +121,10 @@ impl Columns<'_> {
 }
 
 fn note<'c>(campaign: &CampaignStatus, reasons: Vec<(attention::Attention, String)>, theme: Theme) -> Line<'c> {
-    let urgent = !reasons.is_empty();
+    let style = if reasons.is_empty() { theme.warning() } else { theme.bad() };
     let remarks = attention::remarks(campaign).into_iter().map(ToOwned::to_owned);
     let text = reasons.into_iter().map(|(_, reason)| reason).chain(remarks).collect::<Vec<_>>().join("; ");
-    if urgent { Span::styled(text, theme.bad()).into() } else { Span::styled(text, theme.warning()).into() }
+    Span::styled(text, style).into()
 }
 
 /// Cut, not rounded: `$9.99` is below a limit of `$10.00`.

@@ -4,6 +4,7 @@ mod bars;
 mod details;
 mod list;
 mod overlay;
+mod text;
 pub(super) mod theme;
 
 use chrono::{DateTime, Utc};
@@ -13,15 +14,20 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 
 use self::bars::bar;
+use self::text::{both_ends, wrap};
 use self::theme::Theme;
 use super::app::{App, Data, Focus};
 use crate::cli::render::{span, until};
 use crate::domain::status::{QueueStatus, RemoteClientStatus};
 
 /// The least that anything can be shown on.
-const SMALLEST: (u16, u16) = (60, 16);
+const SMALLEST: (u16, u16) = (72, 16);
 /// What the details have at least, with their title.
 const DETAILS: u16 = 11;
+/// What the list has at least, with its titles.
+const LIST: u16 = 5;
+/// A message of more lines than this is cut.
+const MESSAGE: usize = 4;
 const BUDGET_BAR: usize = 12;
 const KEYS: &str = "↑↓ select  ⏎ details  / filter  p process  h hold  r release  P pause all  ? help  q quit";
 const FEW_KEYS: &str = "↑↓ select ⏎ details / filter p process h hold r release P pause all ? help";
@@ -36,12 +42,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime
         return 0;
     }
     let header = header(app, theme, now, area.width);
-    let [top, body, bottom] =
-        Layout::vertical([Constraint::Length(length(header.len())), Constraint::Fill(1), Constraint::Length(1)])
-            .areas(area);
-    frame.render_widget(Paragraph::new(header), top);
+    let bottom = bottom(app, theme, area.width);
+    let (header_height, bottom_height) =
+        (Constraint::Length(length(header.len())), Constraint::Length(length(bottom.len())));
+    let [above, body, below] = Layout::vertical([header_height, Constraint::Fill(1), bottom_height]).areas(area);
+    frame.render_widget(Paragraph::new(header), above);
     let furthest = draw_body(frame, app, theme, now, body);
-    frame.render_widget(Paragraph::new(bottom_line(app, theme, area.width)), bottom);
+    frame.render_widget(Paragraph::new(bottom), below);
     match &app.focus {
         Focus::List | Focus::Filter => {}
         Focus::Dialog(dialog) => overlay::dialog(frame, dialog, theme, area),
@@ -61,7 +68,7 @@ fn draw_body(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>,
     let wanted = length(lines.len()) + 1;
     let details_height = match app.details_enlarged {
         true => area.height,
-        false => wanted.max(DETAILS).min((area.height / 2).max(DETAILS)),
+        false => wanted.min((area.height / 2).max(DETAILS)).min(area.height.saturating_sub(LIST)),
     };
     let [above, below] = Layout::vertical([Constraint::Fill(1), Constraint::Length(details_height)]).areas(area);
     if !app.details_enlarged {
@@ -83,13 +90,14 @@ fn draw_body(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>,
 fn header(app: &App, theme: Theme, now: DateTime<Utc>, width: u16) -> Vec<Line<'static>> {
     let clock = now.format("%H:%M:%S UTC").to_string();
     let Some(data) = &app.data else {
-        return vec![both_ends("Traffic Generator".into(), clock.into(), width)];
+        return vec![both_ends("Traffic Generator".into(), clock, width)];
     };
     let dump = &data.dump;
     let total = dump.campaigns.len();
+    let noun = if total == 1 { "campaign" } else { "campaigns" };
     let mut first = vec![
         Span::styled(format!("Traffic Generator {}", dump.program), theme.strong()),
-        Span::raw(format!("  {total} campaigns, ")),
+        Span::raw(format!("  {total} {noun}, ")),
     ];
     first.push(match app.attention_count() {
         0 => Span::styled("none needs attention", theme.good()),
@@ -99,12 +107,10 @@ fn header(app: &App, theme: Theme, now: DateTime<Utc>, width: u16) -> Vec<Line<'
     if app.listed_count() < total {
         first.push(Span::styled(format!(", {} shown", app.listed_count()), theme.warning()));
     }
-    let mut lines = vec![
-        both_ends(first.into(), clock.into(), width),
-        budget(&dump.trafficstar, theme),
-        freshness(app, data, theme, now),
-    ];
-    lines.extend(trouble(data, now).map(|text| Line::styled(text, theme.bad())));
+    let mut lines =
+        vec![both_ends(first.into(), clock, width), budget(&dump.trafficstar, theme), freshness(app, data, theme, now)];
+    let troubles = trouble(data, now).map_or_else(Vec::new, |text| wrap(&text, usize::from(width)));
+    lines.extend(troubles.into_iter().take(MESSAGE).map(|line| Line::styled(line, theme.bad())));
     lines
 }
 
@@ -135,7 +141,8 @@ fn freshness(app: &App, data: &Data, theme: Theme, now: DateTime<Utc>) -> Line<'
     }
     let limits = &app.limits;
     let (spend, activate, pause) = (limits.spend, limits.activate, limits.pause);
-    let text = format!("data {age} old  limits ${spend}, run {activate}, pause {pause} ({})", limits.origin);
+    let origin = if limits.config.is_some() { "config" } else { "defaults" };
+    let text = format!("data {age} old  limits ${spend}, run {activate}, pause {pause} ({origin})");
     Line::styled(text, theme.label())
 }
 
@@ -147,32 +154,26 @@ fn trouble(data: &Data, now: DateTime<Utc>) -> Option<String> {
         troubles.push(format!("TrafficStars: circuit {}", remote.circuit));
     }
     if let Some(until_then) = remote.blocked_until.filter(|end| *end > now) {
-        troubles.push(format!("TrafficStars: told to wait, on {}", until(until_then, now)));
+        troubles.push(format!("TrafficStars: told to wait, asked again {}", until(until_then, now)));
     }
     troubles.extend(remote.last_error.as_ref().map(|error| format!("TrafficStars: {error}")));
     troubles.extend(data.dump.database.last_error.as_ref().map(|error| format!("database: {error}")));
     (!troubles.is_empty()).then(|| troubles.join("; "))
 }
 
-fn bottom_line(app: &App, theme: Theme, width: u16) -> Line<'static> {
+/// What is typed, or what became of the last order, or the keys.
+fn bottom(app: &App, theme: Theme, width: u16) -> Vec<Line<'static>> {
     if app.focus == Focus::Filter {
-        return Line::from(format!("/{}▏  ⏎ keep  Esc all", app.filter));
+        return vec![Line::from(format!("/{}▏  ⏎ keep  Esc all", app.filter))];
     }
     if let Some(notice) = &app.notice {
         let style = if notice.is_problem { theme.bad() } else { theme.good() };
-        return Line::styled(notice.text.clone(), style);
+        let lines = wrap(&notice.text, usize::from(width)).into_iter().take(MESSAGE);
+        return lines.map(|line| Line::styled(line, style)).collect();
     }
     let keys = if usize::from(width) >= Span::raw(KEYS).width() { KEYS } else { FEW_KEYS };
     let filter = if app.filter.is_empty() { String::new() } else { format!("/{}  Esc all  ", app.filter) };
-    Line::from(vec![Span::styled(filter, theme.warning()), Span::styled(keys, theme.label())])
-}
-
-fn both_ends(left: Line<'static>, right: Line<'static>, width: u16) -> Line<'static> {
-    let between = usize::from(width).saturating_sub(left.width() + right.width());
-    let mut line = left;
-    line.push_span(Span::raw(" ".repeat(between)));
-    line.extend(right);
-    line
+    vec![Line::from(vec![Span::styled(filter, theme.warning()), Span::styled(keys, theme.label())])]
 }
 
 fn length(count: usize) -> u16 {

@@ -63,7 +63,10 @@ pub(super) fn help(frame: &mut Frame<'_>, limits: &Limits, theme: Theme, area: R
     lines.extend([
         Line::default(),
         Line::from(format!("Bars: spend of ${spend}; clicks of {activate}, ┊ is {pause}.")),
-        Line::from(format!("Those limits are from: {}.", limits.origin)),
+        Line::from(limits.config.as_ref().map_or_else(
+            || "Those are the defaults: no config could be read.".to_owned(),
+            |file| format!("Those limits are from {}.", file.display()),
+        )),
         Line::from("A campaign's own limits are not in the dump: its bars may be off."),
         Line::from(
             "! and the top of the list: it needs attention; then what is nearest to a limit. Sparklines begin \
