@@ -4,6 +4,7 @@
 //! supervisor on a thread of its own; here is the loop that brings them together, and the terminal is left as it was.
 //! Deliberately absent: anything that the control API does not offer to everybody.
 
+mod answer;
 mod app;
 mod attention;
 mod connection;
@@ -21,11 +22,11 @@ use std::time::Duration;
 use chrono::Utc;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEvent};
-use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{mpsc as async_mpsc, watch};
 
-use self::app::{App, Limits, Notice};
+use self::answer::notice;
+use self::app::{App, Limits};
 use self::connection::Wishes;
 use self::draw::theme::Theme;
 use super::{Arguments, CommandError};
@@ -130,27 +131,6 @@ fn show(mut app: App, client: Client) -> Result<(), TopError> {
         select.send_if_modified(|selected| std::mem::replace(selected, wanted) != wanted);
     }
     Ok(())
-}
-
-/// What the bottom line says about an order's answer.
-fn notice(order: &TopOrder, answer: Result<TopAnswer, String>) -> Notice {
-    let order = keys::order_words(order);
-    let (text, is_problem) = match answer {
-        Ok(TopAnswer::Done(body)) => (format!("{order}: done {}", in_a_line(&body)), false),
-        Ok(TopAnswer::Begun(_)) => (format!("{order}: begun, and not done yet: watch its last action"), false),
-        Err(problem) => (format!("{order} failed: {problem}"), true),
-    };
-    Notice { text: text.trim_end().to_owned(), is_problem }
-}
-
-/// An answer of whatever shape: what it warns of or says, else all of it.
-fn in_a_line(body: &Value) -> String {
-    let said = ["warning", "message", "detail"].iter().find_map(|key| body.get(key)?.as_str());
-    match (said, body) {
-        (Some(said), _) => said.to_owned(),
-        (None, Value::Null) => String::new(),
-        (None, body) => body.to_string(),
-    }
 }
 
 fn start_connection(client: Client, wishes: Wishes, messages: Sender<Message>) -> Result<Connection, TopError> {

@@ -12,9 +12,9 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 use serde_json::{Value, json};
 
+use super::answer::notice;
 use super::app::{App, Focus, Limits};
 use super::draw::{self, theme::Theme};
-use super::{TopAnswer, notice};
 use crate::control::client::top::TopOrder;
 use crate::domain::facts::CampaignId;
 use crate::domain::policy::PolicyNumbers;
@@ -430,24 +430,6 @@ fn colours_say_the_state_and_without_them_nothing_is_coloured() {
     assert_eq!(colors(Theme::PLAIN), [Color::Reset].into());
     for color in [Color::Green, Color::Yellow, Color::Red, Color::Blue, Color::Cyan] {
         assert!(colors(Theme::COLORED).contains(&color), "{color}");
-    }
-}
-
-#[test]
-fn an_answer_is_said_in_a_line() {
-    let process = TopOrder::Process(CampaignId(1));
-    let cases = [
-        (Ok(TopAnswer::Done(Value::Null)), "process 1: done"),
-        (Ok(TopAnswer::Done(json!({"ticks": 4}))), r#"process 1: done {"ticks":4}"#),
-        (
-            Ok(TopAnswer::Done(json!({"id": 1, "warning": "the table will undo it"}))),
-            "process 1: done the table will undo it",
-        ),
-        (Ok(TopAnswer::Begun(json!({"pending": true}))), "process 1: begun, and not done yet: watch its last action"),
-        (Err("409 not possible now: on hold".to_owned()), "process 1 failed: 409 not possible now: on hold"),
-    ];
-    for (answer, expected) in cases {
-        assert_eq!(notice(&process, answer).text, expected);
     }
 }
 

@@ -47,7 +47,8 @@ impl TopOrder {
                 (Method::PUT, format!("/v1/campaigns/{campaign}/hold"), json!({"reason": reason, "pause": false}))
             }
             Self::Release(campaign) => (Method::DELETE, format!("/v1/campaigns/{campaign}/hold"), Value::Null),
-            Self::PauseAll { reason } => (Method::PUT, "/v1/hold".to_owned(), json!({"reason": reason})),
+            // Said in so many words: a hold on all that does not pause would leave running what the operator wants stopped.
+            Self::PauseAll { reason } => (Method::PUT, "/v1/hold".to_owned(), json!({"reason": reason, "pause": true})),
         }
     }
 }
@@ -100,7 +101,7 @@ mod tests {
                 r#"PUT /v1/campaigns/1/hold {"pause":false,"reason":"new landing page"}"#,
             ),
             (TopOrder::Release(one), "DELETE /v1/campaigns/1/hold null"),
-            (TopOrder::PauseAll { reason: reason() }, r#"PUT /v1/hold {"reason":"new landing page"}"#),
+            (TopOrder::PauseAll { reason: reason() }, r#"PUT /v1/hold {"pause":true,"reason":"new landing page"}"#),
         ];
         for (order, expected) in cases {
             let (method, path, body) = order.request();
