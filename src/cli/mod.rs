@@ -12,6 +12,7 @@ mod migrate;
 mod operate;
 pub mod render;
 mod status;
+mod top;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -124,6 +125,9 @@ enum Command {
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
     },
+    /// Watch all campaigns live on the whole screen, and give orders by keys; `?` shows them
+    #[command(after_help = "Example: NO_COLOR=1 traffic-generator top --socket /run/traffic-generator/control.sock")]
+    Top,
 }
 
 /// Why a command ended with something else than 0.
@@ -139,6 +143,8 @@ enum CommandError {
     Run(#[from] RunError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Top(#[from] top::TopError),
     #[error("the result cannot be printed")]
     Print(#[source] std::io::Error),
     #[error("the runtime could not be started")]
@@ -156,11 +162,13 @@ impl CommandError {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Client(ClientError::NoSupervisor { .. }) => 3,
+            Self::Top(top::TopError::NoJson) => 2,
             Self::Config(_)
             | Self::ApiKey(_)
             | Self::Telemetry(_)
             | Self::Run(_)
             | Self::Client(_)
+            | Self::Top(_)
             | Self::Print(_)
             | Self::Runtime(_)
             | Self::UnknownCampaign(_)
@@ -228,6 +236,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Shutdown => arguments.wait_for(operate::shutdown(arguments)),
         Command::Completions { shell } => documents::completions(*shell),
         Command::Man { command } => documents::man(command),
+        Command::Top => top::top(arguments),
     }
 }
 
@@ -244,7 +253,7 @@ impl Arguments {
         Ok(Client::new(&path)?)
     }
 
-    fn wait_for(&self, command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    fn wait_for<T>(&self, command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandError::Runtime)?;
         runtime.block_on(command)

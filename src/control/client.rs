@@ -2,6 +2,7 @@
 
 mod explain;
 mod operate;
+pub mod top;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

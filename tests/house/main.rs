@@ -25,10 +25,11 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
 ];
 
 /// A library that one room alone may use.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: [(&str, &[&str]); 9] = [
     ("actix", &["actors", "daemon.rs", "daemon"]),
     ("diesel", &["store"]),
     ("reqwest", &["trafficstar", "control/client.rs", "control/client"]),
+    ("ratatui", &["cli/top"]),
     ("axum", &["control/server"]),
     ("clap", &["cli"]),
     ("hyper", &["control/server"]),

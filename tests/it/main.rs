@@ -12,3 +12,4 @@ mod explain;
 mod helper;
 mod openapi;
 mod operate;
+mod top;

@@ -64,7 +64,7 @@ impl Guard {
         assert!(status.success(), "the guard ended with {status}");
     }
 
-    fn program(&self, arguments: &[&str]) -> Command {
+    pub(super) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).arg("--config").arg(self.folder.join("config.toml"));
         for (name, _) in std::env::vars_os() {
