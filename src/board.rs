@@ -10,11 +10,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, watch};
 
+use crate::domain::explain::{ActorRest, Explanation, Insight, explain};
 use crate::domain::facts::CampaignId;
+use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
 use crate::domain::live::LiveEvent;
 use crate::domain::status::{
     ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, RemoteClientStatus, SupervisorStatus,
 };
+use crate::metrics::Metrics;
 
 /// So many events are kept for a reader who is behind: some for each of a thousand campaigns that act in one moment.
 const EVENTS_KEPT: usize = 4096;
@@ -26,7 +29,10 @@ struct Published {
     supervisor: SupervisorStatus,
     trafficstar: RemoteClientStatus,
     database: DatabaseStatus,
+    failing: Failing,
     campaigns: BTreeMap<CampaignId, Arc<CampaignStatus>>,
+    insights: BTreeMap<CampaignId, Arc<Insight>>,
+    rests: BTreeMap<CampaignId, ActorRest>,
 }
 
 /// A handle to the one board of a running program.
@@ -35,6 +41,7 @@ pub struct Board {
     published: watch::Sender<Published>,
     events: broadcast::Sender<Arc<LiveEvent>>,
     started_at: DateTime<Utc>,
+    metrics: Metrics,
 }
 
 impl Board {
@@ -42,13 +49,37 @@ impl Board {
     #[must_use]
     pub fn new(started_at: DateTime<Utc>) -> Self {
         let events = broadcast::Sender::new(EVENTS_KEPT);
-        Self { published: watch::Sender::new(Published::default()), events, started_at }
+        Self { published: watch::Sender::new(Published::default()), events, started_at, metrics: Metrics::new() }
     }
 
-    /// Publishes one campaign.
+    /// What is counted as it happens.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Publishes one campaign that nobody guards.
     pub fn publish_campaign(&self, status: CampaignStatus) {
         self.publish(|published| {
+            published.insights.remove(&status.id);
+            published.rests.remove(&status.id);
             published.campaigns.insert(status.id, Arc::new(status));
+        });
+    }
+
+    /// Publishes one campaign with what its actor knows beside the status.
+    pub fn publish_guarded(&self, status: CampaignStatus, insight: Insight) {
+        self.publish(|published| {
+            published.rests.remove(&status.id);
+            published.insights.insert(status.id, Arc::new(insight));
+            published.campaigns.insert(status.id, Arc::new(status));
+        });
+    }
+
+    /// A campaign has no actor until then. Since when is kept over several rests in a row.
+    pub fn publish_rest(&self, id: CampaignId, rest: ActorRest) {
+        self.publish(|published| {
+            published.rests.entry(id).and_modify(|known| known.until = rest.until).or_insert(rest);
         });
     }
 
@@ -65,7 +96,11 @@ impl Board {
 
     /// Forgets the campaigns of which `keep` says no: their rows are gone.
     pub fn retain_campaigns(&self, keep: impl Fn(CampaignId) -> bool) {
-        self.publish(|published| published.campaigns.retain(|id, _| keep(*id)));
+        self.publish(|published| {
+            published.campaigns.retain(|id, _| keep(*id));
+            published.insights.retain(|id, _| keep(*id));
+            published.rests.retain(|id, _| keep(*id));
+        });
     }
 
     /// Publishes the supervisor.
@@ -73,14 +108,23 @@ impl Board {
         self.publish(|published| published.supervisor = status);
     }
 
-    /// Publishes the client of TrafficStars' API.
-    pub fn publish_trafficstar(&self, status: RemoteClientStatus) {
-        self.publish(|published| published.trafficstar = status);
+    /// Publishes the client of TrafficStars' API, as it is at `now`, and whether statuses cannot be read.
+    pub fn publish_trafficstar(&self, now: DateTime<Utc>, status: RemoteClientStatus, reads: Option<ReadFailure>) {
+        self.publish(|published| {
+            let failing = &mut published.failing;
+            failing.reads = reads;
+            failing.blocked_since = since(failing.blocked_since, status.blocked_until.is_some(), now);
+            published.trafficstar = status;
+        });
     }
 
-    /// Publishes the database.
-    pub fn publish_database(&self, status: DatabaseStatus) {
-        self.publish(|published| published.database = status);
+    /// Publishes the database, as it is at `now`.
+    pub fn publish_database(&self, now: DateTime<Utc>, status: DatabaseStatus) {
+        self.publish(|published| {
+            let failing = &mut published.failing;
+            failing.database_since = since(failing.database_since, status.last_error.is_some(), now);
+            published.database = status;
+        });
     }
 
     /// Tells what happened to those who listen. Publish first what it is about: who hears of it finds it in the dump.
@@ -135,6 +179,40 @@ impl Board {
         self.published.borrow().campaigns.get(&id).cloned()
     }
 
+    /// Why one campaign is (not) running, and what happens next, as of now.
+    #[must_use]
+    pub fn explain(&self, id: CampaignId, now: DateTime<Utc>) -> Option<Explanation> {
+        let (status, insight, rest) = {
+            let published = self.published.borrow();
+            let status = published.campaigns.get(&id).cloned()?;
+            (status, published.insights.get(&id).cloned(), published.rests.get(&id).copied())
+        };
+        Some(explain(now, &status, insight.as_deref(), rest))
+    }
+
+    /// Whether every promise can be kept, as of now.
+    #[must_use]
+    pub fn health(&self, now: DateTime<Utc>) -> Health {
+        let (campaigns, database, trafficstar, failing) = {
+            let published = self.published.borrow();
+            let campaigns: Vec<_> = published
+                .insights
+                .iter()
+                .filter_map(|(id, insight)| {
+                    let status = published.campaigns.get(id)?;
+                    Some((Arc::clone(status), Arc::clone(insight), published.rests.get(id).copied()))
+                })
+                .collect();
+            (campaigns, published.database.clone(), published.trafficstar.clone(), published.failing.clone())
+        };
+        let guarded = campaigns.iter().filter_map(|(status, insight, rest)| {
+            let actor = status.actor.as_ref()?;
+            Some(GuardedCampaign { id: status.id, actor, insight, rest: *rest })
+        });
+        let vitals = Vitals { campaigns: guarded.collect(), database: &database, trafficstar: &trafficstar, failing };
+        health(now, &vitals)
+    }
+
     fn publish(&self, change: impl FnOnce(&mut Published)) {
         self.published.send_modify(|published| {
             published.sequence += 1;
@@ -144,7 +222,7 @@ impl Board {
 }
 
 #[cfg(test)]
-mod tests {
+mod live_tests {
     use tokio::sync::broadcast::error::TryRecvError;
 
     use super::*;
@@ -158,7 +236,7 @@ mod tests {
     fn events_are_numbered_by_the_dumps_sequence() {
         let board = Board::new(noon());
         let mut listener = board.listen();
-        board.publish_database(DatabaseStatus::default());
+        board.publish_database(noon(), DatabaseStatus::default());
         let before = board.dump(noon()).sequence;
         board.tell(LiveEvent::recovery(noon(), Part::Database));
         board.tell(LiveEvent::error(noon(), Part::Database, "locked"));
@@ -180,5 +258,75 @@ mod tests {
         assert_eq!(slow.try_recv().unwrap_err(), TryRecvError::Lagged(7));
         assert_eq!(slow.try_recv().unwrap().id, Some(8));
         assert_eq!(late.unwrap().try_recv().unwrap().id, Some(EVENTS_KEPT as u64 + 2), "others lose nothing");
+    }
+}
+
+/// Since when it has been so: `now`, where it was not before.
+fn since(known: Option<DateTime<Utc>>, is_so: bool, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    is_so.then(|| known.unwrap_or(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+
+    use super::*;
+    use crate::domain::explain::ActionProgress;
+    use crate::domain::health::{DegradationKind, HealthWord};
+    use crate::domain::machine::Machine;
+    use crate::domain::policy::PolicyNumbers;
+    use crate::domain::status::Liveness;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::hours(12) + Duration::seconds(seconds)
+    }
+
+    /// An actor's first publication.
+    fn publish(board: &Board, now: DateTime<Utc>) {
+        let status = serde_json::json!({
+            "id": 1, "name": "Autumn", "trafficstar_id": 995_224, "state": "idle", "since": now,
+            "high_spend": false, "contested": false, "unguarded": false,
+            "ordered": {"generator_enabled": true, "mode": "act"}, "observed": {},
+            "actor": {"status": "running", "incarnation": 1, "restarts": 0, "ticks": 0, "skipped_ticks": 0},
+        });
+        let policy = PolicyNumbers::default().validate().unwrap();
+        let insight = Machine::new(now, &policy, None, None).insight(now, &policy);
+        assert_eq!(insight.progress, ActionProgress::Settled);
+        board.publish_guarded(serde_json::from_value(status).unwrap(), insight);
+    }
+
+    fn summary(board: &Board, now: DateTime<Utc>) -> String {
+        board.explain(CampaignId(1), now).unwrap().summary
+    }
+
+    #[test]
+    fn a_dead_actor_is_explained_since_its_death_until_another_speaks() {
+        let board = Board::new(at(0));
+        publish(&board, at(0));
+        board.amend_actor(CampaignId(1), |actor| actor.status = Liveness::Restarting);
+        board.publish_rest(CampaignId(1), ActorRest { since: at(5), until: at(6) });
+        board.publish_rest(CampaignId(1), ActorRest { since: at(6), until: at(8) });
+        let explanation = board.explain(CampaignId(1), at(7)).unwrap();
+        assert!(explanation.summary.starts_with("Nobody guards it since 12:00:05"), "{}", explanation.summary);
+        assert_eq!(explanation.next.at, Some(at(8)));
+        publish(&board, at(8));
+        assert!(summary(&board, at(9)).starts_with("It has not been read yet"), "{}", summary(&board, at(9)));
+    }
+
+    #[test]
+    fn a_failing_database_is_failing_since_its_first_failure_in_a_row() {
+        let board = Board::new(at(0));
+        let report = |seconds: i64, failure: Option<&str>| {
+            let last_error = failure.map(str::to_owned);
+            board.publish_database(at(seconds), DatabaseStatus { kind: "sqlite".to_owned(), last_error });
+        };
+        for (seconds, failure) in [(1, Some("locked")), (2, None), (3, Some("locked")), (4, Some("gone"))] {
+            report(seconds, failure);
+        }
+        let health = board.health(at(5));
+        let reasons: Vec<_> = health.reasons.iter().map(|reason| (reason.kind, reason.since)).collect();
+        assert_eq!(reasons, [(DegradationKind::Database, at(3))]);
+        report(6, None);
+        assert_eq!(board.health(at(7)).status, HealthWord::Ok);
     }
 }

@@ -2,6 +2,7 @@
 //! control socket, and stops all of it in order.
 
 pub mod direct;
+mod operations;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use self::operations::Operator;
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::supervisor::{CarryOut, RowsPort, Shutdown, Supervisor, SyncNow};
@@ -19,8 +21,9 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Order;
-use crate::control::server::{Socket, SocketError};
+use crate::control::server::{Shared, Socket, SocketError};
 use crate::store::{DatabaseUrl, DatabaseUrlError, Store, StoreError};
+use crate::telemetry::LogControl;
 use crate::trafficstar::gate::Gate;
 use crate::trafficstar::http::{ClientError, RemoteClient};
 
@@ -64,27 +67,34 @@ pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
     Ok(Store::connect(&url))
 }
 
-/// Runs the daemon until a signal ends it.
+/// Runs the daemon until a signal or an operator ends it.
 ///
 /// # Errors
 /// It could not start, or an actor that all others need died.
-pub fn run(config: &Config, api_key: SecretString) -> Result<(), RunError> {
+pub fn run(config: &Config, api_key: SecretString, log: LogControl) -> Result<(), RunError> {
     System::new().block_on(async move {
         let stop = stop_signal()?;
-        serve(config, api_key, stop).await
+        serve(config, api_key, Some(log), stop).await
     })
 }
 
-/// Runs the daemon within an actix system until `stop` resolves, then finishes what is on its way.
+/// Runs the daemon within an actix system until `stop` resolves or an operator orders its end, then finishes what is on
+/// its way. SIGHUP makes it read its config anew. Without `log` its log lines are the caller's business.
 ///
 /// # Errors
 /// It could not start, or an actor that all others need died.
-pub async fn serve(config: &Config, api_key: SecretString, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn serve(
+    config: &Config,
+    api_key: SecretString,
+    log: Option<LogControl>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     let clock = Clock::system();
+    let hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let store = store_of(config)?;
     // The lock first: whoever does not get it must not touch the other one's socket.
-    let _lock = store.lock().await?;
-    let socket = Socket::open(&config.control.socket, config.control.mode).await?;
+    let lock = store.lock().await?;
+    let (socket, socket_file) = Socket::open(&config.control.socket, config.control.mode).await?;
     for migration in store.migrate().await? {
         tracing::info!(migration, "the database's schema was brought up to date");
     }
@@ -97,16 +107,22 @@ pub async fn serve(config: &Config, api_key: SecretString, stop: impl Future<Out
         () = &mut stop => return Ok(()),
         synced = actors.first_sync() => synced?,
     }
-    let server = ControlServer::start(socket, board, clock, orders)?;
+    let (operations, waiting_operations) = mpsc::channel(WAITING_ORDERS);
+    let operator = Operator::new(config.clone(), log, actors.supervisor.clone());
+    let server = ControlServer::start(socket, Shared { board, clock, orders, operations })?;
     announce(config);
     let ended = tokio::select! {
         () = &mut stop => Ok(()),
+        () = operator.serve(waiting_operations, hang_up) => Ok(()),
         dead = actors.first_death() => Err(RunError::ActorDied(dead)),
     };
     tracing::info!("stopping: nothing new is begun, and what is on its way is finished");
     actors.stop().await;
     server.stop().await;
     tracing::info!("stopped");
+    // The file goes last: where it is gone, the database's lock is free, and another supervisor can start.
+    drop(lock);
+    drop(socket_file);
     ended
 }
 
@@ -224,7 +240,7 @@ struct ControlServer {
 }
 
 impl ControlServer {
-    fn start(socket: Socket, board: Board, clock: Clock, orders: mpsc::Sender<Order>) -> Result<Self, RunError> {
+    fn start(socket: Socket, shared: Shared) -> Result<Self, RunError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::ControlThread)?;
         let (stop, stopped) = oneshot::channel();
@@ -234,9 +250,7 @@ impl ControlServer {
                 // A daemon that is gone wants it stopped, too.
                 let _ = stopped.await;
             };
-            if let Err(error) = runtime.block_on(socket.serve(board, clock, orders, stop)) {
-                tracing::error!(%error, "the control socket failed: restart to operate the supervisor again");
-            }
+            runtime.block_on(socket.serve(shared, stop));
             // The daemon may have stopped waiting.
             let _ = end.send(());
         };
@@ -251,16 +265,14 @@ impl ControlServer {
     }
 }
 
-/// Resolves at SIGTERM, SIGINT or SIGHUP.
+/// Resolves at SIGTERM or SIGINT.
 fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            _ = hang_up.recv() => {}
         }
     })
 }

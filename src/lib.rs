@@ -9,17 +9,18 @@
 //! | [`trafficstar`] | everything about the remote: requests and answers, the token, the request budget, what is asked together | actors, retries, a cache of anything but the token |
 //! | [`store`] | the only SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
 //! | [`actors`] | the only actix: supervisor, campaign, TrafficStar client, database | decisions, SQL, HTTP |
-//! | [`board`] | the read model: actors publish their status and tell what happens, the control server reads and listens | a way back |
+//! | [`board`], [`metrics`] | the read model: actors publish their status, count and tell what happens, the control server reads and listens | a way back |
 //! | [`control`] | the control API on the Unix socket: its types, server and client | actors: a command is an order with a reply slot |
-//! | [`cli`] | the commands, and status as text | anything but asking the supervisor, `run`, `check` and `migrate` apart |
+//! | [`cli`] | the commands, status as text, and the full-screen view | anything but asking the supervisor, `run`, `check` and `migrate` apart |
 //! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
 //! | [`daemon`] | the composition root: the only file that sees everything | |
 //! | [`clock`], [`telemetry`], [`error_chain`], [`operator`] | the time, log lines, an error with its causes, an operator's name | |
 //!
 //! Who may import whom: `main → cli → control::client → control → domain`; `daemon → everything`;
-//! `actors → {board, clock, store, trafficstar} → domain`, and `control`'s types for the orders they carry out;
-//! `control::server → {control, board, clock, operator}`; `config → domain`. `domain` uses std, serde, thiserror and chrono's types
-//! alone. Actors never read the board. `tests/house` holds the code to it.
+//! `actors → {board, clock, store, trafficstar} → domain`, `board → {metrics, domain}`, and `control`'s types for the
+//! orders they carry out; `control::server → {control, board, clock, metrics, operator}`; `cli → operator`;
+//! `config → domain`. `domain` uses std, serde, thiserror, chrono's types and utoipa's derive alone, which describes its
+//! types for the control API as serde's does. Actors never read the board. `tests/house` holds the code to it.
 //!
 //! # One tick
 //!
@@ -47,6 +48,7 @@ pub mod control;
 pub mod daemon;
 pub mod domain;
 pub mod error_chain;
+pub mod metrics;
 pub mod operator;
 pub mod store;
 pub mod telemetry;

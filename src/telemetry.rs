@@ -6,6 +6,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::Utc;
 use thiserror::Error;
@@ -16,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{LogConfig, LogFilter, LogFormat};
 
 /// Why nothing is logged.
 #[derive(Debug, Error)]
@@ -27,15 +28,57 @@ pub enum TelemetryError {
     /// Logging can be set up once in a process.
     #[error("logging has been set up already")]
     Twice(#[source] TryInitError),
+    /// The filter could not be changed.
+    #[error("the log filter could not be changed: restart with another one in the config")]
+    Reload(#[source] tracing_subscriber::reload::Error),
+}
+
+type SetFilter = dyn Fn(EnvFilter) -> Result<(), tracing_subscriber::reload::Error> + Send + Sync;
+
+/// Changes which lines are written while the program runs.
+#[derive(Clone)]
+pub struct LogControl {
+    filter: Arc<Mutex<LogFilter>>,
+    set: Arc<SetFilter>,
+}
+
+impl LogControl {
+    /// The filter in force.
+    #[must_use]
+    pub fn filter(&self) -> LogFilter {
+        self.filter.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another filter in force.
+    ///
+    /// # Errors
+    /// Logging has ended, or the filter is no filter.
+    pub fn set_filter(&self, filter: &LogFilter) -> Result<(), TelemetryError> {
+        (self.set)(env_filter(filter)?).map_err(TelemetryError::Reload)?;
+        *self.filter.lock().unwrap_or_else(PoisonError::into_inner) = filter.clone();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for LogControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogControl").field("filter", &self.filter()).finish_non_exhaustive()
+    }
+}
+
+fn env_filter(filter: &LogFilter) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::try_new(filter.as_str()).map_err(TelemetryError::Filter)
 }
 
 /// Starts logging to stderr.
 ///
 /// # Errors
 /// Logging was set up before, or the filter is no filter.
-pub fn init(log: &LogConfig) -> Result<(), TelemetryError> {
+pub fn init(log: &LogConfig) -> Result<LogControl, TelemetryError> {
     let colour = wants_colour(env::var_os("NO_COLOR").as_deref(), io::stderr().is_terminal());
-    subscriber(log, colour, io::stderr)?.try_init().map_err(TelemetryError::Twice)
+    let (subscriber, control) = subscriber(log, colour, io::stderr)?;
+    subscriber.try_init().map_err(TelemetryError::Twice)?;
+    Ok(control)
 }
 
 /// See <https://no-color.org>: set, and not empty, means none.
@@ -43,22 +86,33 @@ fn wants_colour(no_color: Option<&OsStr>, is_terminal: bool) -> bool {
     is_terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
-fn subscriber<W>(log: &LogConfig, colour: bool, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, TelemetryError>
+type BoxedSubscriber = Box<dyn Subscriber + Send + Sync>;
+
+fn subscriber<W>(log: &LogConfig, colour: bool, writer: W) -> Result<(BoxedSubscriber, LogControl), TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(log.filter.as_str()).map_err(TelemetryError::Filter)?;
+    let filter = env_filter(&log.filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
         .with_timer(utc_seconds as Clock)
         // A log that cannot be written must not end the guard: complaining about it on stderr would panic.
         .log_internal_errors(false);
-    Ok(match log.format {
-        // Compact, because it puts the message before the fields of the spans around it.
-        LogFormat::Text => Box::new(lines.with_ansi(colour).with_target(false).compact().finish()),
-        LogFormat::Json => Box::new(lines.with_ansi(false).json().flatten_event(true).with_span_list(false).finish()),
-    })
+    let (subscriber, set): (BoxedSubscriber, Arc<SetFilter>) = match log.format {
+        LogFormat::Text => {
+            // Compact, because it puts the message before the fields of the spans around it.
+            let lines = lines.with_ansi(colour).with_target(false).compact().with_filter_reloading();
+            let handle = lines.reload_handle();
+            (Box::new(lines.finish()), Arc::new(move |filter| handle.reload(filter)))
+        }
+        LogFormat::Json => {
+            let lines = lines.with_ansi(false).json().flatten_event(true).with_span_list(false).with_filter_reloading();
+            let handle = lines.reload_handle();
+            (Box::new(lines.finish()), Arc::new(move |filter| handle.reload(filter)))
+        }
+    };
+    Ok((subscriber, LogControl { filter: Arc::new(Mutex::new(log.filter.clone())), set }))
 }
 
 type Clock = fn(&mut Writer<'_>) -> fmt::Result;
@@ -94,7 +148,7 @@ mod tests {
         let written = Written::default();
         let writer = written.clone();
         let log = LogConfig { filter: filter.parse().unwrap(), format };
-        let subscriber = subscriber(&log, colour, move || writer.clone()).unwrap();
+        let (subscriber, _) = subscriber(&log, colour, move || writer.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(campaign = 7, "paused");
             tracing::debug!("a detail");
@@ -129,6 +183,27 @@ mod tests {
     fn the_filter_decides_which_lines_are_written() {
         for (filter, lines) in [("off", 0), ("warn", 0), ("info", 1), ("info,traffic_generator=debug", 2)] {
             assert_eq!(logged(LogFormat::Text, filter, false).lines().count(), lines, "{filter}");
+        }
+    }
+
+    #[test]
+    fn the_filter_can_be_changed_while_the_program_runs() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let written = Written::default();
+            let writer = written.clone();
+            let log = LogConfig { filter: LogFilter::default(), format };
+            let (subscriber, control) = subscriber(&log, false, move || writer.clone()).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                for (filter, say) in
+                    [("debug", true), ("warn", false), ("off", false), ("info,traffic_generator=debug", true)]
+                {
+                    written.0.lock().unwrap().clear();
+                    control.set_filter(&filter.parse().unwrap()).unwrap();
+                    tracing::debug!("a detail");
+                    assert_eq!(!written.0.lock().unwrap().is_empty(), say, "{filter}");
+                    assert_eq!(control.filter().as_str(), filter);
+                }
+            });
         }
     }
 

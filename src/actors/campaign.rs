@@ -23,7 +23,7 @@ use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::{ActionId, ActionKind, Outcome};
-use crate::domain::event::{Effect, Event, Record, Request};
+use crate::domain::event::{Effect, Event, Note, Record, Request};
 use crate::domain::facts::{CampaignId, RemoteId};
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
@@ -118,6 +118,10 @@ pub struct Release {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct ReleaseStopped;
+/// Takes over the numbers that a row may override, from the next tick on.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct SetDefaults(pub PolicyNumbers);
 
 /// Begins nothing new, and answers when nothing is on its way any more: the program shuts down.
 #[derive(Debug, Clone, Copy, Message)]
@@ -209,7 +213,8 @@ impl CampaignActor {
 
     /// Publishes what is known of the campaign.
     pub fn publish(&self) {
-        self.surroundings.board.publish_campaign(self.status());
+        let insight = self.machine.insight(self.surroundings.clock.now(), &self.policy);
+        self.surroundings.board.publish_guarded(self.status(), insight);
     }
 
     fn step(&mut self, ctx: &mut Context<Self>, event: Event) {
@@ -244,7 +249,12 @@ impl CampaignActor {
                         actor.step(ctx, Event::ReadBack { operation, remote: remote.map(Box::new) });
                     }));
                 }
-                Effect::Note(note) => self.tell(LiveEvent::note(self.surroundings.clock.now(), &note)),
+                Effect::Note(note) => {
+                    if let Note::Action { kind, news } = &note {
+                        self.surroundings.board.metrics().action(*kind, news);
+                    }
+                    self.tell(LiveEvent::note(self.surroundings.clock.now(), &note));
+                }
                 Effect::Processed { order } => self.answer_processed(order),
                 Effect::ForceEnded { order, result } => self.answer_forced(order, &result),
                 Effect::Held { order } => self.answer_held(order),
@@ -279,7 +289,8 @@ impl CampaignActor {
         }
         let now = self.surroundings.clock.now();
         let took_ms = now.signed_duration_since(asked_at).num_milliseconds();
-        self.last_tick = Some(LastTick { at: now, took_ms: u64::try_from(took_ms).unwrap_or(0) });
+        let took_ms = u64::try_from(took_ms).unwrap_or(0);
+        self.last_tick = Some(LastTick { at: now, took_ms });
         self.handling = None;
         self.note_error(now, reading.error());
         if let Some(row) = reading.row {
@@ -293,7 +304,10 @@ impl CampaignActor {
         self.policy = reading.policy;
         // What could not be stored while the database was away may be storable now.
         self.store_next(ctx);
+        let skipped_before = self.machine.counters().skipped_ticks;
         self.step(ctx, Event::Observed { operation, observation: Box::new(reading.observation) });
+        let skipped = self.machine.counters().skipped_ticks - skipped_before;
+        self.surroundings.board.metrics().tick_completed(std::time::Duration::from_millis(took_ms), skipped);
     }
 
     /// Queues a record. One that an unstored, older one of the same action makes superfluous takes its place.
@@ -506,6 +520,15 @@ impl Handler<ReleaseStopped> for CampaignActor {
 
     fn handle(&mut self, ReleaseStopped: ReleaseStopped, ctx: &mut Self::Context) {
         self.step(ctx, Event::ReleaseStopped);
+    }
+}
+
+impl Handler<SetDefaults> for CampaignActor {
+    type Result = ();
+
+    fn handle(&mut self, SetDefaults(defaults): SetDefaults, _: &mut Self::Context) {
+        // What a tick reads is judged by them; one under way goes on by those it began with.
+        self.surroundings.defaults = defaults;
     }
 }
 

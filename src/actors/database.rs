@@ -172,8 +172,11 @@ impl Desk {
     fn report<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
         let answer = result.map_err(|error| in_full(&error));
         let last_error = answer.as_ref().err().cloned();
+        if last_error.is_some() {
+            self.board.metrics().database_failed();
+        }
         let kind = self.store.kind().to_owned();
-        self.board.publish_database(DatabaseStatus { kind, last_error: last_error.clone() });
+        self.board.publish_database(self.now(), DatabaseStatus { kind, last_error: last_error.clone() });
         let failed_before = self.failing.swap(last_error.is_some(), Ordering::Relaxed);
         match last_error {
             Some(reason) if !failed_before => self.board.tell(LiveEvent::error(self.now(), Part::Database, &reason)),
@@ -188,7 +191,8 @@ impl Actor for DatabaseActor {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        self.board.publish_database(DatabaseStatus { kind: self.store.kind().to_owned(), last_error: None });
+        let status = DatabaseStatus { kind: self.store.kind().to_owned(), last_error: None };
+        self.board.publish_database(self.clock.now(), status);
     }
 }
 

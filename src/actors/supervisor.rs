@@ -8,6 +8,7 @@ mod journal;
 mod managing;
 mod orders;
 mod process;
+mod reload;
 mod sync;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,6 +23,7 @@ use self::holds::HoldAll;
 use self::managing::Leave;
 pub use self::orders::CarryOut;
 use self::process::Errand;
+pub use self::reload::SetDefaults;
 use super::campaign::{
     CampaignActor, DatabasePort, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
 };
@@ -32,6 +34,7 @@ use super::database::{
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, Refusal, Reply};
+use crate::domain::explain::ActorRest;
 use crate::domain::facts::CampaignId;
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::policy::Policy;
@@ -308,6 +311,7 @@ impl Supervisor {
         }
         tracing::error!(campaign = %id, name = slot.row.name, deaths, "its actor died: it is built anew from what was stored");
         self.restarts += 1;
+        self.board.metrics().actor_died();
         self.board.amend_actor(id, |actor| {
             actor.status = Liveness::Restarting;
             actor.restarts = deaths;
@@ -327,6 +331,8 @@ impl Supervisor {
         let doublings = slot.deaths_in_a_row.saturating_sub(1).min(10);
         let rest = FIRST_REST.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_REST);
         let incarnation = slot.incarnation.number;
+        let since = self.clock.now();
+        self.board.publish_rest(id, ActorRest { since, until: since + rest });
         ctx.run_later(rest, move |actor, ctx| {
             let rests =
                 |slot: &&mut Slot| matches!(slot.stage, Stage::Resting) && slot.incarnation.number == incarnation;

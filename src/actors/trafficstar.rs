@@ -21,6 +21,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
+use crate::domain::health::ReadFailure;
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::SourceAnswer;
@@ -97,6 +98,8 @@ pub struct TrafficStarActor {
     pauses: Round<Outcome>,
     runs: Round<Outcome>,
     last_error: Option<String>,
+    /// The reads of statuses, which every tick needs.
+    reads_failing: Option<ReadFailure>,
     board: Board,
     clock: Clock,
     started_at: DateTime<Utc>,
@@ -127,6 +130,7 @@ impl TrafficStarActor {
             pauses: Round::new(MOMENT),
             runs: Round::new(MOMENT),
             last_error: None,
+            reads_failing: None,
             board,
             clock,
             started_at: now,
@@ -145,7 +149,11 @@ impl TrafficStarActor {
             ctx.cancel_future(timer);
         }
         let now = self.gate_time();
-        if let Some(at) = self.keeper.open(now) {
+        let open_again_at = self.keeper.open(now);
+        for (urgency, requests) in self.keeper.take_admitted() {
+            self.board.metrics().requests_sent(urgency.as_str(), requests);
+        }
+        if let Some(at) = open_again_at {
             let wait = at.signed_duration_since(now).to_std().unwrap_or_default();
             self.gate_timer = Some(ctx.run_later(wait, |actor, ctx| {
                 actor.gate_timer = None;
@@ -165,6 +173,9 @@ impl TrafficStarActor {
             (Some(_), None) => Some(LiveEvent::recovery(self.clock.now(), Part::TrafficStar)),
             (None, None) | (Some(_), Some(_)) => None,
         };
+        if failure.is_some() {
+            self.board.metrics().trafficstar_failed();
+        }
         self.last_error = failure;
         self.publish();
         if let Some(news) = news {
@@ -172,10 +183,16 @@ impl TrafficStarActor {
         }
     }
 
+    /// Other requests may succeed meanwhile; without statuses nobody is guarded.
+    fn note_reads(&mut self, failure: Option<&str>) {
+        let since = self.reads_failing.as_ref().map_or_else(|| self.clock.now(), |failing| failing.since);
+        self.reads_failing = failure.map(|reason| ReadFailure { since, reason: reason.to_owned() });
+    }
+
     fn publish(&self) {
         let now = self.gate_time();
         let budget = self.keeper.budget();
-        self.board.publish_trafficstar(RemoteClientStatus {
+        let status = RemoteClientStatus {
             // Nothing ever opens it: what failed is asked again at the next tick, within the budget.
             circuit: "closed".to_owned(),
             token_expires_at: self.client.token_expires_at(),
@@ -184,7 +201,8 @@ impl TrafficStarActor {
             requests_per_minute: self.requests_per_minute,
             blocked_until: budget.blocked_until(now),
             last_error: self.last_error.clone(),
-        });
+        };
+        self.board.publish_trafficstar(self.clock.now(), status, self.reads_failing.clone());
     }
 
     /// Serves a round when it is due.
@@ -215,6 +233,7 @@ impl TrafficStarActor {
         self.list = list;
         let missing = askers.answer_known(|id| campaigns.get(&id).cloned());
         let failure = failure.map(|error| error.in_full());
+        self.note_reads(failure.as_deref());
         self.note(failure.clone());
         match failure {
             None => self.read_singly(ctx, missing),
@@ -230,7 +249,9 @@ impl TrafficStarActor {
             ctx.spawn(read.into_actor(self).map(|read, actor, _| {
                 // A campaign that is not there is no failure of the remote's.
                 let failure = read.as_ref().err().filter(|error| error.fault() != RemoteFault::NotFound);
-                actor.note(failure.map(RemoteError::in_full));
+                let failure = failure.map(RemoteError::in_full);
+                actor.note_reads(failure.as_deref());
+                actor.note(failure);
                 let campaign = read.map_err(|error| error.fault());
                 askers.answer(|_| campaign.clone());
             }));

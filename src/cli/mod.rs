@@ -6,12 +6,16 @@
 
 mod campaign;
 mod check;
+mod documents;
+pub mod explain;
 mod generator;
 mod history;
 mod migrate;
+mod operate;
 mod orders;
 pub mod render;
 mod status;
+mod top;
 mod url;
 mod wait;
 mod watch;
@@ -23,6 +27,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -78,6 +83,13 @@ enum Command {
         /// A campaign id; the whole dump where none is given
         #[arg(value_name = "ID")]
         id: Option<i64>,
+    },
+    /// Say why a campaign is (not) running, and what happens next
+    #[command(after_help = "Example: traffic-generator explain 1")]
+    Explain {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
     },
     /// Guard a campaign
     #[command(after_help = "Example: traffic-generator enable 1")]
@@ -187,6 +199,37 @@ enum Command {
     /// End what `pause-all` began
     #[command(after_help = "Example: traffic-generator release-all")]
     ReleaseAll,
+    /// Let the supervisor read its config anew; says what is in force now, and what needs a restart
+    #[command(after_help = "Example: traffic-generator check && traffic-generator reload")]
+    Reload,
+    /// Let the supervisor write other log lines, until a reload or its end
+    #[command(after_help = "Example: traffic-generator log-filter info,traffic_generator=debug")]
+    LogFilter {
+        /// A level (error, warn, info, debug, trace, off), or directives by module
+        #[arg(value_name = "FILTER")]
+        filter: String,
+    },
+    /// Stop the supervisor in order; returns when it has stopped
+    #[command(after_help = "Example: traffic-generator shutdown --socket /run/traffic-generator/control.sock")]
+    Shutdown,
+    /// Print a script that completes this program's commands and options in a shell
+    #[command(after_help = "Example: traffic-generator completions bash > \
+                            /usr/share/bash-completion/completions/traffic-generator")]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page, or one of a command, for `man -l -`
+    #[command(after_help = "Example: traffic-generator man run | man -l -")]
+    Man {
+        /// A command; the whole program where none is given
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Watch all campaigns live on the whole screen, and give orders by keys; `?` shows them
+    #[command(after_help = "Example: NO_COLOR=1 traffic-generator top --socket /run/traffic-generator/control.sock")]
+    Top,
 }
 
 fn state_word() -> impl TypedValueParser<Value = PhaseWord> {
@@ -227,6 +270,8 @@ enum CommandError {
     Run(#[from] RunError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Top(#[from] top::TopError),
     #[error("the result cannot be printed")]
     Print(#[source] std::io::Error),
     #[error("the runtime could not be started")]
@@ -240,6 +285,8 @@ enum CommandError {
     /// What is wrong where has been printed.
     #[error("it was not done for every campaign")]
     NotEverywhere,
+    #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
+    UnknownCommand(String),
     /// `check` has printed what is wrong.
     #[error("the check failed")]
     CheckFailed,
@@ -249,17 +296,20 @@ impl CommandError {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Client(ClientError::NoSupervisor { .. } | ClientError::Lost { .. }) => 3,
+            Self::Top(top::TopError::NoJson) => 2,
             Self::Config(_)
             | Self::ApiKey(_)
             | Self::Telemetry(_)
             | Self::Run(_)
             | Self::Client(_)
+            | Self::Top(_)
             | Self::Print(_)
             | Self::Runtime(_)
             | Self::UnknownCampaign(_)
             | Self::Signals(_)
             | Self::NotReached { .. }
             | Self::NotEverywhere
+            | Self::UnknownCommand(_)
             | Self::CheckFailed => 1,
         }
     }
@@ -304,16 +354,17 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Run => {
             let config = arguments.load_config()?;
             let api_key = config.api_key(&process_environment())?;
-            telemetry::init(&config.log)?;
+            let log = telemetry::init(&config.log)?;
             for warning in &config.warnings {
                 tracing::warn!("{warning}");
             }
-            Ok(daemon::run(&config, api_key)?)
+            Ok(daemon::run(&config, api_key, log)?)
         }
         Command::Check => arguments.wait_for(check::check(arguments)),
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
         Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
         Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
+        Command::Explain { id } => arguments.wait_for(explain::explain(arguments, *id)),
         Command::Enable { id } => {
             arguments.wait_for(generator::set_generator(arguments, *id, &CampaignPatch::enable()))
         }
@@ -339,6 +390,12 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::PauseAll { reason, direct: true } => orders::pause_all_direct(arguments, reason),
         Command::PauseAll { reason, direct: false } => arguments.wait_for(orders::pause_all(arguments, reason)),
         Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
+        Command::Reload => arguments.wait_for(operate::reload(arguments)),
+        Command::LogFilter { filter } => arguments.wait_for(operate::log_filter(arguments, filter)),
+        Command::Shutdown => arguments.wait_for(operate::shutdown(arguments)),
+        Command::Completions { shell } => documents::completions(*shell),
+        Command::Man { command } => documents::man(command),
+        Command::Top => top::top(arguments),
     }
 }
 
@@ -355,7 +412,7 @@ impl Arguments {
         Ok(Client::new(&path)?)
     }
 
-    fn wait_for(&self, command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    fn wait_for<T>(&self, command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandError::Runtime)?;
         runtime.block_on(command)

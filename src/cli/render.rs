@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::domain::action::Step;
-use crate::domain::facts::Clicks;
+use crate::domain::facts::{Clicks, SpendSource};
 use crate::domain::status::{ActionStatus, CampaignStatus, Dump, Liveness, Observed};
 
 /// A table of the dump's campaigns, times relative to when it was captured.
@@ -74,24 +74,32 @@ fn state(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
 
 fn spend(observed: &Observed) -> String {
     match (observed.spend, observed.spend_source) {
-        (Some(amount), Some(source)) => {
-            let source = serde_json::to_value(source).ok();
-            let source = source.as_ref().and_then(|word| word.as_str()).unwrap_or_default();
-            format!("${amount} ({source})")
-        }
+        (Some(amount), Some(source)) => format!("${amount} ({})", source_word(source)),
         (Some(_) | None, _) => "?".to_owned(),
     }
 }
 
-fn last_action(action: &ActionStatus, now: DateTime<Utc>) -> String {
-    let step = match action.step {
+pub(super) fn last_action(action: &ActionStatus, now: DateTime<Utc>) -> String {
+    format!("{} {} {} ago", action.kind, step_word(action.step), span(action.requested_at, now))
+}
+
+pub(super) const fn step_word(step: Step) -> &'static str {
+    match step {
         Step::Requested => "requested",
         Step::Accepted => "accepted",
         Step::Confirmed => "confirmed",
         Step::Failed => "failed",
         Step::ObservedOnly => "observed only",
-    };
-    format!("{} {step} {} ago", action.kind, span(action.requested_at, now))
+    }
+}
+
+pub(super) const fn source_word(source: SpendSource) -> &'static str {
+    match source {
+        SpendSource::Campaign => "campaign",
+        SpendSource::Report => "report",
+        SpendSource::Database => "database",
+        SpendSource::None => "none",
+    }
 }
 
 fn notes(campaign: &CampaignStatus) -> Vec<String> {
@@ -109,11 +117,11 @@ fn notes(campaign: &CampaignStatus) -> Vec<String> {
 }
 
 /// In whole seconds, as people say it: `2m 5s`.
-fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+pub(super) fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     let seconds = to.signed_duration_since(from).num_seconds();
     humantime::format_duration(std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0))).to_string()
 }
 
-fn until(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+pub(super) fn until(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     if at <= now { "now".to_owned() } else { format!("in {}", span(now, at)) }
 }

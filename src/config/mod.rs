@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: command-line arguments (`cli`), a campaign's own overrides (`store`), and connecting to anything.
 
+mod changes;
 mod error;
 mod secret;
 mod settings;
@@ -18,6 +19,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use changes::Changes;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use secret::{ApiKeyError, DatabaseUrl};
 pub use value::{LogFilter, LogFilterError, LogFormat, UnknownLogFormat};

@@ -1,6 +1,7 @@
 //! Campaigns' rows in the API. What `GET` answers can be sent back by `PATCH`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::values::{self, Cooldown, Count};
 use super::{Ask, SetGenerator};
@@ -11,7 +12,7 @@ use crate::domain::policy::{HighSpend, Mode};
 ///
 /// Overrides are shown as stored: whoever else writes the table may have written what makes no sense, and that has to be
 /// seen to be put right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Campaign {
     /// The row's key.
     pub id: CampaignId,
@@ -39,7 +40,7 @@ pub struct Campaign {
 
 /// The body of `PATCH /v1/campaigns/{id}`, and of `POST /v1/campaigns`, which needs `name` and `trafficstar_id`. A field
 /// that is left out stays as it is; null clears an override.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CampaignPatch {
     /// Only to be sent back as it was got.
@@ -68,6 +69,7 @@ pub struct CampaignPatch {
     pub pause_clicks: Option<Option<Count>>,
     /// As humantime text.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub cooldown: Option<Option<Cooldown>>,
     /// The policy's word.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]

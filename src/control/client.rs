@@ -2,13 +2,17 @@
 
 mod campaigns;
 mod events;
+mod explain;
 mod journal;
+mod operate;
 mod orders;
+pub mod top;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -89,7 +93,7 @@ impl Client {
     /// # Errors
     /// No supervisor, a broken connection, or an unreadable answer.
     pub async fn state(&self) -> Result<Dump, ClientError> {
-        read(&self.send(Method::GET, "/v1/state", None).await?.1)
+        read(&self.send(Method::GET, "/v1/state", None::<()>).await?.1)
     }
 
     /// One campaign of the dump.
@@ -97,14 +101,14 @@ impl Client {
     /// # Errors
     /// As [`Client::state`], and an unknown campaign.
     pub async fn campaign_state(&self, id: CampaignId) -> Result<CampaignStatus, ClientError> {
-        read(&self.send(Method::GET, &format!("/v1/campaigns/{id}/state"), None).await?.1)
+        read(&self.send(Method::GET, &format!("/v1/campaigns/{id}/state"), None::<()>).await?.1)
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
-        body: Option<serde_json::Value>,
+        body: Option<impl Serialize>,
     ) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let mut request = self.http.request(method, format!("http://localhost{path}"));
         if let Some(body) = body {
@@ -132,6 +136,6 @@ impl Client {
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(body).map_err(ClientError::Unreadable)
 }

@@ -5,6 +5,7 @@
 
 mod campaigns;
 pub mod client;
+mod operate;
 mod orders;
 pub mod server;
 mod urls;
@@ -16,8 +17,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
 
 pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
+pub use self::operate::{LogFilterSetting, Operation, OperationPort, Reloaded, Stopping};
 pub use self::orders::{
     Held, HeldAll, HoldBody, NotPaused, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
 };
@@ -75,6 +78,9 @@ pub enum Refusal {
     /// Another campaign has this `trafficstar_id`.
     #[error("{0}")]
     Taken(String),
+    /// The config makes no sense: every problem, one a line.
+    #[error("{0}")]
+    BadConfig(String),
 }
 
 /// Where an answer goes.
@@ -117,8 +123,15 @@ pub enum Order {
 /// Where orders go.
 pub type OrderPort = mpsc::Sender<Order>;
 
+/// The answer to a command without effect so far, which goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pending {
+    /// Always `true`.
+    pub pending: bool,
+}
+
 /// An error as RFC 9457 has it, `application/problem+json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// The kind, in a few words that never change.
     pub title: String,

@@ -1,6 +1,7 @@
 //! Orders to campaigns: a tick now, a forced action, holds, and the pause of all.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Refusal;
 use crate::domain::facts::{CampaignId, RemoteId};
@@ -9,7 +10,7 @@ use crate::domain::phase::PhaseWord;
 use crate::domain::status::{ActionStatus, Hold};
 
 /// The body of `POST /v1/campaigns/{id}/process` and `POST /v1/process`; it may be left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessBody {
     /// What to do now, whatever spend and clicks say.
@@ -18,7 +19,7 @@ pub struct ProcessBody {
 }
 
 /// The body of `PUT /v1/campaigns/{id}/hold` and `PUT /v1/hold`; it may be left out.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HoldBody {
     /// For how long, as people write it: `2h`; until it is released, where it is left out.
@@ -53,7 +54,7 @@ pub struct ProcessAll {
 }
 
 /// A campaign after a tick or a forced action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Processed {
     /// The row's key.
     pub id: CampaignId,
@@ -83,7 +84,7 @@ pub struct SetHold {
 }
 
 /// The answer to a hold: the hold as it is in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Held {
     /// The hold.
     #[serde(flatten)]
@@ -93,7 +94,7 @@ pub struct Held {
 }
 
 /// The answer to a hold on all campaigns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HeldAll {
     /// The hold.
     #[serde(flatten)]
@@ -109,7 +110,7 @@ pub struct HeldAll {
 }
 
 /// A campaign that the pause of all did not reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NotPaused {
     /// The row's key.
     pub id: CampaignId,
@@ -120,7 +121,7 @@ pub struct NotPaused {
 }
 
 /// The answer to a release.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Released {
     /// The hold that has ended; none where there was none.
     pub released: Option<Hold>,

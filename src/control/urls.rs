@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Ask;
 use super::values::{self, Count};
@@ -10,7 +11,7 @@ use crate::domain::facts::{CampaignId, UrlId};
 use crate::domain::policy::UnknownWord;
 
 /// A row of `urls`, as stored: a tracker may have written numbers below zero, or a word of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Url {
     /// The row's key.
     pub id: UrlId,
@@ -29,7 +30,7 @@ pub struct Url {
 }
 
 /// What is meant to become of a URL. Only the clicks of an active one remain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UrlStatus {
     /// It takes clicks.
@@ -71,7 +72,7 @@ impl FromStr for UrlStatus {
 
 /// The body of `PATCH /v1/urls/{id}`, and of `POST /v1/campaigns/{id}/urls`, which needs `name`, `target_url` and
 /// `click_limit`. A field that is left out stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UrlPatch {
     /// Only to be sent back as it was got.

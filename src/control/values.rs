@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 use url::Url;
+use utoipa::ToSchema;
 
 use crate::domain::facts::{Clicks, RemoteId};
 use crate::domain::policy::LONGEST_OWN_COOLDOWN_SECONDS;
@@ -34,7 +35,7 @@ pub enum ValueError {
 }
 
 /// A number of clicks that the database can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct Count(i64);
 

@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::facts::{Clicks, Money};
 use super::phase::PhaseWord;
@@ -14,7 +15,7 @@ use super::remote::StatusWord;
 pub struct ActionId(pub u64);
 
 /// What is asked of TrafficStars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionKind {
     /// Set the end time to the day end, then run.
@@ -38,7 +39,7 @@ impl ActionKind {
 }
 
 /// Who or what made it due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// The facts crossed a threshold.
@@ -54,7 +55,7 @@ pub enum Trigger {
 }
 
 /// How far an action got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Stored, and on its way to TrafficStars.

@@ -93,6 +93,11 @@ impl Contest {
         lifted
     }
 
+    /// When it is lifted, unless others change the campaign again.
+    pub(super) fn ends_at(&self) -> Option<DateTime<Utc>> {
+        self.changes.back().filter(|_| self.contested).map(|&at| at + MEMORY)
+    }
+
     /// Remembers an activation, to space the next one.
     pub(super) fn activated(&mut self, now: DateTime<Utc>) {
         self.last_activation_at = Some(now);

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::action::{ActionKind, Step, Trigger};
 use super::facts::{CampaignId, Clicks, Money, RemoteId};
@@ -29,7 +30,7 @@ impl Default for JournalQuery {
 }
 
 /// One entry: what was asked of TrafficStars, why, on which facts, and how far it got.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JournalEntry {
     /// Its key.
     pub id: i64,

@@ -7,6 +7,7 @@
 #![doc = include_str!("LIFECYCLE.md")]
 
 mod acting;
+mod insight;
 mod orders;
 mod view;
 
@@ -15,6 +16,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use self::orders::Orders;
 use super::action::{Action, ActionId, ActionKind, Step};
 use super::contest::Contest;
+use super::decided::{Conclusion, DecisionLog};
 use super::decision::{Judged, Row, SpendLevel};
 use super::event::{ActionNews, Effect, Event, Note, OperationId};
 use super::facts::Observation;
@@ -78,7 +80,14 @@ pub struct Machine {
     released: bool,
     last_number: u64,
     observation: Option<Observation>,
-    last_decision: Option<String>,
+    decisions: DecisionLog,
+    built_at: DateTime<Utc>,
+    /// Since when no tick could tell the status.
+    status_unknown_since: Option<DateTime<Utc>>,
+    /// Since when no tick could tell the remaining clicks.
+    clicks_unknown_since: Option<DateTime<Utc>>,
+    /// When the first pause was decided of which none has been confirmed.
+    pausing_since: Option<DateTime<Utc>>,
     counters: Counters,
 }
 
@@ -133,6 +142,10 @@ impl Machine {
             contest,
             run_backoff: RunBackoff::default(),
             last_number: unfinished.as_ref().map_or(0, |action| action.id.0),
+            pausing_since: unfinished
+                .as_ref()
+                .filter(|action| action.kind == ActionKind::Pause)
+                .map(|action| action.requested_at),
             action: unfinished,
             progress,
             changed_after: 0,
@@ -145,7 +158,10 @@ impl Machine {
             orders: Orders::default(),
             released: false,
             observation: None,
-            last_decision: None,
+            decisions: DecisionLog::default(),
+            built_at: now,
+            status_unknown_since: None,
+            clicks_unknown_since: None,
             counters: Counters::default(),
         }
     }
@@ -267,6 +283,7 @@ impl Machine {
         if let Ok(campaign) = &observation.remote {
             self.run_backoff.saw(campaign);
         }
+        self.watch_readings(now, &observation, &judged.status);
         let may_decide = self.may_decide(policy) && !outdated;
         if may_decide {
             self.watch_others(now, policy, &observation.remote, &judged.status, effects);
@@ -278,6 +295,9 @@ impl Machine {
             self.force_at_tick(now, policy, &judged, effects);
         } else if may_decide && self.releasing.is_none() {
             self.conclude(now, policy, question.asked_at, &judged, effects);
+        } else {
+            let reason = "an action is on its way, or was answered while this was read".to_owned();
+            self.decisions.note(now, Conclusion::Nothing, None, reason);
         }
         self.raise_unguarded(&judged, effects);
         self.counters.skipped_ticks += policy.grid_points_between(question.asked_at, now);
@@ -370,8 +390,10 @@ impl Machine {
             Ok(()) => {
                 action.step = Step::Confirmed;
                 action.confirmed_at = Some(now);
-                if action.kind == ActionKind::Activate {
-                    self.run_backoff.reset();
+                match action.kind {
+                    ActionKind::Activate => self.run_backoff.reset(),
+                    ActionKind::Pause => self.pausing_since = None,
+                    ActionKind::SetEndTime => {}
                 }
                 ActionNews::Confirmed
             }

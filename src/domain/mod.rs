@@ -5,9 +5,12 @@
 
 pub mod action;
 mod contest;
+pub mod decided;
 pub mod decision;
 pub mod event;
+pub mod explain;
 pub mod facts;
+pub mod health;
 pub mod journal;
 pub mod live;
 pub mod machine;
@@ -18,6 +21,7 @@ mod progress;
 pub mod remote;
 pub mod spend;
 pub mod status;
+pub mod timer;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::action::Trigger;
 use super::status::Hold;
@@ -15,7 +16,7 @@ use super::status::Hold;
 pub struct OrderId(pub u64);
 
 /// What may be forced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForceKind {
     /// Set the end time and run, whatever spend and clicks say.

@@ -8,11 +8,12 @@ use std::str::FromStr;
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::facts::{Clicks, Money};
 
 /// Whether decisions become requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Decide, journal, act.
@@ -22,7 +23,7 @@ pub enum Mode {
 }
 
 /// What happens from the spend limit on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HighSpend {
     /// Mark it and leave it alone. The policies `guard`, `pause` and `top-up` are not there yet.

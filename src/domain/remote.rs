@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::facts::RemoteId;
 use super::spend::SourceAnswer;
@@ -86,7 +87,7 @@ pub enum StopCause {
 }
 
 /// [`RemoteStatus`] without its reasons, as the dump shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StatusWord {
     /// It runs.

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::action::{ActionKind, Step};
 use super::facts::{CampaignId, Clicks, Money, RemoteId, SpendSource};
@@ -16,7 +17,7 @@ use super::remote::StatusWord;
 pub const DUMP_VERSION: u32 = 1;
 
 /// All that the program knows of itself at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Dump {
     /// [`DUMP_VERSION`].
     pub version: u32,
@@ -43,7 +44,7 @@ pub struct Dump {
 }
 
 /// The supervisor.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SupervisorStatus {
     /// How many campaign actors it keeps.
     pub campaigns: u64,
@@ -57,7 +58,7 @@ pub struct SupervisorStatus {
 }
 
 /// How many requests wait, by class of urgency.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueueStatus {
     /// Pauses.
     pub pause: u64,
@@ -72,7 +73,7 @@ pub struct QueueStatus {
 }
 
 /// The client of TrafficStars' API.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RemoteClientStatus {
     /// `closed` while requests flow; `open` after failures until one succeeds.
     pub circuit: String,
@@ -91,7 +92,7 @@ pub struct RemoteClientStatus {
 }
 
 /// The database.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DatabaseStatus {
     /// `sqlite` or `postgres`.
     pub kind: String,
@@ -100,7 +101,7 @@ pub struct DatabaseStatus {
 }
 
 /// One campaign.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CampaignStatus {
     /// Its row's key.
     pub id: CampaignId,
@@ -139,7 +140,7 @@ pub struct CampaignStatus {
 }
 
 /// What operators ordered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ordered {
     /// Whether the campaign is guarded.
     pub generator_enabled: bool,
@@ -150,7 +151,7 @@ pub struct Ordered {
 }
 
 /// An operator's hold: observe and show, send nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hold {
     /// Why.
     pub reason: Option<String>,
@@ -165,7 +166,7 @@ pub struct Hold {
 }
 
 /// What was seen at the remote and in the database, and when.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Observed {
     /// The judged status.
     pub status: Option<StatusWord>,
@@ -192,7 +193,7 @@ pub struct Observed {
 }
 
 /// The last action and how far it got.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActionStatus {
     /// What was asked.
     pub kind: ActionKind,
@@ -211,7 +212,7 @@ pub struct ActionStatus {
 }
 
 /// What the database holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StoredStatus {
     /// The stored promise.
     pub state: PhaseWord,
@@ -220,7 +221,7 @@ pub struct StoredStatus {
 }
 
 /// Whether an actor lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Liveness {
     /// It handles messages, as far as anyone knows; `handling` shows one that is stuck.
@@ -230,7 +231,7 @@ pub enum Liveness {
 }
 
 /// One campaign's actor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActorStatus {
     /// Whether it lives.
     pub status: Liveness,
@@ -251,7 +252,7 @@ pub struct ActorStatus {
 }
 
 /// What an actor is at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Handling {
     /// In a word.
     pub what: String,

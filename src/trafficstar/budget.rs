@@ -38,6 +38,20 @@ pub enum Urgency {
     Read,
 }
 
+impl Urgency {
+    /// The class as the dump and the metrics name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::ReadBack => "read_back",
+            Self::Sweep => "sweep",
+            Self::Activate => "activate",
+            Self::Read => "read",
+        }
+    }
+}
+
 /// What is known of the minute before the budget was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {

@@ -3,7 +3,7 @@
 //! [`RemoteClient`](super::http::RemoteClient) asks through a [`Gate`]; the client actor owns the [`Gatekeeper`], hears
 //! the messages and opens the gate by the [`Budget`]. Deliberately absent: a clock and a timer, which are the actor's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -118,21 +118,22 @@ impl Drop for Pass {
 #[derive(Debug)]
 pub struct Gatekeeper {
     budget: Budget,
-    waiting: HashMap<Ticket, oneshot::Sender<()>>,
+    waiting: HashMap<Ticket, (Urgency, oneshot::Sender<()>)>,
+    admitted: BTreeMap<Urgency, u64>,
 }
 
 impl Gatekeeper {
     /// A keeper who opens by this budget.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
-        Self { budget, waiting: HashMap::new() }
+        Self { budget, waiting: HashMap::new(), admitted: BTreeMap::new() }
     }
 
     /// Takes note of a message. Nothing leaves before [`Gatekeeper::open`].
     pub fn hear(&mut self, now: DateTime<Utc>, message: GateMessage) {
         match message {
             GateMessage::Ask { ticket, urgency, admit } => {
-                self.waiting.insert(ticket, admit);
+                self.waiting.insert(ticket, (urgency, admit));
                 self.budget.ask(urgency, ticket);
             }
             GateMessage::GaveUp(ticket) => {
@@ -151,12 +152,19 @@ impl Gatekeeper {
     /// Lets everybody leave whom the budget grants. Answers when to open again if nothing is heard until then.
     pub fn open(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         for ticket in self.budget.grant(now) {
-            if let Some(admit) = self.waiting.remove(&ticket) {
+            if let Some((urgency, admit)) = self.waiting.remove(&ticket) {
                 // Whoever is gone has sent `GaveUp`, which frees the slot.
-                let _ = admit.send(());
+                if admit.send(()).is_ok() {
+                    *self.admitted.entry(urgency).or_default() += 1;
+                }
             }
         }
         self.budget.next_grant_at(now)
+    }
+
+    /// How many requests were let go since this was last asked, by class.
+    pub fn take_admitted(&mut self) -> BTreeMap<Urgency, u64> {
+        std::mem::take(&mut self.admitted)
     }
 
     /// The budget, for the dump.

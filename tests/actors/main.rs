@@ -109,7 +109,7 @@ fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_built_anew_
             let stop = async {
                 let _ = stopped.await;
             };
-            daemon::serve(&served, options.api_key.into(), stop).await
+            daemon::serve(&served, options.api_key.into(), None, stop).await
         });
         let client = Client::new(&config.control.socket).unwrap();
         until(&client, "both are guarded", |dump| {

@@ -107,7 +107,7 @@ fn the_api_takes_a_campaign_a_time_and_a_limit_and_names_the_parameter_that_is_w
         ("?since=2100-01-01T00:00:00Z", 0),
     ];
     for (query, wanted) in good {
-        let (status, body) = world.guard.get(&format!("/v1/journal{query}"));
+        let (status, body) = world.guard.request("GET", &format!("/v1/journal{query}"), None);
         let entries = body.as_array().unwrap_or_else(|| panic!("{query}: {body}"));
         let own = entries.iter().filter(|entry| entry["kind"] != "set-end-time").count();
         assert_eq!((status, own), (200, wanted), "{query}");
@@ -125,7 +125,7 @@ fn the_api_takes_a_campaign_a_time_and_a_limit_and_names_the_parameter_that_is_w
         ("?campaign=1&sinse=2020-01-01T00:00:00Z", "sinse"),
     ];
     for (query, field) in bad {
-        let (status, body) = world.guard.get(&format!("/v1/journal{query}"));
+        let (status, body) = world.guard.request("GET", &format!("/v1/journal{query}"), None);
         assert_eq!((status, body["field"].as_str()), (422, Some(field)), "{query}: {body}");
     }
 }

@@ -126,10 +126,10 @@ fn people_get_a_line_for_each_event() {
 fn the_api_names_what_is_wrong_with_a_filter_and_knows_no_campaign_that_is_not_there() {
     let mut world = World::new();
     for (query, field) in [("?campaign=shoes", "campaign"), ("?campain=1", "campain")] {
-        let (status, body) = world.guard.get(&format!("/v1/events{query}"));
+        let (status, body) = world.guard.request("GET", &format!("/v1/events{query}"), None);
         assert_eq!((status, body["field"].as_str()), (422, Some(field)), "{query}: {body}");
     }
-    assert_eq!(world.guard.get("/v1/events?campaign=99").0, 404);
+    assert_eq!(world.guard.get("/v1/events?campaign=99").status, 404);
     let mut unknown = world.guard.begin(&["watch", "99"]);
     assert_eq!(wait_for_end(&mut world, &mut unknown), Some(1));
     assert!(unknown.stderr().contains("there is no campaign 99"), "{}", unknown.stderr());

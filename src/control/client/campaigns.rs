@@ -62,7 +62,7 @@ impl Client {
     pub async fn remove_campaign(&self, id: CampaignId, pause: bool) -> Result<Campaign, ClientError> {
         let before = self.campaign(id).await?;
         let path = format!("/v1/campaigns/{id}{}", if pause { "?pause=true" } else { "" });
-        let (status, body) = self.send(Method::DELETE, &path, None).await?;
+        let (status, body) = self.send(Method::DELETE, &path, None::<()>).await?;
         if status != StatusCode::ACCEPTED {
             return read(&body);
         }

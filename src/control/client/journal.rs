@@ -20,6 +20,6 @@ impl Client {
         if let Some(since) = since {
             parameters.append_pair("since", &since.to_rfc3339());
         }
-        read(&self.send(Method::GET, &format!("/v1/journal?{}", parameters.finish()), None).await?.1)
+        read(&self.send(Method::GET, &format!("/v1/journal?{}", parameters.finish()), None::<()>).await?.1)
     }
 }

@@ -8,9 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use super::super::{Ask, Order, OrderPort, Problem, Refusal};
+use super::super::{Ask, Order, OrderPort, Pending, Problem, Refusal};
 use crate::domain::facts::{CampaignId, UrlId};
 
 /// A command without effect within this time is answered with 202, and goes on.
@@ -18,9 +18,12 @@ const EFFECT_WITHIN: Duration = Duration::from_secs(25);
 /// Nobody is waited for longer, whatever the client asks.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(600);
 
-/// Hands a command to the supervisor, and answers after its effect.
-pub(super) async fn carry_out<Q, A: Serialize>(
-    orders: &OrderPort,
+/// The content type of every error.
+pub(super) const PROBLEM_TYPE: &str = "application/problem+json";
+
+/// Hands a command to whoever carries it out, and answers after its effect.
+pub(super) async fn carry_out<Q, A: Serialize, Order>(
+    orders: &mpsc::Sender<Order>,
     question: Q,
     order: impl FnOnce(Ask<Q, A>) -> Order,
 ) -> Answer {
@@ -36,9 +39,9 @@ pub(super) fn patience(headers: &HeaderMap) -> Duration {
 }
 
 /// The same, with a patience of the client's own.
-pub(super) async fn carry_out_within<Q, A: Serialize>(
+pub(super) async fn carry_out_within<Q, A: Serialize, Order>(
     patience: Duration,
-    orders: &OrderPort,
+    orders: &mpsc::Sender<Order>,
     question: Q,
     order: impl FnOnce(Ask<Q, A>) -> Order,
 ) -> Answer {
@@ -50,7 +53,7 @@ pub(super) async fn carry_out_within<Q, A: Serialize>(
         Ok(Ok(Ok(done))) => Answer::json(StatusCode::OK, &done),
         Ok(Ok(Err(refusal))) => Answer::refusal(&refusal),
         Ok(Err(_)) => Answer::refusal(&Refusal::Failed("the supervisor died over this command: try again".to_owned())),
-        Err(_) => Answer::json(StatusCode::ACCEPTED, &serde_json::json!({"pending": true})),
+        Err(_) => Answer::json(StatusCode::ACCEPTED, &Pending { pending: true }),
     }
 }
 
@@ -140,10 +143,10 @@ impl Answer {
         Self::from_problem(status, &problem)
     }
 
-    /// The same, saying that something new is there, unless it says that nothing is.
-    pub(super) fn created(mut self) -> Self {
+    /// The same with another status, unless it says that something went wrong or is still to come.
+    pub(super) fn but_status(mut self, status: StatusCode) -> Self {
         if self.status == StatusCode::OK {
-            self.status = StatusCode::CREATED;
+            self.status = status;
         }
         self
     }
@@ -159,6 +162,7 @@ impl Answer {
             Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Refusal::UnknownUrl(_) => (StatusCode::NOT_FOUND, "unknown URL"),
             Refusal::BadField { field, problem } => return Self::bad_field(field, problem.clone()),
+            Refusal::BadConfig(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad config"),
             Refusal::Taken(problem) => {
                 return Self::wrong_field(StatusCode::CONFLICT, "taken", "trafficstar_id", problem.clone());
             }
@@ -170,6 +174,7 @@ impl Answer {
             | Refusal::Failed(_)
             | Refusal::UnknownUrl(_)
             | Refusal::BadField { .. }
+            | Refusal::BadConfig(_)
             | Refusal::Taken(_) => None,
         };
         let problem = Problem {
@@ -184,7 +189,7 @@ impl Answer {
 
     fn from_problem(status: StatusCode, problem: &Problem) -> Self {
         let body = serde_json::to_vec(problem).unwrap_or_default();
-        Self { status, content_type: "application/problem+json", body }
+        Self { status, content_type: PROBLEM_TYPE, body }
     }
 }
 

@@ -4,8 +4,10 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::routing::get;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::super::{CampaignOrder, CampaignPatch, ChangeCampaign, Order, RemoveCampaign};
 use super::Shared;
@@ -31,7 +33,9 @@ async fn show(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
 
 async fn add(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Answer {
     match answer::body(body).and_then(new_campaign) {
-        Ok(patch) => carry_out(&shared.orders, patch, |ask| Order::Campaigns(CampaignOrder::Add(ask))).await.created(),
+        Ok(patch) => carry_out(&shared.orders, patch, |ask| Order::Campaigns(CampaignOrder::Add(ask)))
+            .await
+            .but_status(StatusCode::CREATED),
         Err(problem) => problem,
     }
 }
@@ -79,9 +83,10 @@ fn changed_campaign(campaign: CampaignId, patch: CampaignPatch) -> Result<Change
 }
 
 /// How a campaign is to be removed: in the query, or in the body.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Removal {
+pub(super) struct Removal {
+    /// Pause it first; without, one that runs is not removed.
     pause: bool,
 }
 

@@ -4,14 +4,15 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 use super::super::{KEEP_ALIVE, Refusal};
 use super::Shared;
@@ -25,7 +26,11 @@ pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/v1/events", get(events))
 }
 
-async fn events(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
+async fn events(
+    State(shared): State<Shared>,
+    Extension(mut stopping): Extension<watch::Receiver<bool>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let campaign = match wanted_campaign(query.as_deref()) {
         Ok(campaign) => campaign,
         Err(problem) => return problem.into_response(),
@@ -33,7 +38,6 @@ async fn events(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Resp
     if let Some(id) = campaign.filter(|id| shared.board.campaign(*id).is_none()) {
         return Answer::refusal(&Refusal::UnknownCampaign(id)).into_response();
     }
-    let mut stopping = shared.stopping.clone();
     let stopped = async move {
         // A server that is gone has stopped, too.
         let _ = stopping.wait_for(|stopping| *stopping).await;

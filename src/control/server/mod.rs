@@ -2,32 +2,35 @@
 
 mod answer;
 mod campaigns;
+mod connections;
 mod events;
+mod explain;
+mod frame;
 mod journal;
+mod openapi;
+mod operate;
 mod orders;
-mod peer;
 mod query;
 mod state;
+#[cfg(test)]
+mod tests;
 mod urls;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use axum::{Extension, Router};
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use self::answer::Answer;
-use self::peer::Peer;
-use super::OrderPort;
+use self::connections::Limits;
+use super::{OperationPort, OrderPort};
 use crate::board::Board;
 use crate::clock::Clock;
-
-/// The largest request body that is read.
-const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Why the socket could not be opened.
 #[derive(Debug, Error)]
@@ -49,16 +52,16 @@ pub enum SocketError {
     },
 }
 
-/// An open control socket; its file goes when this does.
+/// An open control socket.
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
-    file: SocketFile,
 }
 
-/// Removes the socket's file when dropped, if it is still ours.
+/// Removes the socket's file when dropped, if it is still ours. Whoever waits for a supervisor's end takes that for it.
 #[derive(Debug)]
-struct SocketFile {
+#[must_use = "the socket's file goes with it"]
+pub struct SocketFile {
     path: PathBuf,
     identity: Option<(u64, u64)>,
 }
@@ -89,7 +92,7 @@ impl Socket {
     ///
     /// # Errors
     /// The path is taken, or cannot be opened.
-    pub async fn open(path: &Path, mode: u32) -> Result<Self, SocketError> {
+    pub async fn open(path: &Path, mode: u32) -> Result<(Self, SocketFile), SocketError> {
         let open_error = |source| SocketError::Open { path: path.to_owned(), source };
         refuse_if_taken(path).await?;
         // Nobody answers on what is there.
@@ -101,28 +104,18 @@ impl Socket {
         let listener = listener.map_err(open_error)?;
         let file = SocketFile::new(path.to_owned());
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(open_error)?;
-        Ok(Self { listener, file })
+        Ok((Self { listener }, file))
     }
 
     /// Serves until `stop` resolves.
-    ///
-    /// # Errors
-    /// The listener failed.
-    pub async fn serve(
-        self,
-        board: Board,
-        clock: Clock,
-        orders: OrderPort,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
-        let _file = self.file;
+    pub async fn serve(self, shared: Shared, stop: impl Future<Output = ()>) {
         let (stops, stopping) = watch::channel(false);
         let stop = async move {
             stop.await;
             stops.send_replace(true);
         };
-        let router = router(Shared { board, clock, orders, stopping }).into_make_service_with_connect_info::<Peer>();
-        axum::serve(self.listener, router).with_graceful_shutdown(stop).await
+        let router = router(shared).layer(Extension(stopping));
+        connections::serve(self.listener, router, Limits::default(), stop).await;
     }
 }
 
@@ -142,27 +135,38 @@ pub async fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-#[derive(Clone)]
-struct Shared {
-    board: Board,
-    clock: Clock,
-    orders: OrderPort,
-    /// Whether the server stops: answers that would never end do then.
-    stopping: watch::Receiver<bool>,
+/// What the server works with.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// What it reads.
+    pub board: Board,
+    /// The time.
+    pub clock: Clock,
+    /// Where commands to the supervisor go.
+    pub orders: OrderPort,
+    /// Where commands to the daemon go.
+    pub operations: OperationPort,
 }
 
 fn router(shared: Shared) -> Router {
-    Router::new()
+    let routes = Router::new()
         .merge(state::routes())
         .merge(campaigns::routes())
         .merge(urls::routes())
         .merge(journal::routes())
         .merge(events::routes())
         .merge(orders::routes())
+        .merge(explain::routes())
+        .merge(openapi::routes())
+        .merge(operate::routes())
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")
-        })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .with_state(shared)
+        });
+    framed(routes).with_state(shared)
+}
+
+/// What is done for every request, from the inside out.
+fn framed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(from_fn(frame::only_problems)).layer(from_fn(frame::read_body)).layer(from_fn(frame::audit))
 }

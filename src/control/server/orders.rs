@@ -1,18 +1,18 @@
 //! Orders to campaigns: process, force, hold, release, and the pause of all.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::routing::{post, put};
+use axum::{Extension, Router};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use serde::de::DeserializeOwned;
 
 use super::super::{HoldBody, Order, Process, ProcessAll, ProcessBody, SetHold};
 use super::Shared;
 use super::answer::{self, Answer, campaign_id, carry_out_within, patience};
-use super::peer::Peer;
+use super::connections::Peer;
 use crate::domain::status::Hold;
 
 type Body = Result<Bytes, BytesRejection>;
@@ -30,7 +30,7 @@ pub(super) fn routes() -> Router<Shared> {
 
 async fn process(
     State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    Extension(peer): Extension<Peer>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -45,7 +45,7 @@ async fn process(
 
 async fn process_all(
     State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
@@ -59,7 +59,7 @@ async fn process_all(
 
 async fn hold(
     State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    Extension(peer): Extension<Peer>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -82,7 +82,7 @@ async fn release(State(shared): State<Shared>, Path(id): Path<String>, headers: 
 
 async fn hold_all(
     State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {

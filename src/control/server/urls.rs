@@ -4,6 +4,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::routing::{get, patch};
 
 use super::super::{AddUrl, ChangeUrl, Order, UrlOrder, UrlPatch};
@@ -26,7 +27,9 @@ async fn list(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
 
 async fn add(State(shared): State<Shared>, Path(id): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
     match campaign_id(&id).and_then(|id| new_url(id, answer::body(body)?)) {
-        Ok(add) => carry_out(&shared.orders, add, |ask| Order::Urls(UrlOrder::Add(ask))).await.created(),
+        Ok(add) => {
+            carry_out(&shared.orders, add, |ask| Order::Urls(UrlOrder::Add(ask))).await.but_status(StatusCode::CREATED)
+        }
         Err(problem) => problem,
     }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
+use crate::domain::decided::Conclusion;
 use crate::domain::decision::{self, ClickLevel, Judged, SpendLevel};
 use crate::domain::event::{ActionNews, Effect, Note, OperationId, Record, Request};
 use crate::domain::order::HoldChange;
@@ -48,8 +49,12 @@ impl Machine {
             return;
         }
         let decision = decision::decide(judged, self.phase.word());
-        let reason = decision::reason(&decision, judged, policy);
-        self.last_decision = Some(reason.clone());
+        let mut reason = decision::reason(&decision, judged, policy);
+        if decision.action == Some(ActionKind::Activate) {
+            let (_, cause) = self.activation_cause(judged);
+            reason.insert_str(0, cause);
+        }
+        self.note_decision(now, policy, &decision, &reason);
         match (decision.action, decision.next) {
             (Some(ActionKind::Activate), _) => {
                 self.conclude_activate(now, policy, judged, decision.row, reason, effects)
@@ -84,11 +89,13 @@ impl Machine {
             } else {
                 (Trigger::Guard, "it runs while it cools down after a pause".to_owned())
             };
-            self.last_decision = Some(reason.clone());
+            let conclusion = if policy.mode == Mode::Observe { Conclusion::WouldPause } else { Conclusion::Pause };
+            self.decisions.note(now, conclusion, None, reason.clone());
             let due = Due { trigger, ..self.pause_due(now, policy, reason) };
             self.begin(now, policy, judged, decision::Row::GuardPause, due, effects);
         } else {
-            self.last_decision = Some("it cools down after a pause: nothing else is decided until then".to_owned());
+            let reason = "it cools down after a pause: nothing else is decided until then".to_owned();
+            self.decisions.note(now, Conclusion::Nothing, None, reason);
             self.observed_only = None;
             if policy.mode == Mode::Act {
                 self.pay_end_time(now, policy, judged, effects);
@@ -133,19 +140,11 @@ impl Machine {
             return;
         }
         self.stop_waiting();
-        let ended = judged.status == RemoteStatus::Stopped(StopCause::EndTimePassed);
-        let (trigger, cause) = match self.phase {
-            Phase::ActiveGuarded if self.has_failed(ActionKind::Activate) => {
-                (Trigger::Recovery, "its last activation failed: ")
-            }
-            Phase::ActiveGuarded if ended => (Trigger::Tick, "its end time has passed: "),
-            Phase::ActiveGuarded => (Trigger::Guard, "somebody else stopped it: "),
-            Phase::Idle | Phase::PausedGuarded | Phase::CoolingDown { .. } => (Trigger::Tick, ""),
-        };
+        let (trigger, _) = self.activation_cause(judged);
         let due = Due {
             kind: ActionKind::Activate,
             trigger,
-            reason: format!("{cause}{reason}"),
+            reason,
             end_time: policy.day_end_on(now),
             next: Phase::ActiveGuarded,
             by: None,
@@ -153,8 +152,21 @@ impl Machine {
         self.begin(now, policy, judged, row, due, effects);
     }
 
+    /// What made an activation due, and how to say it before its reason.
+    fn activation_cause(&self, judged: &Judged) -> (Trigger, &'static str) {
+        let ended = judged.status == RemoteStatus::Stopped(StopCause::EndTimePassed);
+        match self.phase {
+            Phase::ActiveGuarded if self.has_failed(ActionKind::Activate) => {
+                (Trigger::Recovery, "its last activation failed: ")
+            }
+            Phase::ActiveGuarded if ended => (Trigger::Tick, "its end time has passed: "),
+            Phase::ActiveGuarded => (Trigger::Guard, "somebody else stopped it: "),
+            Phase::Idle | Phase::PausedGuarded | Phase::CoolingDown { .. } => (Trigger::Tick, ""),
+        }
+    }
+
     /// Why an activation that is due may not be sent now, if so.
-    fn activation_waits(&self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
+    pub(super) fn activation_waits(&self, now: DateTime<Utc>, policy: &Policy) -> Option<String> {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }
@@ -298,10 +310,12 @@ impl Machine {
         self.progress = Progress::InFlight;
         match kind {
             ActionKind::Activate => {
+                self.pausing_since = None;
                 self.contest.activated(now);
                 self.end_time_owed = false;
             }
             ActionKind::Pause => {
+                self.pausing_since.get_or_insert(now);
                 // Owed from the request on: a crash or a lost answer must not leave it unset.
                 self.end_time_owed = true;
                 self.last_pause = Some(id);
@@ -486,6 +500,9 @@ impl Machine {
     pub(super) fn enter(&mut self, now: DateTime<Utc>, phase: Phase, reason: &str, effects: &mut Vec<Effect>) {
         let (from, to) = (self.phase.word(), phase.word());
         self.phase = phase;
+        if matches!(phase, Phase::Idle | Phase::ActiveGuarded) {
+            self.pausing_since = None;
+        }
         if from != to {
             self.since = now;
             effects.push(Effect::Note(Note::Transition { from, to, reason: reason.to_owned() }));

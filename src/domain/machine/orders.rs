@@ -8,6 +8,7 @@ use chrono::{DateTime, Days, NaiveTime, Utc};
 use super::acting::Due;
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{ActionId, ActionKind, Step, Trigger};
+use crate::domain::decided::Conclusion;
 use crate::domain::decision::{self, Judged};
 use crate::domain::event::{Effect, Note};
 use crate::domain::facts::Observation;
@@ -257,7 +258,11 @@ impl Machine {
             },
             ForceKind::Pause => Due { trigger, by, ..self.pause_due(now, policy, force.reason) },
         };
-        self.last_decision = Some(due.reason.clone());
+        let conclusion = match due.kind {
+            ActionKind::Activate => Conclusion::Activate,
+            ActionKind::Pause | ActionKind::SetEndTime => Conclusion::Pause,
+        };
+        self.decisions.note(now, conclusion, None, due.reason.clone());
         let id = self.send(now, policy, judged, due, effects);
         self.acts(id);
     }
@@ -353,7 +358,8 @@ impl Machine {
         let may_run = matches!(judged.status, RemoteStatus::Running | RemoteStatus::Unknown { active: true, .. });
         if hold.pause && may_run {
             let reason = format!("it runs, and is to be kept paused {why}");
-            self.last_decision = Some(reason.clone());
+            let conclusion = if policy.mode == Mode::Act { Conclusion::Pause } else { Conclusion::WouldPause };
+            self.decisions.note(now, conclusion, None, reason.clone());
             let due = self.pause_due(now, policy, reason);
             let trigger = if due.trigger == Trigger::Guard { Trigger::Guard } else { Trigger::Operator };
             let due = Due { trigger, by: hold.by.clone(), ..due };
@@ -361,7 +367,7 @@ impl Machine {
             return;
         }
         self.observed_only = None;
-        self.last_decision = Some(format!("it is on hold {why}"));
+        self.decisions.note(now, Conclusion::Nothing, None, format!("it is on hold {why}"));
         if hold.pause && policy.mode == Mode::Act {
             self.pay_end_time(now, policy, judged, effects);
         }

@@ -78,7 +78,7 @@ impl Machine {
     /// The last decision, in words, those to do nothing included.
     #[must_use]
     pub fn last_decision(&self) -> Option<&str> {
-        self.last_decision.as_deref()
+        self.decisions.last().map(|decision| decision.reason.as_str())
     }
 
     /// What was counted since it was built.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::Config;
+use super::{Config, Reply, ask};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_traffic-generator");
 
@@ -38,6 +38,32 @@ impl Guard {
         self.folder.join("guard.db")
     }
 
+    /// Where its control socket is.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join("guard.sock")
+    }
+
+    /// Where its config is.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// Writes the config, for a guard that reads it anew while it runs.
+    pub(crate) fn write_config(&self) {
+        self.config.write(&self.config_file());
+    }
+
+    /// Sends a signal, and does not wait for what comes of it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
+    }
+
+    /// Waits until it has ended by itself, as it should.
+    pub(crate) fn wait_for_end(&mut self) {
+        let status = self.child.take().unwrap().wait().unwrap();
+        assert!(status.success(), "the guard ended with {status}");
+    }
+
     pub(super) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).arg("--config").arg(self.folder.join("config.toml"));
@@ -54,6 +80,12 @@ impl Guard {
     /// Runs one of the program's commands to its end.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         self.program(arguments).output().unwrap()
+    }
+
+    /// The same with another database than the running one's.
+    pub(crate) fn command_on_another_database(&self, arguments: &[&str]) -> Output {
+        let url = format!("sqlite://{}", self.folder.join("other.db").display());
+        self.program(arguments).env("TRAFFIC_GENERATOR__DATABASE__URL", url).output().unwrap()
     }
 
     pub(super) fn start(&mut self) {
@@ -104,6 +136,11 @@ impl Guard {
         self.try_state().unwrap()
     }
 
+    /// What the socket answers to a GET.
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        ask(&self.socket(), "GET", path, "")
+    }
+
     pub(super) fn try_state(&self) -> std::io::Result<Value> {
         match self.try_get("/v1/state")? {
             (200, state) => Ok(state),
@@ -111,9 +148,10 @@ impl Guard {
         }
     }
 
-    /// `GET`s what answers with JSON: the status code and the body.
-    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
-        self.try_get(path).unwrap()
+    /// Sends a request, with a body where one is given: the status code and the JSON body, null where that is empty.
+    pub(crate) fn request(&self, method: &str, path: &str, body: Option<&str>) -> (u16, Value) {
+        let reply = ask(&self.socket(), method, path, body.unwrap_or_default());
+        (reply.status, if reply.text.is_empty() { Value::Null } else { reply.json() })
     }
 
     fn try_get(&self, path: &str) -> std::io::Result<(u16, Value)> {

@@ -1,27 +1,60 @@
-//! Requests to the control socket, as `curl --unix-socket` sends them.
+//! The control socket as `curl` speaks to it, byte by byte where a test wants that.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::guard::Guard;
+/// No answer takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-impl Guard {
-    /// Sends a request, with a body where one is given, and answers its status and body (null where that is empty).
-    pub(crate) fn request(&self, method: &str, path: &str, body: Option<&str>) -> (u16, Value) {
-        let mut stream = UnixStream::connect(self.database_file().with_file_name("guard.sock")).unwrap();
-        let body = body.unwrap_or_default();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() })
+/// An answer of the control server.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    /// What came, where it was not JSON `null`.
+    pub(crate) text: String,
+}
+
+impl Reply {
+    /// The body as JSON; a test fails where it is none.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Connects and sends `bytes`, and nothing more.
+pub(crate) fn say(socket: &Path, bytes: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(bytes.as_bytes()).unwrap();
+    stream
+}
+
+/// Sends a request with a body, perhaps an empty one, and waits for the answer.
+pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Reply {
+    let length = body.len();
+    let mut stream = say(
+        socket,
+        &format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        ),
+    );
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, text) =
+        answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {method} {path}: {answer}"));
+    let header = |name: &str| {
+        let line = head.lines().find(|line| line.to_lowercase().starts_with(name))?;
+        line.split_once(": ").map(|(_, value)| value.to_owned())
+    };
+    assert!(header("transfer-encoding").is_none(), "an answer in chunks: {head}");
+    Reply {
+        status: head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap(),
+        content_type: header("content-type").unwrap_or_default(),
+        text: text.to_owned(),
     }
 }

@@ -6,6 +6,7 @@ mod database;
 mod dump;
 mod guard;
 mod http;
+mod terminal;
 mod writes;
 
 use std::fmt;
@@ -20,6 +21,8 @@ pub(crate) use self::config::Config;
 pub(crate) use self::database::{Database, Entry};
 pub(crate) use self::dump::Campaign;
 use self::guard::Guard;
+pub(crate) use self::http::{Reply, ask, say};
+pub(crate) use self::terminal::Terminal;
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 
 /// Far longer than anything takes, even on a machine that does much else.
@@ -118,6 +121,11 @@ impl World {
         self.sandbox.add_campaign(spec);
         self.database.add_campaign(id, remaining_clicks);
         self.database.enable(id);
+    }
+
+    /// Runs one of the program's commands in a terminal of its own.
+    pub(crate) fn in_terminal(&self, arguments: &[&str]) -> Terminal {
+        Terminal::start(&self.guard.program(arguments))
     }
 
     /// One campaign in the dump.

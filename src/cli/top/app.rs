@@ -1,0 +1,219 @@
+//! What the view knows and shows. Pure: data and keys come in, an order may come out; it reads no clock and no socket.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+
+use super::attention::{self, Urgency};
+use super::history::History;
+use crate::control::client::top::TopOrder;
+use crate::domain::facts::{CampaignId, Clicks, Money};
+use crate::domain::policy::PolicyNumbers;
+use crate::domain::status::{CampaignStatus, Dump};
+
+/// The thresholds that bars are drawn against. A campaign's own overrides are not in the dump, so these are everybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// From this spend on a campaign is left alone.
+    pub(super) spend: Money,
+    /// From this many clicks on it is run.
+    pub(super) activate: Clicks,
+    /// With this many or fewer it is paused.
+    pub(super) pause: Clicks,
+    /// The config file that they are from; the program's defaults where none could be read.
+    pub(super) config: Option<PathBuf>,
+}
+
+impl Limits {
+    pub(super) fn new(numbers: &PolicyNumbers, config: Option<PathBuf>) -> Self {
+        Self { spend: numbers.spend_limit, activate: numbers.activate_clicks, pause: numbers.pause_clicks, config }
+    }
+}
+
+/// The last dump, and when it arrived.
+#[derive(Debug)]
+pub(super) struct Data {
+    pub(super) dump: Dump,
+    pub(super) received_at: DateTime<Utc>,
+    /// By the campaigns' places in the dump.
+    urgencies: Vec<Urgency>,
+}
+
+/// What has the keyboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Focus {
+    /// The list of campaigns.
+    List,
+    /// The filter is being typed.
+    Filter,
+    /// An order waits for a yes.
+    Dialog(Dialog),
+    /// The help is shown.
+    Help,
+}
+
+/// An order that waits for a yes. It keeps its campaign, whatever the list does meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Dialog {
+    /// What would be ordered, without its reason.
+    pub(super) order: TopOrder,
+    /// The campaign as people call it, `1 (shoes)`; empty where it is for all.
+    pub(super) campaign: String,
+    /// Whether the last yes came without the reason that it needs.
+    pub(super) reason_missing: bool,
+}
+
+/// A line about the last order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Notice {
+    pub(super) text: String,
+    pub(super) is_problem: bool,
+}
+
+/// Everything the view knows.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) limits: Limits,
+    pub(super) data: Option<Data>,
+    /// Why there is no newer data, if so.
+    pub(super) trouble: Option<String>,
+    pub(super) filter: String,
+    pub(super) focus: Focus,
+    pub(super) notice: Option<Notice>,
+    /// Whether the details have the whole screen.
+    pub(super) details_enlarged: bool,
+    /// How many of their lines are scrolled away.
+    pub(super) details_scroll: usize,
+    /// Whether the view is to end.
+    pub(super) ended: bool,
+    /// Places in the dump, as they are listed.
+    listed: Vec<usize>,
+    /// None: whatever is first in the list.
+    selected: Option<CampaignId>,
+    histories: HashMap<CampaignId, History>,
+    explanation: Option<(CampaignId, String)>,
+}
+
+impl App {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            data: None,
+            trouble: None,
+            filter: String::new(),
+            focus: Focus::List,
+            notice: None,
+            details_enlarged: false,
+            details_scroll: 0,
+            ended: false,
+            listed: Vec::new(),
+            selected: None,
+            histories: HashMap::new(),
+            explanation: None,
+        }
+    }
+
+    /// Takes a new dump in.
+    pub(super) fn receive(&mut self, dump: Dump, now: DateTime<Utc>) {
+        let is_another = |data: &Data| data.dump.started_at != dump.started_at;
+        if self.data.as_ref().is_some_and(is_another) {
+            self.notice =
+                Some(Notice { text: format!("the supervisor was restarted (pid {})", dump.pid), is_problem: false });
+        }
+        self.trouble = None;
+        let mut histories = std::mem::take(&mut self.histories);
+        for campaign in &dump.campaigns {
+            // Moved over, so that nothing is kept of campaigns that are gone.
+            let mut history = histories.remove(&campaign.id).unwrap_or_default();
+            history.add(&campaign.observed);
+            self.histories.insert(campaign.id, history);
+        }
+        let captured_at = dump.captured_at;
+        let urgencies =
+            dump.campaigns.iter().map(|campaign| Urgency::of(campaign, &self.limits, captured_at)).collect();
+        self.data = Some(Data { dump, received_at: now, urgencies });
+        self.list();
+    }
+
+    /// Takes in why a campaign is as it is; `None` where the supervisor has no such text.
+    pub(super) fn explain(&mut self, campaign: CampaignId, text: Option<String>) {
+        self.explanation = text.map(|text| (campaign, text));
+    }
+
+    /// Chooses and sorts what is listed. The order changes with the data alone, never between two dumps.
+    pub(super) fn list(&mut self) {
+        let Some(data) = &self.data else { return };
+        let wanted = self.filter.to_lowercase();
+        let campaigns = data.dump.campaigns.iter().zip(&data.urgencies).enumerate();
+        let mut listed: Vec<(Urgency, usize)> = campaigns
+            .filter(|(_, (campaign, _))| wanted.is_empty() || matches(campaign, &wanted, data.dump.captured_at))
+            .map(|(place, (_, urgency))| (*urgency, place))
+            .collect();
+        listed.sort_unstable();
+        self.listed = listed.into_iter().map(|(_, place)| place).collect();
+    }
+
+    /// How many campaigns are listed.
+    pub(super) fn listed_count(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// The listed campaigns from `first` on.
+    pub(super) fn listed_from(&self, first: usize) -> impl Iterator<Item = &CampaignStatus> {
+        let campaigns = self.data.as_ref().map_or(&[][..], |data| &data.dump.campaigns);
+        self.listed.iter().skip(first).filter_map(|place| campaigns.get(*place))
+    }
+
+    /// How many campaigns need attention, listed or not.
+    pub(super) fn attention_count(&self) -> usize {
+        let urgencies = self.data.as_ref().map_or(&[][..], |data| &data.urgencies);
+        urgencies.iter().filter(|urgency| urgency.needs_attention()).count()
+    }
+
+    /// The selected campaign's place in the list. One that is not listed any more leaves the selection to the first.
+    pub(super) fn selected_place(&self) -> usize {
+        let is_selected = |campaign: &CampaignStatus| Some(campaign.id) == self.selected;
+        self.listed_from(0).position(is_selected).unwrap_or(0)
+    }
+
+    /// The selected campaign.
+    pub(super) fn selected(&self) -> Option<&CampaignStatus> {
+        self.listed_from(self.selected_place()).next()
+    }
+
+    /// Selects by place, or the first again for place 0, which then stays the first whatever becomes most urgent.
+    pub(super) fn select(&mut self, place: usize) {
+        let place = place.min(self.listed.len().saturating_sub(1));
+        let id = self.listed_from(place).next().map(|campaign| campaign.id);
+        self.selected = id.filter(|_| place > 0);
+        self.details_scroll = 0;
+    }
+
+    /// Draws the scrolling of the details back to where there is something to see.
+    pub(super) fn bound_scroll(&mut self, furthest: usize) {
+        self.details_scroll = self.details_scroll.min(furthest);
+    }
+
+    /// What was seen of a campaign while the view runs.
+    pub(super) fn history(&self, campaign: CampaignId) -> Option<&History> {
+        self.histories.get(&campaign)
+    }
+
+    /// Why the campaign is as it is, in the supervisor's words, if it was told.
+    pub(super) fn explanation(&self, campaign: CampaignId) -> Option<&str> {
+        self.explanation.as_ref().filter(|(of, _)| *of == campaign).map(|(_, text)| text.as_str())
+    }
+}
+
+/// Whether a campaign has the wanted text, in lower case, in what is shown of it.
+fn matches(campaign: &CampaignStatus, wanted: &str, now: DateTime<Utc>) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(wanted);
+    campaign.id.to_string() == wanted
+        || campaign.trafficstar_id.to_string() == wanted
+        || has(&campaign.name)
+        || has(campaign.state.as_str())
+        || campaign.observed.status.is_some_and(|status| has(status.as_str()))
+        || attention::remarks(campaign).into_iter().any(has)
+        || attention::reasons(campaign, now).iter().any(|(_, reason)| has(reason))
+}

@@ -1,0 +1,105 @@
+//! The view's talk with the supervisor, on a thread of its own: drawing and keys never wait for it.
+//!
+//! One poll at a time, begun a second after the last began or as soon as that was answered: a slow supervisor is asked
+//! less often, never twice at once.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::Message;
+use crate::control::client::top::TopOrder;
+use crate::control::client::{Client, ClientError};
+use crate::domain::facts::CampaignId;
+use crate::error_chain::in_full;
+
+const POLL_EVERY: Duration = Duration::from_secs(1);
+/// A supervisor that takes longer than this for its dump is in trouble, and the operator should know.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the view tells its connection.
+pub(super) struct Wishes {
+    /// Orders to be given.
+    pub(super) orders: mpsc::UnboundedReceiver<TopOrder>,
+    /// The campaign whose explanation is wanted.
+    pub(super) selected: watch::Receiver<Option<CampaignId>>,
+}
+
+/// Polls, gives orders and listens for signals until the view is gone.
+pub(super) async fn run(client: Client, mut wishes: Wishes, messages: Sender<Message>) -> std::io::Result<()> {
+    let client = Arc::new(client);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let poll = tokio::spawn(poll(Arc::clone(&client), wishes.selected, messages.clone()));
+    loop {
+        tokio::select! {
+            order = wishes.orders.recv() => match order {
+                Some(order) => drop(tokio::spawn(give(Arc::clone(&client), order, messages.clone()))),
+                None => break,
+            },
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => break,
+        }
+    }
+    poll.abort();
+    Ok(())
+}
+
+async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<CampaignId>>, messages: Sender<Message>) {
+    let mut clock = interval(POLL_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = clock.tick() => {
+                let answer = match timeout(ANSWERS_WITHIN, client.state()).await {
+                    Ok(Ok(dump)) => Ok(Box::new(dump)),
+                    Ok(Err(error)) => Err(trouble(&error)),
+                    Err(_) => Err(format!("NO ANSWER for {} s", ANSWERS_WITHIN.as_secs())),
+                };
+                if messages.send(Message::State(answer)).is_err() {
+                    return;
+                }
+            }
+            // Another campaign is selected: its explanation does not wait for the next poll.
+            changed = selected.changed() => if changed.is_err() { return },
+        }
+        let campaign = *selected.borrow_and_update();
+        if let Some(campaign) = campaign {
+            let text = timeout(ANSWERS_WITHIN, client.explanation(campaign)).await;
+            // Without one the view shows the facts alone; that the supervisor is gone is the dump's to say.
+            let text = text.ok().and_then(Result::ok).flatten();
+            if messages.send(Message::Explanation(campaign, text)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Why no dump came, short enough for the header.
+fn trouble(error: &ClientError) -> String {
+    match error {
+        ClientError::NoSupervisor { .. } | ClientError::Lost { .. } => "NO SUPERVISOR".to_owned(),
+        ClientError::Broken(_) | ClientError::StillPending => "CONNECTION BROKEN".to_owned(),
+        ClientError::Unreadable(_) => "UNREADABLE ANSWER (another version?)".to_owned(),
+        ClientError::Refused(problem) => format!("NO DATA ({} {})", problem.status, problem.title),
+    }
+}
+
+async fn give(client: Arc<Client>, order: TopOrder, messages: Sender<Message>) {
+    let answer = client.give(&order).await.map_err(|error| match error {
+        ClientError::Refused(problem) => format!("{} {}: {}", problem.status, problem.title, problem.detail),
+        ClientError::NoSupervisor { .. }
+        | ClientError::Lost { .. }
+        | ClientError::Broken(_)
+        | ClientError::Unreadable(_)
+        | ClientError::StillPending => in_full(&error),
+    });
+    // A view that is gone shows no answer.
+    let _ = messages.send(Message::Answer(order, answer));
+}

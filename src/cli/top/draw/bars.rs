@@ -1,0 +1,71 @@
+//! Numbers as text that shows their size: bars against a threshold, and sparklines over time.
+
+/// A bar's last cell is one of these, an eighth of a cell each.
+const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
+/// From the lowest to the highest.
+const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// `value` of `full` as a bar of `width` cells; more than full is full. `mark` is a second threshold, drawn where the bar
+/// does not cover it.
+pub(super) fn bar(value: u64, full: u64, mark: Option<u64>, width: usize) -> String {
+    let cells = |value: u64, parts: u128| {
+        let parts = u128::from(value.min(full)) * width as u128 * parts / u128::from(full.max(1));
+        usize::try_from(parts).unwrap_or(usize::MAX)
+    };
+    let eighths = cells(value, 8);
+    let marked = mark.map(|mark| cells(mark, 1));
+    let cell = |place: usize| match eighths.saturating_sub(place * 8) {
+        // The least of something is not nothing.
+        0 if place == 0 && value > 0 => '▏',
+        0 if marked == Some(place) => '┊',
+        0 => '·',
+        covered => EIGHTHS.get(covered.min(8) - 1).copied().unwrap_or('█'),
+    };
+    (0..width).map(cell).collect()
+}
+
+/// The values as a line of small columns, scaled between the least and the most of them.
+pub(super) fn spark(values: impl Iterator<Item = u64> + Clone) -> String {
+    let least = values.clone().min().unwrap_or(0);
+    let span = u128::from(values.clone().max().unwrap_or(0) - least);
+    let level = |value: u64| match (u128::from(value - least) * 7).checked_div(span) {
+        Some(level) => LEVELS.get(usize::try_from(level).unwrap_or(7)).copied().unwrap_or('█'),
+        // They are all the same.
+        None => '▁',
+    };
+    values.map(level).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_shows_its_share_and_the_mark_that_it_does_not_cover() {
+        let cases = [
+            ((0, 100, None, 4), "····"),
+            ((1, 100_000, None, 4), "▏···"),
+            ((50, 100, None, 4), "██··"),
+            ((55, 100, None, 4), "██▏·"),
+            ((100, 100, None, 4), "████"),
+            ((500, 100, None, 4), "████"),
+            ((20, 100, Some(50), 4), "▊·┊·"),
+            ((80, 100, Some(50), 4), "███▏"),
+            ((5, 0, None, 4), "▏···"),
+            ((u64::MAX, u64::MAX, None, 4), "████"),
+            ((1, 2, None, 0), ""),
+        ];
+        for ((value, full, mark, width), expected) in cases {
+            assert_eq!(bar(value, full, mark, width), *expected, "{value} of {full}");
+        }
+    }
+
+    #[test]
+    fn a_sparkline_goes_from_the_least_to_the_most() {
+        let cases: [(&[u64], &str); 5] =
+            [(&[], ""), (&[7], "▁"), (&[3, 3, 3], "▁▁▁"), (&[0, 1, 2, 7], "▁▂▃█"), (&[u64::MAX, 0], "█▁")];
+        for (values, expected) in cases {
+            assert_eq!(spark(values.iter().copied()), expected, "{values:?}");
+        }
+    }
+}

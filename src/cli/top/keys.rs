@@ -1,0 +1,155 @@
+//! What each key does to the state. Pure; an order that was said yes to comes out.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a keyboard has more keys than mean anything here")]
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::app::{App, Dialog, Focus, Notice};
+use crate::control::client::top::TopOrder;
+use crate::domain::status::CampaignStatus;
+
+/// How far PageUp and PageDown go.
+const PAGE: isize = 10;
+/// A reason is a sentence, not a paste gone wrong.
+const LONGEST_TEXT: usize = 200;
+
+impl App {
+    /// Takes a key in. What comes out is to be sent to the supervisor.
+    pub(super) fn press(&mut self, key: KeyEvent) -> Option<TopOrder> {
+        if key.kind == KeyEventKind::Release {
+            return None;
+        }
+        if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+            self.ended = true;
+            return None;
+        }
+        self.notice = None;
+        match std::mem::replace(&mut self.focus, Focus::List) {
+            Focus::List => self.press_in_list(key.code),
+            Focus::Filter => self.press_in_filter(key),
+            Focus::Dialog(dialog) => return self.press_in_dialog(dialog, key),
+            // Any key closes the help.
+            Focus::Help => {}
+        }
+        None
+    }
+
+    fn press_in_list(&mut self, key: KeyCode) {
+        match key {
+            KeyCode::Char('q') => self.ended = true,
+            KeyCode::Char('?') | KeyCode::F(1) => self.focus = Focus::Help,
+            KeyCode::Char('/') => self.focus = Focus::Filter,
+            KeyCode::Enter => {
+                self.details_enlarged = !self.details_enlarged;
+                self.details_scroll = 0;
+            }
+            KeyCode::Esc if self.details_enlarged => self.details_enlarged = false,
+            KeyCode::Esc => self.filter_by(String::new()),
+            KeyCode::Up | KeyCode::Char('k') => self.go(-1),
+            KeyCode::Down | KeyCode::Char('j') => self.go(1),
+            KeyCode::PageUp => self.go(-PAGE),
+            KeyCode::PageDown => self.go(PAGE),
+            KeyCode::Home => self.go(isize::MIN),
+            KeyCode::End => self.go(isize::MAX),
+            KeyCode::Char('p') => self.ask_for_selected(|campaign| TopOrder::Process(campaign.id)),
+            KeyCode::Char('h') => {
+                self.ask_for_selected(|campaign| TopOrder::Hold { campaign: campaign.id, reason: String::new() })
+            }
+            KeyCode::Char('r') => self.ask_for_selected(|campaign| TopOrder::Release(campaign.id)),
+            KeyCode::Char('P') => self.ask(TopOrder::PauseAll { reason: String::new() }, String::new()),
+            _ => {}
+        }
+    }
+
+    /// Up or down: in the details where they have the whole screen, else in the list.
+    fn go(&mut self, lines: isize) {
+        if self.details_enlarged {
+            self.details_scroll = self.details_scroll.saturating_add_signed(lines);
+        } else {
+            self.select(self.selected_place().saturating_add_signed(lines));
+        }
+    }
+
+    fn ask_for_selected(&mut self, order: impl FnOnce(&CampaignStatus) -> TopOrder) {
+        let asked = self.selected().map(|campaign| (order(campaign), format!("{} ({})", campaign.id, campaign.name)));
+        match asked {
+            Some((order, campaign)) => self.ask(order, campaign),
+            None => self.notice = Some(Notice { text: "no campaign is selected".to_owned(), is_problem: true }),
+        }
+    }
+
+    fn ask(&mut self, order: TopOrder, campaign: String) {
+        self.focus = Focus::Dialog(Dialog { order, campaign, reason_missing: false });
+    }
+
+    fn press_in_filter(&mut self, key: KeyEvent) {
+        let mut text = self.filter.clone();
+        match key.code {
+            KeyCode::Esc => self.filter_by(String::new()),
+            KeyCode::Enter => {}
+            _ => {
+                edit(&mut text, key);
+                self.filter_by(text);
+                self.focus = Focus::Filter;
+            }
+        }
+    }
+
+    fn filter_by(&mut self, text: String) {
+        if text != self.filter {
+            self.filter = text;
+            self.list();
+        }
+    }
+
+    fn press_in_dialog(&mut self, mut dialog: Dialog, key: KeyEvent) -> Option<TopOrder> {
+        dialog.reason_missing = false;
+        let reason = reason_of(&mut dialog.order);
+        match (key.code, reason) {
+            (KeyCode::Esc, _) => return None,
+            (KeyCode::Enter, Some(reason)) if reason.trim().is_empty() => dialog.reason_missing = true,
+            (KeyCode::Enter, _) => {
+                let text = format!("{}: sent, waiting for the answer", order_words(&dialog.order));
+                self.notice = Some(Notice { text, is_problem: false });
+                return Some(dialog.order);
+            }
+            (_, Some(reason)) => edit(reason, key),
+            (KeyCode::Char('y'), None) => {
+                return self.press_in_dialog(dialog, KeyEvent::from(KeyCode::Enter));
+            }
+            (KeyCode::Char('n'), None) => return None,
+            (_, None) => {}
+        }
+        self.focus = Focus::Dialog(dialog);
+        None
+    }
+}
+
+/// The reason that an order carries, where it needs one.
+fn reason_of(order: &mut TopOrder) -> Option<&mut String> {
+    match order {
+        TopOrder::Hold { reason, .. } | TopOrder::PauseAll { reason } => Some(reason),
+        TopOrder::Process(_) | TopOrder::Release(_) => None,
+    }
+}
+
+/// An order as the bottom line names it.
+pub(super) fn order_words(order: &TopOrder) -> String {
+    match order {
+        TopOrder::Process(campaign) => format!("process {campaign}"),
+        TopOrder::Hold { campaign, .. } => format!("hold {campaign}"),
+        TopOrder::Release(campaign) => format!("release {campaign}"),
+        TopOrder::PauseAll { .. } => "pause all".to_owned(),
+    }
+}
+
+fn edit(text: &mut String, key: KeyEvent) {
+    let with_control = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    match key.code {
+        KeyCode::Backspace => {
+            text.pop();
+        }
+        KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => text.clear(),
+        KeyCode::Char(letter) if !with_control && text.chars().count() < LONGEST_TEXT => text.push(letter),
+        _ => {}
+    }
+}

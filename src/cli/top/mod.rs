@@ -1,0 +1,212 @@
+//! `top`: a full-screen view of every campaign, with keys for an operator's orders.
+//!
+//! `app` is what it knows, `keys` what a key does to that, `draw` how it looks: all three pure. `connection` talks to the
+//! supervisor on a thread of its own; here is the loop that brings them together, and the terminal is left as it was.
+//! Deliberately absent: anything that the control API does not offer to everybody.
+
+mod answer;
+mod app;
+mod attention;
+mod connection;
+mod draw;
+mod history;
+mod keys;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, IsTerminal};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use chrono::Utc;
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyEvent};
+use thiserror::Error;
+use tokio::sync::{mpsc as async_mpsc, watch};
+
+use self::answer::notice;
+use self::app::{App, Limits};
+use self::connection::Wishes;
+use self::draw::theme::Theme;
+use super::{Arguments, CommandError};
+use crate::control::client::Client;
+use crate::control::client::top::{TopAnswer, TopOrder};
+use crate::domain::facts::CampaignId;
+use crate::domain::policy::PolicyNumbers;
+use crate::domain::status::Dump;
+
+/// Ages are shown in seconds, so the screen is drawn at least this often.
+const DRAW_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the view could not be shown, or had to end.
+#[derive(Debug, Error)]
+pub(super) enum TopError {
+    #[error("`top` draws on a terminal, and this is none: `traffic-generator status` prints a table anywhere")]
+    NoTerminal,
+    #[error("`top` prints no result: `traffic-generator dump` has the same as JSON")]
+    NoJson,
+    #[error("the terminal cannot be used")]
+    Terminal(#[source] io::Error),
+    #[error("the view's connection to the supervisor could not be started")]
+    Connection(#[source] io::Error),
+    #[error("the view's connection to the supervisor died, which is a defect of this program: start `top` again")]
+    ConnectionDied,
+}
+
+/// What the loop waits for.
+enum Message {
+    Key(KeyEvent),
+    /// Anything else that happened to the terminal: it is drawn anew.
+    Redraw,
+    KeyboardFailed(io::Error),
+    /// The dump, or why there is none.
+    State(Result<Box<Dump>, String>),
+    Explanation(CampaignId, Option<String>),
+    Answer(TopOrder, Result<TopAnswer, String>),
+    ConnectionEnded,
+}
+
+/// Shows the view until the operator, or a signal, ends it.
+pub(super) fn top(arguments: &Arguments) -> Result<(), CommandError> {
+    if arguments.json {
+        return Err(TopError::NoJson.into());
+    }
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(TopError::NoTerminal.into());
+    }
+    // As with every command: a supervisor that is not there is said at once, not on a full screen.
+    let dump = arguments.wait_for(async { Ok(arguments.client()?.state().await?) })?;
+    let mut app = App::new(limits(arguments));
+    app.receive(dump, Utc::now());
+    Ok(show(app, arguments.client()?)?)
+}
+
+/// The config's thresholds where one can be read. With `--socket` alone none has to be there.
+fn limits(arguments: &Arguments) -> Limits {
+    match arguments.load_config() {
+        Ok(config) => Limits::new(&config.generator, Some(config.file)),
+        Err(_) => Limits::new(&PolicyNumbers::default(), None),
+    }
+}
+
+fn show(mut app: App, client: Client) -> Result<(), TopError> {
+    let (messages, inbox) = mpsc::channel();
+    let (orders, waiting_orders) = async_mpsc::unbounded_channel();
+    let (select, selected) = watch::channel(app.selected().map(|campaign| campaign.id));
+    let wishes = Wishes { orders: waiting_orders, selected };
+    let connection = start_connection(client, wishes, messages.clone())?;
+    let mut screen = Screen::open()?;
+    start_keyboard(messages)?;
+    let theme = Theme::from_environment();
+    while !app.ended {
+        let mut furthest = 0;
+        let drawn = screen.terminal.draw(|frame| furthest = draw::draw(frame, &app, theme, Utc::now()));
+        drawn.map_err(TopError::Terminal)?;
+        app.bound_scroll(furthest);
+        let first = match inbox.recv_timeout(DRAW_EVERY) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return Err(TopError::ConnectionDied),
+        };
+        // All that has come meanwhile is one change of the screen.
+        for message in first.into_iter().chain(inbox.try_iter()) {
+            match message {
+                Message::Key(key) => {
+                    if let Some(order) = app.press(key) {
+                        // A connection that has ended says so itself.
+                        let _ = orders.send(order);
+                    }
+                }
+                Message::Redraw => {}
+                Message::State(Ok(dump)) => app.receive(*dump, Utc::now()),
+                Message::State(Err(trouble)) => app.trouble = Some(trouble),
+                Message::Explanation(campaign, text) => app.explain(campaign, text),
+                Message::Answer(order, answer) => app.notice = Some(notice(&order, answer)),
+                Message::KeyboardFailed(error) => return Err(TopError::Terminal(error)),
+                Message::ConnectionEnded => return end_of(connection),
+            }
+        }
+        let wanted = app.selected().map(|campaign| campaign.id);
+        select.send_if_modified(|selected| std::mem::replace(selected, wanted) != wanted);
+    }
+    Ok(())
+}
+
+fn start_connection(client: Client, wishes: Wishes, messages: Sender<Message>) -> Result<Connection, TopError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TopError::Connection)?;
+    let serve = move || {
+        let _notice = EndNotice(messages.clone());
+        runtime.block_on(connection::run(client, wishes, messages))
+    };
+    std::thread::Builder::new().name("connection".to_owned()).spawn(serve).map_err(TopError::Connection)
+}
+
+type Connection = JoinHandle<io::Result<()>>;
+
+/// Says that the connection has ended, by a panic, too: the loop would wait for its answers otherwise.
+struct EndNotice(Sender<Message>);
+
+impl Drop for EndNotice {
+    fn drop(&mut self) {
+        // A view that is gone wants no notice.
+        let _ = self.0.send(Message::ConnectionEnded);
+    }
+}
+
+/// A signal ends the connection as it should be; anything else is an error.
+fn end_of(connection: Connection) -> Result<(), TopError> {
+    match connection.join() {
+        Ok(ended) => ended.map_err(TopError::Connection),
+        Err(_) => Err(TopError::ConnectionDied),
+    }
+}
+
+/// Reads keys on a thread of its own, which ends with the process: reading a terminal cannot be called off.
+fn start_keyboard(messages: Sender<Message>) -> Result<(), TopError> {
+    let read = move || {
+        loop {
+            let message = match event::read() {
+                Ok(Event::Key(key)) => Message::Key(key),
+                Ok(Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) | Event::Resize(..)) => {
+                    Message::Redraw
+                }
+                Err(error) => Message::KeyboardFailed(error),
+            };
+            let failed = matches!(message, Message::KeyboardFailed(_));
+            if messages.send(message).is_err() || failed {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("keyboard".to_owned()).spawn(read).map(drop).map_err(TopError::Terminal)
+}
+
+/// The terminal while the view has it. It is given back when this goes: at the end, on an error, and on a panic, for
+/// which the library has set a hook that does so before the panic's message is printed.
+struct Screen {
+    terminal: DefaultTerminal,
+}
+
+impl Screen {
+    fn open() -> Result<Self, TopError> {
+        match ratatui::try_init() {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                // It may have come half the way.
+                let _ = ratatui::try_restore();
+                Err(TopError::Terminal(error))
+            }
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // After a panic the hook has done so, and a second time would move the cursor back over the panic's message.
+        if !std::thread::panicking() {
+            // A terminal that is gone needs nothing.
+            let _ = ratatui::try_restore();
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What differs between two configs, and what of it a running supervisor can take over.
+
+use super::{Config, ControlConfig, LogConfig, TrafficStarConfig};
+use crate::domain::policy::PolicyNumbers;
+
+/// The keys that differ, as `section.key`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// A running supervisor can take them over.
+    pub at_run_time: Vec<&'static str>,
+    /// It has to be started anew.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Config {
+    /// How `fresh` differs from this one.
+    #[must_use]
+    pub fn changes_to(&self, fresh: &Self) -> Changes {
+        // Taken apart without `..`, so that a new key has to say here whether it needs a restart.
+        let Self { file: _, database, control, trafficstar, generator, log, warnings: _ } = self;
+        let ControlConfig { socket, mode } = control;
+        let TrafficStarConfig { base_url, api_key_file, requests_per_minute, timeout, confirm_within } = trafficstar;
+        let LogConfig { filter, format } = log;
+        let mut at_run_time = changed_numbers(generator, &fresh.generator);
+        at_run_time.extend(changed([
+            ("trafficstar.confirm_within", *confirm_within != fresh.trafficstar.confirm_within),
+            ("log.filter", *filter != fresh.log.filter),
+        ]));
+        let needs_restart = changed([
+            ("database.url", *database != fresh.database),
+            ("control.socket", *socket != fresh.control.socket),
+            ("control.mode", *mode != fresh.control.mode),
+            ("trafficstar.base_url", *base_url != fresh.trafficstar.base_url),
+            ("trafficstar.api_key_file", *api_key_file != fresh.trafficstar.api_key_file),
+            ("trafficstar.requests_per_minute", *requests_per_minute != fresh.trafficstar.requests_per_minute),
+            ("trafficstar.timeout", *timeout != fresh.trafficstar.timeout),
+            ("log.format", *format != fresh.log.format),
+        ]);
+        Changes { at_run_time, needs_restart: needs_restart.collect() }
+    }
+
+    /// Takes over from `fresh` what a running supervisor can.
+    pub fn take_over(&mut self, fresh: Self) {
+        self.generator = fresh.generator;
+        self.trafficstar.confirm_within = fresh.trafficstar.confirm_within;
+        self.log.filter = fresh.log.filter;
+    }
+}
+
+fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'static str> {
+    let PolicyNumbers {
+        tick,
+        cooldown,
+        spend_limit,
+        activate_clicks,
+        pause_clicks,
+        day_end,
+        high_spend,
+        // The same as [trafficstar] confirm_within, where it is configured.
+        confirm_within: _,
+        contested_after,
+        contested_backoff,
+        stored_spend_max_age,
+        adopt_sets_end_time,
+        mode,
+    } = present;
+    changed([
+        ("generator.tick", *tick != fresh.tick),
+        ("generator.cooldown", *cooldown != fresh.cooldown),
+        ("generator.spend_limit", *spend_limit != fresh.spend_limit),
+        ("generator.activate_clicks", *activate_clicks != fresh.activate_clicks),
+        ("generator.pause_clicks", *pause_clicks != fresh.pause_clicks),
+        ("generator.day_end", *day_end != fresh.day_end),
+        ("generator.high_spend", *high_spend != fresh.high_spend),
+        ("generator.contested_after", *contested_after != fresh.contested_after),
+        ("generator.contested_backoff", *contested_backoff != fresh.contested_backoff),
+        ("generator.stored_spend_max_age", *stored_spend_max_age != fresh.stored_spend_max_age),
+        ("generator.adopt_sets_end_time", *adopt_sets_end_time != fresh.adopt_sets_end_time),
+        ("generator.mode", *mode != fresh.mode),
+    ])
+    .collect()
+}
+
+fn changed<const N: usize>(keys: [(&'static str, bool); N]) -> impl Iterator<Item = &'static str> {
+    keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Environment;
+
+    fn parse(text: &str) -> Config {
+        Config::parse(Path::new("config.toml"), text, &Environment::new()).unwrap()
+    }
+
+    #[test]
+    fn each_key_that_differs_is_named_once_and_what_can_be_is_taken_over() {
+        let mut present = parse("");
+        let fresh = parse(
+            r#"
+            [database]
+            url = "sqlite://other.db"
+            [control]
+            socket = "other.sock"
+            mode = "0660"
+            [trafficstar]
+            base_url = "https://other.example"
+            api_key_file = "other"
+            requests_per_minute = 10
+            timeout = "1s"
+            confirm_within = "2s"
+            [generator]
+            tick = "3s"
+            cooldown = "4s"
+            spend_limit = "5.00"
+            activate_clicks = 600
+            pause_clicks = 7
+            day_end = "08:00"
+            contested_after = 9
+            contested_backoff = "10m"
+            stored_spend_max_age = "11m"
+            adopt_sets_end_time = true
+            mode = "observe"
+            [log]
+            filter = "warn"
+            format = "json"
+            "#,
+        );
+        let changes = present.changes_to(&fresh);
+        // high_spend has one value, and top_up_interval is not used yet.
+        assert_eq!(changes.at_run_time.len(), 13, "{changes:#?}");
+        assert_eq!(changes.needs_restart.len(), 8, "{changes:#?}");
+        present.take_over(fresh.clone());
+        let left = present.changes_to(&fresh);
+        assert_eq!(left, Changes { at_run_time: Vec::new(), needs_restart: changes.needs_restart });
+        assert_eq!(fresh.changes_to(&fresh), Changes::default());
+    }
+}

@@ -1,0 +1,109 @@
+//! What is done for every request, whatever it asks for: its body is read within bounds, each command leaves a line in
+//! the audit log, and every error is a problem document.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Extension, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+
+use super::answer::{Answer, PROBLEM_TYPE};
+use super::connections::Peer;
+
+/// The largest request body that is read.
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
+/// So much of a body that is too large is read and thrown away, so that its sender gets to read why.
+const THROWN_AWAY_BYTES: usize = 4 * 1024 * 1024;
+/// How long a body may take.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Reads the body before anybody acts on the request.
+pub(super) async fn read_body(request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match timeout(BODY_WITHIN, collect(body)).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(head, Body::from(body))).await,
+        Ok(Err(answer)) => answer.into_response(),
+        Err(_) => {
+            let detail = format!("the body did not arrive within {BODY_WITHIN:?}");
+            Answer::problem(StatusCode::REQUEST_TIMEOUT, "body too slow", &detail).into_response()
+        }
+    }
+}
+
+async fn collect(mut body: Body) -> Result<Bytes, Answer> {
+    let mut collected = Vec::new();
+    let mut received_bytes = 0_usize;
+    while let Some(frame) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|error| {
+            Answer::problem(StatusCode::BAD_REQUEST, "body not read", &format!("the body broke off: {error}"))
+        })?;
+        let Some(data) = frame.data_ref() else { continue };
+        received_bytes = received_bytes.saturating_add(data.len());
+        if received_bytes <= BODY_LIMIT_BYTES {
+            collected.extend_from_slice(data);
+        } else if received_bytes > THROWN_AWAY_BYTES {
+            break;
+        }
+    }
+    if received_bytes > BODY_LIMIT_BYTES {
+        let detail = format!("a body may have {BODY_LIMIT_BYTES} bytes at most");
+        return Err(Answer::problem(StatusCode::PAYLOAD_TOO_LARGE, "body too large", &detail));
+    }
+    Ok(collected.into())
+}
+
+/// Logs every command, with who gave it and how it was answered. Reading leaves no line.
+pub(super) async fn audit(Extension(peer): Extension<Peer>, request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let path = request.uri().path().to_owned();
+    let mut entry = AuditEntry { peer, method: request.method().clone(), path, status: None };
+    let response = next.run(request).await;
+    entry.status = Some(response.status());
+    response
+}
+
+/// Becomes a line when it goes: a client that leaves before the answer takes this future with it, not the line.
+struct AuditEntry {
+    peer: Peer,
+    method: Method,
+    path: String,
+    status: Option<StatusCode>,
+}
+
+impl Drop for AuditEntry {
+    fn drop(&mut self) {
+        let Peer { uid, pid } = self.peer;
+        let status =
+            self.status.map_or_else(|| "none: the client left".to_owned(), |status| status.as_str().to_owned());
+        tracing::info!(target: "audit", uid, pid, method = %self.method, path = self.path, %status, "audit");
+    }
+}
+
+/// Turns whatever refusal the framework makes by itself into a problem document.
+pub(super) async fn only_problems(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_TYPE);
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    // A health answer of 503 is a document of its own.
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, BODY_LIMIT_BYTES).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let title = status.canonical_reason().unwrap_or("refused").to_lowercase();
+    let detail = if text.is_empty() { title.as_str() } else { &text };
+    let mut problem = Answer::problem(status, &title, detail).into_response();
+    if let Some(allow) = head.headers.get(header::ALLOW) {
+        problem.headers_mut().insert(header::ALLOW, HeaderValue::clone(allow));
+    }
+    problem
+}

@@ -1,0 +1,103 @@
+//! Orders about the process itself: carried out by the daemon, whichever way they come.
+
+use actix::Addr;
+use tokio::signal::unix::Signal;
+use tokio::sync::mpsc;
+
+use crate::actors::supervisor::{SetDefaults, Supervisor};
+use crate::config::{Config, LogFilter, process_environment};
+use crate::control::{LogFilterSetting, Operation, Refusal, Reloaded, Stopping};
+use crate::error_chain::in_full;
+use crate::telemetry::LogControl;
+
+/// Whoever carries them out.
+pub(super) struct Operator {
+    /// What is in force now.
+    config: Config,
+    /// None where the program that this runs in logs in its own way.
+    log: Option<LogControl>,
+    supervisor: Addr<Supervisor>,
+}
+
+impl Operator {
+    pub(super) const fn new(config: Config, log: Option<LogControl>, supervisor: Addr<Supervisor>) -> Self {
+        Self { config, log, supervisor }
+    }
+
+    /// Carries out what comes, one after the other; returns when the end is ordered.
+    pub(super) async fn serve(mut self, mut operations: mpsc::Receiver<Operation>, mut hang_up: Signal) {
+        loop {
+            // Without a control server there are still signals.
+            let operation = tokio::select! {
+                Some(operation) = operations.recv() => operation,
+                Some(()) = hang_up.recv() => {
+                    // The log says how it went: whoever sends a signal reads that.
+                    let _ = self.reload().await;
+                    continue;
+                }
+                else => std::future::pending().await,
+            };
+            // Whoever asked may be gone.
+            match operation {
+                Operation::Reload(ask) => {
+                    let _ = ask.reply.send(self.reload().await);
+                }
+                Operation::SetLogFilter(ask) => {
+                    let _ = ask.reply.send(self.set_log_filter(ask.question));
+                }
+                Operation::Shutdown(ask) => {
+                    let _ = ask.reply.send(Ok(Stopping { pid: std::process::id() }));
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Result<Reloaded, Refusal> {
+        let file = self.config.file.clone();
+        let load = move || Config::load(Some(&file), &process_environment());
+        let loaded = tokio::task::spawn_blocking(load).await;
+        let loaded = loaded.map_err(|died| Refusal::Failed(format!("the config could not be read: {died}")))?;
+        let fresh = loaded.map_err(|errors| {
+            for line in errors.lines() {
+                tracing::error!("the config is not reloaded: {line}");
+            }
+            Refusal::BadConfig(errors.to_string())
+        })?;
+        if let Some(log) = &self.log {
+            // What `log-filter` set since is over.
+            self.config.log.filter = log.filter();
+        }
+        let changes = self.config.changes_to(&fresh);
+        self.supervisor
+            .send(SetDefaults(fresh.generator.clone()))
+            .await
+            .map_err(|gone| Refusal::Failed(format!("the supervisor is gone: {gone}")))?;
+        if let Some(log) = &self.log {
+            log.set_filter(&fresh.log.filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
+        }
+        let warnings = fresh.warnings.clone();
+        self.config.take_over(fresh);
+        let named = |keys: Vec<&'static str>| keys.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let reloaded =
+            Reloaded { applied: named(changes.at_run_time), needs_restart: named(changes.needs_restart), warnings };
+        for warning in &reloaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let (applied, needs_restart) = (reloaded.applied.join(", "), reloaded.needs_restart.join(", "));
+        tracing::info!(applied, needs_restart, "the config was reloaded");
+        Ok(reloaded)
+    }
+
+    fn set_log_filter(&self, LogFilterSetting { filter }: LogFilterSetting) -> Result<LogFilterSetting, Refusal> {
+        let bad = |problem| Refusal::BadField { field: "filter", problem };
+        let filter: LogFilter =
+            filter.parse().map_err(|error: crate::config::LogFilterError| bad(error.to_string()))?;
+        let Some(log) = &self.log else {
+            return Err(Refusal::NotNow("the program that this supervisor runs in logs in its own way".to_owned()));
+        };
+        tracing::info!(filter = filter.as_str(), "other log lines are written from now on");
+        log.set_filter(&filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
+        Ok(LogFilterSetting { filter: filter.as_str().to_owned() })
+    }
+}

@@ -1,0 +1,128 @@
+//! What was decided lately, those decisions to do nothing included. What repeats is one entry.
+//!
+//! Deliberately absent: deciding (`decision`), and what was sent (the journal).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::decision::Row;
+
+/// So many distinct decisions are remembered.
+const REMEMBERED: usize = 10;
+
+/// What a tick concluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conclusion {
+    /// To do nothing.
+    Nothing,
+    /// To promise what is there already.
+    Adopt,
+    /// To activate it.
+    Activate,
+    /// To pause it.
+    Pause,
+    /// To activate it, and not now.
+    HeldBack,
+    /// Observe mode: it would be activated.
+    WouldActivate,
+    /// Observe mode: it would be paused.
+    WouldPause,
+}
+
+/// One decision, and the ticks that came to the same one after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PastDecision {
+    /// What was concluded.
+    pub conclusion: Conclusion,
+    /// Why, in words: the last time's, since numbers change while the decision stays.
+    pub reason: String,
+    /// When it was taken first.
+    pub since: DateTime<Utc>,
+    /// When it was taken last.
+    pub last_at: DateTime<Utc>,
+    /// How many times in a row.
+    pub times: u64,
+}
+
+/// The last distinct decisions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct DecisionLog {
+    /// The oldest first, each with what makes it distinct: the row, or none where the table was not asked. They are shared
+    /// with what is published, which happens many times between two decisions.
+    entries: VecDeque<(Option<Row>, Arc<PastDecision>)>,
+}
+
+impl DecisionLog {
+    /// Remembers what one tick concluded.
+    pub(super) fn note(&mut self, now: DateTime<Utc>, conclusion: Conclusion, row: Option<Row>, reason: String) {
+        match self.entries.back_mut() {
+            Some((last_row, last)) if *last_row == row && last.conclusion == conclusion => {
+                let last = Arc::make_mut(last);
+                last.reason = reason;
+                last.last_at = now;
+                last.times = last.times.saturating_add(1);
+            }
+            Some(_) | None => {
+                let decision = PastDecision { conclusion, reason, since: now, last_at: now, times: 1 };
+                self.entries.push_back((row, Arc::new(decision)));
+            }
+        }
+        if self.entries.len() > REMEMBERED {
+            self.entries.pop_front();
+        }
+    }
+
+    /// The last decision.
+    pub(super) fn last(&self) -> Option<&PastDecision> {
+        self.entries.back().map(|(_, decision)| decision.as_ref())
+    }
+
+    /// All that are remembered, the newest first.
+    pub(super) fn newest_first(&self) -> Vec<Arc<PastDecision>> {
+        self.entries.iter().rev().map(|(_, decision)| Arc::clone(decision)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+
+    use super::*;
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::minutes(minute)
+    }
+
+    #[test]
+    fn a_decision_that_repeats_is_one_entry_with_the_last_reason() {
+        let mut log = DecisionLog::default();
+        for (minute, clicks) in [(0, 9_000), (1, 8_000), (2, 7_000)] {
+            log.note(at(minute), Conclusion::Nothing, Some(Row::Between), format!("{clicks} left"));
+        }
+        let expected = PastDecision {
+            conclusion: Conclusion::Nothing,
+            reason: "7000 left".to_owned(),
+            since: at(0),
+            last_at: at(2),
+            times: 3,
+        };
+        assert_eq!(log.newest_first(), [Arc::new(expected)]);
+    }
+
+    #[test]
+    fn another_row_or_another_conclusion_is_another_entry_and_the_oldest_go() {
+        let mut log = DecisionLog::default();
+        for minute in 0..12 {
+            let row = if minute % 2 == 0 { Row::EnoughClicks } else { Row::Between };
+            log.note(at(minute), Conclusion::Nothing, Some(row), String::new());
+        }
+        log.note(at(12), Conclusion::Activate, Some(Row::Between), String::new());
+        let since: Vec<_> = log.newest_first().iter().map(|decision| decision.since).collect();
+        assert_eq!(since, (3..=12).rev().map(at).collect::<Vec<_>>());
+    }
+}

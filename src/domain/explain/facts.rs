@@ -1,0 +1,96 @@
+//! Each fact with its source and time, and how far it is to each threshold.
+
+use super::{Case, ClicksFact, EndTimeFact, Facts, SpendFact, StatusFact, Thresholds};
+use crate::domain::decision::Judged;
+use crate::domain::facts::{Clicks, Money, Observation};
+use crate::domain::remote::{EndTime, RemoteStatus, StopCause, judge};
+
+pub(super) fn facts(case: &Case<'_>) -> Facts {
+    let observation = case.insight.observation.as_ref();
+    Facts {
+        status: observation.map(|observation| status(case, observation)).unwrap_or_default(),
+        end_time: EndTimeFact { owed: case.insight.end_time_owed, ..observation.map(end_time).unwrap_or_default() },
+        spend: observation.map(|observation| spend(case, observation)).unwrap_or_default(),
+        clicks: observation.map(|observation| clicks(case, observation)).unwrap_or_default(),
+    }
+}
+
+fn status(case: &Case<'_>, observation: &Observation) -> StatusFact {
+    let judged = judge(&observation.remote, case.now);
+    let campaign = observation.remote.as_ref().ok();
+    let reason = match &judged {
+        RemoteStatus::Unknown { reason, .. } | RemoteStatus::Blocked { reason } => Some(reason.clone()),
+        RemoteStatus::Stopped(StopCause::EndTimePassed) => Some("its end time has passed".to_owned()),
+        RemoteStatus::Stopped(StopCause::SwitchedOff) => Some("it is switched off".to_owned()),
+        RemoteStatus::Running => None,
+    };
+    StatusFact {
+        judged: Some(judged.word()),
+        reason,
+        remote_status: campaign.and_then(|campaign| campaign.status.clone()),
+        remote_active: campaign.and_then(|campaign| campaign.active),
+        remote_approved: campaign.and_then(|campaign| campaign.approved.clone()),
+        at: Some(observation.remote_at),
+        unknown_since: case.insight.status_unknown_since,
+    }
+}
+
+fn end_time(observation: &Observation) -> EndTimeFact {
+    let end_time = observation.remote.as_ref().ok().map(|campaign| &campaign.end_time);
+    EndTimeFact {
+        end_time: match end_time {
+            Some(EndTime::At(at)) => Some(*at),
+            Some(EndTime::Unset | EndTime::Unreadable(_)) | None => None,
+        },
+        unset: end_time == Some(&EndTime::Unset),
+        owed: false,
+        at: Some(observation.remote_at),
+    }
+}
+
+/// A spend of another day is not today's.
+fn spend(case: &Case<'_>, observation: &Observation) -> SpendFact {
+    match &observation.spend {
+        Ok(spend) => SpendFact {
+            amount: Some(spend.amount),
+            source: Some(spend.source),
+            day: Some(spend.day),
+            at: Some(spend.at),
+            doubt: (spend.day != case.now.date_naive())
+                .then(|| format!("it is of {}, and says nothing of today", spend.day)),
+        },
+        Err(reason) => SpendFact { doubt: Some(reason.clone()), ..SpendFact::default() },
+    }
+}
+
+fn clicks(case: &Case<'_>, observation: &Observation) -> ClicksFact {
+    let unknown_since = case.insight.clicks_unknown_since;
+    match &observation.clicks {
+        Ok(clicks) => ClicksFact {
+            remaining: Some(clicks.count),
+            at: Some(clicks.at),
+            doubt: clicks.defect.clone(),
+            unknown_since,
+        },
+        Err(reason) => ClicksFact { doubt: Some(reason.clone()), unknown_since, ..ClicksFact::default() },
+    }
+}
+
+pub(super) fn thresholds(case: &Case<'_>) -> Thresholds {
+    let policy = &case.insight.policy;
+    let judged = case.insight.observation.as_ref().map(|observation| Judged::new(observation, policy, case.now));
+    let remaining = judged.as_ref().and_then(|judged| judged.remaining);
+    let spent = judged.as_ref().and_then(|judged| judged.amount);
+    let difference = |from: Clicks, to: Clicks| Clicks(from.0.saturating_sub(to.0));
+    Thresholds {
+        pause_clicks: policy.pause_clicks,
+        clicks_to_pause: remaining.map(|remaining| difference(remaining, policy.pause_clicks)),
+        activate_clicks: policy.activate_clicks,
+        clicks_to_activation: remaining.map(|remaining| difference(policy.activate_clicks, remaining)),
+        spend_limit: policy.spend_limit,
+        spend_to_limit: spent.map(|spent| {
+            let left = policy.spend_limit.micros().saturating_sub(spent.micros());
+            Money::from_micros(left).unwrap_or(Money::ZERO)
+        }),
+    }
+}

@@ -1,0 +1,365 @@
+//! Why is this campaign (not) running, and what happens next? One answer, for people and for programs.
+//!
+//! [`explain`] puts an [`Explanation`] together from what an actor has published: its status and its [`Insight`]. The
+//! text for people is rendered from the same [`Explanation`] (`cli::explain`), so that both say the same. Deliberately
+//! absent: asking an actor. A stuck one is explained, too.
+
+mod facts;
+mod next;
+mod summary;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::action::{Action, ActionKind, Step, Trigger};
+use super::decided::PastDecision;
+use super::facts::{CampaignId, Clicks, Money, Observation, RemoteId, SpendSource};
+use super::phase::{Phase, PhaseWord};
+use super::policy::{Mode, Policy};
+use super::remote::StatusWord;
+use super::status::{CampaignStatus, Liveness};
+use super::timer::{Timer, TimerKind};
+
+/// What a campaign actor publishes beside its status.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Insight {
+    /// The numbers by which it decides.
+    pub policy: Policy,
+    /// What is promised.
+    pub phase: Phase,
+    /// When the actor was built.
+    pub built_at: DateTime<Utc>,
+    /// What the last tick found out.
+    pub observation: Option<Observation>,
+    /// Since when no tick could tell the status.
+    pub status_unknown_since: Option<DateTime<Utc>>,
+    /// Since when no tick could tell the remaining clicks.
+    pub clicks_unknown_since: Option<DateTime<Utc>>,
+    /// When the first pause was decided of which none has been confirmed, while it is wanted.
+    pub pausing_since: Option<DateTime<Utc>>,
+    /// Its generator is being disabled: the promise ends once nothing is on its way.
+    pub releasing: bool,
+    /// An end time is still to be set.
+    pub end_time_owed: bool,
+    /// The last action.
+    pub action: Option<Action>,
+    /// Where it stands.
+    pub progress: ActionProgress,
+    /// The last distinct decisions, the newest first.
+    pub decisions: Vec<Arc<PastDecision>>,
+    /// What runs.
+    pub timers: Vec<Timer>,
+}
+
+/// Where the last action stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionProgress {
+    /// It is over, or there was none.
+    Settled,
+    /// Its answer is waited for.
+    InFlight,
+    /// It was answered; a read has to show it.
+    Awaiting,
+}
+
+/// An actor that died, or could not be built, waits to be built anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActorRest {
+    /// Since when there is no actor.
+    pub since: DateTime<Utc>,
+    /// When the next one is built.
+    pub until: DateTime<Utc>,
+}
+
+/// The answer. Times are UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    /// Its row's key.
+    pub id: CampaignId,
+    /// Its name.
+    pub name: String,
+    /// Its id at TrafficStars.
+    pub trafficstar_id: RemoteId,
+    /// When this was explained.
+    pub at: DateTime<Utc>,
+    /// Whether it runs and why, in a sentence or two.
+    pub summary: String,
+    /// What is promised about it.
+    pub promise: PromiseExplained,
+    /// What a person should know before anything else.
+    pub attention: Vec<String>,
+    /// What is known, by whom, and since when.
+    pub facts: Facts,
+    /// How far it is to each threshold; none while nobody guards it.
+    pub thresholds: Option<Thresholds>,
+    /// What runs, the next to end first.
+    pub timers: Vec<Timer>,
+    /// The last distinct decisions, the newest first, those to do nothing included.
+    pub decisions: Vec<PastDecision>,
+    /// The last action of this actor, with its steps.
+    pub action: Option<ActionExplained>,
+    /// What happens next.
+    pub next: NextStep,
+}
+
+/// What is promised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PromiseExplained {
+    /// The state.
+    pub state: PhaseWord,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// What the state promises, in words.
+    pub meaning: String,
+}
+
+/// What is known, with its source and when it said so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Facts {
+    /// Whether it runs, read from TrafficStars.
+    pub status: StatusFact,
+    /// When it stops by itself, read from TrafficStars.
+    pub end_time: EndTimeFact,
+    /// Today's spend.
+    pub spend: SpendFact,
+    /// The remaining clicks, read from the database.
+    pub clicks: ClicksFact,
+}
+
+/// Whether it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatusFact {
+    /// As judged; none before the first read.
+    pub judged: Option<StatusWord>,
+    /// Why it is blocked, unknown or stopped, in words.
+    pub reason: Option<String>,
+    /// TrafficStars' own word.
+    pub remote_status: Option<String>,
+    /// TrafficStars' `active`.
+    pub remote_active: Option<bool>,
+    /// TrafficStars' word of moderation.
+    pub remote_approved: Option<String>,
+    /// When TrafficStars answered.
+    pub at: Option<DateTime<Utc>>,
+    /// Since when it has not been known, if so.
+    pub unknown_since: Option<DateTime<Utc>>,
+}
+
+/// When it stops by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndTimeFact {
+    /// TrafficStars' end time; none where none is set, or it is not known.
+    pub end_time: Option<DateTime<Utc>>,
+    /// It was read, and no end time is set.
+    pub unset: bool,
+    /// The program still has to set one.
+    pub owed: bool,
+    /// When TrafficStars answered.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Today's spend.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SpendFact {
+    /// How much; none while unknown.
+    pub amount: Option<Money>,
+    /// Who says so.
+    pub source: Option<SpendSource>,
+    /// For which UTC day.
+    pub day: Option<NaiveDate>,
+    /// When the source said so.
+    pub at: Option<DateTime<Utc>>,
+    /// Why it is unknown, in words.
+    pub doubt: Option<String>,
+}
+
+/// The remaining clicks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClicksFact {
+    /// How many; none where the database could not be read.
+    pub remaining: Option<Clicks>,
+    /// When the database was read.
+    pub at: Option<DateTime<Utc>>,
+    /// Why they are unknown, or known too badly to start anything by them.
+    pub doubt: Option<String>,
+    /// Since when they have been in doubt, if so.
+    pub unknown_since: Option<DateTime<Utc>>,
+}
+
+/// How far it is to each threshold: 0 where it is reached, none while it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Thresholds {
+    /// With this many clicks or fewer it is paused.
+    pub pause_clicks: Clicks,
+    /// So many clicks are left until then.
+    pub clicks_to_pause: Option<Clicks>,
+    /// With this many clicks or more it is activated.
+    pub activate_clicks: Clicks,
+    /// So many clicks are missing.
+    pub clicks_to_activation: Option<Clicks>,
+    /// From this spend on it is left alone.
+    pub spend_limit: Money,
+    /// So much may be spent until then.
+    pub spend_to_limit: Option<Money>,
+}
+
+/// The last action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActionExplained {
+    /// What was asked.
+    pub kind: ActionKind,
+    /// What made it due.
+    pub trigger: Trigger,
+    /// Why, in words.
+    pub reason: String,
+    /// How far it got.
+    pub step: Step,
+    /// When it was decided.
+    pub requested_at: DateTime<Utc>,
+    /// When TrafficStars accepted it.
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// When a read showed it.
+    pub confirmed_at: Option<DateTime<Utc>>,
+    /// When it failed.
+    pub failed_at: Option<DateTime<Utc>>,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+}
+
+/// What happens next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextStep {
+    /// When; none where no time can be told.
+    pub at: Option<DateTime<Utc>>,
+    /// What, in words.
+    pub then: String,
+    /// What would make it otherwise, in words.
+    pub unless: Vec<String>,
+}
+
+/// All that an answer is made of.
+struct Case<'a> {
+    now: DateTime<Utc>,
+    status: &'a CampaignStatus,
+    insight: &'a Insight,
+}
+
+impl Case<'_> {
+    fn timer(&self, kind: TimerKind) -> Option<DateTime<Utc>> {
+        self.insight.timers.iter().find(|timer| timer.kind == kind).map(|timer| timer.at)
+    }
+
+    fn observes(&self) -> bool {
+        self.insight.policy.mode == Mode::Observe
+    }
+
+    /// Since when a tick has been overdue by more than a tick's length, if so: the actor, or what it waits for, is stuck.
+    fn overdue_since(&self) -> Option<DateTime<Utc>> {
+        // A campaign that is let go ticks no more.
+        let due_at = self.timer(TimerKind::NextTick).filter(|_| !self.insight.releasing)?;
+        (self.now.signed_duration_since(due_at) > self.insight.policy.tick).then_some(due_at)
+    }
+}
+
+/// Explains one campaign as of `now`. Without an insight its generator is disabled, or its actor is not built yet.
+#[must_use]
+pub fn explain(
+    now: DateTime<Utc>,
+    status: &CampaignStatus,
+    insight: Option<&Insight>,
+    rest: Option<ActorRest>,
+) -> Explanation {
+    let (Some(insight), Some(actor)) = (insight, &status.actor) else { return unguarded(now, status) };
+    let case = Case { now, status, insight };
+    let resting = actor.status == Liveness::Restarting;
+    Explanation {
+        summary: if resting { summary::of_the_dead(rest) } else { summary::summary(&case) },
+        attention: summary::attention(&case),
+        facts: facts::facts(&case),
+        thresholds: Some(facts::thresholds(&case)),
+        timers: timers(&case, rest, resting),
+        decisions: insight.decisions.iter().map(|decision| (**decision).clone()).collect(),
+        action: insight.action.as_ref().map(action),
+        next: if resting { next::rebirth(rest) } else { next::next(&case) },
+        ..unguarded(now, status)
+    }
+}
+
+/// A campaign whose generator is disabled: nothing is read, nothing is known.
+fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
+    let timer = |kind, at: Option<DateTime<Utc>>| at.map(|at| Timer { kind, at });
+    Explanation {
+        id: status.id,
+        name: status.name.clone(),
+        trafficstar_id: status.trafficstar_id,
+        at: now,
+        summary: summary::of_the_unguarded(status),
+        promise: PromiseExplained {
+            state: status.state,
+            since: status.since,
+            meaning: summary::meaning(status.state).to_owned(),
+        },
+        attention: Vec::new(),
+        facts: Facts {
+            status: StatusFact::default(),
+            end_time: EndTimeFact::default(),
+            spend: SpendFact::default(),
+            clicks: ClicksFact::default(),
+        },
+        thresholds: None,
+        timers: timer(TimerKind::CoolDownEnd, status.cooling_down_until.filter(|&at| at > now)).into_iter().collect(),
+        decisions: Vec::new(),
+        action: None,
+        next: next::of_the_unguarded(status),
+    }
+}
+
+/// What runs, the next to end first. A dead actor's ticks and reads do not; what was promised until a time does.
+fn timers(case: &Case<'_>, rest: Option<ActorRest>, resting: bool) -> Vec<Timer> {
+    let is_due = |kind| match kind {
+        TimerKind::NextTick | TimerKind::ReadBack | TimerKind::ConfirmBy => !resting,
+        TimerKind::CoolDownEnd
+        | TimerKind::RunBackoff
+        | TimerKind::ContestedBackoff
+        | TimerKind::NotFoundPause
+        | TimerKind::ContestedEnd
+        | TimerKind::DayEnd
+        | TimerKind::Midnight
+        | TimerKind::HoldEnd
+        | TimerKind::Rebirth => false,
+    };
+    let mut timers: Vec<Timer> =
+        case.insight.timers.iter().filter(|timer| timer.at > case.now || is_due(timer.kind)).copied().collect();
+    if resting {
+        timers.retain(|timer| !matches!(timer.kind, TimerKind::NextTick | TimerKind::ReadBack | TimerKind::ConfirmBy));
+    }
+    let policy = &case.insight.policy;
+    let of_the_day = if policy.past_day_end(case.now) {
+        Timer { kind: TimerKind::Midnight, at: next::midnight_after(case.now) }
+    } else {
+        Timer { kind: TimerKind::DayEnd, at: policy.day_end_on(case.now) }
+    };
+    timers.push(of_the_day);
+    let hold_end = case.status.ordered.hold.as_ref().and_then(|hold| hold.until);
+    timers.extend(hold_end.map(|at| Timer { kind: TimerKind::HoldEnd, at }));
+    timers.extend(rest.filter(|_| resting).map(|rest| Timer { kind: TimerKind::Rebirth, at: rest.until }));
+    timers.sort_by_key(|timer| timer.at);
+    timers
+}
+
+fn action(action: &Action) -> ActionExplained {
+    ActionExplained {
+        kind: action.kind,
+        trigger: action.trigger,
+        reason: action.reason.clone(),
+        step: action.step,
+        requested_at: action.requested_at,
+        accepted_at: action.accepted_at,
+        confirmed_at: action.confirmed_at,
+        failed_at: action.failed_at,
+        error: action.error.clone(),
+    }
+}

@@ -1,0 +1,233 @@
+//! What happens next: the decision table, asked what it would say at the next tick if nothing changed until then.
+
+use chrono::{DateTime, Days, NaiveTime, Utc};
+
+use super::summary::clock;
+use super::{ActionProgress, ActorRest, Case, NextStep};
+use crate::domain::action::ActionKind;
+use crate::domain::decision::{Decision, Judged, Row, SpendLevel, decide};
+use crate::domain::facts::{Money, Observation, Spend, SpendSource};
+use crate::domain::phase::{Phase, PhaseWord};
+use crate::domain::remote::RemoteStatus;
+use crate::domain::status::CampaignStatus;
+use crate::domain::timer::TimerKind;
+
+/// The beginning of the next UTC day.
+pub(super) fn midnight_after(now: DateTime<Utc>) -> DateTime<Utc> {
+    let tomorrow = now.date_naive().checked_add_days(Days::new(1)).unwrap_or(now.date_naive());
+    tomorrow.and_time(NaiveTime::MIN).and_utc()
+}
+
+fn step(at: Option<DateTime<Utc>>, then: impl Into<String>) -> NextStep {
+    NextStep { at, then: then.into(), unless: Vec::new() }
+}
+
+pub(super) fn of_the_unguarded(status: &CampaignStatus) -> NextStep {
+    if status.ordered.generator_enabled {
+        return step(None, "its actor is built, and reads it at once");
+    }
+    step(None, format!("nothing, until somebody enables it: `traffic-generator enable {}`", status.id))
+}
+
+pub(super) fn rebirth(rest: Option<ActorRest>) -> NextStep {
+    step(
+        rest.map(|rest| rest.until),
+        "its actor is built anew from what was stored, reads the campaign at once, and keeps the promise from there on",
+    )
+}
+
+pub(super) fn next(case: &Case<'_>) -> NextStep {
+    let tick_at = case.timer(TimerKind::NextTick);
+    let handling = case.status.actor.as_ref().and_then(|actor| actor.handling.as_ref());
+    if let Some(handling) = handling {
+        let since = clock(handling.since);
+        return step(None, format!("it is being read since {since}, and is decided about when all answers are there"));
+    }
+    if case.overdue_since().is_some() {
+        let then = "unknown: its actor does nothing. If that goes on, see the supervisor's log and restart it; nothing \
+                    that was promised is lost";
+        return step(None, then);
+    }
+    match case.insight.progress {
+        ActionProgress::InFlight => return step(None, in_flight(case)),
+        ActionProgress::Awaiting => return step(case.timer(TimerKind::ReadBack), awaiting(case)),
+        ActionProgress::Settled => {}
+    }
+    let Some(tick_at) = tick_at else {
+        return step(None, "its promise ends as soon as nothing is on its way, and nothing is sent for it after that");
+    };
+    if case.status.ordered.hold.is_some() {
+        return step(Some(tick_at), "it is read again; nothing is decided about it while it is on hold");
+    }
+    let Some(observation) = &case.insight.observation else {
+        return step(Some(tick_at), "it is read for the first time, and decided about by what is found");
+    };
+    if let Phase::CoolingDown { until } = case.insight.phase
+        && tick_at < until
+    {
+        let then = format!(
+            "it is read again, and paused again if somebody has started it; spend and clicks decide from {} on",
+            clock(until)
+        );
+        return step(Some(tick_at), then);
+    }
+    if let Some(until) = case.timer(TimerKind::NotFoundPause).filter(|&until| until > tick_at) {
+        let then = format!(
+            "its clicks are read; TrafficStars, which knows no such campaign, is asked again at the first tick from {} on",
+            clock(until)
+        );
+        return step(Some(tick_at), then);
+    }
+    predicted(case, observation, tick_at)
+}
+
+pub(super) const fn verb(kind: ActionKind) -> &'static str {
+    match kind {
+        ActionKind::Activate => "activation",
+        ActionKind::Pause => "pause",
+        ActionKind::SetEndTime => "end time",
+    }
+}
+
+fn in_flight(case: &Case<'_>) -> String {
+    let kind = case.insight.action.as_ref().map_or("request", |action| verb(action.kind));
+    format!("TrafficStars' answer to the {kind} is waited for; then it is read back, to see whether it shows")
+}
+
+fn awaiting(case: &Case<'_>) -> String {
+    let kind = case.insight.action.as_ref().map(|action| action.kind);
+    let what = kind.map_or("request", verb);
+    let deadline = case.timer(TimerKind::ConfirmBy).map(|at| format!(" by {}", clock(at))).unwrap_or_default();
+    let otherwise = match kind {
+        Some(ActionKind::Activate) => "it has failed, and is tried again after a minute or more",
+        Some(ActionKind::Pause) => "it has failed, and is tried again at the next tick",
+        Some(ActionKind::SetEndTime) | None => "it has failed",
+    };
+    format!("it is read back, to see whether the {what} shows; if it does not{deadline}, {otherwise}")
+}
+
+/// What the table says at `tick_at` if nothing changes until then.
+fn predicted(case: &Case<'_>, observation: &Observation, tick_at: DateTime<Utc>) -> NextStep {
+    let policy = &case.insight.policy;
+    let mut observation = observation.clone();
+    let new_day = observation.spend.as_ref().is_ok_and(|spend| spend.day < tick_at.date_naive());
+    if new_day {
+        let day = tick_at.date_naive();
+        observation.spend = Ok(Spend { amount: Money::ZERO, source: SpendSource::None, day, at: tick_at });
+    }
+    let judged = Judged::new(&observation, policy, tick_at);
+    let phase = match case.insight.phase {
+        // It has ended by then.
+        Phase::CoolingDown { .. } => PhaseWord::PausedGuarded,
+        phase @ (Phase::Idle | Phase::ActiveGuarded | Phase::PausedGuarded) => phase.word(),
+    };
+    let decision = decide(&judged, phase);
+    let day = if new_day { "a new UTC day begins, so that its spend counts from $0.00; " } else { "" };
+    let cooled = if case.insight.phase.word() == PhaseWord::CoolingDown { "the cool-down ends; " } else { "" };
+    let then = format!("{day}{cooled}it is read again; if nothing has changed until then, {}", {
+        outcome(case, &judged, &decision, phase, tick_at)
+    });
+    NextStep { at: Some(tick_at), then, unless: unless(case, &judged, &decision) }
+}
+
+fn outcome(case: &Case<'_>, judged: &Judged, decision: &Decision, phase: PhaseWord, tick_at: DateTime<Utc>) -> String {
+    let is = if case.observes() { "it would be" } else { "it is" };
+    match (decision.action, decision.next) {
+        (Some(ActionKind::Activate), _) => match held_back(case, tick_at) {
+            Some(why) => format!("it is not activated yet: {why}"),
+            None => format!("{is} activated{}", not_sent(case)),
+        },
+        (Some(ActionKind::Pause | ActionKind::SetEndTime), _) => format!("{is} paused{}", not_sent(case)),
+        (None, Some(next)) if next != phase && !case.observes() => {
+            format!("nothing is sent, and its state becomes {next}")
+        }
+        (None, _) => format!("nothing is sent: {}", as_it_should(decision.row, judged)),
+    }
+}
+
+fn not_sent(case: &Case<'_>) -> &'static str {
+    if case.observes() { "; observe mode sends nothing" } else { "" }
+}
+
+/// What holds an activation back at that time, if anything does.
+fn held_back(case: &Case<'_>, tick_at: DateTime<Utc>) -> Option<String> {
+    let policy = &case.insight.policy;
+    if policy.past_day_end(tick_at) {
+        let midnight = midnight_after(tick_at);
+        return Some(format!(
+            "after the day end ({}) none is sent; the first tick of the new day, from {} on, activates it",
+            policy.day_end,
+            midnight.format("%Y-%m-%d %H:%M:%S")
+        ));
+    }
+    let later = |kind| case.timer(kind).filter(|&until| until > tick_at);
+    if let Some(until) = later(TimerKind::RunBackoff) {
+        let until = clock(until);
+        return Some(format!(
+            "its last run failed, and it is tried again from {until} on, or as soon as TrafficStars shows something else \
+             of it"
+        ));
+    }
+    let until = later(TimerKind::ContestedBackoff).filter(|_| case.status.contested)?;
+    Some(format!("it is contested, and it is tried again from {} on", clock(until)))
+}
+
+fn as_it_should(row: Row, judged: &Judged) -> String {
+    match row {
+        Row::Doubt => match &judged.status {
+            RemoteStatus::Blocked { .. } => "running it cannot help".to_owned(),
+            RemoteStatus::Unknown { .. } | RemoteStatus::Stopped(_) | RemoteStatus::Running => {
+                "nothing is decided on an unknown status".to_owned()
+            }
+        },
+        Row::HighSpend => "the spend limit is reached, and it is left alone".to_owned(),
+        Row::SpendUnknown => "nothing is started on an unknown spend".to_owned(),
+        Row::ClicksUnknown => "nothing is started on unknown clicks".to_owned(),
+        Row::AdoptRunning => "it runs as it should".to_owned(),
+        Row::AdoptStopped => "it is stopped as it should".to_owned(),
+        Row::Between => "its clicks are between the thresholds, and no promise is broken".to_owned(),
+        Row::ClicksUsedUp
+        | Row::GuardPauseWithoutSpend
+        | Row::GuardPauseWithoutClicks
+        | Row::EnoughClicks
+        | Row::GuardActivate
+        | Row::GuardPause => "it is as it should be".to_owned(),
+    }
+}
+
+/// What would make it otherwise: the other rows that are near.
+fn unless(case: &Case<'_>, judged: &Judged, decision: &Decision) -> Vec<String> {
+    let (policy, phase) = (&case.insight.policy, case.insight.phase.word());
+    let (pause, activate, limit) = (policy.pause_clicks, policy.activate_clicks, policy.spend_limit);
+    let running = judged.status == RemoteStatus::Running;
+    if matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. }) {
+        return vec![
+            "as soon as TrafficStars says plainly that it runs or is stopped, spend and clicks decide".to_owned(),
+        ];
+    }
+    if judged.spend == SpendLevel::Reached {
+        return vec![format!("below ${limit}, at midnight UTC at the latest, spend and clicks decide again")];
+    }
+    let mut unless = Vec::new();
+    if running && decision.action != Some(ActionKind::Pause) {
+        unless.push(format!("with {pause} clicks left or fewer it is paused"));
+    }
+    if !running && decision.action.is_none() && judged.spend == SpendLevel::Below {
+        unless.push(format!("with {activate} clicks left or more it is activated"));
+    }
+    match phase {
+        PhaseWord::ActiveGuarded if running => {
+            unless.push(format!("if somebody stops it, it is started again while more than {pause} clicks are left"));
+        }
+        PhaseWord::PausedGuarded if !running => {
+            unless
+                .push(format!("if somebody starts it, it is paused again while fewer than {activate} clicks are left"));
+        }
+        PhaseWord::Idle | PhaseWord::ActiveGuarded | PhaseWord::PausedGuarded | PhaseWord::CoolingDown => {}
+    }
+    unless.push(format!("from ${limit} spent today on it is left alone, and the guard that stops it is released, too"));
+    if case.observes() {
+        unless.push("whatever is decided, observe mode sends nothing".to_owned());
+    }
+    unless
+}

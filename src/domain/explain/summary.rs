@@ -1,0 +1,133 @@
+//! The answer in a sentence, what the state promises, and what a person should know first.
+
+use chrono::{DateTime, Utc};
+
+use super::next::verb;
+use super::{ActionProgress, ActorRest, Case};
+use crate::domain::action::{ActionKind, Step};
+use crate::domain::phase::PhaseWord;
+use crate::domain::remote::{RemoteStatus, StopCause, judge};
+use crate::domain::status::{CampaignStatus, Hold};
+
+pub(super) fn clock(at: DateTime<Utc>) -> String {
+    at.format("%H:%M:%S").to_string()
+}
+
+fn date_and_clock(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// What a state promises.
+pub(super) const fn meaning(state: PhaseWord) -> &'static str {
+    match state {
+        PhaseWord::Idle => "nothing is promised: it is watched, and left as it is until a rule fires",
+        PhaseWord::ActiveGuarded => "it runs; if anybody stops it, it is started again",
+        PhaseWord::PausedGuarded => "it is stopped; if anybody starts it, it is paused again",
+        PhaseWord::CoolingDown => {
+            "it was paused a moment ago and is kept stopped; spend and clicks decide nothing until the cool-down ends"
+        }
+    }
+}
+
+pub(super) fn of_the_unguarded(status: &CampaignStatus) -> String {
+    if status.ordered.generator_enabled {
+        return "Its generator is enabled, and its actor is not built yet: nothing is known of it.".to_owned();
+    }
+    "Its generator is disabled: nobody looks whether it runs, and nothing is sent for it.".to_owned()
+}
+
+pub(super) fn of_the_dead(rest: Option<ActorRest>) -> String {
+    let since = rest.map(|rest| format!(" since {}", clock(rest.since))).unwrap_or_default();
+    format!("Nobody guards it{since}: its actor died. What is shown is what that actor knew last.")
+}
+
+pub(super) fn summary(case: &Case<'_>) -> String {
+    if let Some(due_at) = case.overdue_since() {
+        return format!(
+            "It is not being guarded as it should: the tick that was due at {} has not ended. What is shown is what was \
+             known before.",
+            clock(due_at)
+        );
+    }
+    let Some(observation) = &case.insight.observation else {
+        return "It has not been read yet since its actor was built.".to_owned();
+    };
+    let seen = match judge(&observation.remote, case.now) {
+        RemoteStatus::Running => "It runs".to_owned(),
+        RemoteStatus::Stopped(StopCause::SwitchedOff) => "It is stopped".to_owned(),
+        RemoteStatus::Stopped(StopCause::EndTimePassed) => "It is stopped, since its end time has passed".to_owned(),
+        RemoteStatus::Blocked { .. } => "It is blocked at TrafficStars".to_owned(),
+        RemoteStatus::Unknown { .. } => "Whether it runs is not known".to_owned(),
+    };
+    let action = case.insight.action.as_ref().filter(|_| case.insight.progress != ActionProgress::Settled);
+    let doing = action.map(|action| {
+        let done = match action.kind {
+            ActionKind::Activate => "to be activated",
+            ActionKind::Pause => "to be paused",
+            ActionKind::SetEndTime => "to get an end time",
+        };
+        let waits = match case.insight.progress {
+            ActionProgress::InFlight => "TrafficStars has not answered yet",
+            ActionProgress::Awaiting | ActionProgress::Settled => "no read has shown it yet",
+        };
+        format!("as last read, and is {done} since {}; {waits}", clock(action.requested_at))
+    });
+    match (doing, case.insight.decisions.first()) {
+        (Some(doing), _) => format!("{seen}, {doing}."),
+        (None, Some(decision)) => format!("{seen}. Last decision: {}.", decision.reason),
+        (None, None) => format!("{seen}. Nothing has been decided yet."),
+    }
+}
+
+/// What a person should know before anything else.
+pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
+    let (status, policy) = (case.status, &case.insight.policy);
+    let high_spend = status.high_spend.then(|| {
+        format!(
+            "${limit} or more is spent today: it is left alone, running or stopped. The guard that stops it is released, \
+             too: if it runs, it runs on, whatever its clicks, until its spend is below ${limit} again, at midnight UTC \
+             at the latest.",
+            limit = policy.spend_limit
+        )
+    });
+    let unguarded = status.unguarded.then(|| {
+        "Unguarded: it runs, nothing is promised about it, and its clicks are used up or its limit is reached. It spends \
+         money that nobody watches."
+            .to_owned()
+    });
+    let observe = case.observes().then(|| {
+        "Observe mode: it is read and decided about as always, and nothing that changes anything is sent.".to_owned()
+    });
+    let contested = status.contested.then(|| {
+        format!(
+            "Contested: others changed it more than {} times within an hour. Somebody, or another program, works against \
+             the guard.",
+            policy.contested_after
+        )
+    });
+    let hold = status.ordered.hold.as_ref().map(on_hold);
+    let blocked = status.blocked.as_ref().map(|reason| format!("Blocked, running it cannot help: {reason}."));
+    let owed = (case.insight.end_time_owed && case.insight.progress == ActionProgress::Settled)
+        .then(|| "Its end time could not be set yet; it is tried again at every tick.".to_owned());
+    let failed = case.insight.action.as_ref().filter(|action| action.step == Step::Failed).map(|action| {
+        let error = action.error.as_deref().unwrap_or("TrafficStars does not say why");
+        format!(
+            "The last {} failed at {}: {error}.",
+            verb(action.kind),
+            date_and_clock(action.failed_at.unwrap_or(action.requested_at))
+        )
+    });
+    let releasing = case
+        .insight
+        .releasing
+        .then(|| "Its generator is being disabled: nothing new is begun, and its promise ends.".to_owned());
+    [releasing, high_spend, unguarded, observe, contested, hold, blocked, failed, owed].into_iter().flatten().collect()
+}
+
+fn on_hold(hold: &Hold) -> String {
+    let by = hold.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let until = hold.until.map_or_else(|| "released".to_owned(), date_and_clock);
+    let reason = hold.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let what = if hold.pause { "it is kept paused, and nothing else is sent" } else { "nothing is sent" };
+    format!("On hold{by} since {}, until {until}{reason}: {what}.", date_and_clock(hold.since))
+}

@@ -1,0 +1,352 @@
+//! Whether the guard can keep its promises (behaviour.md, "Degraded"): a pure function of what was published, and now.
+//!
+//! Deliberately absent: repairing anything; each tick tries anew by itself.
+
+use std::fmt;
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::explain::{ActorRest, Insight};
+use super::facts::CampaignId;
+use super::status::{ActorStatus, DatabaseStatus, RemoteClientStatus};
+
+/// So many ticks without a completed one are too many.
+const TICKS: i32 = 3;
+/// A pause that was not confirmed for this long is too late.
+const PAUSE_WITHIN: Duration = Duration::minutes(2);
+/// A campaign whose status or clicks could not be read for this long is not guarded.
+const BLIND_FOR: Duration = Duration::minutes(15);
+/// So many campaigns are named in words; all are in the list.
+const NAMED: usize = 5;
+
+/// The answer of `GET /v1/health`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// In a word.
+    pub status: HealthWord,
+    /// What is wrong, if anything.
+    pub reasons: Vec<Degradation>,
+}
+
+/// Health in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthWord {
+    /// Every promise can be kept.
+    Ok,
+    /// Some promise may not be kept now.
+    Degraded,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Degradation {
+    /// In a word that never changes.
+    pub kind: DegradationKind,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// In words.
+    pub reason: String,
+    /// Which campaigns; none where it is not about single ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub campaigns: Vec<CampaignId>,
+}
+
+/// What can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DegradationKind {
+    /// A guarded campaign has completed no tick in three.
+    NoTick,
+    /// A pause has not been confirmed for two minutes.
+    PauseUnconfirmed,
+    /// The database fails.
+    Database,
+    /// Statuses could not be read for three ticks, or TrafficStars has told us to wait.
+    TrafficStars,
+    /// A status or remaining clicks could not be read for fifteen minutes.
+    Unreadable,
+}
+
+/// What is known of a guarded campaign.
+#[derive(Debug, Clone, Copy)]
+pub struct GuardedCampaign<'a> {
+    /// Which.
+    pub id: CampaignId,
+    /// Its actor.
+    pub actor: &'a ActorStatus,
+    /// What the actor has published.
+    pub insight: &'a Insight,
+    /// The actor died, and is built anew.
+    pub rest: Option<ActorRest>,
+}
+
+/// TrafficStars cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadFailure {
+    /// Since when every round of reads has had a failure in it.
+    pub since: DateTime<Utc>,
+    /// The last one, in words.
+    pub reason: String,
+}
+
+/// Since when the parts that all share have been failing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failing {
+    /// The database.
+    pub database_since: Option<DateTime<Utc>>,
+    /// Reads of statuses from TrafficStars.
+    pub reads: Option<ReadFailure>,
+    /// TrafficStars has told us to wait.
+    pub blocked_since: Option<DateTime<Utc>>,
+}
+
+/// All that health is judged by.
+#[derive(Debug, Clone)]
+pub struct Vitals<'a> {
+    /// Every guarded campaign.
+    pub campaigns: Vec<GuardedCampaign<'a>>,
+    /// The database.
+    pub database: &'a DatabaseStatus,
+    /// The client of TrafficStars.
+    pub trafficstar: &'a RemoteClientStatus,
+    /// Since when they have been failing.
+    pub failing: Failing,
+}
+
+/// Judges health as of `now`.
+#[must_use]
+pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
+    let reasons: Vec<Degradation> = [
+        no_tick(now, vitals),
+        pause_unconfirmed(now, vitals),
+        database(vitals),
+        trafficstar(now, vitals),
+        unreadable(now, vitals),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let status = if reasons.is_empty() { HealthWord::Ok } else { HealthWord::Degraded };
+    Health { status, reasons }
+}
+
+fn no_tick(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
+    let late = vitals.campaigns.iter().filter_map(|campaign| {
+        let died_at = campaign.rest.map(|rest| rest.since);
+        let last = campaign.actor.last_tick_at.or(died_at).unwrap_or(campaign.insight.built_at);
+        (now.signed_duration_since(last) > campaign.insight.policy.tick * TICKS).then_some((campaign.id, last))
+    });
+    about(DegradationKind::NoTick, late.collect(), "no tick has been completed in three by")
+}
+
+fn pause_unconfirmed(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
+    let late = vitals.campaigns.iter().filter_map(|campaign| {
+        let since = campaign.insight.pausing_since?;
+        (now.signed_duration_since(since) >= PAUSE_WITHIN).then_some((campaign.id, since))
+    });
+    about(DegradationKind::PauseUnconfirmed, late.collect(), "a pause has not been confirmed for two minutes of")
+}
+
+fn unreadable(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
+    let blind = vitals.campaigns.iter().filter_map(|campaign| {
+        let insight = campaign.insight;
+        let since = insight.status_unknown_since.into_iter().chain(insight.clicks_unknown_since).min()?;
+        (now.signed_duration_since(since) >= BLIND_FOR).then_some((campaign.id, since))
+    });
+    let words = "the status or the remaining clicks could not be read for 15 minutes of";
+    about(DegradationKind::Unreadable, blind.collect(), words)
+}
+
+fn database(vitals: &Vitals<'_>) -> Option<Degradation> {
+    let (error, since) = vitals.database.last_error.as_ref().zip(vitals.failing.database_since)?;
+    let reason = format!("the database fails: {error}");
+    Some(Degradation { kind: DegradationKind::Database, since, reason, campaigns: Vec::new() })
+}
+
+/// One failure says little; one that outlasts three ticks means that nobody is guarded. After a 429 nothing may leave.
+fn trafficstar(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
+    let kind = DegradationKind::TrafficStars;
+    let blocked = vitals.trafficstar.blocked_until.filter(|&until| until > now);
+    if let Some((until, since)) = blocked.zip(vitals.failing.blocked_since) {
+        let reason = format!("TrafficStars has told us to wait until {}: nothing is sent", until.format("%H:%M:%S"));
+        return Some(Degradation { kind, since, reason, campaigns: Vec::new() });
+    }
+    let ReadFailure { since, reason } = vitals.failing.reads.clone()?;
+    let tick = vitals.campaigns.iter().map(|campaign| campaign.insight.policy.tick).min()?;
+    let reason = format!("statuses cannot be read from TrafficStars: {reason}");
+    (now.signed_duration_since(since) > tick * TICKS).then_some(Degradation {
+        kind,
+        since,
+        reason,
+        campaigns: Vec::new(),
+    })
+}
+
+/// One reason about several campaigns, since the first of them.
+fn about(kind: DegradationKind, campaigns: Vec<(CampaignId, DateTime<Utc>)>, words: &str) -> Option<Degradation> {
+    let since = campaigns.iter().map(|(_, since)| *since).min()?;
+    let ids: Vec<CampaignId> = campaigns.into_iter().map(|(id, _)| id).collect();
+    Some(Degradation { kind, since, reason: format!("{words} {}", Named(&ids)), campaigns: ids })
+}
+
+struct Named<'a>(&'a [CampaignId]);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named: Vec<String> = self.0.iter().take(NAMED).map(CampaignId::to_string).collect();
+        let rest = self.0.len().saturating_sub(NAMED);
+        let noun = if self.0.len() == 1 { "campaign" } else { "campaigns" };
+        write!(f, "{noun} {}", named.join(", "))?;
+        if rest > 0 { write!(f, " and {rest} more") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::machine::Machine;
+    use crate::domain::policy::{Policy, PolicyNumbers};
+    use crate::domain::status::Liveness;
+
+    const NOON: i64 = 12 * 60;
+
+    /// So many minutes after noon.
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::minutes(NOON + minute)
+    }
+
+    /// One campaign, a database and a client, all well at noon.
+    struct World {
+        actor: ActorStatus,
+        insight: Insight,
+        rest: Option<ActorRest>,
+        database: DatabaseStatus,
+        trafficstar: RemoteClientStatus,
+        failing: Failing,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let policy: Policy = PolicyNumbers::default().validate().unwrap();
+            let insight = Machine::new(at(0), &policy, None, None).insight(at(0), &policy);
+            let actor = ActorStatus {
+                status: Liveness::Running,
+                incarnation: 1,
+                restarts: 0,
+                ticks: 1,
+                skipped_ticks: 0,
+                last_tick_at: Some(at(0)),
+                last_tick_ms: Some(84),
+                handling: None,
+            };
+            Self {
+                actor,
+                insight,
+                rest: None,
+                database: DatabaseStatus::default(),
+                trafficstar: RemoteClientStatus::default(),
+                failing: Failing::default(),
+            }
+        }
+
+        fn health(&self, minute: i64) -> Health {
+            let campaign =
+                GuardedCampaign { id: CampaignId(1), actor: &self.actor, insight: &self.insight, rest: self.rest };
+            let vitals = Vitals {
+                campaigns: vec![campaign],
+                database: &self.database,
+                trafficstar: &self.trafficstar,
+                failing: self.failing.clone(),
+            };
+            health(at(minute), &vitals)
+        }
+    }
+
+    /// Ok up to one minute, degraded for this reason at another.
+    #[track_caller]
+    fn assert_degrades(
+        world: &World,
+        ok_at: Option<i64>,
+        degraded_at: i64,
+        kind: DegradationKind,
+        since: i64,
+        why: &str,
+    ) {
+        if let Some(ok_at) = ok_at {
+            assert_eq!(world.health(ok_at), Health { status: HealthWord::Ok, reasons: Vec::new() });
+        }
+        let health = world.health(degraded_at);
+        assert_eq!(health.status, HealthWord::Degraded);
+        let found: Vec<_> =
+            health.reasons.iter().map(|reason| (reason.kind, reason.since, reason.reason.as_str())).collect();
+        assert_eq!(found, [(kind, at(since), why)]);
+    }
+
+    #[test]
+    fn three_ticks_without_a_completed_one_are_too_many() {
+        let why = "no tick has been completed in three by campaign 1";
+        let mut world = World::new();
+        assert_degrades(&world, Some(3), 4, DegradationKind::NoTick, 0, why);
+        world.actor.last_tick_at = None;
+        assert_degrades(&world, Some(3), 4, DegradationKind::NoTick, 0, why);
+        world.rest = Some(ActorRest { since: at(2), until: at(9) });
+        assert_degrades(&world, Some(5), 6, DegradationKind::NoTick, 2, why);
+    }
+
+    #[test]
+    fn a_pause_unconfirmed_for_two_minutes_is_too_late() {
+        let mut world = World::new();
+        world.insight.pausing_since = Some(at(0));
+        let why = "a pause has not been confirmed for two minutes of campaign 1";
+        assert_degrades(&world, Some(1), 2, DegradationKind::PauseUnconfirmed, 0, why);
+    }
+
+    #[test]
+    fn a_status_or_clicks_unread_for_fifteen_minutes_guard_nothing() {
+        let why = "the status or the remaining clicks could not be read for 15 minutes of campaign 1";
+        let read_by_status: fn(&mut Insight) = |insight| insight.status_unknown_since = Some(at(0));
+        let read_by_clicks: fn(&mut Insight) = |insight| insight.clicks_unknown_since = Some(at(0));
+        for unread in [read_by_status, read_by_clicks] {
+            let mut world = World::new();
+            world.actor.last_tick_at = Some(at(15));
+            unread(&mut world.insight);
+            assert_degrades(&world, Some(14), 15, DegradationKind::Unreadable, 0, why);
+        }
+    }
+
+    #[test]
+    fn a_database_that_fails_is_named_at_once() {
+        let mut world = World::new();
+        world.database.last_error = Some("it is locked".to_owned());
+        world.failing.database_since = Some(at(0));
+        assert_degrades(&world, None, 1, DegradationKind::Database, 0, "the database fails: it is locked");
+    }
+
+    #[test]
+    fn one_failure_of_trafficstars_says_little_and_three_ticks_of_it_say_enough() {
+        let mut world = World::new();
+        world.actor.last_tick_at = Some(at(4));
+        world.failing.reads = Some(ReadFailure { since: at(0), reason: "502".to_owned() });
+        let why = "statuses cannot be read from TrafficStars: 502";
+        assert_degrades(&world, Some(3), 4, DegradationKind::TrafficStars, 0, why);
+    }
+
+    #[test]
+    fn after_a_429_nothing_may_leave_which_is_named_at_once_and_ends_by_itself() {
+        let mut world = World::new();
+        world.trafficstar.blocked_until = Some(at(2));
+        world.failing.blocked_since = Some(at(1));
+        let why = "TrafficStars has told us to wait until 12:02:00: nothing is sent";
+        assert_degrades(&world, None, 1, DegradationKind::TrafficStars, 1, why);
+        assert_eq!(world.health(2).status, HealthWord::Ok);
+    }
+
+    #[test]
+    fn many_campaigns_are_one_reason_that_names_a_few() {
+        let ids: Vec<CampaignId> = (1..=7).map(CampaignId).collect();
+        assert_eq!(Named(&ids).to_string(), "campaigns 1, 2, 3, 4, 5 and 2 more");
+    }
+}

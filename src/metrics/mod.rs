@@ -1,0 +1,252 @@
+//! What is counted for Prometheus, and its text.
+//!
+//! Counters are kept here, and everybody who has something to count reaches them through the board; gauges are read from
+//! the dump when somebody asks. Deliberately absent: a server of its own; `GET /metrics` is on the control socket.
+#![doc = include_str!("METRICS.md")]
+
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::domain::action::ActionKind;
+use crate::domain::event::ActionNews;
+use crate::domain::health::{Health, HealthWord};
+use crate::domain::phase::PhaseWord;
+use crate::domain::status::{CampaignStatus, Dump, Liveness, QueueStatus};
+
+/// The format's name, for the answer's head.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A tick is done within milliseconds, or it waits for its turn at TrafficStars: for a minute or more.
+const TICK_SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 180.0];
+
+type Label = [(&'static str, &'static str); 1];
+type TwoLabels = [(&'static str, &'static str); 2];
+
+/// What is counted as it happens. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    actor_deaths: Counter,
+    ticks: Counter,
+    skipped_ticks: Counter,
+    tick_duration: Histogram,
+    actions: Family<TwoLabels, Counter>,
+    requests: Family<Label, Counter>,
+    trafficstar_errors: Counter,
+    database_errors: Counter,
+}
+
+const KINDS: [ActionKind; 3] = [ActionKind::Activate, ActionKind::Pause, ActionKind::SetEndTime];
+const STEPS: [&str; 5] = ["requested", "accepted", "confirmed", "failed", "observed-only"];
+
+const fn kind_word(kind: ActionKind) -> &'static str {
+    match kind {
+        ActionKind::Activate => "activate",
+        ActionKind::Pause => "pause",
+        ActionKind::SetEndTime => "set-end-time",
+    }
+}
+
+/// The classes of urgency with their queues' lengths.
+const fn classes(queue: &QueueStatus) -> [(&'static str, u64); 5] {
+    let QueueStatus { pause, read_back, sweep, activate, read } = queue;
+    [("pause", *pause), ("read_back", *read_back), ("sweep", *sweep), ("activate", *activate), ("read", *read)]
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at 0; each combination of labels is there from the beginning, so that a rate can be told from the first event.
+    #[must_use]
+    pub fn new() -> Self {
+        let actions = Family::<TwoLabels, Counter>::default();
+        for kind in KINDS {
+            for step in STEPS {
+                drop(actions.get_or_create(&[("kind", kind_word(kind)), ("step", step)]));
+            }
+        }
+        let requests = Family::<Label, Counter>::default();
+        for (class, _) in classes(&QueueStatus::default()) {
+            drop(requests.get_or_create(&[("class", class)]));
+        }
+        Self {
+            actor_deaths: Counter::default(),
+            ticks: Counter::default(),
+            skipped_ticks: Counter::default(),
+            tick_duration: Histogram::new(TICK_SECONDS),
+            actions,
+            requests,
+            trafficstar_errors: Counter::default(),
+            database_errors: Counter::default(),
+        }
+    }
+
+    /// A campaign's tick is completed.
+    pub fn tick_completed(&self, took: Duration, skipped: u64) {
+        self.ticks.inc();
+        self.skipped_ticks.inc_by(skipped);
+        self.tick_duration.observe(took.as_secs_f64());
+    }
+
+    /// A campaign's actor died.
+    pub fn actor_died(&self) {
+        self.actor_deaths.inc();
+    }
+
+    /// Something happened to an action.
+    pub fn action(&self, kind: ActionKind, news: &ActionNews) {
+        let step = match news {
+            ActionNews::Requested(_) => "requested",
+            ActionNews::Accepted => "accepted",
+            ActionNews::Confirmed => "confirmed",
+            ActionNews::Failed(_) => "failed",
+            ActionNews::ObservedOnly(_) => "observed-only",
+            // No steps: what follows them is counted.
+            ActionNews::Unclear(_) | ActionNews::EndTimeOwed(_) => return,
+        };
+        self.actions.get_or_create(&[("kind", kind_word(kind)), ("step", step)]).inc();
+    }
+
+    /// So many requests of a class of urgency left for TrafficStars.
+    pub fn requests_sent(&self, class: &'static str, requests: u64) {
+        self.requests.get_or_create(&[("class", class)]).inc_by(requests);
+    }
+
+    /// A round of requests to TrafficStars failed.
+    pub fn trafficstar_failed(&self) {
+        self.trafficstar_errors.inc();
+    }
+
+    /// An operation of the database failed.
+    pub fn database_failed(&self) {
+        self.database_errors.inc();
+    }
+
+    /// Everything as text, the gauges as the dump and health say.
+    #[must_use]
+    pub fn text(&self, dump: &Dump, health: &Health) -> String {
+        let mut registry = Registry::with_prefix("traffic_generator");
+        register_supervisor(&mut registry, dump, health);
+        register_campaigns(&mut registry, &dump.campaigns);
+        register_requests(&mut registry, dump);
+        let counters = [
+            ("actor_deaths", "Campaign actors that died and were built anew", &self.actor_deaths),
+            ("ticks", "Completed ticks of all campaigns, failed ones included", &self.ticks),
+            ("skipped_ticks", "Points of the grid that passed while a tick still waited", &self.skipped_ticks),
+            ("trafficstar_errors", "Rounds of requests to TrafficStars that failed", &self.trafficstar_errors),
+            ("database_errors", "Operations of the database that failed", &self.database_errors),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        let (name, help) = ("tick_duration", "From a tick's first question to its last answer");
+        registry.register_with_unit(name, help, Unit::Seconds, self.tick_duration.clone());
+        registry.register("actions", "Steps of actions, by kind and step", self.actions.clone());
+        registry.register("requests", "Requests that left for TrafficStars, by class", self.requests.clone());
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}
+
+fn gauge(value: u64) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge
+}
+
+fn gauges(label: &'static str, values: impl IntoIterator<Item = (&'static str, u64)>) -> Family<Label, Gauge> {
+    let family = Family::<Label, Gauge>::default();
+    for (word, value) in values {
+        family.get_or_create(&[(label, word)]).set(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+    family
+}
+
+fn register_supervisor(registry: &mut Registry, dump: &Dump, health: &Health) {
+    let help = "For how long the supervisor has been up";
+    registry.register_with_unit("uptime", help, Unit::Seconds, gauge(dump.uptime_seconds));
+    let degraded = u64::from(health.status == HealthWord::Degraded);
+    registry.register("degraded", "1 while some promise may not be kept", gauge(degraded));
+}
+
+fn register_campaigns(registry: &mut Registry, campaigns: &[CampaignStatus]) {
+    let count = |is: &dyn Fn(&CampaignStatus) -> bool| {
+        campaigns.iter().filter(|campaign| campaign.actor.is_some() && is(campaign)).count() as u64
+    };
+    let states = PhaseWord::ALL.map(|state| (state.as_str(), count(&|campaign| campaign.state == state)));
+    registry.register("campaigns", "Guarded campaigns, by state", gauges("state", states));
+    let disabled = campaigns.iter().filter(|campaign| campaign.actor.is_none()).count() as u64;
+    registry.register("campaigns_disabled", "Campaigns whose generator is disabled", gauge(disabled));
+    let restarting =
+        |campaign: &CampaignStatus| campaign.actor.as_ref().is_some_and(|actor| actor.status == Liveness::Restarting);
+    let flags = [
+        ("high_spend", count(&|campaign| campaign.high_spend)),
+        ("contested", count(&|campaign| campaign.contested)),
+        ("unguarded", count(&|campaign| campaign.unguarded)),
+        ("blocked", count(&|campaign| campaign.blocked.is_some())),
+        ("restarting", count(&restarting)),
+    ];
+    registry.register("campaigns_flagged", "Guarded campaigns with a flag", gauges("flag", flags));
+}
+
+fn register_requests(registry: &mut Registry, dump: &Dump) {
+    let remote = &dump.trafficstar;
+    let waiting = gauges("class", classes(&remote.queue));
+    registry.register("requests_waiting", "Requests that wait for their turn, by class", waiting);
+    let used = gauge(remote.requests_last_minute);
+    registry.register("requests_last_minute", "Requests that count against the limit now", used);
+    let limit = gauge(u64::from(remote.requests_per_minute));
+    registry.register("requests_per_minute_limit", "The configured limit", limit);
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::board::Board;
+
+    fn text_of(metrics: &Metrics) -> String {
+        let now = DateTime::UNIX_EPOCH;
+        let board = Board::new(now);
+        metrics.text(&board.dump(now), &board.health(now))
+    }
+
+    #[test]
+    fn what_happens_is_counted() {
+        let metrics = Metrics::new();
+        metrics.tick_completed(Duration::from_millis(84), 2);
+        metrics.action(ActionKind::Pause, &ActionNews::Confirmed);
+        metrics.action(ActionKind::Pause, &ActionNews::Unclear("lost".to_owned()));
+        metrics.requests_sent("sweep", 3);
+        metrics.actor_died();
+        metrics.trafficstar_failed();
+        metrics.database_failed();
+        let text = text_of(&metrics);
+        for line in [
+            "traffic_generator_ticks_total 1",
+            "traffic_generator_skipped_ticks_total 2",
+            "traffic_generator_tick_duration_seconds_bucket{le=\"0.05\"} 0",
+            "traffic_generator_tick_duration_seconds_bucket{le=\"0.1\"} 1",
+            "traffic_generator_actions_total{kind=\"pause\",step=\"confirmed\"} 1",
+            "traffic_generator_actions_total{kind=\"activate\",step=\"requested\"} 0",
+            "traffic_generator_requests_total{class=\"sweep\"} 3",
+            "traffic_generator_actor_deaths_total 1",
+            "traffic_generator_trafficstar_errors_total 1",
+            "traffic_generator_database_errors_total 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+    }
+}

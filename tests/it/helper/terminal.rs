@@ -1,0 +1,101 @@
+//! A terminal of 80 by 24 with a program in it: what a person types goes in, and what a person sees comes out.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+
+/// A program in its terminal. It is killed where a test ends before it does.
+pub(crate) struct Terminal {
+    person: File,
+    device: File,
+    child: Child,
+    screen: Arc<Mutex<vt100::Parser>>,
+    modes_before: String,
+}
+
+impl Terminal {
+    pub(super) fn start(program: &Command) -> Self {
+        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let path = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
+        let device = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        tcsetwinsize(&device, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        let end = || Stdio::from(device.try_clone().unwrap());
+        // In a session of its own, so that this terminal is the program's, and not the one that the tests run in.
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").arg(program.get_program()).args(program.get_args());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let modes_before = modes(&device);
+        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        let size = |cells| NonZeroU16::new(cells).unwrap();
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(size(24), size(80), 0)));
+        let person = File::from(person);
+        let (mut output, drawn) = (person.try_clone().unwrap(), Arc::clone(&screen));
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = output.read(&mut buffer) {
+                drawn.lock().unwrap().process(&buffer[..count]);
+            }
+        });
+        Self { person, device, child, screen, modes_before }
+    }
+
+    /// Types.
+    pub(crate) fn type_in(&mut self, keys: &str) {
+        self.person.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// What is on the screen, or an error that holds it where `wanted` is not.
+    pub(crate) fn shows(&self, wanted: &str) -> Result<(), String> {
+        let screen = self.screen.lock().unwrap().screen().contents();
+        if screen.contains(wanted) { Ok(()) } else { Err(format!("`{wanted}` is not in\n{screen}")) }
+    }
+
+    /// Sends the program SIGTERM.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// How the program ended, once it has.
+    pub(crate) fn ended(&mut self) -> Result<ExitStatus, String> {
+        self.child.try_wait().unwrap().ok_or_else(|| "it runs on".to_owned())
+    }
+
+    /// What of the terminal is not as it was, if anything.
+    pub(crate) fn left_as_it_was(&self) -> Result<(), String> {
+        let parser = self.screen.lock().unwrap();
+        let screen = parser.screen();
+        let differences = [
+            ("its modes", modes(&self.device) != self.modes_before),
+            ("the alternate screen is shown", screen.alternate_screen()),
+            ("the cursor is hidden", screen.hide_cursor()),
+        ];
+        let found: Vec<&str> = differences.into_iter().filter(|(_, differs)| *differs).map(|(what, _)| what).collect();
+        if found.is_empty() { Ok(()) } else { Err(found.join(", ")) }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It has ended already where all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn modes(device: &File) -> String {
+    let modes = tcgetattr(device).unwrap();
+    format!("{:?} {:?} {:?} {:?}", modes.input_modes, modes.output_modes, modes.control_modes, modes.local_modes)
+}

@@ -1,0 +1,243 @@
+//! `GET /v1/openapi.json` held against live answers: each documented answer is asked for and is as documented.
+//!
+//! Whoever adds a path adds a sample of each of its answers to the list below; the test says which are missing.
+
+use std::collections::BTreeSet;
+
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation};
+use serde_json::{Value, json};
+
+use crate::helper::{Reply, World, ask};
+
+/// Documented, and not worth the time that it takes to bring about.
+const NOT_SAMPLED: [(&str, &str, &str); 16] = [
+    // A stream without an end.
+    ("get", "/v1/events", "200"),
+    // The others: without effect for 25 seconds.
+    ("get", "/v1/campaigns", "202"),
+    ("post", "/v1/campaigns", "202"),
+    ("get", "/v1/campaigns/{id}", "202"),
+    ("patch", "/v1/campaigns/{id}", "202"),
+    ("delete", "/v1/campaigns/{id}", "202"),
+    ("get", "/v1/campaigns/{id}/urls", "202"),
+    ("post", "/v1/campaigns/{id}/urls", "202"),
+    ("patch", "/v1/urls/{id}", "202"),
+    ("delete", "/v1/urls/{id}", "202"),
+    ("post", "/v1/campaigns/{id}/process", "202"),
+    ("post", "/v1/process", "202"),
+    ("put", "/v1/campaigns/{id}/hold", "202"),
+    ("delete", "/v1/campaigns/{id}/hold", "202"),
+    ("put", "/v1/hold", "202"),
+    ("delete", "/v1/hold", "202"),
+];
+
+/// What was documented, and what of it was seen.
+struct Description {
+    document: Value,
+    seen: BTreeSet<(String, String, String)>,
+}
+
+impl Description {
+    fn of(world: &World) -> Self {
+        let mut document = ask(&world.guard.socket(), "GET", "/v1/openapi.json", "").json();
+        let version = document["openapi"].as_str().unwrap();
+        assert!(version.starts_with("3.1."), "{version}");
+        let as_documented = document["components"]["schemas"].clone();
+        for schema in document["components"]["schemas"].as_object_mut().unwrap().values_mut() {
+            *schema = joined(schema, &as_documented);
+            // A field that nobody documented is an error here; for readers it is none.
+            if schema.get("properties").is_some() {
+                schema["additionalProperties"] = json!(false);
+            }
+        }
+        Self { document, seen: BTreeSet::new() }
+    }
+
+    /// Sends a request whose path is `template` with `{id}` filled in, and compares its answer with the documented one.
+    fn sample(&mut self, world: &World, method: &str, template: &str, id: &str, body: &str, status: u16) -> Reply {
+        let reply = ask(&world.guard.socket(), &method.to_uppercase(), &template.replace("{id}", id), body);
+        let name = format!("{method} {template} ({id}) {body}");
+        assert_eq!(reply.status, status, "{name}: {}", reply.text);
+        let template = template.split('?').next().unwrap_or_default();
+        let responses = &self.document["paths"][template][method]["responses"];
+        let key = status.to_string();
+        let key = if responses.get(&key).is_some() { key } else { "default".to_owned() };
+        self.compare(&responses[&key], &reply, &name);
+        self.seen.insert((method.to_owned(), template.to_owned(), key));
+        reply
+    }
+
+    fn compare(&self, documented: &Value, reply: &Reply, name: &str) {
+        let Some(content) = documented.get("content") else {
+            assert_eq!(reply.text, "", "{name}: an answer without a body");
+            return;
+        };
+        let schema = &content[&reply.content_type]["schema"];
+        assert!(!schema.is_null(), "{name}: {} is not documented: {documented}", reply.content_type);
+        if !reply.content_type.ends_with("json") {
+            return;
+        }
+        // References within the document are references within the schema.
+        let mut schema = schema.clone();
+        schema["components"] = self.document["components"].clone();
+        let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{name}: {error}: {schema}"));
+        let body = reply.json();
+        let errors: Vec<String> =
+            validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{name} answers otherwise than documented: {errors:#?}\n{body:#}");
+    }
+
+    fn assert_all_seen(&self) {
+        let mut documented = BTreeSet::new();
+        for (path, methods) in self.document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let statuses = operation["responses"].as_object().unwrap().keys();
+                let statuses = statuses.filter(|status| *status != "default");
+                documented.extend(statuses.map(|status| (method.clone(), path.clone(), status.clone())));
+            }
+        }
+        for (method, path, status) in NOT_SAMPLED {
+            let answer = (method.to_owned(), path.to_owned(), status.to_owned());
+            assert!(documented.remove(&answer), "{answer:?} is not documented any more");
+        }
+        let missing: Vec<_> = documented.difference(&self.seen).collect();
+        assert!(missing.is_empty(), "documented, and never asked for by this test: {missing:#?}");
+    }
+}
+
+/// An object that is made of others, as one: whether a field is documented can be told of the whole alone.
+fn joined(schema: &Value, schemas: &Value) -> Value {
+    let Some(parts) = schema.get("allOf").and_then(Value::as_array) else { return schema.clone() };
+    let (mut properties, mut required) = (serde_json::Map::new(), Vec::new());
+    for part in parts {
+        let name = part.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+        let part = joined(name.map_or(part, |name| &schemas[name]), schemas);
+        properties.extend(part["properties"].as_object().unwrap().clone());
+        required.extend(part.get("required").and_then(Value::as_array).cloned().unwrap_or_default());
+    }
+    json!({"type": "object", "properties": properties, "required": required})
+}
+
+#[test]
+fn every_documented_answer_is_as_documented() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(701), 20_000);
+    world.sandbox.add_campaign(CampaignSpec::paused(702));
+    world.database.add_campaign(702, 20_000);
+    world.wait_for_state(701, "active-guarded");
+    world.wait_until(702, "in the dump", |_| true);
+    let (guarded, unguarded) = (world.database.row_id(701).to_string(), world.database.row_id(702).to_string());
+    let mut api = Description::of(&world);
+
+    api.sample(&world, "get", "/v1/openapi.json", "", "", 200);
+    api.sample(&world, "get", "/v1/state", "", "", 200);
+    for id in [&guarded, &unguarded] {
+        api.sample(&world, "get", "/v1/campaigns/{id}/state", id, "", 200);
+    }
+    api.sample(&world, "get", "/v1/campaigns/{id}/state", "999", "", 404);
+    api.sample(&world, "get", "/v1/campaigns/{id}/state", "one", "", 422);
+
+    for id in [&guarded, &unguarded] {
+        api.sample(&world, "get", "/v1/campaigns/{id}/explain", id, "", 200);
+    }
+    api.sample(&world, "get", "/v1/campaigns/{id}/explain", "999", "", 404);
+    api.sample(&world, "get", "/v1/campaigns/{id}/explain", "one", "", 422);
+    api.sample(&world, "get", "/v1/health", "", "", 200);
+    let unreadable = FaultKind::Status { code: 503, body: String::new() };
+    let faults = [Operation::Campaign, Operation::Campaigns]
+        .map(|read| world.sandbox.inject(Fault::always(unreadable.clone()).on(read)));
+    world.wait_for("health is degraded", |world| {
+        let health = world.guard.get("/v1/health");
+        if health.status == 503 { Ok(()) } else { Err(health.text) }
+    });
+    api.sample(&world, "get", "/v1/health", "", "", 503);
+    for fault in faults {
+        world.sandbox.remove_fault(fault);
+    }
+    api.sample(&world, "get", "/metrics", "", "", 200);
+
+    let (enable, pause) = (r#"{"generator_enabled": true}"#, r#"{"generator_enabled": false, "pause": true}"#);
+    api.sample(&world, "patch", "/v1/campaigns/{id}", &guarded, enable, 200);
+    api.sample(&world, "patch", "/v1/campaigns/{id}", "999", enable, 404);
+    api.sample(&world, "patch", "/v1/campaigns/{id}", &unguarded, pause, 409);
+    api.sample(&world, "patch", "/v1/campaigns/{id}", &guarded, "[]", 422);
+    api.sample(&world, "patch", "/v1/campaigns/{id}", &guarded, &" ".repeat(70_000), 413);
+
+    sample_rows(&mut api, &world, &guarded);
+    sample_orders(&mut api, &world, &guarded, &unguarded);
+
+    api.sample(&world, "put", "/v1/log-filter", "", r#"{"filter": "debug"}"#, 200);
+    api.sample(&world, "put", "/v1/log-filter", "", r#"{"filter": "debgu"}"#, 422);
+    api.sample(&world, "post", "/v1/reload", "", "", 200);
+    std::fs::write(world.guard.config_file(), "nonsense").unwrap();
+    api.sample(&world, "post", "/v1/reload", "", "", 422);
+
+    api.sample(&world, "post", "/v1/shutdown", "", "", 202);
+    api.assert_all_seen();
+    world.guard.wait_for_end();
+}
+
+/// Rows, listed, added, changed and removed. The campaign `guarded` runs.
+fn sample_rows(api: &mut Description, world: &World, guarded: &str) {
+    const ONE: &str = "/v1/campaigns/{id}";
+    const URLS: &str = "/v1/campaigns/{id}/urls";
+    const URL: &str = "/v1/urls/{id}";
+    let key = |added: Reply| added.json()["id"].to_string();
+    let overridden = r#"{"name": "new", "trafficstar_id": 703, "generator_enabled": false, "mode": "observe",
+        "spend_limit": "12.5", "activate_clicks": 9, "pause_clicks": 8, "cooldown": "90s"}"#;
+    let added = key(api.sample(world, "post", "/v1/campaigns", "", overridden, 201));
+    api.sample(world, "post", "/v1/campaigns", "", r#"{"name": "again", "trafficstar_id": 701}"#, 409);
+    api.sample(world, "post", "/v1/campaigns", "", "{}", 422);
+    api.sample(world, "get", "/v1/campaigns", "", "", 200);
+    for id in [guarded, &added] {
+        api.sample(world, "get", ONE, id, "", 200);
+    }
+
+    let url = r#"{"name": "page", "target_url": "https://example.com/", "click_limit": 5}"#;
+    let page = key(api.sample(world, "post", URLS, &added, url, 201));
+    api.sample(world, "post", URLS, "999", url, 404);
+    api.sample(world, "post", URLS, &added, "{}", 422);
+    api.sample(world, "get", URLS, &added, "", 200);
+    api.sample(world, "patch", URL, &page, r#"{"clicks": 1, "status": "paused"}"#, 200);
+    api.sample(world, "patch", URL, "999", r#"{"clicks": 1}"#, 404);
+    api.sample(world, "patch", URL, &page, "{}", 422);
+    api.sample(world, "delete", URL, &page, "", 200);
+
+    api.sample(world, "delete", ONE, guarded, "", 409);
+    api.sample(world, "delete", ONE, &added, r#"{"pause": false}"#, 200);
+    for (method, template) in [("get", ONE), ("delete", ONE), ("get", URLS), ("delete", URL)] {
+        api.sample(world, method, template, "999", "", 404);
+        api.sample(world, method, template, "one", "", 422);
+    }
+}
+
+/// Orders, and what is heard and read of them.
+fn sample_orders(api: &mut Description, world: &World, guarded: &str, unguarded: &str) {
+    const PROCESS: &str = "/v1/campaigns/{id}/process";
+    const HOLD: &str = "/v1/campaigns/{id}/hold";
+    let (pause, nonsense) = (r#"{"pause": true}"#, r#"{"force": "sideways", "for": "soon"}"#);
+    api.sample(world, "post", PROCESS, guarded, "", 200);
+    api.sample(world, "post", PROCESS, unguarded, "", 409);
+    api.sample(world, "post", "/v1/process", "", "", 200);
+    api.sample(world, "post", "/v1/process", "", nonsense, 422);
+
+    api.sample(world, "put", HOLD, guarded, r#"{"for": "2h", "reason": "new page"}"#, 200);
+    api.sample(world, "put", HOLD, unguarded, pause, 409);
+    api.sample(world, "delete", HOLD, guarded, "", 200);
+    api.sample(world, "put", "/v1/hold", "", pause, 200);
+    api.sample(world, "put", "/v1/hold", "", nonsense, 422);
+    for _ in ["in force", "ended already"] {
+        api.sample(world, "delete", "/v1/hold", "", "", 200);
+    }
+    api.sample(world, "post", PROCESS, guarded, r#"{"force": "pause"}"#, 200);
+    for (method, template) in [("post", PROCESS), ("put", HOLD), ("delete", HOLD)] {
+        api.sample(world, method, template, "999", "", 404);
+        api.sample(world, method, template, "one", "", 422);
+    }
+
+    let entries = api.sample(world, "get", "/v1/journal?since=2000-01-01T00:00:00Z&limit=9", "", "", 200).json();
+    assert_ne!(entries, json!([]), "a sample of nothing");
+    api.sample(world, "get", "/v1/journal?limit=0", "", "", 422);
+    api.sample(world, "get", "/v1/events?campaign=999", "", "", 404);
+    api.sample(world, "get", "/v1/events?campaign=one", "", "", 422);
+}

@@ -1,0 +1,298 @@
+//! Operating the supervisor itself: a control socket that no client spoils for another, and its own orders.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::Signal;
+use sandbox::CampaignSpec;
+use serde_json::{Value, json};
+
+use crate::helper::{Config, World, ask, say};
+
+/// So many clients that none of the server's places is left.
+const MANY: usize = 100;
+
+fn status_works(world: &World) {
+    let status = world.guard.command(&["status"]);
+    assert!(status.status.success(), "{status:?}");
+}
+
+#[test]
+fn one_client_delays_no_other() {
+    let mut world = World::new();
+    let socket = world.guard.socket();
+    for row in 0..3_000 {
+        world.database.tracker.add_campaign(&format!("campaign {row}"), 10_000 + row, false).unwrap();
+    }
+    world.wait_for("a dump larger than a socket's buffers", |world| {
+        let campaigns = world.guard.state()["campaigns"].as_array().unwrap().len();
+        if campaigns == 3_000 { Ok(()) } else { Err(format!("{campaigns} campaigns")) }
+    });
+    let begun = "GET /v1/state HTTP/1.1\r\nHost: localhost\r\n";
+    let never_reads = say(&socket, &format!("{begun}\r\n"));
+    let half_a_head = say(&socket, begun);
+    status_works(&world);
+    let silent: Vec<UnixStream> = (0..MANY).map(|_| say(&socket, "")).collect();
+    let kept_alive: Vec<UnixStream> =
+        (0..MANY).map(|_| say(&socket, "GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")).collect();
+    status_works(&world);
+    drop((never_reads, half_a_head, silent, kept_alive));
+}
+
+#[test]
+fn each_command_leaves_a_line_in_the_audit_log_and_reading_leaves_none() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(501), 20_000);
+    let id = world.database.row_id(501);
+    let socket = world.guard.socket();
+    assert_eq!(ask(&socket, "GET", "/v1/state", "").status, 200);
+    let changed = ask(&socket, "PATCH", &format!("/v1/campaigns/{id}"), r#"{"generator_enabled": false}"#);
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert_eq!(ask(&socket, "PATCH", "/v1/campaigns/77", r#"{"generator_enabled": true}"#).status, 404);
+    let command = world.guard.command(&["enable", "78"]);
+    assert_eq!(command.status.code(), Some(1), "{command:?}");
+    let (uid, pid) = (rustix::process::getuid().as_raw(), std::process::id());
+    let by_us = format!("INFO audit uid={uid} pid={pid} method=PATCH");
+    let lines = world.wait_for("three lines of the audit log", |world| {
+        let log = world.guard.log();
+        let lines: Vec<String> = log.lines().filter(|line| line.contains("method=")).map(str::to_owned).collect();
+        if lines.len() >= 3 { Ok(lines) } else { Err(log) }
+    });
+    let expected = [
+        format!("{by_us} path=\"/v1/campaigns/{id}\" status=200"),
+        format!("{by_us} path=\"/v1/campaigns/77\" status=404"),
+        "path=\"/v1/campaigns/78\" status=404".to_owned(),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(&expected) {
+        assert!(line.contains(expected.as_str()), "{line} does not have {expected}");
+    }
+    assert!(!lines[2].contains(&format!("pid={pid} ")), "it is the command's process: {}", lines[2]);
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_is_in_the_audit_log_too() {
+    let mut world = World::new();
+    let body = "{\"generator_enabled\"";
+    let request = format!("PATCH /v1/campaigns/5 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{body}");
+    drop(say(&world.guard.socket(), &request));
+    world.wait_for("its line", |world| {
+        let log = world.guard.log();
+        if log.contains("path=\"/v1/campaigns/5\"") { Ok(()) } else { Err(log) }
+    });
+}
+
+#[test]
+fn a_live_socket_is_never_taken_over_and_a_stale_one_is_replaced() {
+    let mut world = World::new();
+    let socket = world.guard.socket();
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "{mode:o}");
+    let same_database = world.guard.command(&["run"]);
+    let same_socket = world.guard.command_on_another_database(&["run"]);
+    for (second, reason) in [(same_database, "guards the database"), (same_socket, "a supervisor answers on")] {
+        let message = String::from_utf8_lossy(&second.stderr).into_owned();
+        assert_eq!(second.status.code(), Some(1), "{message}");
+        assert!(message.contains(reason), "{message}");
+        status_works(&world);
+    }
+    world.guard.kill();
+    assert!(socket.exists(), "a killed supervisor leaves its socket's file");
+    world.start();
+    status_works(&world);
+    world.guard.stop();
+    assert!(!socket.exists(), "a supervisor that is stopped takes its socket with it");
+    std::fs::write(&socket, "not a socket").unwrap();
+    let refused = world.guard.command(&["run"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is no socket"), "{refused:?}");
+    assert_eq!(std::fs::read_to_string(&socket).unwrap(), "not a socket");
+}
+
+#[test]
+fn a_request_that_is_too_large_is_refused_with_413() {
+    let world = World::new();
+    let socket = world.guard.socket();
+    let large = " ".repeat(64 * 1024 + 1);
+    let refused = ask(&socket, "PATCH", "/v1/campaigns/1", &large);
+    assert_eq!((refused.status, refused.content_type.as_str()), (413, "application/problem+json"), "{refused:?}");
+    let chunk = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
+    let head =
+        "PATCH /v1/campaigns/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut answer = String::new();
+    say(&socket, &format!("{head}{chunk}")).read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn json_of(output: &Output) -> Value {
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Waits for words in the log.
+fn wait_for_log(world: &mut World, words: &str) {
+    world.wait_for(words, |world| {
+        let log = world.guard.log();
+        if log.contains(words) { Ok(()) } else { Err(log) }
+    });
+}
+
+#[test]
+fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
+    let mut world = World::configured(Config::default().generator("activate_clicks", 50_000));
+    world.add(CampaignSpec::paused(601), 20_000);
+    world.wait_for_state(601, "idle");
+    world.let_ticks_pass(2);
+    assert_eq!(world.campaign(601).state(), "idle", "20,000 clicks are not enough");
+    world.guard.config =
+        world.guard.config.clone().generator("activate_clicks", 15_000).set("trafficstar", "timeout", "11s");
+    world.guard.write_config();
+    let reloaded = world.guard.command(&["reload"]);
+    assert_eq!(
+        text(&reloaded.stdout),
+        "In force from the next tick on: generator.activate_clicks.\nIn force after a restart only: trafficstar.timeout.\n",
+        "{reloaded:?}"
+    );
+    world.wait_for_state(601, "active-guarded");
+    // What needs a restart is named until there is one.
+    let again = json_of(&world.guard.command(&["reload", "--json"]));
+    assert_eq!((&again["applied"], &again["needs_restart"]), (&json!([]), &json!(["trafficstar.timeout"])), "{again}");
+    let warning = again["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("trafficstar.requests_per_minute"), "{warning}");
+}
+
+#[test]
+fn sighup_is_a_reload_and_no_end() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(602), 20_000);
+    world.wait_for_state(602, "active-guarded");
+    world.guard.config = world.guard.config.clone().generator("mode", "observe");
+    world.guard.write_config();
+    world.guard.signal(Signal::HUP);
+    world.wait_until(602, "observe mode", |campaign| campaign.text("/ordered/mode") == "observe");
+    std::fs::write(world.guard.config_file(), "nonsense").unwrap();
+    world.guard.signal(Signal::HUP);
+    wait_for_log(&mut world, "the config is not reloaded");
+    world.let_ticks_pass(2);
+    assert_eq!(world.campaign(602).text("/ordered/mode"), "observe");
+}
+
+#[test]
+fn a_broken_config_changes_nothing_and_every_problem_is_told() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(603), 20_000);
+    world.wait_for_state(603, "active-guarded");
+    let broken = "[generator]\nmode = \"observe\"\ntick = \"soon\"\n[log]\nfliter = \"info\"\n";
+    std::fs::write(world.guard.config_file(), broken).unwrap();
+    let socket = world.guard.socket();
+    let refused = ask(&socket, "POST", "/v1/reload", "");
+    assert_eq!((refused.status, refused.content_type.as_str()), (422, "application/problem+json"), "{refused:?}");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert_eq!(detail.lines().count(), 2, "{detail}");
+    for (line, words) in detail.lines().zip(["config.toml:3: generator.tick", "config.toml:5: `log.fliter`"]) {
+        assert!(line.contains(words), "{line}");
+    }
+    let command = world.guard.command(&["reload", "--socket", socket.to_str().unwrap()]);
+    assert_eq!(command.status.code(), Some(1), "{command:?}");
+    assert!(text(&command.stderr).contains(&detail), "{command:?}");
+    world.let_ticks_pass(2);
+    let campaign = world.campaign(603);
+    assert_eq!((campaign.state().as_str(), campaign.text("/ordered/mode").as_str()), ("active-guarded", "act"));
+}
+
+#[test]
+fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
+    let mut world = World::new();
+    let set = |world: &World, filter: &str| world.guard.command(&["log-filter", filter]);
+    let leave_a_line =
+        |world: &World, id: u32| ask(&world.guard.socket(), "PATCH", &format!("/v1/campaigns/{id}"), "{}");
+    let said = set(&world, "error");
+    assert_eq!(text(&said.stdout), "Log lines are filtered by error until a reload or the end.\n", "{said:?}");
+    leave_a_line(&world, 71);
+    assert_eq!(json_of(&world.guard.command(&["log-filter", "info", "--json"])), json!({"filter": "info"}));
+    leave_a_line(&world, 72);
+    wait_for_log(&mut world, "/v1/campaigns/72");
+    assert!(!world.guard.log().contains("/v1/campaigns/71"), "{}", world.guard.log());
+
+    for bad in ["debgu", "", "a=b=c"] {
+        let refused = ask(&world.guard.socket(), "PUT", "/v1/log-filter", &json!({"filter": bad}).to_string());
+        assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("filter")), "{bad}: {refused:?}");
+    }
+    let misspelt = set(&world, "debgu");
+    assert_eq!(misspelt.status.code(), Some(1));
+    assert!(text(&misspelt.stderr).contains("for the level write \"debug\""), "{misspelt:?}");
+
+    set(&world, "off");
+    leave_a_line(&world, 73);
+    let reloaded = json_of(&world.guard.command(&["reload", "--json"]));
+    assert_eq!(reloaded["applied"], json!(["log.filter"]));
+    leave_a_line(&world, 74);
+    wait_for_log(&mut world, "/v1/campaigns/74");
+    assert!(!world.guard.log().contains("/v1/campaigns/73"), "{}", world.guard.log());
+}
+
+#[test]
+fn shutdown_returns_when_the_supervisor_has_stopped_and_another_can_start() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(604), 20_000);
+    world.wait_for_state(604, "active-guarded");
+    let pid = world.guard.state()["pid"].clone();
+    let stopped = world.guard.command(&["shutdown"]);
+    assert_eq!(text(&stopped.stdout), format!("The supervisor (process {pid}) has stopped.\n"), "{stopped:?}");
+    assert!(!world.guard.socket().exists());
+    let nobody = world.guard.command(&["shutdown"]);
+    assert_eq!(nobody.status.code(), Some(3), "{nobody:?}");
+    world.guard.wait_for_end();
+    world.start();
+    let answer = ask(&world.guard.socket(), "POST", "/v1/shutdown", "");
+    assert_eq!((answer.status, answer.json()), (202, json!({"pid": answer.json()["pid"]})));
+    world.guard.wait_for_end();
+    assert!(!world.guard.socket().exists());
+}
+
+#[test]
+fn completions_and_manual_pages_come_from_the_commands_themselves() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = world.guard.command(&["completions", shell]);
+        assert!(script.status.success(), "{script:?}");
+        for word in ["traffic-generator", "log-filter", "disable"] {
+            assert!(text(&script.stdout).contains(word), "{shell} completes no {word}");
+        }
+    }
+    let bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn();
+    let mut bash = bash.expect("bash checks the script");
+    let script = world.guard.command(&["completions", "bash"]).stdout;
+    bash.stdin.take().unwrap().write_all(&script).unwrap();
+    assert!(bash.wait().unwrap().success(), "the script is no script");
+
+    let page = text(&world.guard.command(&["man"]).stdout);
+    for words in [".TH traffic-generator 1", "log\\-filter", "\\-\\-socket"] {
+        assert!(page.contains(words), "{words} is not in {page}");
+    }
+    let page = text(&world.guard.command(&["man", "disable"]).stdout);
+    for words in [".TH traffic-generator-disable 1", "\\-\\-pause", "\\-\\-json", "Example: "] {
+        assert!(page.contains(words), "{words} is not in {page}");
+    }
+    let unknown = world.guard.command(&["man", "dance"]);
+    assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
+}
+
+#[test]
+fn a_misspelt_command_is_a_usage_error_with_a_suggestion() {
+    let world = World::new();
+    for (misspelt, meant) in [("stauts", "status"), ("reloud", "reload"), ("shutdwon", "shutdown")] {
+        let refused = world.guard.command(&[misspelt]);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        let message = text(&refused.stderr);
+        assert!(message.contains(&format!("'{meant}'")), "{message}");
+    }
+    let refused = world.guard.command(&["status", "--jsno"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(text(&refused.stderr).contains("'--json'"), "{refused:?}");
+}

@@ -1,0 +1,82 @@
+//! The full-screen view, in a terminal.
+
+use sandbox::CampaignSpec;
+
+use crate::helper::{Terminal, World};
+
+const ID: i64 = 1001;
+
+fn world() -> World {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    world
+}
+
+fn wait_until_shown(world: &mut World, view: &Terminal, wanted: &str) {
+    world.wait_for(&format!("`{wanted}` on the screen"), |_| view.shows(wanted));
+}
+
+fn wait_for_the_end(world: &mut World, view: &mut Terminal, exit_status: i32) {
+    let ended = world.wait_for("the end of the view", |_| view.ended());
+    assert_eq!(ended.code(), Some(exit_status));
+    world.wait_for("the terminal as it was", |_| view.left_as_it_was());
+}
+
+#[test]
+fn it_shows_the_campaigns_gives_orders_and_survives_a_restart_of_the_supervisor() {
+    let mut world = world();
+    let mut view = world.in_terminal(&["top"]);
+    wait_until_shown(&mut world, &view, "active-guarded");
+    wait_until_shown(&mut world, &view, "limits $10.00, run 15,000, pause 5,000 (config)");
+    view.type_in("p");
+    wait_until_shown(&mut world, &view, "decide now");
+    view.type_in("\r");
+    // Whatever the supervisor says to it.
+    wait_until_shown(&mut world, &view, "\nprocess ");
+    world.guard.kill();
+    wait_until_shown(&mut world, &view, "NO SUPERVISOR, trying again");
+    world.start();
+    wait_until_shown(&mut world, &view, "the supervisor was restarted");
+    wait_until_shown(&mut world, &view, "data 0s old");
+    view.type_in("q");
+    wait_for_the_end(&mut world, &mut view, 0);
+}
+
+#[test]
+fn however_it_ends_the_terminal_is_left_as_it_was() {
+    let mut world = world();
+    // By a key, by Ctrl-C, by a signal.
+    for keys in [Some("q"), Some("\x03"), None] {
+        let mut view = world.in_terminal(&["top"]);
+        wait_until_shown(&mut world, &view, "active-guarded");
+        assert!(view.left_as_it_was().is_err(), "the view has the terminal to itself");
+        match keys {
+            Some(keys) => view.type_in(keys),
+            None => view.terminate(),
+        }
+        wait_for_the_end(&mut world, &mut view, 0);
+    }
+}
+
+#[test]
+fn without_a_supervisor_it_says_so_and_ends_with_3() {
+    let mut world = World::new();
+    world.guard.stop();
+    let mut view = world.in_terminal(&["top"]);
+    wait_until_shown(&mut world, &view, "no supervisor answers");
+    wait_for_the_end(&mut world, &mut view, 3);
+}
+
+#[test]
+fn what_is_no_terminal_gets_a_message() {
+    let world = World::new();
+    for (arguments, exit_status, message) in
+        [(&["top"][..], 1, "`top` draws on a terminal"), (&["top", "--json"], 2, "`top` prints no result")]
+    {
+        let output = world.guard.command(arguments);
+        assert_eq!(output.status.code(), Some(exit_status), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(message), "{output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+    }
+}
