@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Message;
+use crate::cli::explain::explanation;
 use crate::control::client::top::TopOrder;
 use crate::control::client::{Client, ClientError};
 use crate::domain::facts::CampaignId;
@@ -71,9 +72,9 @@ async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<Campaign
         }
         let campaign = *selected.borrow_and_update();
         if let Some(campaign) = campaign {
-            let text = timeout(ANSWERS_WITHIN, client.explanation(campaign)).await;
+            let explained = timeout(ANSWERS_WITHIN, client.explain(campaign)).await;
             // Without one the view shows the facts alone; that the supervisor is gone is the dump's to say.
-            let text = text.ok().and_then(Result::ok).flatten();
+            let text = explained.ok().and_then(Result::ok).map(|explained| explanation(&explained));
             if messages.send(Message::Explanation(campaign, text)).is_err() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! What the full-screen view asks of the supervisor beside the dump: an operator's orders, and a campaign's explanation.
+//! What the full-screen view asks of the supervisor beside the dump and a campaign's explanation: an operator's orders.
 //!
 //! Deliberately absent: types for the answers. The view shows an answer as it is, so that it works with a supervisor of
 //! another version.
@@ -66,24 +66,6 @@ impl Client {
         let answer = if answer.is_empty() { Value::Null } else { read(&answer)? };
         Ok(if status == StatusCode::ACCEPTED { TopAnswer::Begun(answer) } else { TopAnswer::Done(answer) })
     }
-
-    /// Why a campaign is as it is, as text; `None` where the supervisor has no such text.
-    ///
-    /// # Errors
-    /// As [`Client::state`].
-    pub async fn explanation(&self, campaign: CampaignId) -> Result<Option<String>, ClientError> {
-        match self.send(Method::GET, &format!("/v1/campaigns/{campaign}/explain"), None::<()>).await {
-            Ok((_, answer)) => Ok(text_of(&read(&answer)?)),
-            Err(ClientError::Refused(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// The text for people in an explanation: the whole of it, its `text`, or its `summary`.
-fn text_of(explanation: &Value) -> Option<String> {
-    let parts = [Some(explanation), explanation.get("text"), explanation.get("summary")];
-    parts.into_iter().flatten().find_map(Value::as_str).map(ToOwned::to_owned)
 }
 
 #[cfg(test)]
@@ -106,19 +88,6 @@ mod tests {
         for (order, expected) in cases {
             let (method, path, body) = order.request();
             assert_eq!(format!("{method} {path} {body}"), expected);
-        }
-    }
-
-    #[test]
-    fn an_explanation_is_a_text_or_has_one() {
-        let cases = [
-            (json!("because"), Some("because")),
-            (json!({"text": "because", "promise": "idle"}), Some("because")),
-            (json!({"summary": "because", "attention": []}), Some("because")),
-            (json!({"promise": "idle"}), None),
-        ];
-        for (explanation, expected) in cases {
-            assert_eq!(text_of(&explanation).as_deref(), expected, "{explanation}");
         }
     }
 }
