@@ -107,13 +107,21 @@ fn notes(campaign: &CampaignStatus) -> Vec<String> {
         [("high spend", campaign.high_spend), ("contested", campaign.contested), ("unguarded", campaign.unguarded)];
     let raised = flags.into_iter().filter(|(_, raised)| *raised).map(|(flag, _)| flag.to_owned());
     let observe = (campaign.ordered.mode == crate::domain::policy::Mode::Observe).then(|| "observe mode".to_owned());
+    let hold = campaign.ordered.hold.as_ref().map(|hold| format!("on hold {}", hold.in_words()));
     let blocked = campaign.blocked.as_ref().map(|reason| format!("blocked: {reason}"));
     let actor = campaign.actor.as_ref().and_then(|actor| match actor.status {
         Liveness::Running => None,
         Liveness::Restarting => Some("its actor died and is built anew".to_owned()),
     });
     let failed = campaign.action.as_ref().and_then(|action| action.error.clone());
-    raised.chain(observe).chain(blocked).chain(actor).chain(campaign.last_error.clone()).chain(failed).collect()
+    hold.into_iter()
+        .chain(raised)
+        .chain(observe)
+        .chain(blocked)
+        .chain(actor)
+        .chain(campaign.last_error.clone())
+        .chain(failed)
+        .collect()
 }
 
 /// In whole seconds, as people say it: `2m 5s`.

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod account;
+mod commands;
 mod cooldown;
 mod decisions;
 mod explain;

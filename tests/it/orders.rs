@@ -164,6 +164,8 @@ fn a_hold_keeps_the_guards_hands_off_survives_a_restart_and_ends_when_released()
     }
     let me = rustix::process::geteuid().as_raw().to_string();
     assert!(shown["by"].as_str().unwrap().starts_with(&me), "{shown}");
+    let table = world.run(&["status", &id]).stdout;
+    assert!(table.contains("on hold until") && table.contains("new creatives"), "{table}");
 
     world.guard.kill();
     world.start();

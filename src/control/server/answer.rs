@@ -115,6 +115,14 @@ impl Answer {
         }
     }
 
+    /// The answer to a question.
+    pub(super) fn of<A: Serialize>(answer: Result<A, Refusal>) -> Self {
+        match answer {
+            Ok(answer) => Self::json(StatusCode::OK, &answer),
+            Err(refusal) => Self::refusal(&refusal),
+        }
+    }
+
     pub(super) fn problem(status: StatusCode, title: &str, detail: &str) -> Self {
         Self::from_problem(
             status,

@@ -21,12 +21,12 @@ pub(super) fn routes() -> Router<Shared> {
 }
 
 async fn list(State(shared): State<Shared>) -> Answer {
-    carry_out(&shared.orders, (), |ask| Order::Campaigns(CampaignOrder::List(ask))).await
+    Answer::of(answer::ask(&shared.orders, (), |ask| Order::Campaigns(CampaignOrder::List(ask))).await)
 }
 
 async fn show(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
     match campaign_id(&id) {
-        Ok(id) => carry_out(&shared.orders, id, |ask| Order::Campaigns(CampaignOrder::Show(ask))).await,
+        Ok(id) => Answer::of(answer::ask(&shared.orders, id, |ask| Order::Campaigns(CampaignOrder::Show(ask))).await),
         Err(problem) => problem,
     }
 }

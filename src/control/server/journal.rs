@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 
@@ -22,10 +21,7 @@ async fn journal(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Ans
         Ok(question) => question,
         Err(problem) => return problem,
     };
-    match ask(&shared.orders, question, Order::ReadJournal).await {
-        Ok(entries) => Answer::json(StatusCode::OK, &entries),
-        Err(refusal) => Answer::refusal(&refusal),
-    }
+    Answer::of(ask(&shared.orders, question, Order::ReadJournal).await)
 }
 
 fn journal_query(query: Option<&str>) -> Result<JournalQuery, Answer> {

@@ -20,7 +20,7 @@ pub(super) fn routes() -> Router<Shared> {
 
 async fn list(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
     match campaign_id(&id) {
-        Ok(id) => carry_out(&shared.orders, id, |ask| Order::Urls(UrlOrder::List(ask))).await,
+        Ok(id) => Answer::of(answer::ask(&shared.orders, id, |ask| Order::Urls(UrlOrder::List(ask))).await),
         Err(problem) => problem,
     }
 }
