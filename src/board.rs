@@ -76,6 +76,12 @@ impl Board {
         });
     }
 
+    /// The key of a guarded campaign's newest journal entry, if it has one.
+    #[must_use]
+    pub fn journal_id(&self, id: CampaignId) -> Option<i64> {
+        self.published.borrow().insights.get(&id).and_then(|insight| insight.journal_id)
+    }
+
     /// A campaign has no actor until then. Since when is kept over several rests in a row.
     pub fn publish_rest(&self, id: CampaignId, rest: ActorRest) {
         self.publish(|published| {

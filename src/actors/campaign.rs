@@ -24,6 +24,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::{ActionId, ActionKind, Outcome};
 use crate::domain::event::{Effect, Event, Note, Record, Request};
+use crate::domain::explain::Insight;
 use crate::domain::facts::{CampaignId, RemoteId};
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
@@ -213,7 +214,9 @@ impl CampaignActor {
 
     /// Publishes what is known of the campaign.
     pub fn publish(&self) {
+        let journal_id = self.entry.map(|(_, id)| id.0);
         let insight = self.machine.insight(self.surroundings.clock.now(), &self.policy);
+        let insight = Insight { journal_id, ..insight };
         self.surroundings.board.publish_guarded(self.status(), insight);
     }
 

@@ -128,6 +128,8 @@ pub type OrderPort = mpsc::Sender<Order>;
 pub struct Pending {
     /// Always `true`.
     pub pending: bool,
+    /// The newest journal entry of the campaign, where the command is about one that has any: `history` tells how it ends.
+    pub journal_id: Option<i64>,
 }
 
 /// An error as RFC 9457 has it, `application/problem+json`.

@@ -1,9 +1,12 @@
 //! Operators' orders: process, force, hold and release, the pause of all.
 
-use sandbox::{CampaignSpec, Interference, Operation};
+use std::io::Read;
+use std::time::Duration;
+
+use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 use serde_json::Value;
 
-use crate::helper::{Config, Outcome, PAUSE, World, Write};
+use crate::helper::{Config, Outcome, PAUSE, World, Write, say};
 
 const FIRST: i64 = 995_001;
 const SECOND: i64 = 995_002;
@@ -315,4 +318,25 @@ fn pause_all_direct_beside_a_living_supervisor_hands_it_the_order() {
         },
     );
     assert_eq!(world.campaign(FIRST).text("/ordered/hold/reason"), "wrong page");
+}
+
+#[test]
+fn an_order_whose_effect_is_still_to_come_is_answered_with_202_and_its_journal_entry() {
+    let mut world = World::new();
+    world.add(CampaignSpec::paused(FIRST), 10_000);
+    world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
+    world.sandbox.inject(Fault::always(FaultKind::EffectLate(Duration::from_secs(2))).on(Operation::Run));
+    let body = r#"{"force": "activate"}"#;
+    let head = format!(
+        "POST /v1/campaigns/1/process HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nPrefer: wait=1\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut answer = String::new();
+    say(&world.guard.socket(), &head).read_to_string(&mut answer).unwrap();
+    let (status, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(status.starts_with("HTTP/1.1 202"), "{answer}");
+    let pending: Value = serde_json::from_str(body).unwrap();
+    let entry = world.json(&["history", "1", "--limit", "1"])[0]["id"].clone();
+    assert_eq!((pending["pending"].as_bool(), &pending["journal_id"]), (Some(true), &entry), "{pending}");
 }

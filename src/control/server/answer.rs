@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Ask, Order, OrderPort, Pending, Problem, Refusal};
+use crate::board::Board;
 use crate::domain::facts::{CampaignId, UrlId};
 
 /// A command without effect within this time is answered with 202, and goes on.
@@ -53,7 +54,7 @@ pub(super) async fn carry_out_within<Q, A: Serialize, Order>(
         Ok(Ok(Ok(done))) => Answer::json(StatusCode::OK, &done),
         Ok(Ok(Err(refusal))) => Answer::refusal(&refusal),
         Ok(Err(_)) => Answer::refusal(&Refusal::Failed("the supervisor died over this command: try again".to_owned())),
-        Err(_) => Answer::json(StatusCode::ACCEPTED, &Pending { pending: true }),
+        Err(_) => Answer::json(StatusCode::ACCEPTED, &Pending { pending: true, journal_id: None }),
     }
 }
 
@@ -113,6 +114,14 @@ impl Answer {
             Ok(body) => Self { status, content_type: "application/json", body },
             Err(error) => Self::problem(StatusCode::INTERNAL_SERVER_ERROR, "not serialisable", &error.to_string()),
         }
+    }
+
+    /// The same, naming the campaign's newest journal entry where it says that the effect is still to come.
+    pub(super) fn following(self, board: &Board, campaign: CampaignId) -> Self {
+        if self.status != StatusCode::ACCEPTED {
+            return self;
+        }
+        Self::json(StatusCode::ACCEPTED, &Pending { pending: true, journal_id: board.journal_id(campaign) })
     }
 
     /// The answer to a question.

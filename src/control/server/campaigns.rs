@@ -61,10 +61,12 @@ async fn change(State(shared): State<Shared>, Path(id): Path<String>, body: Resu
         Ok(change) => change,
         Err(problem) => return problem,
     };
-    match change.patch.generator_alone(change.campaign) {
+    let campaign = change.campaign;
+    let answer = match change.patch.generator_alone(campaign) {
         Some(set) => carry_out(&shared.orders, set, Order::SetGenerator).await,
         None => carry_out(&shared.orders, change, |ask| Order::Campaigns(CampaignOrder::Change(ask))).await,
-    }
+    };
+    answer.following(&shared.board, campaign)
 }
 
 fn changed_campaign(campaign: CampaignId, patch: CampaignPatch) -> Result<ChangeCampaign, Answer> {
@@ -97,7 +99,12 @@ async fn remove(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     match removal(&id, query, body) {
-        Ok(removal) => carry_out(&shared.orders, removal, |ask| Order::Campaigns(CampaignOrder::Remove(ask))).await,
+        Ok(removal) => {
+            let campaign = removal.campaign;
+            carry_out(&shared.orders, removal, |ask| Order::Campaigns(CampaignOrder::Remove(ask)))
+                .await
+                .following(&shared.board, campaign)
+        }
         Err(problem) => problem,
     }
 }

@@ -40,7 +40,7 @@ async fn process(
         Err(problem) => return problem,
     };
     let order = Process { campaign, force, by: peer.operator().await };
-    carry_out_within(patience(&headers), &shared.orders, order, Order::Process).await
+    carry_out_within(patience(&headers), &shared.orders, order, Order::Process).await.following(&shared.board, campaign)
 }
 
 async fn process_all(
@@ -70,12 +70,16 @@ async fn hold(
         Err(problem) => return problem,
     };
     hold.by = peer.operator().await;
-    carry_out_within(patience(&headers), &shared.orders, SetHold { campaign, hold }, Order::Hold).await
+    carry_out_within(patience(&headers), &shared.orders, SetHold { campaign, hold }, Order::Hold)
+        .await
+        .following(&shared.board, campaign)
 }
 
 async fn release(State(shared): State<Shared>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     match campaign_id(&id) {
-        Ok(campaign) => carry_out_within(patience(&headers), &shared.orders, campaign, Order::Release).await,
+        Ok(campaign) => carry_out_within(patience(&headers), &shared.orders, campaign, Order::Release)
+            .await
+            .following(&shared.board, campaign),
         Err(problem) => problem,
     }
 }

@@ -46,6 +46,8 @@ pub struct Insight {
     pub end_time_owed: bool,
     /// The last action.
     pub action: Option<Action>,
+    /// The key of the newest journal entry, which the machine does not know: whoever stores it says so.
+    pub journal_id: Option<i64>,
     /// Where it stands.
     pub progress: ActionProgress,
     /// The last distinct decisions, the newest first.

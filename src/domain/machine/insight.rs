@@ -28,6 +28,7 @@ impl Machine {
             releasing: self.releasing.is_some(),
             end_time_owed: self.end_time_owed,
             action: self.action.clone(),
+            journal_id: None,
             progress: match self.progress {
                 Progress::Settled => ActionProgress::Settled,
                 Progress::InFlight => ActionProgress::InFlight,
