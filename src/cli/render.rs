@@ -114,14 +114,21 @@ fn notes(campaign: &CampaignStatus) -> Vec<String> {
         Liveness::Restarting => Some("its actor died and is built anew".to_owned()),
     });
     let failed = campaign.action.as_ref().and_then(|action| action.error.clone());
-    hold.into_iter()
+    let all = hold
+        .into_iter()
         .chain(raised)
         .chain(observe)
         .chain(blocked)
         .chain(actor)
         .chain(campaign.last_error.clone())
-        .chain(failed)
-        .collect()
+        .chain(failed);
+    // What one note says already, another need not say again.
+    all.fold(Vec::new(), |mut notes: Vec<String>, note| {
+        if !notes.iter().any(|said| said.contains(&note)) {
+            notes.push(note);
+        }
+        notes
+    })
 }
 
 /// In whole seconds, as people say it: `2m 5s`.

@@ -136,9 +136,18 @@ impl Supervisor {
 
     /// Releases all campaigns once that is stored: a release that a restart would take back is none.
     pub(super) fn release_all(&mut self, ctx: &mut Context<Self>, reply: Reply<Released>) {
+        let changes_then = self.hold_all.changes;
         let store = self.rows.store_hold_on_all.send(StoreHoldOnAll(None));
-        ctx.spawn(store.into_actor(self).map(move |answer, actor, _| {
+        ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| {
             let answer = match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
+                Ok(()) if actor.hold_all.changes != changes_then => {
+                    // A pause of all that came meanwhile is the newer word: it stays, and is stored over the release.
+                    actor.hold_all.unstored = true;
+                    drop(actor.store_hold_all(ctx));
+                    let refusal =
+                        "another order for all campaigns came meanwhile, and counts: see status, then try again";
+                    Err(Refusal::NotNow(refusal.to_owned()))
+                }
                 Ok(()) => {
                     let released = actor.hold_all.hold.clone();
                     actor.hold_all.unstored = false;

@@ -121,6 +121,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         effects.push(Effect::Note(Note::Hold(hold.as_ref().map(Hold::in_words))));
+        self.remote_absent_until = None;
         self.change_hold(hold, effects);
         if self.orders.hold.is_none() {
             self.next_tick_at = self.next_tick_at.min(now);
@@ -130,6 +131,7 @@ impl Machine {
 
     pub(super) fn set_hold_on_all(&mut self, now: DateTime<Utc>, hold: Option<Hold>) {
         self.orders.hold_all = hold;
+        self.remote_absent_until = None;
         self.next_tick_at = self.next_tick_at.min(now);
     }
 
@@ -157,12 +159,15 @@ impl Machine {
         force: Force,
         effects: &mut Vec<Effect>,
     ) {
+        // An order looks anew: what a 404 said up to 15 minutes ago neither stops nor satisfies it.
+        let absence_is_old = self.remote_absent_until.take().is_some();
         let refusal = match force.kind {
             _ if self.releasing.is_some() => Some(ForceFailure::not_now("its generator is being disabled: try again")),
             _ if policy.mode == Mode::Observe => Some(observe_mode()),
             ForceKind::Activate if self.orders.forcing.is_some() => {
                 Some(ForceFailure::not_now("another order for it is under way: try again"))
             }
+            ForceKind::Activate if absence_is_old => None,
             ForceKind::Activate => self.activation_refusal(now, policy, None),
             ForceKind::Pause => None,
         };
@@ -173,7 +178,10 @@ impl Machine {
             }
             return;
         }
+        let mut force = force;
         if let Some(overtaken) = self.orders.forcing.take() {
+            // Whoever is here for one order alone stays that, whichever order it is.
+            force.once |= overtaken.force.once;
             let result = Err(ForceFailure::not_now("a pause that was ordered after it has overtaken it"));
             effects.push(Effect::ForceEnded { order: overtaken.order, result });
         }
@@ -299,6 +307,10 @@ impl Machine {
 
     /// The generator is disabled: what is forced once ends by itself, what was not sent yet is not sent any more.
     pub(super) fn release_from_forcing(&mut self, releasing: Releasing, effects: &mut Vec<Effect>) {
+        // A forced pause is always sent: where it still waits for an action in flight, the release waits for it.
+        if let Some(forcing) = self.orders.forcing.as_mut().filter(|forcing| matches!(forcing.stage, Stage::AtOnce)) {
+            forcing.force.once = true;
+        }
         let forcing = self.orders.forcing.as_ref();
         if forcing.is_some_and(|forcing| forcing.force.once) {
             return;

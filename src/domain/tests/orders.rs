@@ -336,3 +336,30 @@ fn observe_mode_sends_nothing_on_a_hold_with_pause_and_journals_it_once() {
         assert_eq!(entries(&effects).filter(|entry| entry.step == Step::ObservedOnly).count(), expected);
     }
 }
+
+#[test]
+fn an_order_looks_anew_at_a_campaign_that_was_not_there() {
+    for kind in [ForceKind::Activate, ForceKind::Pause] {
+        let mut rig = Rig::new(Phase::Idle);
+        rig.tick("12:00:00", &missing());
+        let effects = rig.force(Force { unless_stopped: true, ..force(kind) });
+        assert_eq!(end_of_force(&effects), None, "a 404 of a moment ago refuses and satisfies nothing");
+        let effects = [effects, rig.wake()].concat();
+        let reads = |effect: &Effect| matches!(effect, Effect::Observe { read_remote: true, .. });
+        assert!(effects.iter().any(reads), "{kind:?}: {effects:?}");
+    }
+}
+
+#[test]
+fn a_pause_that_was_forced_behind_an_activation_is_sent_though_the_generator_is_disabled_meanwhile() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &stopped().clicks(20_000));
+    rig.force(force(ForceKind::Pause));
+    let effects = rig.event(Event::Release { pause: false });
+    assert_eq!(end_of_force(&effects), None, "it is still to come");
+    let effects = rig.applied(Outcome::Accepted);
+    assert_step("the pause follows the activation", &rig, &effects, Some(Pause), CoolingDown);
+    let effects = rig.confirm();
+    assert_eq!(end_of_force(&effects), Some(Ok(())));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Released { .. })), "{effects:?}");
+}
