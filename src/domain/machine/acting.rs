@@ -1,6 +1,6 @@
 //! From a judged observation to an action, and from an action's answer to the state.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Duration, SubsecRound, Utc};
 
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
@@ -12,6 +12,9 @@ use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::progress::{Awaiting, Progress};
 use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
+
+/// A forced activation may wait this long for its turn, however short the tick is.
+const FORCE_LEAVES_WITHIN: Duration = Duration::seconds(10);
 
 /// An action that a decision asks for.
 pub(super) struct Due {
@@ -323,10 +326,12 @@ impl Machine {
             ActionKind::SetEndTime => {}
         }
         self.store(effects, true);
-        let grid_point = policy.next_grid_point(now);
+        // What an operator forces at any moment is not a matter of the grid, which may be a blink away.
+        let is_forced = self.action.as_ref().is_some_and(|action| action.trigger == Trigger::Force);
+        let latest = if is_forced { now + policy.tick.max(FORCE_LEAVES_WITHIN) } else { policy.next_grid_point(now) };
         let valid_until = match kind {
-            ActionKind::Activate => Some(grid_point.min(policy.day_end_on(now))),
-            ActionKind::SetEndTime => Some(grid_point),
+            ActionKind::Activate => Some(latest.min(policy.day_end_on(now))),
+            ActionKind::SetEndTime => Some(latest),
             ActionKind::Pause => None,
         };
         effects.push(Effect::Send(Request { action: id, kind, end_time, valid_until }));
