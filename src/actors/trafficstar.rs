@@ -201,8 +201,10 @@ impl TrafficStarActor {
             requests_per_minute: self.requests_per_minute,
             blocked_until: budget.blocked_until(now),
             last_error: self.last_error.clone(),
+            endpoints: self.client.endpoints(),
         };
         self.board.publish_trafficstar(self.clock.now(), status, self.reads_failing.clone());
+        self.client.take_endpoint_news().into_iter().for_each(|news| self.board.tell(news));
     }
 
     /// Serves a round when it is due.

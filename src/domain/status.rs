@@ -89,6 +89,22 @@ pub struct RemoteClientStatus {
     pub blocked_until: Option<DateTime<Utc>>,
     /// The last failure, until a request succeeds.
     pub last_error: Option<String>,
+    /// Of the operations for which TrafficStars may have one path or another, those that were asked for.
+    #[serde(default)]
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// Which of the paths known for an operation TrafficStars has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndpointStatus {
+    /// `list`, `run`, `pause`, `spend-by-campaign` or `spend-by-day`.
+    pub operation: String,
+    /// The one that works, like `PUT /v2/campaigns/run`; none where TrafficStars has none of them.
+    pub path: Option<String>,
+    /// Since when that has been so, as far as this process knows.
+    pub since: DateTime<Utc>,
+    /// Where none exists, and nothing depends on it: when it is asked for again, if it is needed then.
+    pub asked_again_at: Option<DateTime<Utc>>,
 }
 
 /// The database.

@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use super::budget::Urgency;
-use super::endpoints::KnownEndpoints;
+use super::candidates::KnownEndpoints;
 use super::error::RemoteError;
 use super::gate::Gate;
 use super::wire::{self, TokenAnswer, WireError, excerpt};

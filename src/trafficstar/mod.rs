@@ -3,6 +3,7 @@
 //! | file | holds | used by |
 //! | --- | --- | --- |
 //! | [`endpoints`] | the operations, as methods of [`http::RemoteClient`], and the candidates for each | the client actor; `check`; `pause-all --direct` |
+//! | `candidates` | which candidate is tried next, which works, what does not exist | `endpoints` |
 //! | [`http`] | one request: token, time-outs, bounds, status codes to errors | `endpoints` |
 //! | [`wire`] | the shapes of requests and answers; money parsed, once | `endpoints`, `http` |
 //! | [`error`] | what can go wrong, and whether a write may have happened all the same | everybody who asks |
@@ -18,6 +19,7 @@
 
 pub mod batch;
 pub mod budget;
+mod candidates;
 pub mod endpoints;
 pub mod error;
 pub mod gate;

@@ -11,6 +11,7 @@ mod account;
 mod commands;
 mod cooldown;
 mod decisions;
+mod endpoints;
 mod explain;
 mod guards;
 mod helper;

@@ -61,7 +61,7 @@ fn version_1_has_every_field_of_the_contract() {
         (&frozen, &["trafficstar", "database", "campaigns"]),
         (&frozen["supervisor"], &["campaigns", "restarts", "last_sync_at"]),
         (&frozen["trafficstar"], &["circuit", "token_expires_at", "queue", "requests_last_minute"]),
-        (&frozen["trafficstar"], &["requests_per_minute", "blocked_until", "last_error"]),
+        (&frozen["trafficstar"], &["requests_per_minute", "blocked_until", "last_error", "endpoints"]),
         (&frozen["trafficstar"]["queue"], &["pause", "read_back", "sweep", "activate", "read"]),
         (&frozen["database"], &["kind", "last_error"]),
         (campaign, &["id", "name", "trafficstar_id", "state", "since", "cooling_down_until", "next_tick_at"]),

@@ -1,6 +1,7 @@
 //! The operations: what is sent for each, which candidate follows which, and what the answers come to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use chrono::NaiveDate;
 
@@ -222,6 +223,76 @@ async fn a_report_that_does_not_exist_is_no_source_and_one_that_fails_is_a_failu
         }
         assert_eq!(remote.lines().len(), expected_requests, "{code}");
     }
+}
+
+#[tokio::test]
+async fn a_report_that_does_not_exist_is_not_asked_for_again_and_again() {
+    let remote = having(&[]).await;
+    for _ in 0..3 {
+        let spends = remote.client.spend_report(day(), &ids([1, 2]), Urgency::Sweep).await;
+        assert_eq!(spends, ids([1, 2]).into_iter().map(|id| (id, SourceAnswer::NoSource)).collect());
+    }
+    assert_eq!(remote.lines().len(), 4, "{:?}", remote.lines());
+}
+
+#[tokio::test]
+async fn a_report_that_worked_and_answers_404_is_a_failure_and_others_keep_theirs() {
+    let remote = Remote::answering(|seen| {
+        let row = json!([{"day": "2025-05-08", "amount": 3}]);
+        if seen.path == BY_DAY && !seen.query.contains("campaign_id=2") { json_answer(&row) } else { status(404) }
+    })
+    .await;
+    let spends = remote.client.spend_report(day(), &ids(1..=3), Urgency::Sweep).await;
+    assert_eq!((&spends[&RemoteId(1)], &spends[&RemoteId(3)]), (&usd("3"), &usd("3")));
+    assert!(matches!(spends[&RemoteId(2)], SourceAnswer::Failed(_)), "{spends:?}");
+
+    let gone = Arc::new(AtomicBool::new(false));
+    let is_gone = Arc::clone(&gone);
+    let remote =
+        Remote::answering(move |_| if is_gone.load(SeqCst) { status(404) } else { json_answer(&json!([])) }).await;
+    let spends = remote.client.spend_report(day(), &ids([1]), Urgency::Sweep).await;
+    assert_eq!(spends[&RemoteId(1)], SourceAnswer::NoValue);
+    gone.store(true, SeqCst);
+    let spends = remote.client.spend_report(day(), &ids([1]), Urgency::Sweep).await;
+    assert!(matches!(spends[&RemoteId(1)], SourceAnswer::Failed(_)), "not taken for nothing spent: {spends:?}");
+}
+
+#[tokio::test]
+async fn what_works_is_shown_and_a_change_is_told() {
+    let old = Arc::new(AtomicBool::new(false));
+    let is_old = Arc::clone(&old);
+    let remote = Remote::answering(move |seen| {
+        let version = if is_old.load(SeqCst) { "/v1.1/" } else { "/v2/" };
+        match (seen.method.as_str(), seen.path.starts_with(version)) {
+            ("PUT", true) => json_answer(&all_succeed(seen)),
+            ("GET", _) if seen.query.contains("limit=100") => status(400),
+            ("GET", _) if seen.path == "/v1.1/campaigns" => json_answer(&json!({"page": 1, "response": []})),
+            _ => status(404),
+        }
+    })
+    .await;
+    remote.client.pause(&ids([1])).await.unwrap();
+    remote.client.campaigns_page(1, Urgency::Sweep).await.unwrap();
+    remote.client.spend_report(day(), &ids([1]), Urgency::Sweep).await;
+    let shown = || -> Vec<_> {
+        let endpoints = remote.client.endpoints().into_iter();
+        endpoints.map(|endpoint| (endpoint.operation, endpoint.path)).collect()
+    };
+    let line = |operation: &str, path: Option<&str>| (operation.to_owned(), path.map(str::to_owned));
+    let reports = [line("spend-by-campaign", None), line("spend-by-day", None)];
+    let list = line("list", Some("GET /v1.1/campaigns"));
+    let pause = |version| line("pause", Some(&format!("PUT /{version}/campaigns/pause")));
+    assert_eq!(shown(), [vec![list.clone(), pause("v2")], reports.to_vec()].concat());
+    assert_eq!(remote.client.take_endpoint_news(), []);
+
+    old.store(true, SeqCst);
+    remote.client.pause(&ids([1])).await.unwrap();
+    assert_eq!(shown(), [vec![list, pause("v1.1")], reports.to_vec()].concat());
+    let news = remote.client.take_endpoint_news();
+    assert_eq!((news.len(), news[0].warning), (1, true), "{news:?}");
+    assert!(news[0].text.contains("`PUT /v1.1/campaigns/pause` works now"), "{news:?}");
+    remote.client.pause(&ids([1])).await.unwrap();
+    assert_eq!(remote.client.take_endpoint_news(), [], "it is told once");
 }
 
 #[tokio::test]
