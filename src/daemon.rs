@@ -16,7 +16,7 @@ use self::operations::Operator;
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::supervisor::{CarryOut, RowsPort, Shutdown, Supervisor, SyncNow};
-use crate::actors::trafficstar::TrafficStarActor;
+use crate::actors::trafficstar::{Limits, TrafficStarActor};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -99,7 +99,8 @@ pub async fn serve(
         tracing::info!(migration, "the database's schema was brought up to date");
     }
     let board = Board::new(clock.now());
-    let actors = Actors::start(config, api_key, store, &board, &clock)?;
+    let limits = limits(config, &store, &clock).await?;
+    let actors = Actors::start(config, api_key, store, &limits, &board, &clock)?;
     let (orders, waiting_orders) = mpsc::channel(WAITING_ORDERS);
     actix::spawn(deliver(waiting_orders, actors.supervisor.clone()));
     let mut stop = std::pin::pin!(stop);
@@ -148,14 +149,16 @@ impl Actors {
         config: &Config,
         api_key: SecretString,
         store: Store,
+        limits: &Limits,
         board: &Board,
         clock: &Clock,
     ) -> Result<Self, RunError> {
         let (gate, messages) = Gate::new();
         let client = RemoteClient::new(direct::settings(config, api_key), gate)?;
-        let limit = config.trafficstar.requests_per_minute;
         let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
-        let trafficstar = TrafficStarActor::new(client, messages, limit, board.clone(), clock.clone()).start();
+        let trafficstar =
+            TrafficStarActor::new(client, messages, limits, database.clone().recipient(), board.clone(), clock.clone())
+                .start();
         let supervisor = Supervisor::new(
             clock.clone(),
             board.clone(),
@@ -217,9 +220,22 @@ fn database_port(database: &Addr<DatabaseActor>) -> DatabasePort {
     }
 }
 
+/// What bounds the requests: the config, and what another process has sent within the last minute.
+async fn limits(config: &Config, store: &Store, clock: &Clock) -> Result<Limits, RunError> {
+    let timeout = config.trafficstar.timeout;
+    Ok(Limits {
+        requests_per_minute: config.trafficstar.requests_per_minute,
+        timeout,
+        tick: config.generator.tick,
+        sent: store.requests_sent(clock.now() - Limits::counts_for(timeout)).await?,
+    })
+}
+
 fn remote_port(trafficstar: &Addr<TrafficStarActor>) -> RemotePort {
     RemotePort {
         read_status: trafficstar.clone().recipient(),
+        remind_status: trafficstar.clone().recipient(),
+        set_tick: trafficstar.clone().recipient(),
         read_spend: trafficstar.clone().recipient(),
         change: trafficstar.clone().recipient(),
     }

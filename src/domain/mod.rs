@@ -14,6 +14,7 @@ pub mod health;
 pub mod journal;
 pub mod live;
 pub mod machine;
+pub mod nearness;
 pub mod order;
 pub mod phase;
 pub mod policy;

@@ -94,6 +94,12 @@ pub enum StoreError {
     /// Storing an operator's hold, or its end.
     #[error("cannot store the hold in the database")]
     SetHold(#[source] Fault),
+    /// Counting requests that leave for TrafficStars.
+    #[error("cannot count the requests that leave for TrafficStars in the database")]
+    CountRequests(#[source] Fault),
+    /// Reading how many requests left for TrafficStars lately.
+    #[error("cannot read from the database how many requests left for TrafficStars lately")]
+    ReadRequests(#[source] Fault),
     /// The lock against a second supervisor could not be asked for.
     #[error("cannot lock the database {database} against a second supervisor")]
     Lock {

@@ -23,7 +23,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::minutes(15);
 
 /// What there are candidates for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Operation {
+pub(super) enum Endpoint {
     List,
     Run,
     Pause,
@@ -31,7 +31,7 @@ pub(super) enum Operation {
     SpendByDay,
 }
 
-impl Operation {
+impl Endpoint {
     /// The word by which the dump names it.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -84,14 +84,14 @@ enum Known {
 /// What is known of all operations, and the news of it that nobody has heard yet. Pure.
 #[derive(Debug, Default)]
 struct Memory {
-    known: BTreeMap<Operation, Known>,
+    known: BTreeMap<Endpoint, Known>,
     news: Vec<LiveEvent>,
 }
 
 impl Memory {
     /// The positions of an operation's candidates in the order in which to try them; none where it is known to have no
     /// endpoint.
-    fn order(&mut self, now: DateTime<Utc>, operation: Operation, candidates: usize) -> Vec<usize> {
+    fn order(&mut self, now: DateTime<Utc>, operation: Endpoint, candidates: usize) -> Vec<usize> {
         let in_order = (0..candidates).collect();
         match self.known.get_mut(&operation) {
             Some(Known::Works { position, others_tried_at, .. }) => {
@@ -112,7 +112,7 @@ impl Memory {
     }
 
     /// A candidate has worked.
-    fn worked(&mut self, now: DateTime<Utc>, operation: Operation, worked_at: usize, shown: impl FnOnce() -> String) {
+    fn worked(&mut self, now: DateTime<Utc>, operation: Endpoint, worked_at: usize, shown: impl FnOnce() -> String) {
         let before = match self.known.get_mut(&operation) {
             Some(Known::Works { position, missed_since, .. }) if *position == worked_at => {
                 *missed_since = None;
@@ -139,7 +139,7 @@ impl Memory {
     }
 
     /// All of its candidates were tried, and none exists.
-    fn missing(&mut self, now: DateTime<Utc>, operation: Operation) {
+    fn missing(&mut self, now: DateTime<Utc>, operation: Endpoint) {
         let lost = match self.known.get_mut(&operation) {
             Some(Known::Absent { tried_at, .. }) => {
                 *tried_at = now;
@@ -165,7 +165,7 @@ impl Memory {
         self.known.insert(operation, Known::Absent { since: now, tried_at: now });
     }
 
-    fn tell(&mut self, now: DateTime<Utc>, operation: Operation, before: Option<String>, path: Option<String>) {
+    fn tell(&mut self, now: DateTime<Utc>, operation: Endpoint, before: Option<String>, path: Option<String>) {
         let event = LiveEvent::endpoint(now, operation.as_str(), operation.purpose(), before, path);
         if event.warning {
             tracing::warn!("{}", event.text);
@@ -175,12 +175,12 @@ impl Memory {
         self.news.push(event);
     }
 
-    fn is_absent(&self, operation: Operation) -> bool {
+    fn is_absent(&self, operation: Endpoint) -> bool {
         matches!(self.known.get(&operation), Some(Known::Absent { .. }))
     }
 
     fn status(&self) -> Vec<EndpointStatus> {
-        let status = |(operation, known): (&Operation, &Known)| {
+        let status = |(operation, known): (&Endpoint, &Known)| {
             let (path, since, asked_again_at) = match known {
                 Known::Works { path, since, .. } => (Some(path.clone()), *since, None),
                 Known::Absent { since, tried_at } => {
@@ -204,7 +204,7 @@ impl KnownEndpoints {
     }
 
     /// Whether the operation is believed to have no endpoint. One that has worked is missed for a while before that.
-    pub(super) fn is_absent(&self, operation: Operation) -> bool {
+    pub(super) fn is_absent(&self, operation: Endpoint) -> bool {
         self.memory().is_absent(operation)
     }
 
@@ -222,7 +222,7 @@ impl KnownEndpoints {
 /// Tries the candidates of an operation, one after the other.
 pub(super) struct Trial<'a, C> {
     known: &'a KnownEndpoints,
-    operation: Operation,
+    operation: Endpoint,
     candidates: &'a [C],
     shown: fn(&C) -> String,
     /// Their positions, the next one last.
@@ -235,7 +235,7 @@ impl<'a, C> Trial<'a, C> {
     /// A trial that has tried nothing yet. `shown` says a candidate's method and path.
     pub(super) fn of(
         known: &'a KnownEndpoints,
-        operation: Operation,
+        operation: Endpoint,
         candidates: &'a [C],
         shown: fn(&C) -> String,
     ) -> Self {
@@ -284,7 +284,7 @@ impl<'a, C> Trial<'a, C> {
 mod tests {
     use super::*;
 
-    const REPORT: Operation = Operation::SpendByDay;
+    const REPORT: Endpoint = Endpoint::SpendByDay;
     const NOBODY: [usize; 0] = [];
 
     fn at(minutes: i64) -> DateTime<Utc> {
@@ -292,11 +292,11 @@ mod tests {
     }
 
     impl Memory {
-        fn worked_at(&mut self, minutes: i64, operation: Operation, position: usize) {
+        fn worked_at(&mut self, minutes: i64, operation: Endpoint, position: usize) {
             self.worked(at(minutes), operation, position, || format!("GET /{position}"));
         }
 
-        fn order_at(&mut self, minutes: i64, operation: Operation) -> Vec<usize> {
+        fn order_at(&mut self, minutes: i64, operation: Endpoint) -> Vec<usize> {
             self.order(at(minutes), operation, 3)
         }
 
@@ -314,21 +314,21 @@ mod tests {
     #[test]
     fn the_one_that_works_is_tried_first_and_the_others_in_their_order() {
         let mut memory = Memory::default();
-        assert_eq!(memory.order_at(0, Operation::Pause), [0, 1, 2]);
+        assert_eq!(memory.order_at(0, Endpoint::Pause), [0, 1, 2]);
         assert_eq!(memory.status(), [], "nothing is known yet");
-        memory.worked_at(1, Operation::Pause, 1);
-        assert_eq!(memory.order_at(2, Operation::Pause), [1, 0, 2]);
-        memory.worked_at(3, Operation::Pause, 1);
+        memory.worked_at(1, Endpoint::Pause, 1);
+        assert_eq!(memory.order_at(2, Endpoint::Pause), [1, 0, 2]);
+        memory.worked_at(3, Endpoint::Pause, 1);
         assert_eq!(memory.shown(), (Some("GET /1".to_owned()), 1));
         assert_eq!(memory.news(), [""; 0], "the first find is no change");
-        assert_eq!(memory.order_at(4, Operation::Run), [0, 1, 2], "one operation says nothing of another");
+        assert_eq!(memory.order_at(4, Endpoint::Run), [0, 1, 2], "one operation says nothing of another");
     }
 
     #[test]
     fn a_change_is_told_whichever_way_it_goes() {
         let mut memory = Memory::default();
-        memory.worked_at(0, Operation::Pause, 0);
-        memory.worked_at(5, Operation::Pause, 2);
+        memory.worked_at(0, Endpoint::Pause, 0);
+        memory.worked_at(5, Endpoint::Pause, 2);
         assert_eq!(memory.shown(), (Some("GET /2".to_owned()), 5));
         let changed = |from, to| {
             format!(
@@ -336,21 +336,21 @@ mod tests {
             )
         };
         assert_eq!(memory.news(), [changed(0, 2)]);
-        memory.worked_at(6, Operation::Pause, 0);
+        memory.worked_at(6, Endpoint::Pause, 0);
         assert_eq!(memory.news(), [changed(2, 0)]);
     }
 
     #[test]
     fn what_comes_before_the_working_one_is_looked_for_again_every_quarter_of_an_hour() {
         let mut memory = Memory::default();
-        memory.worked_at(0, Operation::List, 1);
-        assert_eq!(memory.order_at(14, Operation::List), [1, 0, 2]);
-        assert_eq!(memory.order_at(15, Operation::List), [0, 1, 2]);
-        memory.worked_at(15, Operation::List, 1);
-        assert_eq!(memory.order_at(16, Operation::List), [1, 0, 2]);
-        assert_eq!(memory.order_at(30, Operation::List), [0, 1, 2]);
-        memory.worked_at(30, Operation::List, 0);
-        assert_eq!(memory.order_at(60, Operation::List), [0, 1, 2]);
+        memory.worked_at(0, Endpoint::List, 1);
+        assert_eq!(memory.order_at(14, Endpoint::List), [1, 0, 2]);
+        assert_eq!(memory.order_at(15, Endpoint::List), [0, 1, 2]);
+        memory.worked_at(15, Endpoint::List, 1);
+        assert_eq!(memory.order_at(16, Endpoint::List), [1, 0, 2]);
+        assert_eq!(memory.order_at(30, Endpoint::List), [0, 1, 2]);
+        memory.worked_at(30, Endpoint::List, 0);
+        assert_eq!(memory.order_at(60, Endpoint::List), [0, 1, 2]);
         assert_eq!(memory.shown(), (Some("GET /0".to_owned()), 30));
     }
 
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn what_nothing_can_do_without_is_asked_for_each_time() {
-        for operation in [Operation::List, Operation::Run, Operation::Pause] {
+        for operation in [Endpoint::List, Endpoint::Run, Endpoint::Pause] {
             let mut memory = Memory::default();
             memory.missing(at(0), operation);
             assert_eq!(memory.shown(), (None, 0));

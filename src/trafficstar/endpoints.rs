@@ -11,9 +11,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::batch::SMALLEST_PAGE;
-use super::budget::Urgency;
-use super::candidates::{Operation, Trial};
+use super::budget::{Rank, Urgency};
+use super::candidates::{Endpoint, Trial};
+use super::circuit::Operation;
 use super::error::RemoteError;
+use super::gate::Asking;
 use super::http::{RemoteClient, Request};
 use super::wire::{self, CampaignPage, SwitchAnswer, WireError};
 use crate::domain::action::Outcome;
@@ -88,7 +90,7 @@ impl RemoteClient {
     /// # Errors
     /// [`RemoteError::NotFound`] where TrafficStars knows no such campaign; any other failure of a request.
     pub async fn campaign(&self, id: RemoteId, urgency: Urgency) -> Result<RemoteCampaign, RemoteError> {
-        let answer = self.send(&Request::get(urgency, campaign_path(id), Vec::new())).await?;
+        let answer = self.send(&Request::get(Operation::Campaign, urgency, campaign_path(id), Vec::new())).await?;
         the_campaign(&answer, id)
     }
 
@@ -110,11 +112,11 @@ impl RemoteClient {
     }
 
     async fn list_answer(&self, page: u64, urgency: Urgency) -> Result<Value, RemoteError> {
-        let mut trial = Trial::of(&self.known, Operation::List, &LIST_CANDIDATES, |sizes| list_line(sizes));
+        let mut trial = Trial::of(&self.known, Endpoint::List, &LIST_CANDIDATES, |sizes| list_line(sizes));
         while let Some(sizes) = trial.next_candidate() {
             let sizes = sizes.iter().map(|name| (*name, WANTED_PAGE_SIZE.to_owned()));
             let query = std::iter::once(("page", page.to_string())).chain(sizes).collect();
-            let answer = self.send(&Request::get(urgency, LIST_PATH, query)).await;
+            let answer = self.send(&Request::get(Operation::List, urgency, LIST_PATH, query)).await;
             if let Some(answer) = trial.judge(answer) {
                 return answer;
             }
@@ -151,47 +153,37 @@ impl RemoteClient {
         &self,
         id: RemoteId,
         at: DateTime<Utc>,
-        urgency: Urgency,
+        rank: Rank,
         leave_by: Option<DateTime<Utc>>,
     ) -> Result<RemoteCampaign, RemoteError> {
         let body = json!({ "schedule_end_time": wire::end_time_text(at) });
-        let request = Request::write(urgency, Method::PATCH, campaign_path(id), body).leaving_by(leave_by);
+        let asking = Asking { operation: Operation::EndTime, urgency: Urgency::Activate, rank, leave_by };
+        let request = Request::write(asking, Method::PATCH, campaign_path(id), body);
         let answer = self.send(&request).await?;
         the_campaign(&answer, id)
     }
 
-    /// The spend of these campaigns on one UTC day, by report: one request for all of them where the report by
-    /// campaigns exists, one for each where only a report by days does.
+    /// Every campaign's spend on one UTC day, in one report. A campaign that it does not name has none on record.
     ///
-    /// [`SourceAnswer::NoSource`] where no report exists. One that has worked and answers 404 is no such case, until it
-    /// was missed for a while: it may be back in a moment, or not know this one campaign. A report that fails as a whole
-    /// fails for each.
+    /// # Errors
+    /// [`RemoteError::NoEndpoint`] where there is no report of all: each then has one of its own, [`Self::day_spend`].
+    /// Any failure of a request; a report cut short by its paging.
     pub async fn spend_report(
         &self,
         day: NaiveDate,
-        ids: &BTreeSet<RemoteId>,
         urgency: Urgency,
-    ) -> BTreeMap<RemoteId, SourceAnswer> {
-        match self.report_by_campaign(day, urgency).await {
-            Ok(spends) => {
-                let of = |id: &RemoteId| spends.get(id).cloned().unwrap_or(SourceAnswer::NoValue);
-                ids.iter().map(|id| (*id, of(id))).collect()
-            }
-            Err(RemoteError::NoEndpoint { .. }) => {
-                let mut answers = BTreeMap::new();
-                for id in ids {
-                    answers.insert(*id, self.report_of_one(day, *id, urgency).await);
-                }
-                answers
-            }
-            Err(error) => ids.iter().map(|id| (*id, SourceAnswer::Failed(error.in_full()))).collect(),
-        }
+    ) -> Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError> {
+        // One report for all is a part of what the ticks of all need.
+        self.report_by_campaign(day, urgency.min(Urgency::Sweep)).await
     }
 
-    /// One campaign's spend, where there is no report by campaigns.
-    async fn report_of_one(&self, day: NaiveDate, id: RemoteId, urgency: Urgency) -> SourceAnswer {
+    /// One campaign's spend on one UTC day, where there is no report of all.
+    ///
+    /// [`SourceAnswer::NoSource`] where no report exists. One that has worked and answers 404 is no such case, until it
+    /// was missed for a while: it may be back in a moment, or not know this one campaign.
+    pub async fn day_spend(&self, day: NaiveDate, id: RemoteId, urgency: Urgency) -> SourceAnswer {
         let no_report =
-            || self.known.is_absent(Operation::SpendByCampaign) && self.known.is_absent(Operation::SpendByDay);
+            || self.known.is_absent(Endpoint::SpendByCampaign) && self.known.is_absent(Endpoint::SpendByDay);
         match self.report_by_day(day, id, urgency).await {
             Ok(answer) => answer,
             Err(RemoteError::NoEndpoint { .. }) if no_report() => SourceAnswer::NoSource,
@@ -205,7 +197,7 @@ impl RemoteClient {
         urgency: Urgency,
     ) -> Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError> {
         let shown = |path: &&str| format!("GET {path}");
-        let mut trial = Trial::of(&self.known, Operation::SpendByCampaign, &CAMPAIGN_REPORTS, shown);
+        let mut trial = Trial::of(&self.known, Endpoint::SpendByCampaign, &CAMPAIGN_REPORTS, shown);
         while let Some(path) = trial.next_candidate() {
             let spends = self.whole_report(path, day, urgency).await;
             if let Some(spends) = trial.judge(spends) {
@@ -233,7 +225,7 @@ impl RemoteClient {
                 ("offset", offset.to_string()),
                 ("limit", REPORT_LIMIT.to_string()),
             ];
-            let answer = self.send(&Request::get(urgency, path, query)).await?;
+            let answer = self.send(&Request::get(Operation::Report, urgency, path, query)).await?;
             let rows = wire::campaign_spends(&answer)?;
             let page = ReportPage { rows: rows.len(), new: take_rows(&mut spends, rows) };
             if page.is_last(offset)? {
@@ -247,12 +239,12 @@ impl RemoteClient {
     /// One campaign's spend on `day`. Rows by days say their day, so that a `date_until`, of which nobody knows whether
     /// it holds its own day, can be the day after.
     async fn report_by_day(&self, day: NaiveDate, id: RemoteId, urgency: Urgency) -> Result<SourceAnswer, RemoteError> {
-        let mut trial = Trial::of(&self.known, Operation::SpendByDay, &DAY_REPORTS, |(path, _)| format!("GET {path}"));
+        let mut trial = Trial::of(&self.known, Endpoint::SpendByDay, &DAY_REPORTS, |(path, _)| format!("GET {path}"));
         while let Some((path, end_name)) = trial.next_candidate() {
             let end = if *end_name == "date_until" { day.succ_opt().unwrap_or(day) } else { day };
             let dates = [("date_from", day.to_string()), (*end_name, end.to_string())];
             let query = std::iter::once(("campaign_id", id.to_string())).chain(dates).collect();
-            let answer = self.send(&Request::get(urgency, *path, query)).await;
+            let answer = self.send(&Request::get(Operation::Report, urgency, *path, query)).await;
             let spend = answer.and_then(|answer| Ok(wire::day_spend(&answer, day)?));
             if let Some(spend) = trial.judge(spend) {
                 return spend;
@@ -271,8 +263,8 @@ impl RemoteClient {
             return Ok(BTreeMap::new());
         }
         let (operation, candidates) = match switch {
-            Switch::Run => (Operation::Run, &RUN_CANDIDATES),
-            Switch::Pause => (Operation::Pause, &PAUSE_CANDIDATES),
+            Switch::Run => (Endpoint::Run, &RUN_CANDIDATES),
+            Switch::Pause => (Endpoint::Pause, &PAUSE_CANDIDATES),
         };
         let mut trial = Trial::of(&self.known, operation, candidates, SwitchCandidate::line);
         while let Some(candidate) = trial.next_candidate() {
@@ -295,7 +287,7 @@ impl RemoteClient {
         leave_by: Option<DateTime<Utc>>,
     ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
         let body = json!({ "campaign_ids": ids });
-        let answer = self.send(&Request::write(switch.urgency(), Method::PUT, path, body).leaving_by(leave_by)).await?;
+        let answer = self.send(&Request::write(switch.asking(leave_by), Method::PUT, path, body)).await?;
         let answer = wire::switch_answer(&answer)?;
         Ok(ids.iter().map(|id| (*id, outcome_of(&answer, *id))).collect())
     }
@@ -312,8 +304,7 @@ impl RemoteClient {
         let mut refusal = Some(RemoteError::NotFound);
         for id in ids {
             let body = json!({ "active": switch.active() });
-            let request =
-                Request::write(switch.urgency(), Method::PATCH, campaign_path(*id), body).leaving_by(leave_by);
+            let request = Request::write(switch.asking(leave_by), Method::PATCH, campaign_path(*id), body);
             let answered = self.send(&request).await.and_then(|answer| the_campaign(&answer, *id));
             match &answered {
                 Err(error) if error.is_absence() || error.is_bad_request() => {
@@ -340,11 +331,13 @@ impl Switch {
         }
     }
 
-    const fn urgency(self) -> Urgency {
-        match self {
-            Self::Run => Urgency::Activate,
-            Self::Pause => Urgency::Pause,
-        }
+    /// A run goes ahead of the end times that wait: those that it is for are set.
+    const fn asking(self, leave_by: Option<DateTime<Utc>>) -> Asking {
+        let (operation, urgency) = match self {
+            Self::Run => (Operation::Run, Urgency::Activate),
+            Self::Pause => (Operation::Pause, Urgency::Pause),
+        };
+        Asking { operation, urgency, rank: Rank::FIRST, leave_by }
     }
 }
 

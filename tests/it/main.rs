@@ -16,6 +16,7 @@ mod explain;
 mod guards;
 mod helper;
 mod history;
+mod limit;
 mod managing;
 mod modes;
 mod openapi;

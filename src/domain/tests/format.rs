@@ -1,8 +1,9 @@
 //! The dump's format, held against a copy that never changes: dashboards and scripts of others read it.
 //!
-//! A field that is added, removed or renamed is a new version. Whoever means it raises `DUMP_VERSION`, adds a
+//! A field that is removed or renamed is a new version. Whoever means it raises `DUMP_VERSION`, adds a
 //! `tests/data/dump-vN.json` with every field set and every word used, and reads that file here; the copies of older
 //! versions stay, to show what they were. To go around this test by editing the copy is to break those readers silently.
+//! A field that is added breaks nobody: it goes into the copy, and has a default for whoever reads an older dump.
 
 use std::collections::BTreeSet;
 

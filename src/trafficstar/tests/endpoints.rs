@@ -10,6 +10,7 @@ use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
 use crate::domain::remote::EndTime;
 use crate::domain::spend::SourceAnswer;
+use crate::trafficstar::budget::Rank;
 use crate::trafficstar::error::RemoteError;
 
 const BY_CAMPAIGN: &str = "/v1.1/advertiser/custom/report/by-campaign";
@@ -21,6 +22,21 @@ fn ids(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<RemoteId> {
 
 fn day() -> NaiveDate {
     NaiveDate::from_ymd_opt(2025, 5, 8).unwrap()
+}
+
+/// The spend of each, as the client actor asks for it.
+async fn spends_of(remote: &Remote, ids: BTreeSet<RemoteId>) -> BTreeMap<RemoteId, SourceAnswer> {
+    let report = remote.client.spend_report(day(), Urgency::Sweep).await;
+    let mut answers = BTreeMap::new();
+    for id in ids {
+        let answer = match &report {
+            Ok(spends) => spends.get(&id).cloned().unwrap_or(SourceAnswer::NoValue),
+            Err(RemoteError::NoEndpoint { .. }) => remote.client.day_spend(day(), id, Urgency::Sweep).await,
+            Err(error) => SourceAnswer::Failed(error.in_full()),
+        };
+        answers.insert(id, answer);
+    }
+    answers
 }
 
 fn usd(text: &str) -> SourceAnswer {
@@ -136,10 +152,10 @@ async fn an_end_time_is_set_by_a_patch_that_answers_the_campaign() {
     })])
     .await;
     let at = "2025-05-08T23:59:00Z".parse().unwrap();
-    let campaign = remote.client.set_end_time(RemoteId(7), at, Urgency::Activate, None).await.unwrap();
+    let campaign = remote.client.set_end_time(RemoteId(7), at, Rank::ANY, None).await.unwrap();
     assert_eq!(campaign.end_time, EndTime::At(at));
     assert_eq!(remote.seen().last().unwrap().body, r#"{"schedule_end_time":"2025-05-08 23:59:00"}"#);
-    let error = remote.client.set_end_time(RemoteId(8), at, Urgency::Activate, None).await.unwrap_err();
+    let error = remote.client.set_end_time(RemoteId(8), at, Rank::ANY, None).await.unwrap_err();
     assert!(matches!(error, RemoteError::NotFound), "{error:?}");
 }
 
@@ -149,7 +165,7 @@ async fn one_report_gives_the_spend_of_all_and_no_row_is_no_value() {
         json!([{"campaign_id": 1, "amount": "66.270003"}, {"campaign_id": 2, "amount": -1}, {"campaign_id": 9, "amount": 1}])
     })])
     .await;
-    let spends = remote.client.spend_report(day(), &ids(1..=3), Urgency::Sweep).await;
+    let spends = spends_of(&remote, ids(1..=3)).await;
     assert_eq!(spends[&RemoteId(1)], usd("66.270003"));
     assert!(matches!(spends[&RemoteId(2)], SourceAnswer::Failed(_)));
     assert_eq!(spends[&RemoteId(3)], SourceAnswer::NoValue);
@@ -175,7 +191,7 @@ async fn a_report_is_paged_to_its_end_whatever_page_it_is_cut_to() {
         [(9, 1000, 1), (26, 1000, 2), (26, 10, 3), (30, 10, 4), (500, 1000, 2), (1003, 1000, 3)]
     {
         let remote = Remote::answering(move |seen| json_answer(&report(seen, campaigns, cap))).await;
-        let spends = remote.client.spend_report(day(), &ids(1..=campaigns), Urgency::Sweep).await;
+        let spends = spends_of(&remote, ids(1..=campaigns)).await;
         let complete = spends.iter().all(|(id, answer)| *answer == usd(&id.to_string()));
         assert!(complete, "{campaigns} campaigns in pages of {cap}: {spends:?}");
         assert_eq!(remote.lines().len(), expected_requests, "{campaigns} campaigns in pages of {cap}");
@@ -194,7 +210,7 @@ async fn a_report_cut_short_by_its_paging_is_a_failure_and_never_nothing() {
     let answers: [fn(&Seen) -> Response; 2] = [always_the_first_page, second_page_fails];
     for answer in answers {
         let remote = Remote::answering(answer).await;
-        for (id, answer) in remote.client.spend_report(day(), &ids([1, 700]), Urgency::Sweep).await {
+        for (id, answer) in spends_of(&remote, ids([1, 700])).await {
             assert!(matches!(answer, SourceAnswer::Failed(_)), "{id}: {answer:?}");
         }
     }
@@ -205,7 +221,7 @@ async fn a_short_report_that_ignores_the_offset_is_whole() {
     let remote =
         Remote::answering(|_| json_answer(&(1..=20).map(|id| json!({"campaign_id": id, "amount": id})).collect()))
             .await;
-    let spends = remote.client.spend_report(day(), &ids(1..=21), Urgency::Sweep).await;
+    let spends = spends_of(&remote, ids(1..=21)).await;
     assert_eq!((&spends[&RemoteId(20)], &spends[&RemoteId(21)]), (&usd("20"), &SourceAnswer::NoValue));
 }
 
@@ -215,7 +231,7 @@ async fn a_report_that_does_not_exist_is_no_source_and_one_that_fails_is_a_failu
         [(404, true, 4), (405, true, 4), (400, false, 1), (403, false, 1), (429, false, 1), (500, false, 1)]
     {
         let remote = Remote::answering(move |_| status(code)).await;
-        let spends = remote.client.spend_report(day(), &ids([1, 2]), Urgency::Sweep).await;
+        let spends = spends_of(&remote, ids([1, 2])).await;
         assert_eq!(spends.len(), 2);
         for answer in spends.values() {
             assert_eq!(*answer == SourceAnswer::NoSource, no_source, "{code}: {answer:?}");
@@ -229,7 +245,7 @@ async fn a_report_that_does_not_exist_is_no_source_and_one_that_fails_is_a_failu
 async fn a_report_that_does_not_exist_is_not_asked_for_again_and_again() {
     let remote = having(&[]).await;
     for _ in 0..3 {
-        let spends = remote.client.spend_report(day(), &ids([1, 2]), Urgency::Sweep).await;
+        let spends = spends_of(&remote, ids([1, 2])).await;
         assert_eq!(spends, ids([1, 2]).into_iter().map(|id| (id, SourceAnswer::NoSource)).collect());
     }
     assert_eq!(remote.lines().len(), 4, "{:?}", remote.lines());
@@ -242,7 +258,7 @@ async fn a_report_that_worked_and_answers_404_is_a_failure_and_others_keep_their
         if seen.path == BY_DAY && !seen.query.contains("campaign_id=2") { json_answer(&row) } else { status(404) }
     })
     .await;
-    let spends = remote.client.spend_report(day(), &ids(1..=3), Urgency::Sweep).await;
+    let spends = spends_of(&remote, ids(1..=3)).await;
     assert_eq!((&spends[&RemoteId(1)], &spends[&RemoteId(3)]), (&usd("3"), &usd("3")));
     assert!(matches!(spends[&RemoteId(2)], SourceAnswer::Failed(_)), "{spends:?}");
 
@@ -250,10 +266,10 @@ async fn a_report_that_worked_and_answers_404_is_a_failure_and_others_keep_their
     let is_gone = Arc::clone(&gone);
     let remote =
         Remote::answering(move |_| if is_gone.load(SeqCst) { status(404) } else { json_answer(&json!([])) }).await;
-    let spends = remote.client.spend_report(day(), &ids([1]), Urgency::Sweep).await;
+    let spends = spends_of(&remote, ids([1])).await;
     assert_eq!(spends[&RemoteId(1)], SourceAnswer::NoValue);
     gone.store(true, SeqCst);
-    let spends = remote.client.spend_report(day(), &ids([1]), Urgency::Sweep).await;
+    let spends = spends_of(&remote, ids([1])).await;
     assert!(matches!(spends[&RemoteId(1)], SourceAnswer::Failed(_)), "not taken for nothing spent: {spends:?}");
 }
 
@@ -273,7 +289,7 @@ async fn what_works_is_shown_and_a_change_is_told() {
     .await;
     remote.client.pause(&ids([1])).await.unwrap();
     remote.client.campaigns_page(1, Urgency::Sweep).await.unwrap();
-    remote.client.spend_report(day(), &ids([1]), Urgency::Sweep).await;
+    spends_of(&remote, ids([1])).await;
     let shown = || -> Vec<_> {
         let endpoints = remote.client.endpoints().into_iter();
         endpoints.map(|endpoint| (endpoint.operation, endpoint.path)).collect()
@@ -313,7 +329,7 @@ async fn without_a_report_by_campaigns_each_campaign_has_its_report_by_days() {
         let remote =
             Remote::answering(move |seen| if seen.path == path { json_answer(&answer(seen)) } else { status(404) })
                 .await;
-        let spends = remote.client.spend_report(day(), &ids([1, 2]), Urgency::Sweep).await;
+        let spends = spends_of(&remote, ids([1, 2])).await;
         assert_eq!(spends, BTreeMap::from([(RemoteId(1), usd(expected)), (RemoteId(2), usd(expected))]), "{path}");
         assert!(remote.lines().contains(&format!("GET {path}?{query}")), "{:?}", remote.lines());
     }
