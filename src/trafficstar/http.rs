@@ -212,6 +212,10 @@ impl RemoteClient {
     ) -> Result<Vec<u8>, RemoteError> {
         // Dropped at the end: the slot counts from the answer, the time-out, or from when nobody waits any more.
         let pass = self.gate.pass(urgency, leave_by).await?;
+        if urgency != Urgency::Pause {
+            // A pause that was let go in the same moment leaves first, whichever of the two is polled first.
+            tokio::task::yield_now().await;
+        }
         let response = request.send().await.map_err(failed_to_send)?;
         if response.status().is_success() {
             return read_body(response, LARGEST_ANSWER_BYTES).await;
@@ -225,7 +229,10 @@ impl RemoteClient {
 
     /// The cached token, or a new one where it is about to expire, or is the one that was refused.
     async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, RemoteError> {
-        let fresh = || self.cached_token(refused).filter(|token| Utc::now() < token.renew_at);
+        if let Some(refused) = refused {
+            self.forget_token(refused);
+        }
+        let fresh = || self.cached_token().filter(|token| Utc::now() < token.renew_at);
         if let Some(token) = fresh() {
             return Ok(token);
         }
@@ -251,13 +258,18 @@ impl RemoteClient {
             }
         };
         // A renewal ahead of time that fails leaves a token that still serves.
-        self.cached_token(refused).filter(|token| Utc::now() < token.expires_at).ok_or(failure)
+        self.cached_token().filter(|token| Utc::now() < token.expires_at).ok_or(failure)
     }
 
-    /// The cached token, unless it is the one that was refused.
-    fn cached_token(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
-        let current = self.tokens.current.borrow().clone();
-        current.filter(|token| refused.is_none_or(|refused| !Arc::ptr_eq(refused, token)))
+    fn cached_token(&self) -> Option<Arc<Token>> {
+        self.tokens.current.borrow().clone()
+    }
+
+    /// Nobody sends it again, even where no other can be had. Another one may have taken its place already.
+    fn forget_token(&self, refused: &Arc<Token>) {
+        self.tokens
+            .current
+            .send_if_modified(|current| current.take_if(|current| Arc::ptr_eq(current, refused)).is_some());
     }
 
     /// As urgent as a pause, whoever asks first: nothing leaves without a token, and a pause may be waiting for it.

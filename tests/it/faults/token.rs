@@ -1,0 +1,145 @@
+//! The token: refused, renewed once for all who wait, and not to be had.
+
+use std::time::Duration;
+
+use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation, RetryAfter};
+
+use super::{Change, Failure, config, try_each};
+use crate::helper::{ACTIVATION, Outcome, World, Write};
+
+const ID: i64 = 995_001;
+
+fn unauthorized() -> FaultKind {
+    FaultKind::Status { code: 401, body: String::new() }
+}
+
+fn tokens(world: &World) -> usize {
+    world.sandbox.requests().iter().filter(|request| request.operation == Operation::Token).count()
+}
+
+#[test]
+fn many_that_are_refused_at_once_share_one_renewal() {
+    let mut world = World::configured(config());
+    // The list of all has more pages than there are guarded campaigns: each of these is read by itself.
+    let guarded: Vec<i64> = (ID..ID + 20).collect();
+    for id in ID..ID + 300 {
+        world.sandbox.add_campaign(CampaignSpec::running(id));
+    }
+    for id in &guarded {
+        world.database.add_campaign(*id, 20_000);
+    }
+    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    for id in &guarded {
+        world.wait_for_state(*id, "active-guarded");
+    }
+    let (before, tokens_before) = (world.sandbox.requests().len(), tokens(&world));
+    world.sandbox.revoke_tokens();
+    world.let_ticks_pass(2);
+    assert_eq!(tokens(&world) - tokens_before, 1, "one renewal serves all");
+    let requests = world.sandbox.requests();
+    let refused: Vec<_> = requests.iter().skip(before).filter(|request| request.status == Some(401)).collect();
+    assert!(refused.len() >= 2, "several were under way: {refused:?}");
+    for refused in refused {
+        let mut later = requests.iter().filter(|request| request.sequence > refused.sequence);
+        let again = later.find(|request| request.path == refused.path && request.query == refused.query).unwrap();
+        assert_eq!(again.status, Some(200), "{refused:?} was followed by {again:?}");
+    }
+    for id in guarded {
+        assert_eq!(world.campaign(id).text("/last_error"), "");
+        assert_eq!(world.outcome(id), Outcome::new("active-guarded", &[], &[]));
+    }
+}
+
+#[test]
+fn a_change_that_is_refused_with_401_is_sent_once_more_with_a_new_token() {
+    let mut world = World::configured(config());
+    for (operation, id) in [(Operation::Run, ID), (Operation::Pause, ID + 1), (Operation::Edit, ID + 2)] {
+        world.sandbox.inject(Fault::always(unauthorized()).on(operation).campaign(id).times(1));
+    }
+    let activated = "activate by tick: confirmed, idle → active-guarded";
+    let paused = "pause by tick: confirmed, idle → cooling-down";
+    let run_again = [Write::EndAtDayEnd, Write::Run, Write::Run];
+    let pause_again = [Write::Pause, Write::Pause, Write::EndNow];
+    let table = [
+        ("the run", CampaignSpec::paused(ID), 20_000, Outcome::new("active-guarded", &run_again, &[activated])),
+        ("the pause", CampaignSpec::running(ID + 1), 1_000, Outcome::new("cooling-down", &pause_again, &[paused])),
+        (
+            "the end time",
+            CampaignSpec::paused(ID + 2),
+            20_000,
+            Outcome::new("active-guarded", &ACTIVATION, &[activated]),
+        ),
+    ];
+    // One after the other, so that each is a request of its own.
+    for (name, spec, clicks, expected) in table {
+        let (id, before) = (spec.id, tokens(&world));
+        world.add(spec, clicks);
+        world.expect_all(&[(id, name, expected)]);
+        assert!(tokens(&world) > before, "{name}");
+    }
+}
+
+#[test]
+fn a_new_token_that_is_refused_too_is_said_and_nothing_is_started() {
+    let mut world = World::configured(config());
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    let before = world.sandbox.requests().len();
+    world.sandbox.inject(Fault::always(unauthorized()).on(Operation::Campaign));
+    world.wait_until(ID, "the refusal", |campaign| {
+        campaign.text("/last_error").contains("TrafficStars refuses a new access token (401)")
+    });
+    world.sandbox.interfere(ID, Interference::Stop).unwrap();
+    world.let_ticks_pass(2);
+    assert_eq!(world.outcome(ID), Outcome::new("active-guarded", &[], &[]));
+    let requests = world.sandbox.requests();
+    let of = |operation| requests.iter().skip(before).filter(|request| request.operation == operation).count();
+    let (reads, tokens) = (of(Operation::Campaign), of(Operation::Token));
+    assert!(tokens * 2 <= reads + 2, "{tokens} tokens for {reads} reads: each read is sent once more, and no more");
+    world.sandbox.clear_faults();
+    world.wait_for_writes(ID, &ACTIVATION);
+}
+
+#[test]
+fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one() {
+    try_each(
+        || {
+            let mut world = World::configured(config());
+            world.add(CampaignSpec::running(ID), 20_000);
+            world.wait_for_state(ID, "active-guarded");
+            world
+        },
+        |world, _, Failure { name, kind, change, words }| {
+            let fault = world.sandbox.inject(Fault::always(kind.clone()).on(Operation::Token));
+            world.sandbox.revoke_tokens();
+            // A 403 of the token endpoint is about the key.
+            let is_refused = *change == Change::Refused && matches!(kind, FaultKind::Status { .. });
+            let words = if is_refused { "TrafficStars refuses the API key" } else { words };
+            let campaign = world.wait_until(ID, name, |campaign| campaign.text("/last_error").contains(words));
+            let no_token = campaign.text("/last_error").contains("no access token could be fetched from TrafficStars");
+            assert_eq!(no_token, !is_refused, "{name}: {campaign}");
+            let last = world.sandbox.requests().len();
+            world.let_ticks_pass(1);
+            let sent = world.sandbox.requests().split_off(last);
+            assert!(sent.iter().all(|one| one.operation == Operation::Token), "{name}: without a token {sent:?}");
+
+            world.sandbox.remove_fault(fault);
+            world.wait_until(ID, name, |campaign| campaign.text("/last_error").is_empty());
+            assert_eq!(world.outcome(ID), Outcome::new("active-guarded", &[], &[]), "{name}");
+        },
+    );
+}
+
+#[test]
+fn a_token_that_is_one_too_many_is_asked_for_when_its_time_has_come() {
+    let mut world = World::configured(config());
+    let wait = Duration::from_secs(2);
+    let refusal = FaultKind::TooManyRequests { wait, form: RetryAfter::Seconds };
+    world.sandbox.inject(Fault::always(refusal).on(Operation::Token).times(1));
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    let requests = world.sandbox.requests();
+    assert_eq!(requests[0].status, Some(429));
+    let waited = requests[1].received_at - requests[0].received_at;
+    assert!(waited.to_std().unwrap() >= wait, "{waited}");
+}

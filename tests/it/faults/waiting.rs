@@ -1,0 +1,91 @@
+//! 429: everything waits until its time has come, and pauses go first then.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation, RequestRecord, RetryAfter};
+
+use super::config;
+use crate::helper::{World, in_parallel};
+
+const ID: i64 = 995_001;
+/// The list of all has more pages than that: each of these is read by itself, all at once.
+const GUARDED: i64 = 8;
+const WAIT: Duration = Duration::from_secs(4);
+
+fn guarding_some_of_many() -> World {
+    let mut world = World::configured(config());
+    for id in ID..ID + 200 {
+        world.sandbox.add_campaign(CampaignSpec::running(id));
+    }
+    for id in ID..ID + GUARDED {
+        world.database.add_campaign(id, 20_000);
+    }
+    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    for id in ID..ID + GUARDED {
+        world.wait_for_state(id, "active-guarded");
+    }
+    world
+}
+
+/// The next report, with which a tick ends, is answered with 429: it is the only request under way. Answers with it.
+fn too_many(world: &mut World, form: RetryAfter) -> RequestRecord {
+    let refusal = Fault::always(FaultKind::TooManyRequests { wait: WAIT, form });
+    world.sandbox.inject(refusal.on(Operation::ReportByCampaign).times(1));
+    world.wait_for("the guard to be told to wait", |world| {
+        let told = world.guard.state()["trafficstar"]["blocked_until"].clone();
+        if told.is_string() { Ok(()) } else { Err(format!("blocked_until is {told}")) }
+    });
+    let requests = world.sandbox.requests();
+    requests.into_iter().find(|request| request.status == Some(429)).unwrap()
+}
+
+#[test]
+fn nothing_is_sent_before_the_time_that_a_429_names_and_pauses_go_first_then() {
+    in_parallel([RetryAfter::Seconds, RetryAfter::HttpDate], |form| {
+        let mut world = guarding_some_of_many();
+        let refused = too_many(&mut world, form);
+        // The reads of the next ticks wait already when the pauses are ordered.
+        let waiting = world.wait_for("reads that wait", |world| {
+            let queue = world.guard.state()["trafficstar"]["queue"].clone();
+            if queue["read"].as_u64() >= Some(4) { Ok(queue) } else { Err(queue.to_string()) }
+        });
+        assert_eq!(waiting["pause"], 0);
+        let _order = world.guard.begin(&["pause-all", "--reason", "a test"]);
+        world.wait_for("the pause that waits", |world| {
+            let queue = world.guard.state()["trafficstar"]["queue"].clone();
+            if queue["pause"].as_u64() >= Some(1) { Ok(()) } else { Err(queue.to_string()) }
+        });
+        let blocked = world.guard.state()["trafficstar"]["last_error"].to_string();
+        assert!(blocked.contains("too many requests were sent (429)"), "{blocked}");
+        let sent = world.wait_for("the first requests after the silence", |world| {
+            let sent = world.sandbox.requests_after(refused.sequence);
+            if sent.len() >= 4 { Ok(sent) } else { Err(format!("{sent:?}")) }
+        });
+        let silence = (sent[0].received_at - refused.received_at).to_std().unwrap();
+        assert!(silence >= WAIT, "{form:?}: {:?} came after {silence:?}", sent[0]);
+        assert!(silence < WAIT + Duration::from_secs(5), "{form:?}: {:?} came after {silence:?}", sent[0]);
+        let pause = sent.iter().position(|request| request.operation == Operation::Pause);
+        assert!(pause.is_some_and(|position| position < 2), "{form:?}: the pause goes before the reads: {sent:?}");
+        for id in ID..ID + GUARDED {
+            world.wait_until(id, "paused", |campaign| campaign.state() == "cooling-down");
+            world.wait_until(id, "no error", |campaign| campaign.text("/last_error").is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_429_that_names_no_time_is_heeded_for_a_whole_minute() {
+    let mut world = guarding_some_of_many();
+    let refused = too_many(&mut world, RetryAfter::Missing);
+    let waited = TimeDelta::seconds(3);
+    world.wait_for("some ticks without a request", |world| {
+        let now: DateTime<Utc> = world.guard.state()["captured_at"].as_str().unwrap().parse().unwrap();
+        if now > refused.received_at + waited { Ok(()) } else { Err(now.to_string()) }
+    });
+    assert_eq!(world.sandbox.requests_after(refused.sequence), []);
+    let blocked_until = world.guard.state()["trafficstar"]["blocked_until"].as_str().unwrap().to_owned();
+    let blocked_until: DateTime<Utc> = blocked_until.parse().unwrap();
+    let silence = (blocked_until - refused.received_at).num_seconds();
+    assert!((58..=65).contains(&silence), "{silence} seconds of silence");
+}
