@@ -23,8 +23,8 @@ const TOO_LONG: Duration = Duration::from_secs(4);
 const PER_BYTE: Duration = Duration::from_millis(400);
 /// More than any answer of TrafficStars has.
 const TOO_MANY_BYTES: usize = 17 * 1024 * 1024;
-/// So many worlds at once, each with some of the failures one after the other.
-const WORLDS: usize = 4;
+/// So many worlds at once, each with some of the failures one after the other: those that take time in different ones.
+const WORLDS: usize = 6;
 
 /// One way in which a request can go wrong.
 struct Failure {
@@ -58,12 +58,12 @@ fn failures(elsewhere: &Elsewhere) -> Vec<Failure> {
         failure("too late an answer", FaultKind::DelayBeforeAnswer(TOO_LONG), Change::Made, too_late),
         failure("a lost request", FaultKind::DropRequest, Change::Lost, broke),
         failure("a lost answer", FaultKind::LoseAnswer, Change::Made, broke),
-        failure("half an answer", FaultKind::TruncatedBody, Change::Made, broke),
         failure("headers that trickle", FaultKind::SlowHeaders(PER_BYTE), Change::Made, too_late),
+        failure("half an answer", FaultKind::TruncatedBody, Change::Made, broke),
         failure("a web page", FaultKind::GarbageBody, Change::Made, "answer cannot be read: it is not JSON"),
         failure("a redirect", FaultKind::Redirect(elsewhere.url()), Change::Refused, "rejects the request (302)"),
-        failure("a proxy's web page", status(502, "<html>"), Change::Lost, "has a failure of its own (502)"),
         failure("a body that trickles", FaultKind::SlowBody(PER_BYTE), Change::Made, too_late),
+        failure("a proxy's web page", status(502, "<html>"), Change::Lost, "has a failure of its own (502)"),
         failure("a huge body", FaultKind::HugeBody(TOO_MANY_BYTES), Change::Made, "it is larger than 16777216 bytes"),
     ]
 }

@@ -119,8 +119,10 @@ fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one(
             let no_token = campaign.text("/last_error").contains("no access token could be fetched from TrafficStars");
             assert_eq!(no_token, !is_refused, "{name}: {campaign}");
             let last = world.sandbox.requests().len();
-            world.let_ticks_pass(1);
-            let sent = world.sandbox.requests().split_off(last);
+            let sent = world.wait_for("further attempts", |world| {
+                let sent = world.sandbox.requests().split_off(last);
+                if sent.len() >= 2 { Ok(sent) } else { Err(format!("{sent:?}")) }
+            });
             assert!(sent.iter().all(|one| one.operation == Operation::Token), "{name}: without a token {sent:?}");
 
             world.sandbox.remove_fault(fault);
