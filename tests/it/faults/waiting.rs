@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, RequestRecord, RetryAfter};
 
 use super::config;
-use crate::helper::{World, in_parallel};
+use crate::helper::{Outcome, World, Write, in_parallel};
 
 const ID: i64 = 995_001;
 /// The list of all has more pages than that: each of these is read by itself, all at once.
@@ -88,4 +88,20 @@ fn a_429_that_names_no_time_is_heeded_for_a_whole_minute() {
     let blocked_until: DateTime<Utc> = blocked_until.parse().unwrap();
     let silence = (blocked_until - refused.received_at).num_seconds();
     assert!((58..=65).contains(&silence), "{silence} seconds of silence");
+}
+
+#[test]
+fn a_pause_that_was_one_too_many_goes_out_when_its_time_has_come() {
+    let mut world = World::configured(config());
+    let wait = Duration::from_secs(2);
+    let refusal = FaultKind::TooManyRequests { wait, form: RetryAfter::Seconds };
+    world.sandbox.inject(Fault::always(refusal).on(Operation::Pause).times(1));
+    world.add(CampaignSpec::running(ID), 1_000);
+    let paused =
+        ["pause by tick: failed, idle → cooling-down", "pause by recovery: confirmed, cooling-down → cooling-down"];
+    world.expect(ID, &Outcome::new("cooling-down", &[Write::Pause, Write::Pause, Write::EndNow], &paused));
+    let requests = world.sandbox.requests();
+    let refused = requests.iter().position(|request| request.status == Some(429)).unwrap();
+    let silence = (requests[refused + 1].received_at - requests[refused].received_at).to_std().unwrap();
+    assert!(silence >= wait, "{:?} came after {silence:?}", requests[refused + 1]);
 }
