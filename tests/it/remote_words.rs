@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 use serde_json::json;
 
-use crate::helper::{ACTIVATION, Outcome, PAUSE, World, in_parallel};
+use crate::helper::{ACTIVATION, Outcome, World, in_parallel};
 
 const ID: i64 = 995_224;
 
@@ -88,9 +88,10 @@ fn a_read_that_takes_longer_than_a_tick_is_waited_for_and_never_overlapped() {
     let mut world = World::new();
     let slow = FaultKind::DelayBeforeAnswer(Duration::from_millis(900));
     world.sandbox.inject(Fault::always(slow).on(Operation::Campaign));
-    world.add(CampaignSpec::running(ID), 1_000);
-    world.wait_for_writes(ID, &PAUSE);
-    world.let_ticks_pass(1);
+    // Nothing is done with it, so that its ticks alone read it.
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    world.let_ticks_pass(2);
     let skipped = world.campaign(ID).text("/actor/skipped_ticks");
     assert!(skipped.parse::<u64>().unwrap() >= 2, "{skipped}");
     let reads = world.sandbox.requests().into_iter().filter(|request| request.operation == Operation::Campaign);
