@@ -10,7 +10,7 @@ use crate::helper::{Outcome, World, Write, in_parallel};
 
 const ID: i64 = 995_001;
 /// The list of all has more pages than that: each of these is read by itself, all at once.
-const GUARDED: i64 = 8;
+const GUARDED: i64 = 16;
 const WAIT: Duration = Duration::from_secs(4);
 
 fn guarding_some_of_many() -> World {
@@ -58,15 +58,18 @@ fn nothing_is_sent_before_the_time_that_a_429_names_and_pauses_go_first_then() {
         });
         let blocked = world.guard.state()["trafficstar"]["last_error"].to_string();
         assert!(blocked.contains("too many requests were sent (429)"), "{blocked}");
+        let half = usize::try_from(GUARDED / 2).unwrap();
         let sent = world.wait_for("the first requests after the silence", |world| {
             let sent = world.sandbox.requests_after(refused.sequence);
-            if sent.len() >= 4 { Ok(sent) } else { Err(format!("{sent:?}")) }
+            if sent.len() >= half { Ok(sent) } else { Err(format!("{sent:?}")) }
         });
         let silence = (sent[0].received_at - refused.received_at).to_std().unwrap();
         assert!(silence >= WAIT, "{form:?}: {:?} came after {silence:?}", sent[0]);
         assert!(silence < WAIT + Duration::from_secs(5), "{form:?}: {:?} came after {silence:?}", sent[0]);
-        let pause = sent.iter().position(|request| request.operation == Operation::Pause);
-        assert!(pause.is_some_and(|position| position < 2), "{form:?}: the pause goes before the reads: {sent:?}");
+        // Many arrive within a millisecond, on connections of their own, and not quite in the order in which they left.
+        let mut first_half = sent.iter().take(half);
+        let pause = first_half.any(|request| request.operation == Operation::Pause);
+        assert!(pause, "{form:?}: the pause goes before the reads that waited longer: {sent:?}");
         for id in ID..ID + GUARDED {
             world.wait_until(id, "paused", |campaign| campaign.state() == "cooling-down");
             world.wait_until(id, "no error", |campaign| campaign.text("/last_error").is_empty());
