@@ -219,6 +219,10 @@ impl RemoteClient {
     ) -> Result<Value, RemoteError> {
         // Dropped at the end: the slot counts from the answer, the time-out, or from when nobody waits any more.
         let mut pass = self.gate.pass(asking).await?;
+        if asking.urgency != Urgency::Pause {
+            // A pause that was let go in the same moment leaves first, whichever of the two is polled first.
+            tokio::task::yield_now().await;
+        }
         let answered = answer_to(request, secrets).await;
         let (ended, word) = match &answered {
             Ok(_) => (Ended::Answered, AnswerWord::Status(200)),
@@ -233,14 +237,17 @@ impl RemoteClient {
 
     /// The cached token, or a new one where it is about to expire, or is the one that was refused.
     async fn token(&self, urgency: Urgency, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, RemoteError> {
-        let fresh = || self.cached_token(refused).filter(|token| Utc::now() < token.renew_at);
+        if let Some(refused) = refused {
+            self.forget_token(refused);
+        }
+        let fresh = || self.cached_token().filter(|token| Utc::now() < token.renew_at);
         if let Some(token) = fresh() {
             return Ok(token);
         }
         // One that still serves is good enough for a pause, which must not wait for a renewal that may hang; and for
         // everybody for a while after a renewal has failed.
         let rests = Utc::now().timestamp_millis() < self.tokens.renewal_rests_until_ms.load(Ordering::SeqCst);
-        let serving = self.cached_token(refused).filter(|token| Utc::now() < token.expires_at);
+        let serving = self.cached_token().filter(|token| Utc::now() < token.expires_at);
         if let Some(token) = serving.filter(|_| rests || urgency == Urgency::Pause) {
             return Ok(token);
         }
@@ -270,13 +277,18 @@ impl RemoteClient {
             }
         };
         // A renewal ahead of time that fails leaves a token that still serves.
-        self.cached_token(refused).filter(|token| Utc::now() < token.expires_at).ok_or(failure)
+        self.cached_token().filter(|token| Utc::now() < token.expires_at).ok_or(failure)
     }
 
-    /// The cached token, unless it is the one that was refused.
-    fn cached_token(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
-        let current = self.tokens.current.borrow().clone();
-        current.filter(|token| refused.is_none_or(|refused| !Arc::ptr_eq(refused, token)))
+    fn cached_token(&self) -> Option<Arc<Token>> {
+        self.tokens.current.borrow().clone()
+    }
+
+    /// Nobody sends it again, even where no other can be had. Another one may have taken its place already.
+    fn forget_token(&self, refused: &Arc<Token>) {
+        self.tokens
+            .current
+            .send_if_modified(|current| current.take_if(|current| Arc::ptr_eq(current, refused)).is_some());
     }
 
     /// As urgent as a pause, whoever asks first: nothing leaves without a token, and a pause may be waiting for it.

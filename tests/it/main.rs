@@ -13,6 +13,7 @@ mod cooldown;
 mod decisions;
 mod endpoints;
 mod explain;
+mod faults;
 mod guards;
 mod helper;
 mod history;
