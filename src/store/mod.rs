@@ -34,7 +34,7 @@ pub use migrations::SchemaState;
 pub use postgres::ConnectFailure;
 pub use readings::{SpendRow, TickReading};
 pub use records::{Entry, JournalId, Record, StoredCampaign, StoredPromise};
-pub use url::{DatabaseUrl, DatabaseUrlError};
+pub use url::{DatabaseUrl, DatabaseUrlError, Password};
 pub use values::BadValue;
 
 use pool::Pools;

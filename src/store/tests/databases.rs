@@ -85,7 +85,7 @@ impl TestDatabase {
     ) -> T {
         let work = || match &self.url.target {
             Target::Sqlite(path) => on_sqlite(&mut sqlite::open(path, OpenMode::Create).unwrap()),
-            Target::Postgres(config) => on_postgres(&mut postgres::open(config).unwrap()),
+            Target::Postgres(server) => on_postgres(&mut postgres::open(server).unwrap()),
         };
         std::thread::scope(|threads| threads.spawn(work).join().unwrap())
     }
