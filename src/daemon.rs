@@ -3,6 +3,7 @@
 
 pub mod direct;
 mod operations;
+mod retention;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use secrecy::SecretString;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use self::operations::Operator;
 use crate::actors::campaign::{DatabasePort, RemotePort};
@@ -19,10 +21,10 @@ use crate::actors::supervisor::{CarryOut, RowsPort, Shutdown, Supervisor, SyncNo
 use crate::actors::trafficstar::TrafficStarActor;
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, DatabasePassword, process_environment};
 use crate::control::Order;
 use crate::control::server::{Shared, Socket, SocketError};
-use crate::store::{DatabaseUrl, DatabaseUrlError, Store, StoreError};
+use crate::store::{DatabaseUrl, DatabaseUrlError, Password, Store, StoreError};
 use crate::telemetry::LogControl;
 use crate::trafficstar::gate::Gate;
 use crate::trafficstar::http::{ClientError, RemoteClient};
@@ -63,7 +65,12 @@ pub enum RunError {
 /// # Errors
 /// The URL makes no sense.
 pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
-    let url: DatabaseUrl = config.database.expose().parse()?;
+    let url: DatabaseUrl = config.database.url.expose().parse()?;
+    let url = match config.database_password(&process_environment()) {
+        Some(DatabasePassword::Text(text)) => url.or_password(Password::Text(text)),
+        Some(DatabasePassword::File(file)) => url.or_password(Password::File(file)),
+        None => url,
+    };
     Ok(Store::connect(&url))
 }
 
@@ -141,6 +148,8 @@ struct Actors {
     database: Addr<DatabaseActor>,
     trafficstar: Addr<TrafficStarActor>,
     supervisor: Addr<Supervisor>,
+    /// Deletes old history meanwhile.
+    forgetting: JoinHandle<()>,
 }
 
 impl Actors {
@@ -154,6 +163,8 @@ impl Actors {
         let (gate, messages) = Gate::new();
         let client = RemoteClient::new(direct::settings(config, api_key), gate)?;
         let limit = config.trafficstar.requests_per_minute;
+        let keep_history = config.database.keep_history;
+        let forgetting = actix::spawn(retention::forget_old_history(store.clone(), keep_history, clock.clone()));
         let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
         let trafficstar = TrafficStarActor::new(client, messages, limit, board.clone(), clock.clone()).start();
         let supervisor = Supervisor::new(
@@ -174,7 +185,7 @@ impl Actors {
             },
             remote_port(&trafficstar),
         );
-        Ok(Self { database, trafficstar, supervisor: supervisor.start() })
+        Ok(Self { database, trafficstar, supervisor: supervisor.start(), forgetting })
     }
 
     /// Resolves when every campaign is published. A database that is away at the start is waited for.
@@ -203,6 +214,7 @@ impl Actors {
     }
 
     async fn stop(&self) {
+        self.forgetting.abort();
         // One that died has nothing left to finish.
         let _ = self.supervisor.send(Shutdown).await;
         let _ = self.database.send(Flush).await;

@@ -95,6 +95,9 @@ pub enum StoreError {
     /// Storing an operator's hold, or its end.
     #[error("cannot store the hold in the database")]
     SetHold(#[source] Fault),
+    /// Deleting history that is old enough.
+    #[error("cannot delete old history from the database")]
+    Forget(#[source] Fault),
     /// The lock against a second supervisor could not be asked for.
     #[error("cannot lock the database {database} against a second supervisor")]
     Lock {
@@ -151,9 +154,7 @@ pub enum Fault {
     )]
     Locked(#[source] QueryError),
     /// What the file holds is no longer a database.
-    #[error(
-        "the database is damaged: stop the supervisor, keep a copy of the file, and restore the last backup"
-    )]
+    #[error("the database is damaged: stop the supervisor, keep a copy of the file, and restore the last backup")]
     Damaged(#[source] QueryError),
     /// The database refused.
     #[error(transparent)]

@@ -82,7 +82,11 @@ fn inspect(url: &DatabaseUrl) -> Result<SchemaState, StoreError> {
             if let Some(state) = judge_file(path, url)? {
                 return Ok(state);
             }
-            sqlite::open(path, OpenMode::ReadOnly).and_then(|mut connection| read_state(&mut connection)).map_err(fault)
+            let state = sqlite::open(path, OpenMode::ReadOnly).and_then(|mut connection| {
+                sqlite::refuse_damage(&mut connection)?;
+                read_state(&mut connection)
+            });
+            state.map_err(fault)
         }
         Target::Postgres(server) => postgres::open(server)
             .map_err(Fault::from)

@@ -18,6 +18,7 @@ mod pool;
 mod postgres;
 mod readings;
 mod records;
+mod retention;
 mod schema;
 mod sqlite;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection};
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::sqlite::SqliteConnection;
 
 use super::error::Fault;
@@ -106,10 +107,7 @@ pub(super) struct SqliteLent {
 
 impl SqliteLent {
     /// Runs `body` with the connection.
-    pub(super) fn run<T>(
-        &mut self,
-        body: impl FnOnce(&mut SqliteConnection) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+    pub(super) fn run<T>(&mut self, body: impl FnOnce(&mut SqliteConnection) -> Result<T, Fault>) -> Result<T, Fault> {
         let outcome = body(&mut self.connection);
         self.is_spent = outcome.as_ref().is_err_and(Fault::spends_connection);
         outcome
@@ -140,6 +138,20 @@ pub(super) fn open(path: &Path, mode: OpenMode) -> Result<SqliteConnection, Faul
     let mut connection = SqliteConnection::establish(&uri(path, mode))?;
     set_up(&mut connection)?;
     Ok(connection)
+}
+
+/// What was damaged shows only where it is read: better now than in the middle of a tick. All of the file is read once.
+pub(super) fn refuse_damage(connection: &mut SqliteConnection) -> Result<(), Fault> {
+    #[derive(QueryableByName)]
+    struct Finding {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        quick_check: String,
+    }
+    let Finding { quick_check } = diesel::sql_query("PRAGMA quick_check(1)").get_result(connection)?;
+    if quick_check == "ok" {
+        return Ok(());
+    }
+    Err(Fault::Damaged(QueryError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(quick_check))))
 }
 
 fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {

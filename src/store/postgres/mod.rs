@@ -133,13 +133,19 @@ pub(super) struct PgLent {
 }
 
 impl PgLent {
-    /// Runs `body` with the connection, which is cut when that takes too long: the network may be there and the server
-    /// hang, and a thread that waits for it would be lost.
-    pub(super) fn run<T>(
+    /// Runs `body` with the connection.
+    pub(super) fn run<T>(&mut self, body: impl FnOnce(&mut PgConnection) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.run_within(OPERATION_TIMEOUT, body)
+    }
+
+    /// The same, and the connection is cut when it takes longer: the network may be there and the server hang, and a
+    /// thread that waits for it would be lost.
+    pub(super) fn run_within<T>(
         &mut self,
+        limit: Duration,
         body: impl FnOnce(&mut PgConnection) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let _deadline = self.deadline(OPERATION_TIMEOUT);
+        let _deadline = self.deadline(limit);
         let outcome = body(&mut self.connection);
         self.is_spent = outcome.as_ref().is_err_and(Fault::spends_connection);
         outcome

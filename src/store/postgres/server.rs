@@ -1,7 +1,7 @@
 //! A server, as its URL describes it: libpq's parameters, and time limits where it sets none.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -24,8 +24,7 @@ const KEEPALIVES_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVES_RETRIES: u32 = 3;
 /// The server's own limits for each connection: it ends what takes longer, since here nothing can end it. What a guard
 /// that hangs has locked is free again before another one takes over.
-const SERVER_LIMITS: &str =
-    "-c statement_timeout=10s -c lock_timeout=2s -c idle_in_transaction_session_timeout=5s";
+const SERVER_LIMITS: &str = "-c statement_timeout=10s -c lock_timeout=2s -c idle_in_transaction_session_timeout=5s";
 
 /// Everything that is needed to connect. Its `Debug` hides the password.
 #[derive(Debug, Clone)]
@@ -37,10 +36,7 @@ pub(in crate::store) struct Server {
 
 /// Why there is no password to connect with.
 #[derive(Debug, Error)]
-#[error(
-    "[database] password_file: the password cannot be read from {}; it must be a text file that this user may read",
-    file.display()
-)]
+#[error("[database] password_file: {} cannot be read; it must be a text file that this user may read", shown(.file))]
 pub(super) struct PasswordError {
     file: PathBuf,
     #[source]
@@ -112,6 +108,11 @@ impl Server {
         };
         format!("postgres://{host}/{}", self.config.get_dbname().unwrap_or_default())
     }
+}
+
+/// Whoever takes `password_file` for the place of the password itself must not find the password in a log.
+fn shown(file: &Path) -> String {
+    if file.is_absolute() { file.display().to_string() } else { "the file that it names".to_owned() }
 }
 
 /// A server that does not answer must not hold up the guard.
