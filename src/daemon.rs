@@ -12,9 +12,9 @@ use secrecy::SecretString;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use self::operations::Operator;
+use self::retention::Forgetting;
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::supervisor::{CarryOut, RowsPort, Shutdown, Supervisor, SyncNow};
@@ -148,8 +148,8 @@ struct Actors {
     database: Addr<DatabaseActor>,
     trafficstar: Addr<TrafficStarActor>,
     supervisor: Addr<Supervisor>,
-    /// Deletes old history meanwhile.
-    forgetting: JoinHandle<()>,
+    /// Deletes old history as long as the others live.
+    _forgetting: Forgetting,
 }
 
 impl Actors {
@@ -163,8 +163,7 @@ impl Actors {
         let (gate, messages) = Gate::new();
         let client = RemoteClient::new(direct::settings(config, api_key), gate)?;
         let limit = config.trafficstar.requests_per_minute;
-        let keep_history = config.database.keep_history;
-        let forgetting = actix::spawn(retention::forget_old_history(store.clone(), keep_history, clock.clone()));
+        let _forgetting = Forgetting::start(store.clone(), config.database.keep_history, clock.clone());
         let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
         let trafficstar = TrafficStarActor::new(client, messages, limit, board.clone(), clock.clone()).start();
         let supervisor = Supervisor::new(
@@ -185,7 +184,7 @@ impl Actors {
             },
             remote_port(&trafficstar),
         );
-        Ok(Self { database, trafficstar, supervisor: supervisor.start(), forgetting })
+        Ok(Self { database, trafficstar, supervisor: supervisor.start(), _forgetting })
     }
 
     /// Resolves when every campaign is published. A database that is away at the start is waited for.
@@ -214,7 +213,6 @@ impl Actors {
     }
 
     async fn stop(&self) {
-        self.forgetting.abort();
         // One that died has nothing left to finish.
         let _ = self.supervisor.send(Shutdown).await;
         let _ = self.database.send(Flush).await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use crate::clock::Clock;
 use crate::error_chain::in_full;
 use crate::store::{Store, StoreError};
@@ -11,8 +13,24 @@ const EVERY: Duration = Duration::from_hours(1);
 /// Between two transactions whoever else writes has the database to itself.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Goes on for ever: now, and then every hour. What fails is logged and tried again then.
-pub(super) async fn forget_old_history(store: Store, keep: Duration, clock: Clock) {
+/// Goes on until it is dropped.
+pub(super) struct Forgetting(JoinHandle<()>);
+
+impl Forgetting {
+    /// Begins at once, within an actix system.
+    pub(super) fn start(store: Store, keep: Duration, clock: Clock) -> Self {
+        Self(actix::spawn(forget_old_history(store, keep, clock)))
+    }
+}
+
+impl Drop for Forgetting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Now, and then every hour. What fails is logged and tried again then.
+async fn forget_old_history(store: Store, keep: Duration, clock: Clock) {
     loop {
         match forget(&store, keep, &clock).await {
             Ok(0) => {}

@@ -27,15 +27,11 @@ impl Guard {
         let folder = folder.to_owned();
         let at = |name: &str| folder.join(name).display().to_string();
         let config = config
-            .set("database", "url", format!("sqlite://{}", at("guard.db")))
+            .on_database(&format!("sqlite://{}", at("guard.db")))
             .set("control", "socket", at("guard.sock"))
             .set("trafficstar", "base_url", base_url);
         config.write(&folder.join("config.toml"));
         Self { folder, config, child: None, log: Arc::default() }
-    }
-
-    pub(super) fn database_file(&self) -> PathBuf {
-        self.folder.join("guard.db")
     }
 
     /// Where its control socket is.
