@@ -180,14 +180,9 @@ impl From<QueryError> for Fault {
     /// Neither database tells more than a text about most of its troubles. SQLite's never changes; a server speaks the
     /// language that it was set to, and what is not understood is shown as it is.
     fn from(error: QueryError) -> Self {
-        let (lost, read_only, text) = match &error {
-            QueryError::DatabaseError(kind, told) => (
-                matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection),
-                matches!(kind, DatabaseErrorKind::ReadOnlyTransaction),
-                told.message(),
-            ),
-            _ => (false, false, ""),
-        };
+        let (kind, text) = told(&error).unwrap_or((&DatabaseErrorKind::Unknown, ""));
+        let lost = matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection);
+        let read_only = matches!(kind, DatabaseErrorKind::ReadOnlyTransaction);
         let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
         if lost || says(&["terminating connection"]) {
             Self::Lost(error)
@@ -202,6 +197,17 @@ impl From<QueryError> for Fault {
         } else {
             Self::Query(error)
         }
+    }
+}
+
+/// What the database itself said, if it did.
+fn told(error: &QueryError) -> Option<(&DatabaseErrorKind, &str)> {
+    if let QueryError::DatabaseError(kind, told) = error {
+        Some((kind, told.message()))
+    } else if let QueryError::RollbackErrorOnCommit { commit_error, .. } = error {
+        told(commit_error)
+    } else {
+        None
     }
 }
 

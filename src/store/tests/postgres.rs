@@ -136,7 +136,8 @@ fn the_password_is_the_urls_or_the_one_given_and_is_never_shown() {
     let in_file = || Password::File(file.clone());
     let (without, with) = ("with_password", "with_password:hunter2%20");
     let wrong = "password authentication failed";
-    let cases: [(&str, Option<Password>, &str, Result<(), &str>); 8] = [
+    type Case = (&'static str, Option<Password>, &'static str, Result<(), &'static str>);
+    let cases: [Case; 8] = [
         (without, None, "", Err("password missing")),
         (without, Some(text("hunter2 ")), "", Ok(())),
         (without, Some(text("hunter2")), "", Err(wrong)),

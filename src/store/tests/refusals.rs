@@ -239,22 +239,29 @@ async fn a_database_file_that_was_replaced_is_not_written_to() {
 
 #[tokio::test]
 async fn one_unreadable_row_takes_no_other_with_it() {
-    let database = TestDatabase::sqlite();
-    let store = database.store().await;
-    database.execute(
-        "INSERT INTO campaigns (id, name, trafficstar_id, mode) VALUES \
-         (1, CAST(x'c328' AS TEXT), 11, CAST(x'ff' AS TEXT)), (2, 'two', 12, NULL), (3, 'three', 13, NULL);
-         INSERT INTO promises VALUES (2, 12, 'nonsense', '2026-11-22 12:00:00', NULL, 0, '2026-11-22 12:00:00'), \
-         (3, 13, 'idle', '2026-11-22 12:00:00', NULL, 0, '2026-11-22 12:00:00');",
-    );
-    let names: Vec<String> = store.campaigns().await.unwrap().into_iter().map(|row| row.name).collect();
-    assert_eq!(names, ["\u{fffd}(", "two", "three"]);
-    let ids = [1, 2, 3].map(CampaignId).to_vec();
-    assert_eq!(store.tick_readings(ids, noon().date_naive(), noon()).await.unwrap().len(), 3);
-    let promises = store.stored_promises().await.unwrap();
-    let bad = promises[&CampaignId(2)].as_ref().unwrap_err();
-    assert_eq!((bad.table, bad.row, bad.column), ("promises", 2, "phase"));
-    assert_eq!(promises[&CampaignId(3)].as_ref().unwrap().promise.phase, Phase::Idle);
+    on_every_database(async |database| {
+        let store = database.store().await;
+        // Only SQLite stores bytes that are no text as text.
+        let (name, mode) = match database.url.sqlite_path() {
+            Some(_) => ("CAST(x'c328' AS TEXT)", "CAST(x'ff' AS TEXT)"),
+            None => ("'\u{fffd}('", "'?'"),
+        };
+        database.execute(&format!(
+            "INSERT INTO campaigns (id, name, trafficstar_id, mode) VALUES \
+             (1, {name}, 11, {mode}), (2, 'two', 12, NULL), (3, 'three', 13, NULL);
+             INSERT INTO promises VALUES (2, 12, 'nonsense', '2026-11-22 12:00:00', NULL, false, '2026-11-22 12:00:00'), \
+             (3, 13, 'idle', '2026-11-22 12:00:00', NULL, false, '2026-11-22 12:00:00');"
+        ));
+        let names: Vec<String> = store.campaigns().await.unwrap().into_iter().map(|row| row.name).collect();
+        assert_eq!(names, ["\u{fffd}(", "two", "three"]);
+        let ids = [1, 2, 3].map(CampaignId).to_vec();
+        assert_eq!(store.tick_readings(ids, noon().date_naive(), noon()).await.unwrap().len(), 3);
+        let promises = store.stored_promises().await.unwrap();
+        let bad = promises[&CampaignId(2)].as_ref().unwrap_err();
+        assert_eq!((bad.table, bad.row, bad.column), ("promises", 2, "phase"));
+        assert_eq!(promises[&CampaignId(3)].as_ref().unwrap().promise.phase, Phase::Idle);
+    })
+    .await;
 }
 
 #[tokio::test]
