@@ -3,8 +3,8 @@
 use sandbox::{CampaignSpec, Interference, Options};
 use serde_json::Value;
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, on_both_databases};
-use crate::postgres::Server;
+use crate::helper::{ACTIVATION, Config, Database, Outcome, PAUSE, World, Write, on_both_databases};
+use crate::postgres::{Server, Tls};
 
 const ID: i64 = 995_001;
 const OTHER: i64 = 995_002;
@@ -192,4 +192,48 @@ fn a_server_that_stops_is_waited_for_and_the_guard_goes_on() {
     assert_eq!(&written[..2], &ACTIVATION);
     world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
     assert!(!world.database.journal(ID).last().unwrap().late);
+}
+
+#[test]
+fn a_server_across_the_network_is_reached_with_the_certificate_and_the_password_that_are_configured() {
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let tls = Tls { certificate: own.cert.pem(), key: own.signing_key.serialize_pem() };
+    let Some(server) = Server::start(Some(&tls)) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, password] = ["server.crt", "password"].map(|name| folder.path().join(name).display().to_string());
+    std::fs::write(&certificate, tls.certificate).unwrap();
+    std::fs::write(&password, "correct horse\n").unwrap();
+    let mut admin = Database::open(&server.url("postgres"));
+    admin.execute("CREATE ROLE with_password LOGIN PASSWORD 'correct horse'");
+    admin.execute("CREATE DATABASE guard OWNER with_password");
+
+    let world = World::new();
+    let name = "TRAFFIC_GENERATOR__DATABASE__URL";
+    let in_file = ("TRAFFIC_GENERATOR__DATABASE__PASSWORD_FILE", password.as_str());
+    let url = format!("postgres://with_password@localhost:{}/guard?sslmode=verify-full", server.port());
+    let trusting = format!("{url}&sslrootcert={certificate}");
+    let cases: [(&[(&str, &str)], &str, i32, &str); 6] = [
+        (&[(name, &url), in_file], "migrate", 1, "sslrootcert"),
+        (&[(name, &trusting)], "migrate", 1, "PGPASSWORD"),
+        (
+            &[(name, &trusting), in_file, ("PGPASSWORD", "wrong battery")],
+            "migrate",
+            1,
+            "password authentication failed",
+        ),
+        (
+            &[(name, &trusting), ("PGPASSWORD", "correct horse")],
+            "check",
+            1,
+            "`traffic-generator migrate` makes its tables",
+        ),
+        (&[(name, &trusting), in_file], "migrate", 0, "was brought up to date"),
+        (&[(name, &trusting), in_file], "check", 0, "All is well."),
+    ];
+    for (variables, command, code, text) in cases {
+        let output = world.guard.command_with(variables, &[command]);
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.code() == Some(code) && told.contains(text), "{command}: expected {text}, found {told}");
+        assert!(!told.contains("correct horse") && !told.contains("wrong battery"), "{told}");
+    }
 }

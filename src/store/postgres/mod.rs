@@ -84,9 +84,25 @@ pub struct ConnectFailure(String);
 impl ConnectFailure {
     pub(super) fn new(error: &dyn Error) -> Self {
         let causes = std::iter::successors(Some(error), |error| (*error).source());
-        Self(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+        let told = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let advice = ADVICE.iter().find(|(cause, _)| told.contains(cause));
+        Self(advice.map_or_else(|| told.clone(), |(_, advice)| format!("{told}; {advice}")))
     }
 }
+
+/// What to do about what the libraries say of an attempt to connect.
+const ADVICE: [(&str, &str); 3] = [
+    (
+        "password missing",
+        "the server asks for a password: put it into the environment variable PGPASSWORD, or name its file with [database] \
+         password_file",
+    ),
+    (
+        "UnknownIssuer",
+        "an authority that is not trusted has signed the server's certificate: name a file with its own with sslrootcert",
+    ),
+    ("server does not support TLS", "let it (ssl = on), or, in a network that you trust, set sslmode=disable"),
+];
 
 /// A connection beside the pool.
 pub(super) fn open(server: &Server) -> Result<PgConnection, ConnectFailure> {

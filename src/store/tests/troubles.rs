@@ -154,9 +154,10 @@ async fn a_damaged_database_is_refused_and_not_touched() {
     let store = database.store().await;
     database.execute(ONE_CAMPAIGN);
     drop(store);
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'campaigns'";
+    let page: usize = database.read(root).parse().unwrap();
     let mut bytes = std::fs::read(database.file()).unwrap();
-    // All but the page with the schema.
-    bytes[4_096..].fill(0xa5);
+    bytes[(page - 1) * 4_096..page * 4_096].fill(0xa5);
     std::fs::write(database.file(), bytes).unwrap();
     let store = Store::connect(&database.url);
     let before = database.files();

@@ -136,7 +136,8 @@ struct Number {
 }
 
 impl Database {
-    pub(super) fn open(url: &str) -> Self {
+    /// Connects to what a URL names.
+    pub(crate) fn open(url: &str) -> Self {
         let tracker = Tracker { connection: AnyConnection::open(url) };
         Self { tracker, connection: AnyConnection::open(url), url: url.to_owned() }
     }
