@@ -57,8 +57,8 @@ fn campaigns_and_urls_are_managed() {
             &["url", "add", "1", "--name", "one", "--target-url", "https://example.com/", "--click-limit", "16000"],
         );
         world.wait_for_writes(ID, &ACTIVATION);
-        done(&world, &["url", "set", "1", "--clicks", "15990"]);
         done(&world, &["campaign", "set", "1", "--pause-clicks", "9", "--cooldown", "1s"]);
+        done(&world, &["url", "set", "1", "--clicks", "15990"]);
         world.let_ticks_pass(1);
         assert_eq!(world.writes(ID), ACTIVATION, "10 clicks are enough for this campaign");
         done(&world, &["url", "set", "1", "--status", "paused"]);

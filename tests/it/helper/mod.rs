@@ -121,6 +121,8 @@ impl World {
         let unreadable = FaultKind::Status { code: 503, body: String::new() };
         let reads = [Operation::Campaign, Operation::Campaigns];
         let faults = reads.map(|read| self.sandbox.inject(Fault::always(unreadable.clone()).on(read)));
+        // A tick that has read a status already would put it together with what is changed now.
+        self.let_ticks_pass(1);
         change(self);
         self.let_ticks_pass(1);
         for fault in faults {
