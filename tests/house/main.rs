@@ -39,8 +39,8 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("hyper", &["control/server"]),
     ("nix", &["operator.rs"]),
     ("prometheus_client", &["metrics"]),
-    ("rustls", &["store/postgres", "tls.rs"]),
-    ("tokio_postgres", &["store/postgres"]),
+    ("rustls", &["store/postgres.rs", "store/postgres", "tls.rs"]),
+    ("tokio_postgres", &["store/postgres.rs", "store/postgres"]),
     ("utoipa", &["control", "domain"]),
 ];
 
