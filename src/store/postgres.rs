@@ -91,7 +91,8 @@ impl ConnectFailure {
 }
 
 /// What to do about what the libraries say of an attempt to connect.
-const ADVICE: [(&str, &str); 3] = [
+const ADVICE: [(&str, &str); 4] = [
+    ("Connection refused", "see that the server runs and listens there"),
     (
         "password missing",
         "the server asks for a password: put it into the environment variable PGPASSWORD, or name its file with [database] \

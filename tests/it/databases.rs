@@ -212,7 +212,8 @@ fn a_server_across_the_network_is_reached_with_the_certificate_and_the_password_
     let in_file = ("TRAFFIC_GENERATOR__DATABASE__PASSWORD_FILE", password.as_str());
     let url = format!("postgres://with_password@localhost:{}/guard?sslmode=verify-full", server.port());
     let trusting = format!("{url}&sslrootcert={certificate}");
-    let cases: [(&[(&str, &str)], &str, i32, &str); 6] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, i32, &'a str);
+    let cases: [Case<'_>; 6] = [
         (&[(name, &url), in_file], "migrate", 1, "sslrootcert"),
         (&[(name, &trusting)], "migrate", 1, "PGPASSWORD"),
         (

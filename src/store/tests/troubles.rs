@@ -149,6 +149,14 @@ async fn a_server_that_stops_or_hangs_is_used_again_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_listen_is_an_error_that_says_what_to_do() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let store = Store::connect(&format!("postgres://guard@127.0.0.1:{port}/guard").parse().unwrap());
+    let refused = store.schema().await.unwrap_err();
+    assert!(in_words(&refused).contains("see that the server runs and listens there"), "{}", in_words(&refused));
+}
+
+#[tokio::test]
 async fn a_damaged_database_is_refused_and_not_touched() {
     let database = TestDatabase::sqlite();
     let store = database.store().await;
