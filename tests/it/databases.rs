@@ -94,7 +94,11 @@ fn a_hold_and_the_pause_of_all_survive_a_power_cut() {
                 if world.sandbox.is_running(id) { Err(format!("{id} runs")) } else { Ok(()) }
             });
         }
-        done(&world, &["release-all"]);
+        // It may have to wait until nobody else can be guarding any more.
+        world.wait_for("the release of all", |world| {
+            let output = world.guard.command(&["release-all"]);
+            if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
+        });
         assert_eq!(json(&world, &["dump", "1"])["ordered"]["hold"]["reason"], "new creatives");
         done(&world, &["release", "1"]);
         assert_eq!(json(&world, &["dump", "1"])["ordered"]["hold"], Value::Null);
