@@ -90,6 +90,64 @@ async fn a_full_disk_is_named_and_once_there_is_room_all_goes_on() {
     assert!(store.save(record(Phase::ActiveGuarded, new_entry(long)), noon()).await.unwrap().is_some());
 }
 
+/// From now on no transaction that changes `campaigns` or `urls` can end well, though each of its statements does: so it is
+/// when a disk is full.
+fn break_commits(database: &TestDatabase) {
+    let at_the_end = "CREATE TABLE never (parent BIGINT REFERENCES campaigns (id) DEFERRABLE INITIALLY DEFERRED);";
+    let triggers = ["campaigns", "urls"].into_iter().flat_map(|table| {
+        let body = match database.url.target {
+            Target::Sqlite(_) => "BEGIN INSERT INTO never VALUES (-1); END",
+            Target::Postgres(_) => "FOR EACH ROW EXECUTE FUNCTION never_ends()",
+        };
+        ["INSERT", "UPDATE", "DELETE"]
+            .map(|what| format!("CREATE TRIGGER {table}_{what} AFTER {what} ON {table} {body};"))
+    });
+    let function = match database.url.target {
+        Target::Sqlite(_) => "",
+        Target::Postgres(_) => {
+            "CREATE FUNCTION never_ends() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN INSERT INTO never VALUES (-1); RETURN NULL; END $$;"
+        }
+    };
+    database.execute(&format!("{at_the_end} {function} {}", triggers.collect::<String>()));
+}
+
+#[tokio::test]
+async fn what_could_not_be_stored_in_the_end_is_never_said_to_be() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        database.execute(ONE_CAMPAIGN);
+        database.execute(&url(1, 100, 0, "active"));
+        break_commits(&database);
+        let named = CampaignColumns { name: Some("x".to_owned()), ..CampaignColumns::default() };
+        let new = CampaignColumns { trafficstar_id: Some(2), ..named.clone() };
+        let clicks = UrlColumns { clicks: Some(9), ..UrlColumns::default() };
+        let new_url = UrlColumns {
+            name: Some("u".to_owned()),
+            target_url: Some("https://example.com".to_owned()),
+            click_limit: Some(9),
+            ..UrlColumns::default()
+        };
+        let url = crate::domain::facts::UrlId(1);
+        let attempts = [
+            ("add campaign", store.add_campaign(new, noon()).await.map(drop)),
+            ("change campaign", store.change_campaign(CAMPAIGN, named, noon()).await.map(drop)),
+            ("switch generator", store.set_generator_enabled(CAMPAIGN, false, noon()).await.map(drop)),
+            ("add url", store.add_url(CAMPAIGN, new_url, noon()).await.map(drop)),
+            ("change url", store.change_url(url, clicks, noon()).await.map(drop)),
+            ("remove url", store.remove_url(url).await.map(drop)),
+            ("remove campaign", store.remove_campaign(CAMPAIGN).await.map(drop)),
+        ];
+        for (what, outcome) in attempts {
+            assert!(outcome.is_err(), "{what}: it was said to be stored");
+        }
+        let row = &store.campaigns().await.unwrap()[..];
+        assert!(matches!(row, [row] if row.name == "one" && row.generator_enabled), "{row:?}");
+        assert_eq!(database.read("SELECT clicks FROM urls"), "0");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_database_that_may_only_be_read_is_written_again_as_soon_as_it_may_be() {
     on_every_database(async |database| {
