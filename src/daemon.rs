@@ -3,6 +3,7 @@
 
 pub mod direct;
 mod operations;
+mod retention;
 
 use std::time::Duration;
 
@@ -13,16 +14,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use self::operations::Operator;
+use self::retention::Forgetting;
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::supervisor::{CarryOut, RowsPort, Shutdown, Supervisor, SyncNow};
 use crate::actors::trafficstar::{Limits, TrafficStarActor};
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, DatabasePassword, process_environment};
 use crate::control::Order;
 use crate::control::server::{Shared, Socket, SocketError};
-use crate::store::{DatabaseUrl, DatabaseUrlError, Store, StoreError};
+use crate::store::{DatabaseUrl, DatabaseUrlError, Password, Store, StoreError};
 use crate::telemetry::LogControl;
 use crate::trafficstar::gate::Gate;
 use crate::trafficstar::http::{ClientError, RemoteClient};
@@ -63,7 +65,12 @@ pub enum RunError {
 /// # Errors
 /// The URL makes no sense.
 pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
-    let url: DatabaseUrl = config.database.expose().parse()?;
+    let url: DatabaseUrl = config.database.url.expose().parse()?;
+    let url = match config.database_password(&process_environment()) {
+        Some(DatabasePassword::Text(text)) => url.or_password(Password::Text(text)),
+        Some(DatabasePassword::File(file)) => url.or_password(Password::File(file)),
+        None => url,
+    };
     Ok(Store::connect(&url))
 }
 
@@ -142,6 +149,8 @@ struct Actors {
     database: Addr<DatabaseActor>,
     trafficstar: Addr<TrafficStarActor>,
     supervisor: Addr<Supervisor>,
+    /// Deletes old history as long as the others live.
+    _forgetting: Forgetting,
 }
 
 impl Actors {
@@ -155,6 +164,7 @@ impl Actors {
     ) -> Result<Self, RunError> {
         let (gate, messages) = Gate::new();
         let client = RemoteClient::new(direct::settings(config, api_key), gate)?;
+        let _forgetting = Forgetting::start(store.clone(), config.database.keep_history, clock.clone());
         let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
         let trafficstar =
             TrafficStarActor::new(client, messages, limits, database.clone().recipient(), board.clone(), clock.clone())
@@ -177,7 +187,7 @@ impl Actors {
             },
             remote_port(&trafficstar),
         );
-        Ok(Self { database, trafficstar, supervisor: supervisor.start() })
+        Ok(Self { database, trafficstar, supervisor: supervisor.start(), _forgetting })
     }
 
     /// Resolves when every campaign is published. A database that is away at the start is waited for.

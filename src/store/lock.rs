@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use tokio_postgres::Config;
 
 use super::Store;
 use super::error::{Fault, StoreError};
 use super::pool::blocking;
-use super::postgres::{self, PgConnection};
+use super::postgres::{self, PgConnection, Server};
 use super::sqlite::companion;
 use super::url::{DatabaseUrl, Target};
 
@@ -50,7 +49,7 @@ impl Store {
 fn lock(url: &DatabaseUrl) -> Result<SupervisorLock, StoreError> {
     let held = match &url.target {
         Target::Sqlite(path) => lock_file(path, url)?,
-        Target::Postgres(config) => lock_server(config, url)?,
+        Target::Postgres(server) => lock_server(server, url)?,
     };
     Ok(SupervisorLock { _held: held })
 }
@@ -89,9 +88,9 @@ struct Holder {
     application_name: String,
 }
 
-fn lock_server(config: &Config, url: &DatabaseUrl) -> Result<Held, StoreError> {
+fn lock_server(server: &Server, url: &DatabaseUrl) -> Result<Held, StoreError> {
     let fault = |source| StoreError::Lock { database: url.to_string(), source };
-    let mut connection = postgres::open(config).map_err(|error| fault(error.into()))?;
+    let mut connection = postgres::open(server).map_err(|error| fault(error.into()))?;
     let answer: Locked = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS locked")
         .bind::<BigInt, _>(LOCK_KEY)
         .get_result(&mut connection)

@@ -3,8 +3,13 @@
 mod databases;
 mod journal;
 mod managing;
+mod postgres;
 mod refusals;
+mod retention;
+#[path = "../../tests/postgres/mod.rs"]
 mod server;
+mod troubles;
+mod upgrades;
 
 use chrono::{DateTime, Duration, Utc};
 
