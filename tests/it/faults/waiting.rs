@@ -58,17 +58,12 @@ fn nothing_is_sent_before_the_time_that_a_429_names_and_pauses_go_first_then() {
     in_parallel([RetryAfter::Seconds, RetryAfter::HttpDate], |form| {
         let mut world = guarding_some_of_many();
         let refused = too_many(&mut world, form);
-        // The reads of the next ticks wait already when the pauses are ordered.
-        world.wait_for("reads that wait", |world| {
-            let queue = world.guard.state()["trafficstar"]["queue"].clone();
-            let waiting = ["read", "sweep"].iter().filter_map(|class| queue[class].as_u64()).sum::<u64>();
-            if waiting >= 1 { Ok(()) } else { Err(queue.to_string()) }
-        });
         let _order = world.guard.begin(&["pause-all", "--reason", "a test"]);
-        world.wait_for("the pause that waits", |world| {
-            let queue = world.guard.state()["trafficstar"]["queue"].clone();
-            if queue["pause"].as_u64() >= Some(1) { Ok(()) } else { Err(queue.to_string()) }
+        world.wait_for("pauses that wait behind the reads of the ticks before", |world| {
+            let requested = world.guard.log().matches("pause requested").count();
+            if requested == GUARDED { Ok(()) } else { Err(format!("{requested} are requested")) }
         });
+        assert_eq!(after(&world, &refused), []);
         assert!(world.guard.log().contains("too many requests were sent (429)"));
         let half = GUARDED / 2;
         let sent = world.wait_for("the first requests after the silence", |world| {
