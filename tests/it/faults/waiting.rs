@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, RequestRecord, RetryAfter};
 
 use super::config;
-use crate::helper::{World, Write, in_parallel};
+use crate::helper::{Outcome, World, Write, in_parallel};
 
 const ID: i64 = 995_001;
 /// So many are guarded, each on another page of the list: each is read by itself, all at once.
