@@ -67,7 +67,7 @@ pub struct Machine {
     run_backoff: RunBackoff,
     action: Option<Action>,
     progress: Progress,
-    /// The last action is an activation that waits for its turn: stored, never sent, to be decided anew by the next tick.
+    /// The last action waits for its turn: stored, never sent, to be decided anew by the next tick. A pause never waits.
     postponed: bool,
     /// The last question asked before our last action was answered or settled: it and those before it say nothing about
     /// its effect. A number, not a time, since the clock may be set back.
@@ -430,7 +430,9 @@ impl Machine {
         if let Ok(campaign) = remote {
             // An activation that failed halfway has set the end time, and that alone can start a campaign.
             let ours = self.action.as_ref().map(|action| EndTime::At(action.end_time));
-            let cut_short = self.has_failed(ActionKind::Activate) || self.postponed;
+            let waits =
+                self.postponed && self.action.as_ref().is_some_and(|action| action.kind == ActionKind::Activate);
+            let cut_short = self.has_failed(ActionKind::Activate) || waits;
             let half_done = cut_short && ours.as_ref() == Some(&campaign.end_time);
             if half_done && *status == RemoteStatus::Running {
                 self.contest.caused(true, &campaign.end_time);

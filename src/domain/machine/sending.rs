@@ -129,7 +129,7 @@ impl Machine {
                 self.finish(now, Err(reason), effects);
                 return;
             }
-            Outcome::Postponed(reason) if kind == ActionKind::Activate && action.trigger != Trigger::Force => {
+            Outcome::Postponed(reason) if kind != ActionKind::Pause && action.trigger != Trigger::Force => {
                 self.postpone(reason, effects);
                 return;
             }
@@ -162,9 +162,10 @@ impl Machine {
         self.store(effects, true);
     }
 
-    /// The activation that waits for its turn, if that is what is due, on the facts of this tick.
+    /// The action that waits for its turn, if that is what is due, on the facts of this tick.
     fn take_postponed(&mut self, judged: Option<&Judged>, due: &Due) -> Option<Action> {
-        let same = self.postponed && due.kind == ActionKind::Activate && due.trigger != Trigger::Force;
+        let same_kind = self.action.as_ref().is_some_and(|action| action.kind == due.kind);
+        let same = self.postponed && same_kind && due.trigger != Trigger::Force;
         let waiting = self.action.take_if(|_| same)?;
         self.postponed = false;
         Some(Action {
@@ -176,7 +177,7 @@ impl Machine {
         })
     }
 
-    /// An activation that waited for its turn is not due any more.
+    /// What waited for its turn is not due any more.
     pub(super) fn give_up_postponed(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
         if std::mem::take(&mut self.postponed) {
             let reason = self.action.as_ref().and_then(|action| action.error.clone()).unwrap_or_default();

@@ -139,6 +139,26 @@ fn an_activation_that_waits_for_its_turn_keeps_its_entry_and_backs_nothing_off()
 }
 
 #[test]
+fn an_end_time_that_waits_for_its_turn_keeps_its_entry_too() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    rig.tick("12:00:00", &running().clicks(0));
+    rig.applied(Outcome::Accepted);
+    rig.end_time_set(Err("its turn did not come in time"));
+    let off = stopped().clicks(0);
+    rig.read_back(&off);
+    rig.next_tick(&off);
+    let id = rig.action_id();
+    for _ in 0..3 {
+        rig.applied(postponed());
+        let effects = rig.next_tick(&off);
+        let request = sends(&effects).next().unwrap();
+        assert_eq!((request.kind, request.action), (ActionKind::SetEndTime, id));
+    }
+    rig.applied(Outcome::Accepted);
+    assert_eq!(rig.machine.action().unwrap().step, Step::Confirmed);
+}
+
+#[test]
 fn an_activation_that_waited_and_is_not_due_any_more_has_failed_unsent() {
     let cases: [(&str, Facts); 4] = [
         ("its clicks are used up", wanted().clicks(0)),
