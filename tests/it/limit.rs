@@ -174,8 +174,10 @@ fn a_limit_that_does_not_reach_for_all_is_told_with_the_figures_and_pauses_are_n
     });
     let reason = told["reason"].as_str().unwrap();
     assert!(reason.contains("takes 10 requests") && reason.contains("nearest to a threshold first"), "{reason}");
-    let reading = &world.guard.state()["trafficstar"]["reading"];
-    assert_eq!(reading["campaigns"], 100, "{reading}");
+    world.wait_for("all to be counted", |world| {
+        let reading = world.guard.state()["trafficstar"]["reading"].clone();
+        if reading["campaigns"] == 100 { Ok(()) } else { Err(reading.to_string()) }
+    });
     world.wait_for("the pause", |world| {
         let writes = world.writes(995_077);
         if writes.first() == Some(&Write::Pause) { Ok(()) } else { Err(format!("{writes:?}")) }
