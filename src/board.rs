@@ -15,7 +15,8 @@ use crate::domain::facts::CampaignId;
 use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
 use crate::domain::live::LiveEvent;
 use crate::domain::status::{
-    ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, RemoteClientStatus, SupervisorStatus,
+    ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, LeadershipStatus, RemoteClientStatus, Role,
+    SupervisorStatus,
 };
 use crate::metrics::Metrics;
 
@@ -26,6 +27,7 @@ const EVENTS_KEPT: usize = 4096;
 #[derive(Debug, Default)]
 struct Published {
     sequence: u64,
+    leadership: LeadershipStatus,
     supervisor: SupervisorStatus,
     trafficstar: RemoteClientStatus,
     database: DatabaseStatus,
@@ -49,7 +51,10 @@ impl Board {
     #[must_use]
     pub fn new(started_at: DateTime<Utc>) -> Self {
         let events = broadcast::Sender::new(EVENTS_KEPT);
-        Self { published: watch::Sender::new(Published::default()), events, started_at, metrics: Metrics::new() }
+        // Nobody leads before that is known.
+        let leadership = LeadershipStatus { role: Role::Standby, ..LeadershipStatus::default() };
+        let published = Published { leadership, ..Published::default() };
+        Self { published: watch::Sender::new(published), events, started_at, metrics: Metrics::new() }
     }
 
     /// What is counted as it happens.
@@ -109,6 +114,28 @@ impl Board {
         });
     }
 
+    /// Publishes who leads, as it is at `now`, and tells it where this supervisor's role is another one than before.
+    pub fn publish_leadership(&self, now: DateTime<Utc>, status: LeadershipStatus) {
+        let before = self.published.borrow().leadership.clone();
+        if before == status {
+            return;
+        }
+        let (role, epoch) = (status.role, status.epoch);
+        self.publish(|published| {
+            published.failing.lease_since = since(published.failing.lease_since, role == Role::CutOff, now);
+            published.leadership = status;
+        });
+        if before.role != role {
+            self.tell(LiveEvent::leadership(now, role, epoch));
+        }
+    }
+
+    /// Who leads, as last published.
+    #[must_use]
+    pub fn leadership(&self) -> LeadershipStatus {
+        self.published.borrow().leadership.clone()
+    }
+
     /// Publishes the supervisor.
     pub fn publish_supervisor(&self, status: SupervisorStatus) {
         self.publish(|published| published.supervisor = status);
@@ -152,11 +179,12 @@ impl Board {
     #[must_use]
     pub fn dump(&self, now: DateTime<Utc>) -> Dump {
         // Only pointers are cloned under the lock: publishers do not wait for 10,000 campaigns to be copied.
-        let (sequence, supervisor, trafficstar, database, campaigns) = {
+        let (sequence, leadership, supervisor, trafficstar, database, campaigns) = {
             let published = self.published.borrow();
             let campaigns: Vec<_> = published.campaigns.values().cloned().collect();
             (
                 published.sequence,
+                published.leadership.clone(),
                 published.supervisor.clone(),
                 published.trafficstar.clone(),
                 published.database.clone(),
@@ -172,6 +200,7 @@ impl Board {
             captured_at: now,
             started_at: self.started_at,
             uptime_seconds: u64::try_from(uptime).unwrap_or(0),
+            leadership,
             supervisor,
             trafficstar,
             database,
@@ -199,7 +228,7 @@ impl Board {
     /// Whether every promise can be kept, as of now.
     #[must_use]
     pub fn health(&self, now: DateTime<Utc>) -> Health {
-        let (campaigns, database, trafficstar, failing) = {
+        let (campaigns, leadership, database, trafficstar, failing) = {
             let published = self.published.borrow();
             let campaigns: Vec<_> = published
                 .insights
@@ -209,13 +238,25 @@ impl Board {
                     Some((Arc::clone(status), Arc::clone(insight), published.rests.get(id).copied()))
                 })
                 .collect();
-            (campaigns, published.database.clone(), published.trafficstar.clone(), published.failing.clone())
+            (
+                campaigns,
+                published.leadership.clone(),
+                published.database.clone(),
+                published.trafficstar.clone(),
+                published.failing.clone(),
+            )
         };
         let guarded = campaigns.iter().filter_map(|(status, insight, rest)| {
             let actor = status.actor.as_ref()?;
             Some(GuardedCampaign { id: status.id, actor, insight, rest: *rest })
         });
-        let vitals = Vitals { campaigns: guarded.collect(), database: &database, trafficstar: &trafficstar, failing };
+        let vitals = Vitals {
+            campaigns: guarded.collect(),
+            leadership: &leadership,
+            database: &database,
+            trafficstar: &trafficstar,
+            failing,
+        };
         health(now, &vitals)
     }
 

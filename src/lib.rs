@@ -50,6 +50,7 @@ pub mod domain;
 pub mod error_chain;
 pub mod metrics;
 pub mod operator;
+pub mod reign;
 pub mod store;
 pub mod telemetry;
 mod tls;

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::action::ActionKind;
 use super::event::{ActionNews, Note};
 use super::facts::CampaignId;
+use super::lease::Epoch;
 use super::phase::PhaseWord;
+use super::status::Role;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +99,13 @@ pub enum LiveKind {
         /// What.
         part: Part,
     },
+    /// This supervisor leads from now on, or does not.
+    Leadership {
+        /// What it is now.
+        role: Role,
+        /// The reign that has begun or ended.
+        epoch: Option<Epoch>,
+    },
     /// The reader was too slow, and events were dropped.
     Lost {
         /// How many, those of other campaigns included.
@@ -176,6 +185,22 @@ impl LiveEvent {
         Self { id: None, at, campaign_id: None, name: None, warning: false, text: text.to_owned(), kind }
     }
 
+    /// This supervisor has another role from now on.
+    #[must_use]
+    pub fn leadership(at: DateTime<Utc>, role: Role, epoch: Option<Epoch>) -> Self {
+        let reign = epoch.map(|Epoch(epoch)| format!(" (epoch {epoch})")).unwrap_or_default();
+        let (warning, text) = match role {
+            Role::Leader => (false, format!("this supervisor leads{reign}: it guards the campaigns")),
+            Role::Standby => (true, format!("this supervisor leads no more{reign}: another one does, and it stands by")),
+            Role::CutOff => {
+                let why = "its lease has ended and the database does not renew it: nothing is sent";
+                (true, format!("this supervisor is cut off{reign}: {why}"))
+            }
+        };
+        let kind = LiveKind::Leadership { role, epoch };
+        Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
+    }
+
     /// A reader was too slow for so many events.
     #[must_use]
     pub fn lost(at: DateTime<Utc>, count: u64) -> Self {
@@ -207,6 +232,7 @@ impl LiveKind {
             Self::Hold { .. } => "hold",
             Self::Error { .. } => "error",
             Self::Recovery { .. } => "recovery",
+            Self::Leadership { .. } => "leadership",
             Self::Lost { .. } => "lost",
         }
     }

@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::budget::{Budget, Ticket, Urgency, WINDOW};
+use crate::reign::ReignEnded;
 
 /// However long a 429 tells us to wait, TrafficStars is asked again after this.
 const LONGEST_SILENCE: Duration = Duration::minutes(5);
@@ -48,6 +49,9 @@ pub enum NotAdmitted {
     /// Its turn did not come in time: what it was decided on is too old to act upon.
     #[error("its turn did not come in time")]
     TooLate,
+    /// This supervisor does not lead any more, or not for long enough.
+    #[error(transparent)]
+    NotLeading(ReignEnded),
 }
 
 /// The requests' side of the gate. Clones share it.

@@ -22,6 +22,7 @@ use super::endpoints::KnownEndpoints;
 use super::error::RemoteError;
 use super::gate::Gate;
 use super::wire::{self, TokenAnswer, WireError, excerpt};
+use crate::reign::Reign;
 
 /// The largest answer that is read. A campaign has about seventy fields: this holds some thousands of them.
 const LARGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -63,6 +64,7 @@ pub struct RemoteClient {
     base_url: Url,
     api_key: SecretString,
     gate: Gate,
+    reign: Reign,
     tokens: Tokens,
     pub(super) known: KnownEndpoints,
 }
@@ -127,11 +129,11 @@ impl fmt::Debug for RemoteClient {
 }
 
 impl RemoteClient {
-    /// A client that has sent nothing yet.
+    /// A client that has sent nothing yet, and sends nothing without its reign.
     ///
     /// # Errors
     /// The base URL is none, or not safe to send a token to; the HTTP library cannot be set up.
-    pub fn new(settings: RemoteSettings, gate: Gate) -> Result<Self, ClientError> {
+    pub fn new(settings: RemoteSettings, gate: Gate, reign: Reign) -> Result<Self, ClientError> {
         let mut base_url: Url = settings.base_url.parse().map_err(|_| ClientError::NotAUrl)?;
         if !base_url.username().is_empty() || base_url.password().is_some() {
             return Err(ClientError::NotAUrl);
@@ -161,6 +163,7 @@ impl RemoteClient {
             base_url,
             api_key: settings.api_key,
             gate,
+            reign,
             tokens: Tokens { current: watch::Sender::new(None), renewal: Mutex::new(None), ended: AtomicU64::new(0) },
             known: KnownEndpoints::default(),
         })
@@ -212,7 +215,7 @@ impl RemoteClient {
     ) -> Result<Vec<u8>, RemoteError> {
         // Dropped at the end: the slot counts from the answer, the time-out, or from when nobody waits any more.
         let pass = self.gate.pass(urgency, leave_by).await?;
-        let response = request.send().await.map_err(failed_to_send)?;
+        let response = self.reign.send(request.send()).await?.map_err(failed_to_send)?;
         if response.status().is_success() {
             return read_body(response, LARGEST_ANSWER_BYTES).await;
         }

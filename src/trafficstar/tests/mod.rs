@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use super::budget::{Budget, Start, Urgency};
 use super::gate::{Gate, GateMessage, Gatekeeper};
 use super::http::{RemoteClient, RemoteSettings};
+use crate::reign::Reign;
 
 const API_KEY: &str = "the-api-key";
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -107,7 +108,7 @@ impl Remote {
                 keeper.open(Utc::now());
             }
         });
-        let client = RemoteClient::new(settings(&base_url, timeout), gate).unwrap();
+        let client = RemoteClient::new(settings(&base_url, timeout), gate, Reign::sole()).unwrap();
         Self { client, seen, asked, keeper, base_url }
     }
 
