@@ -73,7 +73,8 @@ impl Standby {
     }
 
     async fn list(rows: Recipient<ReadRows>) -> Result<Vec<Campaign>, Refusal> {
-        let answer = rows.send(ReadRows).await.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+        let answer =
+            rows.send(ReadRows).await.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
         answer.map(|rows| rows.campaigns.iter().map(shown).collect()).map_err(Refusal::Failed)
     }
 }
@@ -125,9 +126,8 @@ impl Handler<CarryOut> for Standby {
             Order::Campaigns(CampaignOrder::Show(ask)) => {
                 let (list, id) = (Self::list(self.rows.read_rows.clone()), ask.question);
                 ctx.spawn(list.into_actor(self).map(move |listed, _, _| {
-                    let found = listed.and_then(|rows| {
-                        rows.into_iter().find(|row| row.id == id).ok_or(Refusal::UnknownCampaign(id))
-                    });
+                    let found = listed
+                        .and_then(|rows| rows.into_iter().find(|row| row.id == id).ok_or(Refusal::UnknownCampaign(id)));
                     drop(ask.reply.send(found));
                 }));
             }

@@ -91,11 +91,15 @@ fn not_leading(leader: Option<&Leader>) -> String {
     match leader {
         Some(Leader { host, pid, since }) => {
             let since = since.format("%Y-%m-%d %H:%M:%S UTC");
-            format!("this supervisor stands by: the one on {host} (pid {pid}) leads since {since}, give the command there")
+            format!(
+                "this supervisor stands by: the one on {host} (pid {pid}) leads since {since}, give the command there"
+            )
         }
-        None => "this supervisor does not lead, and knows of no other that does: see `traffic-generator dump`, and try \
+        None => {
+            "this supervisor does not lead, and knows of no other that does: see `traffic-generator dump`, and try \
                  again in a few seconds"
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 

@@ -142,8 +142,7 @@ impl StandingBy {
             read_journal: database.clone().recipient(),
             carry_out_urls: database.clone().recipient(),
         };
-        let standby =
-            Standby::start_in_arbiter(&arbiter.handle(), move |_| Standby::new(clock, board, defaults, rows));
+        let standby = Standby::start_in_arbiter(&arbiter.handle(), move |_| Standby::new(clock, board, defaults, rows));
         Ok(Self { arbiter, database, standby })
     }
 

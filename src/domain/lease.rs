@@ -305,8 +305,8 @@ mod tests {
                 Answer::Beaten(false) => self.supervisors[who].lease = None,
                 Answer::Row(row) => {
                     if self.supervisors[who].watch.may_take(now, &row) {
-                        let unchanged = (self.epoch, self.beats, self.held)
-                            == (row.epoch.0, row.beats, row.holder.is_some());
+                        let unchanged =
+                            (self.epoch, self.beats, self.held) == (row.epoch.0, row.beats, row.holder.is_some());
                         if unchanged {
                             (self.epoch, self.beats, self.held) = (self.epoch + 1, 0, true);
                             self.ends_at_server_ms = self.server_ms() + Self::lease_ms();

@@ -191,7 +191,9 @@ impl LiveEvent {
         let reign = epoch.map(|Epoch(epoch)| format!(" (epoch {epoch})")).unwrap_or_default();
         let (warning, text) = match role {
             Role::Leader => (false, format!("this supervisor leads{reign}: it guards the campaigns")),
-            Role::Standby => (true, format!("this supervisor leads no more{reign}: another one does, and it stands by")),
+            Role::Standby => {
+                (true, format!("this supervisor leads no more{reign}: another one does, and it stands by"))
+            }
             Role::CutOff => {
                 let why = "its lease has ended and the database does not renew it: nothing is sent";
                 (true, format!("this supervisor is cut off{reign}: {why}"))

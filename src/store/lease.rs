@@ -164,7 +164,8 @@ impl LeaseDesk {
             Ok((answer, connection))
         });
         let answered = tokio::time::timeout(ANSWER_WITHIN, work).await;
-        let (answer, connection) = answered.unwrap_or(Err(Fault::NoAnswer(ANSWER_WITHIN))).map_err(StoreError::Lease)?;
+        let (answer, connection) =
+            answered.unwrap_or(Err(Fault::NoAnswer(ANSWER_WITHIN))).map_err(StoreError::Lease)?;
         *self.kept() = Some(connection);
         Ok(answer)
     }
@@ -281,10 +282,7 @@ pub(super) fn standing(connection: &mut PgConnection, term: &Term) -> QueryResul
 }
 
 /// Refuses what is written in the name of a reign that does not last. To be asked first in its transaction.
-pub(super) fn refuse_unless_reigning(
-    connection: &mut impl StoreConnection,
-    term: Option<&Term>,
-) -> Result<(), Fault> {
+pub(super) fn refuse_unless_reigning(connection: &mut impl StoreConnection, term: Option<&Term>) -> Result<(), Fault> {
     match term.map_or(Ok(Standing::Lasts), |term| connection.standing(term))? {
         Standing::Lasts => Ok(()),
         Standing::RunOut | Standing::Over => Err(Fault::NotLeading),

@@ -75,9 +75,10 @@ impl Record {
     /// whose further steps are nobody's any more. None: there is no such thing.
     fn sent_unstored(&self, now: DateTime<Utc>) -> Option<Entry> {
         let may_have_left = |action: &Action| action.accepted_at.is_some() || action.step == Step::Requested;
-        let mut entry = self.entry.clone().filter(|entry| {
-            entry.id.is_none() && entry.action.late && may_have_left(&entry.action)
-        })?;
+        let mut entry = self
+            .entry
+            .clone()
+            .filter(|entry| entry.id.is_none() && entry.action.late && may_have_left(&entry.action))?;
         if matches!(entry.action.step, Step::Requested | Step::Accepted) {
             entry.action.step = Step::Failed;
             entry.action.failed_at = Some(now);
