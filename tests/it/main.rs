@@ -15,6 +15,7 @@ mod explain;
 mod guards;
 mod helper;
 mod history;
+mod leadership;
 mod managing;
 mod modes;
 mod openapi;
