@@ -175,7 +175,7 @@ impl Life {
         loop {
             let held = match self.leadership.look().await {
                 Ok(Look::Won(held)) => held,
-                Ok(Look::Led | Look::Silent) | Err(_) => match self.stand_by(end.as_mut()).await? {
+                Ok(Look::Held) | Err(_) => match self.stand_by(end.as_mut()).await? {
                     Some(held) => held,
                     None => return Ok(()),
                 },

@@ -77,15 +77,15 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
     Ok(HeldAll { hold, campaigns: count, paused, not_paused, warnings })
 }
 
-/// Leadership, unless another supervisor has it. A leader that fell silent a moment ago is waited out for a few seconds: it
-/// may only be slow.
+/// Leadership, unless another supervisor is seen to be alive. The lease of one that has died is waited out for a few
+/// seconds: it may only be slow.
 async fn lead(store: &Store, board: &Board, clock: &Clock) -> Result<Option<Held>, RunError> {
     let mut leadership = Leadership::new(store, board.clone(), clock.clone());
     loop {
         match leadership.look().await? {
             Look::Won(held) => return Ok(Some(held)),
-            Look::Led => return Ok(None),
-            Look::Silent => tokio::time::sleep(LOOK_EVERY).await,
+            Look::Held if leadership.has_heard_a_heartbeat() => return Ok(None),
+            Look::Held => tokio::time::sleep(LOOK_EVERY).await,
         }
     }
 }

@@ -30,10 +30,8 @@ pub(super) struct Leadership {
 pub(super) enum Look {
     /// This process leads from now on.
     Won(Held),
-    /// Another one leads.
-    Led,
-    /// The last leader's lease has run out, or is about to, and is being waited out.
-    Silent,
+    /// Another one leads, or did a moment ago: its lease is waited out.
+    Held,
 }
 
 /// Leadership that is held. Dropped without being given up it runs out by itself.
@@ -71,14 +69,18 @@ impl Leadership {
     pub(super) async fn look(&mut self) -> Result<Look, StoreError> {
         let Some(desk) = self.desk.clone() else { return Ok(Look::Won(self.sole())) };
         let row = desk.look().await?;
-        let leader = row.leader().cloned();
         if !self.watch.may_take(moment(), &row) {
-            self.publish(Role::Standby, Some(row.epoch), leader.clone());
-            return Ok(if leader.is_some() { Look::Led } else { Look::Silent });
+            self.publish(Role::Standby, Some(row.epoch), row.leader().cloned());
+            return Ok(Look::Held);
         }
         let asked_at = moment();
-        let Some(term) = desk.take(&row).await? else { return Ok(Look::Led) };
+        let Some(term) = desk.take(&row).await? else { return Ok(Look::Held) };
         Ok(Look::Won(self.hold(desk, term, asked_at)))
+    }
+
+    /// Whether a leader was seen to be alive.
+    pub(super) const fn has_heard_a_heartbeat(&self) -> bool {
+        self.watch.has_heard_a_heartbeat()
     }
 
     /// Looks until it is won. What fails is said once.
@@ -86,7 +88,7 @@ impl Leadership {
         loop {
             match self.look().await {
                 Ok(Look::Won(held)) => return held,
-                Ok(Look::Led | Look::Silent) => self.failing = false,
+                Ok(Look::Held) => self.failing = false,
                 Err(error) => {
                     if !self.failing {
                         tracing::warn!(reason = in_full(&error), "who leads cannot be seen: standing by");

@@ -26,9 +26,9 @@ const NAMED: usize = 5;
 pub struct Health {
     /// In a word.
     pub status: HealthWord,
-    /// Who leads. A supervisor that stands by guards nothing, and that is as it should be.
-    #[serde(default)]
-    pub leadership: LeadershipStatus,
+    /// Who leads, where several supervisors may live on the database. One that stands by guards nothing, and is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leadership: Option<LeadershipStatus>,
     /// What is wrong, if anything.
     pub reasons: Vec<Degradation>,
 }
@@ -140,7 +140,8 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
     .flatten()
     .collect();
     let status = if reasons.is_empty() { HealthWord::Ok } else { HealthWord::Degraded };
-    Health { status, leadership: vitals.leadership.clone(), reasons }
+    let leadership = vitals.leadership.epoch.map(|_| vitals.leadership.clone());
+    Health { status, leadership, reasons }
 }
 
 fn no_tick(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {

@@ -74,6 +74,7 @@ impl LeaseRow {
 pub struct Watch {
     /// The last heartbeat, and when it was first seen.
     heartbeat: Option<(Epoch, i64, Moment)>,
+    heard: bool,
 }
 
 impl Watch {
@@ -88,11 +89,19 @@ impl Watch {
                 let silent_for = now.0.saturating_sub(first_seen.0);
                 silent_for >= LEASE + MARGIN && row.run_out_for.is_some_and(|run_out| run_out >= MARGIN)
             }
-            Some(_) | None => {
+            before @ (Some(_) | None) => {
+                self.heard |= before.is_some();
                 self.heartbeat = Some((row.epoch, row.beats, now));
                 false
             }
         }
+    }
+
+    /// Whether a heartbeat came while it was watched: somebody lives who leads. A lease that lasts says less: its holder
+    /// may have died a moment ago.
+    #[must_use]
+    pub const fn has_heard_a_heartbeat(&self) -> bool {
+        self.heard
     }
 }
 
@@ -212,7 +221,9 @@ mod tests {
     fn each_heartbeat_and_each_reign_is_waited_out_anew() {
         let mut watch = Watch::default();
         assert!(!watch.may_take(at(0), &row(7, None)));
+        assert!(!watch.has_heard_a_heartbeat(), "it may be a dead one's last");
         assert!(!watch.may_take(at(7_000), &row(8, Some(2_000))), "a heartbeat");
+        assert!(watch.has_heard_a_heartbeat());
         assert!(!watch.may_take(at(13_999), &row(8, Some(9_000))));
         let next = LeaseRow { epoch: Epoch(4), ..row(8, Some(9_000)) };
         assert!(!watch.may_take(at(14_000), &next), "another reign");

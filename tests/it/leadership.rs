@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use serde_json::Value;
 
-use crate::helper::{Fleet, Line};
+use crate::helper::{Fleet, Line, in_parallel};
 
 /// From the death of a leader to the next one's first dump.
 const TAKE_OVER_WITHIN: Duration = Duration::from_secs(10);
@@ -32,8 +32,8 @@ fn a_leader_that_is_killed_is_replaced_within_ten_seconds_and_one_that_ends_at_o
 
     fleet.start(0);
     assert_eq!(fleet.role(0).as_deref(), Some("standby"), "who comes back waits for its turn");
-    fleet.members[third].guard.kill();
-    fleet.wait_for_role(0, "leader", TAKE_OVER_WITHIN);
+    fleet.members[third].guard.stop();
+    fleet.wait_for_role(0, "leader", HAND_OVER_WITHIN);
     fleet.wait_for_writes_of(0, 5);
     fleet.assert_one_at_a_time();
 }
@@ -43,18 +43,18 @@ fn a_leader_that_was_frozen_past_the_take_over_sends_nothing_when_it_goes_on_and
     let Some(mut fleet) = Fleet::of(2) else { return };
     fleet.start(0);
     fleet.start(1);
-    for (leader, other) in [(0, 1), (1, 0)] {
-        fleet.wait_for_role(leader, "leader", PATIENCE);
-        fleet.wait_for_writes_of(leader, 5);
-        fleet.members[leader].guard.signal(Signal::STOP);
-        fleet.wait_for_role(other, "leader", TAKE_OVER_WITHIN);
-        fleet.wait_for_writes_of(other, 5);
-        let sent = fleet.writes_of(leader).len();
-        fleet.members[leader].guard.signal(Signal::CONT);
-        fleet.wait_for_role(leader, "standby", PATIENCE);
-        fleet.wait_for_writes_of(other, 5);
-        assert_eq!(fleet.writes_of(leader).len(), sent, "the frozen one has sent something");
-    }
+    fleet.wait_for_writes_of(0, 5);
+    fleet.freeze_before_a_pause_leaves(0);
+    fleet.wait_for_role(1, "leader", TAKE_OVER_WITHIN);
+    fleet.wait_for_writes_of(1, 5);
+    let sent = fleet.writes_of(0).len();
+    fleet.members[0].guard.signal(Signal::CONT);
+    fleet.wait_for_role(0, "standby", PATIENCE);
+    fleet.wait_for_writes_of(1, 5);
+    assert_eq!(fleet.writes_of(0).len(), sent, "the frozen one has sent something");
+    fleet.members[1].guard.stop();
+    fleet.wait_for_role(0, "leader", HAND_OVER_WITHIN);
+    fleet.wait_for_writes_of(0, 5);
     fleet.assert_one_at_a_time();
 }
 
@@ -76,28 +76,27 @@ fn a_leader_that_is_frozen_for_a_moment_only_goes_on() {
 
 #[test]
 fn a_leader_that_is_cut_off_from_the_database_sends_nothing_past_its_lease_and_stands_by_when_it_is_back() {
-    let Some(mut fleet) = Fleet::of(2) else { return };
-    fleet.start(0);
-    fleet.start(1);
-    let ways: [(usize, usize, fn(&Line)); 2] = [(0, 1, Line::cut), (1, 0, Line::fall_silent)];
-    for (leader, other, cut_off) in ways {
-        fleet.wait_for_role(leader, "leader", PATIENCE);
-        fleet.wait_for_writes_of(leader, 5);
-        cut_off(&fleet.members[leader].line);
-        fleet.wait_for_role(leader, "cut-off", TAKE_OVER_WITHIN);
-        let health = fleet.members[leader].guard.get("/v1/health");
+    in_parallel([Line::cut, Line::fall_silent], |cut_off: fn(&Line)| {
+        let Some(mut fleet) = Fleet::of(2) else { return };
+        fleet.start(0);
+        fleet.start(1);
+        fleet.wait_for_writes_of(0, 5);
+        cut_off(&fleet.members[0].line);
+        fleet.wait_for_role(0, "cut-off", TAKE_OVER_WITHIN);
+        let sent = fleet.writes_of(0).len();
+        let guard = &fleet.members[0].guard;
+        let health = guard.get("/v1/health");
         assert_eq!(health.status, 503, "{health:?}");
         assert!(kinds(&health.json()).contains(&"cut-off".to_owned()), "{health:?}");
-        let sent = fleet.writes_of(leader).len();
-        let refused = fleet.members[leader].guard.request("PUT", "/v1/hold", Some(r#"{"pause": true}"#));
-        assert_eq!((refused.0, refused.1["title"].as_str()), (409, Some("not the leader")), "{refused:?}");
-        fleet.wait_for_role(other, "leader", TAKE_OVER_WITHIN);
-        fleet.wait_for_writes_of(other, 10);
-        assert_eq!(fleet.writes_of(leader).len(), sent, "the one cut off has sent something");
-        fleet.members[leader].line.mend();
-        fleet.wait_for_role(leader, "standby", PATIENCE);
-    }
-    fleet.assert_one_at_a_time();
+        let (status, problem) = guard.request("PUT", "/v1/hold", Some(r#"{"pause": true}"#));
+        assert_eq!((status, &problem["title"]), (409, &Value::from("not the leader")), "{problem}");
+        fleet.wait_for_role(1, "leader", TAKE_OVER_WITHIN);
+        fleet.wait_for_writes_of(1, 10);
+        assert_eq!(fleet.writes_of(0).len(), sent, "the one cut off has sent something");
+        fleet.members[0].line.mend();
+        fleet.wait_for_role(0, "standby", PATIENCE);
+        fleet.assert_one_at_a_time();
+    });
 }
 
 /// What is wrong, in the words that never change.

@@ -12,7 +12,8 @@ use diesel::sql_types::{BigInt, Text, Timestamp};
 use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
-use sandbox::{CampaignSpec, Operation, Options, RequestRecord, Sandbox};
+use rustix::process::Signal;
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, RequestRecord, Sandbox};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -163,6 +164,24 @@ impl Fleet {
         });
     }
 
+    /// Freezes a leader that has a pause in its journal and is about to send it: its access token was refused, and the new
+    /// one has not come yet. Nothing but the lease keeps that pause from leaving when the process goes on.
+    pub(crate) fn freeze_before_a_pause_leaves(&mut self, member: usize) {
+        let refused = FaultKind::Status { code: 401, body: String::new() };
+        self.sandbox.inject(Fault::always(refused).on(Operation::Pause).times(1));
+        let slow = FaultKind::DelayBeforeAnswer(Duration::from_millis(1_500));
+        self.sandbox.inject(Fault::always(slow).on(Operation::Token).times(1));
+        let before = self.sandbox.requests().last().map_or(0, |request| request.sequence);
+        self.wait_for("a pause that waits for its token", PATIENCE, |fleet| {
+            let since = fleet.sandbox.requests_after(before);
+            since.iter().any(|request| request.operation == Operation::Token).then_some(())
+        });
+        self.members[member].guard.signal(Signal::STOP);
+        let since = self.sandbox.requests_after(before);
+        let token = since.iter().find(|request| request.operation == Operation::Token).unwrap();
+        assert_eq!(token.answered_at, None, "it was frozen too late");
+    }
+
     /// Waits until no campaign runs at TrafficStars.
     pub(crate) fn wait_for_all_stopped(&mut self) {
         self.wait_for("all campaigns to be stopped", PATIENCE, |fleet| {
@@ -227,10 +246,11 @@ impl Fleet {
 }
 
 fn fits(kind: &str, operation: Operation) -> bool {
-    match operation {
-        Operation::Run => kind == "activate",
-        Operation::Pause => kind == "pause",
-        _ => ["activate", "pause", "set-end-time"].contains(&kind),
+    match kind {
+        "activate" => [Operation::Edit, Operation::Run].contains(&operation),
+        "pause" => [Operation::Pause, Operation::Edit].contains(&operation),
+        "set-end-time" => operation == Operation::Edit,
+        strange => panic!("the journal has a {strange}"),
     }
 }
 
