@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, watch};
 
-use crate::domain::explain::{ActorRest, Explanation, Insight, explain};
+use crate::domain::explain::{ActorRest, Explanation, Insight, explain, explain_from_standby};
 use crate::domain::facts::CampaignId;
 use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
 use crate::domain::live::LiveEvent;
@@ -217,11 +217,15 @@ impl Board {
     /// Why one campaign is (not) running, and what happens next, as of now.
     #[must_use]
     pub fn explain(&self, id: CampaignId, now: DateTime<Utc>) -> Option<Explanation> {
-        let (status, insight, rest) = {
+        let (leadership, status, insight, rest) = {
             let published = self.published.borrow();
             let status = published.campaigns.get(&id).cloned()?;
-            (status, published.insights.get(&id).cloned(), published.rests.get(&id).copied())
+            let (insight, rest) = (published.insights.get(&id).cloned(), published.rests.get(&id).copied());
+            (published.leadership.clone(), status, insight, rest)
         };
+        if leadership.role == Role::Standby && insight.is_none() {
+            return Some(explain_from_standby(now, &status, leadership.leader.as_ref()));
+        }
         Some(explain(now, &status, insight.as_deref(), rest))
     }
 

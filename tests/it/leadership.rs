@@ -148,6 +148,9 @@ fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader
     }
     assert_eq!(standby.get("/v1/campaigns/99").status, 404);
 
+    let explanation = standby.get("/v1/campaigns/1/explain").json();
+    assert!(explanation["summary"].as_str().unwrap().starts_with("This supervisor stands by"), "{explanation}");
+
     let commands = [
         ("POST", "/v1/campaigns/1/process", None),
         ("POST", "/v1/process", None),

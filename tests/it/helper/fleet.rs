@@ -219,7 +219,7 @@ impl Fleet {
             .load(&mut self.database)
             .unwrap();
         let changes: Vec<&RequestRecord> = requests.iter().filter(|request| request.operation.is_change()).collect();
-        assert!(changes.len() > 20 && reigns.len() > 1, "too little has happened: {reigns:#?}");
+        assert!(changes.len() > 10 && reigns.len() > 1, "too little has happened: {reigns:#?}");
         for request in changes {
             let at = request.received_at;
             let reign = reigns.iter().rev().find(|reign| utc(reign.since) <= at);
