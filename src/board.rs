@@ -277,7 +277,8 @@ mod live_tests {
     use tokio::sync::broadcast::error::TryRecvError;
 
     use super::*;
-    use crate::domain::live::Part;
+    use crate::domain::lease::Epoch;
+    use crate::domain::live::{LiveKind, Part};
 
     fn noon() -> DateTime<Utc> {
         "2026-11-22T12:00:00Z".parse().unwrap()
@@ -294,6 +295,29 @@ mod live_tests {
         let ids = [listener.try_recv(), listener.try_recv()].map(|event| event.unwrap().id);
         assert_eq!(ids, [Some(before + 1), Some(before + 2)]);
         assert_eq!(board.dump(noon()).sequence, before + 2);
+    }
+
+    #[test]
+    fn a_change_of_role_is_told_once_and_a_leader_elsewhere_not_at_all() {
+        let board = Board::new(noon());
+        let mut listener = board.listen();
+        let status = |role, epoch| LeadershipStatus { role, epoch: Some(Epoch(epoch)), leader: None };
+        let roles = [
+            (Role::Standby, 1),
+            (Role::Standby, 2),
+            (Role::Leader, 3),
+            (Role::Leader, 3),
+            (Role::CutOff, 3),
+            (Role::Leader, 3),
+            (Role::Standby, 4),
+        ];
+        for (role, epoch) in roles {
+            board.publish_leadership(noon(), status(role, epoch));
+        }
+        let told = std::iter::from_fn(|| listener.try_recv().ok()).map(|event| event.kind.clone());
+        let wanted = [(Role::Leader, 3), (Role::CutOff, 3), (Role::Leader, 3), (Role::Standby, 4)];
+        let wanted = wanted.map(|(role, epoch)| LiveKind::Leadership { role, epoch: Some(Epoch(epoch)) });
+        assert_eq!(told.collect::<Vec<_>>(), wanted);
     }
 
     #[test]

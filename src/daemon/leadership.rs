@@ -34,7 +34,7 @@ pub(super) enum Look {
     Held,
 }
 
-/// Leadership that is held. Dropped without being given up it runs out by itself.
+/// Leadership that is held. Dropped, it is given up soon, or runs out by itself where the process ends first.
 pub(super) struct Held {
     /// The database, in the name of this reign.
     pub(super) store: Store,

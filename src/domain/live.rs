@@ -339,6 +339,23 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_leadership_says_which_reign_has_begun_or_ended() {
+        let cases = [
+            (Role::Leader, false, "this supervisor leads (epoch 7): it guards the campaigns"),
+            (Role::Standby, true, "this supervisor leads no more (epoch 7): another one does, and it stands by"),
+        ];
+        for (role, warning, text) in cases {
+            travels_as(
+                &LiveEvent::leadership(at(), role, Some(Epoch(7))),
+                &json!({
+                    "id": null, "at": "2026-11-22T12:00:00Z", "campaign_id": null, "name": null, "warning": warning,
+                    "text": text, "kind": "leadership", "role": role, "epoch": 7,
+                }),
+            );
+        }
+    }
+
+    #[test]
     fn errors_recoveries_and_losses_belong_to_no_campaign_unless_one_is_named() {
         let common = |text: &str, warning: bool| {
             json!({
