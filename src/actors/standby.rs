@@ -3,6 +3,7 @@
 //! Deliberately absent: TrafficStars, whose requests are the leader's alone, and anything that changes a row.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use actix::prelude::*;
 
@@ -16,6 +17,9 @@ use crate::domain::facts::CampaignId;
 use crate::domain::policy::Policy;
 use crate::domain::status::SupervisorStatus;
 
+/// How often the rows are read, unless the leader ticks more often.
+const READ_EVERY: Duration = Duration::from_secs(5);
+
 /// The database, as far as a supervisor needs it that stands by.
 #[derive(Debug, Clone)]
 pub struct ReadingPort {
@@ -27,7 +31,7 @@ pub struct ReadingPort {
     pub carry_out_urls: Recipient<CarryOutUrls>,
 }
 
-/// The actor. It reads the rows at every point of the grid, as the leader does.
+/// The actor. What it shows is a few seconds old at the most.
 #[derive(Debug)]
 pub struct Standby {
     clock: Clock,
@@ -61,8 +65,7 @@ impl Standby {
     }
 
     fn arm(&mut self, ctx: &mut Context<Self>) {
-        let now = self.clock.now();
-        let wait = self.defaults.next_grid_point(now).signed_duration_since(now).to_std().unwrap_or_default();
+        let wait = self.defaults.tick.to_std().unwrap_or_default().min(READ_EVERY);
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }

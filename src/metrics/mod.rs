@@ -180,7 +180,7 @@ fn register_supervisor(registry: &mut Registry, dump: &Dump, health: &Health) {
     let degraded = u64::from(health.status == HealthWord::Degraded);
     registry.register("degraded", "1 while some promise may not be kept", gauge(degraded));
     let leads = u64::from(dump.leadership.role == Role::Leader);
-    registry.register("leader", "1 while this supervisor leads those on its database", gauge(leads));
+    registry.register("leader", "Whether this supervisor leads those on its database", gauge(leads));
     let epoch = dump.leadership.epoch.and_then(|Epoch(epoch)| u64::try_from(epoch).ok()).unwrap_or(0);
     registry.register("epoch", "The number of the reign that lasts, or the last one that was seen", gauge(epoch));
 }
