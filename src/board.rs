@@ -147,6 +147,8 @@ impl Board {
             let failing = &mut published.failing;
             failing.reads = reads;
             failing.blocked_since = since(failing.blocked_since, status.blocked_until.is_some(), now);
+            let too_small = !status.reading.reaches();
+            failing.budget_too_small_since = since(failing.budget_too_small_since, too_small, now);
             published.trafficstar = status;
         });
     }

@@ -22,11 +22,12 @@ use self::operations::Operator;
 use self::terms::{Guarding, StandingBy, Surroundings};
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::DatabaseActor;
-use crate::actors::trafficstar::TrafficStarActor;
+use crate::actors::trafficstar::{Limits, TrafficStarActor};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::server::{Shared, Socket, SocketError};
+use crate::error_chain::in_full;
 use crate::store::{DatabaseUrl, DatabaseUrlError, Store, StoreError};
 use crate::telemetry::LogControl;
 use crate::trafficstar::http::ClientError;
@@ -121,10 +122,10 @@ pub async fn serve(
         around: Surroundings { config: config.clone(), api_key, board, clock },
         store,
         desk,
-        door: Door::Closed(Some((socket, shared))),
+        door: Door { closed: Some((socket, shared)), open: None },
     };
     let ended = life.live(std::pin::pin!(end)).await;
-    if let Door::Open(server) = life.door {
+    if let Some(server) = life.door.open {
         server.stop().await;
     }
     tracing::info!("stopped");
@@ -135,18 +136,16 @@ pub async fn serve(
 }
 
 /// The control server, before and after it is there.
-enum Door {
-    Closed(Option<(Socket, Shared)>),
-    Open(ControlServer),
+struct Door {
+    closed: Option<(Socket, Shared)>,
+    open: Option<ControlServer>,
 }
 
 impl Door {
     /// Opens it, unless that was done before.
     fn open(&mut self) -> Result<(), RunError> {
-        if let Self::Closed(parts) = self
-            && let Some((socket, shared)) = parts.take()
-        {
-            *self = Self::Open(ControlServer::start(socket, shared)?);
+        if let Some((socket, shared)) = self.closed.take() {
+            self.open = Some(ControlServer::start(socket, shared)?);
         }
         Ok(())
     }
@@ -210,9 +209,33 @@ impl Life {
         won
     }
 
+    /// What bounds the requests. A database that is away is waited for: without the count nothing may leave.
+    async fn limits(&self, store: &Store) -> Limits {
+        loop {
+            match limits(&self.around.config, store, &self.around.clock).await {
+                Ok(limits) => return limits,
+                Err(error) => tracing::warn!(reason = in_full(&error), "nothing is guarded yet"),
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     /// Guards the campaigns until the end, or until another supervisor leads.
-    async fn reign(&mut self, mut held: Held, end: Pin<&mut impl Future<Output = ()>>) -> Result<ReignEnd, RunError> {
-        let guarding = match Guarding::start(&self.around, self.desk.defaults(), &held) {
+    async fn reign(
+        &mut self,
+        mut held: Held,
+        mut end: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<ReignEnd, RunError> {
+        let store = held.store.clone();
+        let limits = tokio::select! {
+            () = end.as_mut() => {
+                held.give_up().await;
+                return Ok(ReignEnd::Ordered);
+            }
+            () = held.lost() => return Ok(ReignEnd::Lost),
+            limits = self.limits(&store) => limits,
+        };
+        let guarding = match Guarding::start(&self.around, self.desk.defaults(), limits, &held) {
             Ok(guarding) => guarding,
             Err(error) => {
                 held.give_up().await;
@@ -264,9 +287,22 @@ fn database_port(database: &Addr<DatabaseActor>) -> DatabasePort {
     }
 }
 
+/// What bounds the requests: the config, and what another process has sent within the last minute.
+async fn limits(config: &Config, store: &Store, clock: &Clock) -> Result<Limits, RunError> {
+    let timeout = config.trafficstar.timeout;
+    Ok(Limits {
+        requests_per_minute: config.trafficstar.requests_per_minute,
+        timeout,
+        tick: config.generator.tick,
+        sent: store.requests_sent(clock.now() - Limits::counts_for(timeout)).await?,
+    })
+}
+
 fn remote_port(trafficstar: &Addr<TrafficStarActor>) -> RemotePort {
     RemotePort {
         read_status: trafficstar.clone().recipient(),
+        remind_status: trafficstar.clone().recipient(),
+        set_tick: trafficstar.clone().recipient(),
         read_spend: trafficstar.clone().recipient(),
         change: trafficstar.clone().recipient(),
     }

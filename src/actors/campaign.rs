@@ -19,7 +19,7 @@ use self::observe::Reading;
 use self::orders::OrderBook;
 use super::database::{ReadTick, Save, SaveSpend};
 use super::supervisor::{Died, Ended, ReleaseEnded};
-use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus};
+use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus, RemindStatus, SetTick};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::{ActionId, ActionKind, Outcome};
@@ -28,11 +28,14 @@ use crate::domain::explain::Insight;
 use crate::domain::facts::{CampaignId, RemoteId};
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
+use crate::domain::nearness::Trend;
 use crate::domain::order::HoldChange;
+use crate::domain::phase::PhaseWord;
 use crate::domain::policy::{Policy, PolicyNumbers};
+use crate::domain::remote::judge;
 use crate::domain::status::{Handling, Hold};
 use crate::store::{CampaignRow, Entry, JournalId, StoredCampaign, StoredPromise};
-use crate::trafficstar::budget::Urgency;
+use crate::trafficstar::budget::{Rank, Urgency};
 
 /// The database, as far as a campaign actor needs it.
 #[derive(Debug, Clone)]
@@ -50,6 +53,10 @@ pub struct DatabasePort {
 pub struct RemotePort {
     /// Reads a campaign.
     pub read_status: Recipient<ReadStatus>,
+    /// Tells anew how urgent that is.
+    pub remind_status: Recipient<RemindStatus>,
+    /// Is told of another grid.
+    pub set_tick: Recipient<SetTick>,
     /// Reads today's spend from the reports.
     pub read_spend: Recipient<ReadSpend>,
     /// Changes a campaign.
@@ -136,6 +143,7 @@ pub struct CampaignActor {
     row: CampaignRow,
     policy: Policy,
     machine: Machine,
+    trend: Trend,
     incarnation: Incarnation,
     /// Effects that wait for the one before them.
     outbox: VecDeque<Effect>,
@@ -194,6 +202,7 @@ impl CampaignActor {
             row,
             policy,
             machine,
+            trend: Trend::default(),
             incarnation,
             outbox: VecDeque::new(),
             unstored: VecDeque::new(),
@@ -246,8 +255,7 @@ impl CampaignActor {
                     }));
                 }
                 Effect::ReadBack { operation } => {
-                    let question = self.question();
-                    let read = async move { observe::read_status(&question).await };
+                    let read = observe::read_back(self.question());
                     ctx.spawn(read.into_actor(self).map(move |remote, actor, ctx| {
                         actor.step(ctx, Event::ReadBack { operation, remote: remote.map(Box::new) });
                     }));
@@ -305,6 +313,9 @@ impl CampaignActor {
             }
         }
         self.policy = reading.policy;
+        let (clicks, spend) = (reading.observation.clicks.as_ref(), reading.observation.spend.as_ref());
+        let status = judge(&reading.observation.remote, now).word();
+        self.trend.saw(now, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), status);
         // What could not be stored while the database was away may be storable now.
         self.store_next(ctx);
         let skipped_before = self.machine.counters().skipped_ticks;
@@ -416,7 +427,9 @@ impl CampaignActor {
             ActionKind::Pause => ChangeKind::Pause,
             ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time: request.end_time },
         };
-        let change = self.change(kind, request.valid_until);
+        let clicks = request.remaining_clicks.map_or(0, |clicks| clicks.0);
+        let due_for = self.surroundings.clock.now().signed_duration_since(request.due_since);
+        let change = self.change(kind, Rank::of_activation(clicks, due_for), request.valid_until);
         ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
             let accepted_pause = request.kind == ActionKind::Pause && outcome == Outcome::Accepted;
             actor.step(ctx, Event::Applied { action: request.action, outcome });
@@ -429,11 +442,14 @@ impl CampaignActor {
     fn set_end_time_after_pause(&mut self, ctx: &mut Context<Self>, request: Request) {
         let valid_until = self.policy.next_grid_point(self.surroundings.clock.now());
         let kind = ChangeKind::SetEndTime { end_time: request.end_time };
-        let change = self.change(kind, Some(valid_until));
+        let change = self.change(kind, Rank::LAST, Some(valid_until));
         ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
             let result = match outcome {
                 Outcome::Accepted => Ok(()),
-                Outcome::Unclear(reason) | Outcome::Failed(reason) | Outcome::NotSent(reason) => Err(reason),
+                Outcome::Unclear(reason)
+                | Outcome::Failed(reason)
+                | Outcome::NotSent(reason)
+                | Outcome::Postponed(reason) => Err(reason),
             };
             actor.step(ctx, Event::EndTimeSet { action: request.action, result });
         }));
@@ -442,9 +458,10 @@ impl CampaignActor {
     fn change(
         &self,
         kind: ChangeKind,
+        rank: Rank,
         valid_until: Option<chrono::DateTime<chrono::Utc>>,
     ) -> impl Future<Output = Outcome> + 'static {
-        let change = Change { remote: self.row.trafficstar_id, kind, valid_until };
+        let change = Change { remote: self.row.trafficstar_id, kind, rank, valid_until };
         let sent = self.surroundings.remote.change.send(change);
         // Whether it left cannot be known then: reading back tells.
         async move { sent.await.unwrap_or_else(|gone| Outcome::Unclear(format!("the TrafficStar client is gone: {gone}"))) }
@@ -457,6 +474,9 @@ impl CampaignActor {
             remote: self.row.trafficstar_id,
             policy: self.policy.clone(),
             urgency: Urgency::ReadBack,
+            threshold_in: chrono::Duration::zero(),
+            trend: self.trend,
+            promised_to_run: self.machine.phase().word() == PhaseWord::ActiveGuarded,
         }
     }
 

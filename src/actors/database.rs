@@ -6,8 +6,10 @@
 mod managing;
 
 mod holds;
+mod requests;
 
 pub use self::holds::{StoreHold, StoreHoldOnAll};
+pub use self::requests::CountRequests;
 
 use actix::prelude::*;
 use chrono::{DateTime, Utc};

@@ -1,12 +1,19 @@
 //! The one client actor of a TrafficStars account: gathers what is asked together, and keeps the gate that every request
 //! passes.
 //!
+//! Reads of statuses are in `statuses`, everything that changes a campaign in `changes`, open circuits in `probes`.
 //! Deliberately absent: how many requests may leave (`trafficstar::budget`), what becomes one request
-//! (`trafficstar::batch`), the requests themselves (`trafficstar::endpoints`), and retries: the next tick is the retry.
+//! (`trafficstar::batch`), which operation is left alone (`trafficstar::circuit`), the requests themselves
+//! (`trafficstar::endpoints`), and retries: the next tick is the retry.
 
+mod changes;
+mod probes;
 mod round;
+mod spends;
+mod statuses;
 mod work;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,72 +23,70 @@ use futures_util::stream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use self::round::{Askers, Round};
+pub use self::changes::{Change, ChangeKind};
+use self::round::Round;
+pub use self::spends::ReadSpend;
+use self::spends::Spends;
+use self::statuses::Statuses;
+pub use self::statuses::{ReadStatus, RemindStatus};
+use super::database::CountRequests;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
 use crate::domain::health::ReadFailure;
 use crate::domain::live::{LiveEvent, Part};
-use crate::domain::remote::{RemoteCampaign, RemoteFault};
-use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;
-use crate::trafficstar::batch::{ListSize, ReadPlan, plan_reads};
-use crate::trafficstar::budget::{Budget, Start, Urgency};
-use crate::trafficstar::error::RemoteError;
+use crate::store::RequestsSent;
+use crate::trafficstar::budget::{Budget, WINDOW};
+use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::gate::{GateMessage, Gatekeeper};
 use crate::trafficstar::http::RemoteClient;
 
 /// Whoever asks within this time is served together. All who tick at one point of the grid do.
 const MOMENT: Duration = Duration::from_millis(50);
+/// So many messages of the gate are heard before it is opened.
+const MOST_HEARD_AT_ONCE: usize = 1_000;
+/// A count that is not durable by then lets the requests go all the same: a pause waits for no database.
+const COUNT_WITHIN: Duration = Duration::from_millis(100);
 
-/// Reads one campaign's status from TrafficStars. The request leaves after this was asked: no cached value.
+/// The grid has other points from now on.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<RemoteCampaign, RemoteFault>")]
-pub struct ReadStatus {
-    /// Which campaign.
-    pub remote: RemoteId,
-    /// How urgent it is.
-    pub urgency: Urgency,
+#[rtype(result = "()")]
+pub struct SetTick(pub chrono::Duration);
+
+/// What bounds the requests.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `[trafficstar] requests_per_minute`.
+    pub requests_per_minute: u32,
+    /// `[trafficstar] timeout`.
+    pub timeout: Duration,
+    /// `[generator] tick`.
+    pub tick: chrono::Duration,
+    /// What earlier processes sent within the last [`Limits::counts_for`].
+    pub sent: Vec<RequestsSent>,
 }
 
-/// Reads one campaign's spend from the reports, for the UTC day on which the report is asked for.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "SourceAnswer")]
-pub struct ReadSpend {
-    /// Which campaign.
-    pub remote: RemoteId,
-    /// How urgent it is.
-    pub urgency: Urgency,
-}
+impl Limits {
+    /// For how long a request counts that was sent by another process: until a window after its answer or time-out.
+    #[must_use]
+    pub fn counts_for(timeout: Duration) -> chrono::Duration {
+        WINDOW + chrono::Duration::from_std(timeout).unwrap_or(WINDOW)
+    }
 
-/// Changes one campaign at TrafficStars.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Outcome")]
-pub struct Change {
-    /// Which campaign.
-    pub remote: RemoteId,
-    /// How.
-    pub kind: ChangeKind,
-    /// From then on it is too late for it to leave.
-    pub valid_until: Option<DateTime<Utc>>,
-}
-
-/// What is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// The end time is set, then the campaign is run: a fault in between leaves a stopped campaign.
-    Activate {
-        /// When it stops by itself.
-        end_time: DateTime<Utc>,
-    },
-    /// The campaign is paused.
-    Pause,
-    /// The end time is set.
-    SetEndTime {
-        /// When it stops by itself.
-        end_time: DateTime<Utc>,
-    },
+    fn budget(&self, now: DateTime<Utc>) -> Budget {
+        let mut budget = Budget::new(self.requests_per_minute);
+        let counts_for = Self::counts_for(self.timeout);
+        for sent in &self.sent {
+            // Not from the future: the clock may have been set back.
+            let free_at = sent.by.min(now) + counts_for;
+            for _ in (0..sent.requests).take_while(|_| free_at > now) {
+                budget.remember(free_at);
+            }
+        }
+        budget
+    }
 }
 
 /// The actor.
@@ -91,12 +96,19 @@ pub struct TrafficStarActor {
     keeper: Gatekeeper,
     messages: Option<UnboundedReceiver<GateMessage>>,
     gate_timer: Option<SpawnHandle>,
+    count_requests: Recipient<CountRequests>,
+    /// A count is under way.
+    counting: bool,
     requests_per_minute: u32,
-    list: ListSize,
-    statuses: Round<Result<RemoteCampaign, RemoteFault>>,
-    spends: Round<SourceAnswer>,
+    tick: chrono::Duration,
+    statuses: Statuses,
+    spends: Spends,
     pauses: Round<Outcome>,
     runs: Round<Outcome>,
+    /// Activations whose turn did not come, until they are asked for again or forgotten.
+    postponed: BTreeMap<RemoteId, DateTime<Utc>>,
+    /// When a probe of our own may be sent again, by operation.
+    probed_until: BTreeMap<Operation, DateTime<Utc>>,
     last_error: Option<String>,
     /// The reads of statuses, which every tick needs.
     reads_failing: Option<ReadFailure>,
@@ -107,28 +119,32 @@ pub struct TrafficStarActor {
 }
 
 impl TrafficStarActor {
-    /// An actor that keeps the gate of `client`, whose messages arrive at `messages`. What an earlier process sent is not
-    /// known, so the first minute begins cautiously.
+    /// An actor that keeps the gate of `client`, whose messages arrive at `messages`.
     #[must_use]
     pub fn new(
         client: RemoteClient,
         messages: UnboundedReceiver<GateMessage>,
-        requests_per_minute: u32,
+        limits: &Limits,
+        count_requests: Recipient<CountRequests>,
         board: Board,
         clock: Clock,
     ) -> Self {
         let now = clock.now();
         Self {
             client: Arc::new(client),
-            keeper: Gatekeeper::new(Budget::new(requests_per_minute, Start::Cautious(now))),
+            keeper: Gatekeeper::new(limits.budget(now), limits.tick),
             messages: Some(messages),
             gate_timer: None,
-            requests_per_minute,
-            list: ListSize::default(),
-            statuses: Round::new(MOMENT),
-            spends: Round::new(MOMENT),
+            count_requests,
+            counting: false,
+            requests_per_minute: limits.requests_per_minute,
+            tick: limits.tick,
+            statuses: Statuses::new(limits.tick),
+            spends: Spends::new(),
             pauses: Round::new(MOMENT),
             runs: Round::new(MOMENT),
+            postponed: BTreeMap::new(),
+            probed_until: BTreeMap::new(),
             last_error: None,
             reads_failing: None,
             board,
@@ -143,24 +159,57 @@ impl TrafficStarActor {
         self.started_at + self.started.elapsed()
     }
 
-    /// Lets everybody leave whom the budget grants, and comes back when it grants more.
+    /// Lets everybody leave whom circuits and budget let, and comes back when they let more.
     fn open_gate(&mut self, ctx: &mut Context<Self>) {
+        self.let_go(ctx);
+        self.forget_postponed();
+        for news in self.keeper.take_circuit_news() {
+            self.tell_of_circuit(news);
+        }
+        self.plan_further_reads(ctx);
+        self.probe_what_is_due(ctx);
+        self.arm_gate(ctx);
+        self.publish();
+    }
+
+    fn arm_gate(&mut self, ctx: &mut Context<Self>) {
         if let Some(timer) = self.gate_timer.take() {
             ctx.cancel_future(timer);
         }
         let now = self.gate_time();
-        let open_again_at = self.keeper.open(now);
-        for (urgency, requests) in self.keeper.take_admitted() {
-            self.board.metrics().requests_sent(urgency.as_str(), requests);
-        }
-        if let Some(at) = open_again_at {
+        let room_at = if self.statuses.waits_for_room() { self.keeper.budget_mut().next_free_at(now) } else { None };
+        let next = [self.keeper.next_grant_at(now), self.next_probe_at(), room_at].into_iter().flatten().min();
+        if let Some(at) = next {
             let wait = at.signed_duration_since(now).to_std().unwrap_or_default();
             self.gate_timer = Some(ctx.run_later(wait, |actor, ctx| {
                 actor.gate_timer = None;
                 actor.open_gate(ctx);
             }));
         }
-        self.publish();
+    }
+
+    /// Counts those who hold a slot in the database before they leave, so that a process that starts within a minute of
+    /// this one's end knows of them.
+    fn let_go(&mut self, ctx: &mut Context<Self>) {
+        let now = self.gate_time();
+        let granted = self.keeper.grant(now);
+        if granted == 0 || self.counting {
+            return;
+        }
+        self.counting = true;
+        let counted = tokio::time::timeout(COUNT_WITHIN, self.count_requests.send(CountRequests(granted as u64)));
+        ctx.spawn(counted.into_actor(self).map(move |_, actor, ctx| {
+            // A count that failed is the database actor's to tell.
+            actor.counting = false;
+            actor.admit(granted);
+            actor.open_gate(ctx);
+        }));
+    }
+
+    fn admit(&mut self, requests: usize) {
+        for urgency in self.keeper.let_go(requests) {
+            self.board.metrics().request_sent(urgency.as_str());
+        }
     }
 
     /// Remembers how an operation ended: the last failure is shown until one succeeds.
@@ -191,18 +240,24 @@ impl TrafficStarActor {
 
     fn publish(&self) {
         let now = self.gate_time();
-        let budget = self.keeper.budget();
+        let (budget, circuits) = (self.keeper.budget(), self.keeper.circuits().status());
+        let open = circuits.iter().any(|circuit| circuit.since.is_some());
+        let running_again_by = budget.activations_done_at(now, self.postponed.len() + self.keeper.held_back());
         let status = RemoteClientStatus {
-            // Nothing ever opens it: what failed is asked again at the next tick, within the budget.
-            circuit: "closed".to_owned(),
+            circuit: if open { "open" } else { "closed" }.to_owned(),
+            circuits,
+            reading: self.statuses.status(),
+            running_again_by: running_again_by.filter(|at| *at > now),
             token_expires_at: self.client.token_expires_at(),
             queue: budget.queue_lengths(),
             requests_last_minute: budget.used(now) as u64,
             requests_per_minute: self.requests_per_minute,
             blocked_until: budget.blocked_until(now),
             last_error: self.last_error.clone(),
+            endpoints: self.client.endpoints(),
         };
         self.board.publish_trafficstar(self.clock.now(), status, self.reads_failing.clone());
+        self.client.take_endpoint_news().into_iter().for_each(|news| self.board.tell(news));
     }
 
     /// Serves a round when it is due.
@@ -210,84 +265,6 @@ impl TrafficStarActor {
         if let Some(wait) = wait {
             ctx.run_later(wait, serve);
         }
-    }
-
-    fn serve_statuses(&mut self, ctx: &mut Context<Self>) {
-        let askers = self.statuses.take(self.clock.now());
-        match plan_reads(&askers.ids(), self.list) {
-            ReadPlan::Single(_) => self.read_singly(ctx, askers),
-            ReadPlan::Sweep { .. } => {
-                let sweep = work::sweep(Arc::clone(&self.client), askers.urgency().min(Urgency::Sweep));
-                ctx.spawn(sweep.into_actor(self).map(|sweep, actor, ctx| actor.swept(ctx, askers, sweep)));
-            }
-        }
-    }
-
-    fn swept(
-        &mut self,
-        ctx: &mut Context<Self>,
-        askers: Askers<Result<RemoteCampaign, RemoteFault>>,
-        sweep: work::Sweep,
-    ) {
-        let work::Sweep { campaigns, list, failure } = sweep;
-        self.list = list;
-        let missing = askers.answer_known(|id| campaigns.get(&id).cloned());
-        let failure = failure.map(|error| error.in_full());
-        self.note_reads(failure.as_deref());
-        self.note(failure.clone());
-        match failure {
-            None => self.read_singly(ctx, missing),
-            Some(reason) => missing.answer(|_| Err(RemoteFault::Failed(reason.clone()))),
-        }
-    }
-
-    /// Reads each campaign by itself. Each is answered as soon as it was read: an urgent one never waits for the others.
-    fn read_singly(&mut self, ctx: &mut Context<Self>, askers: Askers<Result<RemoteCampaign, RemoteFault>>) {
-        for (id, askers) in askers.by_campaign() {
-            let (client, urgency) = (Arc::clone(&self.client), askers.urgency());
-            let read = async move { client.campaign(id, urgency).await };
-            ctx.spawn(read.into_actor(self).map(|read, actor, _| {
-                // A campaign that is not there is no failure of the remote's.
-                let failure = read.as_ref().err().filter(|error| error.fault() != RemoteFault::NotFound);
-                let failure = failure.map(RemoteError::in_full);
-                actor.note_reads(failure.as_deref());
-                actor.note(failure);
-                let campaign = read.map_err(|error| error.fault());
-                askers.answer(|_| campaign.clone());
-            }));
-        }
-    }
-
-    fn serve_spends(&mut self, ctx: &mut Context<Self>) {
-        let askers = self.spends.take(self.clock.now());
-        let (client, day) = (Arc::clone(&self.client), self.clock.now().date_naive());
-        let (ids, urgency) = (askers.ids(), askers.urgency());
-        let read = async move { client.spend_report(day, &ids, urgency).await };
-        ctx.spawn(read.into_actor(self).map(|spends, actor, _| {
-            actor.note(spends.values().find_map(work::failure_of));
-            let missing = || SourceAnswer::Failed("the report did not answer for it".to_owned());
-            askers.answer(|id| spends.get(&id).cloned().unwrap_or_else(missing));
-        }));
-    }
-
-    fn serve_pauses(&mut self, ctx: &mut Context<Self>) {
-        let askers = self.pauses.take(self.clock.now());
-        let (client, ids) = (Arc::clone(&self.client), askers.ids());
-        let pause = async move { client.pause(&ids).await };
-        ctx.spawn(pause.into_actor(self).map(|outcomes, actor, _| {
-            actor.note(outcomes.as_ref().err().map(RemoteError::in_full));
-            askers.answer(|id| work::outcome_for(&outcomes, id));
-        }));
-    }
-
-    fn serve_runs(&mut self, ctx: &mut Context<Self>) {
-        let askers = self.runs.take(self.clock.now());
-        let (client, ids, leave_by) = (Arc::clone(&self.client), askers.ids(), askers.leave_by());
-        let run = async move { client.run(&ids, leave_by).await };
-        ctx.spawn(run.into_actor(self).map(|outcomes, actor, _| {
-            actor.note(outcomes.as_ref().err().map(RemoteError::in_full));
-            askers.answer(|id| work::outcome_for(&outcomes, id));
-        }));
     }
 }
 
@@ -297,93 +274,36 @@ impl Actor for TrafficStarActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         if let Some(messages) = self.messages.take() {
             ctx.add_stream(stream::unfold(messages, async |mut messages| {
-                let message = messages.recv().await?;
-                Some((message, messages))
+                let mut heard = Vec::new();
+                let count = messages.recv_many(&mut heard, MOST_HEARD_AT_ONCE).await;
+                (count > 0).then_some((heard, messages))
             }));
         }
         self.publish();
     }
 }
 
-impl StreamHandler<GateMessage> for TrafficStarActor {
-    fn handle(&mut self, message: GateMessage, ctx: &mut Self::Context) {
-        self.keeper.hear(self.gate_time(), message);
+/// All that has come at once is heard before the gate is opened: at a tick of thousands it would be opened for each.
+impl StreamHandler<Vec<GateMessage>> for TrafficStarActor {
+    fn handle(&mut self, messages: Vec<GateMessage>, ctx: &mut Self::Context) {
+        let now = self.gate_time();
+        for message in messages {
+            if let GateMessage::Answered { exchange, .. } = &message {
+                let (class, answer) = (exchange.urgency.as_str(), exchange.answer.word());
+                self.board.metrics().request_ended(class, answer, exchange.waited, exchange.took);
+            }
+            self.keeper.hear(now, message);
+        }
         self.open_gate(ctx);
     }
 }
 
-impl Handler<ReadStatus> for TrafficStarActor {
-    type Result = ResponseFuture<Result<RemoteCampaign, RemoteFault>>;
+impl Handler<SetTick> for TrafficStarActor {
+    type Result = ();
 
-    fn handle(&mut self, ReadStatus { remote, urgency }: ReadStatus, ctx: &mut Self::Context) -> Self::Result {
-        let (answer, wait) = self.statuses.ask(self.clock.now(), remote, urgency, None);
-        Self::serve_later(ctx, wait, Self::serve_statuses);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(RemoteFault::Failed(round::DIED.to_owned()))) })
-    }
-}
-
-impl Handler<ReadSpend> for TrafficStarActor {
-    type Result = ResponseFuture<SourceAnswer>;
-
-    fn handle(&mut self, ReadSpend { remote, urgency }: ReadSpend, ctx: &mut Self::Context) -> Self::Result {
-        let (answer, wait) = self.spends.ask(self.clock.now(), remote, urgency, None);
-        Self::serve_later(ctx, wait, Self::serve_spends);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| SourceAnswer::Failed(round::DIED.to_owned())) })
-    }
-}
-
-impl Handler<Change> for TrafficStarActor {
-    type Result = ResponseFuture<Outcome>;
-
-    fn handle(&mut self, Change { remote, kind, valid_until }: Change, ctx: &mut Self::Context) -> Self::Result {
-        match kind {
-            ChangeKind::Pause => {
-                let (answer, wait) = self.pauses.ask(self.clock.now(), remote, Urgency::Pause, valid_until);
-                Self::serve_later(ctx, wait, Self::serve_pauses);
-                Box::pin(async move { answer.await.unwrap_or_else(|_| Outcome::Unclear(round::DIED.to_owned())) })
-            }
-            ChangeKind::SetEndTime { end_time } => {
-                let set = work::set_end_time(Arc::clone(&self.client), remote, end_time, valid_until);
-                Box::pin(set)
-            }
-            ChangeKind::Activate { end_time } => {
-                let set = work::set_end_time(Arc::clone(&self.client), remote, end_time, valid_until);
-                let actor = ctx.address();
-                Box::pin(async move {
-                    match set.await {
-                        Outcome::Accepted => match actor.send(RunNow { remote, valid_until }).await {
-                            Ok(Outcome::NotSent(reason)) => {
-                                Outcome::NotSent(format!("its end time is set, and the run was not sent: {reason}"))
-                            }
-                            Ok(outcome) => outcome,
-                            Err(gone) => Outcome::Unclear(format!("the TrafficStar client is gone: {gone}")),
-                        },
-                        // The run was never sent, so that the campaign is as it was.
-                        Outcome::Unclear(reason) | Outcome::Failed(reason) => {
-                            Outcome::Failed(format!("its end time could not be set: {reason}"))
-                        }
-                        Outcome::NotSent(reason) => Outcome::NotSent(reason),
-                    }
-                })
-            }
-        }
-    }
-}
-
-/// The second half of an activation: its end time is set. Runs are gathered here.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Outcome")]
-struct RunNow {
-    remote: RemoteId,
-    valid_until: Option<DateTime<Utc>>,
-}
-
-impl Handler<RunNow> for TrafficStarActor {
-    type Result = ResponseFuture<Outcome>;
-
-    fn handle(&mut self, RunNow { remote, valid_until }: RunNow, ctx: &mut Self::Context) -> Self::Result {
-        let (answer, wait) = self.runs.ask(self.clock.now(), remote, Urgency::Activate, valid_until);
-        Self::serve_later(ctx, wait, Self::serve_runs);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Outcome::Unclear(round::DIED.to_owned())) })
+    fn handle(&mut self, SetTick(tick): SetTick, _: &mut Self::Context) {
+        self.tick = tick;
+        self.keeper.set_tick(tick);
+        self.statuses.set_tick(tick);
     }
 }

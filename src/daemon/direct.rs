@@ -58,9 +58,11 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
     };
     let (gate, messages) = Gate::new();
     let client = RemoteClient::new(settings(config, api_key), gate, held.reign.clone())?;
-    let limit = config.trafficstar.requests_per_minute;
+    let limits = super::limits(config, &store, &clock).await?;
     let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
-    let trafficstar = TrafficStarActor::new(client, messages, limit, board.clone(), clock.clone()).start();
+    let trafficstar =
+        TrafficStarActor::new(client, messages, &limits, database.clone().recipient(), board.clone(), clock.clone())
+            .start();
     let workplace = Workplace {
         clock,
         board,

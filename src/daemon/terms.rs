@@ -15,7 +15,7 @@ use super::{RunError, database_port, remote_port};
 use crate::actors::database::{Answer, DatabaseActor, Flush};
 use crate::actors::standby::{ReadingPort, Standby};
 use crate::actors::supervisor::{RowsPort, Shutdown, Supervisor, SyncNow};
-use crate::actors::trafficstar::TrafficStarActor;
+use crate::actors::trafficstar::{Limits, TrafficStarActor};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -50,17 +50,22 @@ pub(super) struct Guarding {
 }
 
 impl Guarding {
-    pub(super) fn start(around: &Surroundings, defaults: Policy, held: &Held) -> Result<Self, RunError> {
+    pub(super) fn start(
+        around: &Surroundings,
+        defaults: Policy,
+        limits: Limits,
+        held: &Held,
+    ) -> Result<Self, RunError> {
         let Surroundings { config, api_key, board, clock } = around.clone();
         let (gate, messages) = Gate::new();
         let client = RemoteClient::new(direct::settings(&config, api_key), gate, held.reign.clone())?;
-        let limit = config.trafficstar.requests_per_minute;
         let arbiter = Arbiter::try_new().map_err(RunError::ActorThread)?;
         let database = database_actor(&arbiter, &held.store, around);
         let trafficstar = {
             let (board, clock) = (board.clone(), clock.clone());
+            let count_requests = database.clone().recipient();
             TrafficStarActor::start_in_arbiter(&arbiter.handle(), move |_| {
-                TrafficStarActor::new(client, messages, limit, board, clock)
+                TrafficStarActor::new(client, messages, &limits, count_requests, board, clock)
             })
         };
         let rows = RowsPort {

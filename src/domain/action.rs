@@ -118,6 +118,9 @@ pub enum Outcome {
     Unclear(String),
     /// TrafficStars refused, or could not be reached before anything was changed.
     Failed(String),
-    /// It never left: it waited too long, or its journal entry could not be stored. Not TrafficStars' fault.
+    /// It never left: its journal entry could not be stored. Not TrafficStars' fault.
     NotSent(String),
+    /// Its turn did not come before its facts were too old, or TrafficStars would hear of nothing at that moment. It is as
+    /// good as not sent, and the next tick decides anew whether it still waits.
+    Postponed(String),
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::action::{Action, ActionId, ActionKind, Outcome};
-use super::facts::Observation;
+use super::facts::{Clicks, Observation};
 use super::order::{Force, ForceFailure, HoldChange, OrderId};
 use super::phase::{PhaseWord, Promise};
 use super::remote::{RemoteCampaign, RemoteFault};
@@ -155,6 +155,10 @@ pub struct Request {
     pub end_time: DateTime<Utc>,
     /// Not to be sent from then on, since the facts it was decided on are too old by then. A pause is never too old.
     pub valid_until: Option<DateTime<Utc>>,
+    /// The remaining clicks on which it was decided: where requests have to wait, the most go first.
+    pub remaining_clicks: Option<Clicks>,
+    /// When it became due; what has waited for long goes before more clicks.
+    pub due_since: DateTime<Utc>,
 }
 
 /// What operators are told. Its text is for them.

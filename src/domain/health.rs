@@ -71,6 +71,10 @@ pub enum DegradationKind {
     Database,
     /// Statuses could not be read for three ticks, or TrafficStars has told us to wait.
     TrafficStars,
+    /// An operation of TrafficStars failed again and again, and is left alone but for probes.
+    CircuitOpen,
+    /// The limit of requests does not allow to read every campaign at every tick.
+    BudgetTooSmall,
     /// A status or remaining clicks could not be read for fifteen minutes.
     Unreadable,
 }
@@ -108,6 +112,8 @@ pub struct Failing {
     pub reads: Option<ReadFailure>,
     /// TrafficStars has told us to wait.
     pub blocked_since: Option<DateTime<Utc>>,
+    /// The limit of requests does not reach for all campaigns.
+    pub budget_too_small_since: Option<DateTime<Utc>>,
 }
 
 /// All that health is judged by.
@@ -134,6 +140,8 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
         cut_off(vitals),
         database(vitals),
         trafficstar(now, vitals),
+        circuit_open(vitals),
+        budget_too_small(now, vitals),
         unreadable(now, vitals),
     ]
     .into_iter()
@@ -204,6 +212,25 @@ fn trafficstar(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     })
 }
 
+fn circuit_open(vitals: &Vitals<'_>) -> Option<Degradation> {
+    let open = || vitals.trafficstar.circuits.iter().filter(|circuit| circuit.since.is_some());
+    let since = open().filter_map(|circuit| circuit.since).min()?;
+    let each: Vec<String> = open().map(|circuit| format!("{} ({})", circuit.operation, circuit.last_error)).collect();
+    let reason = format!("TrafficStars fails again and again at: {}", each.join("; "));
+    Some(Degradation { kind: DegradationKind::CircuitOpen, since, reason, campaigns: Vec::new() })
+}
+
+/// The bound within which each campaign is read is a promise, too; beyond one tick people should know.
+fn budget_too_small(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
+    let reading = &vitals.trafficstar.reading;
+    (!reading.reaches()).then(|| Degradation {
+        kind: DegradationKind::BudgetTooSmall,
+        since: vitals.failing.budget_too_small_since.unwrap_or(now),
+        reason: reading.to_string(),
+        campaigns: Vec::new(),
+    })
+}
+
 /// One reason about several campaigns, since the first of them.
 fn about(kind: DegradationKind, campaigns: Vec<(CampaignId, DateTime<Utc>)>, words: &str) -> Option<Degradation> {
     let since = campaigns.iter().map(|(_, since)| *since).min()?;
@@ -228,7 +255,7 @@ mod tests {
     use super::*;
     use crate::domain::machine::Machine;
     use crate::domain::policy::{Policy, PolicyNumbers};
-    use crate::domain::status::Liveness;
+    use crate::domain::status::{CircuitStatus, Liveness, ReadingStatus};
 
     const NOON: i64 = 12 * 60;
 
@@ -376,6 +403,32 @@ mod tests {
         let why = "TrafficStars has told us to wait until 12:02:00: nothing is sent";
         assert_degrades(&world, None, 1, DegradationKind::TrafficStars, 1, why);
         assert_eq!(world.health(2).status, HealthWord::Ok);
+    }
+
+    #[test]
+    fn an_open_circuit_is_named_with_its_reason() {
+        let mut world = World::new();
+        let closed = CircuitStatus { operation: "run".to_owned(), last_error: "503".to_owned(), ..Default::default() };
+        let open = CircuitStatus { operation: "list".to_owned(), since: Some(at(1)), ..closed.clone() };
+        world.trafficstar.circuits = vec![closed.clone()];
+        assert_eq!(world.health(2).status, HealthWord::Ok);
+        world.trafficstar.circuits = vec![open, closed];
+        let why = "TrafficStars fails again and again at: list (503)";
+        assert_degrades(&world, None, 2, DegradationKind::CircuitOpen, 1, why);
+    }
+
+    #[test]
+    fn a_limit_that_does_not_reach_for_all_is_named_with_the_figures() {
+        let mut world = World::new();
+        world.failing.budget_too_small_since = Some(at(1));
+        world.trafficstar.reading =
+            ReadingStatus { campaigns: 1_000, requests: 63, requests_per_tick: 63, within_seconds: 60 };
+        assert_eq!(world.health(2).status, HealthWord::Ok);
+        world.trafficstar.reading =
+            ReadingStatus { campaigns: 1_000, requests: 100, requests_per_tick: 63, within_seconds: 240 };
+        let why = "the limit of requests is too small: to read 1,000 campaigns takes 100 requests, and 63 are to be had in \
+                   each tick; each campaign is read within 4m, those nearest to a threshold first";
+        assert_degrades(&world, None, 2, DegradationKind::BudgetTooSmall, 1, why);
     }
 
     #[test]

@@ -106,6 +106,15 @@ pub enum LiveKind {
         /// The reign that has begun or ended.
         epoch: Option<Epoch>,
     },
+    /// TrafficStars serves an operation by another endpoint than before.
+    Endpoint {
+        /// Which operation, by the dump's word.
+        operation: String,
+        /// What worked before; none: nothing did.
+        before: Option<String>,
+        /// What works now; none: nothing does any more.
+        now: Option<String>,
+    },
     /// The reader was too slow, and events were dropped.
     Lost {
         /// How many, those of other campaigns included.
@@ -203,6 +212,32 @@ impl LiveEvent {
         Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
     }
 
+    /// TrafficStars serves `operation`, whose `purpose` is a verb, by another endpoint than before.
+    #[must_use]
+    pub fn endpoint(
+        at: DateTime<Utc>,
+        operation: &str,
+        purpose: &str,
+        before: Option<String>,
+        now: Option<String>,
+    ) -> Self {
+        let text = match (&before, &now) {
+            (Some(before), Some(now)) => {
+                format!("TrafficStars' endpoint to {purpose} has changed: `{now}` works now, instead of `{before}`")
+            }
+            (Some(before), None) => {
+                format!(
+                    "TrafficStars has no endpoint to {purpose} any more: `{before}` worked, and none of the known ones does"
+                )
+            }
+            (None, Some(now)) => format!("TrafficStars has an endpoint to {purpose} now: `{now}`"),
+            (None, None) => format!("TrafficStars has no endpoint to {purpose}"),
+        };
+        let warning = before.is_some();
+        let kind = LiveKind::Endpoint { operation: operation.to_owned(), before, now };
+        Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
+    }
+
     /// A reader was too slow for so many events.
     #[must_use]
     pub fn lost(at: DateTime<Utc>, count: u64) -> Self {
@@ -235,6 +270,7 @@ impl LiveKind {
             Self::Error { .. } => "error",
             Self::Recovery { .. } => "recovery",
             Self::Leadership { .. } => "leadership",
+            Self::Endpoint { .. } => "endpoint",
             Self::Lost { .. } => "lost",
         }
     }
@@ -379,6 +415,21 @@ mod tests {
             &with(
                 common("TrafficStars answers again", false),
                 json!({"kind": "recovery", "part": "trafficstar", "campaign_id": 2, "name": "travel"}),
+            ),
+        );
+        let run = |version: &str| Some(format!("PUT /{version}/campaigns/run"));
+        travels_as(
+            &LiveEvent::endpoint(at(), "run", "run campaigns", run("v2"), run("v1.1")),
+            &with(
+                common(
+                    "TrafficStars' endpoint to run campaigns has changed: `PUT /v1.1/campaigns/run` works now, instead \
+                     of `PUT /v2/campaigns/run`",
+                    true,
+                ),
+                json!({
+                    "kind": "endpoint", "operation": "run",
+                    "before": "PUT /v2/campaigns/run", "now": "PUT /v1.1/campaigns/run",
+                }),
             ),
         );
         travels_as(

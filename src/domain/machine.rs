@@ -9,6 +9,7 @@
 mod acting;
 mod insight;
 mod orders;
+mod sending;
 mod view;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -66,6 +67,8 @@ pub struct Machine {
     run_backoff: RunBackoff,
     action: Option<Action>,
     progress: Progress,
+    /// The last action is an activation that waits for its turn: stored, never sent, to be decided anew by the next tick.
+    postponed: bool,
     /// The last question asked before our last action was answered or settled: it and those before it say nothing about
     /// its effect. A number, not a time, since the clock may be set back.
     changed_after: u64,
@@ -148,6 +151,7 @@ impl Machine {
                 .map(|action| action.requested_at),
             action: unfinished,
             progress,
+            postponed: false,
             changed_after: 0,
             observing: None,
             reading_back: None,
@@ -295,6 +299,8 @@ impl Machine {
             self.force_at_tick(now, policy, &judged, effects);
         } else if may_decide && self.releasing.is_none() {
             self.conclude(now, policy, question.asked_at, &judged, effects);
+            // What this tick has not sent again is not due any more.
+            self.give_up_postponed(now, effects);
         } else {
             let reason = "an action is on its way, or was answered while this was read".to_owned();
             self.decisions.note(now, Conclusion::Nothing, None, reason);
@@ -424,7 +430,8 @@ impl Machine {
         if let Ok(campaign) = remote {
             // An activation that failed halfway has set the end time, and that alone can start a campaign.
             let ours = self.action.as_ref().map(|action| EndTime::At(action.end_time));
-            let half_done = self.has_failed(ActionKind::Activate) && ours.as_ref() == Some(&campaign.end_time);
+            let cut_short = self.has_failed(ActionKind::Activate) || self.postponed;
+            let half_done = cut_short && ours.as_ref() == Some(&campaign.end_time);
             if half_done && *status == RemoteStatus::Running {
                 self.contest.caused(true, &campaign.end_time);
             }

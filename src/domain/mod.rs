@@ -15,6 +15,7 @@ pub mod journal;
 pub mod lease;
 pub mod live;
 pub mod machine;
+pub mod nearness;
 pub mod order;
 pub mod phase;
 pub mod policy;

@@ -3,6 +3,8 @@
 //! Every value says who claims it: `ordered` by an operator, `promised` by the actor (the state), `observed` at the
 //! remote or in the database, `stored`. Deliberately absent: how it is gathered (`board`) and drawn (`cli::render`).
 
+use std::fmt;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -100,11 +102,78 @@ pub struct QueueStatus {
     pub read: u64,
 }
 
+/// The circuit of one operation of TrafficStars' API, while it is not closed and untroubled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CircuitStatus {
+    /// Which: `token`, `list`, `campaign`, `report`, `run`, `pause`, `end_time`.
+    pub operation: String,
+    /// `open`: it is left alone but for probes, pauses excepted; `closed`: it has failed, not yet often enough.
+    pub state: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Since when it is open.
+    pub since: Option<DateTime<Utc>>,
+    /// When one request is let through next, to see whether it works again; none while one is under way.
+    pub next_probe_at: Option<DateTime<Utc>>,
+    /// The last failure.
+    pub last_error: String,
+}
+
+/// What it takes to read every campaign, and whether the limit allows it at every tick.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReadingStatus {
+    /// How many campaigns are read.
+    pub campaigns: u64,
+    /// How many requests it takes to read each of them once.
+    pub requests: u64,
+    /// How many of them the limit allows in each tick.
+    pub requests_per_tick: u64,
+    /// Within which time each of them is read: one tick where the limit allows it.
+    pub within_seconds: u64,
+}
+
+impl ReadingStatus {
+    /// Whether the limit allows to read every campaign at every tick.
+    #[must_use]
+    pub const fn reaches(&self) -> bool {
+        self.requests <= self.requests_per_tick
+    }
+}
+
+impl fmt::Display for ReadingStatus {
+    /// Why it does not reach, with the figures.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { campaigns, requests, requests_per_tick, within_seconds } = self;
+        let (minutes, seconds) = (within_seconds / 60, within_seconds % 60);
+        let campaigns = Clicks(*campaigns);
+        write!(
+            f,
+            "the limit of requests is too small: to read {campaigns} campaigns takes {requests} requests, and \
+             {requests_per_tick} are to be had in each tick; each campaign is read within "
+        )?;
+        match (minutes, seconds) {
+            (0, seconds) => write!(f, "{seconds}s")?,
+            (minutes, 0) => write!(f, "{minutes}m")?,
+            (minutes, seconds) => write!(f, "{minutes}m {seconds}s")?,
+        }
+        f.write_str(", those nearest to a threshold first")
+    }
+}
+
 /// The client of TrafficStars' API.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RemoteClientStatus {
-    /// `closed` while requests flow; `open` after failures until one succeeds.
+    /// `closed` while requests flow; `open` while any operation's circuit is.
     pub circuit: String,
+    /// The operations that fail.
+    #[serde(default)]
+    pub circuits: Vec<CircuitStatus>,
+    /// What it takes to read every campaign.
+    #[serde(default)]
+    pub reading: ReadingStatus,
+    /// By when all campaigns that wait for their turn to be activated will run again, as far as can be foreseen.
+    #[serde(default)]
+    pub running_again_by: Option<DateTime<Utc>>,
     /// When the access token expires; none before the first.
     pub token_expires_at: Option<DateTime<Utc>>,
     /// What waits.
@@ -117,6 +186,22 @@ pub struct RemoteClientStatus {
     pub blocked_until: Option<DateTime<Utc>>,
     /// The last failure, until a request succeeds.
     pub last_error: Option<String>,
+    /// Of the operations for which TrafficStars may have one path or another, those that were asked for.
+    #[serde(default)]
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// Which of the paths known for an operation TrafficStars has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndpointStatus {
+    /// `list`, `run`, `pause`, `spend-by-campaign` or `spend-by-day`.
+    pub operation: String,
+    /// The one that works, like `PUT /v2/campaigns/run`; none where TrafficStars has none of them.
+    pub path: Option<String>,
+    /// Since when that has been so, as far as this process knows.
+    pub since: DateTime<Utc>,
+    /// Where none exists, and nothing depends on it: when it is asked for again, if it is needed then.
+    pub asked_again_at: Option<DateTime<Utc>>,
 }
 
 /// The database.

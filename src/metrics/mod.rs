@@ -4,6 +4,7 @@
 //! the dump when somebody asks. Deliberately absent: a server of its own; `GET /metrics` is on the control socket.
 #![doc = include_str!("METRICS.md")]
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -23,11 +24,17 @@ use crate::domain::status::{CampaignStatus, Dump, Liveness, QueueStatus, Role};
 /// The format's name, for the answer's head.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Most requests leave at once; one that waits for a slot waits for a minute at the most, or two.
+const WAIT_SECONDS: [f64; 10] = [0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0];
+/// From a quick answer to the longest time-out that anybody configures.
+const ANSWER_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 60.0];
+
 /// A tick is done within milliseconds, or it waits for its turn at TrafficStars: for a minute or more.
 const TICK_SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 180.0];
 
 type Label = [(&'static str, &'static str); 1];
 type TwoLabels = [(&'static str, &'static str); 2];
+type AnswerLabels = [(&'static str, Cow<'static, str>); 2];
 
 /// What is counted as it happens. Clones share it.
 #[derive(Debug, Clone)]
@@ -38,6 +45,9 @@ pub struct Metrics {
     tick_duration: Histogram,
     actions: Family<TwoLabels, Counter>,
     requests: Family<Label, Counter>,
+    answers: Family<AnswerLabels, Counter>,
+    request_wait: Family<Label, Histogram, fn() -> Histogram>,
+    answer_time: Family<Label, Histogram, fn() -> Histogram>,
     trafficstar_errors: Counter,
     database_errors: Counter,
 }
@@ -76,8 +86,12 @@ impl Metrics {
             }
         }
         let requests = Family::<Label, Counter>::default();
+        let request_wait = Family::new_with_constructor((|| Histogram::new(WAIT_SECONDS)) as fn() -> Histogram);
+        let answer_time = Family::new_with_constructor((|| Histogram::new(ANSWER_SECONDS)) as fn() -> Histogram);
         for (class, _) in classes(&QueueStatus::default()) {
             drop(requests.get_or_create(&[("class", class)]));
+            drop(request_wait.get_or_create(&[("class", class)]));
+            drop(answer_time.get_or_create(&[("class", class)]));
         }
         Self {
             actor_deaths: Counter::default(),
@@ -86,6 +100,9 @@ impl Metrics {
             tick_duration: Histogram::new(TICK_SECONDS),
             actions,
             requests,
+            answers: Family::default(),
+            request_wait,
+            answer_time,
             trafficstar_errors: Counter::default(),
             database_errors: Counter::default(),
         }
@@ -117,9 +134,16 @@ impl Metrics {
         self.actions.get_or_create(&[("kind", kind_word(kind)), ("step", step)]).inc();
     }
 
-    /// So many requests of a class of urgency left for TrafficStars.
-    pub fn requests_sent(&self, class: &'static str, requests: u64) {
-        self.requests.get_or_create(&[("class", class)]).inc_by(requests);
+    /// A request of a class of urgency left for TrafficStars.
+    pub fn request_sent(&self, class: &'static str) {
+        self.requests.get_or_create(&[("class", class)]).inc();
+    }
+
+    /// A request of a class of urgency has ended, with this status code or the word for why there is none.
+    pub fn request_ended(&self, class: &'static str, answer: Cow<'static, str>, waited: Duration, took: Duration) {
+        self.answers.get_or_create(&[("class", Cow::Borrowed(class)), ("answer", answer)]).inc();
+        self.request_wait.get_or_create(&[("class", class)]).observe(waited.as_secs_f64());
+        self.answer_time.get_or_create(&[("class", class)]).observe(took.as_secs_f64());
     }
 
     /// A round of requests to TrafficStars failed.
@@ -153,6 +177,12 @@ impl Metrics {
         registry.register_with_unit(name, help, Unit::Seconds, self.tick_duration.clone());
         registry.register("actions", "Steps of actions, by kind and step", self.actions.clone());
         registry.register("requests", "Requests that left for TrafficStars, by class", self.requests.clone());
+        let help = "Requests that ended, by class and by status code, or why there was none";
+        registry.register("answers", help, self.answers.clone());
+        let help = "For how long requests waited for their turn, by class";
+        registry.register_with_unit("request_wait", help, Unit::Seconds, self.request_wait.clone());
+        let help = "From a request's departure to its answer, or to giving it up, by class";
+        registry.register_with_unit("answer_time", help, Unit::Seconds, self.answer_time.clone());
         let mut text = String::new();
         // Writing into a string cannot fail.
         let _ = encode(&mut text, &registry);
@@ -211,6 +241,12 @@ fn register_requests(registry: &mut Registry, dump: &Dump) {
     registry.register("requests_waiting", "Requests that wait for their turn, by class", waiting);
     let used = gauge(remote.requests_last_minute);
     registry.register("requests_last_minute", "Requests that count against the limit now", used);
+    let open = remote.circuits.iter().filter(|circuit| circuit.since.is_some()).count() as u64;
+    registry.register("circuits_open", "Operations of TrafficStars that are left alone but for probes", gauge(open));
+    let help = "How many requests it takes to read every campaign";
+    registry.register("reading_requests", help, gauge(remote.reading.requests));
+    let help = "Within which time every campaign is read";
+    registry.register_with_unit("reading_within", help, Unit::Seconds, gauge(remote.reading.within_seconds));
     let limit = gauge(u64::from(remote.requests_per_minute));
     registry.register("requests_per_minute_limit", "The configured limit", limit);
 }
@@ -234,7 +270,8 @@ mod tests {
         metrics.tick_completed(Duration::from_millis(84), 2);
         metrics.action(ActionKind::Pause, &ActionNews::Confirmed);
         metrics.action(ActionKind::Pause, &ActionNews::Unclear("lost".to_owned()));
-        metrics.requests_sent("sweep", 3);
+        metrics.request_sent("sweep");
+        metrics.request_ended("sweep", "200".into(), Duration::from_millis(300), Duration::from_millis(80));
         metrics.actor_died();
         metrics.trafficstar_failed();
         metrics.database_failed();
@@ -246,7 +283,12 @@ mod tests {
             "traffic_generator_tick_duration_seconds_bucket{le=\"0.1\"} 1",
             "traffic_generator_actions_total{kind=\"pause\",step=\"confirmed\"} 1",
             "traffic_generator_actions_total{kind=\"activate\",step=\"requested\"} 0",
-            "traffic_generator_requests_total{class=\"sweep\"} 3",
+            "traffic_generator_requests_total{class=\"sweep\"} 1",
+            "traffic_generator_answers_total{class=\"sweep\",answer=\"200\"} 1",
+            "traffic_generator_request_wait_seconds_bucket{le=\"0.25\",class=\"sweep\"} 0",
+            "traffic_generator_request_wait_seconds_bucket{le=\"1.0\",class=\"sweep\"} 1",
+            "traffic_generator_answer_time_seconds_bucket{le=\"0.1\",class=\"sweep\"} 1",
+            "traffic_generator_answer_time_seconds_count{class=\"pause\"} 0",
             "traffic_generator_actor_deaths_total 1",
             "traffic_generator_trafficstar_errors_total 1",
             "traffic_generator_database_errors_total 1",

@@ -98,6 +98,12 @@ pub enum StoreError {
     /// Looking at, taking, renewing or giving up the lease on leadership.
     #[error("cannot ask the database about the lease on leadership")]
     Lease(#[source] Fault),
+    /// Counting requests that leave for TrafficStars.
+    #[error("cannot count the requests that leave for TrafficStars in the database")]
+    CountRequests(#[source] Fault),
+    /// Reading how many requests left for TrafficStars lately.
+    #[error("cannot read from the database how many requests left for TrafficStars lately")]
+    ReadRequests(#[source] Fault),
     /// The lock against a second supervisor could not be asked for.
     #[error("cannot lock the database {database} against a second supervisor")]
     Lock {

@@ -19,6 +19,7 @@ mod pool;
 mod postgres;
 mod readings;
 mod records;
+mod requests;
 mod schema;
 mod sqlite;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use migrations::SchemaState;
 pub use postgres::ConnectFailure;
 pub use readings::{SpendRow, TickReading};
 pub use records::{Entry, JournalId, Record, StoredCampaign, StoredPromise};
+pub use requests::RequestsSent;
 pub use url::{DatabaseUrl, DatabaseUrlError};
 pub use values::BadValue;
 

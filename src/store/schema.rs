@@ -120,5 +120,12 @@ diesel::table! {
 
 diesel::joinable!(promises -> campaigns (campaign_id));
 diesel::joinable!(journal_steps -> journal (journal_id));
+diesel::table! {
+    requests_sent (unix_second) {
+        unix_second -> BigInt,
+        requests -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(campaigns, promises);
 diesel::allow_tables_to_appear_in_same_query!(journal, journal_steps);

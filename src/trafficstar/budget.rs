@@ -5,9 +5,16 @@
 //! moment of counting, no 60-second window then holds more requests than there are slots, whether the remote's window
 //! slides or stands still.
 //!
+//! To overtake is worth nothing once a burst has spent the window, so some slots are set aside:
+//! - a few for pauses alone, and for the token without which they cannot leave;
+//! - as many as the reads of all campaigns need, so that a thousand end times at midnight blind nobody; but never so many
+//!   that nothing else leaves;
+//! - one for the run that makes a burst of end times worth its slots;
+//! - and whoever has waited for [`STARVING_AFTER`] gets one of a few slots ahead of all but pauses.
+//!
 //! Deliberately absent: a clock, waiting, and the requests themselves. [`super::gate`] connects this to those who wait.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -16,6 +23,12 @@ use crate::domain::status::QueueStatus;
 /// The remote's window: a slot is free again this long after its answer.
 pub const WINDOW: Duration = Duration::seconds(60);
 
+/// Whoever has waited this long goes ahead of the more urgent, pauses excepted: nothing starves for ever.
+pub const STARVING_AFTER: Duration = Duration::seconds(120);
+
+/// An activation that is due for this long goes before those with more clicks.
+const DUE_LONG_ENOUGH: Duration = Duration::minutes(15);
+
 /// Of the limit, at most this many slots are kept for pauses alone.
 const MOST_SLOTS_FOR_PAUSES: usize = 5;
 
@@ -23,14 +36,14 @@ const MOST_SLOTS_FOR_PAUSES: usize = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// The classes of urgency, the most urgent first. Within a class, first come, first served.
+/// The classes of urgency, the most urgent first. Within a class the smaller [`Rank`] goes first, then the first come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {
     /// Stops money from flowing; so does the token without which nothing can leave.
     Pause,
     /// Confirms an action.
     ReadBack,
-    /// Reads many campaigns at once.
+    /// Reads many campaigns at once: what the ticks of all need.
     Sweep,
     /// Starts campaigns and sets their end times.
     Activate,
@@ -39,6 +52,9 @@ pub enum Urgency {
 }
 
 impl Urgency {
+    /// All of them, the most urgent first.
+    pub const ALL: [Self; 5] = [Self::Pause, Self::ReadBack, Self::Sweep, Self::Activate, Self::Read];
+
     /// The class as the dump and the metrics name it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -52,13 +68,81 @@ impl Urgency {
     }
 }
 
-/// What is known of the minute before the budget was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// Nothing was sent in it.
-    Quiet,
-    /// A process before this one may have sent requests: half the limit counts as used for the first window.
-    Cautious(DateTime<Utc>),
+/// Who goes first within a class: the smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rank(u64);
+
+impl Rank {
+    /// Ahead of every other: among activations, the run behind whose end times everything waits.
+    pub const FIRST: Self = Self(0);
+    /// As good as any.
+    pub const ANY: Self = Self(1);
+
+    /// After every other: what changes nothing about whether a campaign runs.
+    pub const LAST: Self = Self(u64::MAX);
+
+    /// An activation that is due for so long: the most remaining clicks first, but whoever has waited long enough goes
+    /// before more clicks.
+    #[must_use]
+    pub fn of_activation(remaining_clicks: u64, due_for: Duration) -> Self {
+        if due_for >= DUE_LONG_ENOUGH { Self::ANY } else { Self::by_clicks(remaining_clicks) }
+    }
+
+    /// The most remaining clicks first: a campaign with many has the most to lose by standing still.
+    const fn by_clicks(remaining_clicks: u64) -> Self {
+        // Even the greatest number of all stays behind `FIRST`.
+        Self((u64::MAX - remaining_clicks).saturating_add(2))
+    }
+}
+
+/// What holds a slot.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    urgency: Urgency,
+    /// It left because it was starving.
+    starved: bool,
+}
+
+/// How many slots are held, by what.
+#[derive(Debug, Default)]
+struct Held {
+    all: usize,
+    sweeps: usize,
+    starved: usize,
+}
+
+impl Held {
+    fn add(&mut self, slot: Slot) {
+        self.all += 1;
+        self.sweeps += usize::from(slot.urgency == Urgency::Sweep);
+        self.starved += usize::from(slot.starved);
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        self.all -= 1;
+        self.sweeps -= usize::from(slot.urgency == Urgency::Sweep);
+        self.starved -= usize::from(slot.starved);
+    }
+}
+
+/// Its place in the queue: the rank within its class, then the order of arrival.
+type Place = (Urgency, Rank, u64);
+
+/// How many more reads could leave at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Room {
+    /// Such as a pause needs.
+    pub urgent: usize,
+    /// Of these, such as all campaigns need.
+    pub sweeps: usize,
+}
+
+impl Room {
+    /// The same with so many requests less.
+    #[must_use]
+    pub fn without(self, requests: usize) -> Self {
+        Self { urgent: self.urgent.saturating_sub(requests), sweeps: self.sweeps.saturating_sub(requests) }
+    }
 }
 
 /// Grants requests within the limit, the most urgent first.
@@ -66,72 +150,92 @@ pub enum Start {
 pub struct Budget {
     limit: usize,
     kept_for_pauses: usize,
-    waiting: BTreeMap<Urgency, VecDeque<Ticket>>,
-    in_flight: HashSet<Ticket>,
+    kept_for_sweeps: usize,
+    waiting: BTreeMap<Place, Ticket>,
+    /// How many wait, by class.
+    queued: [usize; 5],
+    places: HashMap<Ticket, Place>,
+    /// All but the pauses, by their order of arrival.
+    by_age: BTreeMap<u64, (Ticket, DateTime<Utc>)>,
+    last_arrival: u64,
+    in_flight: HashMap<Ticket, Slot>,
     /// When the slots of answered requests are free again, the earliest first.
-    free_at: VecDeque<DateTime<Utc>>,
+    free_at: VecDeque<(DateTime<Utc>, Slot)>,
+    held: Held,
     blocked_until: Option<DateTime<Utc>>,
 }
 
 impl Budget {
     /// A budget of `limit` requests in any 60 seconds. A limit of 0 grants nothing, ever: the config refuses it.
     #[must_use]
-    pub fn new(limit: u32, start: Start) -> Self {
+    pub fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let kept_for_pauses = if limit < 2 { 0 } else { (limit / 10).clamp(1, MOST_SLOTS_FOR_PAUSES) };
-        let free_at = match start {
-            Start::Quiet => VecDeque::new(),
-            Start::Cautious(now) => std::iter::repeat_n(now + WINDOW, limit / 2).collect(),
-        };
         Self {
             limit,
             kept_for_pauses,
+            kept_for_sweeps: 0,
             waiting: BTreeMap::new(),
-            in_flight: HashSet::new(),
-            free_at,
+            queued: [0; 5],
+            places: HashMap::new(),
+            by_age: BTreeMap::new(),
+            last_arrival: 0,
+            in_flight: HashMap::new(),
+            free_at: VecDeque::new(),
+            held: Held::default(),
             blocked_until: None,
         }
     }
 
+    /// Counts a request that was sent before this budget was made: it holds its slot until `free_at`.
+    pub fn remember(&mut self, free_at: DateTime<Utc>) {
+        self.hold_until(free_at, Slot { urgency: Urgency::Read, starved: false });
+    }
+
+    /// Sets slots aside for the reads of all campaigns: so many requests do they take in a window.
+    pub fn keep_for_sweeps(&mut self, requests: usize) {
+        self.kept_for_sweeps = requests.min(self.most_for_sweeps()).min(self.open().saturating_sub(2));
+    }
+
     /// Queues a request. Each ticket is asked for once.
-    pub fn ask(&mut self, urgency: Urgency, ticket: Ticket) {
-        self.waiting.entry(urgency).or_default().push_back(ticket);
+    pub fn ask(&mut self, now: DateTime<Utc>, urgency: Urgency, rank: Rank, ticket: Ticket) {
+        self.last_arrival += 1;
+        let place = (urgency, rank, self.last_arrival);
+        self.waiting.insert(place, ticket);
+        self.count(urgency, |queued| queued + 1);
+        self.places.insert(ticket, place);
+        if urgency != Urgency::Pause {
+            self.by_age.insert(self.last_arrival, (ticket, now));
+        }
     }
 
     /// The tickets whose requests may leave at `now`, the most urgent first. Each one holds a slot from here on.
     pub fn grant(&mut self, now: DateTime<Utc>) -> Vec<Ticket> {
         self.forget_the_past(now);
         let mut granted = Vec::new();
-        if self.blocked_until.is_some() {
-            return granted;
+        while let Some((ticket, slot)) = self.next(now) {
+            self.forget_waiting(ticket);
+            self.in_flight.insert(ticket, slot);
+            self.held.add(slot);
+            granted.push(ticket);
         }
-        for (urgency, queue) in &mut self.waiting {
-            let slots = slots_for(self.limit, self.kept_for_pauses, *urgency);
-            while self.in_flight.len() + self.free_at.len() < slots
-                && let Some(ticket) = queue.pop_front()
-            {
-                self.in_flight.insert(ticket);
-                granted.push(ticket);
-            }
-        }
-        debug_assert!(granted.is_empty() || self.in_flight.len() + self.free_at.len() <= self.limit);
+        debug_assert!(granted.is_empty() || self.held.all <= self.limit);
         granted
     }
 
     /// The request's answer came, or nobody waits for it any more. An unknown ticket changes nothing.
     pub fn answered(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        if self.in_flight.remove(&ticket) {
-            let free_at = now + WINDOW;
-            let position = self.free_at.partition_point(|earlier| *earlier <= free_at);
-            self.free_at.insert(position, free_at);
+        if let Some(slot) = self.in_flight.remove(&ticket) {
+            self.held.remove(slot);
+            self.hold_until(now + WINDOW, slot);
         }
     }
 
     /// The request never left, and never will: it waits no longer, and holds no slot.
     pub fn cancel(&mut self, ticket: Ticket) {
-        self.in_flight.remove(&ticket);
-        for queue in self.waiting.values_mut() {
-            queue.retain(|waiting| *waiting != ticket);
+        self.forget_waiting(ticket);
+        if let Some(slot) = self.in_flight.remove(&ticket) {
+            self.held.remove(slot);
         }
     }
 
@@ -146,302 +250,177 @@ impl Budget {
         self.blocked_until.filter(|until| *until > now)
     }
 
-    /// When [`Budget::grant`] has something to give, as far as time alone decides. `None`: nothing waits, or an answer
-    /// has to come first.
+    /// When [`Budget::grant`] is to be asked again, as far as time alone decides. `now` says that it has something to
+    /// give; `None` that nothing waits, or that an answer has to come first.
     #[must_use]
-    pub fn next_grant_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let (most_urgent, _) = self.waiting.iter().find(|(_, queue)| !queue.is_empty())?;
-        let slots = slots_for(self.limit, self.kept_for_pauses, *most_urgent);
-        let needed = (self.used(now) + 1).saturating_sub(slots);
-        let slot_at = match needed.checked_sub(1) {
-            None => now,
-            Some(position) => *self.free_at.iter().filter(|free_at| **free_at > now).nth(position)?,
-        };
-        Some(self.blocked_until(now).map_or(slot_at, |until| until.max(slot_at)))
+    pub fn next_grant_at(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.forget_the_past(now);
+        if self.waiting.is_empty() {
+            return None;
+        }
+        if self.blocked_until.is_some() {
+            return self.blocked_until;
+        }
+        if self.next(now).is_some() {
+            return Some(now);
+        }
+        let free = self.free_at.front().map(|(at, _)| *at);
+        let starving = self.by_age.values().next().map(|(_, since)| *since + STARVING_AFTER);
+        let starving = starving.filter(|at| *at > now && self.held.all < self.open());
+        free.into_iter().chain(starving).min()
+    }
+
+    /// When the next slot is free, as far as time alone decides.
+    #[must_use]
+    pub fn next_free_at(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.forget_the_past(now);
+        self.blocked_until.or_else(|| self.free_at.front().map(|(at, _)| *at))
     }
 
     /// How many requests count against the limit.
     #[must_use]
     pub fn used(&self, now: DateTime<Utc>) -> usize {
-        self.in_flight.len() + self.free_at.iter().filter(|free_at| **free_at > now).count()
+        self.held.all - self.past(now)
+    }
+
+    /// How many more reads could leave at once, beside those that wait ahead of them.
+    pub fn room(&mut self, now: DateTime<Utc>) -> Room {
+        self.forget_the_past(now);
+        if self.blocked_until.is_some() {
+            return Room::default();
+        }
+        let [pauses, read_backs, sweeps, _, _] = self.queued;
+        let ahead = pauses + read_backs + sweeps;
+        let urgent = self.open().saturating_sub(self.held.all + ahead);
+        Room { urgent, sweeps: urgent.min(self.most_for_sweeps().saturating_sub(self.held.sweeps + sweeps)) }
+    }
+
+    /// How many requests that read all campaigns can leave in each window, however many wait.
+    #[must_use]
+    pub const fn sweeps_per_window(&self) -> usize {
+        self.most_for_sweeps()
+    }
+
+    /// By when all end times that wait, and `more` that are about to, will have left: as many leave in each window as
+    /// the reads of all campaigns let. `None` where there are none.
+    #[must_use]
+    pub fn activations_done_at(&self, now: DateTime<Utc>, more: usize) -> Option<DateTime<Utc>> {
+        let [_, _, _, activations, _] = self.queued;
+        let waiting = activations + more;
+        if waiting == 0 {
+            return None;
+        }
+        let begin = self.blocked_until(now).unwrap_or(now);
+        let in_a_window = self.open().saturating_sub(self.kept_for_sweeps + self.kept_for_runs()).max(1);
+        let kept = self.kept_for_sweeps.saturating_sub(self.held.sweeps) + self.kept_for_runs();
+        let at_once = self.open().saturating_sub(self.used(now) + kept);
+        let windows = waiting.saturating_sub(at_once).div_ceil(in_a_window);
+        Some(begin + WINDOW * i32::try_from(windows).unwrap_or(i32::MAX))
     }
 
     /// How many wait, by class.
     #[must_use]
     pub fn queue_lengths(&self) -> QueueStatus {
-        let length = |urgency| self.waiting.get(&urgency).map_or(0, |queue| queue.len() as u64);
-        QueueStatus {
-            pause: length(Urgency::Pause),
-            read_back: length(Urgency::ReadBack),
-            sweep: length(Urgency::Sweep),
-            activate: length(Urgency::Activate),
-            read: length(Urgency::Read),
+        let [pause, read_back, sweep, activate, read] = self.queued.map(|queued| queued as u64);
+        QueueStatus { pause, read_back, sweep, activate, read }
+    }
+
+    /// Whether a request of this class is under way.
+    #[must_use]
+    pub fn is_under_way(&self, urgency: Urgency) -> bool {
+        self.in_flight.values().any(|slot| slot.urgency == urgency)
+    }
+
+    /// The slots that are not for pauses alone.
+    const fn open(&self) -> usize {
+        self.limit - self.kept_for_pauses
+    }
+
+    /// Reads of all campaigns leave a quarter to what they are read for.
+    const fn most_for_sweeps(&self) -> usize {
+        let share = self.open() * 3 / 4;
+        if share == 0 { 1 } else { share }
+    }
+
+    const fn kept_for_runs(&self) -> usize {
+        if self.open() - self.kept_for_sweeps > 1 { 1 } else { 0 }
+    }
+
+    /// Who leaves next, if anybody may.
+    fn next(&self, now: DateTime<Utc>) -> Option<(Ticket, Slot)> {
+        if self.blocked_until(now).is_some() {
+            return None;
+        }
+        let ((urgency, rank, _), ticket) = self.waiting.first_key_value()?;
+        if *urgency == Urgency::Pause {
+            let slot = Slot { urgency: Urgency::Pause, starved: false };
+            return self.has_room(Urgency::Pause, *rank).then_some((*ticket, slot));
+        }
+        if self.held.all >= self.open() {
+            return None;
+        }
+        let (oldest, since) = self.by_age.values().next()?;
+        let starving = now.signed_duration_since(*since) >= STARVING_AFTER;
+        if starving && self.held.starved < (self.limit / 10).max(1) {
+            let urgency = self.places.get(oldest)?.0;
+            return Some((*oldest, Slot { urgency, starved: true }));
+        }
+        let queues = Urgency::ALL.into_iter().filter_map(|urgency| {
+            let mut queue = self.waiting.range((urgency, Rank(0), 0)..=(urgency, Rank(u64::MAX), u64::MAX));
+            queue.next()
+        });
+        let mut may_leave = queues.filter(|((urgency, rank, _), _)| self.has_room(*urgency, *rank));
+        may_leave.next().map(|((urgency, _, _), ticket)| (*ticket, Slot { urgency: *urgency, starved: false }))
+    }
+
+    /// Whether one more of this class leaves what is set aside for others alone.
+    fn has_room(&self, urgency: Urgency, rank: Rank) -> bool {
+        let kept_for_sweeps = self.kept_for_sweeps.saturating_sub(self.held.sweeps);
+        let kept = match urgency {
+            // What a pause needs must not take what is kept for the pause itself.
+            Urgency::Pause if rank == Rank::FIRST => return self.held.all < self.limit,
+            Urgency::Pause => return self.held.all < self.open(),
+            Urgency::Sweep => return self.held.all < self.open() && self.held.sweeps < self.most_for_sweeps(),
+            Urgency::ReadBack => kept_for_sweeps,
+            Urgency::Activate if rank == Rank::FIRST => kept_for_sweeps,
+            Urgency::Activate | Urgency::Read => kept_for_sweeps + self.kept_for_runs(),
+        };
+        self.held.all + kept < self.open()
+    }
+
+    fn count(&mut self, urgency: Urgency, change: impl FnOnce(usize) -> usize) {
+        if let Some(queued) = self.queued.get_mut(urgency as usize) {
+            *queued = change(*queued);
         }
     }
 
+    fn hold_until(&mut self, free_at: DateTime<Utc>, slot: Slot) {
+        let position = self.free_at.partition_point(|(earlier, _)| *earlier <= free_at);
+        self.free_at.insert(position, (free_at, slot));
+        self.held.add(slot);
+    }
+
+    fn forget_waiting(&mut self, ticket: Ticket) {
+        if let Some(place) = self.places.remove(&ticket) {
+            self.waiting.remove(&place);
+            self.count(place.0, |queued| queued.saturating_sub(1));
+            self.by_age.remove(&place.2);
+        }
+    }
+
+    fn past(&self, now: DateTime<Utc>) -> usize {
+        self.free_at.partition_point(|(free_at, _)| *free_at <= now)
+    }
+
     fn forget_the_past(&mut self, now: DateTime<Utc>) {
-        let past = self.free_at.partition_point(|free_at| *free_at <= now);
-        self.free_at.drain(..past);
+        let past = self.past(now);
+        for (_, slot) in self.free_at.drain(..past) {
+            self.held.remove(slot);
+        }
         self.blocked_until = self.blocked_until(now);
     }
 }
 
-/// A few slots are for pauses alone, so that a pause leaves at once however busy the minute was.
-const fn slots_for(limit: usize, kept_for_pauses: usize, urgency: Urgency) -> usize {
-    match urgency {
-        Urgency::Pause => limit,
-        Urgency::ReadBack | Urgency::Sweep | Urgency::Activate | Urgency::Read => limit - kept_for_pauses,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(milliseconds: i64) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + Duration::milliseconds(milliseconds)
-    }
-
-    fn tickets(numbers: impl IntoIterator<Item = u64>) -> Vec<Ticket> {
-        numbers.into_iter().map(Ticket).collect()
-    }
-
-    fn ask_all(budget: &mut Budget, urgency: Urgency, numbers: impl IntoIterator<Item = u64>) {
-        for ticket in tickets(numbers) {
-            budget.ask(urgency, ticket);
-        }
-    }
-
-    #[test]
-    fn the_most_urgent_leave_first_and_within_a_class_the_first_come() {
-        let mut budget = Budget::new(100, Start::Quiet);
-        let arrivals = [
-            (Urgency::Read, 1),
-            (Urgency::Activate, 2),
-            (Urgency::Read, 3),
-            (Urgency::Sweep, 4),
-            (Urgency::ReadBack, 5),
-            (Urgency::Pause, 6),
-            (Urgency::Pause, 7),
-        ];
-        for (urgency, number) in arrivals {
-            budget.ask(urgency, Ticket(number));
-        }
-        assert_eq!(budget.grant(at(0)), tickets([6, 7, 5, 4, 2, 1, 3]));
-    }
-
-    #[test]
-    fn a_slot_is_free_again_sixty_seconds_after_its_answer_not_after_its_departure() {
-        let mut budget = Budget::new(1, Start::Quiet);
-        ask_all(&mut budget, Urgency::Read, [1, 2]);
-        assert_eq!(budget.grant(at(0)), tickets([1]));
-        assert_eq!(budget.next_grant_at(at(70_000)), None, "an answer has to come first");
-        assert_eq!(budget.grant(at(70_000)), tickets([]));
-        budget.answered(at(70_000), Ticket(1));
-        assert_eq!(budget.next_grant_at(at(70_000)), Some(at(130_000)));
-        assert_eq!(budget.grant(at(129_999)), tickets([]));
-        assert_eq!(budget.grant(at(130_000)), tickets([2]));
-    }
-
-    #[test]
-    fn slots_are_kept_for_pauses() {
-        let mut budget = Budget::new(90, Start::Quiet);
-        ask_all(&mut budget, Urgency::Sweep, 1..=200);
-        assert_eq!(budget.grant(at(0)).len(), 85);
-        ask_all(&mut budget, Urgency::Pause, 201..=210);
-        assert_eq!(budget.next_grant_at(at(0)), Some(at(0)));
-        assert_eq!(budget.grant(at(0)), tickets(201..=205));
-        assert_eq!(budget.used(at(0)), 90);
-    }
-
-    #[test]
-    fn a_cautious_start_has_half_the_limit_for_the_first_minute() {
-        let mut budget = Budget::new(10, Start::Cautious(at(0)));
-        ask_all(&mut budget, Urgency::Pause, 1..=10);
-        assert_eq!(budget.grant(at(0)), tickets(1..=5));
-        assert_eq!(budget.next_grant_at(at(0)), Some(at(60_000)));
-        assert_eq!(budget.grant(at(60_000)), tickets(6..=10));
-    }
-
-    #[test]
-    fn after_a_429_everything_waits_pauses_too() {
-        let mut budget = Budget::new(10, Start::Quiet);
-        budget.ask(Urgency::Pause, Ticket(1));
-        budget.block_until(at(30_000));
-        budget.block_until(at(20_000));
-        assert_eq!(budget.grant(at(29_999)), tickets([]));
-        assert_eq!(budget.next_grant_at(at(0)), Some(at(30_000)));
-        assert_eq!(budget.blocked_until(at(0)), Some(at(30_000)));
-        assert_eq!(budget.grant(at(30_000)), tickets([1]));
-        assert_eq!(budget.blocked_until(at(30_000)), None);
-    }
-
-    #[test]
-    fn what_never_left_holds_no_slot_and_no_place() {
-        let mut budget = Budget::new(1, Start::Quiet);
-        ask_all(&mut budget, Urgency::Read, [1, 2, 3]);
-        assert_eq!(budget.grant(at(0)), tickets([1]));
-        budget.cancel(Ticket(1));
-        budget.cancel(Ticket(2));
-        assert_eq!(budget.queue_lengths().read, 1);
-        assert_eq!(budget.grant(at(0)), tickets([3]));
-    }
-
-    /// One thing that happens to a budget.
-    #[derive(Debug, Clone)]
-    enum Step {
-        Wait {
-            milliseconds: i64,
-        },
-        Ask(Urgency),
-        Grant,
-        /// The answer of one of those in flight, or the end of one that waits.
-        Answer {
-            which: prop::sample::Index,
-        },
-        Cancel {
-            which: prop::sample::Index,
-        },
-        Block {
-            milliseconds: i64,
-        },
-    }
-
-    fn urgency() -> impl Strategy<Value = Urgency> {
-        prop::sample::select(vec![Urgency::Pause, Urgency::ReadBack, Urgency::Sweep, Urgency::Activate, Urgency::Read])
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            3 => (1_i64..20_000).prop_map(|milliseconds| Step::Wait { milliseconds }),
-            6 => urgency().prop_map(Step::Ask),
-            4 => Just(Step::Grant),
-            4 => any::<prop::sample::Index>().prop_map(|which| Step::Answer { which }),
-            1 => any::<prop::sample::Index>().prop_map(|which| Step::Cancel { which }),
-            1 => (1_i64..90_000).prop_map(|milliseconds| Step::Block { milliseconds }),
-        ]
-    }
-
-    /// What the world sees: who waits, and when each request left and was answered.
-    #[derive(Default)]
-    struct World {
-        now: i64,
-        blocked_until: i64,
-        asked: u64,
-        waiting: BTreeMap<Ticket, Urgency>,
-        left: BTreeMap<Ticket, i64>,
-        answered: BTreeMap<Ticket, i64>,
-    }
-
-    impl World {
-        fn in_flight(&self) -> Vec<Ticket> {
-            self.left.keys().filter(|ticket| !self.answered.contains_key(ticket)).copied().collect()
-        }
-
-        fn live(&mut self, budget: &mut Budget, step: &Step) {
-            match step {
-                Step::Wait { milliseconds } => self.now += milliseconds,
-                Step::Ask(urgency) => {
-                    self.asked += 1;
-                    self.waiting.insert(Ticket(self.asked), *urgency);
-                    budget.ask(*urgency, Ticket(self.asked));
-                }
-                Step::Grant => self.grant(budget),
-                Step::Answer { which } => {
-                    let in_flight = self.in_flight();
-                    if !in_flight.is_empty() {
-                        let ticket = *which.get(&in_flight);
-                        self.answered.insert(ticket, self.now);
-                        budget.answered(at(self.now), ticket);
-                    }
-                }
-                Step::Cancel { which } => {
-                    let waiting: Vec<Ticket> = self.waiting.keys().copied().collect();
-                    if !waiting.is_empty() {
-                        let ticket = *which.get(&waiting);
-                        self.waiting.remove(&ticket);
-                        budget.cancel(ticket);
-                    }
-                }
-                Step::Block { milliseconds } => {
-                    self.blocked_until = self.blocked_until.max(self.now + milliseconds);
-                    budget.block_until(at(self.now + milliseconds));
-                }
-            }
-        }
-
-        fn grant(&mut self, budget: &mut Budget) {
-            let announced = budget.next_grant_at(at(self.now));
-            let granted = budget.grant(at(self.now));
-            assert_eq!(announced == Some(at(self.now)), !granted.is_empty(), "next_grant_at says when grant gives");
-            assert!(granted.is_empty() || self.now >= self.blocked_until, "nothing leaves while blocked");
-            for ticket in &granted {
-                assert!(self.waiting.remove(ticket).is_some(), "granted only what waits, and once");
-                assert!(self.left.insert(*ticket, self.now).is_none(), "nothing is granted twice");
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_sixty_second_window_holds_more_than_the_limit_however_the_server_counts(
-            limit in 1_u32..12,
-            steps in prop::collection::vec(step(), 1..400),
-        ) {
-            let mut budget = Budget::new(limit, Start::Quiet);
-            let mut world = World::default();
-            for step in &steps {
-                world.live(&mut budget, step);
-            }
-            // A server that counts anywhere between departure and answer can put into a window every request whose
-            // flight touches it, and no other. The fullest windows begin where a flight ends or starts.
-            let flights: Vec<(i64, i64)> = world
-                .left
-                .iter()
-                .map(|(ticket, left)| (*left, world.answered.get(ticket).copied().unwrap_or(i64::MAX)))
-                .collect();
-            for begin in flights.iter().flat_map(|(left, answered)| [*left, *answered]) {
-                let end = begin.saturating_add(60_000);
-                let counted = flights.iter().filter(|(left, answered)| *left < end && *answered >= begin).count();
-                prop_assert!(counted <= limit as usize, "{counted} in the window from {begin} ms, limit {limit}");
-            }
-        }
-
-        #[test]
-        fn a_pause_overtakes_every_other_waiting_request(
-            limit in 1_u32..12,
-            busy in prop::collection::vec(step(), 0..100),
-        ) {
-            let mut budget = Budget::new(limit, Start::Quiet);
-            let mut world = World::default();
-            for step in &busy {
-                world.live(&mut budget, step);
-            }
-            let earlier_pauses = world.waiting.values().filter(|urgency| **urgency == Urgency::Pause).count();
-            let pause = Ticket(u64::MAX);
-            budget.ask(Urgency::Pause, pause);
-            for ticket in world.in_flight() {
-                budget.answered(at(world.now), ticket);
-            }
-            let mut overtaken_by = Vec::new();
-            // Every answer frees its slot a window later, so each round grants at least one.
-            for round in 1..=world.asked + 3 {
-                let now = at(world.now + 200_000 * i64::try_from(round).unwrap());
-                let granted = budget.grant(now);
-                let before = granted.iter().take_while(|ticket| **ticket != pause).copied();
-                overtaken_by.extend(before);
-                if granted.contains(&pause) {
-                    break;
-                }
-                for ticket in granted {
-                    budget.answered(now, ticket);
-                }
-            }
-            prop_assert_eq!(overtaken_by.len(), earlier_pauses, "only pauses that came earlier may leave before it");
-        }
-    }
-}
+#[path = "budget_tests.rs"]
+mod tests;

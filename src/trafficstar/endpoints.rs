@@ -1,43 +1,37 @@
 //! What TrafficStars can be asked for: one campaign, a page of all, run, pause, an end time, the day's spend.
 //!
-//! Where several paths are known for an operation they are candidates, tried in order on 404 and 405 (and on 400 where
-//! the request may merely be in the wrong form); the one that worked is tried first from then on.
+//! Where several paths are known for an operation they are candidates: `candidates` says which is tried when.
 //!
 //! Deliberately absent: when to ask, what belongs into one request (`batch`), and what an answer means (`domain`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::batch::SMALLEST_PAGE;
-use super::budget::Urgency;
+use super::budget::{Rank, Urgency};
+use super::candidates::{Endpoint, Trial};
+use super::circuit::Operation;
 use super::error::RemoteError;
+use super::gate::Asking;
 use super::http::{RemoteClient, Request};
 use super::wire::{self, CampaignPage, SwitchAnswer, WireError};
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
+use crate::domain::live::LiveEvent;
 use crate::domain::remote::RemoteCampaign;
 use crate::domain::spend::SourceAnswer;
+use crate::domain::status::EndpointStatus;
 
+const LIST_PATH: &str = "/v1.1/campaigns";
 /// The page size that is asked for; the answer says which one it is.
 const WANTED_PAGE_SIZE: &str = "100";
 /// How many rows of a report are asked for at once.
 const REPORT_LIMIT: usize = 500;
 /// A report of more pages than this is none that we understand.
 const MOST_REPORT_PAGES: usize = 200;
-
-/// Which candidate worked last, by operation.
-#[derive(Debug, Default)]
-pub(super) struct KnownEndpoints {
-    list: AtomicUsize,
-    run: AtomicUsize,
-    pause: AtomicUsize,
-    report: AtomicUsize,
-    day_report: AtomicUsize,
-}
 
 /// The parameters that may enlarge a page; which of them is understood is unknown. Without them where they are refused.
 const LIST_CANDIDATES: [&[&str]; 2] = [&["per_page", "page_size", "limit"], &[]];
@@ -46,19 +40,28 @@ const LIST_CANDIDATES: [&[&str]; 2] = [&["per_page", "page_size", "limit"], &[]]
 #[derive(Debug, Clone, Copy)]
 enum SwitchCandidate {
     /// All at once: `PUT` of the ids.
-    Together { version: &'static str },
+    Together(&'static str),
     /// `PATCH` of `active`, each by itself.
     Each,
 }
-
-const SWITCH_CANDIDATES: [SwitchCandidate; 3] =
-    [SwitchCandidate::Together { version: "v2" }, SwitchCandidate::Together { version: "v1.1" }, SwitchCandidate::Each];
 
 #[derive(Debug, Clone, Copy)]
 enum Switch {
     Run,
     Pause,
 }
+
+const RUN_CANDIDATES: [SwitchCandidate; 3] = [
+    SwitchCandidate::Together("/v2/campaigns/run"),
+    SwitchCandidate::Together("/v1.1/campaigns/run"),
+    SwitchCandidate::Each,
+];
+
+const PAUSE_CANDIDATES: [SwitchCandidate; 3] = [
+    SwitchCandidate::Together("/v2/campaigns/pause"),
+    SwitchCandidate::Together("/v1.1/campaigns/pause"),
+    SwitchCandidate::Each,
+];
 
 const CAMPAIGN_REPORTS: [&str; 1] = ["/v1.1/advertiser/custom/report/by-campaign"];
 
@@ -70,12 +73,24 @@ const DAY_REPORTS: [(&str, &str); 3] = [
 ];
 
 impl RemoteClient {
+    /// Which endpoint serves each operation for which several are known, as far as it was asked for, for the dump.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<EndpointStatus> {
+        self.known.status()
+    }
+
+    /// What has changed of them since this was last asked.
+    #[must_use]
+    pub fn take_endpoint_news(&self) -> Vec<LiveEvent> {
+        self.known.take_news()
+    }
+
     /// One campaign, read by itself.
     ///
     /// # Errors
     /// [`RemoteError::NotFound`] where TrafficStars knows no such campaign; any other failure of a request.
     pub async fn campaign(&self, id: RemoteId, urgency: Urgency) -> Result<RemoteCampaign, RemoteError> {
-        let answer = self.send(&Request::get(urgency, campaign_path(id), Vec::new())).await?;
+        let answer = self.send(&Request::get(Operation::Campaign, urgency, campaign_path(id), Vec::new())).await?;
         the_campaign(&answer, id)
     }
 
@@ -97,16 +112,16 @@ impl RemoteClient {
     }
 
     async fn list_answer(&self, page: u64, urgency: Urgency) -> Result<Value, RemoteError> {
-        let mut trial = Trial::of(&self.known.list, &LIST_CANDIDATES);
+        let mut trial = Trial::of(&self.known, Endpoint::List, &LIST_CANDIDATES, |sizes| list_line(sizes));
         while let Some(sizes) = trial.next_candidate() {
             let sizes = sizes.iter().map(|name| (*name, WANTED_PAGE_SIZE.to_owned()));
             let query = std::iter::once(("page", page.to_string())).chain(sizes).collect();
-            let answer = self.send(&Request::get(urgency, "/v1.1/campaigns", query)).await;
+            let answer = self.send(&Request::get(Operation::List, urgency, LIST_PATH, query)).await;
             if let Some(answer) = trial.judge(answer) {
                 return answer;
             }
         }
-        Err(trial.failure("list campaigns"))
+        Err(trial.failure())
     }
 
     /// Switches campaigns on. Their end times have to be set before. Each id's outcome by itself: a 200 can hold
@@ -138,43 +153,41 @@ impl RemoteClient {
         &self,
         id: RemoteId,
         at: DateTime<Utc>,
-        urgency: Urgency,
+        rank: Rank,
         leave_by: Option<DateTime<Utc>>,
     ) -> Result<RemoteCampaign, RemoteError> {
         let body = json!({ "schedule_end_time": wire::end_time_text(at) });
-        let request = Request::write(urgency, Method::PATCH, campaign_path(id), body).leaving_by(leave_by);
+        let asking = Asking { operation: Operation::EndTime, urgency: Urgency::Activate, rank, leave_by };
+        let request = Request::write(asking, Method::PATCH, campaign_path(id), body);
         let answer = self.send(&request).await?;
         the_campaign(&answer, id)
     }
 
-    /// The spend of these campaigns on one UTC day, by report: one request for all of them where the report by
-    /// campaigns exists, one for each where only a report by days does.
+    /// Every campaign's spend on one UTC day, in one report. A campaign that it does not name has none on record.
     ///
-    /// [`SourceAnswer::NoSource`] for all where no report exists. A report that fails as a whole fails for each.
+    /// # Errors
+    /// [`RemoteError::NoEndpoint`] where there is no report of all: each then has one of its own, [`Self::day_spend`].
+    /// Any failure of a request; a report cut short by its paging.
     pub async fn spend_report(
         &self,
         day: NaiveDate,
-        ids: &BTreeSet<RemoteId>,
         urgency: Urgency,
-    ) -> BTreeMap<RemoteId, SourceAnswer> {
-        let for_all = |answer: &SourceAnswer| ids.iter().map(|id| (*id, answer.clone())).collect();
-        match self.report_by_campaign(day, urgency).await {
-            Ok(spends) => {
-                let of = |id: &RemoteId| spends.get(id).cloned().unwrap_or(SourceAnswer::NoValue);
-                ids.iter().map(|id| (*id, of(id))).collect()
-            }
-            Err(RemoteError::NoEndpoint { .. }) => {
-                let mut answers = BTreeMap::new();
-                for id in ids {
-                    match self.report_by_day(day, *id, urgency).await {
-                        Ok(answer) => answers.insert(*id, answer),
-                        Err(RemoteError::NoEndpoint { .. }) => return for_all(&SourceAnswer::NoSource),
-                        Err(error) => answers.insert(*id, SourceAnswer::Failed(error.in_full())),
-                    };
-                }
-                answers
-            }
-            Err(error) => for_all(&SourceAnswer::Failed(error.in_full())),
+    ) -> Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError> {
+        // One report for all is a part of what the ticks of all need.
+        self.report_by_campaign(day, urgency.min(Urgency::Sweep)).await
+    }
+
+    /// One campaign's spend on one UTC day, where there is no report of all.
+    ///
+    /// [`SourceAnswer::NoSource`] where no report exists. One that has worked and answers 404 is no such case, until it
+    /// was missed for a while: it may be back in a moment, or not know this one campaign.
+    pub async fn day_spend(&self, day: NaiveDate, id: RemoteId, urgency: Urgency) -> SourceAnswer {
+        let no_report =
+            || self.known.is_absent(Endpoint::SpendByCampaign) && self.known.is_absent(Endpoint::SpendByDay);
+        match self.report_by_day(day, id, urgency).await {
+            Ok(answer) => answer,
+            Err(RemoteError::NoEndpoint { .. }) if no_report() => SourceAnswer::NoSource,
+            Err(error) => SourceAnswer::Failed(error.in_full()),
         }
     }
 
@@ -183,14 +196,15 @@ impl RemoteClient {
         day: NaiveDate,
         urgency: Urgency,
     ) -> Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError> {
-        let mut trial = Trial::of(&self.known.report, &CAMPAIGN_REPORTS);
+        let shown = |path: &&str| format!("GET {path}");
+        let mut trial = Trial::of(&self.known, Endpoint::SpendByCampaign, &CAMPAIGN_REPORTS, shown);
         while let Some(path) = trial.next_candidate() {
             let spends = self.whole_report(path, day, urgency).await;
             if let Some(spends) = trial.judge(spends) {
                 return spends;
             }
         }
-        Err(trial.failure("report the spend of campaigns"))
+        Err(trial.failure())
     }
 
     /// Every campaign's spend on `day`. The report's `date_from` and `date_to` are both that day: the vendor's reports
@@ -211,7 +225,7 @@ impl RemoteClient {
                 ("offset", offset.to_string()),
                 ("limit", REPORT_LIMIT.to_string()),
             ];
-            let answer = self.send(&Request::get(urgency, path, query)).await?;
+            let answer = self.send(&Request::get(Operation::Report, urgency, path, query)).await?;
             let rows = wire::campaign_spends(&answer)?;
             let page = ReportPage { rows: rows.len(), new: take_rows(&mut spends, rows) };
             if page.is_last(offset)? {
@@ -225,18 +239,18 @@ impl RemoteClient {
     /// One campaign's spend on `day`. Rows by days say their day, so that a `date_until`, of which nobody knows whether
     /// it holds its own day, can be the day after.
     async fn report_by_day(&self, day: NaiveDate, id: RemoteId, urgency: Urgency) -> Result<SourceAnswer, RemoteError> {
-        let mut trial = Trial::of(&self.known.day_report, &DAY_REPORTS);
+        let mut trial = Trial::of(&self.known, Endpoint::SpendByDay, &DAY_REPORTS, |(path, _)| format!("GET {path}"));
         while let Some((path, end_name)) = trial.next_candidate() {
             let end = if *end_name == "date_until" { day.succ_opt().unwrap_or(day) } else { day };
             let dates = [("date_from", day.to_string()), (*end_name, end.to_string())];
             let query = std::iter::once(("campaign_id", id.to_string())).chain(dates).collect();
-            let answer = self.send(&Request::get(urgency, *path, query)).await;
+            let answer = self.send(&Request::get(Operation::Report, urgency, *path, query)).await;
             let spend = answer.and_then(|answer| Ok(wire::day_spend(&answer, day)?));
             if let Some(spend) = trial.judge(spend) {
                 return spend;
             }
         }
-        Err(trial.failure("report a campaign's spend"))
+        Err(trial.failure())
     }
 
     async fn switch(
@@ -248,33 +262,32 @@ impl RemoteClient {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let (works, operation) = match switch {
-            Switch::Run => (&self.known.run, "run campaigns"),
-            Switch::Pause => (&self.known.pause, "pause campaigns"),
+        let (operation, candidates) = match switch {
+            Switch::Run => (Endpoint::Run, &RUN_CANDIDATES),
+            Switch::Pause => (Endpoint::Pause, &PAUSE_CANDIDATES),
         };
-        let mut trial = Trial::of(works, &SWITCH_CANDIDATES);
+        let mut trial = Trial::of(&self.known, operation, candidates, SwitchCandidate::line);
         while let Some(candidate) = trial.next_candidate() {
             let outcomes = match candidate {
-                SwitchCandidate::Together { version } => self.switch_together(switch, version, ids, leave_by).await,
+                SwitchCandidate::Together(path) => self.switch_together(switch, path, ids, leave_by).await,
                 SwitchCandidate::Each => self.switch_each(switch, ids, leave_by).await,
             };
             if let Some(outcomes) = trial.judge(outcomes) {
                 return outcomes;
             }
         }
-        Err(trial.failure(operation))
+        Err(trial.failure())
     }
 
     async fn switch_together(
         &self,
         switch: Switch,
-        version: &str,
+        path: &'static str,
         ids: &BTreeSet<RemoteId>,
         leave_by: Option<DateTime<Utc>>,
     ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
-        let path = format!("/{version}/campaigns/{}", switch.word());
         let body = json!({ "campaign_ids": ids });
-        let answer = self.send(&Request::write(switch.urgency(), Method::PUT, path, body).leaving_by(leave_by)).await?;
+        let answer = self.send(&Request::write(switch.asking(leave_by), Method::PUT, path, body)).await?;
         let answer = wire::switch_answer(&answer)?;
         Ok(ids.iter().map(|id| (*id, outcome_of(&answer, *id))).collect())
     }
@@ -291,8 +304,7 @@ impl RemoteClient {
         let mut refusal = Some(RemoteError::NotFound);
         for id in ids {
             let body = json!({ "active": switch.active() });
-            let request =
-                Request::write(switch.urgency(), Method::PATCH, campaign_path(*id), body).leaving_by(leave_by);
+            let request = Request::write(switch.asking(leave_by), Method::PATCH, campaign_path(*id), body);
             let answered = self.send(&request).await.and_then(|answer| the_campaign(&answer, *id));
             match &answered {
                 Err(error) if error.is_absence() || error.is_bad_request() => {
@@ -312,13 +324,6 @@ impl RemoteClient {
 }
 
 impl Switch {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Pause => "pause",
-        }
-    }
-
     const fn active(self) -> bool {
         match self {
             Self::Run => true,
@@ -326,12 +331,31 @@ impl Switch {
         }
     }
 
-    const fn urgency(self) -> Urgency {
+    /// A run goes ahead of the end times that wait: those that it is for are set.
+    const fn asking(self, leave_by: Option<DateTime<Utc>>) -> Asking {
+        let (operation, urgency) = match self {
+            Self::Run => (Operation::Run, Urgency::Activate),
+            Self::Pause => (Operation::Pause, Urgency::Pause),
+        };
+        Asking { operation, urgency, rank: Rank::FIRST, leave_by }
+    }
+}
+
+impl SwitchCandidate {
+    /// As the dump shows it.
+    fn line(&self) -> String {
         match self {
-            Self::Run => Urgency::Activate,
-            Self::Pause => Urgency::Pause,
+            Self::Together(path) => format!("PUT {path}"),
+            Self::Each => "PATCH /v1.1/campaigns/{id}".to_owned(),
         }
     }
+}
+
+/// As the dump shows it.
+fn list_line(sizes: &[&str]) -> String {
+    let sizes: Vec<String> = sizes.iter().map(|name| format!("{name}={WANTED_PAGE_SIZE}")).collect();
+    let mark = if sizes.is_empty() { "" } else { "?" };
+    format!("GET {LIST_PATH}{mark}{}", sizes.join("&"))
 }
 
 fn campaign_path(id: RemoteId) -> String {
@@ -355,52 +379,6 @@ fn outcome_of(answer: &SwitchAnswer, id: RemoteId) -> Outcome {
         (false, true) => Outcome::Failed("TrafficStars lists the campaign under `failed`".to_owned()),
         (true, true) => Outcome::Unclear("the answer lists the campaign under both success and failed".to_owned()),
         (false, false) => Outcome::Unclear("the answer does not name the campaign".to_owned()),
-    }
-}
-
-/// Tries the candidates of an operation in order, the one that worked last first. Another one follows only where an
-/// answer says that the path does not exist, or that the request has the wrong form: then nothing has happened.
-struct Trial<'a, C> {
-    works: &'a AtomicUsize,
-    /// With their positions, the next one last.
-    untried: Vec<(usize, &'a C)>,
-    tried: usize,
-    bad_request: Option<RemoteError>,
-}
-
-impl<'a, C> Trial<'a, C> {
-    fn of(works: &'a AtomicUsize, candidates: &'a [C]) -> Self {
-        let first = works.load(Ordering::Relaxed);
-        let mut untried: Vec<_> = candidates.iter().enumerate().rev().collect();
-        untried.sort_by_key(|(position, _)| *position == first);
-        Self { works, untried, tried: first, bad_request: None }
-    }
-
-    fn next_candidate(&mut self) -> Option<&'a C> {
-        let (position, candidate) = self.untried.pop()?;
-        self.tried = position;
-        Some(candidate)
-    }
-
-    /// The operation's answer, unless it is the next candidate's turn.
-    fn judge<T>(&mut self, answer: Result<T, RemoteError>) -> Option<Result<T, RemoteError>> {
-        match answer {
-            Ok(_) => {
-                self.works.store(self.tried, Ordering::Relaxed);
-                Some(answer)
-            }
-            Err(error) if error.is_bad_request() => {
-                self.bad_request.get_or_insert(error);
-                None
-            }
-            Err(error) if error.is_absence() => None,
-            Err(_) => Some(answer),
-        }
-    }
-
-    /// Why none of them worked. An endpoint that refused the request exists.
-    fn failure(self, operation: &'static str) -> RemoteError {
-        self.bad_request.unwrap_or(RemoteError::NoEndpoint { operation })
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use super::gate::NotAdmitted;
+use super::circuit::Ended;
+use super::gate::{AnswerWord, NotAdmitted};
 use super::wire::WireError;
 use crate::domain::action::Outcome;
 use crate::domain::remote::RemoteFault;
@@ -99,10 +100,13 @@ impl RemoteError {
         }
     }
 
-    /// What became of an action whose request ended like this.
+    /// What became of an action whose request ended like this. One that TrafficStars would not hear of at that moment
+    /// is as good as not sent: the campaign has no part in it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if matches!(self, Self::NotSent(_)) {
+        if let Self::NotSent(NotAdmitted::TooLate | NotAdmitted::CircuitOpen { .. }) | Self::RateLimited { .. } = self {
+            Outcome::Postponed(self.in_full())
+        } else if matches!(self, Self::NotSent(_)) {
             Outcome::NotSent(self.in_full())
         } else if self.may_have_happened() {
             Outcome::Unclear(self.in_full())
@@ -117,6 +121,36 @@ impl RemoteError {
         if matches!(self, Self::NotFound) { RemoteFault::NotFound } else { RemoteFault::Failed(self.in_full()) }
     }
 
+    /// What it tells of the operation's health.
+    pub(super) fn ended(&self) -> Ended {
+        match self {
+            Self::Unavailable { .. }
+            | Self::TimedOut { .. }
+            | Self::Connection { .. }
+            | Self::Unreadable(_)
+            | Self::NoToken(_) => Ended::Failed(self.in_full()),
+            Self::RateLimited { .. } | Self::GivenUp(_) | Self::NotSent(_) => Ended::Untold,
+            Self::Unauthorized | Self::BadApiKey | Self::NotFound | Self::NoEndpoint { .. } | Self::Rejected { .. } => {
+                Ended::Answered
+            }
+        }
+    }
+
+    /// What came of the request, for the metrics.
+    pub(super) fn answer_word(&self) -> AnswerWord {
+        match self {
+            Self::RateLimited { .. } => AnswerWord::Status(429),
+            Self::Unauthorized | Self::BadApiKey => AnswerWord::Status(401),
+            Self::NotFound | Self::NoEndpoint { .. } => AnswerWord::Status(404),
+            Self::Rejected { status, .. } | Self::Unavailable { status } => AnswerWord::Status(*status),
+            Self::Unreadable(_) => AnswerWord::Unreadable,
+            Self::TimedOut { .. } => AnswerWord::TimedOut,
+            Self::Connection { .. } => AnswerWord::Connection,
+            Self::NoToken(error) => error.answer_word(),
+            Self::GivenUp(_) | Self::NotSent(_) => AnswerWord::GivenUp,
+        }
+    }
+
     /// The message with all its causes, in one line.
     #[must_use]
     pub fn in_full(&self) -> String {
@@ -129,6 +163,10 @@ impl RemoteError {
             Self::Rejected { status: 400 | 403, .. } | Self::Unauthorized => Self::BadApiKey,
             Self::Rejected { status, .. } => {
                 Self::NoToken(Box::new(Self::Rejected { status, excerpt: "not shown".to_owned() }))
+            }
+            Self::Unreadable(WireError::NotJson { source, .. }) => {
+                let error = WireError::NotJson { excerpt: "not shown".to_owned(), source };
+                Self::NoToken(Box::new(error.into()))
             }
             Self::RateLimited { .. } | Self::BadApiKey | Self::NoToken(_) | Self::NotSent(_) => self,
             Self::NotFound

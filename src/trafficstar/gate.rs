@@ -1,21 +1,91 @@
-//! The gate that every request passes before it leaves, token requests and repeats included.
+//! The gate that every request passes: those who wait ([`Gate`], [`Pass`]) and the one who lets them through
+//! ([`Gatekeeper`]), connected by a channel.
 //!
-//! [`RemoteClient`](super::http::RemoteClient) asks through a [`Gate`]; the client actor owns the [`Gatekeeper`], hears
-//! the messages and opens the gate by the [`Budget`]. Deliberately absent: a clock and a timer, which are the actor's.
+//! A request asks by its operation and its class. The keeper asks the operation's circuit first, then the budget. What
+//! an open circuit stops is refused at once if it reads, so that whoever decides knows what cannot be known; a write waits
+//! here, one at a time being let through as a probe.
+//!
+//! The keeper has no clock: the client actor tells it the time, and comes back when it says so. Deliberately absent: how
+//! many may leave (`budget`), what opens a circuit (`circuit`), and the requests (`http`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
-use super::budget::{Budget, Ticket, Urgency, WINDOW};
+use super::budget::{Budget, Rank, Ticket, Urgency, WINDOW};
+use super::circuit::{CircuitNews, Circuits, Ended, Operation, Verdict};
 use crate::reign::ReignEnded;
+
+/// End times are gathered until none has come for this long, so that the most urgent of a burst are first to leave.
+const QUIET_FOR: Duration = Duration::milliseconds(250);
+/// They are gathered for so many parts of a tick at the most, and each quiet time is at most half as long.
+const GATHERED_FOR_PART_OF_TICK: i32 = 4;
+/// And for this long at the most.
+const GATHERED_AT_MOST: Duration = Duration::seconds(2);
 
 /// However long a 429 tells us to wait, TrafficStars is asked again after this.
 const LONGEST_SILENCE: Duration = Duration::minutes(5);
+
+/// What a request is, as far as its turn is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asking {
+    /// What it is for.
+    pub operation: Operation,
+    /// Its class.
+    pub urgency: Urgency,
+    /// Its place in the class.
+    pub rank: Rank,
+    /// When it is too late for it to leave.
+    pub leave_by: Option<DateTime<Utc>>,
+}
+
+/// How long an exchange took and what came of it, for the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchange {
+    /// Its class.
+    pub urgency: Urgency,
+    /// From asking to leaving.
+    pub waited: std::time::Duration,
+    /// From leaving to the answer, or to giving up.
+    pub took: std::time::Duration,
+    /// The status code, or in a word why there is none.
+    pub answer: AnswerWord,
+}
+
+/// What came of a request, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AnswerWord {
+    /// An answer with this status code.
+    Status(u16),
+    /// An answer of success that makes no sense.
+    Unreadable,
+    /// None in time.
+    TimedOut,
+    /// No connection, or one that broke.
+    Connection,
+    /// Nobody waited for it any more.
+    GivenUp,
+}
+
+impl AnswerWord {
+    /// The word as the metrics name it.
+    #[must_use]
+    pub fn word(self) -> Cow<'static, str> {
+        match self {
+            Self::Status(status) => status.to_string().into(),
+            Self::Unreadable => "unreadable".into(),
+            Self::TimedOut => "timed-out".into(),
+            Self::Connection => "connection".into(),
+            Self::GivenUp => "given-up".into(),
+        }
+    }
+}
 
 /// What those at the gate tell its keeper.
 #[derive(Debug)]
@@ -24,15 +94,22 @@ pub enum GateMessage {
     Ask {
         /// Its name from here on.
         ticket: Ticket,
-        /// Its class.
-        urgency: Urgency,
-        /// Lets it leave.
-        admit: oneshot::Sender<()>,
+        /// What it is.
+        asking: Asking,
+        /// Lets it leave, or says why it will not.
+        admit: oneshot::Sender<Result<(), NotAdmitted>>,
     },
     /// Nobody waits for that request any more, and it never left.
     GaveUp(Ticket),
     /// Its answer came, or it timed out, or nobody waits for it any more.
-    Answered(Ticket),
+    Answered {
+        /// Which.
+        ticket: Ticket,
+        /// For its operation's circuit.
+        ended: Ended,
+        /// For the metrics.
+        exchange: Exchange,
+    },
     /// TrafficStars answered 429.
     RateLimited {
         /// For how long it wants to hear nothing, if it said so.
@@ -41,7 +118,7 @@ pub enum GateMessage {
 }
 
 /// Why a request never left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotAdmitted {
     /// The keeper is gone: the program is shutting down, or the client actor died.
     #[error("the queue of requests is closed")]
@@ -52,6 +129,16 @@ pub enum NotAdmitted {
     /// This supervisor does not lead any more, or not for long enough.
     #[error(transparent)]
     NotLeading(ReignEnded),
+    /// The operation failed again and again, and is left alone for a while.
+    #[error("TrafficStars fails again and again ({reason}): {operation} is asked for again at {}", .probe_at.format("%H:%M:%S"))]
+    CircuitOpen {
+        /// The operation, as the dump names it.
+        operation: &'static str,
+        /// When one is let through to see whether it works again.
+        probe_at: DateTime<Utc>,
+        /// The last failure.
+        reason: String,
+    },
 }
 
 /// The requests' side of the gate. Clones share it.
@@ -70,22 +157,23 @@ impl Gate {
         (Self { messages, last_ticket: Arc::default() }, heard)
     }
 
-    /// Waits until a request of this class may leave, at the longest until `leave_by`.
-    pub(super) async fn pass(&self, urgency: Urgency, leave_by: Option<DateTime<Utc>>) -> Result<Pass, NotAdmitted> {
+    /// Waits until this request may leave, at the longest until its `leave_by`.
+    pub(super) async fn pass(&self, asking: Asking) -> Result<Pass, NotAdmitted> {
+        let asked_at = Instant::now();
         let ticket = Ticket(self.last_ticket.fetch_add(1, Ordering::Relaxed));
         let (admit, admitted) = oneshot::channel();
-        self.messages.send(GateMessage::Ask { ticket, urgency, admit }).map_err(|_| NotAdmitted::Closed)?;
+        self.messages.send(GateMessage::Ask { ticket, asking, admit }).map_err(|_| NotAdmitted::Closed)?;
         // Made before the wait, so that giving up while waiting is told, too.
-        let mut pass = Pass { ticket, left: false, messages: self.messages.clone() };
-        let admitted = match leave_by {
+        let mut pass = Pass { ticket, urgency: asking.urgency, asked_at, left: None, messages: self.messages.clone() };
+        let admitted = match asking.leave_by {
             None => admitted.await,
             Some(leave_by) => {
                 let patience = leave_by.signed_duration_since(Utc::now()).to_std().map_err(|_| NotAdmitted::TooLate)?;
                 tokio::time::timeout(patience, admitted).await.map_err(|_| NotAdmitted::TooLate)?
             }
         };
-        admitted.map_err(|_| NotAdmitted::Closed)?;
-        pass.left = true;
+        admitted.map_err(|_| NotAdmitted::Closed)??;
+        pass.left = Some(Left { at: Instant::now(), ended: Ended::Untold, answer: AnswerWord::GivenUp });
         Ok(pass)
     }
 }
@@ -94,11 +182,27 @@ impl Gate {
 #[derive(Debug)]
 pub(super) struct Pass {
     ticket: Ticket,
-    left: bool,
+    urgency: Urgency,
+    asked_at: Instant,
+    left: Option<Left>,
     messages: mpsc::UnboundedSender<GateMessage>,
 }
 
+#[derive(Debug)]
+struct Left {
+    at: Instant,
+    ended: Ended,
+    answer: AnswerWord,
+}
+
 impl Pass {
+    /// Notes how the request ended; told when the pass is dropped.
+    pub(super) fn ended(&mut self, ended: Ended, answer: AnswerWord) {
+        if let Some(left) = &mut self.left {
+            (left.ended, left.answer) = (ended, answer);
+        }
+    }
+
     /// Tells the keeper of a 429, so that all others wait as well.
     pub(super) fn rate_limited(&self, retry_at: Option<DateTime<Utc>>) {
         // As a span, since the keeper's time need not be the wall clock's.
@@ -114,37 +218,91 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.tell(if self.left { GateMessage::Answered(self.ticket) } else { GateMessage::GaveUp(self.ticket) });
+        let message = match self.left.take() {
+            None => GateMessage::GaveUp(self.ticket),
+            Some(Left { at, ended, answer }) => {
+                let waited = at.saturating_duration_since(self.asked_at);
+                let exchange = Exchange { urgency: self.urgency, waited, took: at.elapsed(), answer };
+                GateMessage::Answered { ticket: self.ticket, ended, exchange }
+            }
+        };
+        self.tell(message);
     }
 }
 
-/// The keeper's side: connects the budget with those who wait.
+/// End times that have come within one burst: at a tick of many they come in the order in which their journal entries
+/// were stored, which says nothing.
+#[derive(Debug)]
+struct Burst {
+    tickets: Vec<Ticket>,
+    began_at: DateTime<Utc>,
+    last_at: DateTime<Utc>,
+}
+
+impl Burst {
+    fn ends_at(&self, tick: Duration) -> DateTime<Utc> {
+        let longest = GATHERED_AT_MOST.min(tick / GATHERED_FOR_PART_OF_TICK);
+        (self.last_at + QUIET_FOR.min(longest / 2)).min(self.began_at + longest)
+    }
+}
+
+#[derive(Debug)]
+struct Waiter {
+    asking: Asking,
+    admit: oneshot::Sender<Result<(), NotAdmitted>>,
+}
+
+/// The keeper's side: connects circuits and budget with those who wait.
 #[derive(Debug)]
 pub struct Gatekeeper {
+    tick: Duration,
     budget: Budget,
-    waiting: HashMap<Ticket, (Urgency, oneshot::Sender<()>)>,
-    admitted: BTreeMap<Urgency, u64>,
+    circuits: Circuits,
+    waiting: HashMap<Ticket, Waiter>,
+    burst: Option<Burst>,
+    /// Writes that wait for their operation's circuit to close, in the order of their arrival.
+    stopped: BTreeMap<Operation, VecDeque<Ticket>>,
+    under_way: HashMap<Ticket, Operation>,
+    /// Those who hold a slot and have not been let go yet.
+    granted: Vec<Ticket>,
+    circuit_news: Vec<CircuitNews>,
 }
 
 impl Gatekeeper {
-    /// A keeper who opens by this budget.
+    /// A keeper who opens by this budget, for a guard that ticks at the points of this grid.
     #[must_use]
-    pub fn new(budget: Budget) -> Self {
-        Self { budget, waiting: HashMap::new(), admitted: BTreeMap::new() }
+    pub fn new(budget: Budget, tick: Duration) -> Self {
+        Self {
+            tick,
+            budget,
+            circuits: Circuits::new(tick),
+            waiting: HashMap::new(),
+            burst: None,
+            stopped: BTreeMap::new(),
+            under_way: HashMap::new(),
+            granted: Vec::new(),
+            circuit_news: Vec::new(),
+        }
     }
 
-    /// Takes note of a message. Nothing leaves before [`Gatekeeper::open`].
+    /// Takes note of a message. Nothing leaves before [`Gatekeeper::grant`].
     pub fn hear(&mut self, now: DateTime<Utc>, message: GateMessage) {
         match message {
-            GateMessage::Ask { ticket, urgency, admit } => {
-                self.waiting.insert(ticket, (urgency, admit));
-                self.budget.ask(urgency, ticket);
+            GateMessage::Ask { ticket, asking, admit } => {
+                self.waiting.insert(ticket, Waiter { asking, admit });
+                if asking.urgency == Urgency::Activate && asking.rank != Rank::FIRST {
+                    self.gather(now, ticket);
+                } else {
+                    self.queue(now, ticket, asking);
+                }
             }
-            GateMessage::GaveUp(ticket) => {
-                self.waiting.remove(&ticket);
-                self.budget.cancel(ticket);
+            GateMessage::GaveUp(ticket) => self.gave_up(now, ticket),
+            GateMessage::Answered { ticket, ended, exchange: _ } => {
+                self.budget.answered(now, ticket);
+                if let Some(operation) = self.under_way.remove(&ticket) {
+                    self.ended(now, operation, ended);
+                }
             }
-            GateMessage::Answered(ticket) => self.budget.answered(now, ticket),
             // Without a word of its own, TrafficStars is given one whole window. A word that would silence the guard for
             // longer than money may flow unwatched is not believed: it is asked again then, and may say so again.
             GateMessage::RateLimited { retry_after } => {
@@ -153,107 +311,177 @@ impl Gatekeeper {
         }
     }
 
-    /// Lets everybody leave whom the budget grants. Answers when to open again if nothing is heard until then.
-    pub fn open(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        for ticket in self.budget.grant(now) {
-            if let Some((urgency, admit)) = self.waiting.remove(&ticket) {
+    /// The grid has other points from now on.
+    pub const fn set_tick(&mut self, tick: Duration) {
+        self.tick = tick;
+        self.circuits.set_tick(tick);
+    }
+
+    /// How many requests of these operations wait or are under way.
+    #[must_use]
+    pub fn count(&self, operations: &[Operation]) -> usize {
+        let waiting = self.waiting.values().map(|waiter| &waiter.asking.operation);
+        waiting.chain(self.under_way.values()).filter(|operation| operations.contains(operation)).count()
+    }
+
+    /// Gives a slot to everybody whom circuits and budget let leave. They are let go by [`Gatekeeper::let_go`]. Answers
+    /// how many hold a slot now and wait for that.
+    pub fn grant(&mut self, now: DateTime<Utc>) -> usize {
+        if let Some(burst) = self.burst.take_if(|burst| burst.ends_at(self.tick) <= now) {
+            for ticket in burst.tickets {
+                self.requeue(now, ticket);
+            }
+        }
+        for operation in Operation::ALL {
+            let first = self.stopped.get(&operation).and_then(VecDeque::front).copied();
+            if let Some(ticket) = first
+                && self.circuits.is_probe_due(now, operation)
+            {
+                self.stopped.entry(operation).or_default().pop_front();
+                self.requeue(now, ticket);
+            }
+        }
+        self.circuits.forget_untried(now);
+        let granted = self.budget.grant(now);
+        self.granted.extend(granted);
+        self.granted.len()
+    }
+
+    /// Lets go the first of those who hold a slot. Answers their classes.
+    pub fn let_go(&mut self, requests: usize) -> Vec<Urgency> {
+        let mut left = Vec::new();
+        for ticket in self.granted.drain(..requests.min(self.granted.len())).collect::<Vec<_>>() {
+            if let Some(Waiter { asking, admit }) = self.waiting.remove(&ticket) {
+                self.under_way.insert(ticket, asking.operation);
                 // Whoever is gone has sent `GaveUp`, which frees the slot.
-                if admit.send(()).is_ok() {
-                    *self.admitted.entry(urgency).or_default() += 1;
+                if admit.send(Ok(())).is_ok() {
+                    left.push(asking.urgency);
                 }
             }
         }
-        self.budget.next_grant_at(now)
+        left
     }
 
-    /// How many requests were let go since this was last asked, by class.
-    pub fn take_admitted(&mut self) -> BTreeMap<Urgency, u64> {
-        std::mem::take(&mut self.admitted)
+    /// When to grant again if nothing is heard until then.
+    pub fn next_grant_at(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let stopped = self.stopped.iter().filter(|(_, tickets)| !tickets.is_empty());
+        let probe = stopped.filter_map(|(operation, _)| self.circuits.probe_at(*operation)).min();
+        let burst = self.burst.as_ref().map(|burst| burst.ends_at(self.tick));
+        self.budget.next_grant_at(now).into_iter().chain(probe).chain(burst).min()
     }
 
-    /// The budget, for the dump.
+    /// What became of circuits since this was last asked.
+    pub fn take_circuit_news(&mut self) -> Vec<CircuitNews> {
+        std::mem::take(&mut self.circuit_news)
+    }
+
+    /// The budget.
     #[must_use]
     pub const fn budget(&self) -> &Budget {
         &self.budget
     }
+
+    /// The budget, to be told what the guard is about to ask for.
+    pub const fn budget_mut(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
+    /// The circuits.
+    #[must_use]
+    pub const fn circuits(&self) -> &Circuits {
+        &self.circuits
+    }
+
+    /// How many writes are being gathered, or wait for their circuit, and have not come to the budget's queue yet.
+    #[must_use]
+    pub fn held_back(&self) -> usize {
+        let gathered = self.burst.as_ref().map_or(0, |burst| burst.tickets.len());
+        gathered + self.stopped.values().map(VecDeque::len).sum::<usize>()
+    }
+
+    fn gather(&mut self, now: DateTime<Utc>, ticket: Ticket) {
+        let burst = self.burst.get_or_insert(Burst { tickets: Vec::new(), began_at: now, last_at: now });
+        burst.tickets.push(ticket);
+        burst.last_at = now;
+    }
+
+    fn forget_gathered(&mut self, gone: impl Fn(Ticket) -> bool) {
+        if let Some(burst) = &mut self.burst {
+            burst.tickets.retain(|ticket| !gone(*ticket));
+        }
+        self.burst.take_if(|burst| burst.tickets.is_empty());
+    }
+
+    /// Into the budget's queue, if its circuit lets it.
+    fn queue(&mut self, now: DateTime<Utc>, ticket: Ticket, asking: Asking) {
+        // A pause, and what it needs, is never held back.
+        if asking.urgency != Urgency::Pause
+            && let Verdict::Open { probe_at, reason } = self.circuits.ask(now, asking.operation)
+        {
+            self.stop(ticket, asking, probe_at, reason);
+        } else {
+            self.budget.ask(now, asking.urgency, asking.rank, ticket);
+        }
+    }
+
+    fn requeue(&mut self, now: DateTime<Utc>, ticket: Ticket) {
+        if let Some(waiter) = self.waiting.get(&ticket) {
+            self.queue(now, ticket, waiter.asking);
+        }
+    }
+
+    fn stop(&mut self, ticket: Ticket, asking: Asking, probe_at: DateTime<Utc>, reason: String) {
+        if !asking.operation.only_reads() {
+            self.stopped.entry(asking.operation).or_default().push_back(ticket);
+        } else if let Some(waiter) = self.waiting.remove(&ticket) {
+            let operation = asking.operation.as_str();
+            // Whoever asked may be gone.
+            let _ = waiter.admit.send(Err(NotAdmitted::CircuitOpen { operation, probe_at, reason }));
+        }
+    }
+
+    fn gave_up(&mut self, now: DateTime<Utc>, ticket: Ticket) {
+        self.budget.cancel(ticket);
+        self.forget_gathered(|gathered| gathered == ticket);
+        self.granted.retain(|granted| *granted != ticket);
+        for tickets in self.stopped.values_mut() {
+            tickets.retain(|stopped| *stopped != ticket);
+        }
+        let waited_for = self.waiting.remove(&ticket).map(|waiter| waiter.asking.operation);
+        if let Some(operation) = waited_for.or_else(|| self.under_way.remove(&ticket)) {
+            // It may have been the probe.
+            self.ended(now, operation, Ended::Untold);
+        }
+    }
+
+    fn ended(&mut self, now: DateTime<Utc>, operation: Operation, ended: Ended) {
+        let Some(news) = self.circuits.ended(now, operation, ended) else { return };
+        match &news {
+            CircuitNews::Opened(_, reason) => {
+                let others = |(ticket, waiter): (&Ticket, &Waiter)| {
+                    let stopped = waiter.asking.operation == operation && waiter.asking.urgency != Urgency::Pause;
+                    stopped.then_some((*ticket, waiter.asking))
+                };
+                let mut others: Vec<_> = self.waiting.iter().filter_map(others).collect();
+                others.sort_by_key(|(ticket, _)| *ticket);
+                others.retain(|(ticket, _)| !self.granted.contains(ticket));
+                let probe_at = self.circuits.probe_at(operation).unwrap_or(now);
+                self.forget_gathered(|gathered| others.iter().any(|(ticket, _)| *ticket == gathered));
+                for (ticket, asking) in others {
+                    self.budget.cancel(ticket);
+                    self.stop(ticket, asking, probe_at, reason.clone());
+                }
+            }
+            CircuitNews::Closed(_) => {
+                for ticket in self.stopped.remove(&operation).unwrap_or_default() {
+                    self.requeue(now, ticket);
+                }
+            }
+        }
+        self.circuit_news.push(news);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-    use crate::trafficstar::budget::Start;
-
-    fn hear_all(
-        keeper: &mut Gatekeeper,
-        heard: &mut mpsc::UnboundedReceiver<GateMessage>,
-        now: DateTime<Utc>,
-    ) -> Option<DateTime<Utc>> {
-        while let Ok(message) = heard.try_recv() {
-            keeper.hear(now, message);
-        }
-        keeper.open(now)
-    }
-
-    #[test]
-    fn a_request_waits_for_its_slot_and_its_answer_counts_for_a_minute() {
-        let now = DateTime::UNIX_EPOCH;
-        let (gate, mut heard) = Gate::new();
-        let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
-        let mut first = Box::pin(gate.pass(Urgency::Read, None));
-        let mut second = Box::pin(gate.pass(Urgency::Read, None));
-        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
-        hear_all(&mut keeper, &mut heard, now);
-        let pass = first.now_or_never().unwrap().unwrap();
-        assert!(second.as_mut().now_or_never().is_none());
-        drop(pass);
-        assert_eq!(hear_all(&mut keeper, &mut heard, now), Some(now + WINDOW));
-        assert!(second.as_mut().now_or_never().is_none());
-        hear_all(&mut keeper, &mut heard, now + WINDOW);
-        assert!(second.now_or_never().is_some());
-    }
-
-    #[test]
-    fn whoever_gives_up_before_leaving_holds_no_slot_even_if_just_admitted() {
-        let now = DateTime::UNIX_EPOCH;
-        let (gate, mut heard) = Gate::new();
-        let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
-        let mut leaver = Box::pin(gate.pass(Urgency::Read, None));
-        assert!(leaver.as_mut().now_or_never().is_none());
-        hear_all(&mut keeper, &mut heard, now);
-        drop(leaver);
-        hear_all(&mut keeper, &mut heard, now);
-        assert_eq!(keeper.budget().used(now), 0);
-    }
-
-    #[tokio::test]
-    async fn whoever_is_too_late_leaves_no_more_and_holds_no_place() {
-        let (gate, mut heard) = Gate::new();
-        let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
-        let soon = Utc::now() + chrono::Duration::milliseconds(20);
-        for leave_by in [soon, soon - chrono::Duration::hours(1)] {
-            assert_eq!(gate.pass(Urgency::Activate, Some(leave_by)).await.unwrap_err(), NotAdmitted::TooLate);
-        }
-        hear_all(&mut keeper, &mut heard, DateTime::UNIX_EPOCH);
-        assert_eq!(keeper.budget().queue_lengths().activate, 0);
-        assert_eq!(keeper.budget().used(DateTime::UNIX_EPOCH), 0);
-    }
-
-    #[test]
-    fn a_429_blocks_for_a_window_where_it_names_no_time_and_for_minutes_at_the_most() {
-        let now = DateTime::UNIX_EPOCH;
-        let mut keeper = Gatekeeper::new(Budget::new(1, Start::Quiet));
-        keeper.hear(now, GateMessage::RateLimited { retry_after: None });
-        assert_eq!(keeper.budget().blocked_until(now), Some(now + WINDOW));
-        keeper.hear(now, GateMessage::RateLimited { retry_after: Some(Duration::days(50_000)) });
-        assert_eq!(keeper.budget().blocked_until(now), Some(now + LONGEST_SILENCE));
-    }
-
-    #[test]
-    fn without_a_keeper_nothing_leaves() {
-        let (gate, heard) = Gate::new();
-        drop(heard);
-        assert_eq!(gate.pass(Urgency::Pause, None).now_or_never().unwrap().unwrap_err(), NotAdmitted::Closed);
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,10 +17,11 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
-use super::budget::Urgency;
-use super::endpoints::KnownEndpoints;
+use super::budget::{Rank, Urgency};
+use super::candidates::KnownEndpoints;
+use super::circuit::{Ended, Operation};
 use super::error::RemoteError;
-use super::gate::Gate;
+use super::gate::{AnswerWord, Asking, Gate};
 use super::wire::{self, TokenAnswer, WireError, excerpt};
 use crate::reign::Reign;
 
@@ -30,6 +31,9 @@ const LARGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 const LARGEST_REFUSAL_BYTES: usize = 4 * 1024;
 /// A token is renewed this long before it expires, or a tenth of its lifetime, whichever is shorter.
 const LONGEST_RENEWAL_MARGIN: Duration = Duration::from_secs(300);
+
+/// A renewal ahead of time that failed is tried again after this.
+const RENEWAL_RESTS_MS: i64 = 15_000;
 
 /// What the client needs to know. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -72,27 +76,27 @@ pub struct RemoteClient {
 /// A request, but for its token.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
-    pub(super) urgency: Urgency,
+    pub(super) asking: Asking,
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: Vec<(&'static str, String)>,
     /// Only what has a body says that it is JSON: TrafficStars looks for a GET's parameters in the body otherwise.
     pub(super) body: Option<Value>,
-    /// When it is too late for it to leave.
-    pub(super) leave_by: Option<DateTime<Utc>>,
 }
 
 impl Request {
-    pub(super) fn get(urgency: Urgency, path: impl Into<String>, query: Vec<(&'static str, String)>) -> Self {
-        Self { urgency, method: Method::GET, path: path.into(), query, body: None, leave_by: None }
+    pub(super) fn get(
+        operation: Operation,
+        urgency: Urgency,
+        path: impl Into<String>,
+        query: Vec<(&'static str, String)>,
+    ) -> Self {
+        let asking = Asking { operation, urgency, rank: Rank::ANY, leave_by: None };
+        Self { asking, method: Method::GET, path: path.into(), query, body: None }
     }
 
-    pub(super) fn leaving_by(self, leave_by: Option<DateTime<Utc>>) -> Self {
-        Self { leave_by, ..self }
-    }
-
-    pub(super) fn write(urgency: Urgency, method: Method, path: impl Into<String>, body: Value) -> Self {
-        Self { urgency, method, path: path.into(), query: Vec::new(), body: Some(body), leave_by: None }
+    pub(super) fn write(asking: Asking, method: Method, path: impl Into<String>, body: Value) -> Self {
+        Self { asking, method, path: path.into(), query: Vec::new(), body: Some(body) }
     }
 }
 
@@ -117,6 +121,8 @@ struct Tokens {
     renewal: Mutex<Option<RemoteError>>,
     /// How many fetches have ended: whoever waited while one ended takes its failure, too.
     ended: AtomicU64,
+    /// After a renewal that failed, a token that still serves is used without another try until then, as Unix time.
+    renewal_rests_until_ms: AtomicI64,
 }
 
 impl fmt::Debug for RemoteClient {
@@ -164,7 +170,12 @@ impl RemoteClient {
             api_key: settings.api_key,
             gate,
             reign,
-            tokens: Tokens { current: watch::Sender::new(None), renewal: Mutex::new(None), ended: AtomicU64::new(0) },
+            tokens: Tokens {
+                current: watch::Sender::new(None),
+                renewal: Mutex::new(None),
+                ended: AtomicU64::new(0),
+                renewal_rests_until_ms: AtomicI64::new(0),
+            },
             known: KnownEndpoints::default(),
         })
     }
@@ -177,10 +188,11 @@ impl RemoteClient {
 
     /// Sends a request and reads its answer; once more with a new token where the first one is refused.
     pub(super) async fn send(&self, request: &Request) -> Result<Value, RemoteError> {
-        let token = self.token(None).await?;
+        let urgency = request.asking.urgency;
+        let token = self.token(urgency, None).await?;
         match self.send_with(request, &token).await {
             Err(RemoteError::Unauthorized) => {
-                let renewed = self.token(Some(&token)).await?;
+                let renewed = self.token(urgency, Some(&token)).await?;
                 self.send_with(request, &renewed).await
             }
             answered => answered,
@@ -198,38 +210,48 @@ impl RemoteClient {
             builder = builder.json(body);
         }
         let secrets = [self.api_key.expose_secret(), token.text.expose_secret()];
-        let body = self.exchange(request.urgency, request.leave_by, builder, secrets).await?;
-        serde_json::from_slice(&body).map_err(|source| {
-            let excerpt = without(&secrets, &String::from_utf8_lossy(&body));
-            WireError::NotJson { excerpt, source: Arc::new(source) }.into()
-        })
+        self.exchange(request.asking, builder, secrets).await
     }
 
-    /// The one place where a request leaves. Answers with the body of an answer of success.
+    /// The one place where a request leaves. Answers with the JSON of an answer of success.
     async fn exchange(
         &self,
-        urgency: Urgency,
-        leave_by: Option<DateTime<Utc>>,
+        asking: Asking,
         request: RequestBuilder,
         secrets: [&str; 2],
-    ) -> Result<Vec<u8>, RemoteError> {
+    ) -> Result<Value, RemoteError> {
         // Dropped at the end: the slot counts from the answer, the time-out, or from when nobody waits any more.
-        let pass = self.gate.pass(urgency, leave_by).await?;
-        let response = self.reign.send(request.send()).await?.map_err(failed_to_send)?;
-        if response.status().is_success() {
-            return read_body(response, LARGEST_ANSWER_BYTES).await;
+        let mut pass = self.gate.pass(asking).await?;
+        if asking.urgency != Urgency::Pause {
+            // A pause that was let go in the same moment leaves first, whichever of the two is polled first.
+            tokio::task::yield_now().await;
         }
-        let refusal = refusal(response, secrets).await;
-        if let RemoteError::RateLimited { retry_at } = &refusal {
+        let answered = self.reign.send(answer_to(request, secrets)).await.unwrap_or_else(|ended| Err(ended.into()));
+        let (ended, word) = match &answered {
+            Ok(_) => (Ended::Answered, AnswerWord::Status(200)),
+            Err(error) => (error.ended(), error.answer_word()),
+        };
+        pass.ended(ended, word);
+        if let Err(RemoteError::RateLimited { retry_at }) = &answered {
             pass.rate_limited(*retry_at);
         }
-        Err(refusal)
+        answered
     }
 
     /// The cached token, or a new one where it is about to expire, or is the one that was refused.
-    async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, RemoteError> {
-        let fresh = || self.cached_token(refused).filter(|token| Utc::now() < token.renew_at);
+    async fn token(&self, urgency: Urgency, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, RemoteError> {
+        if let Some(refused) = refused {
+            self.forget_token(refused);
+        }
+        let fresh = || self.cached_token().filter(|token| Utc::now() < token.renew_at);
         if let Some(token) = fresh() {
+            return Ok(token);
+        }
+        // One that still serves is good enough for a pause, which must not wait for a renewal that may hang; and for
+        // everybody for a while after a renewal has failed.
+        let rests = Utc::now().timestamp_millis() < self.tokens.renewal_rests_until_ms.load(Ordering::SeqCst);
+        let serving = self.cached_token().filter(|token| Utc::now() < token.expires_at);
+        if let Some(token) = serving.filter(|_| rests || urgency == Urgency::Pause) {
             return Ok(token);
         }
         let ended_before = self.tokens.ended.load(Ordering::SeqCst);
@@ -250,17 +272,26 @@ impl RemoteClient {
                     self.tokens.current.send_replace(Some(Arc::clone(&token)));
                     return Ok(token);
                 }
-                Err(failure) => last_failure.insert(failure).clone(),
+                Err(failure) => {
+                    let rests_until_ms = Utc::now().timestamp_millis() + RENEWAL_RESTS_MS;
+                    self.tokens.renewal_rests_until_ms.store(rests_until_ms, Ordering::SeqCst);
+                    last_failure.insert(failure).clone()
+                }
             }
         };
         // A renewal ahead of time that fails leaves a token that still serves.
-        self.cached_token(refused).filter(|token| Utc::now() < token.expires_at).ok_or(failure)
+        self.cached_token().filter(|token| Utc::now() < token.expires_at).ok_or(failure)
     }
 
-    /// The cached token, unless it is the one that was refused.
-    fn cached_token(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
-        let current = self.tokens.current.borrow().clone();
-        current.filter(|token| refused.is_none_or(|refused| !Arc::ptr_eq(refused, token)))
+    fn cached_token(&self) -> Option<Arc<Token>> {
+        self.tokens.current.borrow().clone()
+    }
+
+    /// Nobody sends it again, even where no other can be had. Another one may have taken its place already.
+    fn forget_token(&self, refused: &Arc<Token>) {
+        self.tokens
+            .current
+            .send_if_modified(|current| current.take_if(|current| Arc::ptr_eq(current, refused)).is_some());
     }
 
     /// As urgent as a pause, whoever asks first: nothing leaves without a token, and a pause may be waiting for it.
@@ -268,11 +299,11 @@ impl RemoteClient {
         let form = [("grant_type", "refresh_token"), ("refresh_token", self.api_key.expose_secret())];
         let request = self.http.post(self.url("/v1/auth/token")).header(header::ACCEPT, "application/json").form(&form);
         let asked_at = Utc::now();
-        let answer = self.exchange(Urgency::Pause, None, request, [self.api_key.expose_secret(), ""]).await;
-        let body = answer.map_err(RemoteError::of_token_request)?;
-        let value = serde_json::from_slice(&body)
-            .map_err(|source| WireError::NotJson { excerpt: "not shown".to_owned(), source: Arc::new(source) });
-        let answer = value.and_then(|value| wire::token(&value));
+        let (operation, urgency) = (Operation::Token, Urgency::Pause);
+        let asking = Asking { operation, urgency, rank: Rank::FIRST, leave_by: None };
+        let answer = self.exchange(asking, request, [self.api_key.expose_secret(), ""]).await;
+        let value = answer.map_err(RemoteError::of_token_request)?;
+        let answer = wire::token(&value);
         let answer = answer.map_err(|error| RemoteError::NoToken(Box::new(error.into())))?;
         Ok(Token::of(answer, asked_at))
     }
@@ -296,6 +327,18 @@ fn failed_to_send(error: reqwest::Error) -> RemoteError {
     } else {
         RemoteError::Connection { sent, source: Arc::new(error.without_url()) }
     }
+}
+
+async fn answer_to(request: RequestBuilder, secrets: [&str; 2]) -> Result<Value, RemoteError> {
+    let response = request.send().await.map_err(failed_to_send)?;
+    if !response.status().is_success() {
+        return Err(refusal(response, secrets).await);
+    }
+    let body = read_body(response, LARGEST_ANSWER_BYTES).await?;
+    serde_json::from_slice(&body).map_err(|source| {
+        let excerpt = without(&secrets, &String::from_utf8_lossy(&body));
+        WireError::NotJson { excerpt, source: Arc::new(source) }.into()
+    })
 }
 
 async fn read_body(mut response: Response, limit_bytes: usize) -> Result<Vec<u8>, RemoteError> {
@@ -366,9 +409,14 @@ mod tests {
         let due = |expires_at| Arc::new(Token { text: "cached".into(), renew_at: now, expires_at });
         let serving = due(now + TimeDelta::minutes(5));
         client.tokens.current.send_replace(Some(Arc::clone(&serving)));
-        assert!(client.token(None).await.is_ok());
-        assert!(client.token(Some(&serving)).await.is_err(), "it was refused");
+        assert!(client.token(Urgency::Pause, None).await.is_ok());
+        assert_eq!(client.tokens.ended.load(Ordering::SeqCst), 0, "a pause waits for no renewal");
+        for _ in 0..3 {
+            assert!(client.token(Urgency::Sweep, None).await.is_ok());
+            assert_eq!(client.tokens.ended.load(Ordering::SeqCst), 1, "it is not tried again at once");
+        }
+        assert!(client.token(Urgency::Pause, Some(&serving)).await.is_err(), "it was refused");
         client.tokens.current.send_replace(Some(due(now)));
-        assert!(client.token(None).await.is_err(), "it has expired");
+        assert!(client.token(Urgency::Pause, None).await.is_err(), "it has expired");
     }
 }

@@ -3,12 +3,14 @@
 //! | file | holds | used by |
 //! | --- | --- | --- |
 //! | [`endpoints`] | the operations, as methods of [`http::RemoteClient`], and the candidates for each | the client actor; `check`; `pause-all --direct` |
+//! | `candidates` | which candidate is tried next, which works, what does not exist | `endpoints` |
 //! | [`http`] | one request: token, time-outs, bounds, status codes to errors | `endpoints` |
 //! | [`wire`] | the shapes of requests and answers; money parsed, once | `endpoints`, `http` |
 //! | [`error`] | what can go wrong, and whether a write may have happened all the same | everybody who asks |
 //! | [`gate`] | where every request waits for its turn, and the keeper's side of it | `http` asks, the client actor keeps |
+//! | [`circuit`] | PURE: which operations fail, and are left alone but for probes | `gate` |
 //! | [`budget`] | PURE: how many requests may leave, and which one next | `gate` |
-//! | [`batch`] | PURE: who is served together, and by single reads or a sweep | the client actor |
+//! | [`batch`] | PURE: who is served together, by which pages and single reads, and who first | the client actor |
 //!
 //! A request that leaves has passed the gate, the token's and a repeat after a 401 included: so the budget counts all.
 //!
@@ -18,6 +20,8 @@
 
 pub mod batch;
 pub mod budget;
+mod candidates;
+pub mod circuit;
 pub mod endpoints;
 pub mod error;
 pub mod gate;

@@ -254,16 +254,10 @@ pub struct CampaignPage {
 }
 
 impl CampaignPage {
-    /// Whether no page follows page `page`, this one. Where the answer does not say, what is missing is read by itself.
-    #[must_use]
-    pub fn is_last(&self, page: u64) -> bool {
-        self.campaigns.is_empty() || self.page_count.is_none_or(|count| page >= count)
-    }
-
     /// What the answer says of the list as a whole.
     #[must_use]
     pub const fn list_size(&self) -> ListSize {
-        ListSize { campaigns: self.campaign_count, page_size: self.page_size }
+        ListSize { campaigns: self.campaign_count, page_size: self.page_size, pages: self.page_count }
     }
 }
 

@@ -16,7 +16,7 @@ impl World {
         reply.json()
     }
 
-    fn health(&self) -> (u16, Value) {
+    pub(crate) fn health(&self) -> (u16, Value) {
         let reply = self.guard.get("/v1/health");
         (reply.status, reply.json())
     }
@@ -103,7 +103,9 @@ fn health_is_degraded_while_trafficstars_fails_and_well_again_after_it() {
     let reason = world.wait_for("health is degraded", |world| match world.health() {
         (503, health) if health["status"] == "degraded" => {
             let reasons = health["reasons"].as_array().unwrap();
-            let found = reasons.iter().find(|reason| reason["kind"] == "traffic-stars");
+            let kinds = ["traffic-stars", "circuit-open"];
+            let all = kinds.iter().all(|kind| reasons.iter().any(|reason| reason["kind"] == *kind));
+            let found = reasons.iter().find(|reason| reason["kind"] == "circuit-open").filter(|_| all);
             found.cloned().ok_or_else(|| health.to_string())
         }
         other => Err(format!("{other:?}")),

@@ -1,4 +1,5 @@
-//! Sent is not done: what the answers say, what they leave open, and the order in which things are sent.
+//! Sent is not done: what the answers say, what they leave open, and the order in which things are sent. Answers that do
+//! not come whole are in `faults`.
 
 use std::time::Duration;
 
@@ -119,12 +120,6 @@ fn a_pause_that_failed_inside_a_200_is_tried_again_at_every_tick() {
         "pause by recovery: confirmed, cooling-down → cooling-down",
     ];
     world.expect(ID, &Outcome::new("cooling-down", &writes, &journal));
-}
-
-#[test]
-fn a_run_whose_answer_is_lost_is_read_back_and_not_repeated() {
-    let mut world = to_be_activated(Fault::always(FaultKind::LoseAnswer).on(Operation::Run).times(1));
-    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[ACTIVATED]));
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! The questions of one tick, and what their answers amount to. No actor state: a future that asks and returns.
 
-use chrono::{DateTime, Utc};
+use actix::MailboxError;
+use chrono::{DateTime, Duration, Utc};
 
 use super::Surroundings;
 use crate::actors::database::{ReadTick, SaveSpend};
-use crate::actors::trafficstar::{ReadSpend, ReadStatus};
+use crate::actors::trafficstar::{ReadSpend, ReadStatus, RemindStatus};
 use crate::domain::facts::{CampaignId, Observation, RemainingClicks, RemoteId, Spend, SpendSource};
+use crate::domain::nearness::Trend;
 use crate::domain::policy::Policy;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::{SourceAnswer, SpendHistory, SpendQuestion, read_on};
 use crate::error_chain::in_full;
 use crate::store::{CampaignRow, SpendRow, TickReading};
+use crate::trafficstar::batch::reads::ReadQuestion;
 use crate::trafficstar::budget::Urgency;
 
 /// Who asks, and about whom.
@@ -21,7 +24,21 @@ pub(super) struct Question {
     /// The policy that was good last; it stays where the row's overrides make none.
     pub(super) policy: Policy,
     pub(super) urgency: Urgency,
+    /// In how long a decision may fall due.
+    pub(super) threshold_in: Duration,
+    pub(super) trend: Trend,
+    /// What was seen stopped before may run now: it was promised to.
+    pub(super) promised_to_run: bool,
 }
+
+impl Question {
+    fn read(&self) -> ReadQuestion {
+        ReadQuestion { remote: self.remote, urgency: self.urgency, threshold_in: self.threshold_in }
+    }
+}
+
+/// Clicks that were read longer ago are read again before they are decided on.
+const OLD_CLICKS: Duration = Duration::seconds(1);
 
 /// What a tick has read.
 pub(super) struct Reading {
@@ -52,26 +69,16 @@ impl Reading {
 }
 
 /// Finds the facts of one tick. The database first: it takes milliseconds, and says how urgent the rest is.
-pub(super) async fn observe(question: Question, read_remote: bool) -> Reading {
+pub(super) async fn observe(mut question: Question, read_remote: bool) -> Reading {
     let asked_at = question.surroundings.clock.now();
-    let read = question.surroundings.database.read_tick.send(ReadTick(question.campaign)).await;
-    let stored = match read {
-        Ok(Ok(Some(reading))) => Ok(reading),
-        Ok(Ok(None)) => Err(format!("the database has no campaign {} any more", question.campaign)),
-        Ok(Err(reason)) => Err(reason),
-        Err(gone) => Err(format!("the database actor is gone: {gone}")),
-    };
-    let (row, policy, clicks, history) = judge_stored(&question, stored);
-    // The reads that a pause needs are as urgent as the pause.
-    let used_up = clicks.as_ref().is_ok_and(|clicks| clicks.count <= policy.pause_clicks);
-    let urgency = if used_up { Urgency::Pause } else { Urgency::Read };
-    let question = Question { policy, urgency, ..question };
+    let mut stored = read_stored(&mut question).await;
     let (remote, remote_at) = if read_remote {
-        let remote = read_status(&question).await;
+        let remote = await_status(&mut question, &mut stored).await;
         (remote, question.surroundings.clock.now())
     } else {
         (Err(RemoteFault::NotFound), asked_at)
     };
+    let Stored { row, clicks, history, .. } = stored;
     let spend = find_spend(&question, &remote, asked_at, remote_at, &history).await;
     if let Ok(spend) = &spend {
         store_spend(&question, *spend);
@@ -79,26 +86,81 @@ pub(super) async fn observe(question: Question, read_remote: bool) -> Reading {
     Reading { row, policy: question.policy, observation: Observation { remote, remote_at, spend, clicks } }
 }
 
-/// Reads the campaign at TrafficStars: no cached value.
-pub(super) async fn read_status(question: &Question) -> Result<RemoteCampaign, RemoteFault> {
-    let read = ReadStatus { remote: question.remote, urgency: question.urgency };
-    let answer = question.surroundings.remote.read_status.send(read).await;
+/// Reads the campaign at TrafficStars, to see whether an action shows.
+pub(super) async fn read_back(question: Question) -> Result<RemoteCampaign, RemoteFault> {
+    of_status(question.surroundings.remote.read_status.send(ReadStatus(question.read())).await)
+}
+
+fn of_status(answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>) -> Result<RemoteCampaign, RemoteFault> {
     answer.unwrap_or_else(|gone| Err(RemoteFault::Failed(format!("the TrafficStar client is gone: {gone}"))))
 }
 
-type Stored = (Option<CampaignRow>, Policy, Result<RemainingClicks, String>, Result<SpendHistory, String>);
+/// Reads the campaign at TrafficStars: no cached value. Where its turn is long in coming, the clicks are read anew at
+/// every point of the grid, since they may make it urgent, and once more in the end, since they are what is decided on.
+async fn await_status(question: &mut Question, stored: &mut Stored) -> Result<RemoteCampaign, RemoteFault> {
+    let remote = question.surroundings.remote.clone();
+    let mut answer = std::pin::pin!(remote.read_status.send(ReadStatus(question.read())));
+    loop {
+        let now = question.surroundings.clock.now();
+        let wait = question.policy.next_grid_point(now).signed_duration_since(now).to_std().unwrap_or_default();
+        let Ok(answer) = tokio::time::timeout(wait, &mut answer).await else {
+            *stored = read_stored(question).await;
+            remote.remind_status.do_send(RemindStatus(question.read()));
+            continue;
+        };
+        let age = question.surroundings.clock.now().signed_duration_since(stored.at);
+        if age > OLD_CLICKS {
+            *stored = read_stored(question).await;
+        }
+        return of_status(answer);
+    }
+}
+
+/// What the database says; from it follows how urgent the status is.
+async fn read_stored(question: &mut Question) -> Stored {
+    let at = question.surroundings.clock.now();
+    let read = question.surroundings.database.read_tick.send(ReadTick(question.campaign)).await;
+    let stored = match read {
+        Ok(Ok(Some(reading))) => Ok(reading),
+        Ok(Ok(None)) => Err(format!("the database has no campaign {} any more", question.campaign)),
+        Ok(Err(reason)) => Err(reason),
+        Err(gone) => Err(format!("the database actor is gone: {gone}")),
+    };
+    let (stored, policy) = judge_stored(question, stored, at);
+    let clicks = stored.clicks.as_ref().ok().map(|clicks| clicks.count);
+    // The reads that a pause needs are as urgent as the pause.
+    let known_stopped = question.trend.is_known_stopped(at) && !question.promised_to_run;
+    let left_alone = question.trend.is_left_alone(at, &policy);
+    let used_up = clicks.is_some_and(|clicks| clicks <= policy.pause_clicks);
+    question.urgency = if used_up && !known_stopped && !left_alone { Urgency::Pause } else { Urgency::Read };
+    question.threshold_in = question.trend.threshold_in(at, &policy, clicks);
+    question.policy = policy;
+    stored
+}
+
+/// What the database said, and when.
+struct Stored {
+    at: DateTime<Utc>,
+    row: Option<CampaignRow>,
+    clicks: Result<RemainingClicks, String>,
+    history: Result<SpendHistory, String>,
+}
 
 /// Overrides that make no policy leave the last good one in force, under which a campaign may be stopped, never started.
-fn judge_stored(question: &Question, stored: Result<TickReading, String>) -> Stored {
+fn judge_stored(question: &Question, stored: Result<TickReading, String>, at: DateTime<Utc>) -> (Stored, Policy) {
     let TickReading { row, mut clicks, spends } = match stored {
         Ok(reading) => reading,
-        Err(reason) => return (None, question.policy.clone(), Err(reason.clone()), Err(reason)),
+        Err(reason) => {
+            let stored = Stored { at, row: None, clicks: Err(reason.clone()), history: Err(reason) };
+            return (stored, question.policy.clone());
+        }
     };
     let (policy, error) = row.policy_or(&question.surroundings.defaults, &question.policy);
     if let Some(error) = error {
         clicks.defect = Some(in_full(&error));
     }
-    (Some(row), policy, Ok(clicks), spends.map_err(|bad| in_full(&bad)))
+    let stored = Stored { at, row: Some(row), clicks: Ok(clicks), history: spends.map_err(|bad| in_full(&bad)) };
+    (stored, policy)
 }
 
 /// Today's spend by the three sources in order; a report is asked for only where the campaign's own field is not enough.
@@ -126,8 +188,8 @@ async fn find_spend(
     };
     // A campaign that is not there has spent nothing that a report could tell.
     let absent = *remote == Err(RemoteFault::NotFound);
-    let report =
-        if !absent && ask(clock.now()).needs_report() { read_report(question).await } else { SourceAnswer::NoSource };
+    let needs_report = !absent && ask(clock.now()).needs_report();
+    let report = if needs_report { read_report(question, asked_at).await } else { SourceAnswer::NoSource };
     let now = clock.now();
     if now.date_naive() != day {
         return Err("it was read across midnight".to_owned());
@@ -135,8 +197,8 @@ async fn find_spend(
     ask(now).resolve(&report)
 }
 
-async fn read_report(question: &Question) -> SourceAnswer {
-    let read = ReadSpend { remote: question.remote, urgency: question.urgency };
+async fn read_report(question: &Question, since: DateTime<Utc>) -> SourceAnswer {
+    let read = ReadSpend { remote: question.remote, urgency: question.urgency, since };
     let answer = question.surroundings.remote.read_spend.send(read).await;
     answer.unwrap_or_else(|gone| SourceAnswer::Failed(format!("the TrafficStar client is gone: {gone}")))
 }

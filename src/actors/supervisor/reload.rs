@@ -4,6 +4,7 @@ use actix::prelude::*;
 
 use super::{Stage, Supervisor};
 use crate::actors::campaign;
+use crate::actors::trafficstar::SetTick;
 use crate::domain::policy::Policy;
 
 /// Takes over numbers that a config was given; each campaign goes by them from its next tick on. Answered when every
@@ -25,6 +26,7 @@ impl Handler<SetDefaults> for Supervisor {
                 Stage::Building | Stage::Leaving | Stage::Resting => {}
             }
         }
+        self.remote.set_tick.do_send(SetTick(policy.tick));
         self.defaults = policy;
         // The next sync is armed for the new grid, and shows the new mode of those that are not guarded.
         drop(self.synced(ctx));

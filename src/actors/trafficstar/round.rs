@@ -54,6 +54,12 @@ impl<T> Round<T> {
         (answer, wait)
     }
 
+    /// Gathers for one more moment, since more are about to join. Answers for how long, unless it has waited enough.
+    pub(super) fn wait_for_more(&mut self, now: DateTime<Utc>) -> Option<Duration> {
+        let due_at = self.gathering.wait_for_more(now).then(|| self.gathering.due_at()).flatten()?;
+        due_at.signed_duration_since(now).to_std().ok()
+    }
+
     /// The round. Its timer has fired, so it is due whatever the wall clock says.
     pub(super) fn take(&mut self, now: DateTime<Utc>) -> Askers<T> {
         let due_at = self.gathering.due_at().unwrap_or(now);
@@ -75,19 +81,6 @@ impl<T> Askers<T> {
             by_campaign.entry(asker.remote).or_insert_with(|| Self(Vec::new())).0.push(asker);
         }
         by_campaign
-    }
-
-    /// Answers those for whom there is an answer; the others are left.
-    pub(super) fn answer_known(self, answer: impl Fn(RemoteId) -> Option<T>) -> Self {
-        let mut left = Vec::new();
-        for asker in self.0 {
-            match answer(asker.remote) {
-                // Whoever asked may be gone.
-                Some(answer) => drop(asker.reply.send(answer)),
-                None => left.push(asker),
-            }
-        }
-        Self(left)
     }
 
     /// The urgency of the most urgent asker.

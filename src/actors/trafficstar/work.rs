@@ -1,52 +1,34 @@
 //! The requests behind a round. No actor state: futures that ask and return.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
-use crate::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
+use crate::domain::remote::EndTime;
 use crate::domain::spend::SourceAnswer;
-use crate::trafficstar::batch::ListSize;
-use crate::trafficstar::budget::Urgency;
+use crate::trafficstar::budget::Rank;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::http::RemoteClient;
 
-/// A list of more pages than this is none that we understand: 20,000 campaigns in the smallest pages.
-const MOST_PAGES: u64 = 2_000;
+/// A pause that met a 429 goes first when the silence is over: so often, before it is left to the next tick.
+const PAUSE_ATTEMPTS: usize = 3;
 
-/// What a sweep of the list brought.
-pub(super) struct Sweep {
-    pub(super) campaigns: BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>,
-    /// The list's size, as last seen.
-    pub(super) list: ListSize,
-    /// Why it ended before the last page, if so. What the pages before gave is good.
-    pub(super) failure: Option<RemoteError>,
-}
-
-/// Reads the list from its first page to its last, or to one that brings nothing new.
-pub(super) async fn sweep(client: Arc<RemoteClient>, urgency: Urgency) -> Sweep {
-    let mut sweep = Sweep { campaigns: BTreeMap::new(), list: ListSize::default(), failure: None };
-    for number in 1..=MOST_PAGES {
-        match client.campaigns_page(number, urgency).await {
-            Ok(page) => {
-                let known = sweep.campaigns.len();
-                sweep.list = page.list_size();
-                let last = page.is_last(number);
-                sweep.campaigns.extend(page.campaigns);
-                if last || sweep.campaigns.len() == known {
-                    break;
-                }
-            }
-            Err(error) => {
-                sweep.failure = Some(error);
-                break;
-            }
+/// Pauses campaigns. TrafficStars has not heard of a pause that it answered with 429, and its facts never grow too old:
+/// it waits at the gate, ahead of all others, for the silence to end.
+pub(super) async fn pause(
+    client: &RemoteClient,
+    ids: &BTreeSet<RemoteId>,
+) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
+    for _ in 1..PAUSE_ATTEMPTS {
+        match client.pause(ids).await {
+            Err(RemoteError::RateLimited { .. }) => {}
+            answered => return answered,
         }
     }
-    sweep
+    client.pause(ids).await
 }
 
 /// Sets an end time. The answer is the campaign itself: it has to show what was set.
@@ -54,9 +36,10 @@ pub(super) async fn set_end_time(
     client: Arc<RemoteClient>,
     remote: RemoteId,
     end_time: DateTime<Utc>,
+    rank: Rank,
     leave_by: Option<DateTime<Utc>>,
 ) -> Outcome {
-    match client.set_end_time(remote, end_time, Urgency::Activate, leave_by).await {
+    match client.set_end_time(remote, end_time, rank, leave_by).await {
         Ok(campaign) if shows(&campaign.end_time, end_time) => Outcome::Accepted,
         Ok(campaign) => Outcome::Failed(format!("TrafficStars set {:?} instead", campaign.end_time)),
         Err(error) => error.outcome(),

@@ -1,20 +1,17 @@
 //! From a judged observation to an action, and from an action's answer to the state.
 
-use chrono::{DateTime, Duration, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{Machine, Question, Releasing};
-use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
+use crate::domain::action::{ActionId, ActionKind, Step, Trigger};
 use crate::domain::decided::Conclusion;
 use crate::domain::decision::{self, ClickLevel, Judged, SpendLevel};
-use crate::domain::event::{ActionNews, Effect, Note, OperationId, Record, Request};
+use crate::domain::event::{ActionNews, Effect, Note, OperationId, Record};
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::policy::{Mode, Policy};
-use crate::domain::progress::{Awaiting, Progress};
+use crate::domain::progress::Progress;
 use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
-
-/// A forced activation may wait this long for its turn, however short the tick is.
-const FORCE_LEAVES_WITHIN: Duration = Duration::seconds(10);
 
 /// An action that a decision asks for.
 pub(super) struct Due {
@@ -278,6 +275,7 @@ impl Machine {
                 self.send(now, policy, Some(judged), due, effects);
             }
             Mode::Observe => {
+                self.give_up_postponed(now, effects);
                 if self.observed_only.replace((due.kind, row)) == Some((due.kind, row)) {
                     return;
                 }
@@ -286,162 +284,6 @@ impl Machine {
                 let action = self.new_action(now, Some(judged), due, Step::ObservedOnly);
                 self.action = Some(action);
                 self.store(effects, true);
-            }
-        }
-    }
-
-    /// Stores the action with the state that it leads to, then sends it.
-    pub(super) fn send(
-        &mut self,
-        now: DateTime<Utc>,
-        policy: &Policy,
-        judged: Option<&Judged>,
-        due: Due,
-        effects: &mut Vec<Effect>,
-    ) -> ActionId {
-        if self.is_setting_end_time() {
-            self.finish(now, Err("overtaken by a pause".to_owned()), effects);
-        }
-        let next = due.next;
-        let action = self.new_action(now, judged, due, Step::Requested);
-        let (id, kind, end_time) = (action.id, action.kind, action.end_time);
-        let news = ActionNews::Requested(action.reason.clone());
-        effects.push(Effect::Note(Note::Action { kind, news }));
-        let reason = action.reason.clone();
-        self.enter(now, next, &reason, effects);
-        self.action = Some(action);
-        self.progress = Progress::InFlight;
-        match kind {
-            ActionKind::Activate => {
-                self.pausing_since = None;
-                self.contest.activated(now);
-                self.end_time_owed = false;
-            }
-            ActionKind::Pause => {
-                self.pausing_since.get_or_insert(now);
-                // Owed from the request on: a crash or a lost answer must not leave it unset.
-                self.end_time_owed = true;
-                self.last_pause = Some(id);
-            }
-            ActionKind::SetEndTime => {}
-        }
-        self.store(effects, true);
-        // What an operator forces at any moment is not a matter of the grid, which may be a blink away.
-        let is_forced = self.action.as_ref().is_some_and(|action| action.trigger == Trigger::Force);
-        let latest = if is_forced { now + policy.tick.max(FORCE_LEAVES_WITHIN) } else { policy.next_grid_point(now) };
-        let valid_until = match kind {
-            ActionKind::Activate => Some(latest.min(policy.day_end_on(now))),
-            ActionKind::SetEndTime => Some(latest),
-            ActionKind::Pause => None,
-        };
-        effects.push(Effect::Send(Request { action: id, kind, end_time, valid_until }));
-        id
-    }
-
-    fn new_action(&mut self, now: DateTime<Utc>, judged: Option<&Judged>, due: Due, step: Step) -> Action {
-        let status = judged.map(|judged| judged.status.word());
-        self.orders.action_by = due.by;
-        Action {
-            id: ActionId(self.next_number()),
-            kind: due.kind,
-            trigger: due.trigger,
-            reason: due.reason,
-            spend: judged.and_then(|judged| judged.amount),
-            remaining_clicks: judged.and_then(|judged| judged.remaining),
-            remote_status: status.unwrap_or(crate::domain::remote::StatusWord::Unknown),
-            state_before: self.phase.word(),
-            state_after: if step == Step::ObservedOnly { self.phase.word() } else { due.next.word() },
-            end_time: due.end_time,
-            step,
-            late: false,
-            requested_at: now,
-            accepted_at: None,
-            confirmed_at: None,
-            failed_at: None,
-            error: None,
-        }
-    }
-
-    /// The answer to an action's requests.
-    pub(super) fn applied(
-        &mut self,
-        now: DateTime<Utc>,
-        policy: &Policy,
-        id: ActionId,
-        outcome: Outcome,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(action) = self.action.as_mut().filter(|action| action.id == id && self.progress == Progress::InFlight)
-        else {
-            self.counters.stale_answers += 1;
-            return;
-        };
-        let kind = action.kind;
-        // The end time follows an accepted pause by itself; after an unclear one a later tick sets it.
-        let was_accepted = outcome == Outcome::Accepted;
-        let news = match outcome {
-            Outcome::Accepted => {
-                action.step = Step::Accepted;
-                action.accepted_at = Some(now);
-                if kind == ActionKind::SetEndTime {
-                    // The answer to it is the campaign itself, with the end time as set.
-                    self.end_time_owed = false;
-                    self.finish(now, Ok(()), effects);
-                    return;
-                }
-                ActionNews::Accepted
-            }
-            Outcome::Unclear(reason) if kind != ActionKind::SetEndTime => {
-                action.error = Some(reason.clone());
-                ActionNews::Unclear(reason)
-            }
-            Outcome::Unclear(reason) | Outcome::Failed(reason) => {
-                self.finish(now, Err(reason), effects);
-                return;
-            }
-            Outcome::NotSent(reason) => {
-                self.finish_unsent(now, reason, effects);
-                return;
-            }
-        };
-        effects.push(Effect::Note(Note::Action { kind, news }));
-        if kind == ActionKind::Pause {
-            self.phase = Phase::CoolingDown { until: now + policy.cooldown };
-            self.end_times_underway.extend(was_accepted.then_some(id));
-            // A tick that is due already stays due.
-            if self.next_tick_at > now {
-                self.schedule(now, policy, now);
-            }
-        }
-        self.changed_after = self.last_number;
-        self.progress = Progress::Awaiting(Awaiting::new(now, self.last_number, now + policy.confirm_within, policy));
-        self.store(effects, true);
-    }
-
-    /// It never left: TrafficStars has no part in it, so that no backoff follows, and no read has grown old by it.
-    fn finish_unsent(&mut self, now: DateTime<Utc>, reason: String, effects: &mut Vec<Effect>) {
-        let (backoff, changed_after) = (self.run_backoff.clone(), self.changed_after);
-        self.finish(now, Err(reason), effects);
-        (self.run_backoff, self.changed_after) = (backoff, changed_after);
-    }
-
-    /// The end time that followed a pause.
-    pub(super) fn end_time_set(&mut self, id: ActionId, result: Result<(), String>, effects: &mut Vec<Effect>) {
-        let Some(position) = self.end_times_underway.iter().position(|&underway| underway == id) else {
-            self.counters.stale_answers += 1;
-            return;
-        };
-        self.end_times_underway.swap_remove(position);
-        match result {
-            // Another pause followed, and owes its own.
-            _ if self.last_pause != Some(id) => {}
-            Ok(()) => {
-                self.end_time_owed = false;
-                self.store(effects, false);
-            }
-            Err(reason) => {
-                let news = ActionNews::EndTimeOwed(reason);
-                effects.push(Effect::Note(Note::Action { kind: ActionKind::Pause, news }));
             }
         }
     }
@@ -461,6 +303,7 @@ impl Machine {
     /// Ends the promise as soon as no action is on its way.
     pub(super) fn go_on_releasing(&mut self, now: DateTime<Utc>, policy: &Policy, effects: &mut Vec<Effect>) {
         let Some(releasing) = self.releasing.filter(|_| self.progress == Progress::Settled) else { return };
+        self.give_up_postponed(now, effects);
         let failure = match releasing {
             Releasing::Settle | Releasing::Stopped => None,
             Releasing::Pause if policy.mode == Mode::Observe => {
@@ -547,7 +390,7 @@ impl Machine {
         Question { operation: OperationId(self.next_number()), asked_at: now, reads_remote }
     }
 
-    fn next_number(&mut self) -> u64 {
+    pub(super) fn next_number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
     }

@@ -25,6 +25,7 @@ enum Reply {
     LostButDone,
     LostAndUndone,
     NotSent,
+    Postponed,
 }
 
 /// What happens next in the world.
@@ -82,6 +83,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Reply::LostButDone),
         1 => Just(Reply::LostAndUndone),
         1 => Just(Reply::NotSent),
+        1 => Just(Reply::Postponed),
     ];
     prop_oneof![
         4 => (0_i64..90_000).prop_map(Pass),
@@ -377,7 +379,8 @@ impl World {
             Reply::Failed => (false, Outcome::Failed("listed under failed".to_owned())),
             Reply::LostButDone => (true, lost()),
             Reply::LostAndUndone => (false, lost()),
-            Reply::NotSent => (false, Outcome::NotSent("it waited too long".to_owned())),
+            Reply::NotSent => (false, Outcome::NotSent("it could not be stored".to_owned())),
+            Reply::Postponed => (false, Outcome::Postponed("it waited too long".to_owned())),
         };
         if obeys {
             self.obey(request);
@@ -385,7 +388,7 @@ impl World {
         if request.kind == ActionKind::Pause && outcome == Outcome::Accepted {
             self.end_times.push_back(request.action);
         }
-        let left = !matches!(outcome, Outcome::NotSent(_));
+        let left = !matches!(outcome, Outcome::NotSent(_) | Outcome::Postponed(_));
         let outdated = self.outdated;
         self.step(Event::Applied { action: request.action, outcome });
         self.outdated = outdated || (left && request.kind != ActionKind::SetEndTime);

@@ -114,6 +114,52 @@ fn an_activation_that_never_left_is_not_trafficstars_fault_and_backs_nothing_off
     }
 }
 
+fn postponed() -> Outcome {
+    Outcome::Postponed("its turn did not come in time".to_owned())
+}
+
+#[test]
+fn an_activation_that_waits_for_its_turn_keeps_its_entry_and_backs_nothing_off() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    let id = rig.action_id();
+    for attempt in 0..5 {
+        let effects = rig.applied(postponed());
+        assert_eq!(notes(&effects, |note| matches!(note, Note::Waiting(_))), usize::from(attempt == 0));
+        let effects = rig.next_tick(&wanted().clicks(30_000));
+        assert_step("the next tick sends it again", &rig, &effects, Some(Activate), ActiveGuarded);
+        let request = sends(&effects).next().unwrap();
+        assert_eq!((request.action, request.due_since), (id, at("12:00:00")));
+        assert_eq!(request.remaining_clicks, Some(Clicks(30_000)), "by the facts of that tick");
+    }
+    rig.applied(Outcome::Accepted);
+    rig.read_back(&running());
+    let action = rig.machine.action().unwrap();
+    assert_eq!((action.id, action.step, action.error.as_ref()), (id, Step::Confirmed, None));
+}
+
+#[test]
+fn an_activation_that_waited_and_is_not_due_any_more_has_failed_unsent() {
+    let cases: [(&str, Facts); 4] = [
+        ("its clicks are used up", wanted().clicks(0)),
+        ("somebody else runs it", running().clicks(20_000)),
+        ("its limit is reached", wanted().spend("10.00")),
+        ("it cannot be read", unread()),
+    ];
+    for (name, facts) in cases {
+        let mut rig = Rig::new(Phase::Idle);
+        rig.tick("12:00:00", &wanted());
+        rig.applied(postponed());
+        let id = rig.action_id();
+        let effects = rig.next_tick(&facts);
+        assert_eq!(sends(&effects).count(), 0, "{name}");
+        let entry = entries(&effects).find(|entry| entry.id == id).unwrap();
+        assert_eq!(entry.step, Step::Failed, "{name}");
+        assert!(entry.error.as_ref().is_some_and(|error| error.contains("never sent")), "{name}: {entry:?}");
+        assert_eq!(minutes_until_run(&mut rig, &wanted()), 1, "{name}: nothing backs off");
+    }
+}
+
 #[test]
 fn a_run_that_turns_out_blocked_has_failed_at_once_with_the_reason() {
     let mut rig = Rig::new(Phase::Idle);

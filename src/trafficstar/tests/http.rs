@@ -1,5 +1,7 @@
 //! Tokens, the gate, time-outs, bounds, and status codes.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
 use futures_util::future::join_all;
 
 use super::*;
@@ -55,6 +57,23 @@ async fn a_token_refused_is_renewed_once_and_no_more() {
     let (remote, error) = refused_with(|_| status(401)).await;
     assert!(matches!(error, RemoteError::Unauthorized), "{error:?}");
     assert_eq!((remote.token_requests(), remote.lines().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_refused_token_is_never_sent_again_even_while_no_other_can_be_had() {
+    let issued = AtomicBool::new(false);
+    let remote = Remote::answering_tokens_too(move |seen| match seen.is_token_request() {
+        true if issued.swap(true, SeqCst) => status(503),
+        true => json_answer(&json!({"access_token": "revoked", "expires_in": 36000})),
+        false => status(401),
+    })
+    .await;
+    for _ in 0..3 {
+        let error = read(&remote).await.unwrap_err();
+        assert!(matches!(error, RemoteError::NoToken(_)), "{error:?}");
+    }
+    assert_eq!((remote.token_requests(), remote.lines().len()), (4, 1));
+    assert_eq!(remote.client.token_expires_at(), None);
 }
 
 #[tokio::test]

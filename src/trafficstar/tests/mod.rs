@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::budget::{Budget, Start, Urgency};
+use super::budget::{Budget, Urgency};
 use super::gate::{Gate, GateMessage, Gatekeeper};
 use super::http::{RemoteClient, RemoteSettings};
 use crate::reign::Reign;
@@ -95,17 +95,18 @@ impl Remote {
 
     pub(super) fn with_client_of(base_url: String, seen: Arc<Mutex<Vec<Seen>>>, timeout: Duration) -> Self {
         let (gate, mut heard) = Gate::new();
-        let keeper = Arc::new(Mutex::new(Gatekeeper::new(Budget::new(1_000, Start::Quiet))));
+        let keeper = Arc::new(Mutex::new(Gatekeeper::new(Budget::new(1_000), chrono::Duration::zero())));
         let asked: Arc<Mutex<Vec<Urgency>>> = Arc::default();
         let (at_the_gate, log) = (Arc::clone(&keeper), Arc::clone(&asked));
         tokio::spawn(async move {
             while let Some(message) = heard.recv().await {
-                if let GateMessage::Ask { urgency, .. } = &message {
-                    log.lock().unwrap().push(*urgency);
+                if let GateMessage::Ask { asking, .. } = &message {
+                    log.lock().unwrap().push(asking.urgency);
                 }
                 let mut keeper = at_the_gate.lock().unwrap();
                 keeper.hear(Utc::now(), message);
-                keeper.open(Utc::now());
+                let granted = keeper.grant(Utc::now());
+                keeper.let_go(granted);
             }
         });
         let client = RemoteClient::new(settings(&base_url, timeout), gate, Reign::sole()).unwrap();

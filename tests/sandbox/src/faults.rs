@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::log::{Operation, RequestRecord};
+use crate::options::RetryAfter;
 
 /// One thing that goes wrong with the requests that match.
 #[derive(Debug, Clone)]
@@ -27,6 +28,13 @@ pub enum FaultKind {
         /// The body.
         body: String,
     },
+    /// No effect, a 429 instead, which asks for this much silence in this form.
+    TooManyRequests {
+        /// How long nothing is to come.
+        wait: Duration,
+        /// How the answer says so.
+        form: RetryAfter,
+    },
     /// No effect, a 302 to there instead.
     Redirect(String),
     /// The effect comes this much later, and the answer after it, even to a caller who has gone.
@@ -41,6 +49,9 @@ pub enum FaultKind {
     GarbageBody,
     /// The effect happens; the connection is dropped in the middle of the answer's body.
     TruncatedBody,
+    /// The effect happens; the answer trickles from its status line on, a byte in each such interval, and so does all that
+    /// follows on that connection.
+    SlowHeaders(Duration),
     /// The effect happens; the answer's body trickles, a byte in each such interval.
     SlowBody(Duration),
     /// The effect happens; the answer's body is this many spaces before the JSON.

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::api::{self, Answer, Incoming};
-use crate::connection::{CuttableListener, Scissors};
+use crate::connection::{SpoilableListener, Spoiler};
 use crate::faults::{FaultKind, Met};
 use crate::world::World;
 
@@ -51,16 +51,16 @@ impl Shared {
 /// Serves until `stop` fires or its other end is dropped.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: oneshot::Receiver<()>) -> io::Result<()> {
     let router = Router::new().fallback(carry).with_state(shared);
-    let service = router.into_make_service_with_connect_info::<Scissors>();
+    let service = router.into_make_service_with_connect_info::<Spoiler>();
     tokio::select! {
-        result = async { axum::serve(CuttableListener(listener), service).await } => result,
+        result = async { axum::serve(SpoilableListener(listener), service).await } => result,
         _ = stop => Ok(()),
     }
 }
 
 async fn carry(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    ConnectInfo(spoiler): ConnectInfo<Spoiler>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -74,10 +74,10 @@ async fn carry(
         body: axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default().to_vec(),
     };
     // A task of its own: what was received takes effect even when the caller hangs up.
-    tokio::spawn(handle(shared, scissors, incoming)).await.unwrap_or_else(|_| text_response(500, String::new()))
+    tokio::spawn(handle(shared, spoiler, incoming)).await.unwrap_or_else(|_| text_response(500, String::new()))
 }
 
-async fn handle(shared: Arc<Shared>, scissors: Scissors, incoming: Incoming) -> Response {
+async fn handle(shared: Arc<Shared>, spoiler: Spoiler, incoming: Incoming) -> Response {
     let (sequence, met) = shared.change(|world| {
         let record = incoming.record(world.now(), world);
         world.receive(record)
@@ -87,14 +87,15 @@ async fn handle(shared: Arc<Shared>, scissors: Scissors, incoming: Incoming) -> 
         Err(room_at) => {
             return shared.change(|world| {
                 finish(world, sequence, Some(429));
-                spoilt_response(&api::too_many_requests(world, room_at), &[])
+                let form = world.options.retry_after;
+                spoilt_response(&api::too_many_requests(world.now(), room_at, form), &[])
             });
         }
     };
     let has = |kind: &FaultKind| faults.iter().any(|met| met.kind == *kind);
     if has(&FaultKind::DropRequest) {
         shared.change(|world| finish(world, sequence, None));
-        scissors.cut();
+        spoiler.cut();
         return text_response(500, String::new());
     }
     tokio::time::sleep(total(&faults, FaultKind::delay_before_effect)).await;
@@ -116,7 +117,10 @@ async fn handle(shared: Arc<Shared>, scissors: Scissors, incoming: Incoming) -> 
         world.note(sequence, |request| request.lost = lost);
     });
     if lost {
-        scissors.cut();
+        spoiler.cut();
+    }
+    for per_byte in faults.iter().filter_map(|met| met.kind.slow_headers()) {
+        spoiler.slow_down(per_byte);
     }
     response
 }
@@ -139,6 +143,10 @@ impl FaultKind {
         if let Self::DelayBeforeEffect(delay) = self { Some(*delay) } else { None }
     }
 
+    fn slow_headers(&self) -> Option<Duration> {
+        if let Self::SlowHeaders(per_byte) = self { Some(*per_byte) } else { None }
+    }
+
     fn delay_before_answer(&self) -> Option<Duration> {
         if let Self::DelayBeforeAnswer(delay) = self { Some(*delay) } else { None }
     }
@@ -148,6 +156,10 @@ impl FaultKind {
 fn instead(kind: &FaultKind) -> Option<Response> {
     if let FaultKind::Status { code, body } = kind {
         return Some(text_response(*code, body.clone()));
+    }
+    if let FaultKind::TooManyRequests { wait, form } = kind {
+        let now = Utc::now();
+        return Some(spoilt_response(&api::too_many_requests(now, now + *wait, *form), &[]));
     }
     if let FaultKind::Redirect(to) = kind {
         let mut response = text_response(302, String::new());
@@ -168,7 +180,9 @@ fn spoilt_response(answer: &Answer, faults: &[Met]) -> Response {
             FaultKind::SlowBody(interval) => trickle = Some(*interval),
             FaultKind::TruncatedBody => truncate = true,
             FaultKind::Status { .. }
+            | FaultKind::TooManyRequests { .. }
             | FaultKind::Redirect(_)
+            | FaultKind::SlowHeaders(_)
             | FaultKind::DelayBeforeEffect(_)
             | FaultKind::DelayBeforeAnswer(_)
             | FaultKind::LoseAnswer

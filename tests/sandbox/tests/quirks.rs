@@ -273,6 +273,26 @@ async fn an_answer_can_be_lost_a_request_dropped_a_body_spoilt() {
 }
 
 #[tokio::test]
+async fn headers_can_trickle_and_one_request_alone_be_too_many() {
+    let caller = Caller::new(Options::default()).await;
+    caller.sandbox.add_campaign(CampaignSpec::paused(1));
+    caller.sandbox.inject(Fault::always(FaultKind::SlowHeaders(Duration::from_millis(100))).times(1));
+    let run = || caller.request(Method::PUT, "/v2/campaigns/run").json(&json!({"campaign_ids": [1]}));
+    assert!(run().timeout(Duration::from_secs(1)).send().await.unwrap_err().is_timeout());
+    assert!(caller.sandbox.is_running(1));
+
+    let wait = Duration::from_secs(7);
+    for (form, has_header) in [(RetryAfter::Missing, false), (RetryAfter::Seconds, true), (RetryAfter::HttpDate, true)]
+    {
+        caller.sandbox.inject(Fault::always(FaultKind::TooManyRequests { wait, form }).times(1));
+        let refused = run().send().await.unwrap();
+        assert_eq!(refused.status(), 429);
+        assert_eq!(refused.headers().contains_key("retry-after"), has_header, "{form:?}");
+    }
+    assert_eq!(run().send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_200_can_fail_one_id_name_another_nowhere_and_take_its_time() {
     let caller = Caller::new(Options::default()).await;
     for id in 1..=3 {

@@ -188,15 +188,15 @@ pub(crate) fn answer(world: &mut World, incoming: &Incoming, request: &RequestRe
     }
 }
 
-/// The answer to a request that the rate limit did not let in.
-pub(crate) fn too_many_requests(world: &World, room_at: DateTime<Utc>) -> Answer {
+/// The answer to a request that came too early: there is room at `room_at`.
+pub(crate) fn too_many_requests(now: DateTime<Utc>, room_at: DateTime<Utc>, form: RetryAfter) -> Answer {
     let mut answer = Answer::error(429, json!({"detail": "Too Many Requests"}));
-    let wait_ms = (room_at - world.now()).num_milliseconds();
-    match world.options.retry_after {
+    let wait_ms = (room_at - now).num_milliseconds();
+    match form {
         RetryAfter::Missing => {}
         RetryAfter::Seconds => answer.headers.push(("retry-after", ((wait_ms + 999) / 1000).to_string())),
         RetryAfter::HttpDate => {
-            let whole_second = world.now() + chrono::Duration::seconds((wait_ms + 1999) / 1000);
+            let whole_second = now + chrono::Duration::seconds((wait_ms + 1999) / 1000);
             answer.headers.push(("retry-after", whole_second.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
         }
     }

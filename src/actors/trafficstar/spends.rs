@@ -1,0 +1,109 @@
+//! Reads of spend from the reports: one report for all who tick together, whenever each comes to ask.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::round::{Askers, DIED, Round};
+use super::{MOMENT, TrafficStarActor, work};
+use crate::domain::facts::RemoteId;
+use crate::domain::spend::SourceAnswer;
+use crate::trafficstar::budget::Urgency;
+use crate::trafficstar::error::RemoteError;
+
+/// Reads one campaign's spend from the reports, for the UTC day on which the report is asked for.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "SourceAnswer")]
+pub struct ReadSpend {
+    /// Which campaign.
+    pub remote: RemoteId,
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// When its tick began: a report that was sent since then serves.
+    pub since: DateTime<Utc>,
+}
+
+/// A report of every campaign's spend.
+#[derive(Debug)]
+struct Report {
+    sent_at: DateTime<Utc>,
+    day: NaiveDate,
+    spends: BTreeMap<RemoteId, SourceAnswer>,
+}
+
+/// Those who ask for spend, and the report that came last.
+#[derive(Debug)]
+pub(super) struct Spends {
+    round: Round<SourceAnswer>,
+    last: Option<Report>,
+}
+
+impl Spends {
+    pub(super) fn new() -> Self {
+        Self { round: Round::new(MOMENT), last: None }
+    }
+
+    /// What the last report says of a campaign whose tick began at `since`, if it was sent after that. The statuses of
+    /// those who tick together come page by page; a report for each page would cost more than the pages.
+    fn known(&self, now: DateTime<Utc>, remote: RemoteId, since: DateTime<Utc>) -> Option<SourceAnswer> {
+        let last = self.last.as_ref().filter(|last| last.day == now.date_naive())?;
+        // One from the future is of before the clock was set back.
+        let of_this_tick = since < last.sent_at && last.sent_at <= now;
+        of_this_tick.then(|| of(&last.spends, remote))
+    }
+}
+
+/// No row is no spend on record.
+fn of(spends: &BTreeMap<RemoteId, SourceAnswer>, remote: RemoteId) -> SourceAnswer {
+    spends.get(&remote).cloned().unwrap_or(SourceAnswer::NoValue)
+}
+
+impl TrafficStarActor {
+    fn serve_spends(&mut self, ctx: &mut Context<Self>) {
+        let sent_at = self.clock.now();
+        let askers = self.spends.round.take(sent_at);
+        let (client, day, urgency) = (Arc::clone(&self.client), sent_at.date_naive(), askers.urgency());
+        let report = async move { client.spend_report(day, urgency).await };
+        ctx.spawn(report.into_actor(self).map(move |report, actor, ctx| match report {
+            Ok(spends) => {
+                actor.note(None);
+                askers.answer(|remote| of(&spends, remote));
+                actor.spends.last = Some(Report { sent_at, day, spends });
+            }
+            Err(RemoteError::NoEndpoint { .. }) => actor.read_spends_singly(ctx, askers, day),
+            Err(error) => {
+                let reason = error.in_full();
+                askers.answer(|_| SourceAnswer::Failed(reason.clone()));
+                actor.note(Some(reason));
+            }
+        }));
+    }
+
+    /// Without a report of all, each has one of its own, and is answered as soon as it comes.
+    fn read_spends_singly(&mut self, ctx: &mut Context<Self>, askers: Askers<SourceAnswer>, day: NaiveDate) {
+        for (remote, askers) in askers.by_campaign() {
+            let (client, urgency) = (Arc::clone(&self.client), askers.urgency());
+            let read = async move { client.day_spend(day, remote, urgency).await };
+            ctx.spawn(read.into_actor(self).map(move |answer, actor, _| {
+                actor.note(work::failure_of(&answer));
+                askers.answer(|_| answer.clone());
+            }));
+        }
+    }
+}
+
+impl Handler<ReadSpend> for TrafficStarActor {
+    type Result = ResponseFuture<SourceAnswer>;
+
+    fn handle(&mut self, ReadSpend { remote, urgency, since }: ReadSpend, ctx: &mut Self::Context) -> Self::Result {
+        let now = self.clock.now();
+        if let Some(answer) = self.spends.known(now, remote, since) {
+            return Box::pin(std::future::ready(answer));
+        }
+        let (answer, wait) = self.spends.round.ask(now, remote, urgency, None);
+        Self::serve_later(ctx, wait, Self::serve_spends);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| SourceAnswer::Failed(DIED.to_owned())) })
+    }
+}

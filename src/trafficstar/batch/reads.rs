@@ -1,0 +1,500 @@
+//! Reads of statuses: which pages of the list and which single campaigns are read for those who ask, and in which order
+//! where the budget does not reach for all. PURE.
+//!
+//! A page costs as much as a single read and answers for all campaigns on it, so a page is read for whoever was seen on it
+//! last, where that is more than one; who was seen nowhere yet is looked for on all pages, where they are fewer than those
+//! who are looked for. An answer serves those alone who asked before its request was planned. A campaign that is not
+//! where it was, or on no page, is unknown until it was read by itself.
+//!
+//! Where the budget does not reach, what a pause or an action waits for goes first; of the rest, half goes to whoever waits
+//! longest, so that nobody waits beyond [`Reads::rounds`], and half to whoever is nearest to a threshold. No more is
+//! planned than may leave at once: who waits here can become urgent, who waits at the gate can not.
+//!
+//! Deliberately absent: requests, a clock, and why somebody is near to a threshold (`domain::nearness`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::list::{List, ListSize, Place};
+use crate::domain::facts::RemoteId;
+use crate::trafficstar::budget::{Room, Urgency};
+
+/// Whoever has not asked for so many ticks is not counted any more.
+const FORGOTTEN_AFTER_TICKS: i32 = 3;
+
+/// Names one who asks. Drawn from one sequence with [`ReadId`], so that it is known which came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskerId(u64);
+
+/// Names one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReadId(u64);
+
+/// What is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReadRequest {
+    /// A page of the list, from 1.
+    Page(u64),
+    /// One campaign by itself.
+    Single(RemoteId),
+}
+
+/// A request that is to leave now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedRead {
+    /// Its name.
+    pub id: ReadId,
+    /// What is read.
+    pub read: ReadRequest,
+    /// Its class.
+    pub urgency: Urgency,
+}
+
+/// What a request brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadAnswer<T> {
+    /// The campaign's own.
+    Single(T),
+    /// The campaigns on the page, and what it says of the list.
+    Page {
+        /// Each campaign on it.
+        campaigns: BTreeMap<RemoteId, T>,
+        /// The list's size.
+        size: ListSize,
+    },
+    /// The page failed; this is what those hear whom it was to serve.
+    PageFailed(T),
+    /// The request was not sent, since the list fails: while it does, nobody is to be served by it.
+    NotSent,
+    /// There is no list: each is read by itself.
+    NoList,
+}
+
+/// One question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadQuestion {
+    /// Which campaign.
+    pub remote: RemoteId,
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// For how long its facts are expected to stay on this side of each threshold.
+    pub threshold_in: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Asker {
+    question: ReadQuestion,
+    since: DateTime<Utc>,
+    /// It was not where it should be: read it by itself.
+    alone: bool,
+}
+
+/// All who ask for one campaign and are not being served.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    question: ReadQuestion,
+    since: DateTime<Utc>,
+    alone: bool,
+    newest: u64,
+}
+
+/// A request that would serve some.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    read: ReadRequest,
+    urgency: Urgency,
+    since: DateTime<Utc>,
+    threshold_in: Duration,
+}
+
+/// Those who ask, what is under way for them, and what is known of the list.
+#[derive(Debug)]
+pub struct Reads<T> {
+    tick: Duration,
+    list: List,
+    askers: BTreeMap<AskerId, Asker>,
+    by_remote: BTreeMap<RemoteId, BTreeSet<AskerId>>,
+    last_number: u64,
+    under_way: BTreeMap<ReadId, ReadRequest>,
+    /// By page, the last request that failed to read it, and what is to be said of it.
+    failed: BTreeMap<u64, (u64, T)>,
+    /// When each campaign was asked for last.
+    recent: BTreeMap<RemoteId, DateTime<Utc>>,
+    /// Whose turn it is where the budget does not reach: who waits longest, or who is nearest.
+    longest_first: bool,
+}
+
+impl<T: Clone> Reads<T> {
+    /// Nobody asks, and nothing is known of the list. `tick` is how often everybody asks.
+    #[must_use]
+    pub const fn new(tick: Duration) -> Self {
+        Self {
+            tick,
+            list: List::new(),
+            askers: BTreeMap::new(),
+            by_remote: BTreeMap::new(),
+            last_number: 0,
+            under_way: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            recent: BTreeMap::new(),
+            longest_first: true,
+        }
+    }
+
+    /// Everybody asks that often from now on.
+    pub const fn set_tick(&mut self, tick: Duration) {
+        self.tick = tick;
+    }
+
+    /// Asks for a campaign. Nothing is read before [`Reads::plan`].
+    pub fn ask(&mut self, now: DateTime<Utc>, question: ReadQuestion) -> AskerId {
+        self.recent.insert(question.remote, now);
+        let id = AskerId(self.next_number());
+        self.askers.insert(id, Asker { question, since: now, alone: false });
+        self.by_remote.entry(question.remote).or_default().insert(id);
+        id
+    }
+
+    /// Tells anew how urgent it is for those who ask for a campaign already; what is more urgent stays so.
+    pub fn remind(&mut self, question: ReadQuestion) {
+        for id in self.by_remote.get(&question.remote).into_iter().flatten() {
+            if let Some(asker) = self.askers.get_mut(id) {
+                let urgency = asker.question.urgency.min(question.urgency);
+                asker.question = ReadQuestion { urgency, ..question };
+            }
+        }
+    }
+
+    /// The requests that are to leave now, no more than there is room for. `list_works` says whether pages can be had.
+    pub fn plan(&mut self, now: DateTime<Utc>, room: Room, list_works: bool) -> Vec<PlannedRead> {
+        self.recent.retain(|_, asked_at| now.signed_duration_since(*asked_at) < self.tick * FORGOTTEN_AFTER_TICKS);
+        if room.urgent == 0 {
+            return Vec::new();
+        }
+        let wanted = self.wanted();
+        let mut chosen = self.candidates(&wanted, list_works);
+        if chosen.len() <= room.sweeps {
+            // They need no other slots than those that are set aside for the reads of all.
+            chosen.iter_mut().for_each(Candidate::lower_page);
+        } else {
+            let (urgent, others): (Vec<_>, Vec<_>) =
+                chosen.into_iter().partition(|candidate| candidate.urgency == Urgency::Pause);
+            let (awaited, others): (Vec<_>, Vec<_>) =
+                others.into_iter().partition(|candidate| candidate.urgency == Urgency::ReadBack);
+            chosen = self.choose(urgent, room.urgent);
+            chosen.extend(self.choose(awaited, room.without(chosen.len()).urgent));
+            chosen.extend(self.choose(others, room.without(chosen.len()).sweeps));
+        }
+        chosen.into_iter().map(|candidate| self.begin(candidate)).collect()
+    }
+
+    /// What a request brought: who is answered by it, and with what.
+    pub fn answered(&mut self, id: ReadId, answer: ReadAnswer<T>) -> Vec<(AskerId, T)> {
+        let Some(read) = self.under_way.remove(&id) else { return Vec::new() };
+        match (read, answer) {
+            (ReadRequest::Single(remote), ReadAnswer::Single(answer)) => {
+                self.answer(id, std::iter::once((remote, &answer)))
+            }
+            (ReadRequest::Page(page), ReadAnswer::Page { campaigns, size }) => {
+                self.seek_alone_unless_on(id, page, &campaigns);
+                self.list.saw(page, id.0, size, campaigns.keys().copied());
+                self.failed.remove(&page);
+                let mut answers = self.answer(id, campaigns.iter().map(|(remote, answer)| (*remote, answer)));
+                answers.extend(self.settle_unknown());
+                answers
+            }
+            (ReadRequest::Page(page), ReadAnswer::PageFailed(answer)) => {
+                // A page that fails again and again has something on it that cannot be read: it must blind no others.
+                let again = self.failed.insert(page, (id.0, answer.clone())).is_some();
+                let mut answers = self.fail(again, |list, asker, question| {
+                    let on_it = list.place(question.remote) == Place::Page(page);
+                    (asker.0 < id.0 && on_it).then(|| answer.clone())
+                });
+                answers.extend(self.settle_unknown());
+                answers
+            }
+            // While the list fails the plan leaves it out.
+            (ReadRequest::Page(_), ReadAnswer::NotSent) => Vec::new(),
+            (ReadRequest::Page(_), ReadAnswer::NoList | ReadAnswer::Single(_))
+            | (
+                ReadRequest::Single(_),
+                ReadAnswer::Page { .. } | ReadAnswer::PageFailed(_) | ReadAnswer::NotSent | ReadAnswer::NoList,
+            ) => {
+                for (_, asker) in self.askers.iter_mut().filter(|(asker, _)| asker.0 < id.0) {
+                    asker.alone = true;
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// How many ask.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.askers.len()
+    }
+
+    /// How many requests are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// How many campaigns are asked for.
+    #[must_use]
+    pub fn campaigns(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// How many requests it takes to read every campaign once.
+    #[must_use]
+    pub fn cost(&self, list_works: bool) -> usize {
+        let wanted: Vec<Wanted> = self
+            .recent
+            .iter()
+            .map(|(remote, asked_at)| Wanted {
+                question: ReadQuestion { remote: *remote, urgency: Urgency::Sweep, threshold_in: Duration::zero() },
+                since: *asked_at,
+                alone: false,
+                newest: self.last_number,
+            })
+            .collect();
+        self.candidates(&wanted, list_works).len()
+    }
+
+    /// Within how many ticks everybody is read, if so many requests may leave in each: one, where they reach.
+    #[must_use]
+    pub fn rounds(cost: usize, requests_per_tick: usize) -> usize {
+        if cost <= requests_per_tick { 1 } else { cost.div_ceil((requests_per_tick / 2).max(1)) }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Those whom nothing will serve that is under way to them alone, by campaign.
+    fn wanted(&self) -> Vec<Wanted> {
+        let under_way = self.newest_under_way();
+        let served_by = |read| under_way.get(&read).copied().unwrap_or(0);
+        let mut wanted: BTreeMap<RemoteId, Wanted> = BTreeMap::new();
+        for (id, asker) in &self.askers {
+            let remote = asker.question.remote;
+            let by_page = match self.list.place(remote) {
+                Place::Page(page) if !asker.alone => served_by(ReadRequest::Page(page)),
+                Place::Page(_) | Place::Unknown | Place::Unlisted => 0,
+            };
+            if by_page.max(served_by(ReadRequest::Single(remote))) > id.0 {
+                continue;
+            }
+            let one = Wanted { question: asker.question, since: asker.since, alone: asker.alone, newest: id.0 };
+            wanted.entry(remote).and_modify(|wanted| wanted.join(&one)).or_insert(one);
+        }
+        wanted.into_values().collect()
+    }
+
+    /// By what is read, the newest request under way for it.
+    fn newest_under_way(&self) -> BTreeMap<ReadRequest, u64> {
+        self.under_way.iter().map(|(id, read)| (*read, id.0)).collect()
+    }
+
+    /// The fewest requests that serve them all, as far as the list is known.
+    fn candidates(&self, wanted: &[Wanted], list_works: bool) -> Vec<Candidate> {
+        let mut on_pages: BTreeMap<u64, Vec<&Wanted>> = BTreeMap::new();
+        let (mut singles, mut sought) = (Vec::new(), Vec::new());
+        for one in wanted {
+            match self.list.place(one.question.remote) {
+                _ if one.alone || !list_works => singles.push(one),
+                Place::Unlisted => singles.push(one),
+                Place::Page(page) => on_pages.entry(page).or_default().push(one),
+                Place::Unknown => sought.push(one),
+            }
+        }
+        let search = self.search(&mut sought);
+        let further = search.keys().filter(|page| on_pages.get(page).is_none_or(|those| those.len() < 2)).count();
+        let mut candidates = Vec::new();
+        if further < sought.len() {
+            for (page, sought) in search {
+                let those = on_pages.remove(&page).unwrap_or_default();
+                candidates.extend(Candidate::page(page, Wanted::all(those.into_iter().chain([&sought]))));
+            }
+        } else {
+            singles.append(&mut sought);
+        }
+        for (page, those) in on_pages {
+            match those.as_slice() {
+                [one] => candidates.push(Candidate::single(one)),
+                _ => candidates.extend(Candidate::page(page, Wanted::all(those))),
+            }
+        }
+        candidates.extend(singles.into_iter().map(Candidate::single));
+        candidates
+    }
+
+    /// The pages on which these may be, each with those for whom it was not read, and is not being read, since they
+    /// asked. Whoever is on none of them is left out of `sought`: all that can be done is under way.
+    fn search(&self, sought: &mut Vec<&Wanted>) -> BTreeMap<u64, Wanted> {
+        let under_way = self.newest_under_way();
+        sought.sort_by_key(|one| one.newest);
+        // From each one on, all who asked later with it.
+        let mut and_later: Vec<Wanted> = Vec::with_capacity(sought.len());
+        for one in sought.iter().rev() {
+            let mut all = **one;
+            if let Some(later) = and_later.last() {
+                all.join(later);
+            }
+            and_later.push(all);
+        }
+        and_later.reverse();
+        let mut pages = BTreeMap::new();
+        let mut least_served = u64::MAX;
+        for page in 1..=self.list.pages().unwrap_or(1) {
+            let coming = under_way.get(&ReadRequest::Page(page)).copied().unwrap_or(0);
+            let served = self.list.read_by(page).max(coming);
+            least_served = least_served.min(served);
+            let first_unserved = sought.partition_point(|one| one.newest <= served);
+            pages.extend(and_later.get(first_unserved).map(|those| (page, *those)));
+        }
+        sought.retain(|one| one.newest > least_served);
+        pages
+    }
+
+    /// As many as there is room for: by turns the one who waits longest and the one who is nearest to a threshold.
+    fn choose(&mut self, candidates: Vec<Candidate>, room: usize) -> Vec<Candidate> {
+        let mut by_wait: Vec<usize> = (0..candidates.len()).collect();
+        let mut by_nearness = by_wait.clone();
+        let of = |index: &usize| candidates.get(*index);
+        by_wait.sort_by_key(|index| of(index).map(|candidate| (candidate.since, candidate.threshold_in)));
+        by_nearness.sort_by_key(|index| of(index).map(|candidate| (candidate.threshold_in, candidate.since)));
+        let (mut by_wait, mut by_nearness) = (by_wait.into_iter(), by_nearness.into_iter());
+        let mut chosen = BTreeSet::new();
+        while chosen.len() < room.min(candidates.len()) {
+            let turn = if self.longest_first { &mut by_wait } else { &mut by_nearness };
+            let next = turn.find(|index| !chosen.contains(index));
+            chosen.extend(next);
+            self.longest_first = !self.longest_first;
+        }
+        chosen.iter().filter_map(of).copied().collect()
+    }
+
+    fn begin(&mut self, Candidate { read, urgency, .. }: Candidate) -> PlannedRead {
+        let id = ReadId(self.next_number());
+        self.under_way.insert(id, read);
+        PlannedRead { id, read, urgency }
+    }
+
+    /// Answers those who asked before the request was planned, and for whom it has an answer.
+    fn answer<'a>(&mut self, read: ReadId, answers: impl Iterator<Item = (RemoteId, &'a T)>) -> Vec<(AskerId, T)>
+    where
+        T: 'a,
+    {
+        let mut answered = Vec::new();
+        for (remote, answer) in answers {
+            let earlier = self.by_remote.get(&remote).into_iter().flatten().filter(|asker| asker.0 < read.0);
+            answered.extend(earlier.map(|asker| (*asker, answer.clone())));
+        }
+        self.forget(&answered);
+        answered
+    }
+
+    fn forget(&mut self, answered: &[(AskerId, T)]) {
+        for (id, _) in answered {
+            let Some(asker) = self.askers.remove(id) else { continue };
+            if let Some(others) = self.by_remote.get_mut(&asker.question.remote) {
+                others.remove(id);
+                if others.is_empty() {
+                    self.by_remote.remove(&asker.question.remote);
+                }
+            }
+        }
+    }
+
+    /// Those who were seen on the page last, and are not on it now, are read by themselves.
+    fn seek_alone_unless_on(&mut self, read: ReadId, page: u64, campaigns: &BTreeMap<RemoteId, T>) {
+        for (id, asker) in &mut self.askers {
+            let remote = asker.question.remote;
+            if id.0 < read.0 && !campaigns.contains_key(&remote) && self.list.place(remote) == Place::Page(page) {
+                asker.alone = true;
+                self.list.lost(remote);
+            }
+        }
+    }
+
+    /// Ends the search for those whom no page can show any more.
+    fn settle_unknown(&mut self) -> Vec<(AskerId, T)> {
+        let pages = self.under_way.iter().filter(|(_, read)| matches!(read, ReadRequest::Page(_)));
+        let newest_page = pages.map(|(id, _)| id.0).max().unwrap_or(0);
+        let all_read_by = self.list.all_read_by();
+        for (_, asker) in self.askers.iter_mut().filter(|(id, asker)| !asker.alone && id.0 < all_read_by) {
+            if self.list.place(asker.question.remote) == Place::Unknown {
+                self.list.misses(asker.question.remote);
+                asker.alone = true;
+            }
+        }
+        let newest_failure = self.failed.values().max_by_key(|(number, _)| *number).cloned();
+        let Some((number, answer)) = newest_failure else { return Vec::new() };
+        self.fail(false, |list, asker, question| {
+            let waits = newest_page > asker.0 || list.place(question.remote) != Place::Unknown;
+            (!waits && number > asker.0).then(|| answer.clone())
+        })
+    }
+
+    /// Tells those whom a failure concerns; but what a pause needs, or what failed `again`, is read by itself instead.
+    fn fail(&mut self, again: bool, failure: impl Fn(&List, AskerId, &ReadQuestion) -> Option<T>) -> Vec<(AskerId, T)> {
+        let mut told = Vec::new();
+        for (id, asker) in self.askers.iter_mut().filter(|(_, asker)| !asker.alone) {
+            let Some(answer) = failure(&self.list, *id, &asker.question) else { continue };
+            if again || asker.question.urgency == Urgency::Pause {
+                asker.alone = true;
+            } else {
+                told.push((*id, answer));
+            }
+        }
+        self.forget(&told);
+        told
+    }
+}
+
+impl Wanted {
+    /// All of them as one.
+    fn all<'a>(wanted: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        wanted.into_iter().copied().reduce(|mut all, one| {
+            all.join(&one);
+            all
+        })
+    }
+
+    /// Asked for once more: what is more urgent counts.
+    fn join(&mut self, other: &Self) {
+        self.question.urgency = self.question.urgency.min(other.question.urgency);
+        self.question.threshold_in = self.question.threshold_in.min(other.question.threshold_in);
+        self.since = self.since.min(other.since);
+        self.alone |= other.alone;
+        self.newest = self.newest.max(other.newest);
+    }
+}
+
+impl Candidate {
+    fn single(wanted: &Wanted) -> Self {
+        let ReadQuestion { remote, urgency, threshold_in } = wanted.question;
+        let urgency = urgency.min(Urgency::Sweep);
+        Self { read: ReadRequest::Single(remote), urgency, since: wanted.since, threshold_in }
+    }
+
+    fn lower_page(&mut self) {
+        if matches!(self.read, ReadRequest::Page(_)) {
+            self.urgency = Urgency::Sweep;
+        }
+    }
+
+    fn page(page: u64, wanted: Option<Wanted>) -> Option<Self> {
+        let Wanted { question, since, .. } = wanted?;
+        let urgency = question.urgency.min(Urgency::Sweep);
+        Some(Self { read: ReadRequest::Page(page), urgency, since, threshold_in: question.threshold_in })
+    }
+}
+
+#[cfg(test)]
+#[path = "reads_tests.rs"]
+mod tests;

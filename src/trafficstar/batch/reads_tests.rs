@@ -1,0 +1,324 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// Room for so many, urgent or not.
+fn room(requests: usize) -> Room {
+    Room { urgent: requests, sweeps: requests }
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + Duration::seconds(seconds)
+}
+
+fn question(id: i64, urgency: Urgency, threshold_in_minutes: i64) -> ReadQuestion {
+    ReadQuestion { remote: RemoteId(id), urgency, threshold_in: Duration::minutes(threshold_in_minutes) }
+}
+
+/// TrafficStars' list, in its order.
+#[derive(Debug, Clone)]
+struct Remote {
+    listed: Vec<i64>,
+    page_size: usize,
+}
+
+impl Remote {
+    fn of(listed: impl IntoIterator<Item = i64>, page_size: usize) -> Self {
+        Self { listed: listed.into_iter().collect(), page_size }
+    }
+
+    /// What a request brings: for each campaign the request's own number.
+    fn answer(&self, planned: &PlannedRead) -> ReadAnswer<u64> {
+        let ReadRequest::Page(page) = planned.read else { return ReadAnswer::Single(planned.id.0) };
+        let first = (usize::try_from(page).unwrap() - 1) * self.page_size;
+        let on_it = self.listed.iter().skip(first).take(self.page_size);
+        let size = ListSize {
+            campaigns: Some(self.listed.len() as u64),
+            page_size: Some(self.page_size as u64),
+            pages: Some(self.listed.len().div_ceil(self.page_size) as u64),
+        };
+        ReadAnswer::Page { campaigns: on_it.map(|id| (RemoteId(*id), planned.id.0)).collect(), size }
+    }
+}
+
+/// All of these ask at once and are served as the room allows. Answers how many requests it took, and who was answered.
+fn tick(reads: &mut Reads<u64>, remote: &Remote, now: i64, ids: &[i64], mut left: usize) -> (usize, Vec<i64>) {
+    let asked: BTreeMap<AskerId, i64> =
+        ids.iter().map(|id| (reads.ask(at(now), question(*id, Urgency::Read, 60)), *id)).collect();
+    let (mut requests, mut answered) = (0, Vec::new());
+    loop {
+        let planned = reads.plan(at(now), room(left), true);
+        left = left.saturating_sub(planned.len());
+        requests += planned.len();
+        if planned.is_empty() {
+            return (requests, answered);
+        }
+        for planned in planned {
+            let answers = reads.answered(planned.id, remote.answer(&planned));
+            answered.extend(answers.iter().filter_map(|(asker, _)| asked.get(asker)));
+        }
+    }
+}
+
+#[test]
+fn as_few_requests_as_serve_all() {
+    let every_third: Vec<i64> = (1..=300).step_by(3).collect();
+    let cases: Vec<(&str, Remote, Vec<i64>, usize, usize)> = vec![
+        ("one campaign is read by itself", Remote::of(1..=5, 10), vec![1], 1, 1),
+        ("two campaigns on one page", Remote::of(1..=10, 10), vec![1, 2], 1, 1),
+        ("all on three pages", Remote::of(1..=26, 10), (1..=26).collect(), 3, 3),
+        ("one on a page is read by itself", Remote::of(1..=30, 10), vec![1, 2, 30], 3, 2),
+        ("a few on one page of many are not searched for", Remote::of(1..=300, 10), vec![11, 12, 13], 4, 3),
+        ("a few out of very many", Remote::of(1..=1_000, 10), vec![5, 505, 905], 4, 3),
+        ("some of each page", Remote::of(1..=300, 10), every_third, 30, 30),
+        ("a campaign that is not listed is read by itself", Remote::of(1..=20, 10), vec![1, 2, 11, 12, 99], 3, 3),
+        ("pages of 100 for 1,000", Remote::of(1..=1_000, 100), (1..=1_000).collect(), 10, 10),
+        ("pages of 10 for 1,000", Remote::of(1..=1_000, 10), (1..=1_000).collect(), 100, 100),
+        ("a list in one piece", Remote::of(1..=40, 40), (1..=40).collect(), 1, 1),
+    ];
+    for (name, remote, ids, most_at_first, later) in cases {
+        let mut reads = Reads::new(Duration::minutes(1));
+        for (number, most) in [(0, most_at_first), (1, later), (2, later)] {
+            let (requests, mut answered) = tick(&mut reads, &remote, number * 60, &ids, 1_000);
+            answered.sort_unstable();
+            assert_eq!(answered, ids, "{name}: everybody is answered in tick {number}");
+            assert!(requests <= most, "{name}: {requests} requests in tick {number}");
+        }
+        assert_eq!(reads.cost(true), later, "{name}");
+    }
+}
+
+#[test]
+fn a_campaign_that_moved_is_read_by_itself_and_a_list_that_is_never_the_same_is_read_whole() {
+    let mut reads = Reads::new(Duration::minutes(1));
+    let ids: Vec<i64> = (1..=40).collect();
+    assert_eq!(tick(&mut reads, &Remote::of(1..=40, 10), 0, &ids, 100).0, 4);
+    // A new one in front moves the last of each page to the next.
+    let (requests, answered) = tick(&mut reads, &Remote::of(0..=40, 10), 60, &ids, 100);
+    // Three of them were found on the next page, which was read, too; the last one moved to a new one.
+    assert_eq!((requests, answered.len()), (4 + 1, 40));
+    let (requests, _) = tick(&mut reads, &Remote::of(0..=40, 10), 120, &ids, 100);
+    assert!(requests <= 5, "{requests}");
+    // Now each campaign is on another page each time.
+    for turn in 3..6_i64 {
+        let shuffled = Remote::of((1..=40).map(|id| (id * 7 * turn) % 41), 10);
+        let (requests, answered) = tick(&mut reads, &shuffled, turn * 60, &ids, 100);
+        assert_eq!(answered.len(), 40);
+        assert!(turn == 3 || requests <= 4, "{requests} requests in turn {turn}");
+    }
+}
+
+#[test]
+fn where_the_budget_does_not_reach_everybody_is_read_within_the_bound_and_the_nearest_in_each_tick() {
+    let (remote, slots) = (Remote::of(1..=1_000, 10), 63);
+    let mut reads = Reads::new(Duration::minutes(1));
+    // The nearest are spread over the list; one is urgent.
+    let threshold_in = |id: i64| if id % 50 == 0 { 1 } else { 60 };
+    let urgency = |id: i64| if id == 7 { Urgency::Pause } else { Urgency::Read };
+    let mut waiting: BTreeMap<AskerId, i64> = BTreeMap::new();
+    let mut read_at: BTreeMap<i64, i64> = BTreeMap::new();
+    let (mut worst, mut worst_of_nearest) = (0, 0);
+    for minute in 0..60 {
+        let busy: BTreeSet<i64> = waiting.values().copied().collect();
+        for id in (1..=1_000).filter(|id| !busy.contains(id)) {
+            waiting.insert(reads.ask(at(minute * 60), question(id, urgency(id), threshold_in(id))), id);
+        }
+        let mut left = slots;
+        loop {
+            let planned = reads.plan(at(minute * 60), Room { urgent: left + 10, sweeps: left }, true);
+            left = left.saturating_sub(planned.iter().filter(|read| read.urgency != Urgency::Pause).count());
+            if planned.is_empty() {
+                break;
+            }
+            for planned in planned {
+                for (asker, _) in reads.answered(planned.id, remote.answer(&planned)) {
+                    let id = waiting.remove(&asker).unwrap();
+                    let since = minute - read_at.insert(id, minute).unwrap_or(minute);
+                    if minute > 10 {
+                        worst = worst.max(since);
+                        worst_of_nearest = worst_of_nearest.max(if threshold_in(id) == 1 { since } else { 0 });
+                    }
+                }
+            }
+        }
+        assert_eq!(read_at.get(&7), Some(&minute), "what a pause needs never waits");
+    }
+    assert_eq!(reads.cost(true), 100);
+    let bound = Reads::<u64>::rounds(100, slots);
+    assert_eq!(bound, 4);
+    assert!(worst <= bound as i64, "somebody was read after {worst} ticks");
+    assert_eq!(worst_of_nearest, 1, "the nearest are read in each tick");
+    assert_eq!(read_at.len(), 1_000);
+}
+
+#[test]
+fn a_page_that_fails_fails_for_those_on_it_alone_and_what_a_pause_needs_is_read_by_itself() {
+    let remote = Remote::of(1..=20, 10);
+    let mut reads = Reads::new(Duration::minutes(1));
+    tick(&mut reads, &remote, 0, &(1..=20).collect::<Vec<_>>(), 100);
+    let asked: BTreeMap<AskerId, i64> = (1..=20)
+        .map(|id| {
+            let urgency = if id == 11 { Urgency::Pause } else { Urgency::Read };
+            (reads.ask(at(60), question(id, urgency, 60)), id)
+        })
+        .collect();
+    let planned = reads.plan(at(60), room(100), true);
+    assert_eq!(planned.len(), 2);
+    let mut failed = Vec::new();
+    for planned in planned {
+        let fails = planned.read == ReadRequest::Page(2);
+        let answer = if fails { ReadAnswer::PageFailed(0) } else { remote.answer(&planned) };
+        for (asker, answer) in reads.answered(planned.id, answer) {
+            if answer == 0 {
+                failed.push(asked[&asker]);
+            }
+        }
+    }
+    assert_eq!(failed, (12..=20).collect::<Vec<_>>());
+    let planned = reads.plan(at(60), room(1), true);
+    let shown: Vec<_> = planned.iter().map(|planned| (planned.read, planned.urgency)).collect();
+    assert_eq!(shown, [(ReadRequest::Single(RemoteId(11)), Urgency::Pause)]);
+}
+
+#[test]
+fn without_a_list_each_is_read_by_itself() {
+    let mut reads: Reads<u64> = Reads::new(Duration::minutes(1));
+    for id in 1..=5 {
+        reads.ask(at(0), question(id, Urgency::Read, 60));
+    }
+    let [page] = reads.plan(at(0), room(100), true)[..] else { panic!("one page first") };
+    assert_eq!((page.read, page.urgency), (ReadRequest::Page(1), Urgency::Sweep));
+    assert!(reads.answered(page.id, ReadAnswer::NoList).is_empty());
+    assert_eq!(reads.plan(at(0), room(100), false).len(), 5);
+    assert!(reads.plan(at(0), room(100), false).is_empty(), "nothing is asked twice");
+    assert_eq!(reads.cost(false), 5);
+}
+
+#[test]
+fn an_answer_serves_those_alone_who_asked_before_its_request() {
+    let remote = Remote::of(1..=5, 10);
+    let mut reads = Reads::new(Duration::minutes(1));
+    let early = reads.ask(at(0), question(1, Urgency::Read, 60));
+    let [read] = reads.plan(at(0), room(100), true)[..] else { panic!("one request") };
+    let late = reads.ask(at(0), question(1, Urgency::Read, 60));
+    assert_eq!(reads.answered(read.id, remote.answer(&read)), [(early, read.id.0)]);
+    let [read] = reads.plan(at(0), room(100), true)[..] else { panic!("one more request") };
+    assert_eq!(reads.answered(read.id, remote.answer(&read)), [(late, read.id.0)]);
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+enum Step {
+    Ask {
+        id: i64,
+        urgency: Urgency,
+        threshold_in: i64,
+    },
+    Plan {
+        room: usize,
+        list_works: bool,
+    },
+    Answer {
+        which: prop::sample::Index,
+        how: How,
+    },
+    /// Campaigns come, go and change their places.
+    Change {
+        listed: Vec<i64>,
+        page_size: usize,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Well,
+    Failed,
+    NoList,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let urgency = prop::sample::select(vec![Urgency::Pause, Urgency::ReadBack, Urgency::Read]);
+    let how = prop_oneof![6 => Just(How::Well), 2 => Just(How::Failed), 1 => Just(How::NoList)];
+    let listed = prop::collection::vec(0_i64..40, 0..40).prop_map(|mut ids| {
+        let mut seen = BTreeSet::new();
+        ids.retain(|id| seen.insert(*id));
+        ids
+    });
+    prop_oneof![
+        8 => (0_i64..40, urgency, 0_i64..90)
+            .prop_map(|(id, urgency, threshold_in)| Step::Ask { id, urgency, threshold_in }),
+        4 => (0_usize..8, prop::bool::weighted(0.9))
+            .prop_map(|(room, list_works)| Step::Plan { room, list_works }),
+        6 => (any::<prop::sample::Index>(), how).prop_map(|(which, how)| Step::Answer { which, how }),
+        1 => (listed, 1_usize..7).prop_map(|(listed, page_size)| Step::Change { listed, page_size }),
+    ]
+}
+
+struct World {
+    reads: Reads<u64>,
+    remote: Remote,
+    asked: BTreeMap<AskerId, i64>,
+    answered: BTreeMap<AskerId, u64>,
+    under_way: Vec<PlannedRead>,
+}
+
+impl World {
+    fn plan(&mut self, room: usize, list_works: bool) {
+        let room = Room { urgent: room, sweeps: room / 2 };
+        let planned = self.reads.plan(at(0), room, list_works);
+        let ordinary = planned.iter().filter(|read| read.urgency > Urgency::ReadBack).count();
+        assert!(ordinary <= room.sweeps && planned.len() <= room.urgent, "{} requests for {room:?}", planned.len());
+        self.under_way.extend(planned);
+    }
+
+    fn answer(&mut self, which: usize, how: How) {
+        let planned = self.under_way.swap_remove(which);
+        let answer = match (how, planned.read) {
+            (How::Well, _) => self.remote.answer(&planned),
+            (How::Failed, ReadRequest::Page(_)) => ReadAnswer::PageFailed(planned.id.0),
+            (How::NoList, ReadRequest::Page(_)) => ReadAnswer::NoList,
+            (How::Failed | How::NoList, ReadRequest::Single(_)) => ReadAnswer::Single(planned.id.0),
+        };
+        for (asker, read) in self.reads.answered(planned.id, answer) {
+            assert!(read > asker.0, "the read is older than the question");
+            assert!(self.answered.insert(asker, read).is_none(), "a question is answered twice");
+            assert!(self.asked.contains_key(&asker));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_question_is_answered_once_by_no_older_read_in_any_order(steps in prop::collection::vec(step(), 1..150)) {
+        let mut world = World {
+            reads: Reads::new(Duration::minutes(1)),
+            remote: Remote::of(0..25, 4),
+            asked: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            under_way: Vec::new(),
+        };
+        for step in steps {
+            match step {
+                Step::Ask { id, urgency, threshold_in } => {
+                    let asker = world.reads.ask(at(0), question(id, urgency, threshold_in));
+                    world.asked.insert(asker, id);
+                }
+                Step::Plan { room, list_works } => world.plan(room, list_works),
+                Step::Answer { which, how } if !world.under_way.is_empty() => {
+                    world.answer(which.index(world.under_way.len()), how);
+                }
+                Step::Answer { .. } => {}
+                Step::Change { listed, page_size } => world.remote = Remote { listed, page_size },
+            }
+        }
+        // Once nothing fails any more, a few rounds answer everybody.
+        for _ in 0..8 {
+            world.plan(1_000, true);
+            while !world.under_way.is_empty() {
+                world.answer(0, How::Well);
+            }
+        }
+        prop_assert_eq!(world.asked.keys().collect::<Vec<_>>(), world.answered.keys().collect::<Vec<_>>());
+        prop_assert_eq!(world.reads.waiting(), 0);
+    }
+}

@@ -1,0 +1,365 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(milliseconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + Duration::milliseconds(milliseconds)
+}
+
+fn tickets(numbers: impl IntoIterator<Item = u64>) -> Vec<Ticket> {
+    numbers.into_iter().map(Ticket).collect()
+}
+
+/// Asked at the beginning of time, each as good as any.
+fn ask_all(budget: &mut Budget, urgency: Urgency, numbers: impl IntoIterator<Item = u64>) {
+    for ticket in tickets(numbers) {
+        budget.ask(at(0), urgency, Rank::ANY, ticket);
+    }
+}
+
+#[test]
+fn the_most_urgent_leave_first_and_within_a_class_the_first_come() {
+    let mut budget = Budget::new(100);
+    let arrivals = [
+        (Urgency::Read, 1),
+        (Urgency::Activate, 2),
+        (Urgency::Read, 3),
+        (Urgency::Sweep, 4),
+        (Urgency::ReadBack, 5),
+        (Urgency::Pause, 6),
+        (Urgency::Pause, 7),
+    ];
+    for (urgency, number) in arrivals {
+        ask_all(&mut budget, urgency, [number]);
+    }
+    assert_eq!(budget.grant(at(0)), tickets([6, 7, 5, 4, 2, 1, 3]));
+}
+
+#[test]
+fn a_slot_is_free_again_sixty_seconds_after_its_answer_not_after_its_departure() {
+    let mut budget = Budget::new(1);
+    ask_all(&mut budget, Urgency::Read, [1, 2]);
+    assert_eq!(budget.grant(at(0)), tickets([1]));
+    assert_eq!(budget.next_grant_at(at(70_000)), None, "an answer has to come first");
+    assert_eq!(budget.grant(at(70_000)), tickets([]));
+    budget.answered(at(70_000), Ticket(1));
+    assert_eq!(budget.next_grant_at(at(70_000)), Some(at(130_000)));
+    assert_eq!(budget.grant(at(129_999)), tickets([]));
+    assert_eq!(budget.grant(at(130_000)), tickets([2]));
+}
+
+#[test]
+fn slots_are_kept_for_pauses() {
+    let mut budget = Budget::new(90);
+    ask_all(&mut budget, Urgency::ReadBack, 1..=200);
+    assert_eq!(budget.grant(at(0)).len(), 85);
+    ask_all(&mut budget, Urgency::Pause, 201..=210);
+    assert_eq!(budget.grant(at(0)), [], "nor do the reads that a pause needs take what is kept for it");
+    for number in 211..=220 {
+        budget.ask(at(0), Urgency::Pause, Rank::FIRST, Ticket(number));
+    }
+    assert_eq!(budget.next_grant_at(at(0)), Some(at(0)));
+    assert_eq!(budget.grant(at(0)), tickets(211..=215));
+    assert_eq!(budget.used(at(0)), 90);
+}
+
+#[test]
+fn reads_of_all_campaigns_leave_a_quarter_to_what_they_are_read_for() {
+    let mut budget = Budget::new(90);
+    assert_eq!((budget.sweeps_per_window(), budget.room(at(0)).sweeps), (63, 63));
+    ask_all(&mut budget, Urgency::Sweep, 1..=200);
+    assert_eq!(budget.room(at(0)).sweeps, 0);
+    assert_eq!(budget.grant(at(0)).len(), 63);
+    ask_all(&mut budget, Urgency::Activate, 201..=300);
+    assert_eq!(budget.grant(at(0)).len(), 21, "and one is kept for the run");
+}
+
+#[test]
+fn a_burst_of_activations_leaves_the_reads_of_all_campaigns_their_slots() {
+    let mut budget = Budget::new(90);
+    budget.keep_for_sweeps(10);
+    ask_all(&mut budget, Urgency::Activate, 1..=1000);
+    assert_eq!(budget.grant(at(0)).len(), 74);
+    assert_eq!(budget.room(at(0)).sweeps, 11);
+    ask_all(&mut budget, Urgency::Sweep, 1001..=1010);
+    assert_eq!(budget.grant(at(0)), tickets(1001..=1010));
+}
+
+#[test]
+fn a_run_finds_a_slot_behind_the_end_times_that_it_is_for() {
+    let mut budget = Budget::new(20);
+    for (number, clicks) in [(1, 20_000), (2, 90_000), (3, 15_000), (4, 90_000)] {
+        budget.ask(at(0), Urgency::Activate, Rank::by_clicks(clicks), Ticket(number));
+    }
+    assert_eq!(budget.grant(at(0)), tickets([2, 4, 1, 3]), "the most remaining clicks first, then the first come");
+    ask_all(&mut budget, Urgency::Activate, 5..=40);
+    assert_eq!(budget.grant(at(0)).len(), 13);
+    budget.ask(at(0), Urgency::Activate, Rank::FIRST, Ticket(41));
+    assert_eq!(budget.grant(at(0)), tickets([41]));
+    assert!(Rank::FIRST < Rank::by_clicks(u64::MAX));
+}
+
+#[test]
+fn what_waits_too_long_goes_ahead_of_all_but_pauses_a_few_at_a_time() {
+    let mut budget = Budget::new(20);
+    ask_all(&mut budget, Urgency::ReadBack, 1..=18);
+    ask_all(&mut budget, Urgency::Read, 19..=25);
+    assert_eq!(budget.grant(at(0)), tickets(1..=18));
+    assert_eq!(budget.next_grant_at(at(0)), None, "an answer has to come first");
+    for ticket in tickets(1..=18) {
+        budget.answered(at(60_000), ticket);
+    }
+    assert_eq!(budget.next_grant_at(at(60_000)), Some(at(120_000)));
+    for number in 26..=50 {
+        budget.ask(at(119_999), Urgency::ReadBack, Rank::ANY, Ticket(number));
+        budget.ask(at(119_999), Urgency::Pause, Rank::FIRST, Ticket(number + 100));
+    }
+    let granted = budget.grant(at(120_000));
+    assert_eq!(granted, tickets(126..=145), "pauses first");
+    for ticket in granted {
+        budget.answered(at(120_000), ticket);
+    }
+    for number in 146..=150 {
+        budget.cancel(Ticket(number));
+    }
+    let granted = budget.grant(at(180_000));
+    assert_eq!(granted[..4], tickets([19, 20, 26, 27]), "two of twenty slots are for those who starve");
+}
+
+#[test]
+fn the_forecast_says_by_when_all_activations_have_left() {
+    let mut budget = Budget::new(90);
+    budget.keep_for_sweeps(10);
+    assert_eq!(budget.activations_done_at(at(0), 0), None);
+    for (waiting, windows) in [(1, 0), (74, 0), (75, 1), (148, 1), (149, 2), (1000, 13)] {
+        assert_eq!(budget.activations_done_at(at(0), waiting), Some(at(windows * 60_000)), "{waiting}");
+    }
+    budget.block_until(at(30_000));
+    assert_eq!(budget.activations_done_at(at(0), 75), Some(at(90_000)));
+}
+
+#[test]
+fn what_an_earlier_process_sent_counts() {
+    let mut budget = Budget::new(10);
+    for seconds in [20, 40, 60] {
+        for _ in 0..3 {
+            budget.remember(at(seconds * 1_000));
+        }
+    }
+    for number in 1..=10 {
+        budget.ask(at(0), Urgency::Pause, Rank::FIRST, Ticket(number));
+    }
+    assert_eq!(budget.grant(at(0)), tickets([1]));
+    assert_eq!(budget.next_grant_at(at(0)), Some(at(20_000)));
+    assert_eq!(budget.grant(at(20_000)), tickets(2..=4));
+    assert_eq!(budget.grant(at(60_000)), tickets(5..=10));
+}
+
+#[test]
+fn after_a_429_everything_waits_pauses_too() {
+    let mut budget = Budget::new(10);
+    ask_all(&mut budget, Urgency::Pause, [1]);
+    budget.block_until(at(30_000));
+    budget.block_until(at(20_000));
+    assert_eq!(budget.grant(at(29_999)), tickets([]));
+    assert_eq!(budget.next_grant_at(at(0)), Some(at(30_000)));
+    assert_eq!(budget.blocked_until(at(0)), Some(at(30_000)));
+    assert_eq!(budget.grant(at(30_000)), tickets([1]));
+    assert_eq!(budget.blocked_until(at(30_000)), None);
+}
+
+#[test]
+fn what_never_left_holds_no_slot_and_no_place() {
+    let mut budget = Budget::new(1);
+    ask_all(&mut budget, Urgency::Read, [1, 2, 3]);
+    assert_eq!(budget.grant(at(0)), tickets([1]));
+    budget.cancel(Ticket(1));
+    budget.cancel(Ticket(2));
+    assert_eq!(budget.queue_lengths().read, 1);
+    assert_eq!(budget.grant(at(0)), tickets([3]));
+}
+
+/// One thing that happens to a budget.
+#[derive(Debug, Clone)]
+enum Step {
+    Wait {
+        milliseconds: i64,
+    },
+    Ask(Urgency, u64),
+    KeepForSweeps(usize),
+    Grant,
+    /// The answer of one of those in flight, or the end of one that waits.
+    Answer {
+        which: prop::sample::Index,
+    },
+    Cancel {
+        which: prop::sample::Index,
+    },
+    Block {
+        milliseconds: i64,
+    },
+}
+
+fn urgency() -> impl Strategy<Value = Urgency> {
+    prop::sample::select(vec![Urgency::Pause, Urgency::ReadBack, Urgency::Sweep, Urgency::Activate, Urgency::Read])
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1_i64..20_000).prop_map(|milliseconds| Step::Wait { milliseconds }),
+        6 => (urgency(), 0_u64..3).prop_map(|(urgency, rank)| Step::Ask(urgency, rank)),
+        1 => (0_usize..20).prop_map(Step::KeepForSweeps),
+        4 => Just(Step::Grant),
+        4 => any::<prop::sample::Index>().prop_map(|which| Step::Answer { which }),
+        1 => any::<prop::sample::Index>().prop_map(|which| Step::Cancel { which }),
+        1 => (1_i64..90_000).prop_map(|milliseconds| Step::Block { milliseconds }),
+    ]
+}
+
+/// What the world sees: who waits, and when each request left and was answered.
+#[derive(Default)]
+struct World {
+    now: i64,
+    blocked_until: i64,
+    asked: u64,
+    waiting: BTreeMap<Ticket, (Urgency, u64)>,
+    left: BTreeMap<Ticket, i64>,
+    answered: BTreeMap<Ticket, i64>,
+}
+
+impl World {
+    fn in_flight(&self) -> Vec<Ticket> {
+        self.left.keys().filter(|ticket| !self.answered.contains_key(ticket)).copied().collect()
+    }
+
+    fn live(&mut self, budget: &mut Budget, step: &Step) {
+        match step {
+            Step::Wait { milliseconds } => self.now += milliseconds,
+            Step::Ask(urgency, rank) => {
+                self.asked += 1;
+                self.waiting.insert(Ticket(self.asked), (*urgency, *rank));
+                budget.ask(at(self.now), *urgency, Rank(*rank), Ticket(self.asked));
+            }
+            Step::KeepForSweeps(requests) => budget.keep_for_sweeps(*requests),
+            Step::Grant => self.grant(budget),
+            Step::Answer { which } => {
+                let in_flight = self.in_flight();
+                if !in_flight.is_empty() {
+                    let ticket = *which.get(&in_flight);
+                    self.answered.insert(ticket, self.now);
+                    budget.answered(at(self.now), ticket);
+                }
+            }
+            Step::Cancel { which } => {
+                let waiting: Vec<Ticket> = self.waiting.keys().copied().collect();
+                if !waiting.is_empty() {
+                    let ticket = *which.get(&waiting);
+                    self.waiting.remove(&ticket);
+                    budget.cancel(ticket);
+                }
+            }
+            Step::Block { milliseconds } => {
+                self.blocked_until = self.blocked_until.max(self.now + milliseconds);
+                budget.block_until(at(self.now + milliseconds));
+            }
+        }
+    }
+
+    fn grant(&mut self, budget: &mut Budget) {
+        let announced = budget.next_grant_at(at(self.now));
+        let granted = budget.grant(at(self.now));
+        assert_eq!(announced == Some(at(self.now)), !granted.is_empty(), "next_grant_at says when grant gives");
+        assert!(granted.is_empty() || self.now >= self.blocked_until, "nothing leaves while blocked");
+        for ticket in &granted {
+            assert!(self.waiting.remove(ticket).is_some(), "granted only what waits, and once");
+            assert!(self.left.insert(*ticket, self.now).is_none(), "nothing is granted twice");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_sixty_second_window_holds_more_than_the_limit_however_the_server_counts(
+        limit in 1_u32..12,
+        steps in prop::collection::vec(step(), 1..400),
+    ) {
+        let mut budget = Budget::new(limit);
+        let mut world = World::default();
+        for step in &steps {
+            world.live(&mut budget, step);
+        }
+        // A server that counts anywhere between departure and answer can put into a window every request whose
+        // flight touches it, and no other. The fullest windows begin where a flight ends or starts.
+        let flights: Vec<(i64, i64)> = world
+            .left
+            .iter()
+            .map(|(ticket, left)| (*left, world.answered.get(ticket).copied().unwrap_or(i64::MAX)))
+            .collect();
+        for begin in flights.iter().flat_map(|(left, answered)| [*left, *answered]) {
+            let end = begin.saturating_add(60_000);
+            let counted = flights.iter().filter(|(left, answered)| *left < end && *answered >= begin).count();
+            prop_assert!(counted <= limit as usize, "{counted} in the window from {begin} ms, limit {limit}");
+        }
+    }
+
+    #[test]
+    fn a_pause_overtakes_every_other_waiting_request(
+        limit in 1_u32..12,
+        busy in prop::collection::vec(step(), 0..100),
+    ) {
+        let mut budget = Budget::new(limit);
+        let mut world = World::default();
+        for step in &busy {
+            world.live(&mut budget, step);
+        }
+        let earlier_pauses = world.waiting.values().filter(|waiting| **waiting == (Urgency::Pause, 0)).count();
+        let pause = Ticket(u64::MAX);
+        budget.ask(at(world.now), Urgency::Pause, Rank::FIRST, pause);
+        for ticket in world.in_flight() {
+            budget.answered(at(world.now), ticket);
+        }
+        let mut overtaken_by = Vec::new();
+        // Every answer frees its slot a window later, so each round grants at least one.
+        for round in 1..=world.asked + 3 {
+            let now = at(world.now + 200_000 * i64::try_from(round).unwrap());
+            let granted = budget.grant(now);
+            let before = granted.iter().take_while(|ticket| **ticket != pause).copied();
+            overtaken_by.extend(before);
+            if granted.contains(&pause) {
+                break;
+            }
+            for ticket in granted {
+                budget.answered(now, ticket);
+            }
+        }
+        prop_assert_eq!(overtaken_by.len(), earlier_pauses, "only pauses that came earlier may leave before it");
+    }
+
+    #[test]
+    fn nothing_starves_for_ever_whatever_keeps_coming(
+        limit in 1_u32..30,
+        kept_for_sweeps in 0_usize..30,
+        flood in prop::sample::select(vec![Urgency::ReadBack, Urgency::Sweep, Urgency::Activate]),
+        waiting in urgency(),
+    ) {
+        let mut budget = Budget::new(limit);
+        budget.keep_for_sweeps(kept_for_sweeps);
+        budget.ask(at(0), waiting, Rank(u64::MAX), Ticket(0));
+        let mut next = 1;
+        let left_at = (0..1_000).find(|second| {
+            let now = at(second * 1_000);
+            for _ in 0..limit {
+                budget.ask(now, flood, Rank::FIRST, Ticket(next));
+                next += 1;
+            }
+            let granted = budget.grant(now);
+            for ticket in &granted {
+                budget.answered(now, *ticket);
+            }
+            granted.contains(&Ticket(0))
+        });
+        prop_assert!(left_at.is_some_and(|second| second <= 180), "it left after {left_at:?} seconds");
+    }
+}

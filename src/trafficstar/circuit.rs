@@ -1,0 +1,329 @@
+//! Which operations of TrafficStars work, and which are left alone for a while. PURE.
+//!
+//! An operation that failed several times in a row has its circuit opened: what it could answer is not asked for at every
+//! turn, since each failure costs a slot of the budget and a time-out's wait. One request is let through as a probe at
+//! every point of the grid, and at least every [`PROBE_INTERVAL`]; the first answer closes the circuit.
+//!
+//! A pause, and the reads that it needs, pass an open circuit (behaviour.md, "Sent is not done"). Deliberately absent: a
+//! clock, and the requests themselves; [`super::gate`] asks here before it asks the budget.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::domain::status::CircuitStatus;
+
+/// So many failures in a row open a circuit: one may be chance, three are a state.
+const FAILURES_TO_OPEN: u32 = 3;
+/// An open circuit is probed at least this often.
+pub const PROBE_INTERVAL: Duration = Duration::seconds(15);
+
+/// What was not tried for this long has no state that is worth telling: nobody needs it any more.
+const FORGOTTEN_AFTER: Duration = Duration::minutes(10);
+
+/// What TrafficStars can be asked for. Each has a circuit of its own: a report that hangs says nothing of a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// An access token.
+    Token,
+    /// A page of the list of campaigns.
+    List,
+    /// One campaign by itself.
+    Campaign,
+    /// A report of spend.
+    Report,
+    /// Runs of campaigns.
+    Run,
+    /// Pauses of campaigns.
+    Pause,
+    /// An end time.
+    EndTime,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Token, Self::List, Self::Campaign, Self::Report, Self::Run, Self::Pause, Self::EndTime];
+
+    /// The operation as the dump and the log name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::List => "list",
+            Self::Campaign => "campaign",
+            Self::Report => "report",
+            Self::Run => "run",
+            Self::Pause => "pause",
+            Self::EndTime => "end_time",
+        }
+    }
+
+    /// Whether a request of it changes nothing, so that one can be sent for no other purpose than to probe.
+    #[must_use]
+    pub const fn only_reads(self) -> bool {
+        match self {
+            Self::List | Self::Campaign | Self::Report => true,
+            // A token is fetched with every probe of the others.
+            Self::Token | Self::Run | Self::Pause | Self::EndTime => false,
+        }
+    }
+}
+
+/// How a request ended, as far as its operation's circuit is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// An answer, be it a refusal: the operation works.
+    Answered,
+    /// No answer, one of 5xx, or none that makes sense.
+    Failed(String),
+    /// Nothing was learnt: TrafficStars asked for silence, or nobody waited for the answer.
+    Untold,
+}
+
+/// What is to be done with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may go.
+    Flow,
+    /// The operation is left alone until then.
+    Open {
+        /// When one is let through again.
+        probe_at: DateTime<Utc>,
+        /// The last failure.
+        reason: String,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Circuit {
+    failures: u32,
+    reason: String,
+    /// When the last failure ended, or the last probe began.
+    last_try_at: DateTime<Utc>,
+    open_since: Option<DateTime<Utc>>,
+    /// A probe is under way: whatever it learns, the others wait for it.
+    probing: bool,
+}
+
+/// The circuits of all operations. Those that are not listed are closed and untroubled.
+#[derive(Debug)]
+pub struct Circuits {
+    tick: Duration,
+    circuits: BTreeMap<Operation, Circuit>,
+}
+
+/// What became of an operation's circuit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CircuitNews {
+    /// It has opened, for this reason.
+    Opened(Operation, String),
+    /// It has closed again.
+    Closed(Operation),
+}
+
+impl Circuits {
+    /// All closed, for a guard that ticks at the points of this grid.
+    #[must_use]
+    pub const fn new(tick: Duration) -> Self {
+        Self { tick, circuits: BTreeMap::new() }
+    }
+
+    /// The grid has other points from now on.
+    pub const fn set_tick(&mut self, tick: Duration) {
+        self.tick = tick;
+    }
+
+    /// Whether a request may go at `now`. The one that goes through an open circuit is its probe.
+    pub fn ask(&mut self, now: DateTime<Utc>, operation: Operation) -> Verdict {
+        let tick = self.tick;
+        let Some(circuit) = self.circuits.get_mut(&operation).filter(|circuit| circuit.open_since.is_some()) else {
+            return Verdict::Flow;
+        };
+        let probe_at = circuit.probe_at(tick);
+        if circuit.probing || now < probe_at {
+            return Verdict::Open { probe_at: probe_at.max(now), reason: circuit.reason.clone() };
+        }
+        circuit.probing = true;
+        circuit.last_try_at = now;
+        Verdict::Flow
+    }
+
+    /// A request of the operation ended.
+    pub fn ended(&mut self, now: DateTime<Utc>, operation: Operation, ended: Ended) -> Option<CircuitNews> {
+        match ended {
+            Ended::Answered => {
+                let was_open = self.circuits.remove(&operation)?.open_since.is_some();
+                was_open.then_some(CircuitNews::Closed(operation))
+            }
+            Ended::Untold => {
+                if let Some(circuit) = self.circuits.get_mut(&operation) {
+                    circuit.probing = false;
+                }
+                None
+            }
+            Ended::Failed(reason) => {
+                let circuit = self.circuits.entry(operation).or_insert_with(|| Circuit {
+                    failures: 0,
+                    reason: String::new(),
+                    last_try_at: now,
+                    open_since: None,
+                    probing: false,
+                });
+                circuit.failures = circuit.failures.saturating_add(1);
+                circuit.reason.clone_from(&reason);
+                circuit.last_try_at = now;
+                circuit.probing = false;
+                let opens = circuit.failures >= FAILURES_TO_OPEN && circuit.open_since.is_none();
+                opens.then(|| {
+                    circuit.open_since = Some(now);
+                    CircuitNews::Opened(operation, reason)
+                })
+            }
+        }
+    }
+
+    /// Forgets operations that nobody has asked for in a long time: a write cannot be probed by itself.
+    pub fn forget_untried(&mut self, now: DateTime<Utc>) {
+        self.circuits.retain(|_, circuit| now.signed_duration_since(circuit.last_try_at) < FORGOTTEN_AFTER);
+    }
+
+    /// Whether requests of the operation flow.
+    #[must_use]
+    pub fn is_closed(&self, operation: Operation) -> bool {
+        self.circuits.get(&operation).is_none_or(|circuit| circuit.open_since.is_none())
+    }
+
+    /// Whether a probe of an open circuit is due.
+    #[must_use]
+    pub fn is_probe_due(&self, now: DateTime<Utc>, operation: Operation) -> bool {
+        self.probe_at(operation).is_some_and(|at| at <= now)
+    }
+
+    /// When an open circuit is to be probed next; `None` where it is closed, or being probed.
+    #[must_use]
+    pub fn probe_at(&self, operation: Operation) -> Option<DateTime<Utc>> {
+        let circuit = self.circuits.get(&operation)?;
+        circuit.open_since.filter(|_| !circuit.probing).map(|_| circuit.probe_at(self.tick))
+    }
+
+    /// The circuits that are not closed and untroubled, for the dump.
+    #[must_use]
+    pub fn status(&self) -> Vec<CircuitStatus> {
+        let each = |(operation, circuit): (&Operation, &Circuit)| CircuitStatus {
+            operation: operation.as_str().to_owned(),
+            state: if circuit.open_since.is_some() { "open" } else { "closed" }.to_owned(),
+            failures: circuit.failures,
+            since: circuit.open_since,
+            next_probe_at: self.probe_at(*operation),
+            last_error: circuit.reason.clone(),
+        };
+        self.circuits.iter().map(each).collect()
+    }
+}
+
+impl Circuit {
+    /// At the next point of the grid, or a while after the last try, whichever comes first.
+    fn probe_at(&self, tick: Duration) -> DateTime<Utc> {
+        let grid_point = next_point(self.last_try_at, tick);
+        grid_point.min(self.last_try_at + PROBE_INTERVAL)
+    }
+}
+
+/// The first point of the grid after `now`: the multiples of `tick` since the epoch.
+fn next_point(now: DateTime<Utc>, tick: Duration) -> DateTime<Utc> {
+    let tick_ms = tick.num_milliseconds().max(1);
+    now + Duration::milliseconds(tick_ms - now.timestamp_millis().rem_euclid(tick_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::seconds(seconds)
+    }
+
+    fn open_until(probe_at: DateTime<Utc>) -> Verdict {
+        Verdict::Open { probe_at, reason: "502".to_owned() }
+    }
+
+    fn failed() -> Ended {
+        Ended::Failed("502".to_owned())
+    }
+
+    /// Circuits of which the list's opened at `seconds`.
+    fn opened(seconds: i64) -> Circuits {
+        let mut circuits = Circuits::new(Duration::minutes(1));
+        let news: Vec<_> = (0..3).filter_map(|_| circuits.ended(at(seconds), Operation::List, failed())).collect();
+        assert_eq!(news, [CircuitNews::Opened(Operation::List, "502".to_owned())]);
+        circuits
+    }
+
+    #[test]
+    fn three_failures_in_a_row_open_a_circuit_and_an_answer_between_them_does_not() {
+        let mut circuits = Circuits::new(Duration::minutes(1));
+        for ended in [failed(), failed(), Ended::Answered, failed(), Ended::Untold, failed()] {
+            assert_eq!(circuits.ended(at(0), Operation::List, ended), None);
+            assert_eq!(circuits.ask(at(0), Operation::List), Verdict::Flow);
+        }
+        assert!(circuits.ended(at(0), Operation::List, failed()).is_some());
+        assert_eq!(circuits.ask(at(1), Operation::List), open_until(at(15)));
+        assert_eq!(circuits.ask(at(1), Operation::Pause), Verdict::Flow, "each operation has its own");
+    }
+
+    #[test]
+    fn an_open_circuit_is_probed_at_every_tick_and_at_least_every_fifteen_seconds() {
+        for (opened_at, probe_at) in [(0, 15), (20, 35), (50, 60), (59, 60)] {
+            let mut circuits = opened(opened_at);
+            assert_eq!(circuits.probe_at(Operation::List), Some(at(probe_at)));
+            assert_eq!(circuits.ask(at(probe_at - 1), Operation::List), open_until(at(probe_at)));
+            assert_eq!(circuits.ask(at(probe_at), Operation::List), Verdict::Flow);
+        }
+    }
+
+    #[test]
+    fn one_probe_at_a_time_goes_through_and_its_answer_closes_the_circuit() {
+        let mut circuits = opened(0);
+        assert_eq!(circuits.ask(at(15), Operation::List), Verdict::Flow);
+        assert_eq!(circuits.ask(at(40), Operation::List), open_until(at(40)));
+        assert_eq!(circuits.probe_at(Operation::List), None, "a probe is under way");
+        assert_eq!(circuits.ended(at(41), Operation::List, failed()), None);
+        assert_eq!(circuits.ask(at(55), Operation::List), open_until(at(56)));
+        assert_eq!(circuits.ask(at(56), Operation::List), Verdict::Flow);
+        assert_eq!(
+            circuits.ended(at(57), Operation::List, Ended::Answered),
+            Some(CircuitNews::Closed(Operation::List))
+        );
+        assert_eq!(circuits.ask(at(57), Operation::List), Verdict::Flow);
+        assert!(circuits.status().is_empty());
+    }
+
+    #[test]
+    fn a_probe_that_learns_nothing_lets_the_next_one_through() {
+        let mut circuits = opened(0);
+        assert_eq!(circuits.ask(at(15), Operation::List), Verdict::Flow);
+        assert_eq!(circuits.ended(at(16), Operation::List, Ended::Untold), None);
+        assert_eq!(circuits.ask(at(30), Operation::List), Verdict::Flow);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_any_more_is_forgotten() {
+        let mut circuits = opened(0);
+        circuits.forget_untried(at(599));
+        assert_eq!(circuits.status().len(), 1);
+        circuits.forget_untried(at(600));
+        assert!(circuits.status().is_empty());
+    }
+
+    #[test]
+    fn the_dump_says_which_circuit_is_open_since_when_and_why() {
+        let status = opened(7).status();
+        let shown: Vec<_> = status
+            .iter()
+            .map(|one| (one.operation.as_str(), one.state.as_str(), one.failures, one.since, one.next_probe_at))
+            .collect();
+        assert_eq!(shown, [("list", "open", 3, Some(at(7)), Some(at(22)))]);
+        assert_eq!(status[0].last_error, "502");
+    }
+}

@@ -1,0 +1,205 @@
+use futures_util::FutureExt;
+
+use super::*;
+
+/// A request that waits for as long as it takes.
+fn asking(operation: Operation, urgency: Urgency) -> Asking {
+    Asking { operation, urgency, rank: Rank::ANY, leave_by: None }
+}
+
+fn a_read() -> Asking {
+    asking(Operation::Campaign, Urgency::Read)
+}
+
+fn keeper_of(requests_per_minute: u32) -> Gatekeeper {
+    Gatekeeper::new(Budget::new(requests_per_minute), Duration::minutes(1))
+}
+
+fn hear_all(
+    keeper: &mut Gatekeeper,
+    heard: &mut mpsc::UnboundedReceiver<GateMessage>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    while let Ok(message) = heard.try_recv() {
+        keeper.hear(now, message);
+    }
+    let granted = keeper.grant(now);
+    keeper.let_go(granted);
+    keeper.next_grant_at(now)
+}
+
+#[test]
+fn a_request_waits_for_its_slot_and_its_answer_counts_for_a_minute() {
+    let now = DateTime::UNIX_EPOCH;
+    let (gate, mut heard) = Gate::new();
+    let mut keeper = keeper_of(1);
+    let mut first = Box::pin(gate.pass(a_read()));
+    let mut second = Box::pin(gate.pass(a_read()));
+    assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+    hear_all(&mut keeper, &mut heard, now);
+    let pass = first.now_or_never().unwrap().unwrap();
+    assert!(second.as_mut().now_or_never().is_none());
+    drop(pass);
+    assert_eq!(hear_all(&mut keeper, &mut heard, now), Some(now + WINDOW));
+    assert!(second.as_mut().now_or_never().is_none());
+    hear_all(&mut keeper, &mut heard, now + WINDOW);
+    assert!(second.now_or_never().is_some());
+}
+
+#[test]
+fn whoever_gives_up_before_leaving_holds_no_slot_even_if_just_admitted() {
+    let now = DateTime::UNIX_EPOCH;
+    let (gate, mut heard) = Gate::new();
+    let mut keeper = keeper_of(1);
+    let mut leaver = Box::pin(gate.pass(a_read()));
+    assert!(leaver.as_mut().now_or_never().is_none());
+    hear_all(&mut keeper, &mut heard, now);
+    drop(leaver);
+    hear_all(&mut keeper, &mut heard, now);
+    assert_eq!(keeper.budget().used(now), 0);
+}
+
+#[tokio::test]
+async fn whoever_is_too_late_leaves_no_more_and_holds_no_place() {
+    let (gate, mut heard) = Gate::new();
+    let mut keeper = keeper_of(1);
+    let soon = Utc::now() + chrono::Duration::milliseconds(20);
+    for leave_by in [soon, soon - chrono::Duration::hours(1)] {
+        assert_eq!(
+            gate.pass(Asking { leave_by: Some(leave_by), ..asking(Operation::Run, Urgency::Activate) })
+                .await
+                .unwrap_err(),
+            NotAdmitted::TooLate
+        );
+    }
+    hear_all(&mut keeper, &mut heard, DateTime::UNIX_EPOCH);
+    assert_eq!(keeper.budget().queue_lengths().activate, 0);
+    assert_eq!(keeper.budget().used(DateTime::UNIX_EPOCH), 0);
+}
+
+#[test]
+fn a_429_blocks_for_a_window_where_it_names_no_time_and_for_minutes_at_the_most() {
+    let now = DateTime::UNIX_EPOCH;
+    let mut keeper = keeper_of(1);
+    keeper.hear(now, GateMessage::RateLimited { retry_after: None });
+    assert_eq!(keeper.budget().blocked_until(now), Some(now + WINDOW));
+    keeper.hear(now, GateMessage::RateLimited { retry_after: Some(Duration::days(50_000)) });
+    assert_eq!(keeper.budget().blocked_until(now), Some(now + LONGEST_SILENCE));
+}
+
+#[test]
+fn without_a_keeper_nothing_leaves() {
+    let (gate, heard) = Gate::new();
+    drop(heard);
+    assert_eq!(
+        gate.pass(asking(Operation::Pause, Urgency::Pause)).now_or_never().unwrap().unwrap_err(),
+        NotAdmitted::Closed
+    );
+}
+
+/// A gate whose list, reads of campaigns, runs and pauses have failed three times at the beginning of time.
+fn broken_gate() -> (Gate, mpsc::UnboundedReceiver<GateMessage>, Gatekeeper) {
+    let (gate, mut heard) = Gate::new();
+    let mut keeper = keeper_of(1_000);
+    let now = DateTime::UNIX_EPOCH;
+    for operation in [Operation::Campaign, Operation::Run, Operation::Pause] {
+        for _ in 0..3 {
+            let mut failing = Box::pin(gate.pass(asking(operation, Urgency::Pause)));
+            assert!(failing.as_mut().now_or_never().is_none());
+            hear_all(&mut keeper, &mut heard, now);
+            let mut pass = failing.now_or_never().unwrap().unwrap();
+            pass.ended(Ended::Failed("502".to_owned()), AnswerWord::Status(502));
+            drop(pass);
+        }
+        hear_all(&mut keeper, &mut heard, now);
+        assert_eq!(keeper.take_circuit_news(), [CircuitNews::Opened(operation, "502".to_owned())]);
+    }
+    (gate, heard, keeper)
+}
+
+#[test]
+fn an_open_circuit_refuses_a_read_and_holds_back_no_pause_and_no_read_that_a_pause_needs() {
+    let (gate, mut heard, mut keeper) = broken_gate();
+    let now = DateTime::UNIX_EPOCH;
+    let (probe_at, reason) = (now + Duration::seconds(15), "502".to_owned());
+    let refused = NotAdmitted::CircuitOpen { operation: "campaign", probe_at, reason };
+    let mut read = Box::pin(gate.pass(a_read()));
+    let urgent = [asking(Operation::Pause, Urgency::Pause), asking(Operation::Campaign, Urgency::Pause)];
+    let mut urgent = urgent.map(|asking| Box::pin(gate.pass(asking)));
+    assert!(read.as_mut().now_or_never().is_none());
+    assert!(urgent.iter_mut().all(|urgent| urgent.as_mut().now_or_never().is_none()));
+    hear_all(&mut keeper, &mut heard, now);
+    assert_eq!(read.now_or_never().unwrap().unwrap_err(), refused);
+    assert!(urgent.into_iter().all(|urgent| urgent.now_or_never().unwrap().is_ok()));
+}
+
+#[test]
+fn writes_wait_for_an_open_circuit_one_of_them_probes_it_and_the_others_follow_its_success() {
+    let (gate, mut heard, mut keeper) = broken_gate();
+    let now = DateTime::UNIX_EPOCH;
+    let run = Asking { rank: Rank::FIRST, ..asking(Operation::Run, Urgency::Activate) };
+    let mut runs = [1, 2, 3].map(|_| Box::pin(gate.pass(run)));
+    assert!(runs.iter_mut().all(|run| run.as_mut().now_or_never().is_none()));
+    let probe_at = now + Duration::seconds(15);
+    assert_eq!(hear_all(&mut keeper, &mut heard, now), Some(probe_at));
+    assert!(runs.iter_mut().all(|run| run.as_mut().now_or_never().is_none()));
+
+    hear_all(&mut keeper, &mut heard, probe_at);
+    let [first, mut second, third] = runs;
+    let mut probe = first.now_or_never().unwrap().unwrap();
+    assert!(second.as_mut().now_or_never().is_none(), "one probe at a time");
+    probe.ended(Ended::Failed("502".to_owned()), AnswerWord::Status(502));
+    drop(probe);
+    assert_eq!(hear_all(&mut keeper, &mut heard, probe_at), Some(probe_at + Duration::seconds(15)));
+
+    hear_all(&mut keeper, &mut heard, probe_at + Duration::seconds(15));
+    let mut probe = second.now_or_never().unwrap().unwrap();
+    probe.ended(Ended::Answered, AnswerWord::Status(200));
+    drop(probe);
+    hear_all(&mut keeper, &mut heard, probe_at + Duration::seconds(16));
+    assert!(third.now_or_never().unwrap().is_ok());
+    assert_eq!(keeper.take_circuit_news(), [CircuitNews::Closed(Operation::Run)]);
+}
+
+#[test]
+fn of_a_burst_of_end_times_the_most_remaining_clicks_leave_first_in_whatever_order_they_came() {
+    let (gate, mut heard) = Gate::new();
+    let mut keeper = keeper_of(4);
+    let now = DateTime::UNIX_EPOCH;
+    let end_time = |clicks| Asking {
+        rank: Rank::of_activation(clicks, Duration::zero()),
+        ..asking(Operation::EndTime, Urgency::Activate)
+    };
+    let mut passes: Vec<_> =
+        [15_000, 90_000, 20_000, 30_000].map(|clicks| Box::pin(gate.pass(end_time(clicks)))).into_iter().collect();
+    for pass in &mut passes {
+        assert!(pass.as_mut().now_or_never().is_none());
+        assert_eq!(hear_all(&mut keeper, &mut heard, now), Some(now + QUIET_FOR));
+    }
+    assert_eq!(keeper.held_back(), 4);
+    hear_all(&mut keeper, &mut heard, now + QUIET_FOR);
+    // One of the four slots is kept for pauses, one for the run.
+    let left: Vec<bool> = passes.into_iter().map(|pass| pass.now_or_never().is_some()).collect();
+    assert_eq!(left, [false, true, false, true]);
+}
+
+#[test]
+fn what_waits_when_a_circuit_opens_is_stopped_as_well() {
+    let (gate, mut heard) = Gate::new();
+    let mut keeper = keeper_of(3);
+    let now = DateTime::UNIX_EPOCH;
+    let mut waiting: Vec<_> = (0..4).map(|_| Box::pin(gate.pass(asking(Operation::List, Urgency::Sweep)))).collect();
+    assert!(waiting.iter_mut().all(|read| read.as_mut().now_or_never().is_none()));
+    keeper.budget_mut().keep_for_sweeps(0);
+    for second in [0, 60, 120] {
+        let now = now + Duration::seconds(second);
+        hear_all(&mut keeper, &mut heard, now);
+        let mut pass = waiting.remove(0).now_or_never().unwrap().unwrap();
+        pass.ended(Ended::Failed("502".to_owned()), AnswerWord::Status(502));
+        drop(pass);
+        hear_all(&mut keeper, &mut heard, now);
+    }
+    let refused = waiting.remove(0).now_or_never().unwrap().unwrap_err();
+    assert!(matches!(refused, NotAdmitted::CircuitOpen { operation: "list", .. }), "{refused:?}");
+    assert_eq!(keeper.budget().queue_lengths().sweep, 0);
+}

@@ -1,0 +1,62 @@
+//! The endpoints that may differ from account to account: what works is shown, and a change is noticed.
+
+use sandbox::{CampaignSpec, Operation, Options};
+use serde_json::{Value, json};
+
+use crate::helper::{Config, PAUSE, World};
+
+const ID: i64 = 995_224;
+
+/// The dump's entry about one operation, null where it has none.
+fn endpoint(world: &World, operation: &str) -> Value {
+    let endpoints = world.guard.state()["trafficstar"]["endpoints"].clone();
+    let mut endpoints = endpoints.as_array().unwrap().iter();
+    endpoints.find(|endpoint| endpoint["operation"] == operation).cloned().unwrap_or_default()
+}
+
+#[test]
+fn the_endpoint_that_works_is_shown_and_another_one_is_noticed() {
+    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
+    let (before, after) = (995_001, 995_002);
+    world.add(CampaignSpec::running(before), 1_000);
+    world.wait_for_writes(before, &PAUSE);
+    let shown = endpoint(&world, "pause");
+    assert_eq!((&shown["path"], &shown["asked_again_at"]), (&json!("PUT /v2/campaigns/pause"), &Value::Null));
+    assert!(shown["since"].is_string(), "{shown}");
+    assert_eq!(endpoint(&world, "run"), Value::Null, "nobody has asked for it");
+
+    let watch = world.guard.begin(&["watch", "--json"]);
+    world.wait_for("the watch", |_| if watch.stderr().contains("Watching") { Ok(()) } else { Err(watch.stderr()) });
+    world.sandbox.change_options(|options| options.v2_run_and_pause = false);
+    world.add(CampaignSpec::running(after), 1_000);
+    let told = world.wait_for("the event", |_| {
+        let events = watch.json_lines();
+        events.into_iter().find(|event| event["kind"] == "endpoint").ok_or_else(|| watch.stdout())
+    });
+    assert_eq!((&told["operation"], &told["warning"]), (&json!("pause"), &json!(true)), "{told}");
+    assert_eq!(
+        (&told["before"], &told["now"]),
+        (&json!("PUT /v2/campaigns/pause"), &json!("PUT /v1.1/campaigns/pause"))
+    );
+    assert_eq!(endpoint(&world, "pause")["path"], "PUT /v1.1/campaigns/pause");
+    assert!(!world.sandbox.is_running(after));
+    let warned = "WARN TrafficStars' endpoint to pause campaigns has changed";
+    assert_eq!(world.guard.log().matches(warned).count(), 1);
+}
+
+#[test]
+fn a_report_that_does_not_exist_is_shown_as_absent_and_costs_no_request_at_each_tick() {
+    let mut world = World::with(Config::default(), Options { custom_reports: false, ..Options::default() });
+    world.add(CampaignSpec::running(ID).with_field("spent_today", None), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    world.let_ticks_pass(4);
+    for operation in ["spend-by-campaign", "spend-by-day"] {
+        let shown = endpoint(&world, operation);
+        assert_eq!(shown["path"], Value::Null, "{shown}");
+        assert!(shown["asked_again_at"].is_string(), "{shown}");
+    }
+    let requests = world.sandbox.requests();
+    let lost = requests.iter().filter(|request| request.operation == Operation::Other).count();
+    assert_eq!(lost, 4, "each of the four known reports is asked for once");
+    assert_eq!(world.campaign(ID).text("/last_error"), "");
+}

@@ -1,0 +1,152 @@
+//! Changes that fail: what the answer leaves open is read back before anything is sent again.
+
+use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation, RequestRecord};
+
+use super::{Change, Elsewhere, Failure, TOO_LONG, config, failures};
+use crate::helper::{ACTIVATION, Outcome, PAUSE, World, Write, in_parallel};
+
+const TO_RUN: i64 = 995_001;
+const TO_PAUSE: i64 = 995_002;
+const WITHOUT_END_TIME: i64 = 995_003;
+
+const ACTIVATED: &str = "activate by tick: confirmed, idle → active-guarded";
+const NOT_ACTIVATED: &str = "activate by tick: failed, idle → active-guarded";
+const PAUSED: &str = "pause by tick: confirmed, idle → cooling-down";
+const NOT_PAUSED: &str = "pause by tick: failed, idle → cooling-down";
+const PAUSED_AT_LAST: &str = "pause by recovery: confirmed, cooling-down → cooling-down";
+
+/// What becomes of each campaign whose run, pause or end time fails once in this way.
+fn expected(change: Change) -> [Outcome; 3] {
+    let end_time_fails = Outcome::new("active-guarded", &[Write::EndAtDayEnd], &[NOT_ACTIVATED]);
+    match change {
+        Change::Made => [
+            Outcome::new("active-guarded", &ACTIVATION, &[ACTIVATED]),
+            Outcome::new("cooling-down", &PAUSE, &[PAUSED]),
+            end_time_fails,
+        ],
+        Change::Refused | Change::Lost => [
+            Outcome::new("active-guarded", &ACTIVATION, &[NOT_ACTIVATED]),
+            Outcome::new("cooling-down", &[vec![Write::Pause], PAUSE.to_vec()].concat(), &[NOT_PAUSED, PAUSED_AT_LAST]),
+            end_time_fails,
+        ],
+    }
+}
+
+/// Whether a campaign was read between two requests.
+fn read_between(requests: &[RequestRecord], id: i64, first: &RequestRecord, second: &RequestRecord) -> bool {
+    requests.iter().any(|request| {
+        request.sequence > first.sequence
+            && request.sequence < second.sequence
+            && (request.operation == Operation::Campaigns
+                || request.operation == Operation::Campaign && request.campaign_ids == [id])
+    })
+}
+
+fn try_one(Failure { name, kind, change, words }: &Failure) {
+    let mut world = World::configured(config());
+    for (operation, id) in [(Operation::Run, TO_RUN), (Operation::Pause, TO_PAUSE), (Operation::Edit, WITHOUT_END_TIME)]
+    {
+        world.sandbox.inject(Fault::always(kind.clone()).on(operation).campaign(id).times(1));
+    }
+    world.add(CampaignSpec::paused(TO_RUN), 20_000);
+    world.add(CampaignSpec::running(TO_PAUSE), 1_000);
+    world.add(CampaignSpec::paused(WITHOUT_END_TIME), 20_000);
+    let [run, pause, end_time] = expected(*change);
+    world.expect_all(&[(TO_RUN, name, run), (TO_PAUSE, name, pause), (WITHOUT_END_TIME, name, end_time)]);
+
+    let running = [TO_RUN, TO_PAUSE, WITHOUT_END_TIME].map(|id| world.sandbox.is_running(id));
+    assert_eq!(running, [*change == Change::Made, false, false], "{name}");
+    assert!(world.guard.log().contains(words), "{name}: {words}");
+    let journalled = &world.database.journal(WITHOUT_END_TIME)[0];
+    let error = journalled.error.clone().unwrap_or_default();
+    assert!(error.contains("its end time could not be set") && error.contains(words), "{name}: {error}");
+    let requests = world.sandbox.requests();
+    let pauses: Vec<_> = requests.iter().filter(|request| request.operation == Operation::Pause).collect();
+    if let [first, second, ..] = pauses[..] {
+        assert!(read_between(&requests, TO_PAUSE, first, second), "{name}: it was repeated without looking");
+    }
+}
+
+#[test]
+fn a_change_whose_answer_does_not_come_whole_is_read_back_and_not_repeated() {
+    let elsewhere = Elsewhere::new();
+    let made = failures(&elsewhere).into_iter().filter(|failure| failure.change == Change::Made);
+    in_parallel(made, |failure| try_one(&failure));
+}
+
+#[test]
+fn a_change_that_was_not_made_is_seen_not_to_have_been_before_it_is_sent_again() {
+    let elsewhere = Elsewhere::new();
+    let not_made = failures(&elsewhere).into_iter().filter(|failure| failure.change != Change::Made);
+    in_parallel(not_made, |failure| try_one(&failure));
+    elsewhere.assert_that_nobody_came();
+}
+
+#[test]
+fn a_change_that_comes_after_its_time_out_is_waited_for() {
+    let mut world = World::configured(config().set("trafficstar", "confirm_within", "8s"));
+    for operation in [Operation::Run, Operation::Pause] {
+        world.sandbox.inject(Fault::always(FaultKind::DelayBeforeEffect(TOO_LONG)).on(operation).times(1));
+    }
+    world.add(CampaignSpec::paused(TO_RUN), 20_000);
+    world.add(CampaignSpec::running(TO_PAUSE), 1_000);
+    world.expect_all(&[
+        (TO_RUN, "the run", Outcome::new("active-guarded", &ACTIVATION, &[ACTIVATED])),
+        (TO_PAUSE, "the pause", Outcome::new("cooling-down", &PAUSE, &[PAUSED])),
+    ]);
+    assert!(!world.guard.log().contains("somebody else"), "a late effect was taken for somebody's doing");
+}
+
+#[test]
+fn an_answer_that_is_lost_for_many_is_read_back_for_each_of_them() {
+    let mut world = World::configured(config());
+    world.sandbox.inject(Fault::always(FaultKind::LoseAnswer).on(Operation::Pause).times(1));
+    let ids: Vec<i64> = (995_001..=995_030).collect();
+    for id in &ids {
+        world.sandbox.add_campaign(CampaignSpec::running(*id));
+        world.database.add_campaign(*id, 1_000);
+    }
+    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    let paused = ids.iter().map(|id| (*id, "the pause", Outcome::new("cooling-down", &PAUSE, &[PAUSED])));
+    world.expect_all(&paused.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_campaign_that_becomes_blocked_is_read_on_and_sent_nothing_until_it_is_not() {
+    let mut world = World::configured(config());
+    world.add(CampaignSpec::running(TO_RUN), 20_000);
+    world.wait_for_state(TO_RUN, "active-guarded");
+    world.change_at_once(|world| {
+        world.sandbox.interfere(TO_RUN, Interference::SetNoFunds(true)).unwrap();
+        world.sandbox.interfere(TO_RUN, Interference::Stop).unwrap();
+    });
+    world.wait_until(TO_RUN, "blocked", |campaign| campaign.text("/observed/status") == "blocked");
+    let before = world.sandbox.requests().len();
+    let ticks = world.campaign(TO_RUN).ticks();
+    world.let_ticks_pass(4);
+    let passed = world.campaign(TO_RUN).ticks() - ticks + 2;
+    let sent = world.sandbox.requests().split_off(before);
+    assert!(sent.iter().all(|request| !request.operation.is_change()), "{sent:?}");
+    // One read of its status and one of its spend.
+    assert!(sent.len() as u64 <= 2 * passed, "{} requests in {passed} ticks", sent.len());
+    world.sandbox.interfere(TO_RUN, Interference::SetNoFunds(false)).unwrap();
+    world.wait_for_writes(TO_RUN, &ACTIVATION);
+}
+
+#[test]
+fn a_run_that_is_refused_every_time_is_not_sent_at_every_tick_and_a_pause_is() {
+    let mut world = World::configured(config());
+    for operation in [Operation::Run, Operation::Pause] {
+        world.sandbox.inject(Fault::always(FaultKind::FailedInside200).on(operation));
+    }
+    world.add(CampaignSpec::paused(TO_RUN), 20_000);
+    world.add(CampaignSpec::running(TO_PAUSE), 1_000);
+    world.wait_for_writes(TO_PAUSE, &[Write::Pause; 4]);
+    assert_eq!(world.writes(TO_RUN), ACTIVATION);
+    world.sandbox.clear_faults();
+    world.wait_for("the pause", |world| {
+        let campaign = world.campaign(TO_PAUSE);
+        if campaign.text("/action/step") == "confirmed" { Ok(()) } else { Err(campaign.to_string()) }
+    });
+    assert!(!world.sandbox.is_running(TO_PAUSE));
+}

@@ -1,0 +1,216 @@
+//! The remote at its limit: the budget and its circuits, as the dump and the sandbox's log show them.
+
+use std::time::Duration;
+
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, busiest_window};
+use serde_json::Value;
+
+use crate::helper::{Config, World, Write};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn broken() -> FaultKind {
+    FaultKind::Status { code: 502, body: String::new() }
+}
+
+/// The operations whose circuits are open.
+fn open_circuits(dump: &Value) -> Vec<String> {
+    let circuits = dump["trafficstar"]["circuits"].as_array().unwrap();
+    let open = circuits.iter().filter(|circuit| circuit["state"] == "open");
+    open.map(|circuit| circuit["operation"].as_str().unwrap().to_owned()).collect()
+}
+
+fn wait_for_circuits(world: &mut World, wanted: &[&str]) {
+    world.wait_for(&format!("the open circuits {wanted:?}"), |world| {
+        let dump = world.guard.state();
+        let open = open_circuits(&dump);
+        let word = if wanted.is_empty() { "closed" } else { "open" };
+        if open == wanted && dump["trafficstar"]["circuit"] == word { Ok(()) } else { Err(format!("{open:?}")) }
+    });
+}
+
+fn count(world: &World, operation: Operation) -> usize {
+    world.sandbox.requests().iter().filter(|request| request.operation == operation).count()
+}
+
+#[test]
+fn while_the_list_fails_each_campaign_is_read_by_itself_and_the_list_is_only_probed() {
+    let mut world = World::new();
+    let ids = 995_001..=995_012_i64;
+    for id in ids.clone() {
+        world.add(CampaignSpec::running(id), 20_000);
+    }
+    for id in ids.clone() {
+        world.wait_for_state(id, "active-guarded");
+    }
+    let fault = world.sandbox.inject(Fault::always(broken()).on(Operation::Campaigns));
+    wait_for_circuits(&mut world, &["list"]);
+    let before = count(&world, Operation::Campaigns);
+    world.let_ticks_pass(3);
+    let probes = count(&world, Operation::Campaigns) - before;
+    assert!((1..=8).contains(&probes), "{probes} requests for a list that fails, in 3 to 5 ticks");
+    for id in ids {
+        assert_eq!(world.campaign(id).text("/observed/status"), "running", "{id} is read all the same");
+    }
+    assert!(world.guard.log().contains("left alone but for a probe"), "the log says so");
+    world.sandbox.remove_fault(fault);
+    wait_for_circuits(&mut world, &[]);
+}
+
+#[test]
+fn an_open_circuit_holds_back_no_pause() {
+    // What is still unclear after the time allowed has failed. Neither a tick nor a probe falls due meanwhile.
+    let config = Config::default().set("trafficstar", "confirm_within", "200ms").generator("tick", "1h");
+    let mut world = World::configured(config);
+    let id = 995_001;
+    let fault = world.sandbox.inject(Fault::always(broken()).on(Operation::Pause));
+    world.add(CampaignSpec::running(id), 20_000);
+    world.guard.command(&["reload"]);
+    world.wait_for_state(id, "active-guarded");
+    let row = world.database.row_id(id).to_string();
+    for attempt in 1..=5 {
+        let failed = world.guard.command(&["process", &row, "--force", "pause"]);
+        assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+        assert_eq!(count(&world, Operation::Pause), attempt, "each one was sent");
+    }
+    wait_for_circuits(&mut world, &["pause"]);
+    world.sandbox.remove_fault(fault);
+    let paused = world.guard.command(&["process", &row, "--force", "pause"]);
+    assert!(paused.status.success(), "{paused:?}");
+    assert!(!world.sandbox.is_running(id));
+    wait_for_circuits(&mut world, &[]);
+}
+
+#[test]
+fn activations_wait_for_an_open_circuit_with_their_entry_open_and_go_when_it_closes() {
+    let mut world = World::configured(Config::default().generator("tick", "2s"));
+    let fault = world.sandbox.inject(Fault::always(broken()).on(Operation::Edit));
+    // Each fails once; the third opens the circuit.
+    for id in 995_001..=995_003 {
+        world.add(CampaignSpec::paused(id), 20_000);
+    }
+    wait_for_circuits(&mut world, &["end_time"]);
+    // Of these, one at a time goes as a probe, and fails.
+    let later = 995_004..=995_010_i64;
+    for id in later.clone() {
+        world.add(CampaignSpec::paused(id), 20_000);
+    }
+    for id in later.clone() {
+        world.wait_until(id, "in the dump", |_| true);
+    }
+    let waiting = world.wait_for("an activation that waits into the next tick", |world| {
+        let waits = |id: &i64| {
+            let campaign = world.campaign(*id);
+            campaign.text("/action/step") == "requested" && campaign.text("/action/error").contains("turn")
+        };
+        later.clone().find(waits).ok_or("none".to_owned())
+    });
+    assert_eq!(world.campaign(waiting).state(), "active-guarded");
+    assert_eq!(count(&world, Operation::Run), 0);
+    world.sandbox.remove_fault(fault);
+    let done = world.wait_until(waiting, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    assert_eq!(done.text("/action/error"), "");
+    let journal = world.database.journal(waiting);
+    assert_eq!(journal.len(), 1, "the entry stayed open, whatever the number of ticks: {journal:?}");
+    wait_for_circuits(&mut world, &[]);
+}
+
+#[test]
+fn a_429_on_an_activation_is_nobodys_failure_and_the_next_tick_sends_it() {
+    let mut world = World::new();
+    let refused = FaultKind::Status { code: 429, body: String::new() };
+    let fault = world.sandbox.inject(Fault::always(refused).on(Operation::Edit));
+    world.add(CampaignSpec::paused(995_001), 20_000);
+    let dump = world.wait_for("a silence", |world| {
+        let dump = world.guard.state();
+        if dump["trafficstar"]["blocked_until"].is_null() { Err(dump["trafficstar"].to_string()) } else { Ok(dump) }
+    });
+    assert_eq!(open_circuits(&dump), [""; 0], "a 429 says nothing of the operation");
+    world.sandbox.remove_fault(fault);
+    let journal = world.database.journal(995_001);
+    assert_eq!(journal.len(), 1);
+    assert_eq!(journal[0].step, "requested", "it is still to come");
+}
+
+#[test]
+fn a_guard_that_starts_anew_counts_what_the_one_before_has_sent() {
+    let limit = 12;
+    let config = Config::default().set("trafficstar", "requests_per_minute", limit).generator("tick", "200ms");
+    let mut world = World::configured(config);
+    world.add(CampaignSpec::running(995_001), 20_000);
+    for _ in 0..3 {
+        world.wait_for("a budget that is spent", |world| {
+            let dump = world.guard.state();
+            let (used, queue) = (&dump["trafficstar"]["requests_last_minute"], &dump["trafficstar"]["queue"]);
+            let waits = dump["campaigns"][0]["actor"]["handling"].is_object();
+            if used.as_i64() >= Some(8) && waits { Ok(()) } else { Err(format!("{used} {queue}")) }
+        });
+        world.guard.kill();
+        world.start();
+    }
+    let busiest = busiest_window(&world.sandbox.requests(), MINUTE);
+    assert!(busiest <= limit as usize, "{busiest} requests within a minute, of {limit}");
+    assert!(busiest >= 8, "the first guard has sent some: {busiest}");
+}
+
+#[test]
+fn a_limit_that_does_not_reach_for_all_is_told_with_the_figures_and_pauses_are_not_late() {
+    let config = Config::default().set("trafficstar", "requests_per_minute", 20).generator("tick", "30s");
+    let mut world = World::configured(config);
+    let ids: Vec<i64> = (995_001..=995_100).collect();
+    for id in &ids {
+        world.sandbox.add_campaign(CampaignSpec::running(*id));
+        world.database.add_campaign(*id, if *id == 995_077 { 1_000 } else { 20_000 });
+    }
+    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    world.guard.command(&["reload"]);
+    let told = world.wait_for("the figures", |world| match world.health() {
+        (503, health) => {
+            let reasons = health["reasons"].as_array().unwrap();
+            let found = reasons.iter().find(|reason| reason["kind"] == "budget-too-small");
+            found.cloned().ok_or_else(|| health.to_string())
+        }
+        other => Err(format!("{other:?}")),
+    });
+    let reason = told["reason"].as_str().unwrap();
+    assert!(reason.contains("takes 10 requests") && reason.contains("nearest to a threshold first"), "{reason}");
+    let reading = &world.guard.state()["trafficstar"]["reading"];
+    assert_eq!(reading["campaigns"], 100, "{reading}");
+    world.wait_for("the pause", |world| {
+        let writes = world.writes(995_077);
+        if writes.first() == Some(&Write::Pause) { Ok(()) } else { Err(format!("{writes:?}")) }
+    });
+}
+
+#[test]
+fn where_requests_have_to_wait_the_most_remaining_clicks_run_first() {
+    let config = Config::default()
+        .set("trafficstar", "requests_per_minute", 20)
+        .set("trafficstar", "confirm_within", "1m")
+        .generator("tick", "20s");
+    let options = Options { page_size: 100, ..Options::default() };
+    let mut world = World::with(config, options);
+    let ids: Vec<i64> = (995_001..=995_040).collect();
+    for (index, id) in ids.iter().enumerate() {
+        world.sandbox.add_campaign(CampaignSpec::paused(*id));
+        // Neither in the order of the ids nor in its reverse.
+        world.database.add_campaign(*id, 15_000 + i64::try_from(index * 7 % 40).unwrap() * 1_000);
+    }
+    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    let first = world.wait_for("the first to run", |world| {
+        let running: Vec<i64> = ids.iter().copied().filter(|id| world.sandbox.is_running(*id)).collect();
+        if running.is_empty() { Err("none".to_owned()) } else { Ok(running) }
+    });
+    let most = |id: i64| (id - 995_001) * 7 % 40;
+    let mut by_clicks = ids.clone();
+    by_clicks.sort_by_key(|id| -most(*id));
+    let mut expected = by_clicks[..first.len()].to_vec();
+    expected.sort_unstable();
+    assert_eq!(first, expected, "those with the most clicks");
+    assert!(first.len() >= 3, "a burst runs as one: {first:?}");
+    assert_eq!(count(&world, Operation::Run), 1, "in one request");
+    let by = world.guard.state()["trafficstar"]["running_again_by"].clone();
+    assert!(by.as_str().is_some_and(|by| by.ends_with('Z')), "by when all run is foreseen: {by}");
+    let unsent = ids.iter().filter(|id| !first.contains(id)).all(|id| !world.writes(*id).contains(&Write::Run));
+    assert!(unsent);
+}
