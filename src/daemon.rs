@@ -5,6 +5,7 @@ mod desk;
 pub mod direct;
 mod leadership;
 mod operations;
+mod retention;
 mod terms;
 
 use std::pin::Pin;
@@ -25,10 +26,10 @@ use crate::actors::database::DatabaseActor;
 use crate::actors::trafficstar::{Limits, TrafficStarActor};
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, DatabasePassword, process_environment};
 use crate::control::server::{Shared, Socket, SocketError};
 use crate::error_chain::in_full;
-use crate::store::{DatabaseUrl, DatabaseUrlError, Store, StoreError};
+use crate::store::{DatabaseUrl, DatabaseUrlError, Password, Store, StoreError};
 use crate::telemetry::LogControl;
 use crate::trafficstar::http::ClientError;
 
@@ -69,7 +70,12 @@ pub enum RunError {
 /// # Errors
 /// The URL makes no sense.
 pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
-    let url: DatabaseUrl = config.database.expose().parse()?;
+    let url: DatabaseUrl = config.database.url.expose().parse()?;
+    let url = match config.database_password(&process_environment()) {
+        Some(DatabasePassword::Text(text)) => url.or_password(Password::Text(text)),
+        Some(DatabasePassword::File(file)) => url.or_password(Password::File(file)),
+        None => url,
+    };
     Ok(Store::connect(&url))
 }
 

@@ -6,7 +6,7 @@
 //! | room | what is there | what is deliberately absent |
 //! | --- | --- | --- |
 //! | [`domain`] | the rules: the state machine, the decision table, what a remote's fields mean, whose word on spend counts | a clock, sockets, actors, a database: it decides and never acts |
-//! | [`trafficstar`] | everything about the remote: requests and answers, the token, the request budget, what is asked together | actors, retries, a cache of anything but the token |
+//! | [`trafficstar`] | everything about the remote: requests and answers, the token, the request budget, what is asked together, which operations are left alone | actors, retries, a cache of anything but the token |
 //! | [`store`] | the only SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
 //! | [`actors`] | the only actix: supervisor, campaign, TrafficStar client, database | decisions, SQL, HTTP |
 //! | [`board`], [`metrics`] | the read model: actors publish their status, count and tell what happens, the control server reads and listens | a way back |
@@ -28,7 +28,8 @@
 //! ```text
 //! timer (the next point of the shared grid) → campaign actor: step(now, policy, Wake) → [Observe]
 //!   → database actor: settings, clicks, stored spend   (asked together by all who tick now: one query)
-//!   → client actor: status, then a report if the status tells no spend   (as few requests as serve all)
+//!   → client actor: status, then a report if the status tells no spend   (as few requests as serve all; where the
+//!     limit does not reach, what a pause needs first, then who waits longest and who is nearest to a threshold)
 //!   ← step(now, policy, Observed) → [Note, Store, Send]
 //!   → database actor: one transaction, journal entry and promise; then the board; then the request
 //!   → client actor: end time and run, or pause, in order of urgency

@@ -165,6 +165,9 @@ pub struct CampaignActor {
     _death_notice: DeathNotice,
 }
 
+/// The end time after a pause may wait this long for its turn, however short the tick is.
+const END_TIME_LEAVES_WITHIN: chrono::Duration = chrono::Duration::seconds(10);
+
 /// How soon what could not be stored is tried again.
 const STORE_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -440,7 +443,8 @@ impl CampaignActor {
     }
 
     fn set_end_time_after_pause(&mut self, ctx: &mut Context<Self>, request: Request) {
-        let valid_until = self.policy.next_grid_point(self.surroundings.clock.now());
+        // Nothing is activated while it is on its way, so that a point of the grid that is a blink away need not end it.
+        let valid_until = self.surroundings.clock.now() + self.policy.tick.max(END_TIME_LEAVES_WITHIN);
         let kind = ChangeKind::SetEndTime { end_time: request.end_time };
         let change = self.change(kind, Rank::LAST, Some(valid_until));
         ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {

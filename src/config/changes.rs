@@ -1,6 +1,6 @@
 //! What differs between two configs, and what of it a running supervisor can take over.
 
-use super::{Config, ControlConfig, LogConfig, TrafficStarConfig};
+use super::{Config, ControlConfig, DatabaseConfig, LogConfig, TrafficStarConfig};
 use crate::domain::policy::PolicyNumbers;
 
 /// The keys that differ, as `section.key`.
@@ -18,6 +18,7 @@ impl Config {
     pub fn changes_to(&self, fresh: &Self) -> Changes {
         // Taken apart without `..`, so that a new key has to say here whether it needs a restart.
         let Self { file: _, database, control, trafficstar, generator, log, warnings: _ } = self;
+        let DatabaseConfig { url, password_file, keep_history } = database;
         let ControlConfig { socket, mode } = control;
         let TrafficStarConfig { base_url, api_key_file, requests_per_minute, timeout, confirm_within } = trafficstar;
         let LogConfig { filter, format } = log;
@@ -27,7 +28,9 @@ impl Config {
             ("log.filter", *filter != fresh.log.filter),
         ]));
         let needs_restart = changed([
-            ("database.url", *database != fresh.database),
+            ("database.url", *url != fresh.database.url),
+            ("database.password_file", *password_file != fresh.database.password_file),
+            ("database.keep_history", *keep_history != fresh.database.keep_history),
             ("control.socket", *socket != fresh.control.socket),
             ("control.mode", *mode != fresh.control.mode),
             ("trafficstar.base_url", *base_url != fresh.trafficstar.base_url),
@@ -103,6 +106,8 @@ mod tests {
             r#"
             [database]
             url = "sqlite://other.db"
+            password_file = "other"
+            keep_history = "7d"
             [control]
             socket = "other.sock"
             mode = "0660"
@@ -132,7 +137,7 @@ mod tests {
         let changes = present.changes_to(&fresh);
         // high_spend has one value, and top_up_interval is not used yet.
         assert_eq!(changes.at_run_time.len(), 13, "{changes:#?}");
-        assert_eq!(changes.needs_restart.len(), 8, "{changes:#?}");
+        assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
         present.take_over(fresh.clone());
         let left = present.changes_to(&fresh);
         assert_eq!(left, Changes { at_run_time: Vec::new(), needs_restart: changes.needs_restart });

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use changes::Changes;
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use secret::{ApiKeyError, DatabaseUrl};
+pub use secret::{ApiKeyError, DatabasePassword, DatabaseUrl};
 pub use value::{LogFilter, LogFilterError, LogFormat, UnknownLogFormat};
 
 use crate::domain::policy::{Policy, PolicyNumbers};
@@ -42,7 +42,7 @@ pub struct Config {
     /// The file it came from.
     pub file: PathBuf,
     /// Where campaigns, promises and the journal are stored.
-    pub database: DatabaseUrl,
+    pub database: DatabaseConfig,
     /// The socket that operators talk to.
     pub control: ControlConfig,
     /// The remote.
@@ -53,6 +53,18 @@ pub struct Config {
     pub log: LogConfig,
     /// What is allowed and still looks like a mistake, a line each, for the operator.
     pub warnings: Vec<String>,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseConfig {
+    /// A file, or a server.
+    pub url: DatabaseUrl,
+    /// The file that holds the server's password, unless the URL or the environment does: see
+    /// [`Config::database_password`].
+    pub password_file: Option<PathBuf>,
+    /// How long the journal and the spends of past days are kept.
+    pub keep_history: Duration,
 }
 
 /// `[control]`
@@ -129,13 +141,22 @@ impl Config {
     /// Everything that is unknown or wrong in either.
     pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
         let mut settings = Settings::read(file, text, environment);
-        let database = settings.get("database", "url", DatabaseUrl::default(), value::database_url);
+        let database = read_database(&mut settings);
         let control = read_control(&mut settings);
         let trafficstar = read_trafficstar(&mut settings);
         let numbers = read_generator(&mut settings, trafficstar.confirm_within);
         let log = read_log(&mut settings);
         let (generator, warnings) = settings.finish(numbers.validate())?;
         Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, log, warnings })
+    }
+}
+
+fn read_database(settings: &mut Settings<'_>) -> DatabaseConfig {
+    let section = "database";
+    DatabaseConfig {
+        url: settings.get(section, "url", DatabaseUrl::default(), value::database_url),
+        password_file: settings.get(section, "password_file", None, |raw| value::path(raw).map(Some)),
+        keep_history: settings.get(section, "keep_history", Duration::from_hours(24 * 90), value::keeping),
     }
 }
 

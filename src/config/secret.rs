@@ -1,10 +1,10 @@
-//! The two secrets of a configuration: the database URL, which may hold a password, and the API key.
+//! The secrets of a configuration: the database URL, which may hold a password, that password elsewhere, and the API key.
 //!
-//! Neither is ever displayed: not by `Debug`, not in an error.
+//! None is ever displayed: not by `Debug`, not in an error.
 
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use thiserror::Error;
@@ -50,6 +50,18 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
+/// The variable that holds the database's password, as every program of PostgreSQL reads it.
+const PASSWORD_VARIABLE: &str = "PGPASSWORD";
+
+/// The password of the database's server, where the URL holds none.
+#[derive(Debug, Clone)]
+pub enum DatabasePassword {
+    /// The password itself. Its `Debug` hides it.
+    Text(SecretString),
+    /// The file with it, which is read when it is needed.
+    File(PathBuf),
+}
+
 /// Why there is no API key.
 #[derive(Debug, Error)]
 pub enum ApiKeyError {
@@ -86,6 +98,15 @@ pub enum ApiKeyError {
 }
 
 impl Config {
+    /// Where the database's password is: the environment's `PGPASSWORD`, or else the file `database.password_file`.
+    #[must_use]
+    pub fn database_password(&self, environment: &Environment) -> Option<DatabasePassword> {
+        // An empty one is none to every program of PostgreSQL.
+        let text = environment.get(PASSWORD_VARIABLE).filter(|text| !text.is_empty());
+        let text = text.map(|text| DatabasePassword::Text(SecretString::from(text.as_str())));
+        text.or_else(|| self.database.password_file.clone().map(DatabasePassword::File))
+    }
+
     /// The API key: the environment's `TRAFFICSTAR_API_KEY`, or else the text of `trafficstar.api_key_file`.
     ///
     /// # Errors

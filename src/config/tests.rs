@@ -58,8 +58,9 @@ fn keys_of(section: &str) -> Vec<String> {
 
 #[test]
 fn the_shipped_file_shows_every_key_and_no_other() {
-    // The one key without a default is shown commented.
-    let shipped = SHIPPED.replace("# contested_backoff", "contested_backoff");
+    // The keys without a default are shown commented.
+    let shipped =
+        SHIPPED.replace("# contested_backoff", "contested_backoff").replace("# password_file", "password_file");
     let shipped: toml::Table = toml::from_str(&shipped).unwrap();
     for (section, shown) in &shipped {
         let shown: Vec<&String> = shown.as_table().unwrap().keys().collect();
@@ -73,7 +74,8 @@ fn the_shipped_file_shows_every_key_and_no_other() {
 #[test]
 fn the_defaults_are_those_of_the_contract() {
     let config = config("");
-    assert_eq!(config.database.expose(), "sqlite://traffic-generator.db");
+    assert_eq!(config.database.url.expose(), "sqlite://traffic-generator.db");
+    assert_eq!((config.database.password_file, config.database.keep_history), (None, Duration::from_hours(90 * 24)));
     assert_eq!(config.control.socket, Path::new("traffic-generator.sock"));
     assert_eq!(config.control.mode, 0o600);
     assert_eq!(config.trafficstar.base_url, "https://api.trafficstars.com");
@@ -91,6 +93,8 @@ fn every_key_reaches_its_place() {
         r#"
         [database]
         url = "postgres://ads@db/traffic"
+        password_file = "/run/credentials/password"
+        keep_history = "2years"
         [control]
         socket = "/run/x.sock"
         mode = "0660"
@@ -119,7 +123,9 @@ fn every_key_reaches_its_place() {
         format = "json"
         "#,
     );
-    assert_eq!(config.database.expose(), "postgres://ads@db/traffic");
+    assert_eq!(config.database.url.expose(), "postgres://ads@db/traffic");
+    assert_eq!(config.database.password_file.as_deref(), Some(Path::new("/run/credentials/password")));
+    assert_eq!(config.database.keep_history, humantime::parse_duration("2years").unwrap());
     assert_eq!(config.control, ControlConfig { socket: "/run/x.sock".into(), mode: 0o660 });
     assert_eq!(
         config.trafficstar,
@@ -160,6 +166,9 @@ fn a_bad_value_is_refused_with_what_would_be_right() {
         ("database", "url", r#""mysql://root@db/x""#, "mysql:// is not a database"),
         ("database", "url", r#""sqlite://""#, "nothing behind sqlite://"),
         ("database", "url", r#""sqlite://:memory:""#, "must name a file"),
+        ("database", "password_file", "5", "write the path of a file"),
+        ("database", "keep_history", "90", "90 is not text in quotes: write a duration like \"90d\""),
+        ("database", "keep_history", r#""forever""#, "\"forever\" is not a duration: write a duration like \"90d\""),
         ("control", "socket", r#""""#, "write the path of a file"),
         ("control", "mode", "0o600", "octal digits in quotes, like \"0600\""),
         ("control", "mode", r#""0800""#, "\"0800\" is not a file mode"),
@@ -205,6 +214,8 @@ fn a_range_holds_to_its_last_value() {
     for (section, key, inside, outside) in [
         ("generator", "tick", r#""100ms""#, r#""99ms 999us""#),
         ("generator", "tick", r#""365days""#, r#""365days 1ns""#),
+        ("database", "keep_history", r#""1d""#, r#""23h 59m 59s""#),
+        ("database", "keep_history", r#""36500d""#, r#""36501d""#),
         ("generator", "day_end", r#""00:01""#, r#""00:00""#),
         ("generator", "day_end", r#""23:59""#, r#""23:60""#),
         ("generator", "activate_clicks", "5001", "5000"),
@@ -427,6 +438,21 @@ fn the_api_key_is_the_environments_or_the_files() {
     let error = key(&environment([("TRAFFICSTAR_API_KEY", "")])).unwrap_err().to_string();
     assert!(error.contains("TRAFFICSTAR_API_KEY") && error.contains("empty"), "{error}");
     assert!(!format!("{:?}", config.api_key(&none)).contains("from-file"));
+}
+
+#[test]
+fn the_databases_password_is_the_environments_or_in_a_file() {
+    let from = |config: &Config, variables: &Environment| match config.database_password(variables) {
+        Some(DatabasePassword::Text(text)) => text.expose_secret().to_owned(),
+        Some(DatabasePassword::File(file)) => file.display().to_string(),
+        None => "none".to_owned(),
+    };
+    let (without, with) = (config(""), config("[database]\npassword_file = \"file\""));
+    let [unset, empty, set] = [environment([]), environment([("PGPASSWORD", "")]), environment([("PGPASSWORD", "x")])];
+    assert_eq!([&unset, &empty, &set].map(|variables| from(&without, variables)), ["none", "none", "x"]);
+    assert_eq!([&unset, &empty, &set].map(|variables| from(&with, variables)), ["file", "file", "x"]);
+    let hunter = environment([("PGPASSWORD", "hunter2")]);
+    assert!(!format!("{:?}", without.database_password(&hunter)).contains("hunter2"));
 }
 
 #[test]

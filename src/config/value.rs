@@ -21,6 +21,9 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
 /// What a Unix socket's address has room for, without the closing zero.
 const LONGEST_SOCKET_PATH: usize = 107;
+const SHORTEST_KEEPING: Duration = Duration::from_hours(24);
+const LONGEST_KEEPING: Duration = Duration::from_hours(24 * 36_500);
+const KEEPING_EXAMPLES: &str = "write a duration like \"90d\" or \"1year\"";
 const DURATION_EXAMPLES: &str = "write a duration like \"90s\", \"2m\" or \"1h 30m\"";
 
 /// A value as written.
@@ -124,6 +127,17 @@ pub(super) fn duration(raw: &Raw) -> Result<Duration, String> {
         Err(_) => return Err(format!("{raw} is not a duration: {DURATION_EXAMPLES}")),
     };
     if duration <= LONGEST { Ok(duration) } else { Err(format!("{raw} is too long: at most 365days")) }
+}
+
+/// How long history is kept: a day at the least, since yesterday's spend is asked for.
+pub(super) fn keeping(raw: &Raw) -> Result<Duration, String> {
+    let text = raw.text().ok_or_else(|| format!("{raw} is not text in quotes: {KEEPING_EXAMPLES}"))?;
+    match humantime::parse_duration(text) {
+        Ok(time) if time < SHORTEST_KEEPING => Err(format!("{raw} is too short: at least 1day")),
+        Ok(time) if time <= LONGEST_KEEPING => Ok(time),
+        Ok(_) | Err(humantime::DurationError::NumberOverflow) => Err(format!("{raw} is too long: at most 36500days")),
+        Err(_) => Err(format!("{raw} is not a duration: {KEEPING_EXAMPLES}")),
+    }
 }
 
 pub(super) fn time_delta(raw: &Raw) -> Result<chrono::Duration, String> {

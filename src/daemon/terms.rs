@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::desk::Present;
 use super::direct;
 use super::leadership::Held;
+use super::retention::Forgetting;
 use super::{RunError, database_port, remote_port};
 use crate::actors::database::{Answer, DatabaseActor, Flush};
 use crate::actors::standby::{ReadingPort, Standby};
@@ -47,6 +48,8 @@ pub(super) struct Guarding {
     database: Addr<DatabaseActor>,
     trafficstar: Addr<TrafficStarActor>,
     supervisor: Addr<Supervisor>,
+    /// Deletes old history as long as the others live.
+    _forgetting: Forgetting,
 }
 
 impl Guarding {
@@ -83,7 +86,8 @@ impl Guarding {
         let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), move |_| {
             Supervisor::new(clock, board, defaults, database_port, rows, remote_port)
         });
-        Ok(Self { arbiter, database, trafficstar, supervisor })
+        let _forgetting = Forgetting::start(held.store.clone(), config.database.keep_history, around.clock.clone());
+        Ok(Self { arbiter, database, trafficstar, supervisor, _forgetting })
     }
 
     /// Resolves when every campaign is published. A database that is away at the start is waited for.

@@ -422,10 +422,10 @@ mod tests {
         let mut world = World::new();
         world.failing.budget_too_small_since = Some(at(1));
         world.trafficstar.reading =
-            ReadingStatus { campaigns: 1_000, requests: 63, requests_per_tick: 63, within_seconds: 60 };
+            ReadingStatus { campaigns: 1_000, requests: 63, requests_per_tick: 63, within_seconds: 60, waiting: 0 };
         assert_eq!(world.health(2).status, HealthWord::Ok);
         world.trafficstar.reading =
-            ReadingStatus { campaigns: 1_000, requests: 100, requests_per_tick: 63, within_seconds: 240 };
+            ReadingStatus { campaigns: 1_000, requests: 100, requests_per_tick: 63, within_seconds: 240, waiting: 0 };
         let why = "the limit of requests is too small: to read 1,000 campaigns takes 100 requests, and 63 are to be had in \
                    each tick; each campaign is read within 4m, those nearest to a threshold first";
         assert_degrades(&world, None, 2, DegradationKind::BudgetTooSmall, 1, why);

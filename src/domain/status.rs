@@ -130,6 +130,8 @@ pub struct ReadingStatus {
     pub requests_per_tick: u64,
     /// Within which time each of them is read: one tick where the limit allows it.
     pub within_seconds: u64,
+    /// How many are asked for now, and not read yet.
+    pub waiting: u64,
 }
 
 impl ReadingStatus {
@@ -143,7 +145,7 @@ impl ReadingStatus {
 impl fmt::Display for ReadingStatus {
     /// Why it does not reach, with the figures.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { campaigns, requests, requests_per_tick, within_seconds } = self;
+        let Self { campaigns, requests, requests_per_tick, within_seconds, waiting: _ } = self;
         let (minutes, seconds) = (within_seconds / 60, within_seconds % 60);
         let campaigns = Clicks(*campaigns);
         write!(

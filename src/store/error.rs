@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use diesel::r2d2::PoolError;
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use thiserror::Error;
 use tokio::task::JoinError;
 
@@ -104,6 +105,9 @@ pub enum StoreError {
     /// Reading how many requests left for TrafficStars lately.
     #[error("cannot read from the database how many requests left for TrafficStars lately")]
     ReadRequests(#[source] Fault),
+    /// Deleting history that is old enough.
+    #[error("cannot delete old history from the database")]
+    Forget(#[source] Fault),
     /// The lock against a second supervisor could not be asked for.
     #[error("cannot lock the database {database} against a second supervisor")]
     Lock {
@@ -130,7 +134,7 @@ pub enum StoreError {
 #[derive(Debug, Error)]
 pub enum Fault {
     /// No connection could be had.
-    #[error(transparent)]
+    #[error("no connection to the database: see that it is there, and not busy; it is tried again all the time")]
     Pool(#[from] PoolError),
     /// The file cannot be opened.
     #[error(transparent)]
@@ -138,9 +142,33 @@ pub enum Fault {
     /// The server lets no connection be made.
     #[error(transparent)]
     Connect(#[from] ConnectFailure),
+    /// The connection ended during the operation.
+    #[error(
+        "the database server has ended the connection, or hangs: see that it runs and can be reached; it is tried again \
+         all the time"
+    )]
+    Lost(#[source] QueryError),
+    /// No room for more data.
+    #[error("there is no room for the database: free some on its disk, and the next attempt succeeds")]
+    Full(#[source] QueryError),
+    /// The file, its folder, its disk or the server lets nothing be written.
+    #[error(
+        "the database lets nothing be written: give this user the right to write it (a file: its folder, too), or see \
+         whether its disk or server is set to read-only; the next attempt then succeeds"
+    )]
+    ReadOnly(#[source] QueryError),
+    /// Another program is writing, or has not ended its transaction.
+    #[error(
+        "another program keeps the database locked: let it end its transaction (a shell with an open BEGIN, a backup); \
+         the next attempt then succeeds"
+    )]
+    Locked(#[source] QueryError),
+    /// What the file holds is no longer a database.
+    #[error("the database is damaged: stop the supervisor, keep a copy of the file, and restore the last backup")]
+    Damaged(#[source] QueryError),
     /// The database refused.
     #[error(transparent)]
-    Query(#[from] diesel::result::Error),
+    Query(QueryError),
     /// A value of our own that makes no sense.
     #[error(transparent)]
     Value(#[from] BadValue),
@@ -165,4 +193,46 @@ pub enum Fault {
     /// The task that worked for us panicked, or the runtime is shutting down.
     #[error("the database task did not finish")]
     Task(#[from] JoinError),
+}
+
+impl From<QueryError> for Fault {
+    /// Neither database tells more than a text about most of its troubles. SQLite's never changes; a server speaks the
+    /// language that it was set to, and what is not understood is shown as it is.
+    fn from(error: QueryError) -> Self {
+        let (kind, text) = told(&error).unwrap_or((&DatabaseErrorKind::Unknown, ""));
+        let lost = matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection);
+        let read_only = matches!(kind, DatabaseErrorKind::ReadOnlyTransaction);
+        let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+        if lost || says(&["terminating connection"]) {
+            Self::Lost(error)
+        } else if read_only || says(&["attempt to write a readonly database"]) {
+            Self::ReadOnly(error)
+        } else if says(&["database or disk is full", "No space left on device"]) {
+            Self::Full(error)
+        } else if says(&["database is locked", "database table is locked", "due to lock timeout"]) {
+            Self::Locked(error)
+        } else if says(&["database disk image is malformed", "file is not a database"]) {
+            Self::Damaged(error)
+        } else {
+            Self::Query(error)
+        }
+    }
+}
+
+/// What the database itself said, if it did.
+fn told(error: &QueryError) -> Option<(&DatabaseErrorKind, &str)> {
+    if let QueryError::DatabaseError(kind, told) = error {
+        Some((kind, told.message()))
+    } else if let QueryError::RollbackErrorOnCommit { commit_error, .. } = error {
+        told(commit_error)
+    } else {
+        None
+    }
+}
+
+impl Fault {
+    /// Whether another connection may succeed where this one cannot.
+    pub(super) const fn spends_connection(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::ReadOnly(_) | Self::Damaged(_))
+    }
 }

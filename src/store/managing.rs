@@ -1,7 +1,8 @@
 //! What operators change: the rows of `campaigns` and `urls`, added, changed and removed.
 //!
 //! A change writes the columns that it names and no others, so that clicks which a tracker counts meanwhile are never
-//! lost. Deliberately absent: whether values make sense; whoever calls has looked.
+//! lost. What a statement returns is not stored before its transaction has ended, and a full disk may show only then: each
+//! stands in one. Deliberately absent: whether values make sense; whoever calls has looked.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -91,12 +92,12 @@ pub enum CampaignChange {
 }
 
 impl CampaignChange {
-    fn of(result: QueryResult<CampaignRow>) -> Result<Self, Fault> {
+    fn of(result: Result<CampaignRow, Fault>) -> Result<Self, Fault> {
         match result {
             Ok(row) => Ok(Self::Done(row)),
-            Err(QueryError::NotFound) => Ok(Self::Missing),
-            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(Self::Taken),
-            Err(other) => Err(other.into()),
+            Err(Fault::Query(QueryError::NotFound)) => Ok(Self::Missing),
+            Err(Fault::Query(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))) => Ok(Self::Taken),
+            Err(other) => Err(other),
         }
     }
 }
@@ -113,12 +114,12 @@ impl Store {
     ) -> Result<CampaignChange, StoreError> {
         db_write!(self, move |connection| {
             let now = Stamp::from(now);
-            CampaignChange::of(
-                diesel::insert_into(campaigns::table)
+            CampaignChange::of(connection.write(|connection| {
+                Ok(diesel::insert_into(campaigns::table)
                     .values((&columns, campaigns::created_at.eq(now), campaigns::updated_at.eq(now)))
                     .returning(CampaignRow::as_returning())
-                    .get_result(connection),
-            )
+                    .get_result(connection)?)
+            }))
         })
         .map_err(StoreError::WriteCampaign)
     }
@@ -134,12 +135,12 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<CampaignChange, StoreError> {
         db_write!(self, move |connection| {
-            CampaignChange::of(
-                diesel::update(campaigns::table.find(id.0))
+            CampaignChange::of(connection.write(|connection| {
+                Ok(diesel::update(campaigns::table.find(id.0))
                     .set((&columns, campaigns::updated_at.eq(Stamp::from(now))))
                     .returning(CampaignRow::as_returning())
-                    .get_result(connection),
-            )
+                    .get_result(connection)?)
+            }))
         })
         .map_err(StoreError::WriteCampaign)
     }
@@ -150,11 +151,11 @@ impl Store {
     /// The database does not answer.
     pub async fn remove_campaign(&self, id: CampaignId) -> Result<CampaignChange, StoreError> {
         db_write!(self, move |connection| {
-            CampaignChange::of(
-                diesel::delete(campaigns::table.find(id.0))
+            CampaignChange::of(connection.write(|connection| {
+                Ok(diesel::delete(campaigns::table.find(id.0))
                     .returning(CampaignRow::as_returning())
-                    .get_result(connection),
-            )
+                    .get_result(connection)?)
+            }))
         })
         .map_err(StoreError::WriteCampaign)
     }
@@ -229,11 +230,13 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<UrlRow>, StoreError> {
         db_write!(self, move |connection| {
-            Ok(diesel::update(urls::table.find(id.0))
-                .set((&columns, urls::updated_at.eq(Stamp::from(now))))
-                .returning(UrlRow::as_returning())
-                .get_result(connection)
-                .optional()?)
+            connection.write(|connection| {
+                Ok(diesel::update(urls::table.find(id.0))
+                    .set((&columns, urls::updated_at.eq(Stamp::from(now))))
+                    .returning(UrlRow::as_returning())
+                    .get_result(connection)
+                    .optional()?)
+            })
         })
         .map_err(StoreError::WriteUrl)
     }
@@ -244,10 +247,12 @@ impl Store {
     /// The database does not answer.
     pub async fn remove_url(&self, id: UrlId) -> Result<Option<UrlRow>, StoreError> {
         db_write!(self, move |connection| {
-            Ok(diesel::delete(urls::table.find(id.0))
-                .returning(UrlRow::as_returning())
-                .get_result(connection)
-                .optional()?)
+            connection.write(|connection| {
+                Ok(diesel::delete(urls::table.find(id.0))
+                    .returning(UrlRow::as_returning())
+                    .get_result(connection)
+                    .optional()?)
+            })
         })
         .map_err(StoreError::WriteUrl)
     }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use diesel::connection::SimpleConnection;
 use diesel::dsl::sql;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
@@ -81,9 +82,13 @@ fn inspect(url: &DatabaseUrl) -> Result<SchemaState, StoreError> {
             if let Some(state) = judge_file(path, url)? {
                 return Ok(state);
             }
-            sqlite::open(path, OpenMode::ReadOnly).and_then(|mut connection| read_state(&mut connection)).map_err(fault)
+            let state = sqlite::open(path, OpenMode::ReadOnly).and_then(|mut connection| {
+                sqlite::refuse_damage(&mut connection)?;
+                read_state(&mut connection)
+            });
+            state.map_err(fault)
         }
-        Target::Postgres(config) => postgres::open(config)
+        Target::Postgres(server) => postgres::open(server)
             .map_err(Fault::from)
             .and_then(|mut connection| read_state(&mut connection))
             .map_err(fault),
@@ -116,12 +121,12 @@ fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, StoreError> {
             let outcome = migrate_here(&mut connection)?;
             if outcome.0.is_ours() {
                 // Readers and the one writer do not wait for each other. The file keeps the setting.
-                diesel::connection::SimpleConnection::batch_execute(&mut connection, "PRAGMA journal_mode = WAL")?;
+                connection.batch_execute("PRAGMA journal_mode = WAL")?;
             }
             Ok(outcome)
         }),
-        Target::Postgres(config) => {
-            postgres::open(config).map_err(Fault::from).and_then(|mut connection| migrate_here(&mut connection))
+        Target::Postgres(server) => {
+            postgres::open(server).map_err(Fault::from).and_then(|mut connection| migrate_here(&mut connection))
         }
     };
     let (found, applied) = outcome.map_err(|source| StoreError::Migrate { database: url.to_string(), source })?;
@@ -259,7 +264,9 @@ impl SchemaConnection for PgConnection {
         Ok(migrations_table::table.order(migrations_table::version).select(migrations_table::version).load(self)?)
     }
 
+    /// A table may be large, and another process be at it: neither is a reason to give up.
     fn lock_migrations(&mut self) -> Result<(), Fault> {
+        self.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '1min'")?;
         diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(MIGRATIONS_LOCK_KEY).execute(self)?;
         Ok(())
     }

@@ -3,7 +3,8 @@
 //! Every operation is a synchronous body that runs whole on a blocking thread: a caller that gives up waiting leaves it to
 //! finish by itself, and no transaction stays open. An operation is one method, in the file named after what it is about.
 //!
-//! Deliberately absent: decisions, retries, and time-outs other than that for a connection; the next tick is the retry.
+//! Deliberately absent: decisions and retries; the next tick is the retry. Nothing waits for ever: SQLite waits for a lock and
+//! a pool for a connection within a bound, and so does PostgreSQL (its folder says how).
 //! The tables that trackers write (`campaigns`, `urls`) are taken as they are: what makes no sense in them is reported by
 //! [`CampaignRow::policy`] and in the reading's defect, so that one bad row never takes the others' readings with it.
 
@@ -20,6 +21,7 @@ mod postgres;
 mod readings;
 mod records;
 mod requests;
+mod retention;
 mod schema;
 mod sqlite;
 #[cfg(test)]
@@ -38,7 +40,7 @@ pub use postgres::ConnectFailure;
 pub use readings::{SpendRow, TickReading};
 pub use records::{Entry, JournalId, Record, StoredCampaign, StoredPromise};
 pub use requests::RequestsSent;
-pub use url::{DatabaseUrl, DatabaseUrlError};
+pub use url::{DatabaseUrl, DatabaseUrlError, Password};
 pub use values::BadValue;
 
 use pool::Pools;

@@ -29,7 +29,7 @@ impl Pools {
     pub(super) fn new(url: &DatabaseUrl) -> Self {
         match &url.target {
             Target::Sqlite(path) => Self::Sqlite(SqlitePools::new(path)),
-            Target::Postgres(config) => Self::Postgres(postgres::pool(config)),
+            Target::Postgres(server) => Self::Postgres(postgres::pool(server)),
         }
     }
 }
@@ -76,18 +76,14 @@ macro_rules! db {
             $crate::store::pool::Pools::Sqlite(pools) => {
                 let pools = pools.clone();
                 $crate::store::pool::blocking(move || {
-                    let mut pooled = pools.$role()?;
-                    let $connection: &mut diesel::sqlite::SqliteConnection = &mut pooled;
-                    $body
+                    pools.$role()?.run(|$connection: &mut diesel::sqlite::SqliteConnection| $body)
                 })
                 .await
             }
             $crate::store::pool::Pools::Postgres(pool) => {
                 let pool = pool.clone();
                 $crate::store::pool::blocking(move || {
-                    let mut pooled = pool.get()?;
-                    let $connection: &mut $crate::store::postgres::PgConnection = &mut pooled;
-                    $body
+                    pool.get()?.run(|$connection: &mut $crate::store::postgres::PgConnection| $body)
                 })
                 .await
             }

@@ -1,10 +1,14 @@
 //! PostgreSQL's side: diesel's synchronous face of an asynchronous connection, and the runtime that drives it.
 //!
-//! Deliberately absent: libpq. And, so far, encryption: [`super::DatabaseUrl`] refuses a URL that demands it.
+//! `server` reads the URL, `tls` says whom to trust. Deliberately absent: libpq and OpenSSL.
+
+mod server;
+mod tls;
 
 use std::collections::HashSet;
 use std::error::Error;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use diesel::connection::TransactionManager;
 use diesel::prelude::*;
@@ -14,7 +18,12 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{Config, NoTls};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Config, NoTls, Socket};
+
+pub(super) use self::server::Server;
 
 use super::error::Fault;
 use super::lease::{self, Standing, Term};
@@ -28,6 +37,10 @@ pub(super) type PgConnection = AsyncConnectionWrapper<AsyncPgConnection, PgIo>;
 pub(super) type PgPool = Pool<PgManager>;
 
 const CONNECTIONS: u32 = 8;
+/// Longer than the server lets a statement take: past it the server has not ended it, so it hangs or is out of reach.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a connection from the pool may take to show that it works.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Below what PostgreSQL can bind in one statement.
 const ROWS_PER_STATEMENT: usize = 1_000;
 
@@ -70,51 +83,141 @@ fn runtime() -> std::io::Result<&'static Runtime> {
 pub struct ConnectFailure(String);
 
 impl ConnectFailure {
-    fn new(error: &dyn Error) -> Self {
+    pub(super) fn new(error: &dyn Error) -> Self {
         let causes = std::iter::successors(Some(error), |error| (*error).source());
-        Self(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+        let told = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let advice = ADVICE.iter().find(|(cause, _)| told.contains(cause));
+        Self(advice.map_or_else(|| told.clone(), |(_, advice)| format!("{told}; {advice}")))
     }
 }
 
+/// What to do about what the libraries say of an attempt to connect.
+const ADVICE: [(&str, &str); 4] = [
+    ("Connection refused", "see that the server runs and listens there"),
+    (
+        "password missing",
+        "the server asks for a password: put it into the environment variable PGPASSWORD, or name its file with [database] \
+         password_file",
+    ),
+    (
+        "UnknownIssuer",
+        "an authority that is not trusted has signed the server's certificate: name a file with its own with sslrootcert",
+    ),
+    ("server does not support TLS", "let it (ssl = on), or, in a network that you trust, set sslmode=disable"),
+];
+
 /// A connection beside the pool.
-pub(super) fn open(config: &Config) -> Result<PgConnection, ConnectFailure> {
+pub(super) fn open(server: &Server) -> Result<PgConnection, ConnectFailure> {
+    connect(server).map(|lent| lent.connection)
+}
+
+fn connect(server: &Server) -> Result<PgLent, ConnectFailure> {
     let runtime = runtime().map_err(|error| ConnectFailure::new(&error))?;
-    let connection = runtime.block_on(async {
-        let (client, connection) = config.connect(NoTls).await.map_err(|error| ConnectFailure::new(&error))?;
-        AsyncPgConnection::try_from_client_and_connection(client, connection)
-            .await
-            .map_err(|error| ConnectFailure::new(&error))
-    })?;
-    Ok(PgConnection::from(connection))
+    let config = server.ready().map_err(|error| ConnectFailure::new(&error))?;
+    let connector = server.trust().map(tls::connector).transpose().map_err(|error| ConnectFailure::new(&error))?;
+    let within = server.connect_within();
+    let connected = runtime.block_on(async {
+        let connect = async {
+            match connector {
+                Some(connector) => start(&config, connector).await,
+                None => start(&config, NoTls).await,
+            }
+        };
+        timeout(within, connect).await.unwrap_or_else(|_| {
+            Err(ConnectFailure(format!("the server at {} did not answer within {within:?}", server.shown())))
+        })
+    });
+    let (connection, driver) = connected?;
+    Ok(PgLent { connection: PgConnection::from(connection), driver, is_spent: false })
+}
+
+async fn start<T>(config: &Config, tls: T) -> Result<(AsyncPgConnection, AbortHandle), ConnectFailure>
+where
+    T: MakeTlsConnect<Socket, Stream: Send + 'static> + Send,
+{
+    let (client, socket) = config.connect(tls).await.map_err(|error| ConnectFailure::new(&error))?;
+    // What ends it is told to whoever waits for an answer.
+    let driver = tokio::spawn(async { drop(socket.await) }).abort_handle();
+    let connection = AsyncPgConnection::try_from(client).await.map_err(|error| ConnectFailure::new(&error))?;
+    Ok((connection, driver))
+}
+
+/// A connection of the pool.
+pub(super) struct PgLent {
+    connection: PgConnection,
+    /// What moves bytes between it and the server. Without it every question is answered: the connection is closed.
+    driver: AbortHandle,
+    is_spent: bool,
+}
+
+impl PgLent {
+    /// Runs `body` with the connection.
+    pub(super) fn run<T>(&mut self, body: impl FnOnce(&mut PgConnection) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.run_within(OPERATION_TIMEOUT, body)
+    }
+
+    /// The same, and the connection is cut when it takes longer: the network may be there and the server hang, and a
+    /// thread that waits for it would be lost.
+    pub(super) fn run_within<T>(
+        &mut self,
+        limit: Duration,
+        body: impl FnOnce(&mut PgConnection) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let _deadline = self.deadline(limit);
+        let outcome = body(&mut self.connection);
+        self.is_spent = outcome.as_ref().is_err_and(Fault::spends_connection);
+        outcome
+    }
+
+    /// Cuts the connection after this time, unless it is dropped before.
+    fn deadline(&self, within: Duration) -> Option<Deadline> {
+        let driver = self.driver.clone();
+        let cut = async move {
+            sleep(within).await;
+            driver.abort();
+        };
+        RUNTIME.get().map(|runtime| Deadline(runtime.spawn(cut).abort_handle()))
+    }
+}
+
+struct Deadline(AbortHandle);
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The pool for a server, without a connection yet.
-pub(super) fn pool(config: &Config) -> PgPool {
-    pool_builder(CONNECTIONS).build_unchecked(PgManager { config: config.clone() })
+pub(super) fn pool(server: &Server) -> PgPool {
+    pool_builder(CONNECTIONS).build_unchecked(PgManager { server: server.clone() })
 }
 
 /// Makes the pool's connections.
 #[derive(Debug)]
 pub(super) struct PgManager {
-    config: Config,
+    server: Server,
 }
 
 impl ManageConnection for PgManager {
-    type Connection = PgConnection;
+    type Connection = PgLent;
     type Error = ConnectFailure;
 
-    fn connect(&self) -> Result<PgConnection, ConnectFailure> {
-        open(&self.config)
+    fn connect(&self) -> Result<PgLent, ConnectFailure> {
+        connect(&self.server)
     }
 
-    fn is_valid(&self, connection: &mut PgConnection) -> Result<(), ConnectFailure> {
-        diesel::sql_query("SELECT 1").execute(connection).map(drop).map_err(|error| ConnectFailure::new(&error))
+    fn is_valid(&self, lent: &mut PgLent) -> Result<(), ConnectFailure> {
+        let _deadline = lent.deadline(CHECK_TIMEOUT);
+        let answer = diesel::sql_query("SELECT 1").execute(&mut lent.connection);
+        answer.map(drop).map_err(|error| ConnectFailure::new(&error))
     }
 
     /// A transaction left open, or torn: such a connection is not used again.
-    fn has_broken(&self, connection: &mut PgConnection) -> bool {
-        std::thread::panicking()
-            || <PgConnection as Connection>::TransactionManager::is_broken_transaction_manager(connection)
+    fn has_broken(&self, lent: &mut PgLent) -> bool {
+        lent.is_spent
+            || std::thread::panicking()
+            || <PgConnection as Connection>::TransactionManager::is_broken_transaction_manager(&mut lent.connection)
     }
 }
 

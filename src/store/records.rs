@@ -89,7 +89,7 @@ impl Record {
 }
 
 /// Steps after which something is still to come, written as the index on them is: the databases use it for no other text.
-const IS_UNFINISHED: &str = "step IN ('requested', 'accepted')";
+pub(super) const IS_UNFINISHED: &str = "step IN ('requested', 'accepted')";
 
 impl Store {
     /// What was stored for a campaign. `None`: there is no such row. A promise made, and an action sent, for another

@@ -8,12 +8,14 @@ use std::sync::{Arc, OnceLock};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, Pool, PooledConnection};
+use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection};
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::sqlite::SqliteConnection;
 
 use super::error::Fault;
 use super::lease::{Standing, Term};
 use super::pool::{StoreConnection, pool_builder};
+use super::postgres::ConnectFailure;
 use super::readings::SpendColumns;
 use super::schema::{campaigns, spends};
 
@@ -28,8 +30,8 @@ const WRITERS: u32 = 1;
 /// Below what SQLite can bind in one query.
 const IDS_PER_QUERY: usize = 1_000;
 
-type SqlitePool = Pool<ConnectionManager<SqliteConnection>>;
-type SqlitePooled = PooledConnection<ConnectionManager<SqliteConnection>>;
+type SqlitePool = Pool<SqliteManager>;
+type SqlitePooled = PooledConnection<SqliteManager>;
 
 /// The connections to one file.
 #[derive(Clone)]
@@ -89,9 +91,47 @@ pub(super) enum OpenMode {
 }
 
 fn pool(path: &Path, connections: u32) -> SqlitePool {
-    pool_builder(connections)
-        .connection_customizer(Box::new(Settings))
-        .build_unchecked(ConnectionManager::new(uri(path, OpenMode::ReadWrite)))
+    pool_builder(connections).build_unchecked(SqliteManager { path: path.to_owned() })
+}
+
+/// Makes the pools' connections.
+#[derive(Debug)]
+pub(super) struct SqliteManager {
+    path: PathBuf,
+}
+
+/// A connection of a pool.
+pub(super) struct SqliteLent {
+    connection: SqliteConnection,
+    is_spent: bool,
+}
+
+impl SqliteLent {
+    /// Runs `body` with the connection.
+    pub(super) fn run<T>(&mut self, body: impl FnOnce(&mut SqliteConnection) -> Result<T, Fault>) -> Result<T, Fault> {
+        let outcome = body(&mut self.connection);
+        self.is_spent = outcome.as_ref().is_err_and(Fault::spends_connection);
+        outcome
+    }
+}
+
+impl ManageConnection for SqliteManager {
+    type Connection = SqliteLent;
+    type Error = ConnectFailure;
+
+    fn connect(&self) -> Result<SqliteLent, ConnectFailure> {
+        let opened = open(&self.path, OpenMode::ReadWrite).map_err(|error| ConnectFailure::new(&error));
+        opened.map(|connection| SqliteLent { connection, is_spent: false })
+    }
+
+    fn is_valid(&self, lent: &mut SqliteLent) -> Result<(), ConnectFailure> {
+        lent.connection.ping().map_err(|error| ConnectFailure::new(&error))
+    }
+
+    /// A transaction left open; or a file that could only be read when it was opened, and perhaps no longer is.
+    fn has_broken(&self, lent: &mut SqliteLent) -> bool {
+        lent.is_spent || std::thread::panicking() || lent.connection.is_broken()
+    }
 }
 
 /// A connection beside the pool.
@@ -101,13 +141,18 @@ pub(super) fn open(path: &Path, mode: OpenMode) -> Result<SqliteConnection, Faul
     Ok(connection)
 }
 
-#[derive(Debug)]
-struct Settings;
-
-impl CustomizeConnection<SqliteConnection, R2d2Error> for Settings {
-    fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), R2d2Error> {
-        set_up(connection).map_err(R2d2Error::QueryError)
+/// What was damaged shows only where it is read: better now than in the middle of a tick. All of the file is read once.
+pub(super) fn refuse_damage(connection: &mut SqliteConnection) -> Result<(), Fault> {
+    #[derive(QueryableByName)]
+    struct Finding {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        quick_check: String,
     }
+    let Finding { quick_check } = diesel::sql_query("PRAGMA quick_check(1)").get_result(connection)?;
+    if quick_check == "ok" {
+        return Ok(());
+    }
+    Err(Fault::Damaged(QueryError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(quick_check))))
 }
 
 fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {

@@ -4,8 +4,14 @@ mod databases;
 mod journal;
 mod lease;
 mod managing;
+mod postgres;
 mod refusals;
+mod retention;
+#[path = "../../tests/postgres/mod.rs"]
+#[allow(dead_code, reason = "the tests of the built program stand between a guard and the server's socket")]
 mod server;
+mod troubles;
+mod upgrades;
 
 use chrono::{DateTime, Duration, Utc};
 

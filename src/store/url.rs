@@ -3,11 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
+use secrecy::SecretString;
 use thiserror::Error;
-use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+
+use super::postgres::Server;
 
 /// Where the database is. Never shows a password.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub(super) enum Target {
     /// A file, relative to the working directory or absolute.
     Sqlite(PathBuf),
     /// A server. Its `Debug` hides the password.
-    Postgres(Box<Config>),
+    Postgres(Box<Server>),
 }
 
 /// Why a text names no database. It never repeats the text, which may hold a password.
@@ -43,20 +43,25 @@ pub enum DatabaseUrlError {
     Parameters,
     /// What stands behind `postgres://` cannot be read.
     #[error(
-        "postgres:// must be followed by user:password@host/name; percent-encode what is special in a password, and write \
-         sslmode=disable or sslmode=prefer if at all: encrypted connections are not there yet"
+        "postgres:// must be followed by user@host/name and perhaps by ?name=value with parameters of libpq that this \
+         program knows; percent-encode what is special in a password or a path"
     )]
     Postgres,
-    /// `sslmode=require`.
-    #[error(
-        "postgres:// asks for an encrypted connection (sslmode=require), which is not there yet: use a Unix socket"
-    )]
-    TlsDemanded,
+    /// `sslmode` with a word that nobody taught us.
+    #[error("postgres:// sets sslmode to an unknown word: write disable, prefer, require, verify-ca or verify-full")]
+    TlsMode,
+}
+
+/// A password that does not stand in the URL.
+#[derive(Debug, Clone)]
+pub enum Password {
+    /// The password itself. Its `Debug` hides it.
+    Text(SecretString),
+    /// A file that holds it and nothing else, read at each connection.
+    File(PathBuf),
 }
 
 const SQLITE_SCHEME: &str = "sqlite";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 const POSTGRES_SCHEMES: [&str; 2] = ["postgres", "postgresql"];
 
 impl FromStr for DatabaseUrl {
@@ -66,7 +71,7 @@ impl FromStr for DatabaseUrl {
         let (scheme, rest) = text.trim().split_once("://").ok_or(DatabaseUrlError::NoScheme)?;
         let target = match scheme {
             SQLITE_SCHEME => Target::Sqlite(sqlite_path(rest)?),
-            _ if POSTGRES_SCHEMES.contains(&scheme) => Target::Postgres(postgres_config(text.trim())?),
+            _ if POSTGRES_SCHEMES.contains(&scheme) => Target::Postgres(Box::new(Server::parse(text.trim())?)),
             // A scheme is letters: anything else may be a piece of a password.
             _ if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
                 return Err(DatabaseUrlError::UnknownScheme(scheme.to_owned()));
@@ -90,28 +95,17 @@ fn sqlite_path(rest: &str) -> Result<PathBuf, DatabaseUrlError> {
     Ok(PathBuf::from(rest))
 }
 
-/// The settings of a URL, and time limits where it sets none: a server that does not answer must not hold up the guard.
-fn postgres_config(url: &str) -> Result<Box<Config>, DatabaseUrlError> {
-    // The cause is left out: it may quote a piece of the password.
-    let mut config: Config = url.parse().map_err(|_| DatabaseUrlError::Postgres)?;
-    if config.get_hosts().is_empty() {
-        return Err(DatabaseUrlError::Postgres);
-    }
-    if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
-        return Err(DatabaseUrlError::TlsDemanded);
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
-    }
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(TCP_USER_TIMEOUT);
-    }
-    // By this name another supervisor, and the server's administrator, see who is connected.
-    config.application_name(format!("traffic-generator pid {}", std::process::id()));
-    Ok(Box::new(config))
-}
-
 impl DatabaseUrl {
+    /// The same with a password, for a server whose URL has none.
+    #[must_use]
+    pub fn or_password(self, password: Password) -> Self {
+        let target = match self.target {
+            Target::Sqlite(path) => Target::Sqlite(path),
+            Target::Postgres(server) => Target::Postgres(Box::new(server.or_password(password))),
+        };
+        Self { target }
+    }
+
     /// The file of a SQLite database.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<&Path> {
@@ -127,15 +121,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
             Target::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Target::Postgres(config) => {
-                f.write_str("postgres://")?;
-                match config.get_hosts().first() {
-                    Some(Host::Tcp(host)) => f.write_str(host)?,
-                    Some(Host::Unix(folder)) => write!(f, "{}", folder.display())?,
-                    None => {}
-                }
-                write!(f, "/{}", config.get_dbname().unwrap_or_default())
-            }
+            Target::Postgres(server) => f.write_str(&server.shown()),
         }
     }
 }

@@ -81,6 +81,12 @@ impl Rank {
     /// After every other: what changes nothing about whether a campaign runs.
     pub const LAST: Self = Self(u64::MAX);
 
+    /// Whether it is one among many by their clicks, so that it is worth waiting for the others to be told.
+    #[must_use]
+    pub fn depends_on_clicks(self) -> bool {
+        ![Self::FIRST, Self::ANY, Self::LAST].contains(&self)
+    }
+
     /// An activation that is due for so long: the most remaining clicks first, but whoever has waited long enough goes
     /// before more clicks.
     #[must_use]
@@ -89,9 +95,9 @@ impl Rank {
     }
 
     /// The most remaining clicks first: a campaign with many has the most to lose by standing still.
-    const fn by_clicks(remaining_clicks: u64) -> Self {
-        // Even the greatest number of all stays behind `FIRST`.
-        Self((u64::MAX - remaining_clicks).saturating_add(2))
+    fn by_clicks(remaining_clicks: u64) -> Self {
+        // Even the greatest number of all stays behind `ANY`, and none comes after `LAST`.
+        Self((u64::MAX - remaining_clicks).saturating_add(2).min(u64::MAX - 1))
     }
 }
 

@@ -290,7 +290,7 @@ impl Gatekeeper {
         match message {
             GateMessage::Ask { ticket, asking, admit } => {
                 self.waiting.insert(ticket, Waiter { asking, admit });
-                if asking.urgency == Urgency::Activate && asking.rank != Rank::FIRST {
+                if asking.urgency == Urgency::Activate && asking.rank.depends_on_clicks() {
                     self.gather(now, ticket);
                 } else {
                     self.queue(now, ticket, asking);

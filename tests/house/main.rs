@@ -31,7 +31,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
 ];
 
 /// A library that one room alone may use.
-const ONLY_IN: [(&str, &[&str]); 10] = [
+const ONLY_IN: [(&str, &[&str]); 12] = [
     ("actix", &["actors", "daemon.rs", "daemon"]),
     ("diesel", &["store"]),
     ("reqwest", &["trafficstar", "control/client.rs", "control/client"]),
@@ -41,6 +41,8 @@ const ONLY_IN: [(&str, &[&str]); 10] = [
     ("hyper", &["control/server"]),
     ("nix", &["operator.rs"]),
     ("prometheus_client", &["metrics"]),
+    ("rustls", &["store/postgres.rs", "store/postgres", "tls.rs"]),
+    ("tokio_postgres", &["store/postgres.rs", "store/postgres"]),
     ("utoipa", &["control", "domain"]),
 ];
 
@@ -128,5 +130,13 @@ fn actors_never_read_the_board() {
         for reading in ["board.dump(", "board.campaign(", "board.listen("] {
             assert!(!text(&file).contains(reading), "{} reads the board: {reading}", file.display());
         }
+    }
+}
+
+#[test]
+fn no_library_of_another_language_encrypts_or_talks_to_postgresql() {
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    for library in ["openssl", "openssl-sys", "native-tls", "pq-sys", "aws-lc-sys"] {
+        assert!(!lock.contains(&format!("name = \"{library}\"\n")), "Cargo.lock has {library}");
     }
 }

@@ -1,4 +1,4 @@
-//! The guard from outside: the built binary, with the sandbox for TrafficStars and SQLite for a database.
+//! The guard from outside: the built binary, with the sandbox for TrafficStars and SQLite or PostgreSQL for a database.
 //!
 //! `helper` holds the harness, [`helper::World`]; each other module is a chapter of rules. A test says what is so, what
 //! happens, and what is to come of it: requests in the sandbox's log, the state in the dump, entries in the journal.
@@ -10,6 +10,7 @@
 mod account;
 mod commands;
 mod cooldown;
+mod databases;
 mod decisions;
 mod endpoints;
 mod explain;
@@ -24,6 +25,9 @@ mod modes;
 mod openapi;
 mod operate;
 mod orders;
+#[path = "../postgres/mod.rs"]
+#[allow(dead_code, reason = "the store's own tests stop the server, let it hang, and let it encrypt")]
+mod postgres;
 mod remote_words;
 mod restart;
 mod rows;

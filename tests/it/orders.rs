@@ -192,7 +192,12 @@ fn a_hold_ends_by_itself_when_its_time_is_up() {
     world.json(&["hold", &id, "--for", "1s"]);
     world.database.set_remaining_clicks(FIRST, 20_000);
     world.wait_for_state(FIRST, "active-guarded");
-    assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM holds"), 0);
+    world.wait_for("the end of the stored hold", |world| {
+        match world.database.number("SELECT COUNT(*) AS number FROM holds") {
+            0 => Ok(()),
+            holds => Err(format!("{holds} holds")),
+        }
+    });
     assert_eq!(world.run(&["hold", &id, "--for", "soon"]).code, 2);
 }
 

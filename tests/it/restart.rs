@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, on_both_databases};
 
 const ID: i64 = 995_224;
 const IDLE: i64 = 995_001;
@@ -15,8 +15,8 @@ const COOLING: i64 = 995_005;
 const PAUSED: &str = "pause by tick: confirmed, idle → cooling-down";
 const RUN: &str = "activate by tick: confirmed, idle → active-guarded";
 
-fn every_state_survives(end: fn(&mut World)) {
-    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
+fn every_state_survives(config: Config, end: fn(&mut World)) {
+    let mut world = World::configured(config.generator("cooldown", "10m"));
     world.add(CampaignSpec::running(IDLE), 10_000);
     world.add(CampaignSpec::running(ADOPTED), 20_000);
     world.add(CampaignSpec::paused(ACTIVATED), 20_000);
@@ -65,12 +65,12 @@ fn micros(time: &str) -> Option<i64> {
 
 #[test]
 fn every_promise_and_cool_down_survives_an_orderly_end() {
-    every_state_survives(|world| world.guard.stop());
+    on_both_databases(|config| every_state_survives(config, |world| world.guard.stop()));
 }
 
 #[test]
 fn every_promise_and_cool_down_survives_a_power_cut() {
-    every_state_survives(|world| world.guard.kill());
+    on_both_databases(|config| every_state_survives(config, |world| world.guard.kill()));
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Statuses {
     }
 
     pub(super) fn status(&self) -> ReadingStatus {
-        self.reading.clone()
+        ReadingStatus { waiting: self.reads.waiting() as u64, ..self.reading.clone() }
     }
 
     fn answer(&mut self, answers: Vec<(AskerId, Status)>) {
@@ -132,6 +132,7 @@ impl TrafficStarActor {
             requests: cost as u64,
             requests_per_tick: in_a_tick as u64,
             within_seconds: rounds.saturating_mul(tick_ms).div_ceil(1_000),
+            waiting: 0,
         };
         let (reached, reaches) = (self.statuses.reading.reaches(), reading.reaches());
         if reached && !reaches {
@@ -207,6 +208,7 @@ impl Handler<ReadStatus> for TrafficStarActor {
                 actor.weigh_reading();
                 actor.plan_reads(ctx);
                 actor.arm_gate(ctx);
+                actor.publish();
             });
         }
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(RemoteFault::Failed(DIED.to_owned()))) })

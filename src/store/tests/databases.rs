@@ -43,14 +43,22 @@ impl TestDatabase {
     /// `None` on a machine without PostgreSQL.
     pub(super) fn postgres() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let socket_folder = server::socket_folder()?;
-        let at_server = |name: &str| Self {
-            url: format!("postgres://guard@{}/{name}", socket_folder.replace('/', "%2F")).parse().unwrap(),
-            folder: tempfile::tempdir().unwrap(),
-        };
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        at_server("postgres").execute(&format!("CREATE DATABASE {name}"));
-        Some(at_server(&name))
+        Self::at(&server::shared_server("postgres")?).execute(&format!("CREATE DATABASE {name}"));
+        server::shared_server(&name).map(|url| Self::at(&url))
+    }
+
+    /// One that is there already.
+    pub(super) fn at(url: &str) -> Self {
+        Self { url: url.parse().unwrap(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A fresh one of the same kind.
+    pub(super) fn another(&self) -> Self {
+        match self.url.sqlite_path() {
+            Some(_) => Self::sqlite(),
+            None => Self::postgres().unwrap(),
+        }
     }
 
     /// A store whose tables are there.
@@ -85,9 +93,52 @@ impl TestDatabase {
     ) -> T {
         let work = || match &self.url.target {
             Target::Sqlite(path) => on_sqlite(&mut sqlite::open(path, OpenMode::Create).unwrap()),
-            Target::Postgres(config) => on_postgres(&mut postgres::open(config).unwrap()),
+            Target::Postgres(server) => on_postgres(&mut postgres::open(server).unwrap()),
         };
         std::thread::scope(|threads| threads.spawn(work).join().unwrap())
+    }
+
+    /// Every table with its columns.
+    pub(super) fn columns(&self) -> Vec<(String, Vec<String>)> {
+        let words = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let tables = match self.url.sqlite_path() {
+            Some(_) => {
+                "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'table' \
+                 AND name NOT LIKE 'sqlite%' ORDER BY name)"
+            }
+            None => "SELECT string_agg(tablename, ',' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'",
+        };
+        let of_table = |table: String| {
+            let columns = match self.url.sqlite_path() {
+                Some(_) => format!("SELECT group_concat(name) FROM pragma_table_info('{table}')"),
+                None => format!(
+                    "SELECT string_agg(column_name, ',' ORDER BY ordinal_position) FROM information_schema.columns \
+                     WHERE table_name = '{table}'"
+                ),
+            };
+            (table, words(self.read(&columns)))
+        };
+        words(self.read(tables)).into_iter().map(of_table).collect()
+    }
+
+    /// All that the schema says: tables, columns, keys, indexes; and which migrations were applied.
+    pub(super) fn description(&self) -> String {
+        let schema = match self.url.sqlite_path() {
+            Some(_) => "SELECT group_concat(sql, '; ') FROM (SELECT sql FROM sqlite_schema ORDER BY name)",
+            None => {
+                "SELECT string_agg(line, '; ' ORDER BY line) FROM ( \
+                 SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default, is_identity) AS line \
+                 FROM information_schema.columns WHERE table_schema = 'public' \
+                 UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' \
+                 UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \
+                 WHERE connamespace = 'public'::regnamespace) AS lines"
+            }
+        };
+        let versions = match self.url.sqlite_path() {
+            Some(_) => "SELECT group_concat(version) FROM (SELECT version FROM __diesel_schema_migrations ORDER BY 1)",
+            None => "SELECT string_agg(version, ',' ORDER BY version) FROM __diesel_schema_migrations",
+        };
+        format!("{}; {}", self.read(schema), self.read(versions))
     }
 
     pub(super) fn file(&self) -> PathBuf {
@@ -101,4 +152,11 @@ impl TestDatabase {
         files.sort();
         files
     }
+}
+
+/// The SQL that makes a database as the program left it after this migration.
+pub(super) fn frozen(database: &TestDatabase, migration: &str) -> String {
+    let kind = if database.url.sqlite_path().is_some() { "sqlite" } else { "postgres" };
+    let file = format!("{}/tests/data/{kind}-after-{migration}.sql", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(file).unwrap()
 }

@@ -78,16 +78,18 @@ async fn an_entry_says_all_that_was_stored_of_it() {
 
 #[tokio::test]
 async fn no_query_gets_more_than_the_most_entries() {
-    let database = TestDatabase::sqlite();
-    let store = database.store().await;
-    store_action(&store, 1, 0, None).await;
-    let columns = "campaign_id, trafficstar_id, kind, \"trigger\", reason, remote_status, state_before, state_after, \
-                   end_time, late, requested_at";
-    database.execute(&format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= {MOST_ENTRIES}) \
-         INSERT INTO journal ({columns}) SELECT {columns} FROM journal, n; \
-         INSERT INTO journal_steps (journal_id, step) SELECT id, 'confirmed' FROM journal WHERE id > 1;"
-    ));
-    let entries = store.journal(JournalQuery { limit: u32::MAX, ..query() }).await.unwrap();
-    assert_eq!(entries.len(), MOST_ENTRIES as usize);
+    on_every_database(async |database| {
+        let store = database.store().await;
+        store_action(&store, 1, 0, None).await;
+        let columns = "campaign_id, trafficstar_id, kind, \"trigger\", reason, remote_status, state_before, state_after, \
+                       end_time, late, requested_at";
+        let n = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= {MOST_ENTRIES})");
+        database.execute(&format!(
+            "INSERT INTO journal ({columns}) {n} SELECT {columns} FROM journal, n; \
+             INSERT INTO journal_steps (journal_id, step) SELECT id, 'confirmed' FROM journal WHERE id > 1;"
+        ));
+        let entries = store.journal(JournalQuery { limit: u32::MAX, ..query() }).await.unwrap();
+        assert_eq!(entries.len(), MOST_ENTRIES as usize);
+    })
+    .await;
 }

@@ -257,7 +257,7 @@ impl<T: Clone> Reads<T> {
                 question: ReadQuestion { remote: *remote, urgency: Urgency::Sweep, threshold_in: Duration::zero() },
                 since: *asked_at,
                 alone: false,
-                newest: self.last_number,
+                newest: u64::MAX,
             })
             .collect();
         self.candidates(&wanted, list_works).len()

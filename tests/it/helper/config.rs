@@ -38,6 +38,19 @@ impl Config {
         self.set("generator", key, value)
     }
 
+    /// The same on this database, unless it names one already.
+    pub(super) fn on_database(self, url: &str) -> Self {
+        if self.table.get("database").is_some_and(|section| section.get("url").is_some()) {
+            return self;
+        }
+        self.set("database", "url", url)
+    }
+
+    /// Where the database is.
+    pub(super) fn database_url(&self) -> &str {
+        self.table["database"]["url"].as_str().unwrap()
+    }
+
     /// The end time that activations of today get, as it travels.
     pub(crate) fn day_end_today(&self) -> String {
         let day_end = self.table["generator"]["day_end"].as_str().unwrap();

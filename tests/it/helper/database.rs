@@ -1,19 +1,85 @@
 //! The guard's database, written as a tracker writes it and read as an operator reads it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use diesel::connection::SimpleConnection;
+use diesel::pg::Pg;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::sqlite::Sqlite;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
-use sandbox::Tracker;
+use diesel_async::AsyncPgConnection;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
 /// The database while the guard uses it.
 pub(crate) struct Database {
     /// Writes as a tracker does.
     pub(crate) tracker: Tracker,
-    path: PathBuf,
-    connection: SqliteConnection,
+    url: String,
+    connection: AnyConnection,
+}
+
+/// A connection to a database of either kind, for statements that both understand.
+enum AnyConnection {
+    Sqlite(SqliteConnection),
+    Postgres(Box<AsyncConnectionWrapper<AsyncPgConnection>>),
+}
+
+impl AnyConnection {
+    fn open(url: &str) -> Self {
+        match url.strip_prefix("sqlite://") {
+            Some(path) => Self::Sqlite(connect(Path::new(path))),
+            None => Self::Postgres(Box::new(AsyncConnectionWrapper::establish(url).unwrap())),
+        }
+    }
+
+    fn execute(&mut self, sql: &str) {
+        let executed = match self {
+            Self::Sqlite(connection) => connection.batch_execute(sql),
+            Self::Postgres(connection) => connection.batch_execute(sql),
+        };
+        executed.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    fn load<T: QueryableByName<Sqlite> + QueryableByName<Pg> + 'static>(&mut self, sql: &str) -> Vec<T> {
+        let loaded = match self {
+            Self::Sqlite(connection) => sql_query(sql).load(connection),
+            Self::Postgres(connection) => sql_query(sql).load(&mut **connection),
+        };
+        loaded.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    fn number(&mut self, sql: &str) -> i64 {
+        self.load::<Number>(sql).first().unwrap_or_else(|| panic!("{sql}: no row")).number
+    }
+}
+
+/// Counts clicks, and adds campaigns and URLs, knowing nothing of the guard.
+pub(crate) struct Tracker {
+    connection: AnyConnection,
+}
+
+impl Tracker {
+    /// Adds a campaign.
+    pub(crate) fn add_campaign(&mut self, name: &str, trafficstar_id: i64, enabled: bool) {
+        self.connection.execute(&format!(
+            "INSERT INTO campaigns (name, trafficstar_id, generator_enabled) VALUES ('{name}', {trafficstar_id}, {enabled})"
+        ));
+    }
+
+    /// Adds a URL with room for so many clicks to a TrafficStars campaign, and answers its key.
+    pub(crate) fn add_url(&mut self, trafficstar_id: i64, name: &str, click_limit: i64) -> i64 {
+        self.connection.number(&format!(
+            "INSERT INTO urls (campaign_id, name, target_url, click_limit) \
+             SELECT id, '{name}', 'https://example.com/{name}', {click_limit} FROM campaigns \
+             WHERE trafficstar_id = {trafficstar_id} RETURNING CAST(id AS BIGINT) AS number"
+        ))
+    }
+
+    /// Counts `clicks` more on one URL.
+    pub(crate) fn add_clicks(&mut self, url: i64, clicks: i64) {
+        self.connection.execute(&format!("UPDATE urls SET clicks = clicks + {clicks} WHERE id = {url}"));
+    }
 }
 
 /// One entry of the journal. It prints as `pause by tick: confirmed, idle → cooling-down`.
@@ -44,8 +110,7 @@ pub(crate) struct Entry {
 }
 
 const JOURNAL: &str = "SELECT kind, \"trigger\", reason, spend_micros, remaining_clicks, remote_status, state_before, \
-     state_after, late, step, error FROM journal JOIN journal_steps ON journal_id = id WHERE trafficstar_id = ? \
-     ORDER BY id";
+     state_after, late, step, error FROM journal JOIN journal_steps ON journal_id = id";
 
 /// What the error of a request says that waited too long and never left.
 const NEVER_LEFT: &str = "the request was not sent";
@@ -71,24 +136,33 @@ struct Number {
 }
 
 impl Database {
-    pub(super) fn open(path: PathBuf) -> Self {
-        Self { tracker: Tracker::open(&path).unwrap(), connection: connect(&path), path }
+    /// Connects to what a URL names.
+    pub(crate) fn open(url: &str) -> Self {
+        let tracker = Tracker { connection: AnyConnection::open(url) };
+        Self { tracker, connection: AnyConnection::open(url), url: url.to_owned() }
     }
 
-    /// Another connection, for a transaction that stays open.
+    /// Another connection to a SQLite database, for a transaction that stays open.
     pub(crate) fn connect(&self) -> SqliteConnection {
-        connect(&self.path)
+        connect(Path::new(self.url.strip_prefix("sqlite://").unwrap()))
+    }
+
+    /// Makes it what the program left after one of its first migrations: see `tests/data`.
+    pub(crate) fn restore(&mut self, migration: &str) {
+        let kind = if self.url.starts_with("sqlite://") { "sqlite" } else { "postgres" };
+        let file = format!("{}/tests/data/{kind}-after-{migration}.sql", env!("CARGO_MANIFEST_DIR"));
+        self.execute(&std::fs::read_to_string(file).unwrap());
     }
 
     /// Adds a disabled campaign of one URL with room for so many clicks. Until it is enabled nobody looks at it.
     pub(crate) fn add_campaign(&mut self, trafficstar_id: i64, remaining_clicks: i64) {
-        self.tracker.add_campaign(&format!("campaign {trafficstar_id}"), trafficstar_id, false).unwrap();
-        self.tracker.add_url(trafficstar_id, "first", remaining_clicks).unwrap();
+        self.tracker.add_campaign(&format!("campaign {trafficstar_id}"), trafficstar_id, false);
+        self.tracker.add_url(trafficstar_id, "first", remaining_clicks);
     }
 
     /// Enables a campaign's generator.
     pub(crate) fn enable(&mut self, trafficstar_id: i64) {
-        self.execute(&format!("UPDATE campaigns SET generator_enabled = 1 WHERE trafficstar_id = {trafficstar_id}"));
+        self.execute(&format!("UPDATE campaigns SET generator_enabled = true WHERE trafficstar_id = {trafficstar_id}"));
     }
 
     /// Lets so many clicks remain, all on the campaign's first URL.
@@ -101,21 +175,26 @@ impl Database {
 
     /// Executes statements that answer nothing.
     pub(crate) fn execute(&mut self, sql: &str) {
-        self.connection.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        self.connection.execute(sql);
     }
 
     /// The whole number that a query answers in its column `number`.
     pub(crate) fn number(&mut self, sql: &str) -> i64 {
-        sql_query(sql)
-            .get_result::<Number>(&mut self.connection)
-            .unwrap_or_else(|error| panic!("{sql}: {error}"))
-            .number
+        self.connection.number(sql)
     }
 
     /// The key of a campaign's row.
     pub(crate) fn row_id(&mut self, trafficstar_id: i64) -> i64 {
         self.number(&format!(
             "SELECT CAST(id AS BIGINT) AS number FROM campaigns WHERE trafficstar_id = {trafficstar_id}"
+        ))
+    }
+
+    /// The key of a campaign's first URL.
+    pub(crate) fn first_url(&mut self, trafficstar_id: i64) -> i64 {
+        self.number(&format!(
+            "SELECT CAST(MIN(urls.id) AS BIGINT) AS number FROM urls JOIN campaigns ON campaigns.id = campaign_id \
+             WHERE trafficstar_id = {trafficstar_id}"
         ))
     }
 
@@ -147,7 +226,7 @@ impl Database {
 
     /// A campaign's journal, oldest first, every attempt by itself.
     pub(crate) fn journal_in_full(&mut self, trafficstar_id: i64) -> Vec<Entry> {
-        sql_query(JOURNAL).bind::<BigInt, _>(trafficstar_id).load(&mut self.connection).unwrap()
+        self.connection.load(&format!("{JOURNAL} WHERE trafficstar_id = {trafficstar_id} ORDER BY id"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Several guards on one PostgreSQL database and one sandbox, and who of them led when.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
@@ -20,9 +20,7 @@ use tempfile::TempDir;
 use super::guard::Guard;
 use super::line::Line;
 use super::{Config, LOOK_EVERY, PATIENCE, wait_until_midnight_is_far, writes};
-
-#[path = "../../../src/store/tests/server.rs"]
-mod server;
+use crate::postgres::shared_socket_folder;
 
 type PgConnection = AsyncConnectionWrapper<AsyncPgConnection>;
 
@@ -84,7 +82,7 @@ impl Fleet {
     /// So many guards, none of which runs yet. `None`, said loudly, on a machine without PostgreSQL.
     pub(crate) fn of(size: usize) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let server = PathBuf::from(server::socket_folder()?);
+        let server = shared_socket_folder()?;
         wait_until_midnight_is_far();
         let name = format!("fleet_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         connect(&server, "postgres").batch_execute(&format!("CREATE DATABASE {name}")).unwrap();

@@ -29,16 +29,12 @@ impl Guard {
         let folder = folder.to_owned();
         let at = |name: &str| folder.join(name).display().to_string();
         let config = config
-            .set("database", "url", format!("sqlite://{}", at("guard.db")))
+            .on_database(&format!("sqlite://{}", at("guard.db")))
             .set("control", "socket", at("guard.sock"))
             .set("trafficstar", "base_url", base_url);
         config.write(&folder.join("config.toml"));
         let api_key = "sandbox-api-key".to_owned();
         Self { folder, config, child: None, api_key, log: Arc::default() }
-    }
-
-    pub(super) fn database_file(&self) -> PathBuf {
-        self.folder.join("guard.db")
     }
 
     /// Where its control socket is.
@@ -77,7 +73,7 @@ impl Guard {
         command.args(arguments).arg("--config").arg(self.folder.join("config.toml"));
         for (name, _) in std::env::vars_os() {
             // What somebody has set for a supervisor of their own is not meant for this one.
-            if name.to_str().is_some_and(|name| name.starts_with("TRAFFIC_GENERATOR__")) {
+            if name.to_str().is_some_and(|name| name.starts_with("TRAFFIC_GENERATOR__") || name == "PGPASSWORD") {
                 command.env_remove(name);
             }
         }
@@ -94,6 +90,11 @@ impl Guard {
     pub(crate) fn command_on_another_database(&self, arguments: &[&str]) -> Output {
         let url = format!("sqlite://{}", self.folder.join("other.db").display());
         self.program(arguments).env("TRAFFIC_GENERATOR__DATABASE__URL", url).output().unwrap()
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn command_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+        self.program(arguments).envs(variables.iter().copied()).output().unwrap()
     }
 
     pub(super) fn start(&mut self) {

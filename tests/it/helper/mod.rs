@@ -7,6 +7,7 @@ mod dump;
 mod fleet;
 mod guard;
 mod http;
+mod kinds;
 mod line;
 mod terminal;
 mod writes;
@@ -25,6 +26,7 @@ pub(crate) use self::dump::Campaign;
 pub(crate) use self::fleet::Fleet;
 use self::guard::Guard;
 pub(crate) use self::http::{Reply, ask, say};
+pub(crate) use self::kinds::on_both_databases;
 pub(crate) use self::line::Line;
 pub(crate) use self::terminal::Terminal;
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
@@ -83,6 +85,11 @@ impl World {
 
     /// The same with another sandbox, too. Its limit is lifted unless `options` set one of their own.
     pub(crate) fn with(config: Config, options: Options) -> Self {
+        Self::prepared(config, options, |_, _| {})
+    }
+
+    /// The same with what is there before the guard is: at TrafficStars, and in the database, which has no table yet.
+    pub(crate) fn prepared(config: Config, options: Options, prepare: impl FnOnce(&Sandbox, &mut Database)) -> Self {
         wait_until_midnight_is_far();
         let live_limit = Options::default().requests_per_minute;
         let requests_per_minute =
@@ -90,9 +97,10 @@ impl World {
         let sandbox = Sandbox::start_in_thread(Options { requests_per_minute, ..options }).unwrap();
         let folder = TempDir::new().unwrap();
         let guard = Guard::new(folder.path(), &sandbox.base_url(), config);
+        let mut database = Database::open(guard.config.database_url());
+        prepare(&sandbox, &mut database);
         let migrated = guard.command(&["migrate"]);
         assert!(migrated.status.success(), "migrate failed: {migrated:?}");
-        let database = Database::open(guard.database_file());
         let mut world = Self { sandbox, database, guard, _folder: folder };
         world.start();
         world
@@ -106,12 +114,19 @@ impl World {
         });
     }
 
+    /// Looks at the database by new connections: the server has ended the old ones.
+    pub(crate) fn reconnect(&mut self) {
+        self.database = Database::open(self.guard.config.database_url());
+    }
+
     /// Lets several things change so that no tick acts on half of them: meanwhile TrafficStars cannot be read, and doubt
     /// does nothing.
     pub(crate) fn change_at_once(&mut self, change: impl FnOnce(&mut Self)) {
         let unreadable = FaultKind::Status { code: 503, body: String::new() };
         let reads = [Operation::Campaign, Operation::Campaigns];
         let faults = reads.map(|read| self.sandbox.inject(Fault::always(unreadable.clone()).on(read)));
+        // A tick that has read a status already would put it together with what is changed now.
+        self.let_ticks_pass(1);
         change(self);
         self.let_ticks_pass(1);
         for fault in faults {

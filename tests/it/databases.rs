@@ -1,0 +1,244 @@
+//! The guard is the same on SQLite and on PostgreSQL; and what is so of both: upgrades, old history, a server that goes away.
+
+use sandbox::{CampaignSpec, Interference, Options};
+use serde_json::Value;
+
+use crate::helper::{ACTIVATION, Config, Database, Outcome, PAUSE, World, Write, on_both_databases};
+use crate::postgres::{Server, Tls};
+
+const ID: i64 = 995_001;
+const OTHER: i64 = 995_002;
+const LATEST: &str = "000004";
+
+/// Runs a command that succeeds, and answers what it printed.
+#[track_caller]
+fn done(world: &World, arguments: &[&str]) -> String {
+    let output = world.guard.command(arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(world: &World, arguments: &[&str]) -> Value {
+    serde_json::from_str(&done(world, &[arguments, &["--json"]].concat())).unwrap()
+}
+
+#[test]
+fn a_campaign_is_activated_guarded_paused_and_cooled_down() {
+    on_both_databases(|config| {
+        let mut world = World::configured(config);
+        world.add(CampaignSpec::paused(ID), 20_000);
+        let activated = "activate by tick: confirmed, idle → active-guarded";
+        world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+        world.sandbox.interfere(ID, Interference::Stop).unwrap();
+        let undone = "activate by guard: confirmed, active-guarded → active-guarded";
+        world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION.repeat(2), &[activated, undone]));
+        let first = world.database.first_url(ID);
+        world.database.tracker.add_clicks(first, 15_000);
+        let paused = "pause by tick: confirmed, active-guarded → cooling-down";
+        let all = [ACTIVATION, ACTIVATION, PAUSE].concat();
+        world.expect(ID, &Outcome::new("paused-guarded", &all, &[activated, undone, paused]));
+        let history = json(&world, &["history"]);
+        let own = history.as_array().unwrap().iter().filter(|entry| entry["kind"] != "set-end-time");
+        let steps: Vec<_> =
+            own.map(|entry| (entry["kind"].as_str().unwrap(), entry["step"].as_str().unwrap())).collect();
+        assert_eq!(steps, [("pause", "confirmed"), ("activate", "confirmed"), ("activate", "confirmed")]);
+        assert_eq!(world.guard.state()["database"]["last_error"], Value::Null);
+    });
+}
+
+#[test]
+fn campaigns_and_urls_are_managed() {
+    on_both_databases(|config| {
+        let mut world = World::configured(config);
+        world.sandbox.add_campaign(CampaignSpec::paused(ID));
+        done(&world, &["campaign", "add", "--name", "shoes", "--trafficstar-id", &ID.to_string(), "--enable"]);
+        done(
+            &world,
+            &["url", "add", "1", "--name", "one", "--target-url", "https://example.com/", "--click-limit", "16000"],
+        );
+        world.wait_for_writes(ID, &ACTIVATION);
+        done(&world, &["campaign", "set", "1", "--pause-clicks", "9", "--cooldown", "1s"]);
+        done(&world, &["url", "set", "1", "--clicks", "15990"]);
+        world.let_ticks_pass(1);
+        assert_eq!(world.writes(ID), ACTIVATION, "10 clicks are enough for this campaign");
+        done(&world, &["url", "set", "1", "--status", "paused"]);
+        world.wait_for_writes(ID, &[ACTIVATION, PAUSE].concat());
+        let url = &json(&world, &["url", "list", "1"])[0];
+        assert_eq!((&url["clicks"], &url["status"]), (&Value::from(15_990), &Value::from("paused")));
+        let again = world.guard.command(&["campaign", "add", "--name", "two", "--trafficstar-id", &ID.to_string()]);
+        assert_eq!(again.status.code(), Some(1), "{again:?}");
+        done(&world, &["disable", "1"]);
+        done(&world, &["campaign", "remove", "1"]);
+        assert_eq!(json(&world, &["campaign", "list"]), Value::Array(Vec::new()));
+        assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM urls"), 0);
+        assert!(world.database.number("SELECT COUNT(*) AS number FROM journal") > 0, "the journal stays");
+    });
+}
+
+#[test]
+fn a_hold_and_the_pause_of_all_survive_a_power_cut() {
+    on_both_databases(|config| {
+        let mut world = World::configured(config);
+        world.add(CampaignSpec::paused(ID), 20_000);
+        world.add(CampaignSpec::running(OTHER), 20_000);
+        world.wait_for_writes(ID, &ACTIVATION);
+        world.wait_for_state(OTHER, "active-guarded");
+        done(&world, &["hold", "1", "--for", "2h", "--reason", "new creatives"]);
+        done(&world, &["pause-all", "--reason", "wrong page"]);
+        world.guard.kill();
+        world.start();
+        let hold = json(&world, &["dump", "1"])["ordered"]["hold"]["reason"].clone();
+        assert!(hold == "new creatives" || hold == "wrong page", "{hold}");
+        for id in [ID, OTHER] {
+            world.wait_for("it to be stopped", |world| {
+                if world.sandbox.is_running(id) { Err(format!("{id} runs")) } else { Ok(()) }
+            });
+        }
+        // It may have to wait until nobody else can be guarding any more.
+        world.wait_for("the release of all", |world| {
+            let output = world.guard.command(&["release-all"]);
+            if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
+        });
+        assert_eq!(json(&world, &["dump", "1"])["ordered"]["hold"]["reason"], "new creatives");
+        done(&world, &["release", "1"]);
+        assert_eq!(json(&world, &["dump", "1"])["ordered"]["hold"], Value::Null);
+    });
+}
+
+#[test]
+fn an_earlier_versions_promises_are_kept_after_an_upgrade() {
+    let old = ["activate by tick: confirmed, idle → active-guarded", "pause by force: confirmed, idle → cooling-down"];
+    let new = [
+        "activate by guard: confirmed, active-guarded → active-guarded",
+        "pause by guard: confirmed, paused-guarded → cooling-down",
+    ];
+    for release in ["000001", LATEST] {
+        on_both_databases(|config| {
+            // Between the thresholds only a promise makes a difference.
+            let mut world = World::prepared(config, Options::default(), |sandbox, database| {
+                database.restore(release);
+                sandbox.add_campaign(CampaignSpec::paused(ID));
+                sandbox.add_campaign(CampaignSpec::running(OTHER));
+            });
+            world.expect_all(&[
+                (ID, "promised to run", Outcome::new("active-guarded", &ACTIVATION, &[old[0], new[0]])),
+                (OTHER, "promised to stand", Outcome::new("paused-guarded", &PAUSE, &[old[1], new[1]])),
+            ]);
+        });
+    }
+}
+
+#[test]
+fn a_newer_versions_database_is_refused_and_not_touched() {
+    on_both_databases(|config| {
+        let mut world = World::configured(config);
+        world.guard.stop();
+        world.database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231235959')");
+        for command in ["run", "migrate", "check"] {
+            let refused = world.guard.command(&[command]);
+            let told = [refused.stdout, refused.stderr].concat();
+            let told = String::from_utf8(told).unwrap();
+            assert_eq!(refused.status.code(), Some(1), "{command}: {told}");
+            assert!(
+                told.contains("newer version of this program") && told.contains("99991231235959"),
+                "{command}: {told}"
+            );
+        }
+        let versions = world.database.number("SELECT COUNT(*) AS number FROM __diesel_schema_migrations");
+        world.database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '99991231235959'");
+        world.start();
+        assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM __diesel_schema_migrations"), versions - 1);
+    });
+}
+
+#[test]
+fn history_is_kept_as_long_as_configured_and_forgotten_then() {
+    on_both_databases(|config| {
+        let config = config.set("database", "keep_history", "1d");
+        let mut world = World::prepared(config, Options::default(), |sandbox, database| {
+            database.restore(LATEST);
+            sandbox.add_campaign(CampaignSpec::running(ID));
+            sandbox.add_campaign(CampaignSpec::paused(OTHER));
+        });
+        world.wait_for("old history to be gone", |world| {
+            let old = "SELECT COUNT(*) AS number FROM journal WHERE id IN (2, 4)";
+            let spends = "SELECT COUNT(*) AS number FROM spends WHERE day < '2026-11-21'";
+            match (world.database.number(old), world.database.number(spends)) {
+                (0, 0) => Ok(()),
+                left => Err(format!("entries and spends left: {left:?}")),
+            }
+        });
+        let last_words = "SELECT COUNT(*) AS number FROM journal WHERE id IN (1, 3)";
+        assert_eq!(world.database.number(last_words), 2, "what was done last, however long ago, stays");
+    });
+}
+
+#[test]
+fn a_server_that_stops_is_waited_for_and_the_guard_goes_on() {
+    let Some(mut server) = Server::start(None) else { return };
+    let config = Config::default().set("database", "url", server.url("postgres")).generator("cooldown", "10m");
+    let mut world = World::configured(config.clone());
+    world.add(CampaignSpec::paused(ID), 20_000);
+    world.wait_for_writes(ID, &ACTIVATION);
+    world.wait_for_state(ID, "active-guarded");
+    server.stop();
+    let error = world.wait_for("word that the database is away", |world| {
+        world.guard.state()["database"]["last_error"].as_str().map(str::to_owned).ok_or_else(|| "none yet".to_owned())
+    });
+    assert!(error.contains("tried again all the time"), "{error}");
+    server.start_again();
+    world.reconnect();
+    world.database.set_remaining_clicks(ID, 1_000);
+    let written = world.wait_for("the pause", |world| {
+        let writes = world.writes(ID);
+        if writes.contains(&Write::Pause) { Ok(writes) } else { Err(format!("{writes:?}")) }
+    });
+    assert_eq!(&written[..2], &ACTIVATION);
+    world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    assert!(!world.database.journal(ID).last().unwrap().late);
+}
+
+#[test]
+fn a_server_across_the_network_is_reached_with_the_certificate_and_the_password_that_are_configured() {
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let tls = Tls { certificate: own.cert.pem(), key: own.signing_key.serialize_pem() };
+    let Some(server) = Server::start(Some(&tls)) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, password] = ["server.crt", "password"].map(|name| folder.path().join(name).display().to_string());
+    std::fs::write(&certificate, tls.certificate).unwrap();
+    std::fs::write(&password, "correct horse\n").unwrap();
+    let mut admin = Database::open(&server.url("postgres"));
+    admin.execute("CREATE ROLE with_password LOGIN PASSWORD 'correct horse'");
+    admin.execute("CREATE DATABASE guard OWNER with_password");
+
+    let world = World::new();
+    let name = "TRAFFIC_GENERATOR__DATABASE__URL";
+    let in_file = ("TRAFFIC_GENERATOR__DATABASE__PASSWORD_FILE", password.as_str());
+    let url = format!("postgres://with_password@localhost:{}/guard?sslmode=verify-full", server.port());
+    let trusting = format!("{url}&sslrootcert={certificate}");
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, i32, &'a str);
+    let cases: [Case<'_>; 6] = [
+        (&[(name, &url), in_file], "migrate", 1, "sslrootcert"),
+        (&[(name, &trusting)], "migrate", 1, "PGPASSWORD"),
+        (
+            &[(name, &trusting), in_file, ("PGPASSWORD", "wrong battery")],
+            "migrate",
+            1,
+            "password authentication failed",
+        ),
+        (
+            &[(name, &trusting), ("PGPASSWORD", "correct horse")],
+            "check",
+            1,
+            "`traffic-generator migrate` makes its tables",
+        ),
+        (&[(name, &trusting), in_file], "migrate", 0, "was brought up to date"),
+        (&[(name, &trusting), in_file], "check", 0, "All is well."),
+    ];
+    for (variables, command, code, text) in cases {
+        let output = world.guard.command_with(variables, &[command]);
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.code() == Some(code) && told.contains(text), "{command}: expected {text}, found {told}");
+        assert!(!told.contains("correct horse") && !told.contains("wrong battery"), "{told}");
+    }
+}
