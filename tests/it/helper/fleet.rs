@@ -94,7 +94,7 @@ impl Fleet {
             let own = folder.path().join(index.to_string());
             std::fs::create_dir(&own).unwrap();
             let line = Line::to(&server);
-            let config = Config::default().generator("tick", "200ms").generator("cooldown", "300ms");
+            let config = Config::default().generator("cooldown", "500ms");
             let mut guard = Guard::new(&own, &sandbox.base_url(), config);
             guard.config = guard.config.clone().set("database", "url", url(&line.folder(), &name));
             guard.write_config();
@@ -276,7 +276,7 @@ fn swing(mut database: PgConnection, swinging: Arc<AtomicBool>) -> JoinHandle<()
                 );
                 database.batch_execute(&set).unwrap();
             }
-            std::thread::sleep(Duration::from_millis(600));
+            std::thread::sleep(Duration::from_millis(1_300));
             if !swinging.load(Ordering::SeqCst) {
                 return;
             }
