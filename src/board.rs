@@ -10,12 +10,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, watch};
 
-use crate::domain::explain::{ActorRest, Explanation, Insight, explain};
+use crate::domain::explain::{ActorRest, Explanation, Insight, explain, explain_from_standby};
 use crate::domain::facts::CampaignId;
 use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
 use crate::domain::live::LiveEvent;
 use crate::domain::status::{
-    ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, RemoteClientStatus, SupervisorStatus,
+    ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, LeadershipStatus, RemoteClientStatus, Role,
+    SupervisorStatus,
 };
 use crate::metrics::Metrics;
 
@@ -26,6 +27,7 @@ const EVENTS_KEPT: usize = 4096;
 #[derive(Debug, Default)]
 struct Published {
     sequence: u64,
+    leadership: LeadershipStatus,
     supervisor: SupervisorStatus,
     trafficstar: RemoteClientStatus,
     database: DatabaseStatus,
@@ -49,7 +51,10 @@ impl Board {
     #[must_use]
     pub fn new(started_at: DateTime<Utc>) -> Self {
         let events = broadcast::Sender::new(EVENTS_KEPT);
-        Self { published: watch::Sender::new(Published::default()), events, started_at, metrics: Metrics::new() }
+        // Nobody leads before that is known.
+        let leadership = LeadershipStatus { role: Role::Standby, ..LeadershipStatus::default() };
+        let published = Published { leadership, ..Published::default() };
+        Self { published: watch::Sender::new(published), events, started_at, metrics: Metrics::new() }
     }
 
     /// What is counted as it happens.
@@ -109,6 +114,28 @@ impl Board {
         });
     }
 
+    /// Publishes who leads, as it is at `now`, and tells it where this supervisor's role is another one than before.
+    pub fn publish_leadership(&self, now: DateTime<Utc>, status: LeadershipStatus) {
+        let before = self.published.borrow().leadership.clone();
+        if before == status {
+            return;
+        }
+        let (role, epoch) = (status.role, status.epoch);
+        self.publish(|published| {
+            published.failing.lease_since = since(published.failing.lease_since, role == Role::CutOff, now);
+            published.leadership = status;
+        });
+        if before.role != role {
+            self.tell(LiveEvent::leadership(now, role, epoch));
+        }
+    }
+
+    /// Who leads, as last published.
+    #[must_use]
+    pub fn leadership(&self) -> LeadershipStatus {
+        self.published.borrow().leadership.clone()
+    }
+
     /// Publishes the supervisor.
     pub fn publish_supervisor(&self, status: SupervisorStatus) {
         self.publish(|published| published.supervisor = status);
@@ -154,11 +181,12 @@ impl Board {
     #[must_use]
     pub fn dump(&self, now: DateTime<Utc>) -> Dump {
         // Only pointers are cloned under the lock: publishers do not wait for 10,000 campaigns to be copied.
-        let (sequence, supervisor, trafficstar, database, campaigns) = {
+        let (sequence, leadership, supervisor, trafficstar, database, campaigns) = {
             let published = self.published.borrow();
             let campaigns: Vec<_> = published.campaigns.values().cloned().collect();
             (
                 published.sequence,
+                published.leadership.clone(),
                 published.supervisor.clone(),
                 published.trafficstar.clone(),
                 published.database.clone(),
@@ -174,6 +202,7 @@ impl Board {
             captured_at: now,
             started_at: self.started_at,
             uptime_seconds: u64::try_from(uptime).unwrap_or(0),
+            leadership,
             supervisor,
             trafficstar,
             database,
@@ -190,18 +219,22 @@ impl Board {
     /// Why one campaign is (not) running, and what happens next, as of now.
     #[must_use]
     pub fn explain(&self, id: CampaignId, now: DateTime<Utc>) -> Option<Explanation> {
-        let (status, insight, rest) = {
+        let (leadership, status, insight, rest) = {
             let published = self.published.borrow();
             let status = published.campaigns.get(&id).cloned()?;
-            (status, published.insights.get(&id).cloned(), published.rests.get(&id).copied())
+            let (insight, rest) = (published.insights.get(&id).cloned(), published.rests.get(&id).copied());
+            (published.leadership.clone(), status, insight, rest)
         };
+        if leadership.role == Role::Standby && insight.is_none() {
+            return Some(explain_from_standby(now, &status, leadership.leader.as_ref()));
+        }
         Some(explain(now, &status, insight.as_deref(), rest))
     }
 
     /// Whether every promise can be kept, as of now.
     #[must_use]
     pub fn health(&self, now: DateTime<Utc>) -> Health {
-        let (campaigns, database, trafficstar, failing) = {
+        let (campaigns, leadership, database, trafficstar, failing) = {
             let published = self.published.borrow();
             let campaigns: Vec<_> = published
                 .insights
@@ -211,13 +244,25 @@ impl Board {
                     Some((Arc::clone(status), Arc::clone(insight), published.rests.get(id).copied()))
                 })
                 .collect();
-            (campaigns, published.database.clone(), published.trafficstar.clone(), published.failing.clone())
+            (
+                campaigns,
+                published.leadership.clone(),
+                published.database.clone(),
+                published.trafficstar.clone(),
+                published.failing.clone(),
+            )
         };
         let guarded = campaigns.iter().filter_map(|(status, insight, rest)| {
             let actor = status.actor.as_ref()?;
             Some(GuardedCampaign { id: status.id, actor, insight, rest: *rest })
         });
-        let vitals = Vitals { campaigns: guarded.collect(), database: &database, trafficstar: &trafficstar, failing };
+        let vitals = Vitals {
+            campaigns: guarded.collect(),
+            leadership: &leadership,
+            database: &database,
+            trafficstar: &trafficstar,
+            failing,
+        };
         health(now, &vitals)
     }
 
@@ -234,7 +279,8 @@ mod live_tests {
     use tokio::sync::broadcast::error::TryRecvError;
 
     use super::*;
-    use crate::domain::live::Part;
+    use crate::domain::lease::Epoch;
+    use crate::domain::live::{LiveKind, Part};
 
     fn noon() -> DateTime<Utc> {
         "2026-11-22T12:00:00Z".parse().unwrap()
@@ -251,6 +297,29 @@ mod live_tests {
         let ids = [listener.try_recv(), listener.try_recv()].map(|event| event.unwrap().id);
         assert_eq!(ids, [Some(before + 1), Some(before + 2)]);
         assert_eq!(board.dump(noon()).sequence, before + 2);
+    }
+
+    #[test]
+    fn a_change_of_role_is_told_once_and_a_leader_elsewhere_not_at_all() {
+        let board = Board::new(noon());
+        let mut listener = board.listen();
+        let status = |role, epoch| LeadershipStatus { role, epoch: Some(Epoch(epoch)), leader: None };
+        let roles = [
+            (Role::Standby, 1),
+            (Role::Standby, 2),
+            (Role::Leader, 3),
+            (Role::Leader, 3),
+            (Role::CutOff, 3),
+            (Role::Leader, 3),
+            (Role::Standby, 4),
+        ];
+        for (role, epoch) in roles {
+            board.publish_leadership(noon(), status(role, epoch));
+        }
+        let told = std::iter::from_fn(|| listener.try_recv().ok()).map(|event| event.kind.clone());
+        let wanted = [(Role::Leader, 3), (Role::CutOff, 3), (Role::Leader, 3), (Role::Standby, 4)];
+        let wanted = wanted.map(|(role, epoch)| LiveKind::Leadership { role, epoch: Some(Epoch(epoch)) });
+        assert_eq!(told.collect::<Vec<_>>(), wanted);
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The composition root: the only file that sees everything. Opens what there is to open, starts the actors, serves the
 //! control socket, and stops all of it in order.
 
+mod desk;
 pub mod direct;
+mod leadership;
 mod operations;
 mod retention;
+mod terms;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -13,26 +17,24 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use self::desk::Desk;
+use self::leadership::{Held, Leadership, Look};
 use self::operations::Operator;
-use self::retention::Forgetting;
+use self::terms::{Guarding, StandingBy, Surroundings};
 use crate::actors::campaign::{DatabasePort, RemotePort};
-use crate::actors::database::{DatabaseActor, Flush};
-use crate::actors::supervisor::{CarryOut, RowsPort, Shutdown, Supervisor, SyncNow};
+use crate::actors::database::DatabaseActor;
 use crate::actors::trafficstar::{Limits, TrafficStarActor};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePassword, process_environment};
-use crate::control::Order;
 use crate::control::server::{Shared, Socket, SocketError};
+use crate::error_chain::in_full;
 use crate::store::{DatabaseUrl, DatabaseUrlError, Password, Store, StoreError};
 use crate::telemetry::LogControl;
-use crate::trafficstar::gate::Gate;
-use crate::trafficstar::http::{ClientError, RemoteClient};
+use crate::trafficstar::http::ClientError;
 
 /// How many commands may wait for the supervisor; a client whose command finds no room waits.
 const WAITING_ORDERS: usize = 64;
-/// How often the daemon looks whether the actors that all others need are alive.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, Error)]
@@ -55,6 +57,9 @@ pub enum RunError {
     /// The control server's thread could not be started.
     #[error("the control server could not be started")]
     ControlThread(#[source] std::io::Error),
+    /// The thread of the actors could not be started.
+    #[error("the thread of the actors could not be started")]
+    ActorThread(#[source] std::io::Error),
     /// An actor that all others need has died: a defect. Whoever watches over the process should start it anew.
     #[error("the {0} actor died, and nothing can be guarded without it: the program ends, start it again")]
     ActorDied(&'static str),
@@ -106,32 +111,168 @@ pub async fn serve(
         tracing::info!(migration, "the database's schema was brought up to date");
     }
     let board = Board::new(clock.now());
-    let limits = limits(config, &store, &clock).await?;
-    let actors = Actors::start(config, api_key, store, &limits, &board, &clock)?;
+    let desk = Desk::new(config.generator.clone());
     let (orders, waiting_orders) = mpsc::channel(WAITING_ORDERS);
-    actix::spawn(deliver(waiting_orders, actors.supervisor.clone()));
-    let mut stop = std::pin::pin!(stop);
-    tokio::select! {
-        () = &mut stop => return Ok(()),
-        synced = actors.first_sync() => synced?,
-    }
+    actix::spawn(desk.clone().hand_out(waiting_orders, board.clone()));
     let (operations, waiting_operations) = mpsc::channel(WAITING_ORDERS);
-    let operator = Operator::new(config.clone(), log, actors.supervisor.clone());
-    let server = ControlServer::start(socket, Shared { board, clock, orders, operations })?;
-    announce(config);
-    let ended = tokio::select! {
-        () = &mut stop => Ok(()),
-        () = operator.serve(waiting_operations, hang_up) => Ok(()),
-        dead = actors.first_death() => Err(RunError::ActorDied(dead)),
+    let operator = Operator::new(config.clone(), log, desk.clone());
+    let end = async {
+        tokio::select! {
+            () = stop => {}
+            () = operator.serve(waiting_operations, hang_up) => {}
+        }
     };
-    tracing::info!("stopping: nothing new is begun, and what is on its way is finished");
-    actors.stop().await;
-    server.stop().await;
+    let shared = Shared { board: board.clone(), clock: clock.clone(), orders, operations };
+    let mut life = Life {
+        leadership: Leadership::new(&store, board.clone(), clock.clone()),
+        around: Surroundings { config: config.clone(), api_key, board, clock },
+        store,
+        desk,
+        door: Door { closed: Some((socket, shared)), open: None },
+    };
+    let ended = life.live(std::pin::pin!(end)).await;
+    if let Some(server) = life.door.open {
+        server.stop().await;
+    }
     tracing::info!("stopped");
     // The file goes last: where it is gone, the database's lock is free, and another supervisor can start.
     drop(lock);
     drop(socket_file);
     ended
+}
+
+/// The control server, before and after it is there.
+struct Door {
+    closed: Option<(Socket, Shared)>,
+    open: Option<ControlServer>,
+}
+
+impl Door {
+    /// Opens it, unless that was done before.
+    fn open(&mut self) -> Result<(), RunError> {
+        if let Some((socket, shared)) = self.closed.take() {
+            self.open = Some(ControlServer::start(socket, shared)?);
+        }
+        Ok(())
+    }
+}
+
+/// The supervisor's life: it stands by until it leads, and leads until it ends or another one does.
+struct Life {
+    leadership: Leadership,
+    around: Surroundings,
+    store: Store,
+    desk: Desk,
+    door: Door,
+}
+
+/// How a reign ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReignEnd {
+    /// The program is to end.
+    Ordered,
+    /// Another supervisor leads.
+    Lost,
+}
+
+impl Life {
+    async fn live(&mut self, mut end: Pin<&mut impl Future<Output = ()>>) -> Result<(), RunError> {
+        loop {
+            let held = match self.leadership.look().await {
+                Ok(Look::Won(held)) => held,
+                Ok(Look::Held) | Err(_) => match self.stand_by(end.as_mut()).await? {
+                    Some(held) => held,
+                    None => return Ok(()),
+                },
+            };
+            match self.reign(held, end.as_mut()).await? {
+                ReignEnd::Ordered => return Ok(()),
+                ReignEnd::Lost => {}
+            }
+        }
+    }
+
+    /// Stands by until leadership is won; or, without it, until the end.
+    async fn stand_by(&mut self, end: Pin<&mut impl Future<Output = ()>>) -> Result<Option<Held>, RunError> {
+        let standing = StandingBy::start(&self.around, self.desk.defaults(), &self.store)?;
+        let (desk, door, leadership) = (&self.desk, &mut self.door, &mut self.leadership);
+        let win = async {
+            standing.first_sync().await?;
+            desk.seat(standing.present());
+            door.open()?;
+            tracing::info!("standing by: another supervisor leads, or did a moment ago");
+            tokio::select! {
+                held = leadership.win() => Ok(Some(held)),
+                dead = standing.first_death() => Err(RunError::ActorDied(dead)),
+            }
+        };
+        let won = tokio::select! {
+            () = end => Ok(None),
+            won = win => won,
+        };
+        self.desk.clear();
+        standing.end().await;
+        won
+    }
+
+    /// What bounds the requests. A database that is away is waited for: without the count nothing may leave.
+    async fn limits(&self, store: &Store) -> Limits {
+        loop {
+            match limits(&self.around.config, store, &self.around.clock).await {
+                Ok(limits) => return limits,
+                Err(error) => tracing::warn!(reason = in_full(&error), "nothing is guarded yet"),
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Guards the campaigns until the end, or until another supervisor leads.
+    async fn reign(
+        &mut self,
+        mut held: Held,
+        mut end: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<ReignEnd, RunError> {
+        let store = held.store.clone();
+        let limits = tokio::select! {
+            () = end.as_mut() => {
+                held.give_up().await;
+                return Ok(ReignEnd::Ordered);
+            }
+            () = held.lost() => return Ok(ReignEnd::Lost),
+            limits = self.limits(&store) => limits,
+        };
+        let guarding = match Guarding::start(&self.around, self.desk.defaults(), limits, &held) {
+            Ok(guarding) => guarding,
+            Err(error) => {
+                held.give_up().await;
+                return Err(error);
+            }
+        };
+        let present = guarding.present(&held);
+        let (desk, door, config) = (&self.desk, &mut self.door, &self.around.config);
+        let guard = async {
+            guarding.first_sync().await?;
+            desk.seat(present);
+            door.open()?;
+            announce(config);
+            Err(RunError::ActorDied(guarding.first_death().await))
+        };
+        let ended = tokio::select! {
+            () = end => Ok(ReignEnd::Ordered),
+            () = held.lost() => Ok(ReignEnd::Lost),
+            failed = guard => failed,
+        };
+        if matches!(ended, Ok(ReignEnd::Lost)) {
+            self.desk.clear();
+            guarding.abandon().await;
+        } else {
+            tracing::info!("stopping: nothing new is begun, and what is on its way is finished");
+            guarding.stop().await;
+            self.desk.clear();
+        }
+        held.give_up().await;
+        ended
+    }
 }
 
 fn announce(config: &Config) {
@@ -142,84 +283,6 @@ fn announce(config: &Config) {
         tick = %humantime::format_duration(config.generator.tick.to_std().unwrap_or_default()),
         "guarding"
     );
-}
-
-/// The actors that there is one of each.
-struct Actors {
-    database: Addr<DatabaseActor>,
-    trafficstar: Addr<TrafficStarActor>,
-    supervisor: Addr<Supervisor>,
-    /// Deletes old history as long as the others live.
-    _forgetting: Forgetting,
-}
-
-impl Actors {
-    fn start(
-        config: &Config,
-        api_key: SecretString,
-        store: Store,
-        limits: &Limits,
-        board: &Board,
-        clock: &Clock,
-    ) -> Result<Self, RunError> {
-        let (gate, messages) = Gate::new();
-        let client = RemoteClient::new(direct::settings(config, api_key), gate)?;
-        let _forgetting = Forgetting::start(store.clone(), config.database.keep_history, clock.clone());
-        let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
-        let trafficstar =
-            TrafficStarActor::new(client, messages, limits, database.clone().recipient(), board.clone(), clock.clone())
-                .start();
-        let supervisor = Supervisor::new(
-            clock.clone(),
-            board.clone(),
-            config.generator.clone(),
-            database_port(&database),
-            RowsPort {
-                read_rows: database.clone().recipient(),
-                read_stored: database.clone().recipient(),
-                save: database.clone().recipient(),
-                set_generator_enabled: database.clone().recipient(),
-                write_campaign: database.clone().recipient(),
-                carry_out_urls: database.clone().recipient(),
-                read_journal: database.clone().recipient(),
-                store_hold: database.clone().recipient(),
-                store_hold_on_all: database.clone().recipient(),
-            },
-            remote_port(&trafficstar),
-        );
-        Ok(Self { database, trafficstar, supervisor: supervisor.start(), _forgetting })
-    }
-
-    /// Resolves when every campaign is published. A database that is away at the start is waited for.
-    async fn first_sync(&self) -> Result<(), RunError> {
-        while self.supervisor.send(SyncNow).await.map_err(|_| RunError::ActorDied("supervisor"))?.is_err() {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
-    }
-
-    /// Resolves with the name of the first that dies. None ever stops by itself.
-    async fn first_death(&self) -> &'static str {
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            look.tick().await;
-            let alive = [
-                ("supervisor", self.supervisor.connected()),
-                ("TrafficStar client", self.trafficstar.connected()),
-                ("database", self.database.connected()),
-            ];
-            if let Some((name, _)) = alive.into_iter().find(|(_, connected)| !connected) {
-                return name;
-            }
-        }
-    }
-
-    async fn stop(&self) {
-        // One that died has nothing left to finish.
-        let _ = self.supervisor.send(Shutdown).await;
-        let _ = self.database.send(Flush).await;
-    }
 }
 
 fn database_port(database: &Addr<DatabaseActor>) -> DatabasePort {
@@ -248,14 +311,6 @@ fn remote_port(trafficstar: &Addr<TrafficStarActor>) -> RemotePort {
         set_tick: trafficstar.clone().recipient(),
         read_spend: trafficstar.clone().recipient(),
         change: trafficstar.clone().recipient(),
-    }
-}
-
-/// Hands commands from the control server to the supervisor.
-async fn deliver(mut orders: mpsc::Receiver<Order>, supervisor: Addr<Supervisor>) {
-    while let Some(order) = orders.recv().await {
-        // A supervisor that is gone drops the reply slot, which is an answer.
-        supervisor.do_send(CarryOut(order));
     }
 }
 

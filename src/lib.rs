@@ -14,11 +14,12 @@
 //! | [`cli`] | the commands, status as text, and the full-screen view | anything but asking the supervisor, `run`, `check` and `migrate` apart |
 //! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
 //! | [`daemon`] | the composition root: the only file that sees everything | |
+//! | [`reign`] | whether this process leads, asked right before each request leaves | taking and renewing the lease: `daemon` does, by `domain`'s rules |
 //! | [`clock`], [`telemetry`], [`error_chain`], [`operator`] | the time, log lines, an error with its causes, an operator's name | |
 //!
 //! Who may import whom: `main → cli → control::client → control → domain`; `daemon → everything`;
-//! `actors → {board, clock, store, trafficstar} → domain`, `board → {metrics, domain}`, and `control`'s types for the
-//! orders they carry out; `control::server → {control, board, clock, metrics, operator}`; `cli → operator`;
+//! `actors → {board, clock, store, trafficstar} → domain`, `trafficstar → reign → {clock, domain}`,
+//! `board → {metrics, domain}`, and `control`'s types for the orders they carry out; `control::server → {control, board, clock, metrics, operator}`; `cli → operator`;
 //! `config → domain`. `domain` uses std, serde, thiserror, chrono's types and utoipa's derive alone, which describes its
 //! types for the control API as serde's does. Actors never read the board. `tests/house` holds the code to it.
 //!
@@ -51,6 +52,7 @@ pub mod domain;
 pub mod error_chain;
 pub mod metrics;
 pub mod operator;
+pub mod reign;
 pub mod store;
 pub mod telemetry;
 mod tls;

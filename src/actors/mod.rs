@@ -8,6 +8,7 @@
 //!     │  └──── Died, Released ────────┘   └── ReadStatus, ReadSpend, Change ─▶ trafficstar
 //!     └── Command (from the control port)
 //! all ──▶ board
+//! standby ── reads rows and the journal ─▶ database   (in place of the supervisor, while another process leads)
 //! ```
 //!
 //! What the runtime guarantees: one actor handles one message at a time; a panic ends that actor's task and no other; a
@@ -22,5 +23,6 @@
 pub mod campaign;
 pub mod database;
 pub mod direct;
+pub mod standby;
 pub mod supervisor;
 pub mod trafficstar;

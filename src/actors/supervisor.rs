@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use self::holds::HoldAll;
 use self::managing::Leave;
+pub(super) use self::managing::shown;
 pub use self::orders::CarryOut;
 use self::process::Errand;
 pub use self::reload::SetDefaults;

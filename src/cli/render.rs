@@ -5,16 +5,35 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::domain::action::Step;
 use crate::domain::facts::{Clicks, SpendSource};
-use crate::domain::status::{ActionStatus, CampaignStatus, Dump, Liveness, Observed};
+use crate::domain::status::{ActionStatus, CampaignStatus, Dump, LeadershipStatus, Liveness, Observed, Role};
 
 /// A table of the dump's campaigns, times relative to when it was captured.
 #[must_use]
 pub fn status_table(dump: &Dump, fits_terminal: bool) -> String {
+    let role = not_leading(&dump.leadership).map(|words| words + "\n").unwrap_or_default();
     if dump.campaigns.is_empty() {
-        return "No campaigns.".to_owned();
+        return role + "No campaigns.";
     }
     let header = ["CAMPAIGN", "STATE", "REMOTE", "SPEND", "CLICKS LEFT", "NEXT TICK", "LAST ACTION", "NOTE"];
-    table(header, dump.campaigns.iter().map(|campaign| row(campaign, dump.captured_at)), fits_terminal)
+    let stands_by = dump.leadership.role == Role::Standby;
+    let rows = dump.campaigns.iter().map(|campaign| row(campaign, dump.captured_at, stands_by));
+    role + &table(header, rows, fits_terminal)
+}
+
+/// What a supervisor is that does not lead, and who does.
+pub(super) fn not_leading(leadership: &LeadershipStatus) -> Option<String> {
+    let leader = leadership.leader.as_ref().map_or_else(
+        || "nobody leads at the moment".to_owned(),
+        |leader| {
+            let since = leader.since.format("%Y-%m-%d %H:%M:%S UTC");
+            format!("{} (pid {}) leads since {since}", printable(&leader.host), leader.pid)
+        },
+    );
+    match leadership.role {
+        Role::Leader => None,
+        Role::Standby => Some(format!("Standing by: {leader}. Below is what was stored.")),
+        Role::CutOff => Some("Cut off: the lease on leadership has ended, nothing is sent.".to_owned()),
+    }
 }
 
 /// A table without lines; with `fits_terminal` long cells are broken so that it fits.
@@ -42,12 +61,12 @@ pub(super) fn count(number: i64) -> String {
     format!("{sign}{}", Clicks(number.unsigned_abs()))
 }
 
-fn row(campaign: &CampaignStatus, now: DateTime<Utc>) -> [String; 8] {
+fn row(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> [String; 8] {
     let unknown = || "?".to_owned();
     let remaining = campaign.observed.remaining_clicks.map_or_else(unknown, |clicks| clicks.to_string());
     [
         format!("{} {}", campaign.id, printable(&campaign.name)),
-        state(campaign, now),
+        state(campaign, now, stands_by),
         campaign.observed.status.map_or_else(unknown, |status| status.as_str().to_owned()),
         spend(&campaign.observed),
         remaining,
@@ -62,8 +81,9 @@ fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
-fn state(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
-    if campaign.actor.is_none() {
+fn state(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> String {
+    // Whoever stands by guards nothing: the leader does.
+    if campaign.actor.is_none() && !(stands_by && campaign.ordered.generator_enabled) {
         return format!("{} (not guarded)", campaign.state);
     }
     match campaign.cooling_down_until {

@@ -86,6 +86,7 @@ async fn follow(client: &Client, id: CampaignId, until: PhaseWord, last: &mut La
                 | LiveKind::Blocked { .. }
                 | LiveKind::Waiting { .. }
                 | LiveKind::Hold { .. }
+                | LiveKind::Leadership { .. }
                 | LiveKind::Endpoint { .. }
                 | LiveKind::Error { .. }
                 | LiveKind::Recovery { .. } => {}

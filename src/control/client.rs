@@ -60,7 +60,7 @@ pub enum ClientError {
     StillPending,
     /// The supervisor says no.
     #[error("{}", .0.detail)]
-    Refused(Problem),
+    Refused(Box<Problem>),
 }
 
 /// A client of the supervisor behind one socket.
@@ -124,7 +124,7 @@ impl Client {
         if status.is_success() {
             return Ok((status, body.to_vec()));
         }
-        Err(ClientError::Refused(read(&body)?))
+        Err(ClientError::Refused(Box::new(read(&body)?)))
     }
 
     fn failure(&self, source: reqwest::Error) -> ClientError {

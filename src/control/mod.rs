@@ -28,6 +28,7 @@ pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, ValueError, name, remote_id, target_url};
 use crate::domain::facts::{CampaignId, UrlId};
 use crate::domain::journal::{JournalEntry, JournalQuery};
+use crate::domain::lease::Leader;
 use crate::domain::status::Hold;
 
 /// How often something is written into a stream of events that has no news, so that its reader knows it to be alive.
@@ -61,6 +62,9 @@ pub enum Refusal {
         /// When.
         possible_at: DateTime<Utc>,
     },
+    /// Only the leader changes anything, and this supervisor does not lead.
+    #[error("{}", not_leading(.0.as_ref()))]
+    NotLeading(Option<Leader>),
     /// It was tried and failed, for this reason.
     #[error("{0}")]
     Failed(String),
@@ -81,6 +85,22 @@ pub enum Refusal {
     /// The config makes no sense: every problem, one a line.
     #[error("{0}")]
     BadConfig(String),
+}
+
+fn not_leading(leader: Option<&Leader>) -> String {
+    match leader {
+        Some(Leader { host, pid, since }) => {
+            let since = since.format("%Y-%m-%d %H:%M:%S UTC");
+            format!(
+                "this supervisor stands by: the one on {host} (pid {pid}) leads since {since}, give the command there"
+            )
+        }
+        None => {
+            "this supervisor does not lead, and knows of no other that does: see `traffic-generator dump`, and try \
+                 again in a few seconds"
+                .to_owned()
+        }
+    }
 }
 
 /// Where an answer goes.
@@ -120,6 +140,57 @@ pub enum Order {
     ReleaseAll(Ask<(), Released>),
 }
 
+impl Order {
+    /// Whether it only reads, which a supervisor that stands by does, too.
+    #[must_use]
+    pub const fn only_reads(&self) -> bool {
+        match self {
+            Self::ReadJournal(_)
+            | Self::Campaigns(CampaignOrder::List(_) | CampaignOrder::Show(_))
+            | Self::Urls(UrlOrder::List(_)) => true,
+            Self::SetGenerator(_)
+            | Self::Campaigns(CampaignOrder::Add(_) | CampaignOrder::Change(_) | CampaignOrder::Remove(_))
+            | Self::Urls(UrlOrder::Add(_) | UrlOrder::Change(_) | UrlOrder::Remove(_))
+            | Self::Process(_)
+            | Self::ProcessAll(_)
+            | Self::Hold(_)
+            | Self::Release(_)
+            | Self::HoldAll(_)
+            | Self::ReleaseAll(_) => false,
+        }
+    }
+
+    /// Answers that it is not carried out.
+    pub fn refuse(self, refusal: Refusal) {
+        match self {
+            Self::SetGenerator(ask) => ask.refuse(refusal),
+            Self::Campaigns(CampaignOrder::List(ask)) => ask.refuse(refusal),
+            Self::Campaigns(CampaignOrder::Show(ask)) => ask.refuse(refusal),
+            Self::Campaigns(CampaignOrder::Add(ask)) => ask.refuse(refusal),
+            Self::Campaigns(CampaignOrder::Change(ask)) => ask.refuse(refusal),
+            Self::Campaigns(CampaignOrder::Remove(ask)) => ask.refuse(refusal),
+            Self::Urls(UrlOrder::List(ask)) => ask.refuse(refusal),
+            Self::Urls(UrlOrder::Add(ask)) => ask.refuse(refusal),
+            Self::Urls(UrlOrder::Change(ask)) => ask.refuse(refusal),
+            Self::Urls(UrlOrder::Remove(ask)) => ask.refuse(refusal),
+            Self::ReadJournal(ask) => ask.refuse(refusal),
+            Self::Process(ask) => ask.refuse(refusal),
+            Self::ProcessAll(ask) => ask.refuse(refusal),
+            Self::Hold(ask) => ask.refuse(refusal),
+            Self::Release(ask) => ask.refuse(refusal),
+            Self::HoldAll(ask) => ask.refuse(refusal),
+            Self::ReleaseAll(ask) => ask.refuse(refusal),
+        }
+    }
+}
+
+impl<Q, A> Ask<Q, A> {
+    fn refuse(self, refusal: Refusal) {
+        // Whoever asked may be gone.
+        let _ = self.reply.send(Err(refusal));
+    }
+}
+
 /// Where orders go.
 pub type OrderPort = mpsc::Sender<Order>;
 
@@ -147,4 +218,7 @@ pub struct Problem {
     /// When what is refused now becomes possible, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub possible_at: Option<DateTime<Utc>>,
+    /// Who leads, where this supervisor does not and the command is the leader's to carry out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Leader>,
 }

@@ -1,11 +1,12 @@
 //! `pause-all --direct`: the pause of everything from database and API alone, while the supervisor is dead.
 //!
-//! It holds the supervisor's lock meanwhile, so that no two act on one campaign. Beside a living supervisor it leaves the
-//! order in the database, where that one finds it within a tick: two that send requests would break the limit together.
+//! It leads meanwhile, by the file's lock or the lease, so that no two act on one campaign. Beside a living leader it leaves
+//! the order in the database, where that one finds it within a tick: two that send requests would break the limit together.
 
 use actix::prelude::*;
 use secrecy::SecretString;
 
+use super::leadership::{Held, Leadership, Look};
 use super::{RunError, database_port, remote_port, store_of};
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::direct::{Paused, Workplace, pause_everything};
@@ -15,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::HeldAll;
 use crate::domain::action::Trigger;
+use crate::domain::lease::LOOK_EVERY;
 use crate::domain::order::{Force, ForceKind};
 use crate::domain::status::Hold;
 use crate::store::{Store, StoreError};
@@ -37,6 +39,10 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
         Err(error) => return Err(error.into()),
     };
     store.migrate().await?;
+    let clock = Clock::system();
+    let board = Board::new(clock.now());
+    let Some(held) = lead(&store, &board, &clock).await? else { return leave_order(&store, hold).await };
+    let store = held.store.clone();
     let campaigns = store.campaigns().await?;
     let count = campaigns.len() as u64;
     // A hold that cannot be stored keeps nobody from pausing.
@@ -50,10 +56,8 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
         unless_stopped: false,
         once: true,
     };
-    let clock = Clock::system();
-    let board = Board::new(clock.now());
     let (gate, messages) = Gate::new();
-    let client = RemoteClient::new(settings(config, api_key), gate)?;
+    let client = RemoteClient::new(settings(config, api_key), gate, held.reign.clone())?;
     let limits = super::limits(config, &store, &clock).await?;
     let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
     let trafficstar =
@@ -70,8 +74,22 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
     let Paused { paused, not_paused } = pause_everything(workplace, campaigns, pause).await;
     // One that died has nothing left to store.
     let _ = database.send(Flush).await;
+    held.give_up().await;
     drop(lock);
     Ok(HeldAll { hold, campaigns: count, paused, not_paused, warnings })
+}
+
+/// Leadership, unless another supervisor is seen to be alive. The lease of one that has died is waited out for a few
+/// seconds: it may only be slow.
+async fn lead(store: &Store, board: &Board, clock: &Clock) -> Result<Option<Held>, RunError> {
+    let mut leadership = Leadership::new(store, board.clone(), clock.clone());
+    loop {
+        match leadership.look().await? {
+            Look::Won(held) => return Ok(Some(held)),
+            Look::Held if leadership.has_heard_a_heartbeat() => return Ok(None),
+            Look::Held => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
 }
 
 /// A supervisor lives: it reads the order at its next tick, and pauses everything.

@@ -1,10 +1,9 @@
 //! Orders about the process itself: carried out by the daemon, whichever way they come.
 
-use actix::Addr;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
-use crate::actors::supervisor::{SetDefaults, Supervisor};
+use super::desk::Desk;
 use crate::config::{Config, LogFilter, process_environment};
 use crate::control::{LogFilterSetting, Operation, Refusal, Reloaded, Stopping};
 use crate::error_chain::in_full;
@@ -16,12 +15,12 @@ pub(super) struct Operator {
     config: Config,
     /// None where the program that this runs in logs in its own way.
     log: Option<LogControl>,
-    supervisor: Addr<Supervisor>,
+    desk: Desk,
 }
 
 impl Operator {
-    pub(super) const fn new(config: Config, log: Option<LogControl>, supervisor: Addr<Supervisor>) -> Self {
-        Self { config, log, supervisor }
+    pub(super) const fn new(config: Config, log: Option<LogControl>, desk: Desk) -> Self {
+        Self { config, log, desk }
     }
 
     /// Carries out what comes, one after the other; returns when the end is ordered.
@@ -69,10 +68,7 @@ impl Operator {
             self.config.log.filter = log.filter();
         }
         let changes = self.config.changes_to(&fresh);
-        self.supervisor
-            .send(SetDefaults(fresh.generator.clone()))
-            .await
-            .map_err(|gone| Refusal::Failed(format!("the supervisor is gone: {gone}")))?;
+        self.desk.set_defaults(fresh.generator.clone()).await;
         if let Some(log) = &self.log {
             log.set_filter(&fresh.log.filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
         }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::explain::{ActorRest, Insight};
 use super::facts::CampaignId;
-use super::status::{ActorStatus, DatabaseStatus, RemoteClientStatus};
+use super::status::{ActorStatus, DatabaseStatus, LeadershipStatus, RemoteClientStatus, Role};
 
 /// So many ticks without a completed one are too many.
 const TICKS: i32 = 3;
@@ -26,6 +26,9 @@ const NAMED: usize = 5;
 pub struct Health {
     /// In a word.
     pub status: HealthWord,
+    /// Who leads, where several supervisors may live on the database. One that stands by guards nothing, and is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leadership: Option<LeadershipStatus>,
     /// What is wrong, if anything.
     pub reasons: Vec<Degradation>,
 }
@@ -62,6 +65,8 @@ pub enum DegradationKind {
     NoTick,
     /// A pause has not been confirmed for two minutes.
     PauseUnconfirmed,
+    /// The lease on leadership has ended, and the database has not renewed it.
+    CutOff,
     /// The database fails.
     Database,
     /// Statuses could not be read for three ticks, or TrafficStars has told us to wait.
@@ -99,6 +104,8 @@ pub struct ReadFailure {
 /// Since when the parts that all share have been failing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failing {
+    /// The lease on leadership.
+    pub lease_since: Option<DateTime<Utc>>,
     /// The database.
     pub database_since: Option<DateTime<Utc>>,
     /// Reads of statuses from TrafficStars.
@@ -114,6 +121,8 @@ pub struct Failing {
 pub struct Vitals<'a> {
     /// Every guarded campaign.
     pub campaigns: Vec<GuardedCampaign<'a>>,
+    /// Who leads.
+    pub leadership: &'a LeadershipStatus,
     /// The database.
     pub database: &'a DatabaseStatus,
     /// The client of TrafficStars.
@@ -128,6 +137,7 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
     let reasons: Vec<Degradation> = [
         no_tick(now, vitals),
         pause_unconfirmed(now, vitals),
+        cut_off(vitals),
         database(vitals),
         trafficstar(now, vitals),
         circuit_open(vitals),
@@ -138,7 +148,8 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
     .flatten()
     .collect();
     let status = if reasons.is_empty() { HealthWord::Ok } else { HealthWord::Degraded };
-    Health { status, reasons }
+    let leadership = vitals.leadership.epoch.map(|_| vitals.leadership.clone());
+    Health { status, leadership, reasons }
 }
 
 fn no_tick(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
@@ -166,6 +177,14 @@ fn unreadable(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     });
     let words = "the status or the remaining clicks could not be read for 15 minutes of";
     about(DegradationKind::Unreadable, blind.collect(), words)
+}
+
+fn cut_off(vitals: &Vitals<'_>) -> Option<Degradation> {
+    let since = vitals.failing.lease_since.filter(|_| vitals.leadership.role == Role::CutOff)?;
+    let reason = "the lease on leadership has ended and the database does not renew it: nothing is sent, and another \
+                  supervisor may lead"
+        .to_owned();
+    Some(Degradation { kind: DegradationKind::CutOff, since, reason, campaigns: Vec::new() })
 }
 
 fn database(vitals: &Vitals<'_>) -> Option<Degradation> {
@@ -250,6 +269,7 @@ mod tests {
         actor: ActorStatus,
         insight: Insight,
         rest: Option<ActorRest>,
+        leadership: LeadershipStatus,
         database: DatabaseStatus,
         trafficstar: RemoteClientStatus,
         failing: Failing,
@@ -273,6 +293,7 @@ mod tests {
                 actor,
                 insight,
                 rest: None,
+                leadership: LeadershipStatus::default(),
                 database: DatabaseStatus::default(),
                 trafficstar: RemoteClientStatus::default(),
                 failing: Failing::default(),
@@ -284,6 +305,7 @@ mod tests {
                 GuardedCampaign { id: CampaignId(1), actor: &self.actor, insight: &self.insight, rest: self.rest };
             let vitals = Vitals {
                 campaigns: vec![campaign],
+                leadership: &self.leadership,
                 database: &self.database,
                 trafficstar: &self.trafficstar,
                 failing: self.failing.clone(),
@@ -303,7 +325,7 @@ mod tests {
         why: &str,
     ) {
         if let Some(ok_at) = ok_at {
-            assert_eq!(world.health(ok_at), Health { status: HealthWord::Ok, reasons: Vec::new() });
+            assert_eq!((world.health(ok_at).status, world.health(ok_at).reasons), (HealthWord::Ok, Vec::new()));
         }
         let health = world.health(degraded_at);
         assert_eq!(health.status, HealthWord::Degraded);
@@ -342,6 +364,18 @@ mod tests {
             unread(&mut world.insight);
             assert_degrades(&world, Some(14), 15, DegradationKind::Unreadable, 0, why);
         }
+    }
+
+    #[test]
+    fn a_lease_that_is_not_renewed_is_named_and_standing_by_is_no_fault() {
+        let mut world = World::new();
+        world.leadership.role = Role::Standby;
+        assert_eq!(world.health(0).status, HealthWord::Ok);
+        world.leadership.role = Role::CutOff;
+        world.failing.lease_since = Some(at(0));
+        let why = "the lease on leadership has ended and the database does not renew it: nothing is sent, and another \
+                   supervisor may lead";
+        assert_degrades(&world, None, 1, DegradationKind::CutOff, 0, why);
     }
 
     #[test]

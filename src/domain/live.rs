@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::action::ActionKind;
 use super::event::{ActionNews, Note};
 use super::facts::CampaignId;
+use super::lease::Epoch;
 use super::phase::PhaseWord;
+use super::status::Role;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +98,13 @@ pub enum LiveKind {
     Recovery {
         /// What.
         part: Part,
+    },
+    /// This supervisor leads from now on, or does not.
+    Leadership {
+        /// What it is now.
+        role: Role,
+        /// The reign that has begun or ended.
+        epoch: Option<Epoch>,
     },
     /// TrafficStars serves an operation by another endpoint than before.
     Endpoint {
@@ -185,6 +194,24 @@ impl LiveEvent {
         Self { id: None, at, campaign_id: None, name: None, warning: false, text: text.to_owned(), kind }
     }
 
+    /// This supervisor has another role from now on.
+    #[must_use]
+    pub fn leadership(at: DateTime<Utc>, role: Role, epoch: Option<Epoch>) -> Self {
+        let reign = epoch.map(|Epoch(epoch)| format!(" (epoch {epoch})")).unwrap_or_default();
+        let (warning, text) = match role {
+            Role::Leader => (false, format!("this supervisor leads{reign}: it guards the campaigns")),
+            Role::Standby => {
+                (true, format!("this supervisor leads no more{reign}: another one does, and it stands by"))
+            }
+            Role::CutOff => {
+                let why = "its lease has ended and the database does not renew it: nothing is sent";
+                (true, format!("this supervisor is cut off{reign}: {why}"))
+            }
+        };
+        let kind = LiveKind::Leadership { role, epoch };
+        Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
+    }
+
     /// TrafficStars serves `operation`, whose `purpose` is a verb, by another endpoint than before.
     #[must_use]
     pub fn endpoint(
@@ -242,6 +269,7 @@ impl LiveKind {
             Self::Hold { .. } => "hold",
             Self::Error { .. } => "error",
             Self::Recovery { .. } => "recovery",
+            Self::Leadership { .. } => "leadership",
             Self::Endpoint { .. } => "endpoint",
             Self::Lost { .. } => "lost",
         }
@@ -343,6 +371,23 @@ mod tests {
             });
             wanted.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
             travels_as(&LiveEvent::note(at(), &note).about(CampaignId(1), "shoes"), &wanted);
+        }
+    }
+
+    #[test]
+    fn a_change_of_leadership_says_which_reign_has_begun_or_ended() {
+        let cases = [
+            (Role::Leader, false, "this supervisor leads (epoch 7): it guards the campaigns"),
+            (Role::Standby, true, "this supervisor leads no more (epoch 7): another one does, and it stands by"),
+        ];
+        for (role, warning, text) in cases {
+            travels_as(
+                &LiveEvent::leadership(at(), role, Some(Epoch(7))),
+                &json!({
+                    "id": null, "at": "2026-11-22T12:00:00Z", "campaign_id": null, "name": null, "warning": warning,
+                    "text": text, "kind": "leadership", "role": role, "epoch": 7,
+                }),
+            );
         }
     }
 

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod facts;
 pub mod health;
 pub mod journal;
+pub mod lease;
 pub mod live;
 pub mod machine;
 pub mod nearness;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::action::{ActionKind, Step};
 use super::facts::{CampaignId, Clicks, Money, RemoteId, SpendSource};
+use super::lease::{Epoch, Leader};
 use super::phase::PhaseWord;
 use super::policy::Mode;
 use super::remote::StatusWord;
@@ -35,6 +36,9 @@ pub struct Dump {
     pub started_at: DateTime<Utc>,
     /// For how long it has been up.
     pub uptime_seconds: u64,
+    /// Who leads among the supervisors on this database.
+    #[serde(default)]
+    pub leadership: LeadershipStatus,
     /// The supervisor.
     pub supervisor: SupervisorStatus,
     /// The client of TrafficStars' API.
@@ -57,6 +61,30 @@ pub struct SupervisorStatus {
     /// The hold on all campaigns.
     #[serde(default)]
     pub hold: Option<Hold>,
+}
+
+/// Who leads among the supervisors on this database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeadershipStatus {
+    /// What this supervisor is.
+    pub role: Role,
+    /// The reign that lasts, or the last one that was seen; none where the database can have one supervisor only.
+    pub epoch: Option<Epoch>,
+    /// Who leads, as far as this supervisor knows.
+    pub leader: Option<Leader>,
+}
+
+/// What a supervisor is among those on its database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It guards the campaigns.
+    #[default]
+    Leader,
+    /// It watches the leader, and takes over when that one falls silent.
+    Standby,
+    /// It led, could not renew its lease in time, and sends nothing: another one may lead.
+    CutOff,
 }
 
 /// How many requests wait, by class of urgency.

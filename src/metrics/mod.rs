@@ -17,8 +17,9 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::domain::action::ActionKind;
 use crate::domain::event::ActionNews;
 use crate::domain::health::{Health, HealthWord};
+use crate::domain::lease::Epoch;
 use crate::domain::phase::PhaseWord;
-use crate::domain::status::{CampaignStatus, Dump, Liveness, QueueStatus};
+use crate::domain::status::{CampaignStatus, Dump, Liveness, QueueStatus, Role};
 
 /// The format's name, for the answer's head.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -208,6 +209,10 @@ fn register_supervisor(registry: &mut Registry, dump: &Dump, health: &Health) {
     registry.register_with_unit("uptime", help, Unit::Seconds, gauge(dump.uptime_seconds));
     let degraded = u64::from(health.status == HealthWord::Degraded);
     registry.register("degraded", "1 while some promise may not be kept", gauge(degraded));
+    let leads = u64::from(dump.leadership.role == Role::Leader);
+    registry.register("leader", "Whether this supervisor leads those on its database", gauge(leads));
+    let epoch = dump.leadership.epoch.and_then(|Epoch(epoch)| u64::try_from(epoch).ok()).unwrap_or(0);
+    registry.register("epoch", "The number of the reign that lasts, or the last one that was seen", gauge(epoch));
 }
 
 fn register_campaigns(registry: &mut Registry, campaigns: &[CampaignStatus]) {

@@ -1,6 +1,7 @@
 //! What can go wrong: one variant for each operation, the cause as its source.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use diesel::r2d2::PoolError;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
@@ -95,6 +96,9 @@ pub enum StoreError {
     /// Storing an operator's hold, or its end.
     #[error("cannot store the hold in the database")]
     SetHold(#[source] Fault),
+    /// Looking at, taking, renewing or giving up the lease on leadership.
+    #[error("cannot ask the database about the lease on leadership")]
+    Lease(#[source] Fault),
     /// Counting requests that leave for TrafficStars.
     #[error("cannot count the requests that leave for TrafficStars in the database")]
     CountRequests(#[source] Fault),
@@ -177,6 +181,15 @@ pub enum Fault {
     /// Another file stands at the path than the one that was opened, or none.
     #[error("the database file was deleted, moved or replaced while it was in use: restart to use what is there now")]
     Replaced,
+    /// The reign in whose name it was to be stored does not last.
+    #[error("this supervisor's lease on leadership has ended, another one may lead: nothing is stored in its name")]
+    NotLeading,
+    /// A question about the lease took too long.
+    #[error("there was no answer within {0:?}")]
+    NoAnswer(Duration),
+    /// Only PostgreSQL has a lease.
+    #[error("a SQLite database has a lock, and no lease")]
+    NoLeaseHere,
     /// The task that worked for us panicked, or the runtime is shutting down.
     #[error("the database task did not finish")]
     Task(#[from] JoinError),

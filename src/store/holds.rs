@@ -8,6 +8,7 @@ use diesel::prelude::*;
 
 use super::Store;
 use super::error::StoreError;
+use super::lease::refuse_unless_reigning;
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{hold_on_all, holds};
 use super::values::Stamp;
@@ -50,8 +51,10 @@ impl Store {
     /// # Errors
     /// The database does not answer; then nothing was stored.
     pub async fn set_hold_on_all(&self, hold: Option<Hold>) -> Result<(), StoreError> {
+        let term = self.term.clone();
         db_write!(self, move |connection| {
             connection.write(|connection| {
+                refuse_unless_reigning(connection, term.as_ref())?;
                 diesel::delete(hold_on_all::table.find(THE_ROW)).execute(connection)?;
                 if let Some(hold) = &hold {
                     diesel::insert_into(hold_on_all::table)
@@ -70,8 +73,10 @@ impl Store {
     /// # Errors
     /// The database does not answer; then nothing was stored.
     pub async fn set_hold(&self, id: CampaignId, hold: Option<Hold>) -> Result<bool, StoreError> {
+        let term = self.term.clone();
         db_write!(self, move |connection| {
             connection.write(|connection| {
+                refuse_unless_reigning(connection, term.as_ref())?;
                 if connection.hold_campaigns(&[id.0])?.is_empty() {
                     return Ok(false);
                 }

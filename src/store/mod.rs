@@ -12,6 +12,7 @@ mod campaigns;
 mod error;
 mod holds;
 mod journal;
+mod lease;
 mod lock;
 mod managing;
 mod migrations;
@@ -31,6 +32,7 @@ mod values;
 pub use campaigns::{CampaignRow, OverrideError};
 pub use error::{Fault, StoreError};
 pub use holds::StoredHolds;
+pub use lease::{Candidate, LeaseDesk, Term};
 pub use lock::SupervisorLock;
 pub use managing::{CampaignChange, CampaignColumns, UrlColumns, UrlRow};
 pub use migrations::SchemaState;
@@ -48,6 +50,8 @@ use pool::Pools;
 pub struct Store {
     url: DatabaseUrl,
     pools: Pools,
+    /// In whose name the guard's records are stored; none where nobody else can lead.
+    term: Option<Term>,
 }
 
 impl Store {
@@ -55,7 +59,7 @@ impl Store {
     /// no table is changed; [`Store::migrate`] does that.
     #[must_use]
     pub fn connect(url: &DatabaseUrl) -> Self {
-        Self { url: url.clone(), pools: Pools::new(url) }
+        Self { url: url.clone(), pools: Pools::new(url), term: None }
     }
 
     /// `sqlite` or `postgres`, as the dump names it.

@@ -8,6 +8,7 @@ use diesel::{Connection, QueryResult};
 use tokio::task::spawn_blocking;
 
 use super::error::Fault;
+use super::lease::{Standing, Term};
 use super::postgres::{self, PgPool};
 use super::readings::SpendColumns;
 use super::sqlite::SqlitePools;
@@ -46,6 +47,9 @@ pub(super) fn pool_builder<M: ManageConnection>(connections: u32) -> Builder<M> 
 pub(super) trait StoreConnection: Connection {
     /// A transaction that means to write from its beginning on.
     fn write<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault>;
+
+    /// How a reign stands. The next one cannot begin before the transaction ends.
+    fn standing(&mut self, term: &Term) -> QueryResult<Standing>;
 
     /// Those of `ids` that `campaigns` has; none of them can be deleted before the transaction ends.
     fn hold_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>>;

@@ -26,6 +26,7 @@ use tokio_postgres::{Config, NoTls, Socket};
 pub(super) use self::server::Server;
 
 use super::error::Fault;
+use super::lease::{self, Standing, Term};
 use super::pool::{StoreConnection, pool_builder};
 use super::readings::SpendColumns;
 use super::schema::{campaigns, spends};
@@ -224,6 +225,10 @@ impl StoreConnection for PgConnection {
     /// READ COMMITTED: no body reads a value, thinks, and writes it back.
     fn write<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         self.transaction(body)
+    }
+
+    fn standing(&mut self, term: &Term) -> QueryResult<Standing> {
+        lease::standing(self, term)
     }
 
     fn hold_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>> {

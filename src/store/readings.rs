@@ -9,6 +9,7 @@ use diesel::sql_types::BigInt;
 use super::Store;
 use super::campaigns::CampaignRow;
 use super::error::StoreError;
+use super::lease::refuse_unless_reigning;
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, spends, urls};
 use super::values::{BadValue, Place, Stamp, word};
@@ -114,8 +115,10 @@ impl Store {
     /// # Errors
     /// The database does not answer; then nothing was stored.
     pub async fn save_spends(&self, rows: Vec<SpendRow>) -> Result<(), StoreError> {
+        let term = self.term.clone();
         db_write!(self, move |connection| {
             connection.write(|connection| {
+                refuse_unless_reigning(connection, term.as_ref())?;
                 let ids: Vec<i64> = rows.iter().map(|row| row.campaign.0).collect();
                 let held = connection.hold_campaigns(&ids)?;
                 // The last one of a campaign and day: one statement must not meet the same row twice.

@@ -9,10 +9,11 @@ use diesel::sql_types::Bool;
 use super::Store;
 use super::error::{Fault, StoreError};
 use super::holds::HoldRow;
+use super::lease::{Standing, Term};
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
 use super::values::{BadValue, Place, Stamp, column_clicks, word};
-use crate::domain::action::{Action, ActionId};
+use crate::domain::action::{Action, ActionId, Step};
 use crate::domain::facts::{CampaignId, RemoteId};
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
@@ -67,6 +68,24 @@ pub struct Entry {
     pub action: Action,
     /// The operator who ordered it, if one did: uid and name.
     pub by: Option<String>,
+}
+
+impl Record {
+    /// What is left to store of a reign that is over: the entry of a pause that was sent before it could be stored, and
+    /// whose further steps are nobody's any more. None: there is no such thing.
+    fn sent_unstored(&self, now: DateTime<Utc>) -> Option<Entry> {
+        let may_have_left = |action: &Action| action.accepted_at.is_some() || action.step == Step::Requested;
+        let mut entry = self
+            .entry
+            .clone()
+            .filter(|entry| entry.id.is_none() && entry.action.late && may_have_left(&entry.action))?;
+        if matches!(entry.action.step, Step::Requested | Step::Accepted) {
+            entry.action.step = Step::Failed;
+            entry.action.failed_at = Some(now);
+            entry.action.error = Some("its end was not seen: another supervisor leads since then".to_owned());
+        }
+        Some(entry)
+    }
 }
 
 /// Steps after which something is still to come, written as the index on them is: the databases use it for no other text.
@@ -133,14 +152,23 @@ impl Store {
     }
 
     /// Stores a transition: the promise and the journal entry together or not at all. On return it outlives a power cut.
-    /// The entry's id, if there is one. A campaign whose row has gone keeps its journal alone.
+    /// The entry's id, if there is one. A campaign whose row has gone keeps its journal alone. Of a reign that is over,
+    /// which may have sent a pause while the database was away, that pause's entry is stored and nothing else: the rest is
+    /// the next leader's.
     ///
     /// # Errors
-    /// The database does not answer; then nothing was stored.
+    /// The database does not answer, or the store's reign does not last; then nothing was stored.
     pub async fn save(&self, record: Record, now: DateTime<Utc>) -> Result<Option<JournalId>, StoreError> {
+        let term = self.term.clone();
         db_write!(self, move |connection| {
             connection.write(|connection| {
-                if !connection.hold_campaigns(&[record.campaign.0])?.is_empty() {
+                let standing = term.as_ref().map_or(Ok(Standing::Lasts), |term| connection.standing(term))?;
+                let entry = match standing {
+                    Standing::Lasts => record.entry.clone(),
+                    Standing::Over => Some(record.sent_unstored(now).ok_or(Fault::NotLeading)?),
+                    Standing::RunOut => return Err(Fault::NotLeading),
+                };
+                if standing == Standing::Lasts && !connection.hold_campaigns(&[record.campaign.0])?.is_empty() {
                     let row = PromiseRow::new(&record, now);
                     diesel::insert_into(promises::table)
                         .values(&row)
@@ -164,7 +192,7 @@ impl Store {
                         }
                     }
                 }
-                let Some(entry) = &record.entry else { return Ok(None) };
+                let Some(entry) = &entry else { return Ok(None) };
                 let steps = StepRow::new(&entry.action);
                 if let Some(JournalId(id)) = entry.id {
                     let changed = diesel::update(journal_steps::table.find(id)).set(&steps).execute(connection)?;
@@ -174,7 +202,7 @@ impl Store {
                     }
                 }
                 let id: i64 = diesel::insert_into(journal::table)
-                    .values(DecisionRow::new(&record, entry))
+                    .values(DecisionRow::new(&record, entry, term.as_ref()))
                     .returning(journal::id)
                     .get_result(connection)?;
                 diesel::insert_into(journal_steps::table)
@@ -248,10 +276,11 @@ pub(super) struct DecisionRow {
     pub(super) by: Option<String>,
     late: bool,
     requested_at: Stamp,
+    epoch: Option<i64>,
 }
 
 impl DecisionRow {
-    fn new(record: &Record, entry: &Entry) -> Self {
+    fn new(record: &Record, entry: &Entry, term: Option<&Term>) -> Self {
         let action = &entry.action;
         Self {
             campaign_id: record.campaign.0,
@@ -268,6 +297,7 @@ impl DecisionRow {
             by: entry.by.clone(),
             late: action.late,
             requested_at: action.requested_at.into(),
+            epoch: term.map(|term| term.epoch.0),
         }
     }
 }

@@ -63,6 +63,7 @@ diesel::table! {
         by -> Nullable<Text>,
         late -> Bool,
         requested_at -> Timestamp,
+        epoch -> Nullable<BigInt>,
     }
 }
 

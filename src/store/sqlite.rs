@@ -13,6 +13,7 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::sqlite::SqliteConnection;
 
 use super::error::Fault;
+use super::lease::{Standing, Term};
 use super::pool::{StoreConnection, pool_builder};
 use super::postgres::ConnectFailure;
 use super::readings::SpendColumns;
@@ -193,6 +194,11 @@ impl StoreConnection for SqliteConnection {
     /// Immediate: a deferred one that starts to write while another writes fails at once instead of waiting.
     fn write<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         self.immediate_transaction(body)
+    }
+
+    /// Whoever has the file's lock reigns as long as it lives.
+    fn standing(&mut self, _: &Term) -> QueryResult<Standing> {
+        Ok(Standing::Lasts)
     }
 
     /// The immediate transaction keeps every other writer out already.

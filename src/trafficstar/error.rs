@@ -11,6 +11,7 @@ use super::wire::WireError;
 use crate::domain::action::Outcome;
 use crate::domain::remote::RemoteFault;
 use crate::error_chain::in_full;
+use crate::reign::ReignEnded;
 
 /// Why a request did not bring what was asked for. Holds no secret: answers to token requests are never quoted.
 ///
@@ -73,6 +74,9 @@ pub enum RemoteError {
     /// An answer of success whose body makes no sense.
     #[error("TrafficStars' answer cannot be read")]
     Unreadable(#[from] WireError),
+    /// It left, and this supervisor's lease on leadership ended before the answer came.
+    #[error("the request was given up")]
+    GivenUp(#[source] ReignEnded),
     /// The request never left.
     #[error("the request was not sent")]
     NotSent(#[from] NotAdmitted),
@@ -83,7 +87,7 @@ impl RemoteError {
     #[must_use]
     pub const fn may_have_happened(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::Unreadable(_) => true,
+            Self::Unavailable { .. } | Self::Unreadable(_) | Self::GivenUp(_) => true,
             Self::TimedOut { sent } | Self::Connection { sent, .. } => *sent,
             Self::RateLimited { .. }
             | Self::Unauthorized
@@ -125,7 +129,7 @@ impl RemoteError {
             | Self::Connection { .. }
             | Self::Unreadable(_)
             | Self::NoToken(_) => Ended::Failed(self.in_full()),
-            Self::RateLimited { .. } | Self::NotSent(_) => Ended::Untold,
+            Self::RateLimited { .. } | Self::GivenUp(_) | Self::NotSent(_) => Ended::Untold,
             Self::Unauthorized | Self::BadApiKey | Self::NotFound | Self::NoEndpoint { .. } | Self::Rejected { .. } => {
                 Ended::Answered
             }
@@ -143,7 +147,7 @@ impl RemoteError {
             Self::TimedOut { .. } => AnswerWord::TimedOut,
             Self::Connection { .. } => AnswerWord::Connection,
             Self::NoToken(error) => error.answer_word(),
-            Self::NotSent(_) => AnswerWord::GivenUp,
+            Self::GivenUp(_) | Self::NotSent(_) => AnswerWord::GivenUp,
         }
     }
 
@@ -170,6 +174,7 @@ impl RemoteError {
             | Self::Unavailable { .. }
             | Self::TimedOut { .. }
             | Self::Connection { .. }
+            | Self::GivenUp(_)
             | Self::Unreadable(_) => Self::NoToken(Box::new(self)),
         }
     }
@@ -182,6 +187,15 @@ impl RemoteError {
     /// The endpoint is there, and does not understand us.
     pub(super) const fn is_bad_request(&self) -> bool {
         matches!(self, Self::Rejected { status: 400, .. })
+    }
+}
+
+impl From<ReignEnded> for RemoteError {
+    fn from(ended: ReignEnded) -> Self {
+        match ended {
+            ReignEnded::Before => Self::NotSent(NotAdmitted::NotLeading(ended)),
+            ReignEnded::Meanwhile => Self::GivenUp(ended),
+        }
     }
 }
 
@@ -206,6 +220,8 @@ mod tests {
             (RemoteError::TimedOut { sent: false }, false),
             (unreadable, true),
             (RemoteError::NotSent(NotAdmitted::Closed), false),
+            (ReignEnded::Before.into(), false),
+            (ReignEnded::Meanwhile.into(), true),
         ];
         for (error, expected) in cases {
             assert_eq!(error.may_have_happened(), expected, "{error:?}");

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::budget::{Budget, Rank, Ticket, Urgency, WINDOW};
 use super::circuit::{CircuitNews, Circuits, Ended, Operation, Verdict};
+use crate::reign::ReignEnded;
 
 /// End times are gathered until none has come for this long, so that the most urgent of a burst are first to leave.
 const QUIET_FOR: Duration = Duration::milliseconds(250);
@@ -125,6 +126,9 @@ pub enum NotAdmitted {
     /// Its turn did not come in time: what it was decided on is too old to act upon.
     #[error("its turn did not come in time")]
     TooLate,
+    /// This supervisor does not lead any more, or not for long enough.
+    #[error(transparent)]
+    NotLeading(ReignEnded),
     /// The operation failed again and again, and is left alone for a while.
     #[error("TrafficStars fails again and again ({reason}): {operation} is asked for again at {}", .probe_at.format("%H:%M:%S"))]
     CircuitOpen {

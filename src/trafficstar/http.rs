@@ -23,6 +23,7 @@ use super::circuit::{Ended, Operation};
 use super::error::RemoteError;
 use super::gate::{AnswerWord, Asking, Gate};
 use super::wire::{self, TokenAnswer, WireError, excerpt};
+use crate::reign::Reign;
 
 /// The largest answer that is read. A campaign has about seventy fields: this holds some thousands of them.
 const LARGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -67,6 +68,7 @@ pub struct RemoteClient {
     base_url: Url,
     api_key: SecretString,
     gate: Gate,
+    reign: Reign,
     tokens: Tokens,
     pub(super) known: KnownEndpoints,
 }
@@ -133,11 +135,11 @@ impl fmt::Debug for RemoteClient {
 }
 
 impl RemoteClient {
-    /// A client that has sent nothing yet.
+    /// A client that has sent nothing yet, and sends nothing without its reign.
     ///
     /// # Errors
     /// The base URL is none, or not safe to send a token to; the HTTP library cannot be set up.
-    pub fn new(settings: RemoteSettings, gate: Gate) -> Result<Self, ClientError> {
+    pub fn new(settings: RemoteSettings, gate: Gate, reign: Reign) -> Result<Self, ClientError> {
         let mut base_url: Url = settings.base_url.parse().map_err(|_| ClientError::NotAUrl)?;
         if !base_url.username().is_empty() || base_url.password().is_some() {
             return Err(ClientError::NotAUrl);
@@ -167,6 +169,7 @@ impl RemoteClient {
             base_url,
             api_key: settings.api_key,
             gate,
+            reign,
             tokens: Tokens {
                 current: watch::Sender::new(None),
                 renewal: Mutex::new(None),
@@ -223,7 +226,7 @@ impl RemoteClient {
             // A pause that was let go in the same moment leaves first, whichever of the two is polled first.
             tokio::task::yield_now().await;
         }
-        let answered = answer_to(request, secrets).await;
+        let answered = self.reign.send(answer_to(request, secrets)).await.unwrap_or_else(|ended| Err(ended.into()));
         let (ended, word) = match &answered {
             Ok(_) => (Ended::Answered, AnswerWord::Status(200)),
             Err(error) => (error.ended(), error.answer_word()),

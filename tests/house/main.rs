@@ -7,9 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may import. `error_chain`, `clock`, `operator` and `tls` know nobody and serve everybody.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("domain", &[]),
-    ("trafficstar", &["domain", "error_chain", "tls"]),
+    // Right before a request leaves, and nowhere earlier, it has to be known that this process leads.
+    ("trafficstar", &["domain", "error_chain", "reign", "tls"]),
+    ("reign.rs", &["clock", "domain"]),
     ("store", &["domain"]),
     ("metrics", &["domain"]),
     ("board.rs", &["domain", "metrics"]),

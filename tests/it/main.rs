@@ -18,6 +18,7 @@ mod faults;
 mod guards;
 mod helper;
 mod history;
+mod leadership;
 mod limit;
 mod managing;
 mod modes;

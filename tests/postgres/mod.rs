@@ -27,8 +27,17 @@ pub(crate) struct Tls {
 
 /// The URL of a database on the server that this process shares. `None`, said loudly, on a machine without PostgreSQL.
 pub(crate) fn shared_server(database: &str) -> Option<String> {
+    shared().map(|server| server.url(database))
+}
+
+/// The folder of that server's socket.
+pub(crate) fn shared_socket_folder() -> Option<PathBuf> {
+    shared().map(|server| PathBuf::from(server.socket_folder.replace("%2F", "/")))
+}
+
+fn shared() -> Option<&'static Server> {
     static SHARED: OnceLock<Option<Server>> = OnceLock::new();
-    SHARED.get_or_init(|| Server::start(None)).as_ref().map(|server| server.url(database))
+    SHARED.get_or_init(|| Server::start(None)).as_ref()
 }
 
 impl Server {

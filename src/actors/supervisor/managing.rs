@@ -253,7 +253,7 @@ fn columns(patch: &CampaignPatch) -> CampaignColumns {
 }
 
 /// A row as operators see it. What makes no sense in it is shown, too.
-pub(super) fn shown(row: &CampaignRow) -> Campaign {
+pub(in crate::actors) fn shown(row: &CampaignRow) -> Campaign {
     let money = |micros: i64| match Money::from_micros(micros) {
         Some(amount) => amount.to_string(),
         None => format!("{micros} millionths"),

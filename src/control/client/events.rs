@@ -39,7 +39,8 @@ impl Client {
         if answer.status().is_success() {
             return Ok(Events { answer, line: Vec::new(), path: self.path.clone() });
         }
-        Err(ClientError::Refused(read(&answer.bytes().await.map_err(ClientError::Broken)?)?))
+        let problem = read(&answer.bytes().await.map_err(ClientError::Broken)?)?;
+        Err(ClientError::Refused(Box::new(problem)))
     }
 }
 

@@ -141,6 +141,7 @@ impl Answer {
                 detail: detail.to_owned(),
                 field: None,
                 possible_at: None,
+                leader: None,
             },
         )
     }
@@ -156,6 +157,7 @@ impl Answer {
             detail,
             field: Some(field.to_owned()),
             possible_at: None,
+            leader: None,
         };
         Self::from_problem(status, &problem)
     }
@@ -176,6 +178,9 @@ impl Answer {
         let (status, title) = match refusal {
             Refusal::UnknownCampaign(_) => (StatusCode::NOT_FOUND, "unknown campaign"),
             Refusal::NotNow(_) | Refusal::NotBefore { .. } => (StatusCode::CONFLICT, "not possible now"),
+            // The supervisor is well, and so is the request: they do not go together now, as with any other 409. A 503 would
+            // be a fault for whoever probes, and a reason to try the same socket again.
+            Refusal::NotLeading(_) => (StatusCode::CONFLICT, "not the leader"),
             Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Refusal::UnknownUrl(_) => (StatusCode::NOT_FOUND, "unknown URL"),
             Refusal::BadField { field, problem } => return Self::bad_field(field, problem.clone()),
@@ -184,15 +189,16 @@ impl Answer {
                 return Self::wrong_field(StatusCode::CONFLICT, "taken", "trafficstar_id", problem.clone());
             }
         };
-        let possible_at = match refusal {
-            Refusal::NotBefore { possible_at, .. } => Some(*possible_at),
+        let (possible_at, leader) = match refusal {
+            Refusal::NotBefore { possible_at, .. } => (Some(*possible_at), None),
+            Refusal::NotLeading(leader) => (None, leader.clone()),
             Refusal::UnknownCampaign(_)
             | Refusal::NotNow(_)
             | Refusal::Failed(_)
             | Refusal::UnknownUrl(_)
             | Refusal::BadField { .. }
             | Refusal::BadConfig(_)
-            | Refusal::Taken(_) => None,
+            | Refusal::Taken(_) => (None, None),
         };
         let problem = Problem {
             title: title.to_owned(),
@@ -200,6 +206,7 @@ impl Answer {
             detail: refusal.to_string(),
             field: None,
             possible_at,
+            leader,
         };
         Self::from_problem(status, &problem)
     }

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::action::{Action, ActionKind, Step, Trigger};
 use super::decided::PastDecision;
 use super::facts::{CampaignId, Clicks, Money, Observation, RemoteId, SpendSource};
+use super::lease::Leader;
 use super::phase::{Phase, PhaseWord};
 use super::policy::{Mode, Policy};
 use super::remote::StatusWord;
@@ -288,6 +289,16 @@ pub fn explain(
         next: if resting { next::rebirth(rest) } else { next::next(&case) },
         ..unguarded(now, status)
     }
+}
+
+/// Explains one campaign on a supervisor that stands by: it reads nothing at TrafficStars, and shows what the leader stored.
+#[must_use]
+pub fn explain_from_standby(now: DateTime<Utc>, status: &CampaignStatus, leader: Option<&Leader>) -> Explanation {
+    let explanation = unguarded(now, status);
+    if !status.ordered.generator_enabled {
+        return explanation;
+    }
+    Explanation { summary: summary::from_standby(leader), next: next::from_standby(), ..explanation }
 }
 
 /// A campaign whose generator is disabled: nothing is read, nothing is known.

@@ -29,6 +29,10 @@ pub(super) fn of_the_unguarded(status: &CampaignStatus) -> NextStep {
     step(None, format!("nothing, until somebody enables it: `traffic-generator enable {}`", status.id))
 }
 
+pub(super) fn from_standby() -> NextStep {
+    step(None, "nothing from here; when the leader falls silent, this supervisor takes over within seconds")
+}
+
 pub(super) fn rebirth(rest: Option<ActorRest>) -> NextStep {
     step(
         rest.map(|rest| rest.until),

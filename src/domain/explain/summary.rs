@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::next::verb;
 use super::{ActionProgress, ActorRest, Case};
 use crate::domain::action::{ActionKind, Step};
+use crate::domain::lease::Leader;
 use crate::domain::phase::PhaseWord;
 use crate::domain::remote::{RemoteStatus, StopCause, judge};
 use crate::domain::status::{CampaignStatus, Hold};
@@ -34,6 +35,14 @@ pub(super) fn of_the_unguarded(status: &CampaignStatus) -> String {
         return "Its generator is enabled, and its actor is not built yet: nothing is known of it.".to_owned();
     }
     "Its generator is disabled: nobody looks whether it runs, and nothing is sent for it.".to_owned()
+}
+
+pub(super) fn from_standby(leader: Option<&Leader>) -> String {
+    let guarded = leader.map_or_else(
+        || "nobody leads at the moment, so that nobody guards it".to_owned(),
+        |leader| format!("the one on {} (pid {}) leads, guards it and can explain it", leader.host, leader.pid),
+    );
+    format!("This supervisor stands by: {guarded}. What is shown is what was stored.")
 }
 
 pub(super) fn of_the_dead(rest: Option<ActorRest>) -> String {

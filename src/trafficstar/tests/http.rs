@@ -136,7 +136,7 @@ async fn every_request_passes_the_gate_and_a_token_is_as_urgent_as_a_pause() {
 async fn nothing_is_sent_once_the_gate_is_closed() {
     let (gate, keeper) = Gate::new();
     drop(keeper);
-    let client = RemoteClient::new(settings("http://127.0.0.1:1", PATIENCE), gate).unwrap();
+    let client = RemoteClient::new(settings("http://127.0.0.1:1", PATIENCE), gate, Reign::sole()).unwrap();
     let error = client.pause(&[RemoteId(1)].into()).await.unwrap_err();
     assert!(matches!(error.outcome(), Outcome::NotSent(_)), "{error:?}");
 }
@@ -273,7 +273,7 @@ async fn a_token_is_sent_over_nothing_that_others_can_read() {
         ("", false),
     ];
     for (base_url, accepted) in cases {
-        let made = RemoteClient::new(settings(base_url, PATIENCE), Gate::new().0);
+        let made = RemoteClient::new(settings(base_url, PATIENCE), Gate::new().0, Reign::sole());
         // A machine without CA certificates cannot set up https, which is another matter.
         let refused = matches!(made, Err(ClientError::NotAUrl | ClientError::NotSafe));
         assert_eq!(refused, !accepted, "{base_url}: {made:?}");

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use super::budget::{Budget, Urgency};
 use super::gate::{Gate, GateMessage, Gatekeeper};
 use super::http::{RemoteClient, RemoteSettings};
+use crate::reign::Reign;
 
 const API_KEY: &str = "the-api-key";
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -108,7 +109,7 @@ impl Remote {
                 keeper.let_go(granted);
             }
         });
-        let client = RemoteClient::new(settings(&base_url, timeout), gate).unwrap();
+        let client = RemoteClient::new(settings(&base_url, timeout), gate, Reign::sole()).unwrap();
         Self { client, seen, asked, keeper, base_url }
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Guard {
     /// What the next start reads.
     pub(crate) config: Config,
     child: Option<Child>,
+    /// What it shows to TrafficStars.
+    pub(super) api_key: String,
     log: Arc<Mutex<String>>,
 }
 
@@ -31,7 +33,8 @@ impl Guard {
             .set("control", "socket", at("guard.sock"))
             .set("trafficstar", "base_url", base_url);
         config.write(&folder.join("config.toml"));
-        Self { folder, config, child: None, log: Arc::default() }
+        let api_key = "sandbox-api-key".to_owned();
+        Self { folder, config, child: None, api_key, log: Arc::default() }
     }
 
     /// Where its control socket is.
@@ -54,6 +57,11 @@ impl Guard {
         kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
     }
 
+    /// The process id of the one that runs.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// Waits until it has ended by itself, as it should.
     pub(crate) fn wait_for_end(&mut self) {
         let status = self.child.take().unwrap().wait().unwrap();
@@ -69,7 +77,7 @@ impl Guard {
                 command.env_remove(name);
             }
         }
-        command.env("TRAFFICSTAR_API_KEY", "sandbox-api-key").stdin(Stdio::null());
+        command.env("TRAFFICSTAR_API_KEY", &self.api_key).stdin(Stdio::null());
         command
     }
 

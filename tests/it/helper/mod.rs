@@ -4,9 +4,11 @@ mod background;
 mod config;
 mod database;
 mod dump;
+mod fleet;
 mod guard;
 mod http;
 mod kinds;
+mod line;
 mod terminal;
 mod writes;
 
@@ -21,9 +23,11 @@ pub(crate) use self::background::Background;
 pub(crate) use self::config::Config;
 pub(crate) use self::database::{Database, Entry};
 pub(crate) use self::dump::Campaign;
+pub(crate) use self::fleet::Fleet;
 use self::guard::Guard;
 pub(crate) use self::http::{Reply, ask, say};
 pub(crate) use self::kinds::on_both_databases;
+pub(crate) use self::line::Line;
 pub(crate) use self::terminal::Terminal;
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 

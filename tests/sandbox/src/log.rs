@@ -57,6 +57,8 @@ pub struct RequestRecord {
     pub campaign_ids: Vec<i64>,
     /// Those of them that it has changed.
     pub changed: Vec<i64>,
+    /// The API key for which its access token was issued; `None` where it carries none that was.
+    pub api_key: Option<String>,
     /// The answer's status, sent or not; `None` before it is ready and after [`crate::FaultKind::DropRequest`].
     pub status: Option<u16>,
     /// The connection was dropped instead of an answer.

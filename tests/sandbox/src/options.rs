@@ -10,6 +10,8 @@ pub struct Options {
     pub port: u16,
     /// The API key that `POST /v1/auth/token` accepts.
     pub api_key: String,
+    /// Further keys of the same account, so that a test can tell who sent what.
+    pub more_api_keys: Vec<String>,
     /// `expires_in` of a token, after which it is answered with 401.
     pub token_lifetime: Duration,
     /// Requests that fit into any [`Options::rate_window`]; further ones get 429.
@@ -69,6 +71,7 @@ impl Default for Options {
         Self {
             port: 0,
             api_key: "sandbox-api-key".to_owned(),
+            more_api_keys: Vec::new(),
             token_lifetime: Duration::from_secs(36_000),
             requests_per_minute: 100,
             rate_window: Duration::from_secs(60),

@@ -55,7 +55,8 @@ pub struct World {
     pub(crate) campaigns: BTreeMap<i64, Campaign>,
     pub(crate) faults: Faults,
     pub(crate) log: Vec<RequestRecord>,
-    tokens: HashMap<String, DateTime<Utc>>,
+    /// When each expires, and for which API key it was issued.
+    tokens: HashMap<String, (DateTime<Utc>, String)>,
     random: RandomState,
     tokens_issued: u64,
     limit: RateLimit,
@@ -193,15 +194,20 @@ impl World {
     }
 
     /// A new access token. Earlier ones stay good.
-    pub(crate) fn issue_token(&mut self) -> String {
+    pub(crate) fn issue_token(&mut self, api_key: &str) -> String {
         self.tokens_issued += 1;
         let token = format!("eyJhbGciOiJub25lIn0.sandbox-{:016x}", self.random.hash_one(self.tokens_issued));
-        self.tokens.insert(token.clone(), self.now + self.options.token_lifetime);
+        self.tokens.insert(token.clone(), (self.now + self.options.token_lifetime, api_key.to_owned()));
         token
     }
 
     pub(crate) fn is_good_token(&self, token: &str) -> bool {
-        self.tokens.get(token).is_some_and(|expires| *expires > self.now)
+        self.tokens.get(token).is_some_and(|(expires, _)| *expires > self.now)
+    }
+
+    /// The API key for which a token was issued.
+    pub(crate) fn key_of(&self, token: &str) -> Option<&str> {
+        self.tokens.get(token).map(|(_, api_key)| api_key.as_str())
     }
 
     pub(crate) fn revoke_tokens(&mut self) {

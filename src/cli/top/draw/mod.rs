@@ -17,7 +17,7 @@ use self::bars::bar;
 use self::text::{both_ends, wrap};
 use self::theme::Theme;
 use super::app::{App, Data, Focus};
-use crate::cli::render::{span, until};
+use crate::cli::render::{not_leading, span, until};
 use crate::domain::status::{QueueStatus, RemoteClientStatus};
 
 /// The least that anything can be shown on.
@@ -149,7 +149,7 @@ fn freshness(app: &App, data: &Data, theme: Theme, now: DateTime<Utc>) -> Line<'
 /// What is wrong with the supervisor's surroundings.
 fn trouble(data: &Data, now: DateTime<Utc>) -> Option<String> {
     let remote = &data.dump.trafficstar;
-    let mut troubles = Vec::new();
+    let mut troubles: Vec<String> = not_leading(&data.dump.leadership).into_iter().collect();
     if remote.circuit != "closed" && !remote.circuit.is_empty() {
         troubles.push(format!("TrafficStars: circuit {}", remote.circuit));
     }

@@ -70,6 +70,10 @@ impl Answer {
 }
 
 impl Incoming {
+    fn token(&self) -> Option<&str> {
+        self.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "))
+    }
+
     fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
@@ -108,6 +112,7 @@ impl Incoming {
             body,
             campaign_ids,
             changed: Vec::new(),
+            api_key: self.token().and_then(|token| world.key_of(token)).map(str::to_owned),
             status: None,
             lost: false,
         }
@@ -162,8 +167,7 @@ pub(crate) fn answer(world: &mut World, incoming: &Incoming, request: &RequestRe
     if route == Route::Token {
         return token::answer(world, request);
     }
-    let token = incoming.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
-    if !token.is_some_and(|token| world.is_good_token(token)) {
+    if !incoming.token().is_some_and(|token| world.is_good_token(token)) {
         return Answer::error(401, json!({"error": "invalid_token"}));
     }
     if incoming.method == "GET" && incoming.has_json_content() {

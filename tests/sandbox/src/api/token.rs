@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Answer;
 use crate::log::RequestRecord;
+use crate::options::Options;
 use crate::world::World;
 
 /// The live API sends a large one, for nobody's use.
@@ -15,14 +16,16 @@ pub(super) fn answer(world: &mut World, request: &RequestRecord) -> Answer {
     if field("grant_type") != Some("refresh_token") {
         return Answer::error(400, json!({"error": "unsupported_grant_type"}));
     }
-    if field("refresh_token") != Some(world.options.api_key.as_str()) {
+    let Options { api_key, more_api_keys, .. } = &world.options;
+    let mut keys = std::iter::once(api_key).chain(more_api_keys);
+    let Some(api_key) = keys.find(|key| field("refresh_token") == Some(key.as_str())).cloned() else {
         return Answer::error(400, json!({"error": "invalid_grant"}));
-    }
+    };
     Answer::ok(json!({
-        "access_token": world.issue_token(),
+        "access_token": world.issue_token(&api_key),
         "expires_in": world.options.token_lifetime.as_secs(),
         "token_type": "bearer",
-        "refresh_token": world.options.api_key,
+        "refresh_token": api_key,
         "id_token": "x".repeat(ID_TOKEN_BYTES),
     }))
 }

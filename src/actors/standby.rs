@@ -1,0 +1,149 @@
+//! Stands by while another supervisor leads: publishes what that one has stored, and answers what only reads.
+//!
+//! Deliberately absent: TrafficStars, whose requests are the leader's alone, and anything that changes a row.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::campaign::without_actor;
+use super::database::{Answer, CarryOutUrls, ReadJournal, ReadRows, Rows};
+use super::supervisor::{CarryOut, SetDefaults, SyncNow, shown};
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::control::{Campaign, CampaignOrder, Order, Refusal, UrlOrder};
+use crate::domain::facts::CampaignId;
+use crate::domain::policy::Policy;
+use crate::domain::status::SupervisorStatus;
+
+/// How often the rows are read, unless the leader ticks more often.
+const READ_EVERY: Duration = Duration::from_secs(5);
+
+/// The database, as far as a supervisor needs it that stands by.
+#[derive(Debug, Clone)]
+pub struct ReadingPort {
+    /// Reads every row, promise and hold.
+    pub read_rows: Recipient<ReadRows>,
+    /// Reads the journal.
+    pub read_journal: Recipient<ReadJournal>,
+    /// Lists URLs.
+    pub carry_out_urls: Recipient<CarryOutUrls>,
+}
+
+/// The actor. What it shows is a few seconds old at the most.
+#[derive(Debug)]
+pub struct Standby {
+    clock: Clock,
+    board: Board,
+    defaults: Policy,
+    rows: ReadingPort,
+    timer: Option<SpawnHandle>,
+}
+
+impl Standby {
+    /// One that has read nothing yet; it is asked to by [`SyncNow`].
+    #[must_use]
+    pub const fn new(clock: Clock, board: Board, defaults: Policy, rows: ReadingPort) -> Self {
+        Self { clock, board, defaults, rows, timer: None }
+    }
+
+    /// Each campaign as the leader has stored it.
+    fn publish(&self, Rows { campaigns, promises, holds }: Rows) {
+        let now = self.clock.now();
+        for row in &campaigns {
+            let promise = promises.get(&row.id).and_then(|promise| promise.as_ref().ok());
+            let hold = [holds.all.as_ref(), holds.by_campaign.get(&row.id)];
+            let hold = hold.into_iter().flatten().find(|hold| hold.lasts(now)).cloned();
+            self.board.publish_campaign(without_actor(row, row.mode(self.defaults.mode), promise, hold, now));
+        }
+        let known: HashSet<CampaignId> = campaigns.iter().map(|row| row.id).collect();
+        self.board.retain_campaigns(|id| known.contains(&id));
+        let hold = holds.all.filter(|hold| hold.lasts(now));
+        let status = SupervisorStatus { last_sync_at: Some(now), hold, ..SupervisorStatus::default() };
+        self.board.publish_supervisor(status);
+    }
+
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let wait = self.defaults.tick.to_std().unwrap_or_default().min(READ_EVERY);
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.timer = Some(ctx.run_later(wait, |actor, ctx| {
+            actor.timer = None;
+            ctx.notify(SyncNow);
+        }));
+    }
+
+    async fn list(rows: Recipient<ReadRows>) -> Result<Vec<Campaign>, Refusal> {
+        let answer =
+            rows.send(ReadRows).await.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+        answer.map(|rows| rows.campaigns.iter().map(shown).collect()).map_err(Refusal::Failed)
+    }
+}
+
+impl Actor for Standby {
+    type Context = Context<Self>;
+}
+
+impl Handler<SyncNow> for Standby {
+    type Result = ResponseActFuture<Self, Answer<()>>;
+
+    fn handle(&mut self, SyncNow: SyncNow, _: &mut Self::Context) -> Self::Result {
+        let read = self.rows.read_rows.send(ReadRows).into_actor(self);
+        Box::pin(read.map(|answer, actor, ctx| {
+            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+            actor.arm(ctx);
+            answer.map(|rows| actor.publish(rows))
+        }))
+    }
+}
+
+impl Handler<SetDefaults> for Standby {
+    type Result = ();
+
+    fn handle(&mut self, SetDefaults(defaults): SetDefaults, ctx: &mut Self::Context) {
+        self.defaults = defaults;
+        self.arm(ctx);
+    }
+}
+
+impl Handler<CarryOut> for Standby {
+    type Result = ();
+
+    fn handle(&mut self, CarryOut(order): CarryOut, ctx: &mut Self::Context) {
+        match order {
+            Order::Urls(order @ UrlOrder::List(_)) => self.rows.carry_out_urls.do_send(CarryOutUrls(order)),
+            Order::ReadJournal(ask) => {
+                let read = self.rows.read_journal.send(ReadJournal(ask.question));
+                ctx.spawn(read.into_actor(self).map(|answer, _, _| {
+                    let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+                    // Whoever asked may be gone.
+                    let _ = ask.reply.send(answer.map_err(Refusal::Failed));
+                }));
+            }
+            Order::Campaigns(CampaignOrder::List(ask)) => {
+                let list = Self::list(self.rows.read_rows.clone());
+                ctx.spawn(list.into_actor(self).map(|listed, _, _| drop(ask.reply.send(listed))));
+            }
+            Order::Campaigns(CampaignOrder::Show(ask)) => {
+                let (list, id) = (Self::list(self.rows.read_rows.clone()), ask.question);
+                ctx.spawn(list.into_actor(self).map(move |listed, _, _| {
+                    let found = listed
+                        .and_then(|rows| rows.into_iter().find(|row| row.id == id).ok_or(Refusal::UnknownCampaign(id)));
+                    drop(ask.reply.send(found));
+                }));
+            }
+            // Whoever hands orders out refuses these with the leader's name.
+            order @ (Order::SetGenerator(_)
+            | Order::Campaigns(CampaignOrder::Add(_) | CampaignOrder::Change(_) | CampaignOrder::Remove(_))
+            | Order::Urls(UrlOrder::Add(_) | UrlOrder::Change(_) | UrlOrder::Remove(_))
+            | Order::Process(_)
+            | Order::ProcessAll(_)
+            | Order::Hold(_)
+            | Order::Release(_)
+            | Order::HoldAll(_)
+            | Order::ReleaseAll(_)) => order.refuse(Refusal::NotLeading(None)),
+        }
+    }
+}

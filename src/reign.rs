@@ -1,0 +1,167 @@
+//! Whether this process may send: asked right before a request leaves, and as long as its answer is waited for.
+//!
+//! Deliberately absent: taking and renewing the lease, which is the daemon's; and a difference between requests. One that
+//! only reads counts against the account's limit, which is the leader's alone.
+
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::clock::since_boot;
+use crate::domain::lease::{Lease, Moment};
+
+/// How often a request on its way is looked after, whatever the timers say: they stand still while the machine sleeps.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The right to act on the database's campaigns. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Reign {
+    /// None where nobody else can lead.
+    lease: Option<watch::Receiver<Lease>>,
+}
+
+/// Why there is no answer: the lease has ended, so that another supervisor may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ReignEnded {
+    /// Nothing has left.
+    #[error("this supervisor's lease on leadership has ended, or is about to: another one may lead")]
+    Before,
+    /// It was on its way, and its answer is not waited for any more.
+    #[error("this supervisor's lease on leadership ended before the answer came")]
+    Meanwhile,
+}
+
+/// The present point of the clock by which leases are measured.
+#[must_use]
+pub fn moment() -> Moment {
+    Moment(since_boot())
+}
+
+impl Reign {
+    /// A reign that ends with the process: its database can have no other supervisor.
+    #[must_use]
+    pub const fn sole() -> Self {
+        Self { lease: None }
+    }
+
+    /// A reign that lasts as long as this lease, which is renewed through the other end.
+    #[must_use]
+    pub const fn by_lease(lease: watch::Receiver<Lease>) -> Self {
+        Self { lease: Some(lease) }
+    }
+
+    /// Whether it lasts.
+    #[must_use]
+    pub fn lasts(&self) -> bool {
+        self.lease.as_ref().is_none_or(|lease| lease.borrow().lasts(moment()))
+    }
+
+    fn lets_leave(&self) -> bool {
+        self.lease.as_ref().is_none_or(|lease| lease.borrow().lets_leave(moment()))
+    }
+
+    fn rest(&self) -> Duration {
+        self.lease.as_ref().map_or(Duration::MAX, |lease| lease.borrow().rest(moment()))
+    }
+
+    /// Sends a request, and waits for its answer while the reign lasts. The lease is looked at before each step of it: a
+    /// process that was frozen in the middle of making a connection sends nothing when it goes on.
+    ///
+    /// # Errors
+    /// The lease has ended.
+    pub async fn send<T>(&self, request: impl Future<Output = T>) -> Result<T, ReignEnded> {
+        if !self.lets_leave() {
+            return Err(ReignEnded::Before);
+        }
+        let mut request = pin!(request);
+        let mut look = pin!(sleep(LOOK_EVERY.min(self.rest())));
+        std::future::poll_fn(|context| {
+            if !self.lasts() {
+                return Poll::Ready(Err(ReignEnded::Meanwhile));
+            }
+            if let Poll::Ready(answer) = request.as_mut().poll(context) {
+                return Poll::Ready(Ok(answer));
+            }
+            while look.as_mut().poll(context).is_ready() {
+                if !self.lasts() {
+                    return Poll::Ready(Err(ReignEnded::Meanwhile));
+                }
+                look.as_mut().reset(Instant::now() + LOOK_EVERY.min(self.rest()));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::lease::{Epoch, LEASE, LEAST_ROOM};
+
+    /// A reign with so much of its lease left, and its other end.
+    fn with_rest(rest: Duration) -> (Reign, watch::Sender<Lease>) {
+        let lease = Lease::granted(Epoch(1), Moment((since_boot() + rest).saturating_sub(LEASE)));
+        let (sender, receiver) = watch::channel(lease);
+        (Reign::by_lease(receiver), sender)
+    }
+
+    #[tokio::test]
+    async fn nothing_leaves_without_room_and_nothing_is_even_begun() {
+        for rest in [Duration::ZERO, LEAST_ROOM - Duration::from_millis(1)] {
+            let (reign, _lease) = with_rest(rest);
+            let begun = async { panic!("it was begun") };
+            assert_eq!(reign.send::<()>(begun).await, Err(ReignEnded::Before));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_on_its_way_is_given_up_at_the_end_and_not_before() {
+        let (reign, _lease) = with_rest(LEAST_ROOM + Duration::from_millis(200));
+        let start = Instant::now();
+        assert_eq!(reign.send(std::future::pending::<()>()).await, Err(ReignEnded::Meanwhile));
+        assert!(start.elapsed() >= LEAST_ROOM && !reign.lasts(), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_heartbeat_lets_it_wait_on() {
+        let (reign, lease) = with_rest(LEAST_ROOM + Duration::from_millis(100));
+        let renew = async {
+            sleep(LEAST_ROOM).await;
+            lease.send_modify(|lease| *lease = lease.renewed(moment()));
+        };
+        let answer = reign.send(async {
+            sleep(LEAST_ROOM + Duration::from_millis(300)).await;
+            "answered"
+        });
+        assert_eq!(tokio::join!(answer, renew).0, Ok("answered"));
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_its_connection_sends_nothing_once_the_lease_has_ended() {
+        let (reign, lease) = with_rest(LEASE);
+        let mut polls = 0;
+        let request = std::future::poll_fn(|context| {
+            polls += 1;
+            if polls == 1 {
+                // As if it had been frozen here: the lease ends between two steps.
+                lease.send_replace(Lease::granted(Epoch(1), Moment(Duration::ZERO)));
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready("sent")
+        });
+        assert_eq!(reign.send(request).await, Err(ReignEnded::Meanwhile));
+        assert_eq!(polls, 1);
+    }
+
+    #[tokio::test]
+    async fn a_sole_supervisor_sends_whenever_it_likes() {
+        assert!(Reign::sole().lasts());
+        assert_eq!(Reign::sole().send(async { "sent" }).await, Ok("sent"));
+    }
+}

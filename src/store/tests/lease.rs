@@ -1,0 +1,184 @@
+//! The lease on leadership: taken by one, renewed by its holder, judged by the server's clock, and the condition on which a
+//! leader's records are stored.
+
+use diesel::prelude::*;
+
+use super::*;
+use crate::domain::lease::{Epoch, LeaseRow};
+
+fn candidate(name: &str) -> Candidate {
+    Candidate { name: name.to_owned(), host: format!("host of {name}"), pid: 4_242 }
+}
+
+/// A database on PostgreSQL with one campaign, and desks for two candidates. `None` where there is no server.
+async fn two_candidates() -> Option<(TestDatabase, Store, LeaseDesk, LeaseDesk)> {
+    let database = TestDatabase::postgres()?;
+    let store = database.store().await;
+    database.execute(ONE_CAMPAIGN);
+    let desk = |name| store.lease_desk(candidate(name)).unwrap();
+    let (one, other) = (desk("one"), desk("other"));
+    Some((database, store, one, other))
+}
+
+async fn take(desk: &LeaseDesk) -> Option<Term> {
+    let seen = desk.look().await.unwrap();
+    desk.take(&seen).await.unwrap()
+}
+
+fn let_run_out(database: &TestDatabase, seconds: i64) {
+    database.execute(&format!(
+        "UPDATE leadership SET ends_at = (clock_timestamp() AT TIME ZONE 'utc') - INTERVAL '{seconds} seconds'"
+    ));
+}
+
+fn is_refused(saved: &Result<Option<JournalId>, StoreError>) -> bool {
+    matches!(saved, Err(StoreError::Save(Fault::NotLeading)))
+}
+
+#[tokio::test]
+async fn a_sqlite_database_has_no_lease() {
+    let database = TestDatabase::sqlite();
+    assert!(database.store().await.lease_desk(candidate("one")).is_none());
+}
+
+#[tokio::test]
+async fn the_lease_is_taken_once_and_names_its_holder() {
+    let Some((_database, _, one, other)) = two_candidates().await else { return };
+    let free = one.look().await.unwrap();
+    assert_eq!(free, LeaseRow { epoch: Epoch(0), beats: 0, holder: None, run_out_for: None });
+    let (first, second) = tokio::join!(one.take(&free), other.take(&free));
+    let terms: Vec<Term> = [first.unwrap(), second.unwrap()].into_iter().flatten().collect();
+    assert_eq!(terms.len(), 1, "one of two that saw the same");
+    assert_eq!(terms[0].epoch, Epoch(1));
+    let held = other.look().await.unwrap();
+    let leader = held.leader().unwrap();
+    assert!(leader.host.starts_with("host of ") && leader.pid == 4_242, "{leader:?}");
+    assert_eq!(leader.since, terms[0].since);
+    assert!(other.take(&held).await.unwrap().is_none(), "it lasts");
+}
+
+#[tokio::test]
+async fn a_lease_that_has_run_out_is_free_past_the_margin_alone_and_only_as_it_was_seen() {
+    let Some((database, _, one, other)) = two_candidates().await else { return };
+    take(&one).await.unwrap();
+    let_run_out(&database, 1);
+    assert!(other.look().await.unwrap().run_out_for.is_some());
+    assert!(take(&other).await.is_none(), "within the margin");
+    let_run_out(&database, 3);
+    let seen = other.look().await.unwrap();
+    database.execute("UPDATE leadership SET beats = beats + 1");
+    assert!(other.take(&seen).await.unwrap().is_none(), "a heartbeat has come since");
+    let term = take(&other).await.unwrap();
+    assert_eq!(term.epoch, Epoch(2));
+}
+
+#[tokio::test]
+async fn a_heartbeat_renews_even_a_lease_that_has_run_out_and_fails_once_another_reigns() {
+    let Some((database, _, one, other)) = two_candidates().await else { return };
+    let first = take(&one).await.unwrap();
+    let_run_out(&database, 60);
+    assert!(one.beat(&first).await.unwrap());
+    let row = one.look().await.unwrap();
+    assert_eq!((row.beats, row.run_out_for), (1, None));
+    let_run_out(&database, 60);
+    take(&other).await.unwrap();
+    assert!(!one.beat(&first).await.unwrap());
+    // The same number, given twice: by a server that was restored from a copy.
+    let namesake = Term { holder: "somebody else".into(), ..first };
+    database.execute("UPDATE leadership SET epoch = 1");
+    assert!(!one.beat(&namesake).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_free_at_once_and_nobody_gives_up_for_another() {
+    let Some((_database, _, one, other)) = two_candidates().await else { return };
+    let first = take(&one).await.unwrap();
+    one.give_up(&first).await.unwrap();
+    let second = take(&other).await.unwrap();
+    assert_eq!(second.epoch, Epoch(2));
+    one.give_up(&first).await.unwrap();
+    assert!(other.beat(&second).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_reigns_records_are_stored_while_it_lasts_and_carry_its_epoch() {
+    let Some((database, store, one, other)) = two_candidates().await else { return };
+    let first = store.in_term(take(&one).await.unwrap());
+    let sent = || record(Phase::ActiveGuarded, new_entry(pause(Step::Requested)));
+    assert!(first.save(sent(), noon()).await.unwrap().is_some());
+    assert_eq!(database.read("SELECT epoch FROM journal"), "1");
+
+    let_run_out(&database, 1);
+    assert!(is_refused(&first.save(sent(), noon()).await), "run out, and nobody else has it");
+    let_run_out(&database, 60);
+    let second = store.in_term(take(&other).await.unwrap());
+    second.save(record(Phase::PausedGuarded, None), noon()).await.unwrap();
+    let hold = Hold { reason: None, since: noon(), until: None, by: None, pause: false };
+    for stale in [sent(), record(Phase::Idle, None), Record { hold: HoldChange::Set(hold.clone()), ..sent() }] {
+        assert!(is_refused(&first.save(stale, noon()).await));
+    }
+    let spend = Spend { amount: Money::ZERO, day: noon().date_naive(), at: noon(), source: SpendSource::Report };
+    let spend = SpendRow { campaign: CAMPAIGN, remote: REMOTE, spend };
+    assert!(first.save_spends(vec![spend]).await.is_err());
+    assert!(first.set_hold(CAMPAIGN, Some(hold.clone())).await.is_err());
+    assert!(first.set_hold_on_all(Some(hold)).await.is_err());
+    assert_eq!(database.read("SELECT count(*) FROM journal"), "1");
+    assert_eq!(store.holds().await.unwrap(), StoredHolds::default());
+    let stored = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap();
+    assert_eq!(stored.promise.unwrap().promise.phase, Phase::PausedGuarded, "the new leader's");
+}
+
+#[tokio::test]
+async fn of_a_reign_that_is_over_only_the_entry_of_a_pause_that_may_have_been_sent_unstored_is_kept() {
+    let Some((database, store, one, other)) = two_candidates().await else { return };
+    let first = store.in_term(take(&one).await.unwrap());
+    let_run_out(&database, 60);
+    let late = |step, accepted_at| Action { late: true, accepted_at, ..pause(step) };
+    let entry = |action| record(Phase::CoolingDown { until: noon() }, new_entry(action));
+    assert!(is_refused(&first.save(entry(late(Step::Accepted, Some(noon()))), noon()).await), "it may come back");
+    take(&other).await.unwrap();
+    assert!(is_refused(&first.save(entry(late(Step::Failed, None)), noon()).await), "it was not sent, or refused");
+    assert!(is_refused(&first.save(entry(pause(Step::Requested)), noon()).await), "it was not sent");
+    assert!(first.save(entry(late(Step::Accepted, Some(noon()))), noon()).await.unwrap().is_some());
+    assert_eq!(database.read("SELECT concat(epoch, ' ', late) FROM journal"), "1 t");
+    let kept = store.journal(Default::default()).await.unwrap();
+    assert_eq!((kept.len(), kept[0].step, kept[0].accepted_at), (1, Step::Failed, Some(noon())));
+    let stored = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap();
+    assert_eq!((stored.promise, stored.unfinished), (None, None), "the new leader has nothing to settle");
+}
+
+#[tokio::test]
+async fn a_record_that_is_being_stored_holds_off_the_next_reign_and_no_heartbeat_and_one_of_a_frozen_client_not_for_long()
+ {
+    let Some((database, _, one, other)) = two_candidates().await else { return };
+    let term = take(&one).await.unwrap();
+    let url = database.url.clone();
+    let (holding, held) = tokio::sync::oneshot::channel();
+    let (go_on, frozen) = std::sync::mpsc::channel::<()>();
+    let storing = {
+        let term = term.clone();
+        tokio::task::spawn_blocking(move || {
+            let super::super::url::Target::Postgres(server) = &url.target else { panic!("PostgreSQL") };
+            let mut connection = super::super::postgres::open(server).unwrap();
+            connection.transaction(|connection| {
+                super::super::lease::standing(connection, &term)?;
+                holding.send(()).unwrap();
+                frozen.recv().unwrap();
+                Ok::<_, diesel::result::Error>(())
+            })
+        })
+    };
+    held.await.unwrap();
+    assert!(one.beat(&term).await.unwrap(), "a heartbeat does not wait");
+    let_run_out(&database, 60);
+    let seen = other.look().await.unwrap();
+    assert!(other.take(&seen).await.is_err(), "it waits for what is being stored, and not for long");
+    let begun = async {
+        while !matches!(other.take(&seen).await, Ok(Some(_))) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), begun).await.unwrap();
+    go_on.send(()).unwrap();
+    assert!(storing.await.unwrap().is_err(), "what the frozen one was storing is not stored");
+}

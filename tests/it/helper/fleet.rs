@@ -1,0 +1,304 @@
+//! Several guards on one PostgreSQL database and one sandbox, and who of them led when.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::{BigInt, Text, Timestamp};
+use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
+use diesel_async::AsyncPgConnection;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use rustix::process::Signal;
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, RequestRecord, Sandbox};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::guard::Guard;
+use super::line::Line;
+use super::{Config, LOOK_EVERY, PATIENCE, wait_until_midnight_is_far, writes};
+use crate::postgres::shared_socket_folder;
+
+type PgConnection = AsyncConnectionWrapper<AsyncPgConnection>;
+
+/// TrafficStars' ids of the campaigns.
+const IDS: [i64; 3] = [995_001, 995_002, 995_003];
+/// What remains of each, by turns: so that there is always something to do.
+const SWINGING: [i64; 2] = [20_000, 1_000];
+
+/// The guards, with what they share.
+pub(crate) struct Fleet {
+    sandbox: Sandbox,
+    pub(crate) members: Vec<Member>,
+    database: PgConnection,
+    /// Every process of every member that ever ran.
+    pids: Vec<(u32, usize)>,
+    swinging: Arc<AtomicBool>,
+    swinger: Option<JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+/// One guard, with its line to the database.
+pub(crate) struct Member {
+    pub(crate) guard: Guard,
+    pub(crate) line: Line,
+}
+
+/// When a reign began, and whose it was.
+#[derive(Debug, Clone, QueryableByName)]
+struct Reign {
+    #[diesel(sql_type = BigInt)]
+    epoch: i64,
+    #[diesel(sql_type = BigInt)]
+    pid: i64,
+    #[diesel(sql_type = Timestamp)]
+    since: NaiveDateTime,
+}
+
+/// What the journal says of an action.
+#[derive(Debug, Clone, QueryableByName)]
+struct Decided {
+    #[diesel(sql_type = BigInt)]
+    epoch: i64,
+    #[diesel(sql_type = BigInt)]
+    trafficstar_id: i64,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Timestamp)]
+    requested_at: NaiveDateTime,
+}
+
+/// Notes each reign as it begins, whoever begins it.
+const NOTE_REIGNS: &str = "CREATE TABLE test_reigns (epoch BIGINT, pid BIGINT, since TIMESTAMP);
+    CREATE FUNCTION note_reign() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO test_reigns VALUES (NEW.epoch, NEW.pid, NEW.since); RETURN NEW; END $$;
+    CREATE TRIGGER note_reign AFTER UPDATE ON leadership FOR EACH ROW
+        WHEN (OLD.epoch IS DISTINCT FROM NEW.epoch) EXECUTE FUNCTION note_reign();";
+
+impl Fleet {
+    /// So many guards, none of which runs yet. `None`, said loudly, on a machine without PostgreSQL.
+    pub(crate) fn of(size: usize) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = shared_socket_folder()?;
+        wait_until_midnight_is_far();
+        let name = format!("fleet_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        connect(&server, "postgres").batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let more_api_keys: Vec<String> = (0..size).map(|member| format!("key-of-guard-{member}")).collect();
+        let options = Options { requests_per_minute: 1_000_000, more_api_keys, ..Options::default() };
+        let sandbox = Sandbox::start_in_thread(options.clone()).unwrap();
+        let folder = TempDir::new().unwrap();
+        let member = |(index, api_key): (usize, &String)| {
+            let own = folder.path().join(index.to_string());
+            std::fs::create_dir(&own).unwrap();
+            let line = Line::to(&server);
+            let config = Config::default().generator("cooldown", "500ms");
+            let mut guard = Guard::new(&own, &sandbox.base_url(), config);
+            guard.config = guard.config.clone().set("database", "url", url(&line.folder(), &name));
+            guard.write_config();
+            guard.api_key.clone_from(api_key);
+            Member { guard, line }
+        };
+        let members: Vec<Member> = options.more_api_keys.iter().enumerate().map(member).collect();
+        let migrated = members[0].guard.command(&["migrate"]);
+        assert!(migrated.status.success(), "migrate failed: {migrated:?}");
+        let mut database = connect(&server, &name);
+        database.batch_execute(NOTE_REIGNS).unwrap();
+        for id in IDS {
+            sandbox.add_campaign(CampaignSpec::paused(id));
+            let add = format!(
+                "INSERT INTO campaigns (name, trafficstar_id, generator_enabled) VALUES ('campaign', {id}, true);
+                 INSERT INTO urls (campaign_id, name, target_url, click_limit)
+                 SELECT id, 'url', 'https://example.com', {} FROM campaigns WHERE trafficstar_id = {id}",
+                SWINGING[0]
+            );
+            database.batch_execute(&add).unwrap();
+        }
+        let swinging = Arc::new(AtomicBool::new(true));
+        let swinger = swing(connect(&server, &name), Arc::clone(&swinging));
+        let (pids, swinger) = (Vec::new(), Some(swinger));
+        Some(Self { sandbox, members, database, pids, swinging, swinger, _folder: folder })
+    }
+
+    /// Starts a member, and returns when its socket answers.
+    pub(crate) fn start(&mut self, member: usize) {
+        self.members[member].guard.start();
+        self.pids.push((self.members[member].guard.pid(), member));
+        self.wait_for("an answer on the socket", PATIENCE, |fleet| fleet.role(member).map(drop));
+    }
+
+    /// What a member says that it is.
+    pub(crate) fn role(&self, member: usize) -> Option<String> {
+        let state = self.members[member].guard.try_state().ok()?;
+        Some(state["leadership"]["role"].as_str().unwrap().to_owned())
+    }
+
+    /// The dump of a member.
+    pub(crate) fn state(&self, member: usize) -> Value {
+        self.members[member].guard.state()
+    }
+
+    /// Waits until a member has a role.
+    pub(crate) fn wait_for_role(&mut self, member: usize, role: &str, within: Duration) {
+        self.wait_for(&format!("member {member} to be {role}"), within, |fleet| {
+            fleet.role(member).filter(|found| found == role).map(drop)
+        });
+    }
+
+    /// Waits until one of these leads, and answers which.
+    pub(crate) fn wait_for_leader(&mut self, among: &[usize], within: Duration) -> usize {
+        self.wait_for(&format!("a leader among {among:?}"), within, |fleet| {
+            among.iter().copied().find(|member| fleet.role(*member).as_deref() == Some("leader"))
+        })
+    }
+
+    /// Waits until a member has changed so many campaigns at TrafficStars since this call.
+    pub(crate) fn wait_for_writes_of(&mut self, member: usize, count: usize) {
+        let before = self.writes_of(member).len();
+        self.wait_for(&format!("{count} requests of member {member}"), PATIENCE, |fleet| {
+            (fleet.writes_of(member).len() >= before + count).then_some(())
+        });
+    }
+
+    /// Freezes a leader that has a pause in its journal and is about to send it: its access token was refused, and the new
+    /// one has not come yet. Nothing but the lease keeps that pause from leaving when the process goes on.
+    pub(crate) fn freeze_before_a_pause_leaves(&mut self, member: usize) {
+        let refused = FaultKind::Status { code: 401, body: String::new() };
+        self.sandbox.inject(Fault::always(refused).on(Operation::Pause).times(1));
+        let slow = FaultKind::DelayBeforeAnswer(Duration::from_millis(1_500));
+        self.sandbox.inject(Fault::always(slow).on(Operation::Token).times(1));
+        let before = self.sandbox.requests().last().map_or(0, |request| request.sequence);
+        self.wait_for("a pause that waits for its token", PATIENCE, |fleet| {
+            let since = fleet.sandbox.requests_after(before);
+            since.iter().any(|request| request.operation == Operation::Token).then_some(())
+        });
+        self.members[member].guard.signal(Signal::STOP);
+        let since = self.sandbox.requests_after(before);
+        let token = since.iter().find(|request| request.operation == Operation::Token).unwrap();
+        assert_eq!(token.answered_at, None, "it was frozen too late");
+    }
+
+    /// Waits until no campaign runs at TrafficStars.
+    pub(crate) fn wait_for_all_stopped(&mut self) {
+        self.wait_for("all campaigns to be stopped", PATIENCE, |fleet| {
+            IDS.iter().all(|id| !fleet.sandbox.is_running(*id)).then_some(())
+        });
+    }
+
+    /// What a member has sent to change campaigns.
+    pub(crate) fn writes_of(&self, member: usize) -> Vec<RequestRecord> {
+        let key = &self.members[member].guard.api_key;
+        let requests = self.sandbox.requests().into_iter();
+        requests.filter(|request| request.operation.is_change() && request.api_key.as_ref() == Some(key)).collect()
+    }
+
+    /// Waits until `look` finds what it looks for.
+    pub(crate) fn wait_for<T>(&mut self, what: &str, within: Duration, look: impl Fn(&Self) -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(start.elapsed() < within, "waited {within:?} in vain for {what}");
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Holds the sandbox's log against the reigns: whatever changed a campaign came from the one who reigned when it was
+    /// received, after an entry of that reign in the journal.
+    pub(crate) fn assert_one_at_a_time(&mut self) {
+        self.swinging.store(false, Ordering::SeqCst);
+        let requests = self.sandbox.requests();
+        let reigns: Vec<Reign> =
+            sql_query("SELECT epoch, pid, since FROM test_reigns ORDER BY epoch").load(&mut self.database).unwrap();
+        let journal: Vec<Decided> = sql_query("SELECT epoch, trafficstar_id, kind, requested_at FROM journal")
+            .load(&mut self.database)
+            .unwrap();
+        let changes: Vec<&RequestRecord> = requests.iter().filter(|request| request.operation.is_change()).collect();
+        assert!(changes.len() > 10 && reigns.len() > 1, "too little has happened: {reigns:#?}");
+        for request in changes {
+            let at = request.received_at;
+            let reign = reigns.iter().rev().find(|reign| utc(reign.since) <= at);
+            let reign = reign.unwrap_or_else(|| panic!("nobody reigned yet: {request:?}"));
+            let member = self.pids.iter().find(|(pid, _)| i64::from(*pid) == reign.pid).unwrap().1;
+            let sender = request.api_key.as_ref();
+            assert_eq!(sender, Some(&self.members[member].guard.api_key), "in {reign:?}: {request:?}, of {reigns:#?}");
+            for id in &request.campaign_ids {
+                let is_due = |decided: &Decided| {
+                    decided.epoch == reign.epoch
+                        && decided.trafficstar_id == *id
+                        && utc(decided.requested_at) <= at
+                        && fits(&decided.kind, request.operation)
+                };
+                assert!(journal.iter().any(is_due), "nothing in the journal of {reign:?}: {request:?}");
+            }
+        }
+        for decided in &journal {
+            let next = reigns.iter().find(|reign| reign.epoch == decided.epoch + 1);
+            let in_its_reign = next.is_none_or(|next| decided.requested_at < next.since);
+            assert!(in_its_reign, "decided after the reign: {decided:?}, of {reigns:#?}");
+        }
+    }
+}
+
+fn fits(kind: &str, operation: Operation) -> bool {
+    match kind {
+        "activate" => [Operation::Edit, Operation::Run].contains(&operation),
+        "pause" => [Operation::Pause, Operation::Edit].contains(&operation),
+        "set-end-time" => operation == Operation::Edit,
+        strange => panic!("the journal has a {strange}"),
+    }
+}
+
+fn utc(time: NaiveDateTime) -> DateTime<Utc> {
+    time.and_utc()
+}
+
+fn url(folder: &Path, name: &str) -> String {
+    format!("postgres://guard@{}/{name}", folder.display().to_string().replace('/', "%2F"))
+}
+
+fn connect(server: &Path, name: &str) -> PgConnection {
+    PgConnection::establish(&url(server, name)).unwrap()
+}
+
+/// Lets every campaign's clicks be used up and topped up, again and again.
+fn swing(mut database: PgConnection, swinging: Arc<AtomicBool>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for turn in 0.. {
+            for (position, id) in IDS.iter().enumerate() {
+                let clicks = SWINGING[(turn + position) % 2];
+                let set = format!(
+                    "UPDATE urls SET click_limit = {clicks} WHERE campaign_id = \
+                     (SELECT id FROM campaigns WHERE trafficstar_id = {id})"
+                );
+                database.batch_execute(&set).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(1_300));
+            if !swinging.load(Ordering::SeqCst) {
+                return;
+            }
+        }
+    })
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.swinging.store(false, Ordering::SeqCst);
+        for member in &mut self.members {
+            member.guard.kill();
+        }
+        if std::thread::panicking() {
+            for (index, member) in self.members.iter().enumerate() {
+                eprintln!("\nthe log of guard {index}:\n{}", member.guard.log());
+            }
+            eprintln!("what the sandbox received:\n{}", writes::describe(&self.sandbox.requests()));
+        }
+        if let Some(swinger) = self.swinger.take() {
+            // It may have panicked with the test.
+            let _ = swinger.join();
+        }
+    }
+}
