@@ -78,7 +78,7 @@ fn config(folder: &Path, base_url: &str) -> Config {
         base_url = "{base_url}"
         requests_per_minute = 5000
         [generator]
-        tick = "200ms"
+        tick = "400ms"
         "#,
         folder = folder.display(),
     );
