@@ -99,6 +99,8 @@ pub struct TrafficStarActor {
     count_requests: Recipient<CountRequests>,
     /// A count is under way.
     counting: bool,
+    /// So many left without being counted, since the database was away: the next count has them, too.
+    uncounted: u64,
     requests_per_minute: u32,
     tick: chrono::Duration,
     statuses: Statuses,
@@ -137,6 +139,7 @@ impl TrafficStarActor {
             gate_timer: None,
             count_requests,
             counting: false,
+            uncounted: 0,
             requests_per_minute: limits.requests_per_minute,
             tick: limits.tick,
             statuses: Statuses::new(limits.tick),
@@ -197,9 +200,12 @@ impl TrafficStarActor {
             return;
         }
         self.counting = true;
-        let counted = tokio::time::timeout(COUNT_WITHIN, self.count_requests.send(CountRequests(granted as u64)));
-        ctx.spawn(counted.into_actor(self).map(move |_, actor, ctx| {
-            // A count that failed is the database actor's to tell.
+        let count = self.uncounted.saturating_add(granted as u64);
+        let counted = tokio::time::timeout(COUNT_WITHIN, self.count_requests.send(CountRequests(count)));
+        ctx.spawn(counted.into_actor(self).map(move |counted, actor, ctx| {
+            // A count that failed is the database actor's to tell. One that comes late counts twice, which is safe.
+            let durable = matches!(counted, Ok(Ok(Ok(()))));
+            actor.uncounted = if durable { 0 } else { count };
             actor.counting = false;
             actor.admit(granted);
             actor.open_gate(ctx);

@@ -20,6 +20,7 @@ use crate::domain::lease::LOOK_EVERY;
 use crate::domain::order::{Force, ForceKind};
 use crate::domain::status::Hold;
 use crate::store::{Store, StoreError};
+use crate::trafficstar::circuit::PROBE_INTERVAL;
 use crate::trafficstar::gate::Gate;
 use crate::trafficstar::http::{RemoteClient, RemoteSettings};
 
@@ -109,5 +110,7 @@ pub(super) fn settings(config: &Config, api_key: SecretString) -> RemoteSettings
         api_key,
         connect_timeout: config.trafficstar.timeout,
         timeout: config.trafficstar.timeout,
+        // As often as an open circuit is probed.
+        token_rest: PROBE_INTERVAL.min(config.generator.tick).to_std().unwrap_or_default(),
     }
 }

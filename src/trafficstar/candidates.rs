@@ -54,6 +54,13 @@ impl Endpoint {
         }
     }
 
+    const fn changes_campaigns(self) -> bool {
+        match self {
+            Self::Run | Self::Pause => true,
+            Self::List | Self::SpendByCampaign | Self::SpendByDay => false,
+        }
+    }
+
     /// Whether nobody asks for it while it is absent. There is a spend without reports; without the others nothing is
     /// guarded, so that they are asked for each time.
     const fn is_left_alone_while_absent(self) -> bool {
@@ -253,6 +260,8 @@ impl<'a, C> Trial<'a, C> {
     /// The operation's answer, unless it is the next candidate's turn.
     pub(super) fn judge<T>(&mut self, answer: Result<T, RemoteError>) -> Option<Result<T, RemoteError>> {
         match answer {
+            // A refusal may be for one bad id among many: it says nothing of the endpoint for the next request.
+            Ok(_) if self.bad_request.is_some() && self.operation.changes_campaigns() => Some(answer),
             Ok(_) => {
                 if let Some((position, candidate)) = self.tried.and_then(|at| Some((at, self.candidates.get(at)?))) {
                     self.known.memory().worked(Utc::now(), self.operation, position, || (self.shown)(candidate));

@@ -100,7 +100,11 @@ impl RemoteClient {
     /// # Errors
     /// Any failure of a request; an answer that is another page than the one asked for.
     pub async fn campaigns_page(&self, page: u64, urgency: Urgency) -> Result<CampaignPage, RemoteError> {
-        let answer = self.list_answer(page, urgency).await?;
+        let answer = match self.list_answer(page, urgency).await {
+            // There is a list, and it has become shorter.
+            Err(RemoteError::NoEndpoint { .. }) if page > 1 => return Ok(CampaignPage::empty()),
+            answer => answer?,
+        };
         let list = wire::campaign_page(&answer)?;
         if let Some(other) = list.page.filter(|other| *other != page) {
             return Err(WireError::CutShort(format!("page {page} was asked for, page {other} came")).into());
@@ -109,6 +113,12 @@ impl RemoteClient {
             tracing::warn!(defect, "TrafficStars' list of campaigns has an entry that cannot be read");
         }
         Ok(list)
+    }
+
+    /// Whether TrafficStars was found to have no list, and not only for a moment.
+    #[must_use]
+    pub fn has_no_list(&self) -> bool {
+        self.known.is_absent(Endpoint::List)
     }
 
     async fn list_answer(&self, page: u64, urgency: Urgency) -> Result<Value, RemoteError> {
@@ -300,12 +310,15 @@ impl RemoteClient {
         ids: &BTreeSet<RemoteId>,
         leave_by: Option<DateTime<Utc>>,
     ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
-        let mut outcomes = BTreeMap::new();
-        let mut refusal = Some(RemoteError::NotFound);
-        for id in ids {
+        let each = ids.iter().map(|id| async move {
             let body = json!({ "active": switch.active() });
             let request = Request::write(switch.asking(leave_by), Method::PATCH, campaign_path(*id), body);
-            let answered = self.send(&request).await.and_then(|answer| the_campaign(&answer, *id));
+            (*id, self.send(&request).await.and_then(|answer| the_campaign(&answer, *id)))
+        });
+        let mut outcomes = BTreeMap::new();
+        let mut refusal = Some(RemoteError::NotFound);
+        // All at once: a pause must not wait for the time-outs of others.
+        for (id, answered) in futures_util::future::join_all(each).await {
             match &answered {
                 Err(error) if error.is_absence() || error.is_bad_request() => {
                     refusal = refusal.map(|_| error.clone());
@@ -317,7 +330,7 @@ impl RemoteClient {
                 Ok(_) => Outcome::Unclear("the answer shows the campaign unchanged".to_owned()),
                 Err(error) => error.outcome(),
             };
-            outcomes.insert(*id, outcome);
+            outcomes.insert(id, outcome);
         }
         refusal.map_or(Ok(outcomes), Err)
     }

@@ -121,6 +121,15 @@ impl RemoteError {
         if matches!(self, Self::NotFound) { RemoteFault::NotFound } else { RemoteFault::Failed(self.in_full()) }
     }
 
+    /// Whether another request might fare better now: without a token, or after a 429, none would.
+    #[must_use]
+    pub const fn is_of_this_request(&self) -> bool {
+        !matches!(
+            self,
+            Self::NoToken(_) | Self::BadApiKey | Self::Unauthorized | Self::RateLimited { .. } | Self::NotSent(_)
+        )
+    }
+
     /// What it tells of the operation's health.
     pub(super) fn ended(&self) -> Ended {
         match self {

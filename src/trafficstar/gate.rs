@@ -9,7 +9,7 @@
 //! many may leave (`budget`), what opens a circuit (`circuit`), and the requests (`http`).
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -234,7 +234,7 @@ impl Drop for Pass {
 /// were stored, which says nothing.
 #[derive(Debug)]
 struct Burst {
-    tickets: Vec<Ticket>,
+    tickets: BTreeSet<Ticket>,
     began_at: DateTime<Utc>,
     last_at: DateTime<Utc>,
 }
@@ -261,7 +261,7 @@ pub struct Gatekeeper {
     waiting: HashMap<Ticket, Waiter>,
     burst: Option<Burst>,
     /// Writes that wait for their operation's circuit to close, in the order of their arrival.
-    stopped: BTreeMap<Operation, VecDeque<Ticket>>,
+    stopped: BTreeMap<Operation, BTreeSet<Ticket>>,
     under_way: HashMap<Ticket, Operation>,
     /// Those who hold a slot and have not been let go yet.
     granted: Vec<Ticket>,
@@ -333,11 +333,11 @@ impl Gatekeeper {
             }
         }
         for operation in Operation::ALL {
-            let first = self.stopped.get(&operation).and_then(VecDeque::front).copied();
+            let first = self.stopped.get(&operation).and_then(BTreeSet::first).copied();
             if let Some(ticket) = first
                 && self.circuits.is_probe_due(now, operation)
             {
-                self.stopped.entry(operation).or_default().pop_front();
+                self.stopped.entry(operation).or_default().pop_first();
                 self.requeue(now, ticket);
             }
         }
@@ -396,18 +396,18 @@ impl Gatekeeper {
     #[must_use]
     pub fn held_back(&self) -> usize {
         let gathered = self.burst.as_ref().map_or(0, |burst| burst.tickets.len());
-        gathered + self.stopped.values().map(VecDeque::len).sum::<usize>()
+        gathered + self.stopped.values().map(BTreeSet::len).sum::<usize>()
     }
 
     fn gather(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        let burst = self.burst.get_or_insert(Burst { tickets: Vec::new(), began_at: now, last_at: now });
-        burst.tickets.push(ticket);
+        let burst = self.burst.get_or_insert(Burst { tickets: BTreeSet::new(), began_at: now, last_at: now });
+        burst.tickets.insert(ticket);
         burst.last_at = now;
     }
 
-    fn forget_gathered(&mut self, gone: impl Fn(Ticket) -> bool) {
+    fn forget_gathered(&mut self, gone: Ticket) {
         if let Some(burst) = &mut self.burst {
-            burst.tickets.retain(|ticket| !gone(*ticket));
+            burst.tickets.remove(&gone);
         }
         self.burst.take_if(|burst| burst.tickets.is_empty());
     }
@@ -432,7 +432,7 @@ impl Gatekeeper {
 
     fn stop(&mut self, ticket: Ticket, asking: Asking, probe_at: DateTime<Utc>, reason: String) {
         if !asking.operation.only_reads() {
-            self.stopped.entry(asking.operation).or_default().push_back(ticket);
+            self.stopped.entry(asking.operation).or_default().insert(ticket);
         } else if let Some(waiter) = self.waiting.remove(&ticket) {
             let operation = asking.operation.as_str();
             // Whoever asked may be gone.
@@ -442,10 +442,10 @@ impl Gatekeeper {
 
     fn gave_up(&mut self, now: DateTime<Utc>, ticket: Ticket) {
         self.budget.cancel(ticket);
-        self.forget_gathered(|gathered| gathered == ticket);
+        self.forget_gathered(ticket);
         self.granted.retain(|granted| *granted != ticket);
         for tickets in self.stopped.values_mut() {
-            tickets.retain(|stopped| *stopped != ticket);
+            tickets.remove(&ticket);
         }
         let waited_for = self.waiting.remove(&ticket).map(|waiter| waiter.asking.operation);
         if let Some(operation) = waited_for.or_else(|| self.under_way.remove(&ticket)) {
@@ -466,8 +466,8 @@ impl Gatekeeper {
                 others.sort_by_key(|(ticket, _)| *ticket);
                 others.retain(|(ticket, _)| !self.granted.contains(ticket));
                 let probe_at = self.circuits.probe_at(operation).unwrap_or(now);
-                self.forget_gathered(|gathered| others.iter().any(|(ticket, _)| *ticket == gathered));
                 for (ticket, asking) in others {
+                    self.forget_gathered(ticket);
                     self.budget.cancel(ticket);
                     self.stop(ticket, asking, probe_at, reason.clone());
                 }

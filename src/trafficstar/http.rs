@@ -32,9 +32,6 @@ const LARGEST_REFUSAL_BYTES: usize = 4 * 1024;
 /// A token is renewed this long before it expires, or a tenth of its lifetime, whichever is shorter.
 const LONGEST_RENEWAL_MARGIN: Duration = Duration::from_secs(300);
 
-/// A renewal ahead of time that failed is tried again after this.
-const RENEWAL_RESTS_MS: i64 = 15_000;
-
 /// What the client needs to know. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct RemoteSettings {
@@ -46,6 +43,8 @@ pub struct RemoteSettings {
     pub connect_timeout: Duration,
     /// How long a request may take, its answer included.
     pub timeout: Duration,
+    /// For how long no other token is fetched after one could not be, pauses excepted.
+    pub token_rest: Duration,
 }
 
 /// Why there can be no client.
@@ -70,6 +69,7 @@ pub struct RemoteClient {
     gate: Gate,
     reign: Reign,
     tokens: Tokens,
+    token_rest_ms: i64,
     pub(super) known: KnownEndpoints,
 }
 
@@ -170,6 +170,7 @@ impl RemoteClient {
             api_key: settings.api_key,
             gate,
             reign,
+            token_rest_ms: i64::try_from(settings.token_rest.as_millis()).unwrap_or(i64::MAX),
             tokens: Tokens {
                 current: watch::Sender::new(None),
                 renewal: Mutex::new(None),
@@ -249,9 +250,9 @@ impl RemoteClient {
         }
         // One that still serves is good enough for a pause, which must not wait for a renewal that may hang; and for
         // everybody for a while after a renewal has failed.
-        let rests = Utc::now().timestamp_millis() < self.tokens.renewal_rests_until_ms.load(Ordering::SeqCst);
+        let rests = || Utc::now().timestamp_millis() < self.tokens.renewal_rests_until_ms.load(Ordering::SeqCst);
         let serving = self.cached_token().filter(|token| Utc::now() < token.expires_at);
-        if let Some(token) = serving.filter(|_| rests || urgency == Urgency::Pause) {
+        if let Some(token) = serving.filter(|_| rests() || urgency == Urgency::Pause) {
             return Ok(token);
         }
         let ended_before = self.tokens.ended.load(Ordering::SeqCst);
@@ -259,7 +260,10 @@ impl RemoteClient {
         if let Some(token) = fresh() {
             return Ok(token);
         }
-        let shared = last_failure.clone().filter(|_| self.tokens.ended.load(Ordering::SeqCst) != ended_before);
+        // What is no pause's shares a failure for a while: each fetch takes a slot that is kept for pauses.
+        let waits = || urgency != Urgency::Pause && rests();
+        let ended_meanwhile = || self.tokens.ended.load(Ordering::SeqCst) != ended_before;
+        let shared = last_failure.clone().filter(|_| ended_meanwhile() || waits());
         let failure = if let Some(failure) = shared {
             failure
         } else {
@@ -273,7 +277,7 @@ impl RemoteClient {
                     return Ok(token);
                 }
                 Err(failure) => {
-                    let rests_until_ms = Utc::now().timestamp_millis() + RENEWAL_RESTS_MS;
+                    let rests_until_ms = Utc::now().timestamp_millis().saturating_add(self.token_rest_ms);
                     self.tokens.renewal_rests_until_ms.store(rests_until_ms, Ordering::SeqCst);
                     last_failure.insert(failure).clone()
                 }

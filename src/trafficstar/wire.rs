@@ -254,6 +254,18 @@ pub struct CampaignPage {
 }
 
 impl CampaignPage {
+    /// A page behind the last one.
+    pub(super) const fn empty() -> Self {
+        Self {
+            campaigns: BTreeMap::new(),
+            nameless: Vec::new(),
+            page: None,
+            page_count: None,
+            page_size: None,
+            campaign_count: None,
+        }
+    }
+
     /// What the answer says of the list as a whole.
     #[must_use]
     pub const fn list_size(&self) -> ListSize {
@@ -264,14 +276,7 @@ impl CampaignPage {
 /// A page of the list: an object with its paging, or a bare array.
 pub(super) fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
     const PLACE: &str = "the list of campaigns";
-    let mut page = CampaignPage {
-        campaigns: BTreeMap::new(),
-        nameless: Vec::new(),
-        page: None,
-        page_count: None,
-        page_size: None,
-        campaign_count: None,
-    };
+    let mut page = CampaignPage::empty();
     let entries = if let Some(entries) = value.as_array() {
         let length = u64::try_from(entries.len()).ok();
         (page.page_count, page.page_size, page.campaign_count) = (Some(1), length, length);

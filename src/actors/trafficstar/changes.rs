@@ -71,6 +71,20 @@ impl TrafficStarActor {
         self.postponed.retain(|_, since| *since > forgotten);
     }
 
+    /// Why an activation is not begun: an end time without a run would cost a request at every tick and change nothing.
+    /// One at a time goes all the same, and shows whether runs work again.
+    fn runs_fail(&mut self) -> Option<String> {
+        let (now, run) = (self.gate_time(), Operation::Run);
+        if self.keeper.circuits().is_closed(run) {
+            return None;
+        }
+        if self.is_own_probe_due(now, run) {
+            self.note_own_probe(now, run);
+            return None;
+        }
+        Some("runs fail at TrafficStars, and its turn to try one has not come".to_owned())
+    }
+
     fn serve_pauses(&mut self, ctx: &mut Context<Self>) {
         let askers = self.pauses.take(self.clock.now());
         let (client, ids) = (Arc::clone(&self.client), askers.ids());
@@ -117,11 +131,8 @@ impl Handler<Change> for TrafficStarActor {
             }
             ChangeKind::Activate { end_time } => {
                 self.postponed.remove(&remote);
-                let runs_at = self.keeper.circuits().probe_at(Operation::Run).filter(|at| *at > self.gate_time());
-                if let Some(at) = runs_at {
-                    // An end time without a run would cost a request at every tick and change nothing.
+                if let Some(reason) = self.runs_fail() {
                     self.postponed.insert(remote, self.gate_time());
-                    let reason = format!("runs fail, and are tried again at {}", at.format("%H:%M:%S"));
                     return Box::pin(std::future::ready(Outcome::Postponed(reason)));
                 }
                 let set = work::set_end_time(client, remote, end_time, rank, valid_until);

@@ -46,8 +46,7 @@ impl TrafficStarActor {
         let now = self.gate_time();
         let due: Vec<Operation> = self.probed().filter(|operation| self.is_own_probe_due(now, *operation)).collect();
         for operation in due {
-            // Whatever becomes of it: one that fails before it comes to the gate must not be followed at once.
-            self.probed_until.insert(operation, now + PROBE_INTERVAL.min(self.tick));
+            self.note_own_probe(now, operation);
             let (client, any) = (Arc::clone(&self.client), self.statuses.last_asked());
             let day = self.clock.now().date_naive();
             let probe = async move {
@@ -81,7 +80,12 @@ impl TrafficStarActor {
         Operation::ALL.into_iter().filter(move |operation| operation.only_reads() && known)
     }
 
-    fn is_own_probe_due(&self, now: DateTime<Utc>, operation: Operation) -> bool {
+    /// Whatever becomes of it: one that fails before it comes to the gate must not be followed at once.
+    pub(super) fn note_own_probe(&mut self, now: DateTime<Utc>, operation: Operation) {
+        self.probed_until.insert(operation, now + PROBE_INTERVAL.min(self.tick));
+    }
+
+    pub(super) fn is_own_probe_due(&self, now: DateTime<Utc>, operation: Operation) -> bool {
         let rests = self.probed_until.get(&operation).is_some_and(|until| now < *until);
         !rests && self.keeper.circuits().is_probe_due(now, operation)
     }

@@ -74,6 +74,13 @@ impl<T> Askers<T> {
         self.0.iter().map(|asker| asker.remote).collect()
     }
 
+    /// One more joins while it is being served.
+    pub(super) fn join(&mut self, remote: RemoteId, urgency: Urgency) -> oneshot::Receiver<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.push(Asker { remote, urgency, valid_until: None, reply });
+        answer
+    }
+
     /// The askers of each campaign by themselves.
     pub(super) fn by_campaign(self) -> BTreeMap<RemoteId, Self> {
         let mut by_campaign = BTreeMap::new();

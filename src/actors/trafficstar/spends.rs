@@ -33,25 +33,44 @@ struct Report {
     spends: BTreeMap<RemoteId, SourceAnswer>,
 }
 
-/// Those who ask for spend, and the report that came last.
+/// A report under way, and whom it is for.
+#[derive(Debug)]
+struct UnderWay {
+    sent_at: DateTime<Utc>,
+    day: NaiveDate,
+    askers: Askers<SourceAnswer>,
+}
+
+/// Those who ask for spend, the reports under way, and the one that came last.
 #[derive(Debug)]
 pub(super) struct Spends {
     round: Round<SourceAnswer>,
+    under_way: BTreeMap<u64, UnderWay>,
+    last_number: u64,
     last: Option<Report>,
+}
+
+/// Whether a report that was sent at `sent_at` for `day` serves a campaign whose tick began at `since`. The statuses of
+/// those who tick together come page by page; a report for each page would cost more than the pages.
+fn serves(now: DateTime<Utc>, since: DateTime<Utc>, sent_at: DateTime<Utc>, day: NaiveDate) -> bool {
+    // One from the future is of before the clock was set back.
+    day == now.date_naive() && since < sent_at && sent_at <= now
 }
 
 impl Spends {
     pub(super) fn new() -> Self {
-        Self { round: Round::new(MOMENT), last: None }
+        Self { round: Round::new(MOMENT), under_way: BTreeMap::new(), last_number: 0, last: None }
     }
 
-    /// What the last report says of a campaign whose tick began at `since`, if it was sent after that. The statuses of
-    /// those who tick together come page by page; a report for each page would cost more than the pages.
+    /// What the last report says of a campaign, if it serves it.
     fn known(&self, now: DateTime<Utc>, remote: RemoteId, since: DateTime<Utc>) -> Option<SourceAnswer> {
-        let last = self.last.as_ref().filter(|last| last.day == now.date_naive())?;
-        // One from the future is of before the clock was set back.
-        let of_this_tick = since < last.sent_at && last.sent_at <= now;
-        of_this_tick.then(|| of(&last.spends, remote))
+        let last = self.last.as_ref().filter(|last| serves(now, since, last.sent_at, last.day))?;
+        Some(of(&last.spends, remote))
+    }
+
+    /// A report under way that will serve it.
+    fn coming(&mut self, now: DateTime<Utc>, since: DateTime<Utc>) -> Option<&mut UnderWay> {
+        self.under_way.values_mut().rev().find(|report| serves(now, since, report.sent_at, report.day))
     }
 }
 
@@ -65,18 +84,24 @@ impl TrafficStarActor {
         let sent_at = self.clock.now();
         let askers = self.spends.round.take(sent_at);
         let (client, day, urgency) = (Arc::clone(&self.client), sent_at.date_naive(), askers.urgency());
+        self.spends.last_number += 1;
+        let number = self.spends.last_number;
+        self.spends.under_way.insert(number, UnderWay { sent_at, day, askers });
         let report = async move { client.spend_report(day, urgency).await };
-        ctx.spawn(report.into_actor(self).map(move |report, actor, ctx| match report {
-            Ok(spends) => {
-                actor.note(None);
-                askers.answer(|remote| of(&spends, remote));
-                actor.spends.last = Some(Report { sent_at, day, spends });
-            }
-            Err(RemoteError::NoEndpoint { .. }) => actor.read_spends_singly(ctx, askers, day),
-            Err(error) => {
-                let reason = error.in_full();
-                askers.answer(|_| SourceAnswer::Failed(reason.clone()));
-                actor.note(Some(reason));
+        ctx.spawn(report.into_actor(self).map(move |report, actor, ctx| {
+            let Some(UnderWay { sent_at, day, askers }) = actor.spends.under_way.remove(&number) else { return };
+            match report {
+                Ok(spends) => {
+                    actor.note(None);
+                    askers.answer(|remote| of(&spends, remote));
+                    actor.spends.last = Some(Report { sent_at, day, spends });
+                }
+                Err(RemoteError::NoEndpoint { .. }) => actor.read_spends_singly(ctx, askers, day),
+                Err(error) => {
+                    let reason = error.in_full();
+                    askers.answer(|_| SourceAnswer::Failed(reason.clone()));
+                    actor.note(Some(reason));
+                }
             }
         }));
     }
@@ -102,8 +127,13 @@ impl Handler<ReadSpend> for TrafficStarActor {
         if let Some(answer) = self.spends.known(now, remote, since) {
             return Box::pin(std::future::ready(answer));
         }
-        let (answer, wait) = self.spends.round.ask(now, remote, urgency, None);
-        Self::serve_later(ctx, wait, Self::serve_spends);
+        let answer = if let Some(coming) = self.spends.coming(now, since) {
+            coming.askers.join(remote, urgency)
+        } else {
+            let (answer, wait) = self.spends.round.ask(now, remote, urgency, None);
+            Self::serve_later(ctx, wait, Self::serve_spends);
+            answer
+        };
         Box::pin(async move { answer.await.unwrap_or_else(|_| SourceAnswer::Failed(DIED.to_owned())) })
     }
 }

@@ -94,6 +94,20 @@ impl TrafficStarActor {
         }
     }
 
+    /// Plans when all who ask within this moment have asked.
+    fn plan_soon(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.statuses.gathering, true) {
+            return;
+        }
+        ctx.run_later(MOMENT, |actor, ctx| {
+            actor.statuses.gathering = false;
+            actor.weigh_reading();
+            actor.plan_reads(ctx);
+            actor.arm_gate(ctx);
+            actor.publish();
+        });
+    }
+
     fn plan_reads(&mut self, ctx: &mut Context<Self>) {
         let now = self.gate_time();
         let list_works = self.keeper.circuits().is_closed(Operation::List);
@@ -151,7 +165,7 @@ impl TrafficStarActor {
                 let page = async move { client.campaigns_page(number, urgency).await };
                 ctx.spawn(page.into_actor(self).map(move |page, actor, ctx| {
                     let failure = page.as_ref().err().map(RemoteError::in_full);
-                    let answer = page_answer(page);
+                    let answer = page_answer(page, actor.client.has_no_list());
                     if !matches!(answer, ReadAnswer::NoList | ReadAnswer::NotSent) {
                         actor.note_reads(failure.as_deref());
                     }
@@ -184,12 +198,16 @@ impl TrafficStarActor {
     }
 }
 
-fn page_answer(page: Result<CampaignPage, RemoteError>) -> ReadAnswer<Status> {
+/// A list that is not there now may be back in a moment: only one that was missed for a while does not exist.
+fn page_answer(page: Result<CampaignPage, RemoteError>, has_no_list: bool) -> ReadAnswer<Status> {
     match page {
         Ok(page) => ReadAnswer::Page { size: page.list_size(), campaigns: page.campaigns },
         Err(RemoteError::NotSent(NotAdmitted::CircuitOpen { .. })) => ReadAnswer::NotSent,
-        Err(RemoteError::NoEndpoint { .. }) => ReadAnswer::NoList,
-        Err(error) => ReadAnswer::PageFailed(Err(RemoteFault::Failed(error.in_full()))),
+        Err(RemoteError::NoEndpoint { .. }) if has_no_list => ReadAnswer::NoList,
+        Err(error) => ReadAnswer::PageFailed {
+            answer: Err(RemoteFault::Failed(error.in_full())),
+            of_the_page: error.is_of_this_request(),
+        },
     }
 }
 
@@ -201,16 +219,7 @@ impl Handler<ReadStatus> for TrafficStarActor {
         let asker = self.statuses.reads.ask(self.gate_time(), question);
         self.statuses.askers.insert(asker, reply);
         self.statuses.last_asked = Some(question.remote);
-        if !self.statuses.gathering {
-            self.statuses.gathering = true;
-            ctx.run_later(MOMENT, |actor, ctx| {
-                actor.statuses.gathering = false;
-                actor.weigh_reading();
-                actor.plan_reads(ctx);
-                actor.arm_gate(ctx);
-                actor.publish();
-            });
-        }
+        self.plan_soon(ctx);
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(RemoteFault::Failed(DIED.to_owned()))) })
     }
 }
@@ -221,7 +230,7 @@ impl Handler<RemindStatus> for TrafficStarActor {
     fn handle(&mut self, RemindStatus(question): RemindStatus, ctx: &mut Self::Context) {
         self.statuses.reads.remind(question);
         if question.urgency == Urgency::Pause {
-            self.plan_further_reads(ctx);
+            self.plan_soon(ctx);
         }
     }
 }

@@ -64,7 +64,13 @@ pub enum ReadAnswer<T> {
         size: ListSize,
     },
     /// The page failed; this is what those hear whom it was to serve.
-    PageFailed(T),
+    PageFailed {
+        /// Their answer.
+        answer: T,
+        /// It may be the page's own fault, so that its campaigns are read by themselves if it fails again. Without a token,
+        /// or after a 429, every other request fails alike.
+        of_the_page: bool,
+    },
     /// The request was not sent, since the list fails: while it does, nobody is to be served by it.
     NotSent,
     /// There is no list: each is read by itself.
@@ -108,6 +114,14 @@ struct Candidate {
     threshold_in: Duration,
 }
 
+/// The last request that failed to read a page.
+#[derive(Debug, Clone)]
+struct Failure<T> {
+    request: u64,
+    answer: T,
+    of_the_page: bool,
+}
+
 /// Those who ask, what is under way for them, and what is known of the list.
 #[derive(Debug)]
 pub struct Reads<T> {
@@ -118,8 +132,8 @@ pub struct Reads<T> {
     last_number: u64,
     under_way: BTreeMap<ReadId, ReadRequest>,
     /// By page, the last request that failed to read it, and what is to be said of it.
-    failed: BTreeMap<u64, (u64, T)>,
-    /// When each campaign was asked for last.
+    failed: BTreeMap<u64, Failure<T>>,
+    /// When each campaign was asked for last, or waited still.
     recent: BTreeMap<RemoteId, DateTime<Utc>>,
     /// Whose turn it is where the budget does not reach: who waits longest, or who is nearest.
     longest_first: bool,
@@ -168,7 +182,10 @@ impl<T: Clone> Reads<T> {
 
     /// The requests that are to leave now, no more than there is room for. `list_works` says whether pages can be had.
     pub fn plan(&mut self, now: DateTime<Utc>, room: Room, list_works: bool) -> Vec<PlannedRead> {
-        self.recent.retain(|_, asked_at| now.signed_duration_since(*asked_at) < self.tick * FORGOTTEN_AFTER_TICKS);
+        let forgotten = now - self.tick * FORGOTTEN_AFTER_TICKS;
+        // Who waits for longer than that asks still.
+        self.recent.extend(self.by_remote.keys().map(|remote| (*remote, now)));
+        self.recent.retain(|_, asked_at| *asked_at > forgotten);
         if room.urgent == 0 {
             return Vec::new();
         }
@@ -182,7 +199,8 @@ impl<T: Clone> Reads<T> {
                 chosen.into_iter().partition(|candidate| candidate.urgency == Urgency::Pause);
             let (awaited, others): (Vec<_>, Vec<_>) =
                 others.into_iter().partition(|candidate| candidate.urgency == Urgency::ReadBack);
-            chosen = self.choose(urgent, room.urgent);
+            // Even these leave some to the others: where many are in doubt for long, a foreign hand is seen nowhere else.
+            chosen = self.choose(urgent, room.urgent - room.urgent / 4);
             chosen.extend(self.choose(awaited, room.without(chosen.len()).urgent));
             chosen.extend(self.choose(others, room.without(chosen.len()).sweeps));
         }
@@ -204,9 +222,11 @@ impl<T: Clone> Reads<T> {
                 answers.extend(self.settle_unknown());
                 answers
             }
-            (ReadRequest::Page(page), ReadAnswer::PageFailed(answer)) => {
+            (ReadRequest::Page(page), ReadAnswer::PageFailed { answer, of_the_page }) => {
                 // A page that fails again and again has something on it that cannot be read: it must blind no others.
-                let again = self.failed.insert(page, (id.0, answer.clone())).is_some();
+                let failure = Failure { request: id.0, answer: answer.clone(), of_the_page };
+                let before = self.failed.insert(page, failure);
+                let again = of_the_page && before.is_some_and(|before| before.of_the_page);
                 let mut answers = self.fail(again, |list, asker, question| {
                     let on_it = list.place(question.remote) == Place::Page(page);
                     (asker.0 < id.0 && on_it).then(|| answer.clone())
@@ -219,7 +239,7 @@ impl<T: Clone> Reads<T> {
             (ReadRequest::Page(_), ReadAnswer::NoList | ReadAnswer::Single(_))
             | (
                 ReadRequest::Single(_),
-                ReadAnswer::Page { .. } | ReadAnswer::PageFailed(_) | ReadAnswer::NotSent | ReadAnswer::NoList,
+                ReadAnswer::Page { .. } | ReadAnswer::PageFailed { .. } | ReadAnswer::NotSent | ReadAnswer::NoList,
             ) => {
                 for (_, asker) in self.askers.iter_mut().filter(|(asker, _)| asker.0 < id.0) {
                     asker.alone = true;
@@ -432,11 +452,11 @@ impl<T: Clone> Reads<T> {
                 asker.alone = true;
             }
         }
-        let newest_failure = self.failed.values().max_by_key(|(number, _)| *number).cloned();
-        let Some((number, answer)) = newest_failure else { return Vec::new() };
+        let newest_failure = self.failed.values().max_by_key(|failure| failure.request).cloned();
+        let Some(Failure { request, answer, .. }) = newest_failure else { return Vec::new() };
         self.fail(false, |list, asker, question| {
             let waits = newest_page > asker.0 || list.place(question.remote) != Place::Unknown;
-            (!waits && number > asker.0).then(|| answer.clone())
+            (!waits && request > asker.0).then(|| answer.clone())
         })
     }
 

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use futures_util::future::join_all;
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
@@ -72,8 +74,10 @@ async fn a_refused_token_is_never_sent_again_even_while_no_other_can_be_had() {
         let error = read(&remote).await.unwrap_err();
         assert!(matches!(error, RemoteError::NoToken(_)), "{error:?}");
     }
-    assert_eq!((remote.token_requests(), remote.lines().len()), (4, 1));
+    assert_eq!((remote.token_requests(), remote.lines().len()), (2, 1), "reads share the failure for a while");
     assert_eq!(remote.client.token_expires_at(), None);
+    remote.client.pause(&BTreeSet::from([RemoteId(7)])).await.unwrap_err();
+    assert_eq!(remote.token_requests(), 3, "a pause tries by itself");
 }
 
 #[tokio::test]

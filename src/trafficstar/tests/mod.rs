@@ -147,7 +147,8 @@ async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
 
 fn settings(base_url: &str, timeout: Duration) -> RemoteSettings {
     let api_key = SecretString::from(API_KEY);
-    RemoteSettings { base_url: base_url.to_owned(), api_key, connect_timeout: timeout, timeout }
+    let token_rest = Duration::from_secs(15);
+    RemoteSettings { base_url: base_url.to_owned(), api_key, connect_timeout: timeout, timeout, token_rest }
 }
 
 async fn note(request: Request) -> Seen {
