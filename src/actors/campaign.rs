@@ -35,7 +35,8 @@ use crate::domain::policy::{Policy, PolicyNumbers};
 use crate::domain::remote::judge;
 use crate::domain::status::{Handling, Hold};
 use crate::store::{CampaignRow, Entry, JournalId, StoredCampaign, StoredPromise};
-use crate::trafficstar::budget::{Rank, Urgency};
+use crate::trafficstar::batch::reads::ReadQuestion;
+use crate::trafficstar::budget::Rank;
 
 /// The database, as far as a campaign actor needs it.
 #[derive(Debug, Clone)]
@@ -475,10 +476,8 @@ impl CampaignActor {
         observe::Question {
             surroundings: self.surroundings.clone(),
             campaign: self.row.id,
-            remote: self.row.trafficstar_id,
+            read: ReadQuestion::of_read_back(self.row.trafficstar_id),
             policy: self.policy.clone(),
-            urgency: Urgency::ReadBack,
-            threshold_in: chrono::Duration::zero(),
             trend: self.trend,
             promised_to_run: self.machine.phase().word() == PhaseWord::ActiveGuarded,
         }

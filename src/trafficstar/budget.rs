@@ -296,8 +296,10 @@ impl Budget {
             return Room::default();
         }
         let [pauses, read_backs, sweeps, _, _] = self.queued;
-        let ahead = pauses + read_backs + sweeps;
-        let urgent = self.open().saturating_sub(self.held.all + ahead);
+        // What reads back goes ahead, but not into the slots that are set aside for sweeps.
+        let free = self.open().saturating_sub(self.held.all);
+        let read_backs = read_backs.min(free.saturating_sub(self.kept_for_sweeps.saturating_sub(self.held.sweeps)));
+        let urgent = free.saturating_sub(pauses + read_backs + sweeps);
         Room { urgent, sweeps: urgent.min(self.most_for_sweeps().saturating_sub(self.held.sweeps + sweeps)) }
     }
 

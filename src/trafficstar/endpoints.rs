@@ -167,8 +167,7 @@ impl RemoteClient {
         leave_by: Option<DateTime<Utc>>,
     ) -> Result<RemoteCampaign, RemoteError> {
         let body = json!({ "schedule_end_time": wire::end_time_text(at) });
-        let asking = Asking { operation: Operation::EndTime, urgency: Urgency::Activate, rank, leave_by };
-        let request = Request::write(asking, Method::PATCH, campaign_path(id), body);
+        let request = Request::write(Asking::end_time(rank, leave_by), Method::PATCH, campaign_path(id), body);
         let answer = self.send(&request).await?;
         the_campaign(&answer, id)
     }
@@ -183,8 +182,7 @@ impl RemoteClient {
         day: NaiveDate,
         urgency: Urgency,
     ) -> Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError> {
-        // One report for all is a part of what the ticks of all need.
-        self.report_by_campaign(day, urgency.min(Urgency::Sweep)).await
+        self.report_by_campaign(day, Asking::report_of_all(urgency).urgency).await
     }
 
     /// One campaign's spend on one UTC day, where there is no report of all.
@@ -344,13 +342,11 @@ impl Switch {
         }
     }
 
-    /// A run goes ahead of the end times that wait: those that it is for are set.
     const fn asking(self, leave_by: Option<DateTime<Utc>>) -> Asking {
-        let (operation, urgency) = match self {
-            Self::Run => (Operation::Run, Urgency::Activate),
-            Self::Pause => (Operation::Pause, Urgency::Pause),
-        };
-        Asking { operation, urgency, rank: Rank::FIRST, leave_by }
+        match self {
+            Self::Run => Asking::run(leave_by),
+            Self::Pause => Asking::pause(),
+        }
     }
 }
 

@@ -45,6 +45,44 @@ pub struct Asking {
     pub leave_by: Option<DateTime<Utc>>,
 }
 
+impl Asking {
+    /// A read: as urgent as what needs it.
+    #[must_use]
+    pub const fn read(operation: Operation, urgency: Urgency) -> Self {
+        Self { operation, urgency, rank: Rank::ANY, leave_by: None }
+    }
+
+    /// One report for all is a part of what the ticks of all need.
+    #[must_use]
+    pub fn report_of_all(urgency: Urgency) -> Self {
+        Self::read(Operation::Report, urgency.min(Urgency::Sweep))
+    }
+
+    /// A token: without it not even a pause can leave.
+    #[must_use]
+    pub const fn token() -> Self {
+        Self { operation: Operation::Token, urgency: Urgency::Pause, rank: Rank::FIRST, leave_by: None }
+    }
+
+    /// A pause never grows too old.
+    #[must_use]
+    pub const fn pause() -> Self {
+        Self { operation: Operation::Pause, urgency: Urgency::Pause, rank: Rank::FIRST, leave_by: None }
+    }
+
+    /// A run goes ahead of the end times that wait: those that it is for are set.
+    #[must_use]
+    pub const fn run(leave_by: Option<DateTime<Utc>>) -> Self {
+        Self { operation: Operation::Run, urgency: Urgency::Activate, rank: Rank::FIRST, leave_by }
+    }
+
+    /// An end time, be it the first half of an activation or what follows a pause.
+    #[must_use]
+    pub const fn end_time(rank: Rank, leave_by: Option<DateTime<Utc>>) -> Self {
+        Self { operation: Operation::EndTime, urgency: Urgency::Activate, rank, leave_by }
+    }
+}
+
 /// How long an exchange took and what came of it, for the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exchange {
@@ -347,15 +385,15 @@ impl Gatekeeper {
         self.granted.len()
     }
 
-    /// Lets go the first of those who hold a slot. Answers their classes.
-    pub fn let_go(&mut self, requests: usize) -> Vec<Urgency> {
+    /// Lets go the first of those who hold a slot. Answers who left, and their classes.
+    pub fn let_go(&mut self, requests: usize) -> Vec<(Ticket, Urgency)> {
         let mut left = Vec::new();
         for ticket in self.granted.drain(..requests.min(self.granted.len())).collect::<Vec<_>>() {
             if let Some(Waiter { asking, admit }) = self.waiting.remove(&ticket) {
                 self.under_way.insert(ticket, asking.operation);
                 // Whoever is gone has sent `GaveUp`, which frees the slot.
                 if admit.send(Ok(())).is_ok() {
-                    left.push(asking.urgency);
+                    left.push((ticket, asking.urgency));
                 }
             }
         }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
-use super::budget::{Rank, Urgency};
+use super::budget::Urgency;
 use super::candidates::KnownEndpoints;
 use super::circuit::{Ended, Operation};
 use super::error::RemoteError;
@@ -91,7 +91,7 @@ impl Request {
         path: impl Into<String>,
         query: Vec<(&'static str, String)>,
     ) -> Self {
-        let asking = Asking { operation, urgency, rank: Rank::ANY, leave_by: None };
+        let asking = Asking::read(operation, urgency);
         Self { asking, method: Method::GET, path: path.into(), query, body: None }
     }
 
@@ -303,8 +303,7 @@ impl RemoteClient {
         let form = [("grant_type", "refresh_token"), ("refresh_token", self.api_key.expose_secret())];
         let request = self.http.post(self.url("/v1/auth/token")).header(header::ACCEPT, "application/json").form(&form);
         let asked_at = Utc::now();
-        let (operation, urgency) = (Operation::Token, Urgency::Pause);
-        let asking = Asking { operation, urgency, rank: Rank::FIRST, leave_by: None };
+        let asking = Asking::token();
         let answer = self.exchange(asking, request, [self.api_key.expose_secret(), ""]).await;
         let value = answer.map_err(RemoteError::of_token_request)?;
         let answer = wire::token(&value);

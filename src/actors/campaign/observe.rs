@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::Surroundings;
 use crate::actors::database::{ReadTick, SaveSpend};
 use crate::actors::trafficstar::{ReadSpend, ReadStatus, RemindStatus};
-use crate::domain::facts::{CampaignId, Observation, RemainingClicks, RemoteId, Spend, SpendSource};
+use crate::domain::facts::{CampaignId, Observation, RemainingClicks, Spend, SpendSource};
 use crate::domain::nearness::Trend;
 use crate::domain::policy::Policy;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
@@ -14,27 +14,18 @@ use crate::domain::spend::{SourceAnswer, SpendHistory, SpendQuestion, read_on};
 use crate::error_chain::in_full;
 use crate::store::{CampaignRow, SpendRow, TickReading};
 use crate::trafficstar::batch::reads::ReadQuestion;
-use crate::trafficstar::budget::Urgency;
 
 /// Who asks, and about whom.
 pub(super) struct Question {
     pub(super) surroundings: Surroundings,
     pub(super) campaign: CampaignId,
-    pub(super) remote: RemoteId,
+    /// Who is read, how urgent that is, and in how long a decision may fall due.
+    pub(super) read: ReadQuestion,
     /// The policy that was good last; it stays where the row's overrides make none.
     pub(super) policy: Policy,
-    pub(super) urgency: Urgency,
-    /// In how long a decision may fall due.
-    pub(super) threshold_in: Duration,
     pub(super) trend: Trend,
     /// What was seen stopped before may run now: it was promised to.
     pub(super) promised_to_run: bool,
-}
-
-impl Question {
-    fn read(&self) -> ReadQuestion {
-        ReadQuestion { remote: self.remote, urgency: self.urgency, threshold_in: self.threshold_in }
-    }
 }
 
 /// Clicks that were read longer ago are read again before they are decided on.
@@ -88,7 +79,7 @@ pub(super) async fn observe(mut question: Question, read_remote: bool) -> Readin
 
 /// Reads the campaign at TrafficStars, to see whether an action shows.
 pub(super) async fn read_back(question: Question) -> Result<RemoteCampaign, RemoteFault> {
-    of_status(question.surroundings.remote.read_status.send(ReadStatus(question.read())).await)
+    of_status(question.surroundings.remote.read_status.send(ReadStatus(question.read)).await)
 }
 
 fn of_status(answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>) -> Result<RemoteCampaign, RemoteFault> {
@@ -99,13 +90,13 @@ fn of_status(answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>) 
 /// every point of the grid, since they may make it urgent, and once more in the end, since they are what is decided on.
 async fn await_status(question: &mut Question, stored: &mut Stored) -> Result<RemoteCampaign, RemoteFault> {
     let remote = question.surroundings.remote.clone();
-    let mut answer = std::pin::pin!(remote.read_status.send(ReadStatus(question.read())));
+    let mut answer = std::pin::pin!(remote.read_status.send(ReadStatus(question.read)));
     loop {
         let now = question.surroundings.clock.now();
         let wait = question.policy.next_grid_point(now).signed_duration_since(now).to_std().unwrap_or_default();
         let Ok(answer) = tokio::time::timeout(wait, &mut answer).await else {
             *stored = read_stored(question).await;
-            remote.remind_status.do_send(RemindStatus(question.read()));
+            remote.remind_status.do_send(RemindStatus(question.read));
             continue;
         };
         let age = question.surroundings.clock.now().signed_duration_since(stored.at);
@@ -128,12 +119,8 @@ async fn read_stored(question: &mut Question) -> Stored {
     };
     let (stored, policy) = judge_stored(question, stored, at);
     let clicks = stored.clicks.as_ref().ok().map(|clicks| clicks.count);
-    // The reads that a pause needs are as urgent as the pause.
-    let known_stopped = question.trend.is_known_stopped(at) && !question.promised_to_run;
-    let left_alone = question.trend.is_left_alone(at, &policy);
-    let used_up = clicks.is_some_and(|clicks| clicks <= policy.pause_clicks);
-    question.urgency = if used_up && !known_stopped && !left_alone { Urgency::Pause } else { Urgency::Read };
-    question.threshold_in = question.trend.threshold_in(at, &policy, clicks);
+    let Question { read, trend, promised_to_run, .. } = &*question;
+    question.read = ReadQuestion::of_tick(at, read.remote, &policy, trend, clicks, *promised_to_run);
     question.policy = policy;
     stored
 }
@@ -198,7 +185,7 @@ async fn find_spend(
 }
 
 async fn read_report(question: &Question, since: DateTime<Utc>) -> SourceAnswer {
-    let read = ReadSpend { remote: question.remote, urgency: question.urgency, since };
+    let read = ReadSpend { remote: question.read.remote, urgency: question.read.urgency, since };
     let answer = question.surroundings.remote.read_spend.send(read).await;
     answer.unwrap_or_else(|gone| SourceAnswer::Failed(format!("the TrafficStar client is gone: {gone}")))
 }
@@ -207,7 +194,7 @@ async fn read_report(question: &Question, since: DateTime<Utc>) -> SourceAnswer 
 fn store_spend(question: &Question, spend: Spend) {
     match spend.source {
         SpendSource::Campaign | SpendSource::Report => {
-            let row = SpendRow { campaign: question.campaign, remote: question.remote, spend };
+            let row = SpendRow { campaign: question.campaign, remote: question.read.remote, spend };
             question.surroundings.database.save_spend.do_send(SaveSpend(row));
         }
         SpendSource::Database | SpendSource::None => {}

@@ -98,9 +98,7 @@ impl TrafficStarActor {
     /// One request for all whose end times are set; those that are about to be are waited for a little.
     fn serve_runs(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
-        if self.keeper.budget().is_under_way(Urgency::Activate)
-            && let Some(wait) = self.runs.wait_for_more(now)
-        {
+        if let Some(wait) = self.runs.wait_for_end_times(now, self.keeper.budget()) {
             Self::serve_later(ctx, Some(wait), Self::serve_runs);
             return;
         }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::facts::RemoteId;
 use crate::trafficstar::batch::Gathering;
-use crate::trafficstar::budget::Urgency;
+use crate::trafficstar::budget::{Budget, Urgency};
 
 /// What an asker hears who gets no answer: the actor panicked.
 pub(super) const DIED: &str = "the TrafficStar client died over this";
@@ -54,9 +54,9 @@ impl<T> Round<T> {
         (answer, wait)
     }
 
-    /// Gathers for one more moment, since more are about to join. Answers for how long, unless it has waited enough.
-    pub(super) fn wait_for_more(&mut self, now: DateTime<Utc>) -> Option<Duration> {
-        let due_at = self.gathering.wait_for_more(now).then(|| self.gathering.due_at()).flatten()?;
+    /// Gathers for one more moment while end times are on their way. Answers for how long.
+    pub(super) fn wait_for_end_times(&mut self, now: DateTime<Utc>, budget: &Budget) -> Option<Duration> {
+        let due_at = self.gathering.wait_for_end_times(now, budget).then(|| self.gathering.due_at()).flatten()?;
         due_at.signed_duration_since(now).to_std().ok()
     }
 

@@ -10,6 +10,7 @@ use super::round::{Askers, DIED, Round};
 use super::{MOMENT, TrafficStarActor, work};
 use crate::domain::facts::RemoteId;
 use crate::domain::spend::SourceAnswer;
+use crate::trafficstar::batch::serves;
 use crate::trafficstar::budget::Urgency;
 use crate::trafficstar::error::RemoteError;
 
@@ -48,13 +49,6 @@ pub(super) struct Spends {
     under_way: BTreeMap<u64, UnderWay>,
     last_number: u64,
     last: Option<Report>,
-}
-
-/// Whether a report that was sent at `sent_at` for `day` serves a campaign whose tick began at `since`. The statuses of
-/// those who tick together come page by page; a report for each page would cost more than the pages.
-fn serves(now: DateTime<Utc>, since: DateTime<Utc>, sent_at: DateTime<Utc>, day: NaiveDate) -> bool {
-    // One from the future is of before the clock was set back.
-    day == now.date_naive() && since < sent_at && sent_at <= now
 }
 
 impl Spends {

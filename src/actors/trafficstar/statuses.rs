@@ -11,8 +11,9 @@ use super::{MOMENT, TrafficStarActor};
 use crate::domain::facts::RemoteId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::status::ReadingStatus;
+use crate::trafficstar::batch::reach;
 use crate::trafficstar::batch::reads::{AskerId, PlannedRead, ReadAnswer, ReadId, ReadQuestion, ReadRequest, Reads};
-use crate::trafficstar::budget::{Urgency, WINDOW};
+use crate::trafficstar::budget::Urgency;
 use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::gate::NotAdmitted;
@@ -20,9 +21,6 @@ use crate::trafficstar::wire::CampaignPage;
 
 /// What a read of a status brings.
 type Status = Result<RemoteCampaign, RemoteFault>;
-
-/// Beside the statuses, a tick of all takes so many requests: a token, and a report of spend in its pages.
-const OTHERS_PER_TICK: usize = 3;
 
 /// Reads one campaign's status from TrafficStars. The request leaves after this was asked: no cached value.
 #[derive(Debug, Clone, Copy, Message)]
@@ -111,10 +109,8 @@ impl TrafficStarActor {
     fn plan_reads(&mut self, ctx: &mut Context<Self>) {
         let now = self.gate_time();
         let list_works = self.keeper.circuits().is_closed(Operation::List);
-        // What was planned and has not come to the gate yet takes room, too.
         let at_the_gate = self.keeper.count(&[Operation::List, Operation::Campaign]);
-        let on_the_way = self.statuses.reads.under_way().saturating_sub(at_the_gate);
-        let room = self.keeper.budget_mut().room(now).without(on_the_way);
+        let room = reach::room(&self.statuses.reads, self.keeper.budget_mut(), now, at_the_gate);
         let planned = self.statuses.reads.plan(now, room, list_works);
         if !planned.is_empty() {
             tracing::debug!(
@@ -129,25 +125,10 @@ impl TrafficStarActor {
         }
     }
 
-    /// How many requests it takes to read everybody, how many are to be had, and what follows.
+    /// How far the limit reaches: told where that has changed.
     fn weigh_reading(&mut self) {
         let list_works = self.keeper.circuits().is_closed(Operation::List);
-        let cost = self.statuses.reads.cost(list_works);
-        let tick_ms = self.tick.num_milliseconds().max(1);
-        let (tick_ms, window_ms) = (tick_ms.unsigned_abs(), WINDOW.num_milliseconds().unsigned_abs());
-        let ticks = usize::try_from(window_ms.div_ceil(tick_ms)).unwrap_or(usize::MAX);
-        let budget = self.keeper.budget_mut();
-        budget.keep_for_sweeps((cost + OTHERS_PER_TICK).saturating_mul(ticks));
-        let in_a_tick = (budget.sweeps_per_window() as u64).saturating_mul(tick_ms) / window_ms;
-        let in_a_tick = usize::try_from(in_a_tick).unwrap_or(usize::MAX).max(1);
-        let rounds = Reads::<Status>::rounds(cost, in_a_tick) as u64;
-        let reading = ReadingStatus {
-            campaigns: self.statuses.reads.campaigns() as u64,
-            requests: cost as u64,
-            requests_per_tick: in_a_tick as u64,
-            within_seconds: rounds.saturating_mul(tick_ms).div_ceil(1_000),
-            waiting: 0,
-        };
+        let reading = reach::weigh(&self.statuses.reads, self.keeper.budget_mut(), self.tick, list_works);
         let (reached, reaches) = (self.statuses.reading.reaches(), reading.reaches());
         if reached && !reaches {
             tracing::warn!("{reading}");

@@ -2,16 +2,20 @@
 //!
 //! Whoever asks within a short moment is served together ([`Gathering`]); [`reads`] serves the reads of statuses from
 //! pages of the list and single reads, whichever costs less, and decides who is read first where the budget does not
-//! reach. Spend needs no plan: one by-campaign report serves every campaign.
+//! reach; [`reach`] says how far it does. Spend needs no plan: one by-campaign report serves every campaign that ticks
+//! with the others ([`serves`]).
 //!
 //! Deliberately absent: the requests and the timers. The client actor executes the plan.
 
 mod list;
+pub mod reach;
 pub mod reads;
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+
+use super::budget::{Budget, Urgency};
 
 use crate::domain::facts::RemoteId;
 
@@ -55,9 +59,13 @@ impl Gathering {
         self.due_at
     }
 
-    /// Gathers for one more moment, since more are about to ask. Answers whether it does: not past
-    /// [`RUNS_WAIT_AT_MOST`] from the first who asked.
-    pub fn wait_for_more(&mut self, now: DateTime<Utc>) -> bool {
+    /// Runs gather for one more moment while end times are on their way, since those are about to ask. Answers whether
+    /// they do: not past [`RUNS_WAIT_AT_MOST`] from the first who asked.
+    pub fn wait_for_end_times(&mut self, now: DateTime<Utc>, budget: &Budget) -> bool {
+        budget.is_under_way(Urgency::Activate) && self.wait_for_more(now)
+    }
+
+    fn wait_for_more(&mut self, now: DateTime<Utc>) -> bool {
         let waits = self.began_at.is_some_and(|began_at| now + self.moment <= began_at + RUNS_WAIT_AT_MOST);
         if waits {
             self.due_at = Some(now + self.moment);
@@ -72,6 +80,14 @@ impl Gathering {
         (self.due_at, self.began_at) = (None, None);
         Some(std::mem::take(&mut self.ids))
     }
+}
+
+/// Whether a report that was sent at `sent_at` for `day` serves a campaign whose tick began at `since`. The statuses of
+/// those who tick together come page by page; a report for each page would cost more than the pages.
+#[must_use]
+pub fn serves(now: DateTime<Utc>, since: DateTime<Utc>, sent_at: DateTime<Utc>, day: NaiveDate) -> bool {
+    // One from the future is of before the clock was set back.
+    day == now.date_naive() && since < sent_at && sent_at <= now
 }
 
 #[cfg(test)]
@@ -97,6 +113,20 @@ mod tests {
         assert_eq!(gathering.take(at(50)), Some(ids([1, 2])));
         assert_eq!(gathering.due_at(), None);
         assert_eq!(gathering.ask(at(60), RemoteId(3)), at(110));
+    }
+
+    #[test]
+    fn a_report_serves_the_ticks_that_began_before_it_was_sent_on_its_own_day() {
+        let day = at(0).date_naive();
+        let cases = [
+            ("sent after the tick began", serves(at(9), at(1), at(2), day), true),
+            ("sent before it", serves(at(9), at(2), at(1), day), false),
+            ("of yesterday", serves(at(86_400_000), at(1), at(2), day), false),
+            ("from the future", serves(at(1), at(0), at(2), day), false),
+        ];
+        for (name, serves, expected) in cases {
+            assert_eq!(serves, expected, "{name}");
+        }
     }
 
     #[test]

@@ -17,7 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 
 use super::list::{List, ListSize, Place};
-use crate::domain::facts::RemoteId;
+use crate::domain::facts::{Clicks, RemoteId};
+use crate::domain::nearness::Trend;
+use crate::domain::policy::PolicyNumbers;
 use crate::trafficstar::budget::{Room, Urgency};
 
 /// Whoever has not asked for so many ticks is not counted any more.
@@ -86,6 +88,32 @@ pub struct ReadQuestion {
     pub urgency: Urgency,
     /// For how long its facts are expected to stay on this side of each threshold.
     pub threshold_in: Duration,
+}
+
+impl ReadQuestion {
+    /// A tick's question, by the clicks that the database has told and what earlier ticks saw. The reads that a pause
+    /// needs are as urgent as the pause; what was seen stopped may run by now where it was promised to.
+    #[must_use]
+    pub fn of_tick(
+        now: DateTime<Utc>,
+        remote: RemoteId,
+        policy: &PolicyNumbers,
+        trend: &Trend,
+        clicks: Option<Clicks>,
+        promised_to_run: bool,
+    ) -> Self {
+        let known_stopped = trend.is_known_stopped(now) && !promised_to_run;
+        let used_up = clicks.is_some_and(|clicks| clicks <= policy.pause_clicks);
+        let needs_pause = used_up && !known_stopped && !trend.is_left_alone(now, policy);
+        let urgency = if needs_pause { Urgency::Pause } else { Urgency::Read };
+        Self { remote, urgency, threshold_in: trend.threshold_in(now, policy, clicks) }
+    }
+
+    /// A question whose answer an action waits for.
+    #[must_use]
+    pub const fn of_read_back(remote: RemoteId) -> Self {
+        Self { remote, urgency: Urgency::ReadBack, threshold_in: Duration::zero() }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,129 @@
+//! The client that everybody would write first: every minute a status read and a spend read for each campaign, one after
+//! the other through a limiter, and each decision's request behind all that wait already.
+//!
+//! It is treated kindly: it knows the clicks of every moment as the guard does, asks for nothing that it waits for
+//! already, sets no end times, and does not read back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::agenda::Agenda;
+use super::outside::{self, Outside};
+use super::remote::{Answer, Call, id_of};
+use super::tracker::PAUSE_CLICKS;
+use traffic_generator::domain::facts::RemoteId;
+
+const ACTIVATE_CLICKS: i64 = 15_000;
+
+#[derive(Debug)]
+enum Happening {
+    /// A minute has passed for a campaign.
+    Tick(usize),
+    Slot,
+    Arrives(usize, Call, DateTime<Utc>),
+    Answers(usize, Call, Answer),
+    Outside(outside::Happening),
+}
+
+/// What a campaign waits for.
+#[derive(Debug, Default)]
+struct Busy {
+    requests: usize,
+    runs: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Obvious {
+    agenda: Agenda<Happening>,
+    pub(crate) outside: Outside,
+    limit: usize,
+    /// Slots that are held: by requests under way, and for a minute after their answers.
+    held: usize,
+    queue: VecDeque<(usize, Call)>,
+    busy: BTreeMap<usize, Busy>,
+}
+
+impl Obvious {
+    pub(crate) fn new(outside: Outside, requests_per_minute: u32, now: DateTime<Utc>) -> Self {
+        let limit = usize::try_from(requests_per_minute).unwrap_or(usize::MAX);
+        let mut agenda = Agenda::new(now);
+        for row in 0..outside.campaigns() {
+            agenda.note(now, Happening::Tick(row));
+        }
+        Self { agenda, outside, limit, held: 0, queue: VecDeque::new(), busy: BTreeMap::new() }
+    }
+
+    /// Lets everything happen up to `until`.
+    pub(crate) fn run_until(&mut self, until: DateTime<Utc>) {
+        while let Some(happening) = self.agenda.next(until) {
+            self.happen(happening);
+            self.send();
+            for (at, happening) in self.outside.take_notes() {
+                self.agenda.note(at, Happening::Outside(happening));
+            }
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let now = self.agenda.now();
+        match happening {
+            Happening::Tick(campaign) => {
+                self.agenda.note(now + Duration::minutes(1), Happening::Tick(campaign));
+                if !self.busy.contains_key(&campaign) {
+                    self.queue(campaign, [Call::Campaign(id_of(campaign)), Call::Spend(id_of(campaign))]);
+                }
+            }
+            Happening::Slot => self.held = self.held.saturating_sub(1),
+            Happening::Arrives(campaign, call, answered_at) => {
+                let answer = self.outside.serve(now, &call);
+                self.agenda.note(answered_at, Happening::Answers(campaign, call, answer));
+            }
+            Happening::Answers(campaign, call, answer) => {
+                self.agenda.note(now + Duration::seconds(60), Happening::Slot);
+                self.answered(now, campaign, &call, answer);
+            }
+            Happening::Outside(happening) => self.outside.happen(now, happening),
+        }
+    }
+
+    fn queue(&mut self, campaign: usize, calls: impl IntoIterator<Item = Call>) {
+        for call in calls {
+            self.busy.entry(campaign).or_default().requests += 1;
+            self.queue.push_back((campaign, call));
+        }
+    }
+
+    fn answered(&mut self, now: DateTime<Utc>, campaign: usize, call: &Call, answer: Answer) {
+        let Some(busy) = self.busy.get_mut(&campaign) else { return };
+        busy.requests -= 1;
+        if let Answer::Campaign(shown) = answer {
+            busy.runs = shown.active == Some(true);
+        }
+        if busy.requests > 0 {
+            return;
+        }
+        let runs = busy.runs;
+        self.busy.remove(&campaign);
+        let clicks = self.outside.tracker.clicks(now, campaign);
+        let ids: BTreeSet<RemoteId> = [id_of(campaign)].into();
+        if call.is_write() {
+            // The next minute looks at it again.
+        } else if runs && clicks <= PAUSE_CLICKS {
+            self.queue(campaign, [Call::Pause(ids)]);
+        } else if !runs && clicks >= ACTIVATE_CLICKS {
+            self.queue(campaign, [Call::Run(ids)]);
+        }
+    }
+
+    fn send(&mut self) {
+        let now = self.agenda.now();
+        while self.held < self.limit
+            && let Some((campaign, call)) = self.queue.pop_front()
+        {
+            self.held += 1;
+            let (arrives_at, answered_at) = self.outside.travel(now);
+            self.agenda.note(arrives_at, Happening::Arrives(campaign, call, answered_at));
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Numbers drawn from a seed: the same ones for ever, whatever becomes of a library's generators. SplitMix64.
+
+use std::ops::Range;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number of the range, each as likely as any other.
+    pub(crate) fn within(&mut self, range: Range<i64>) -> i64 {
+        let span = range.end.abs_diff(range.start).max(1);
+        range.start.saturating_add_unsigned(self.next() % span)
+    }
+
+    pub(crate) fn chance(&mut self, percent: i64) -> bool {
+        self.within(0..100) < percent
+    }
+}

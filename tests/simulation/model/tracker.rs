@@ -1,0 +1,128 @@
+//! A model of the click tracker: a campaign's clicks run down while it runs, each at a speed of its own.
+//!
+//! It knows to the millisecond when a campaign falls to the pause threshold while it runs, and so how long the pause
+//! took to arrive.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::random::Random;
+
+/// behaviour.md: with this many remaining clicks or fewer it should be paused.
+pub(crate) const PAUSE_CLICKS: i64 = 5_000;
+const HOUR_MS: i64 = 3_600_000;
+
+#[derive(Debug, Clone)]
+struct Supply {
+    clicks: i64,
+    since: DateTime<Utc>,
+    clicks_an_hour: i64,
+    runs: bool,
+    /// When it fell to the threshold, while that is not answered by a pause.
+    crossed_at: Option<DateTime<Utc>>,
+}
+
+/// A campaign that fell to the threshold, and was paused for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Crossing {
+    pub(crate) campaign: usize,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) paused_after: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Tracker {
+    supplies: Vec<Supply>,
+    crossings: Vec<Crossing>,
+    /// Pauses of campaigns that had more clicks than the threshold.
+    needless_pauses: usize,
+}
+
+impl Tracker {
+    /// A running campaign that will fall to the threshold after this time.
+    pub(crate) fn add(&mut self, now: DateTime<Utc>, crosses_in: Duration, random: &mut Random) {
+        let clicks_an_hour = random.within(100..3_000);
+        let clicks = PAUSE_CLICKS + clicks_an_hour.saturating_mul(crosses_in.num_milliseconds()) / HOUR_MS;
+        self.supplies.push(Supply { clicks, since: now, clicks_an_hour, runs: true, crossed_at: None });
+    }
+
+    /// What the database says of a campaign at this moment.
+    pub(crate) fn clicks(&self, now: DateTime<Utc>, campaign: usize) -> i64 {
+        self.supplies.get(campaign).map_or(0, |supply| supply.clicks_at(now))
+    }
+
+    /// New URLs: so many clicks, which will last that long.
+    pub(crate) fn refill(&mut self, now: DateTime<Utc>, campaign: usize, clicks: i64, lasts: Duration) {
+        let Some(supply) = self.supplies.get_mut(campaign) else { return };
+        let an_hour = (clicks - PAUSE_CLICKS).saturating_mul(HOUR_MS) / lasts.num_milliseconds().max(1);
+        *supply = Supply { clicks, since: now, clicks_an_hour: an_hour.max(1), runs: supply.runs, crossed_at: None };
+    }
+
+    /// The remote starts or stops a campaign. Answers whether that is the pause which a threshold asked for.
+    pub(crate) fn switch(&mut self, now: DateTime<Utc>, campaign: usize, runs: bool) -> bool {
+        let Some(supply) = self.supplies.get_mut(campaign) else { return false };
+        if supply.runs == runs {
+            return false;
+        }
+        let crossed_at = supply.crossing_at().filter(|at| *at <= now);
+        *supply = Supply { clicks: supply.clicks_at(now), since: now, runs, crossed_at: None, ..*supply };
+        match (runs, crossed_at) {
+            (true, _) => false,
+            (false, Some(at)) => {
+                self.crossings.push(Crossing { campaign, at, paused_after: now.signed_duration_since(at) });
+                true
+            }
+            (false, None) => {
+                self.needless_pauses += 1;
+                false
+            }
+        }
+    }
+
+    /// A campaign came to its end time: nobody's pause.
+    pub(crate) fn end(&mut self, now: DateTime<Utc>, campaign: usize) {
+        let Some(supply) = self.supplies.get_mut(campaign) else { return };
+        let crossed_at = supply.crossing_at().filter(|at| *at <= now);
+        *supply = Supply { clicks: supply.clicks_at(now), since: now, runs: false, crossed_at, ..*supply };
+    }
+
+    pub(crate) fn crossings(&self) -> &[Crossing] {
+        &self.crossings
+    }
+
+    pub(crate) const fn needless_pauses(&self) -> usize {
+        self.needless_pauses
+    }
+
+    /// The campaigns that run although they fell to the threshold between these moments.
+    pub(crate) fn unanswered(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
+        let crossed = |supply: &&Supply| supply.crossing_at().is_some_and(|at| from <= at && at < to);
+        self.supplies.iter().filter(|supply| supply.runs).filter(crossed).count()
+    }
+}
+
+impl Supply {
+    fn clicks_at(&self, now: DateTime<Utc>) -> i64 {
+        let elapsed_ms = if self.runs { now.signed_duration_since(self.since).num_milliseconds() } else { 0 };
+        (self.clicks - elapsed_ms.saturating_mul(self.clicks_an_hour) / HOUR_MS).max(0)
+    }
+
+    /// The first millisecond at which the clicks are at the threshold, if it goes on like this.
+    fn crossing_at(&self) -> Option<DateTime<Utc>> {
+        if self.crossed_at.is_some() || !self.runs {
+            return self.crossed_at;
+        }
+        let distance = (self.clicks - PAUSE_CLICKS).max(0);
+        let elapsed_ms = distance.saturating_mul(HOUR_MS).div_ceil_to(self.clicks_an_hour);
+        Some(self.since + Duration::milliseconds(elapsed_ms))
+    }
+}
+
+trait DivCeilTo {
+    fn div_ceil_to(self, divisor: i64) -> i64;
+}
+
+impl DivCeilTo for i64 {
+    fn div_ceil_to(self, divisor: i64) -> i64 {
+        (self + divisor.max(1) - 1) / divisor.max(1)
+    }
+}
