@@ -248,11 +248,14 @@ impl TrafficStarActor {
         let now = self.gate_time();
         let (budget, circuits) = (self.keeper.budget(), self.keeper.circuits().status());
         let open = circuits.iter().any(|circuit| circuit.since.is_some());
-        let running_again_by = budget.activations_done_at(now, self.postponed.len() + self.keeper.held_back());
+        let reading = self.statuses.status();
+        let reads_of_all = usize::try_from(reading.requests).unwrap_or(usize::MAX);
+        let more = self.postponed.len() + self.keeper.held_back();
+        let running_again_by = budget.activations_done_at(now, more, reads_of_all);
         let status = RemoteClientStatus {
             circuit: if open { "open" } else { "closed" }.to_owned(),
             circuits,
-            reading: self.statuses.status(),
+            reading,
             running_again_by: running_again_by.filter(|at| *at > now),
             token_expires_at: self.client.token_expires_at(),
             queue: budget.queue_lengths(),

@@ -299,8 +299,10 @@ impl Budget {
         // What reads back goes ahead, but not into the slots that are set aside for sweeps.
         let free = self.open().saturating_sub(self.held.all);
         let read_backs = read_backs.min(free.saturating_sub(self.kept_for_sweeps.saturating_sub(self.held.sweeps)));
-        let urgent = free.saturating_sub(pauses + read_backs + sweeps);
-        Room { urgent, sweeps: urgent.min(self.most_for_sweeps().saturating_sub(self.held.sweeps + sweeps)) }
+        let free_for_urgent = self.open_for_urgent_reads().saturating_sub(self.held.all);
+        let urgent = free_for_urgent.saturating_sub(pauses);
+        let open = free.saturating_sub(pauses + read_backs + sweeps);
+        Room { urgent, sweeps: open.min(self.most_for_sweeps().saturating_sub(self.held.sweeps + sweeps)) }
     }
 
     /// How many requests that read all campaigns can leave in each window, however many wait.
@@ -310,16 +312,18 @@ impl Budget {
     }
 
     /// By when all end times that wait, and `more` that are about to, will have left: as many leave in each window as
-    /// the reads of all campaigns let. `None` where there are none.
+    /// the reads of all campaigns let, and the reads back, which cost one each, or no more than `reads_of_all` together.
+    /// `None` where there are none.
     #[must_use]
-    pub fn activations_done_at(&self, now: DateTime<Utc>, more: usize) -> Option<DateTime<Utc>> {
+    pub fn activations_done_at(&self, now: DateTime<Utc>, more: usize, reads_of_all: usize) -> Option<DateTime<Utc>> {
         let [_, _, _, activations, _] = self.queued;
         let waiting = activations + more;
         if waiting == 0 {
             return None;
         }
         let begin = self.blocked_until(now).unwrap_or(now);
-        let in_a_window = self.open().saturating_sub(self.kept_for_sweeps + self.kept_for_runs()).max(1);
+        let in_a_window = self.open().saturating_sub(self.kept_for_sweeps + self.kept_for_runs());
+        let in_a_window = in_a_window.saturating_sub(reads_of_all).max(in_a_window / 2).max(1);
         let kept = self.kept_for_sweeps.saturating_sub(self.held.sweeps) + self.kept_for_runs();
         let at_once = self.open().saturating_sub(self.used(now) + kept);
         let windows = waiting.saturating_sub(at_once).div_ceil(in_a_window);
@@ -342,6 +346,12 @@ impl Budget {
     /// The slots that are not for pauses alone.
     const fn open(&self) -> usize {
         self.limit - self.kept_for_pauses
+    }
+
+    /// One pause of many is one request: half of what is kept for pauses, at least one, is enough for it and a token.
+    const fn open_for_urgent_reads(&self) -> usize {
+        let for_pauses_alone = if self.kept_for_pauses < 2 { self.kept_for_pauses } else { self.kept_for_pauses / 2 };
+        self.limit - for_pauses_alone
     }
 
     /// Reads of all campaigns leave a quarter to what they are read for.
@@ -385,9 +395,9 @@ impl Budget {
     fn has_room(&self, urgency: Urgency, rank: Rank) -> bool {
         let kept_for_sweeps = self.kept_for_sweeps.saturating_sub(self.held.sweeps);
         let kept = match urgency {
-            // What a pause needs must not take what is kept for the pause itself.
+            // What a pause needs must not take all that is kept for the pause itself.
             Urgency::Pause if rank == Rank::FIRST => return self.held.all < self.limit,
-            Urgency::Pause => return self.held.all < self.open(),
+            Urgency::Pause => return self.held.all < self.open_for_urgent_reads(),
             Urgency::Sweep => return self.held.all < self.open() && self.held.sweeps < self.most_for_sweeps(),
             Urgency::ReadBack => kept_for_sweeps,
             Urgency::Activate if rank == Rank::FIRST => kept_for_sweeps,

@@ -201,7 +201,8 @@ impl Client {
 
     /// By when all end times that are due will have left, as the dump says.
     pub(crate) fn running_again_by(&self, now: DateTime<Utc>, postponed: usize) -> Option<DateTime<Utc>> {
-        self.keeper.budget().activations_done_at(now, postponed)
+        let reads_of_all = usize::try_from(self.reading.requests).unwrap_or(usize::MAX);
+        self.keeper.budget().activations_done_at(now, postponed + self.keeper.held_back(), reads_of_all)
     }
 
     /// The requests that leave now.

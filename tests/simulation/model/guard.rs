@@ -236,6 +236,7 @@ impl Guard {
             ActionKind::Pause => ChangeKind::Pause { end_time },
             ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time, rank },
         };
+        self.postponed.remove(&row);
         self.client.change(now, Change { campaign: row, action, kind, valid_until });
     }
 
