@@ -4,6 +4,7 @@
 pub mod direct;
 mod operations;
 mod retention;
+mod signals;
 
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ use crate::trafficstar::http::{ClientError, RemoteClient};
 const WAITING_ORDERS: usize = 64;
 /// How often the daemon looks whether the actors that all others need are alive.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the end of the program waits for the last spends to be stored.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, Error)]
@@ -79,10 +82,8 @@ pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
 /// # Errors
 /// It could not start, or an actor that all others need died.
 pub fn run(config: &Config, api_key: SecretString, log: LogControl) -> Result<(), RunError> {
-    System::new().block_on(async move {
-        let stop = stop_signal()?;
-        serve(config, api_key, Some(log), stop).await
-    })
+    let stop = signals::stop()?;
+    System::new().block_on(serve(config, api_key, Some(log), stop))
 }
 
 /// Runs the daemon within an actix system until `stop` resolves or an operator orders its end, then finishes what is on
@@ -112,7 +113,11 @@ pub async fn serve(
     actix::spawn(deliver(waiting_orders, actors.supervisor.clone()));
     let mut stop = std::pin::pin!(stop);
     tokio::select! {
-        () = &mut stop => return Ok(()),
+        () = &mut stop => {
+            // Those that are there already may be acting.
+            actors.stop().await;
+            return Ok(());
+        }
         synced = actors.first_sync() => synced?,
     }
     let (operations, waiting_operations) = mpsc::channel(WAITING_ORDERS);
@@ -216,9 +221,9 @@ impl Actors {
     }
 
     async fn stop(&self) {
-        // One that died has nothing left to finish.
+        // One that died has nothing left to finish; a spend that is not stored in time is read anew.
         let _ = self.supervisor.send(Shutdown).await;
-        let _ = self.database.send(Flush).await;
+        let _ = tokio::time::timeout(FLUSH_WITHIN, self.database.send(Flush)).await;
     }
 }
 
@@ -289,16 +294,4 @@ impl ControlServer {
         let _ = self.stop.send(());
         let _ = tokio::time::timeout(Duration::from_secs(2), self.ended).await;
     }
-}
-
-/// Resolves at SIGTERM or SIGINT.
-fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
