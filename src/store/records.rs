@@ -170,9 +170,12 @@ impl Store {
                     Some(JournalId(id)) => Some(id),
                     // A connection that broke over the commit may have stored it, and nobody was told.
                     None => journal::table
-                        .filter(journal::campaign_id.eq(record.campaign.0).and(journal::trafficstar_id.eq(record.remote.0)))
+                        .inner_join(journal_steps::table)
+                        .filter(journal::campaign_id.eq(record.campaign.0))
+                        .filter(journal::trafficstar_id.eq(record.remote.0))
                         .filter(journal::requested_at.eq(Stamp::from(entry.action.requested_at)))
                         .filter(journal::kind.eq(word(entry.action.kind)))
+                        .filter(diesel::dsl::sql::<Bool>(IS_UNFINISHED))
                         .select(journal::id)
                         .first(connection)
                         .optional()?,

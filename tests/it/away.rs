@@ -4,7 +4,7 @@
 use sandbox::{CampaignSpec, Interference};
 use serde_json::Value;
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, in_parallel};
+use crate::helper::{ACTIVATION, Config, Entry, Outcome, PAUSE, World, Write, in_parallel};
 use crate::postgres::Server;
 
 const TO_RUN: i64 = 995_001;
@@ -31,7 +31,7 @@ impl Away {
 
     fn begin(&mut self, world: &mut World) {
         match self {
-            Self::Locked(_) => drop(world.database.lock_journal()),
+            Self::Locked(_) => drop(world.database.lock()),
             Self::Moved => world.guard.move_file("guard.db", "moved.db"),
             Self::Stopped(server) => server.stop(),
         }
@@ -39,7 +39,7 @@ impl Away {
 
     fn end(&mut self, world: &mut World) {
         match self {
-            Self::Locked(_) => world.database.unlock_journal(),
+            Self::Locked(_) => world.database.unlock(),
             Self::Moved => world.guard.move_file("moved.db", "guard.db"),
             Self::Stopped(server) => {
                 server.start_again();
@@ -79,6 +79,7 @@ fn keep_promises(name: &str, mut away: Away) {
     });
 
     away.begin(&mut world);
+    let begun = std::time::Instant::now();
     let (why, since) = world.wait_for("health to say so", |world| complaint(world).ok_or_else(|| name.to_owned()));
     assert!(why.starts_with("the database fails: "), "{name}: {why}");
     world.sandbox.interfere(TO_RUN, Interference::Stop).unwrap();
@@ -93,6 +94,7 @@ fn keep_promises(name: &str, mut away: Away) {
         });
         world.wait_until(TO_STAND, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
     }
+    eprintln!("XX {name} {:?}", begun.elapsed());
     assert_eq!(world.writes(TO_RUN), [], "{name}: no activation without its journal entry");
     assert_eq!(complaint(&world).map(|(_, since)| since), Some(since), "{name}: it was away all the time");
     assert_eq!(world.campaign(TO_STAND).text("/stored/state"), "paused-guarded", "{name}: it says what is not stored");
@@ -109,8 +111,12 @@ fn keep_promises(name: &str, mut away: Away) {
     ];
     world.expect(TO_STAND, &Outcome::new("cooling-down", &PAUSE.repeat(2), &late));
     assert_eq!(world.campaign(TO_STAND).text("/stored/state"), "cooling-down", "{name}");
-    let last = world.database.journal(TO_RUN).pop().unwrap();
-    assert_eq!(last.to_string(), "activate by guard: confirmed, active-guarded → active-guarded", "{name}");
+    let run = world.database.journal_in_full(TO_RUN);
+    let (last, before) = run.split_last().unwrap();
+    assert_eq!((last.kind.as_str(), last.step.as_str(), last.late), ("activate", "confirmed", false), "{name}");
+    let unsent = |entry: &Entry| entry.error.as_deref().is_some_and(|error| error.contains("could not be stored"));
+    assert!(before.iter().all(|entry| entry.step == "failed" && unsent(entry)), "{name}: {before:?}");
+    eprintln!("XX {name} back {:?}", begun.elapsed());
     // What was kept in memory alone until then outlives a crash now.
     let until = world.campaign(TO_STAND).text("/cooling_down_until");
     world.guard.kill();

@@ -65,7 +65,7 @@ fn what_hangs_is_given_up_after_half_a_minute_and_settled_by_the_next_start() {
     let remote: Hang = || while_a_pause_hangs(HANGS);
     let database: Hang = || {
         let mut world = while_a_pause_hangs(Duration::from_secs(3));
-        world.database.lock_journal();
+        world.database.lock();
         world
     };
     in_parallel([("the remote", remote), ("the database", database)], |(name, hang)| {
@@ -74,7 +74,7 @@ fn what_hangs_is_given_up_after_half_a_minute_and_settled_by_the_next_start() {
         assert!(took >= GIVEN_UP_AFTER - Duration::from_secs(1), "{name}: given up after {took:?} already");
         assert!(took <= AND_GONE_WITHIN, "{name}: {took:?}");
         if name == "the database" {
-            world.database.unlock_journal();
+            world.database.unlock();
         }
         assert_eq!(world.database.journal(ID)[0].step, "requested", "{name}");
         world.sandbox.clear_faults();
@@ -91,13 +91,13 @@ fn what_hangs_is_given_up_after_half_a_minute_and_settled_by_the_next_start() {
 #[test]
 fn a_database_that_is_free_again_in_time_gets_everything_stored_before_the_end() {
     let mut world = while_a_pause_hangs(Duration::from_secs(2));
-    world.database.lock_journal();
+    world.database.lock();
     world.guard.signal(Signal::TERM);
     world.wait_for("the answer to be known and not stored", |world| {
         let log = world.guard.log();
         if log.contains("the program stops, and this is not stored yet") { Ok(()) } else { Err(log) }
     });
-    world.database.unlock_journal();
+    world.database.unlock();
     world.guard.wait_for_end();
     assert_eq!(world.database.journal(ID)[0].step, "accepted");
 }

@@ -142,11 +142,11 @@ impl Chaos {
     /// Somebody else writes for a while: what is sent meanwhile must have been stored before.
     fn hold_back(&mut self, world: &mut World) {
         let lasting = self.random.millis(250);
-        let newest_entry = world.database.lock_journal();
+        let newest_entry = world.database.lock();
         let from = Utc::now();
         std::thread::sleep(lasting);
         let to = Utc::now();
-        world.database.unlock_journal();
+        world.database.unlock();
         self.barriers.push(Barrier { from, to, newest_entry });
     }
 }

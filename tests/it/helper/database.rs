@@ -196,12 +196,14 @@ impl Database {
         connect(Path::new(self.url.strip_prefix("sqlite://").unwrap()))
     }
 
-    /// Lets nobody write a journal entry any more, and answers the newest one's key.
-    pub(crate) fn lock_journal(&mut self) -> i64 {
+    /// Lets the guard write nothing any more, and answers the newest journal entry's key.
+    pub(crate) fn lock(&mut self) -> i64 {
         let mut blocker = AnyConnection::open(&self.url);
         blocker.execute(match blocker {
             AnyConnection::Sqlite(_) => "BEGIN IMMEDIATE",
-            AnyConnection::Postgres(_) => "BEGIN; LOCK TABLE journal IN EXCLUSIVE MODE",
+            AnyConnection::Postgres(_) => {
+                "BEGIN; LOCK TABLE promises, journal, journal_steps, spends, requests_sent IN EXCLUSIVE MODE"
+            },
         });
         let newest = blocker.number("SELECT CAST(COALESCE(MAX(id), 0) AS BIGINT) AS number FROM journal");
         self.blocker = Some(blocker);
@@ -209,7 +211,7 @@ impl Database {
     }
 
     /// Lets all write again.
-    pub(crate) fn unlock_journal(&mut self) {
+    pub(crate) fn unlock(&mut self) {
         self.blocker.take().unwrap().execute("ROLLBACK");
     }
 
