@@ -29,7 +29,9 @@ pub(super) fn stop() -> Result<impl Future<Output = ()>, RunError> {
             // A program that ends by itself meanwhile listens no more.
             let _ = stop.send(());
             let kind = signals.next().await;
-            tracing::warn!("a second signal: the program ends at once, and the next start reads what became of its requests");
+            tracing::warn!(
+                "a second signal: the program ends at once, and the next start reads what became of its requests"
+            );
             std::process::exit(ENDED_BY_SIGNAL + kind.as_raw_value());
         });
     };

@@ -45,11 +45,11 @@ impl Drop for SeedOnFailure {
 }
 
 fn survive(config: Config, seed: u64, lasting: std::time::Duration) {
-    let config = config
-        .generator("tick", "300ms")
-        .generator("cooldown", "1s")
-        .set("trafficstar", "timeout", "2s")
-        .set("trafficstar", "confirm_within", "1s");
+    let config = config.generator("tick", "300ms").generator("cooldown", "1s").set("trafficstar", "timeout", "2s").set(
+        "trafficstar",
+        "confirm_within",
+        "1s",
+    );
     let mut world = World::configured(config);
     for (id, clicks) in std::iter::once(HELD).chain(IDS).zip([20_000, 20_000, 1_000, 10_000].into_iter().cycle()) {
         let spec = if id % 2 == 0 { CampaignSpec::paused(id) } else { CampaignSpec::running(id) };
@@ -138,7 +138,11 @@ fn come_to_rest(world: &mut World) {
                 _ => (5_001..15_000).contains(&clicks) && world.database.journal_in_full(id).is_empty(),
             };
             let at_rest = owed == 0 && unfinished(world) == 0;
-            if wanted && at_rest { Ok(()) } else { Err(format!("running {running}, end times owed {owed}: {campaign}")) }
+            if wanted && at_rest {
+                Ok(())
+            } else {
+                Err(format!("running {running}, end times owed {owed}: {campaign}"))
+            }
         })
     });
 }

@@ -68,7 +68,12 @@ fn is_of(deed: &Deed, id: i64, request: &RequestRecord) -> bool {
         Operation::Pause => kind == "pause",
         // An activation sets it first, a pause is followed by it.
         Operation::Edit => end_time(request).is_some_and(|end| same_second(end, deed.end_time)),
-        _ => false,
+        Operation::Token
+        | Operation::Campaign
+        | Operation::Campaigns
+        | Operation::ReportByCampaign
+        | Operation::ReportByDay
+        | Operation::Other => false,
     };
     let ended_before = deed.ended_at.is_some_and(|ended| ended < request.received_at);
     let follows_pause = kind == "pause" && request.operation == Operation::Edit;
@@ -157,8 +162,10 @@ fn nothing_is_activated_in_doubt(evidence: &Evidence) {
 fn nothing_runs_without_an_end_time(evidence: &Evidence) {
     for (id, run) in writes(evidence).filter(|(_, request)| request.operation == Operation::Run) {
         let before = evidence.requests.iter().filter(|request| request.sequence < run.sequence);
-        let last = before.filter(|request| request.operation == Operation::Edit && changes(request, id)).last();
-        let is_day_end = last.is_some_and(|edit| end_time(edit) == Some(&evidence.day_end) && edit.changed.contains(&id));
+        let mut edits = before.filter(|request| request.operation == Operation::Edit && changes(request, id));
+        let last = edits.next_back();
+        let is_day_end =
+            last.is_some_and(|edit| end_time(edit) == Some(&evidence.day_end) && edit.changed.contains(&id));
         assert!(is_day_end, "campaign {id}: {run:?} after {last:?}");
     }
 }

@@ -203,7 +203,7 @@ impl Database {
             AnyConnection::Sqlite(_) => "BEGIN IMMEDIATE",
             AnyConnection::Postgres(_) => {
                 "BEGIN; LOCK TABLE promises, journal, journal_steps, spends, requests_sent IN EXCLUSIVE MODE"
-            },
+            }
         });
         let newest = blocker.number("SELECT CAST(COALESCE(MAX(id), 0) AS BIGINT) AS number FROM journal");
         self.blocker = Some(blocker);
