@@ -107,7 +107,7 @@ impl Chaos {
                 let times = 1 + usize::try_from(self.random.below(2)).unwrap();
                 world.sandbox.inject(Fault::always(kind).on(operation).times(times));
             }
-            7 => self.hold_back(world),
+            7 if self.random.below(2) == 0 => self.hold_back(world),
             _ => {}
         }
         std::thread::sleep(self.random.millis(40));
@@ -141,7 +141,7 @@ impl Chaos {
 
     /// Somebody else writes for a while: what is sent meanwhile must have been stored before.
     fn hold_back(&mut self, world: &mut World) {
-        let lasting = self.random.millis(250);
+        let lasting = self.random.millis(700);
         let newest_entry = world.database.lock();
         let from = Utc::now();
         std::thread::sleep(lasting);
