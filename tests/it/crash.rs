@@ -102,7 +102,7 @@ fn survive(config: Config, seed: u64, lasting: std::time::Duration) {
         evidence.sent_behind_barriers()
     );
     break_no_rule(&evidence);
-    rules::paused_within(&evidence, &to_pause, exhausted_at, chrono::Duration::seconds(3));
+    rules::paused_within(&evidence, &to_pause, exhausted_at, 4);
     let touched: Vec<_> =
         evidence.requests[held_from..].iter().filter(|request| rules::changes(request, HELD)).collect();
     assert!(touched.is_empty(), "on hold, and yet: {touched:?}");

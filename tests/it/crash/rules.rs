@@ -207,12 +207,31 @@ fn within_the_limit(evidence: &Evidence) {
     assert!(busiest <= evidence.requests_per_minute, "{busiest} requests in a minute");
 }
 
-/// Rule 3: each of these, which ran, was sent a pause at most so long after its clicks were used up.
-pub(super) fn paused_within(evidence: &Evidence, ids: &[i64], since: DateTime<Utc>, allowed: Duration) {
+/// Rule 3: each of these, which ran, was sent a pause after it had been read at most so often since its clicks were used
+/// up. Reads are counted, not seconds: a machine may be busy.
+pub(super) fn paused_within(evidence: &Evidence, ids: &[i64], since: DateTime<Utc>, reads_allowed: usize) {
+    let later: Vec<&RequestRecord> =
+        evidence.requests.iter().filter(|request| request.received_at >= since - OLDEST_FACT).collect();
     for id in ids {
-        let sent = |request: &&RequestRecord| request.operation == Operation::Pause && changes(request, *id);
-        let pause = evidence.requests.iter().filter(sent).find(|request| request.received_at >= since - allowed);
-        let in_time = pause.is_some_and(|pause| pause.received_at <= since + allowed);
-        assert!(in_time, "campaign {id} was used up at {since}; its pause: {pause:?}");
+        let sent = |request: &&&RequestRecord| request.operation == Operation::Pause && changes(request, *id);
+        let pause = later.iter().find(sent).unwrap_or_else(|| panic!("campaign {id} was never paused"));
+        let is_read = |request: &&&RequestRecord| match request.operation {
+            Operation::Campaigns => true,
+            Operation::Campaign => request.campaign_ids.contains(id),
+            Operation::Token
+            | Operation::Run
+            | Operation::Pause
+            | Operation::Edit
+            | Operation::ReportByCampaign
+            | Operation::ReportByDay
+            | Operation::Other => false,
+        };
+        let between =
+            |request: &&&RequestRecord| since < request.received_at && request.received_at < pause.received_at;
+        let reads = later.iter().filter(between).filter(is_read).count();
+        assert!(
+            reads <= reads_allowed,
+            "campaign {id} was used up at {since}, and read {reads} times before {pause:?}"
+        );
     }
 }
