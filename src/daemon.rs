@@ -6,6 +6,7 @@ pub mod direct;
 mod leadership;
 mod operations;
 mod retention;
+mod signals;
 mod terms;
 
 use std::pin::Pin;
@@ -84,10 +85,8 @@ pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
 /// # Errors
 /// It could not start, or an actor that all others need died.
 pub fn run(config: &Config, api_key: SecretString, log: LogControl) -> Result<(), RunError> {
-    System::new().block_on(async move {
-        let stop = stop_signal()?;
-        serve(config, api_key, Some(log), stop).await
-    })
+    let stop = signals::stop()?;
+    System::new().block_on(serve(config, api_key, Some(log), stop))
 }
 
 /// Runs the daemon within an actix system until `stop` resolves or an operator orders its end, then finishes what is on
@@ -344,16 +343,4 @@ impl ControlServer {
         let _ = self.stop.send(());
         let _ = tokio::time::timeout(Duration::from_secs(2), self.ended).await;
     }
-}
-
-/// Resolves at SIGTERM or SIGINT.
-fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

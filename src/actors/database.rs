@@ -14,8 +14,7 @@ pub use self::requests::CountRequests;
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -104,8 +103,7 @@ pub struct DatabaseActor {
     clock: Clock,
     readers: Vec<(CampaignId, oneshot::Sender<Answer<Option<TickReading>>>)>,
     spends: Vec<SpendRow>,
-    /// Whether the last operation failed.
-    failing: Arc<AtomicBool>,
+    failures: Arc<Mutex<Failures>>,
     operators_turn: Arc<Semaphore>,
 }
 
@@ -114,7 +112,7 @@ impl DatabaseActor {
     #[must_use]
     pub fn new(store: Store, board: Board, clock: Clock) -> Self {
         let operators_turn = Arc::new(Semaphore::new(1));
-        Self { store, board, clock, readers: Vec::new(), spends: Vec::new(), failing: Arc::default(), operators_turn }
+        Self { store, board, clock, readers: Vec::new(), spends: Vec::new(), failures: Arc::default(), operators_turn }
     }
 
     fn desk(&self) -> Desk {
@@ -122,7 +120,7 @@ impl DatabaseActor {
             store: self.store.clone(),
             board: self.board.clone(),
             clock: self.clock.clone(),
-            failing: Arc::clone(&self.failing),
+            failures: Arc::clone(&self.failures),
         }
     }
 
@@ -132,7 +130,7 @@ impl DatabaseActor {
         async move {
             let ids = readers.iter().map(|(id, _)| *id).collect();
             let now = desk.now();
-            let readings = desk.report(desk.store.tick_readings(ids, now.date_naive(), now).await);
+            let readings = desk.read(desk.store.tick_readings(ids, now.date_naive(), now).await);
             for (id, reply) in readers {
                 // An old and a new actor of one campaign may ask in the same moment.
                 let answer = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
@@ -149,7 +147,7 @@ impl DatabaseActor {
             if spends.is_empty() {
                 return;
             }
-            if let Err(reason) = desk.report(desk.store.save_spends(spends).await) {
+            if let Err(reason) = desk.written(desk.store.save_spends(spends).await) {
                 tracing::warn!(reason, "spends could not be stored: the next tick brings newer ones");
             }
         }
@@ -162,7 +160,28 @@ struct Desk {
     store: Store,
     board: Board,
     clock: Clock,
-    failing: Arc<AtomicBool>,
+    failures: Arc<Mutex<Failures>>,
+}
+
+/// How the last read and the last write failed, if they did. Each by itself: a database that is locked or must not be
+/// written answers every read, and is away all the same.
+#[derive(Debug, Default)]
+struct Failures {
+    read: Option<String>,
+    write: Option<String>,
+}
+
+impl Failures {
+    fn newest(&self) -> Option<&String> {
+        self.read.as_ref().or(self.write.as_ref())
+    }
+}
+
+/// What an operation does with the database.
+#[derive(Debug, Clone, Copy)]
+enum Access {
+    Read,
+    Write,
 }
 
 impl Desk {
@@ -170,22 +189,48 @@ impl Desk {
         self.clock.now()
     }
 
-    /// Publishes how the operation went, and puts its failure into words.
-    fn report<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
+    /// Publishes how a read went, and puts its failure into words.
+    fn read<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
+        self.report(Access::Read, result)
+    }
+
+    /// The same for an operation that writes.
+    fn written<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
+        self.report(Access::Write, result)
+    }
+
+    fn report<T>(&self, access: Access, result: Result<T, StoreError>) -> Answer<T> {
         let answer = result.map_err(|error| in_full(&error));
-        let last_error = answer.as_ref().err().cloned();
-        if last_error.is_some() {
+        let error = answer.as_ref().err().cloned();
+        if error.is_some() {
             self.board.metrics().database_failed();
         }
+        let (failed_before, last_error) = {
+            let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+            let failed_before = failures.newest().is_some();
+            match access {
+                Access::Read => failures.read = error,
+                Access::Write => failures.write = error,
+            }
+            (failed_before, failures.newest().cloned())
+        };
         let kind = self.store.kind().to_owned();
         self.board.publish_database(self.now(), DatabaseStatus { kind, last_error: last_error.clone() });
-        let failed_before = self.failing.swap(last_error.is_some(), Ordering::Relaxed);
         match last_error {
             Some(reason) if !failed_before => self.board.tell(LiveEvent::error(self.now(), Part::Database, &reason)),
             None if failed_before => self.board.tell(LiveEvent::recovery(self.now(), Part::Database)),
             Some(_) | None => {}
         }
         answer
+    }
+
+    /// After a write that failed the next one may be long in coming where nothing is guarded: this one changes nothing.
+    async fn try_writing_again(&self) {
+        let failed = self.failures.lock().unwrap_or_else(PoisonError::into_inner).write.is_some();
+        if failed {
+            // The failure is told and published already.
+            let _ = self.written(self.store.count_requests(0, self.now()).await);
+        }
     }
 }
 
@@ -221,7 +266,7 @@ impl Handler<Save> for DatabaseActor {
 
     fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk();
-        Box::pin(async move { desk.report(desk.store.save(record, desk.now()).await) })
+        Box::pin(async move { desk.written(desk.store.save(record, desk.now()).await) })
     }
 }
 
@@ -253,9 +298,10 @@ impl Handler<ReadRows> for DatabaseActor {
     fn handle(&mut self, ReadRows: ReadRows, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk();
         Box::pin(async move {
-            let campaigns = desk.report(desk.store.campaigns().await)?;
-            let promises = desk.report(desk.store.stored_promises().await)?;
-            let holds = desk.report(desk.store.holds().await)?;
+            let campaigns = desk.read(desk.store.campaigns().await)?;
+            let promises = desk.read(desk.store.stored_promises().await)?;
+            let holds = desk.read(desk.store.holds().await)?;
+            desk.try_writing_again().await;
             Ok(Rows { campaigns, promises, holds })
         })
     }
@@ -266,7 +312,7 @@ impl Handler<ReadStored> for DatabaseActor {
 
     fn handle(&mut self, ReadStored(id): ReadStored, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk();
-        Box::pin(async move { desk.report(desk.store.stored_campaign(id).await) })
+        Box::pin(async move { desk.read(desk.store.stored_campaign(id).await) })
     }
 }
 
@@ -277,7 +323,7 @@ impl Handler<SetGeneratorEnabled> for DatabaseActor {
         let desk = self.desk();
         Box::pin(async move {
             let SetGeneratorEnabled { campaign, enabled } = message;
-            desk.report(desk.store.set_generator_enabled(campaign, enabled, desk.now()).await)
+            desk.written(desk.store.set_generator_enabled(campaign, enabled, desk.now()).await)
         })
     }
 }
@@ -290,7 +336,7 @@ impl Handler<ReadJournal> for DatabaseActor {
         Box::pin(async move {
             // Nobody ever closes it.
             let _turn = turn.acquire().await;
-            desk.report(desk.store.journal(query).await)
+            desk.read(desk.store.journal(query).await)
         })
     }
 }

@@ -28,6 +28,8 @@ use crate::trafficstar::http::RemoteClient;
 
 /// How often the daemon looks whether the actors that all others need are alive.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the end of the program waits for the last spends to be stored.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// How long the end of a lost reign waits for the journal of what was sent: nothing else of it counts any more.
 const ABANDON_WITHIN: Duration = Duration::from_secs(3);
 /// How long a thread may take to end: what it does in the database is not broken off.
@@ -119,9 +121,9 @@ impl Guarding {
 
     /// Ends it in order: what is on its way is finished.
     pub(super) async fn stop(self) {
-        // One that died has nothing left to finish.
+        // One that died has nothing left to finish; a spend that is not stored in time is read anew.
         let _ = self.supervisor.send(Shutdown).await;
-        let _ = self.database.send(Flush).await;
+        let _ = tokio::time::timeout(FLUSH_WITHIN, self.database.send(Flush)).await;
         end(self.arbiter).await;
     }
 

@@ -194,11 +194,25 @@ impl Store {
                 }
                 let Some(entry) = &entry else { return Ok(None) };
                 let steps = StepRow::new(&entry.action);
-                if let Some(JournalId(id)) = entry.id {
+                let id = match entry.id {
+                    Some(JournalId(id)) => Some(id),
+                    // A connection that broke over the commit may have stored it, and nobody was told.
+                    None => journal::table
+                        .inner_join(journal_steps::table)
+                        .filter(journal::campaign_id.eq(record.campaign.0))
+                        .filter(journal::trafficstar_id.eq(record.remote.0))
+                        .filter(journal::requested_at.eq(Stamp::from(entry.action.requested_at)))
+                        .filter(journal::kind.eq(word(entry.action.kind)))
+                        .filter(diesel::dsl::sql::<Bool>(IS_UNFINISHED))
+                        .select(journal::id)
+                        .first(connection)
+                        .optional()?,
+                };
+                if let Some(id) = id {
                     let changed = diesel::update(journal_steps::table.find(id)).set(&steps).execute(connection)?;
                     // An entry that somebody deleted is written anew: what was sent has one, always.
                     if changed > 0 {
-                        return Ok(entry.id);
+                        return Ok(Some(JournalId(id)));
                     }
                 }
                 let id: i64 = diesel::insert_into(journal::table)

@@ -8,8 +8,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod account;
+mod away;
 mod commands;
 mod cooldown;
+mod crash;
 mod databases;
 mod decisions;
 mod endpoints;
@@ -32,6 +34,7 @@ mod remote_words;
 mod restart;
 mod rows;
 mod sending;
+mod shutdown;
 mod spend;
 mod top;
 mod wait;

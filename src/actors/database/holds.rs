@@ -26,7 +26,7 @@ impl Handler<StoreHoldOnAll> for DatabaseActor {
 
     fn handle(&mut self, StoreHoldOnAll(hold): StoreHoldOnAll, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk();
-        Box::pin(async move { desk.report(desk.store.set_hold_on_all(hold).await) })
+        Box::pin(async move { desk.written(desk.store.set_hold_on_all(hold).await) })
     }
 }
 
@@ -35,6 +35,6 @@ impl Handler<StoreHold> for DatabaseActor {
 
     fn handle(&mut self, StoreHold { campaign, hold }: StoreHold, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk();
-        Box::pin(async move { desk.report(desk.store.set_hold(campaign, hold).await) })
+        Box::pin(async move { desk.written(desk.store.set_hold(campaign, hold).await) })
     }
 }

@@ -35,7 +35,7 @@ impl Handler<WriteCampaign> for DatabaseActor {
                 WriteCampaign::Change(id, columns) => desk.store.change_campaign(id, columns, desk.now()).await,
                 WriteCampaign::Remove(id) => desk.store.remove_campaign(id).await,
             };
-            desk.report(result)
+            desk.written(result)
         })
     }
 }
@@ -59,7 +59,8 @@ impl Handler<CarryOutUrls> for DatabaseActor {
 
 impl Desk {
     async fn urls(&self, campaign: CampaignId) -> Result<Vec<Url>, Refusal> {
-        let rows = self.found(self.store.urls(campaign).await, Refusal::UnknownCampaign(campaign))?;
+        let rows = self.read(self.store.urls(campaign).await).map_err(Refusal::Failed)?;
+        let rows = rows.ok_or(Refusal::UnknownCampaign(campaign))?;
         Ok(rows.into_iter().map(shown).collect())
     }
 
@@ -70,7 +71,7 @@ impl Desk {
 
     async fn change_url(&self, ChangeUrl { url, patch }: ChangeUrl) -> Result<Url, Refusal> {
         if let Some(campaign) = patch.campaign_id {
-            let row = self.found(self.store.url(url).await, Refusal::UnknownUrl(url))?;
+            let row = self.read(self.store.url(url).await).map_err(Refusal::Failed)?.ok_or(Refusal::UnknownUrl(url))?;
             if row.campaign_id != campaign {
                 let problem = format!("a URL stays with its campaign: this one is of campaign {}", row.campaign_id);
                 return Err(Refusal::BadField { field: "campaign_id", problem });
@@ -84,8 +85,9 @@ impl Desk {
         self.found(self.store.remove_url(url).await, Refusal::UnknownUrl(url)).map(shown)
     }
 
+    /// What was written.
     fn found<T>(&self, result: Result<Option<T>, StoreError>, missing: Refusal) -> Result<T, Refusal> {
-        self.report(result).map_err(Refusal::Failed)?.ok_or(missing)
+        self.written(result).map_err(Refusal::Failed)?.ok_or(missing)
     }
 }
 

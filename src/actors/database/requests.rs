@@ -14,6 +14,6 @@ impl Handler<CountRequests> for DatabaseActor {
 
     fn handle(&mut self, CountRequests(requests): CountRequests, _: &mut Self::Context) -> Self::Result {
         let desk = self.desk();
-        Box::pin(async move { desk.report(desk.store.count_requests(requests, desk.now()).await) })
+        Box::pin(async move { desk.written(desk.store.count_requests(requests, desk.now()).await) })
     }
 }

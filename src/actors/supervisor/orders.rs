@@ -18,6 +18,10 @@ impl Handler<CarryOut> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, CarryOut(order): CarryOut, ctx: &mut Self::Context) {
+        if self.stopping {
+            // A reply slot that is dropped is an answer.
+            return;
+        }
         match order {
             Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: true, .. }, reply }) => {
                 self.enable(ctx, campaign, reply);

@@ -243,6 +243,12 @@ impl Machine {
             RemoteStatus::Running if self.phase == Phase::ActiveGuarded && !policy.past_day_end(now) => {
                 (Trigger::Tick, "it was adopted running without an end time", policy.day_end_on(now))
             }
+            RemoteStatus::Stopped(StopCause::EndTimePassed) if promised_stopped => {
+                // It is set: the answer was lost, or a crash came before it was stored.
+                self.end_time_owed = false;
+                self.store(effects, false);
+                return;
+            }
             RemoteStatus::Running
             | RemoteStatus::Stopped(_)
             | RemoteStatus::Blocked { .. }

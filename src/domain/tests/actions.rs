@@ -251,6 +251,16 @@ fn an_end_time_that_is_set_is_stored_as_set() {
 }
 
 #[test]
+fn an_end_time_that_is_seen_to_have_passed_is_owed_no_more() {
+    // Set by the last pause, whose answer a crash has kept from being stored.
+    let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
+    let mut rig = Rig::from_record(at("12:01:00"), promise, None, |_| {});
+    let effects = rig.tick("12:01:00", &stopped().ends(at("11:59:59")));
+    assert_step("it is set", &rig, &effects, None, PausedGuarded);
+    assert!(records(&effects).next_back().is_some_and(|record| !record.promise.end_time_owed));
+}
+
+#[test]
 fn a_pause_by_a_lost_answer_gets_its_end_time_at_the_next_tick() {
     let mut rig = pausing();
     rig.applied(unclear());

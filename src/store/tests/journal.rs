@@ -27,24 +27,40 @@ async fn the_newest_entries_come_first_by_campaign_from_a_time_on_and_no_more_th
     on_every_database(async |database| {
         let store = database.store().await;
         // Stored in another order than they were requested in: what is journalled late is stored late.
-        for (campaign, minutes) in [(1, 0), (2, 1), (1, 3), (2, 2), (1, 3)] {
+        for (campaign, minutes) in [(1, 0), (2, 1), (1, 3), (2, 2), (2, 3)] {
             store_action(&store, campaign, minutes, None).await;
         }
         let at_minute = |minutes| Some(noon() + Duration::minutes(minutes));
         let cases = [
-            (query(), vec![(1, 3), (1, 3), (2, 2), (2, 1), (1, 0)]),
-            (JournalQuery { campaign: Some(CampaignId(2)), ..query() }, vec![(2, 2), (2, 1)]),
+            (query(), vec![(2, 3), (1, 3), (2, 2), (2, 1), (1, 0)]),
+            (JournalQuery { campaign: Some(CampaignId(2)), ..query() }, vec![(2, 3), (2, 2), (2, 1)]),
             (JournalQuery { campaign: Some(CampaignId(3)), ..query() }, vec![]),
-            (JournalQuery { since: at_minute(2), ..query() }, vec![(1, 3), (1, 3), (2, 2)]),
+            (JournalQuery { since: at_minute(2), ..query() }, vec![(2, 3), (1, 3), (2, 2)]),
             (JournalQuery { since: at_minute(4), ..query() }, vec![]),
-            (JournalQuery { limit: 2, ..query() }, vec![(1, 3), (1, 3)]),
-            (JournalQuery { campaign: Some(CampaignId(1)), since: at_minute(0), limit: 2 }, vec![(1, 3), (1, 3)]),
+            (JournalQuery { limit: 2, ..query() }, vec![(2, 3), (1, 3)]),
+            (JournalQuery { campaign: Some(CampaignId(2)), since: at_minute(0), limit: 2 }, vec![(2, 3), (2, 2)]),
         ];
         for (query, wanted) in cases {
             assert_eq!(read(&store, query).await, wanted, "{query:?}");
         }
         let ids: Vec<i64> = store.journal(query()).await.unwrap().iter().map(|entry| entry.id).collect();
         assert_eq!(ids, [5, 3, 4, 2, 1], "of two in the same moment the one stored later comes first");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_whose_commit_nobody_heard_of_is_not_written_twice() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        database.execute(ONE_CAMPAIGN);
+        let stored = store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap();
+        // A connection that broke over the commit: whoever stored it was told of a failure, and stores it anew.
+        let again = store.save(record(Phase::Idle, new_entry(pause(Step::Failed))), noon()).await.unwrap();
+        assert_eq!(stored, again);
+        let entries = store.journal(query()).await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.step).collect::<Vec<_>>(), [Step::Failed]);
+        assert_eq!(store.stored_campaign(CAMPAIGN).await.unwrap().unwrap().unfinished, None, "nothing is left open");
     })
     .await;
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
+use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::pg::Pg;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
 use diesel::sqlite::Sqlite;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use diesel_async::AsyncPgConnection;
@@ -17,6 +18,8 @@ pub(crate) struct Database {
     pub(crate) tracker: Tracker,
     url: String,
     connection: AnyConnection,
+    /// Keeps everybody else from writing, while it is there.
+    blocker: Option<AnyConnection>,
 }
 
 /// A connection to a database of either kind, for statements that both understand.
@@ -109,6 +112,52 @@ pub(crate) struct Entry {
     pub(crate) error: Option<String>,
 }
 
+/// One entry of the journal with its times.
+#[derive(Debug, Clone)]
+pub(crate) struct Deed {
+    pub(crate) id: i64,
+    pub(crate) trafficstar_id: i64,
+    pub(crate) end_time: DateTime<Utc>,
+    pub(crate) requested_at: DateTime<Utc>,
+    pub(crate) accepted_at: Option<DateTime<Utc>>,
+    /// When it was confirmed, or had failed.
+    pub(crate) ended_at: Option<DateTime<Utc>>,
+    pub(crate) entry: Entry,
+}
+
+#[derive(QueryableByName)]
+struct DeedRow {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = BigInt)]
+    trafficstar_id: i64,
+    #[diesel(sql_type = Timestamp)]
+    end_time: NaiveDateTime,
+    #[diesel(sql_type = Timestamp)]
+    requested_at: NaiveDateTime,
+    #[diesel(sql_type = Nullable<Timestamp>)]
+    accepted_at: Option<NaiveDateTime>,
+    #[diesel(sql_type = Nullable<Timestamp>)]
+    ended_at: Option<NaiveDateTime>,
+    #[diesel(embed)]
+    entry: Entry,
+}
+
+impl From<DeedRow> for Deed {
+    fn from(row: DeedRow) -> Self {
+        let utc = |time: NaiveDateTime| time.and_utc();
+        Self {
+            id: row.id,
+            trafficstar_id: row.trafficstar_id,
+            end_time: utc(row.end_time),
+            requested_at: utc(row.requested_at),
+            accepted_at: row.accepted_at.map(utc),
+            ended_at: row.ended_at.map(utc),
+            entry: row.entry,
+        }
+    }
+}
+
 const JOURNAL: &str = "SELECT kind, \"trigger\", reason, spend_micros, remaining_clicks, remote_status, state_before, \
      state_after, late, step, error FROM journal JOIN journal_steps ON journal_id = id";
 
@@ -139,12 +188,31 @@ impl Database {
     /// Connects to what a URL names.
     pub(crate) fn open(url: &str) -> Self {
         let tracker = Tracker { connection: AnyConnection::open(url) };
-        Self { tracker, connection: AnyConnection::open(url), url: url.to_owned() }
+        Self { tracker, connection: AnyConnection::open(url), url: url.to_owned(), blocker: None }
     }
 
     /// Another connection to a SQLite database, for a transaction that stays open.
     pub(crate) fn connect(&self) -> SqliteConnection {
         connect(Path::new(self.url.strip_prefix("sqlite://").unwrap()))
+    }
+
+    /// Lets the guard write nothing any more, and answers the newest journal entry's key.
+    pub(crate) fn lock(&mut self) -> i64 {
+        let mut blocker = AnyConnection::open(&self.url);
+        blocker.execute(match blocker {
+            AnyConnection::Sqlite(_) => "BEGIN IMMEDIATE",
+            AnyConnection::Postgres(_) => {
+                "BEGIN; LOCK TABLE promises, journal, journal_steps, spends, requests_sent IN EXCLUSIVE MODE"
+            }
+        });
+        let newest = blocker.number("SELECT CAST(COALESCE(MAX(id), 0) AS BIGINT) AS number FROM journal");
+        self.blocker = Some(blocker);
+        newest
+    }
+
+    /// Lets all write again.
+    pub(crate) fn unlock(&mut self) {
+        self.blocker.take().unwrap().execute("ROLLBACK");
     }
 
     /// Makes it what the program left after one of its first migrations: see `tests/data`.
@@ -222,6 +290,15 @@ impl Database {
             }
         }
         together
+    }
+
+    /// The journal of all campaigns with its times, oldest first.
+    pub(crate) fn chronicle(&mut self) -> Vec<Deed> {
+        let times = "SELECT id, trafficstar_id, end_time, requested_at, accepted_at, \
+             COALESCE(confirmed_at, failed_at) AS ended_at, ";
+        let rows: Vec<DeedRow> =
+            self.connection.load(&format!("{} ORDER BY id", JOURNAL.replacen("SELECT ", times, 1)));
+        rows.into_iter().map(Deed::from).collect()
     }
 
     /// A campaign's journal, oldest first, every attempt by itself.

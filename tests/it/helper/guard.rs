@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -47,6 +47,11 @@ impl Guard {
         self.folder.join("config.toml")
     }
 
+    /// Moves a file of its folder.
+    pub(crate) fn move_file(&self, from: &str, to: &str) {
+        std::fs::rename(self.folder.join(from), self.folder.join(to)).unwrap();
+    }
+
     /// Writes the config, for a guard that reads it anew while it runs.
     pub(crate) fn write_config(&self) {
         self.config.write(&self.config_file());
@@ -64,7 +69,7 @@ impl Guard {
 
     /// Waits until it has ended by itself, as it should.
     pub(crate) fn wait_for_end(&mut self) {
-        let status = self.child.take().unwrap().wait().unwrap();
+        let status = self.end();
         assert!(status.success(), "the guard ended with {status}");
     }
 
@@ -97,7 +102,8 @@ impl Guard {
         self.program(arguments).envs(variables.iter().copied()).output().unwrap()
     }
 
-    pub(super) fn start(&mut self) {
+    /// Starts it, and waits for nothing.
+    pub(crate) fn start(&mut self) {
         assert!(self.child.is_none(), "the guard runs already");
         self.config.write(&self.folder.join("config.toml"));
         let mut child = self.program(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -130,6 +136,16 @@ impl Guard {
         }
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some())
+    }
+
+    /// Waits until it has ended by itself, and answers how.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        self.child.take().unwrap().wait().unwrap()
+    }
+
     pub(super) fn assert_alive(&mut self) {
         let status = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
         assert!(status.is_none(), "the guard has ended by itself: {status:?}");
@@ -150,7 +166,8 @@ impl Guard {
         ask(&self.socket(), "GET", path, "")
     }
 
-    pub(super) fn try_state(&self) -> std::io::Result<Value> {
+    /// The same, where it may not answer.
+    pub(crate) fn try_state(&self) -> std::io::Result<Value> {
         match self.try_get("/v1/state")? {
             (200, state) => Ok(state),
             (status, problem) => Err(std::io::Error::other(format!("{status}: {problem}"))),

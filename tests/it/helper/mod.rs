@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 pub(crate) use self::background::Background;
 pub(crate) use self::config::Config;
-pub(crate) use self::database::{Database, Entry};
+pub(crate) use self::database::{Database, Deed, Entry};
 pub(crate) use self::dump::Campaign;
 pub(crate) use self::fleet::Fleet;
 use self::guard::Guard;
@@ -32,7 +32,7 @@ pub(crate) use self::terminal::Terminal;
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 
 /// Far longer than anything takes, even on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// So many further ticks without a request show that none is coming.
 const TICKS_WITHOUT_NEWS: u64 = 2;

@@ -1,0 +1,133 @@
+//! The database goes away while the guard runs, and comes back: what is promised is kept as far as it is known, nothing is
+//! started, and all that was done is stored afterwards.
+
+use sandbox::{CampaignSpec, Interference};
+use serde_json::Value;
+
+use crate::helper::{ACTIVATION, Config, Entry, Outcome, PAUSE, World, Write, in_parallel};
+use crate::postgres::Server;
+
+const TO_RUN: i64 = 995_001;
+const TO_STAND: i64 = 995_002;
+
+/// A way for a database to be away; a server of its own, where it has one.
+enum Away {
+    /// It is read, and another program keeps it locked.
+    Locked(Option<Server>),
+    /// Its file was moved.
+    Moved,
+    /// Its server has stopped.
+    Stopped(Server),
+}
+
+impl Away {
+    fn url(&self) -> Option<String> {
+        match self {
+            Self::Locked(server) => server.as_ref().map(|server| server.url("postgres")),
+            Self::Moved => None,
+            Self::Stopped(server) => Some(server.url("postgres")),
+        }
+    }
+
+    /// How often the campaign is started; from the second time on it cools down. An operation that waits for a lock or a
+    /// server takes seconds to fail, and there are several to each pause.
+    fn pauses(&self) -> usize {
+        match self {
+            Self::Moved => 2,
+            Self::Locked(_) | Self::Stopped(_) => 1,
+        }
+    }
+
+    fn begin(&mut self, world: &mut World) {
+        match self {
+            Self::Locked(_) => drop(world.database.lock()),
+            Self::Moved => world.guard.move_file("guard.db", "moved.db"),
+            Self::Stopped(server) => server.stop(),
+        }
+    }
+
+    fn end(&mut self, world: &mut World) {
+        match self {
+            Self::Locked(_) => world.database.unlock(),
+            Self::Moved => world.guard.move_file("moved.db", "guard.db"),
+            Self::Stopped(server) => {
+                server.start_again();
+                world.reconnect();
+            }
+        }
+    }
+}
+
+/// What health says of the database: why, and since when.
+fn complaint(world: &World) -> Option<(String, String)> {
+    let health: Value = world.guard.get("/v1/health").json();
+    let reason = health["reasons"].as_array()?.iter().find(|reason| reason["kind"] == "database")?.clone();
+    Some((reason["reason"].as_str()?.to_owned(), reason["since"].as_str()?.to_owned()))
+}
+
+#[test]
+fn while_the_database_is_away_what_stands_is_kept_standing_and_nothing_is_started() {
+    let mut cases = vec![("a locked file", Away::Locked(None)), ("a moved file", Away::Moved)];
+    let server = || Server::start(None);
+    cases.extend(server().map(|server| ("a locked table", Away::Locked(Some(server)))));
+    cases.extend(server().map(|server| ("a stopped server", Away::Stopped(server))));
+    in_parallel(cases, |(name, away)| keep_promises(name, away));
+}
+
+fn keep_promises(name: &str, mut away: Away) {
+    let config = Config::default().generator("cooldown", "10m");
+    let config = away.url().map_or_else(|| config.clone(), |url| config.clone().set("database", "url", url));
+    let mut world = World::configured(config);
+    world.add(CampaignSpec::running(TO_RUN), 20_000);
+    world.add(CampaignSpec::paused(TO_STAND), 1_000);
+    for (id, state) in [(TO_RUN, "active-guarded"), (TO_STAND, "paused-guarded")] {
+        world.wait_until(id, "its promise to be stored", |campaign| campaign.text("/stored/state") == state);
+    }
+    world.wait_for("health without a word of the database", |world| match complaint(world) {
+        None => Ok(()),
+        Some(complaint) => Err(format!("{name}: {complaint:?}")),
+    });
+
+    away.begin(&mut world);
+    let (why, since) = world.wait_for("health to say so", |world| complaint(world).ok_or_else(|| name.to_owned()));
+    assert!(why.starts_with("the database fails: "), "{name}: {why}");
+    world.sandbox.interfere(TO_RUN, Interference::Stop).unwrap();
+    let pauses = away.pauses();
+    for pauses in 1..=pauses {
+        world.sandbox.interfere(TO_STAND, Interference::SetEndTime(None)).unwrap();
+        world.sandbox.interfere(TO_STAND, Interference::Start).unwrap();
+        world.wait_for("a pause", |world| {
+            let writes = world.writes(TO_STAND);
+            let sent = writes.iter().filter(|write| **write == Write::Pause).count();
+            if sent == pauses && writes.len() == 2 * pauses { Ok(()) } else { Err(format!("{name}: {writes:?}")) }
+        });
+        world.wait_until(TO_STAND, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    }
+    assert_eq!(world.writes(TO_RUN), [], "{name}: no activation without its journal entry");
+    assert_eq!(complaint(&world).map(|(_, since)| since), Some(since), "{name}: it was away all the time");
+    assert_eq!(world.campaign(TO_STAND).text("/stored/state"), "paused-guarded", "{name}: it says what is not stored");
+
+    away.end(&mut world);
+    world.wait_for_writes(TO_RUN, &ACTIVATION);
+    world.wait_for("health without a word of the database", |world| match complaint(world) {
+        None => Ok(()),
+        Some(complaint) => Err(format!("{name}: {complaint:?}")),
+    });
+    let late = [
+        "pause by guard: confirmed, paused-guarded → cooling-down, late",
+        "pause by guard: confirmed, cooling-down → cooling-down, late",
+    ];
+    world.expect(TO_STAND, &Outcome::new("cooling-down", &PAUSE.repeat(pauses), &late[..pauses]));
+    assert_eq!(world.campaign(TO_STAND).text("/stored/state"), "cooling-down", "{name}");
+    let run = world.database.journal_in_full(TO_RUN);
+    let (last, before) = run.split_last().unwrap();
+    assert_eq!((last.kind.as_str(), last.step.as_str(), last.late), ("activate", "confirmed", false), "{name}");
+    let unsent = |entry: &Entry| entry.error.as_deref().is_some_and(|error| error.contains("could not be stored"));
+    assert!(before.iter().all(|entry| entry.step == "failed" && unsent(entry)), "{name}: {before:?}");
+    // What was kept in memory alone until then outlives a crash now.
+    let until = world.campaign(TO_STAND).text("/cooling_down_until");
+    world.guard.kill();
+    world.start();
+    let kept = world.campaign(TO_STAND).text("/cooling_down_until");
+    assert_eq!(until[..23], kept[..23], "{name}");
+}
