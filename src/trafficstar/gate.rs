@@ -1,4 +1,4 @@
-//! The gate that every request passes: those who wait ([`Gate`], [`Pass`]) and the one who lets them through
+//! The gate that every request passes: those who wait ([`Gate`], `Pass`) and the one who lets them through
 //! ([`Gatekeeper`]), connected by a channel.
 //!
 //! A request asks by its operation and its class. The keeper asks the operation's circuit first, then the budget. What

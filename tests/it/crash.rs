@@ -129,7 +129,8 @@ fn come_to_rest(world: &mut World) {
             let owed = world.database.number(&format!(
                 "SELECT COUNT(*) AS number FROM promises WHERE end_time_owed AND trafficstar_id = {id}"
             ));
-            let clicks = campaign.0["observed"]["remaining_clicks"].as_i64().unwrap_or(-1);
+            // Before its first tick a guard that was started anew knows nothing, and may be about to act.
+            let clicks = campaign.0["observed"]["remaining_clicks"].as_i64().ok_or("not read yet".to_owned())?;
             let wanted = match campaign.state().as_str() {
                 "active-guarded" => running && clicks > 5_000,
                 "paused-guarded" => !running && clicks < 15_000,
