@@ -16,6 +16,7 @@ mod agenda;
 mod campaign;
 mod client;
 pub(crate) mod guard;
+pub(crate) mod log;
 pub(crate) mod obvious;
 pub(crate) mod outside;
 mod random;
