@@ -285,7 +285,7 @@ impl Transport {
     pub(crate) fn counted(&mut self, now: Moment, count: Count, durable: bool) {
         self.uncounted = if durable { 0 } else { count.requests };
         self.counting = false;
-        for (ticket, _) in self.keeper.let_go(count.granted) {
+        for (ticket, _) in self.keeper.let_go(now.gate, count.granted) {
             if let Some(waiting) = self.at_the_gate.get_mut(&ticket) {
                 waiting.sent_at = Some(now.at);
                 self.notes.push(What::Left { ticket });
