@@ -46,6 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
         // What describes a type for the control API decides nothing, and needs the control API.
         let faulty = faulty.replace("use utoipa::ToSchema;\n", "").replace(", ToSchema)]", ")]");
+        // The rooms' own tests test the originals.
+        let faulty = faulty.replace("#[cfg(test)]", "#[cfg(false)]");
         write(&copies.join(file), &faulty)?;
     }
     let elsewhere = list::all().filter(|fault| !files.iter().any(|file| file == Path::new(fault.file)));

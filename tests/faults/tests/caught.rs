@@ -126,9 +126,11 @@ fn table(outcomes: &[(&Fault, Outcome)]) -> String {
 
 /// Each fault with what caught it; the seed changes with every change of the storms.
 fn caught_by(table: &str) -> BTreeMap<String, String> {
-    let cells = |line: &str| line.split(" | ").map(str::to_owned).collect::<Vec<_>>();
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")).map(cells);
-    rows.map(|cells| (cells[0].clone(), cells[3].clone())).collect()
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        Some((cells.next()?.to_owned(), cells.nth(2)?.to_owned()))
+    };
+    table.lines().filter_map(row).collect()
 }
 
 #[test]
