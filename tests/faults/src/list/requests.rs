@@ -9,6 +9,7 @@ const READS: &str = "src/trafficstar/batch/reads.rs";
 const BATCH: &str = "src/trafficstar/batch/mod.rs";
 const CIRCUIT: &str = "src/trafficstar/circuit.rs";
 const CLIENT: &str = "tests/simulation/model/client.rs";
+const TRANSPORT: &str = "tests/simulation/model/transport.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -184,17 +185,17 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign is run before its end time is set",
         breaks: "Decisions",
         file: CLIENT,
-        original: "pub(crate) fn change(&mut self, now: DateTime<Utc>, change: Change) {«»",
+        original: "pub(crate) fn change(&mut self, now: Moment, change: Change) {«»",
         faulty: "if matches!(change.kind, ChangeKind::Activate { .. }) {
-            self.end_time_is_set(now, change);
+            self.end_time_ended(now, change, Outcome::Accepted);
         }",
     },
     Fault {
         name: "too-late-leaves-all-the-same",
         what: "an activation whose facts are too old leaves all the same",
         breaks: "2",
-        file: CLIENT,
-        original: "«self.timers.extend(asking.leave_by.map(|at| (at, Timer::TooLate(ticket))));»",
+        file: TRANSPORT,
+        original: "«self.timers.extend(patience.map(|patience| (patience, Timer::TooLate(ticket))));»",
         faulty: "",
     },
 ];
