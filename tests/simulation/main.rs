@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says which line failed")]
 #![allow(missing_docs, reason = "the names of tests are sentences")]
 
+#[allow(dead_code, reason = "the driver calls it")]
+mod check;
 #[allow(dead_code, reason = "the benchmark uses more of it")]
 mod model;
 

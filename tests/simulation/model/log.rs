@@ -50,6 +50,9 @@ pub(crate) enum What {
     Gone { campaign: usize },
     /// A tick has all its facts; the machine is told of them in the next line.
     Seen { campaign: usize, seen: Box<Seen> },
+    /// A read-back has its answer; the machine is told of it in the next line. The true time at which the request left
+    /// that brought it, none where none did.
+    SeenBack { campaign: usize, operation: OperationId, sent_at: Option<DateTime<Utc>> },
     /// What a machine was told.
     Told { campaign: usize, event: Event },
     /// What it asked for then, in this order.
@@ -60,6 +63,8 @@ pub(crate) enum What {
     Stored { campaign: usize, record: Record },
     /// A record could not be stored; it is kept in memory.
     NotStored { campaign: usize },
+    /// The hold on all campaigns is durable, or its end is; the supervisor keeps it.
+    HoldOnAllStored { hold: Option<Hold> },
     /// A request asks to leave.
     AtTheGate { ticket: Ticket, urgency: Urgency, call: Call, carries: Vec<Carried> },
     /// It will not leave.
@@ -207,6 +212,7 @@ impl What {
             Self::RowChanged { campaign, .. }
             | Self::Gone { campaign }
             | Self::Seen { campaign, .. }
+            | Self::SeenBack { campaign, .. }
             | Self::Told { campaign, .. }
             | Self::Asked { campaign, .. }
             | Self::Stands { campaign, .. }
@@ -218,6 +224,7 @@ impl What {
             Self::Begins { .. }
             | Self::Started { .. }
             | Self::Crashed
+            | Self::HoldOnAllStored { .. }
             | Self::GaveUp { .. }
             | Self::Left { .. }
             | Self::Arrived { .. }

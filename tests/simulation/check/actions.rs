@@ -1,0 +1,226 @@
+//! "Sent is not done": the life of an action, and that there is one at a time.
+
+use chrono::{DateTime, Duration, Utc};
+use traffic_generator::domain::action::{ActionKind, Outcome, Step as ActionStep};
+use traffic_generator::domain::event::{Event, OperationId};
+use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
+
+use super::judge::{self, Remote};
+use super::world::{Doing, Place, Question, Stage, Step, World, is_end};
+use super::{Checker, Findings};
+
+/// 5. "At most one action per campaign is in flight." For an end time alone nothing waits, and a forced pause waits for an
+/// answer, not for a read that shows it.
+pub(super) struct OneActionInFlight;
+
+impl Checker for OneActionInFlight {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        let mut sent_before = false;
+        for sent in step.sent() {
+            let pauses = sent.request.kind == ActionKind::Pause;
+            let open = place.open().filter(|_| !answers(step, place));
+            let ended = open.is_some_and(|doing| step.end_of(doing.id).is_some());
+            let in_the_way = open.is_some_and(|doing| match doing.kind {
+                ActionKind::SetEndTime => !pauses,
+                ActionKind::Activate | ActionKind::Pause => doing.stage == Stage::InFlight || !ended,
+            });
+            if in_the_way || sent_before {
+                let text =
+                    format!("campaign {}: {:?} is sent while {open:?} is on its way", step.campaign, sent.request);
+                found.report("one-action-in-flight", sent.line, text);
+            }
+            sent_before = true;
+        }
+    }
+}
+
+/// Whether this step is the answer to what was in flight.
+fn answers(step: &Step<'_>, place: &Place<'_>) -> bool {
+    let open = place.open().filter(|doing| doing.stage == Stage::InFlight);
+    open.is_some_and(|doing| matches!(step.event, Event::Applied { action, .. } if *action == doing.id))
+}
+
+/// One read, as an action is held against it.
+struct Reading<'a> {
+    question: Question,
+    remote: Result<&'a RemoteCampaign, &'a RemoteFault>,
+}
+
+impl<'a> Reading<'a> {
+    fn of(place: &Place<'_>, step: &Step<'a>) -> Option<Self> {
+        let asked = |question: Option<Question>, operation: OperationId| {
+            question.filter(|question| question.operation == operation)
+        };
+        if let Event::Observed { operation, observation } = step.event {
+            let remote = observation.remote.as_ref();
+            return asked(place.observing, *operation).map(|question| Self { question, remote });
+        }
+        if let Event::ReadBack { operation, remote } = step.event {
+            let remote = remote.as_ref().map(Box::as_ref);
+            return asked(place.reading_back, *operation).map(|question| Self { question, remote });
+        }
+        None
+    }
+
+    fn shows(&self, doing: &Doing, wall: DateTime<Utc>) -> bool {
+        let read = self.remote.cloned().map_err(Clone::clone);
+        match doing.kind {
+            ActionKind::Activate => judge::remote(&read, wall) == Remote::Running,
+            ActionKind::Pause => judge::shows_stopped(&read, wall),
+            ActionKind::SetEndTime => {
+                self.remote.is_ok_and(|campaign| campaign.end_time == EndTime::At(doing.end_time))
+            }
+        }
+    }
+
+    fn is_blocked(&self, wall: DateTime<Utc>) -> bool {
+        judge::remote(&self.remote.cloned().map_err(Clone::clone), wall) == Remote::Blocked
+    }
+}
+
+/// "`requested` → `accepted` → `confirmed`, or `failed` with the reason": confirmed by a read that was sent after the
+/// answer and shows it; failed by a refusal, or by a read that does not, sent past `confirm_within`.
+pub(super) struct ConfirmedByARead;
+
+impl Checker for ConfirmedByARead {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        let Some(doing) = place.doing.filter(|doing| doing.is_open() || doing.stage == Stage::Postponed) else {
+            return;
+        };
+        let reading = Reading::of(place, step);
+        let end = step.end_of(doing.id);
+        let judged = Judged { world, place, step, doing, reading };
+        let (line, text) = match end {
+            Some((line, ActionStep::Confirmed)) => (line, judged.wrongly_confirmed()),
+            Some((line, _)) => (line, judged.wrongly_failed()),
+            None => (step.line, judged.wrongly_waits()),
+        };
+        if let Some(text) = text {
+            found.report("confirmed-by-a-read", line, format!("campaign {}: {} {text}", step.campaign, doing.kind));
+        }
+    }
+}
+
+struct Judged<'a, 'b> {
+    world: &'b World<'a>,
+    place: &'b Place<'a>,
+    step: &'b Step<'a>,
+    doing: Doing,
+    reading: Option<Reading<'a>>,
+}
+
+impl<'a> Judged<'a, '_> {
+    /// The read that may speak about it: sent after the answer.
+    fn later_reading(&self) -> Option<&Reading<'a>> {
+        let Stage::Awaiting { line, .. } = self.doing.stage else { return None };
+        self.reading.as_ref().filter(|reading| reading.question.line > line)
+    }
+
+    fn wrongly_confirmed(&self) -> Option<String> {
+        let accepted = matches!(
+            self.step.event,
+            Event::Applied { action, outcome: Outcome::Accepted } if *action == self.doing.id
+        );
+        if accepted && self.doing.kind == ActionKind::SetEndTime {
+            return None;
+        }
+        match self.later_reading() {
+            Some(reading) if reading.shows(&self.doing, self.step.wall) => None,
+            Some(_) => Some("is confirmed by a read that does not show it".to_owned()),
+            None => Some("is confirmed without a read that was asked for after its answer".to_owned()),
+        }
+    }
+
+    fn wrongly_failed(&self) -> Option<String> {
+        let answered = matches!(
+            self.step.event,
+            Event::Applied { action, outcome: Outcome::Failed(_) | Outcome::NotSent(_) | Outcome::Postponed(_) | Outcome::Unclear(_) }
+                if *action == self.doing.id
+        );
+        // A pause overtakes an end time alone, and a forced one an activation that was answered.
+        let overtaken = self.step.sent().any(|sent| sent.request.kind == ActionKind::Pause);
+        if answered || overtaken || self.doing.stage == Stage::Postponed {
+            return None;
+        }
+        let Some(reading) = self.later_reading() else {
+            return Some("has failed without an answer or a read that says so".to_owned());
+        };
+        if reading.shows(&self.doing, self.step.wall) {
+            return Some("has failed by a read that shows it".to_owned());
+        }
+        if self.doing.kind == ActionKind::Activate && reading.is_blocked(self.step.wall) {
+            return None;
+        }
+        let early = self.deadlines().all(|deadline| reading.question.wall < deadline);
+        let doubtful = self.since().is_some_and(|line| self.world.clock_set_since(line));
+        (early && !doubtful).then(|| "has failed by a read that was sent before `confirm_within` was over".to_owned())
+    }
+
+    fn wrongly_waits(&self) -> Option<String> {
+        let reading = self.later_reading()?;
+        if reading.shows(&self.doing, self.step.wall) {
+            return Some("is not confirmed by a read that shows it".to_owned());
+        }
+        let late = self.deadlines().all(|deadline| reading.question.wall >= deadline);
+        let doubtful = self.since().is_some_and(|line| self.world.clock_set_since(line));
+        (late && !doubtful).then(|| "has not failed past `confirm_within`".to_owned())
+    }
+
+    fn since(&self) -> Option<usize> {
+        let Stage::Awaiting { line, .. } = self.doing.stage else { return None };
+        Some(line)
+    }
+
+    /// By each policy that it may have been counted by, at most `confirm_within` from the start of a process on.
+    fn deadlines(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let wall = match self.doing.stage {
+            Stage::Awaiting { wall, .. } => wall,
+            Stage::InFlight | Stage::Postponed | Stage::Confirmed | Stage::Failed => self.step.wall,
+        };
+        self.place.policies().map(move |policy| wall + policy.confirm_within.max(Duration::zero()))
+    }
+}
+
+/// "the journal keeps each step with its time, and every attempt is an entry of its own"
+pub(super) struct JournalSteps;
+
+impl Checker for JournalSteps {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        for (line, entry) in step.entries() {
+            let mut report = |text: &str| {
+                found.report("journal-steps", line, format!("campaign {}: {entry:?} {text}", step.campaign));
+            };
+            let timed = match entry.step {
+                ActionStep::Requested | ActionStep::ObservedOnly => true,
+                ActionStep::Accepted => entry.accepted_at.is_some(),
+                ActionStep::Confirmed => entry.confirmed_at.is_some(),
+                ActionStep::Failed => entry.failed_at.is_some() && entry.error.is_some(),
+            };
+            if !timed {
+                report("lacks the time or the reason of its step");
+            }
+            let Some(doing) = place.doing.filter(|doing| doing.id == entry.id) else { continue };
+            let over = matches!(doing.stage, Stage::Confirmed | Stage::Failed);
+            if over && !is_end(entry.step) {
+                report("goes on after its end");
+            }
+            if doing.kind != entry.kind {
+                report("has become another action");
+            }
+        }
+        for sent in step.sent() {
+            let Some(entry) = sent.entry else {
+                let text = format!("campaign {}: {:?} is sent without an entry before it", step.campaign, sent.request);
+                found.report("journal-before-sending", sent.line, text);
+                continue;
+            };
+            if entry.kind != sent.request.kind || entry.step != ActionStep::Requested {
+                let text = format!("campaign {}: {:?} is sent for {entry:?}", step.campaign, sent.request);
+                found.report("journal-before-sending", sent.line, text);
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! "**Contested.** Each change of the remote that we did not ask for is counted. More than `contested_after` (6) in an hour
+//! mark the campaign `contested`; an event is raised once … An hour without a foreign change lifts it."
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chrono::{DateTime, Duration, Utc};
+use traffic_generator::domain::action::{ActionKind, Step as ActionStep};
+use traffic_generator::domain::event::{Effect, Event, Note};
+use traffic_generator::domain::policy::Mode;
+use traffic_generator::domain::remote::EndTime;
+
+use super::judge::{self, Remote};
+use super::world::{Place, Stage, Step, World};
+use super::{Checker, Findings};
+use crate::model::log::{By, Line, Seen, What};
+
+const HOUR: Duration = Duration::hours(1);
+/// For so long what an action that failed, or one of a process that was killed, may still do is nobody's word.
+const LATE_EFFECT: Duration = Duration::minutes(10);
+/// For so long a change may be there and not be shown yet.
+const SHOWN_LATE: Duration = Duration::minutes(1);
+
+#[derive(Debug, Clone, Default)]
+struct History {
+    /// Whether it runs, as last seen or brought about; none where nobody can say.
+    known: Option<bool>,
+    /// When it was last known.
+    known_at: Option<DateTime<Utc>>,
+    /// The last change by somebody else, by its end time, and the last doubt about our own.
+    others_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
+    doubt_at: Option<DateTime<Utc>>,
+    our_end_times: VecDeque<DateTime<Utc>>,
+    changes: VecDeque<(DateTime<Utc>, usize)>,
+    contested: bool,
+}
+
+/// `foreign-is-foreign`, `contested-is-counted`.
+#[derive(Debug, Default)]
+pub(super) struct Contested {
+    histories: BTreeMap<usize, History>,
+}
+
+impl Checker for Contested {
+    fn line(&mut self, _world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
+        match &line.what {
+            What::Switched { campaign, by, .. } => {
+                let history = self.histories.entry(*campaign).or_default();
+                match by {
+                    By::Others | By::TrafficStars => history.others_at = Some(line.at),
+                    By::EndTime => history.ended_at = Some(line.at),
+                    By::Guard => {}
+                }
+            }
+            What::Started { .. } | What::Crashed => {
+                self.histories.values_mut().for_each(|history| history.begin(line.at));
+            }
+            What::Enabled(restored) => self.histories.entry(restored.campaign).or_default().begin(line.at),
+            What::Gone { campaign } => self.histories.entry(*campaign).or_default().begin(line.at),
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        let history = self.histories.entry(step.campaign).or_default();
+        let mut report = |checker: &'static str, text: String| {
+            found.report(checker, step.line, format!("campaign {}: {text}", step.campaign));
+        };
+        let foreign = step.effects.iter().find_map(|(_, effect)| match effect {
+            Effect::Note(Note::ForeignChange { running }) => Some(*running),
+            _ => None,
+        });
+        let shown =
+            step.seen.filter(|_| is_decided(place, step)).map(|seen| (seen, judge::remote(&seen.remote, step.wall)));
+        if let Some(running) = foreign {
+            if let Some(text) = history.not_foreign(step, shown, running) {
+                report("foreign-is-foreign", text);
+            }
+            history.changes.push_back((step.wall, step.line));
+        } else if let Some((_, remote)) = shown
+            && let Some(text) = history.missed(remote)
+        {
+            report("foreign-is-foreign", text);
+        }
+        history.count(world, place, step, &mut report);
+        history.learn(place, step, shown);
+    }
+}
+
+/// Whether what a tick has read says something about others: nothing of ours is on its way.
+fn is_decided(place: &Place<'_>, step: &Step<'_>) -> bool {
+    let Event::Observed { operation, .. } = step.event else { return false };
+    let Some(question) = place.observing.filter(|question| question.operation == *operation) else { return false };
+    let settled = place.open().is_none_or(|doing| {
+        let over = matches!(doing.stage, Stage::Awaiting { .. }) && step.end_of(doing.id).is_some();
+        let mode = step.seen.map(|seen| seen.policy.mode);
+        over || (doing.kind == ActionKind::SetEndTime && mode == Some(Mode::Act))
+    });
+    settled && question.line >= place.changed_line
+}
+
+impl History {
+    fn begin(&mut self, at: DateTime<Utc>) {
+        self.doubt_at = Some(at);
+        (self.known, self.contested) = (None, false);
+        self.changes.clear();
+    }
+
+    fn not_foreign(&self, step: &Step<'_>, shown: Option<(&Seen, Remote)>, running: bool) -> Option<String> {
+        let Some((seen, remote)) = shown else {
+            return Some("a foreign change is told without a read that shows one".to_owned());
+        };
+        if (remote == Remote::Running) != running || !(running || remote.is_stopped()) {
+            return Some(format!("a foreign change to running: {running} is told of what is {remote:?}"));
+        }
+        // Only what certainly was our own work, or time's alone, is held against it.
+        let doubtful = self.doubt_at.is_some_and(|at| step.at - at < LATE_EFFECT);
+        let since = self.known_at? - SHOWN_LATE;
+        let by_others = self.others_at.is_some_and(|at| at >= since);
+        let end_is_ours = seen.remote.as_ref().is_ok_and(|campaign| match campaign.end_time {
+            EndTime::At(end) => self.our_end_times.contains(&end),
+            EndTime::Unset | EndTime::Unreadable(_) => false,
+        });
+        let by_end_time = self.ended_at.is_some_and(|at| at >= since) && !end_is_ours;
+        (!doubtful && !by_others && !by_end_time)
+            .then(|| "what nobody else did is taken for a foreign change".to_owned())
+    }
+
+    fn missed(&self, remote: Remote) -> Option<String> {
+        let runs = match remote {
+            Remote::Running => true,
+            Remote::Stopped { by_end_time: false } => false,
+            Remote::Stopped { by_end_time: true } | Remote::Blocked | Remote::Unknown { .. } => return None,
+        };
+        (self.known == Some(!runs)).then(|| format!("it is {remote:?}, which we did not ask for, and is not counted"))
+    }
+
+    fn count(
+        &mut self,
+        world: &World<'_>,
+        place: &Place<'_>,
+        step: &Step<'_>,
+        report: &mut impl FnMut(&'static str, String),
+    ) {
+        let doubtful = self.changes.front().is_some_and(|(_, line)| world.clock_set_since(*line));
+        let last = self.changes.back().copied();
+        while self.changes.front().is_some_and(|(at, _)| *at <= step.wall - HOUR) {
+            self.changes.pop_front();
+        }
+        let told = step.effects.iter().find_map(|(_, effect)| match effect {
+            Effect::Note(Note::Contested { began }) => Some(*began),
+            _ => None,
+        });
+        let most = place
+            .policies()
+            .map(|policy| policy.contested_after)
+            .chain(step.seen.map(|seen| seen.policy.contested_after));
+        let (least, most) = most.fold((u32::MAX, 0), |(least, most), after| (least.min(after), most.max(after)));
+        let count = u32::try_from(self.changes.len()).unwrap_or(u32::MAX);
+        match told {
+            Some(true) if count <= least && !doubtful => {
+                report("contested-is-counted", format!("contested by {count} changes"))
+            }
+            Some(true) if self.contested => report("contested-is-counted", "contested, and told again".to_owned()),
+            Some(false) if last.is_some_and(|(at, _)| at > step.wall - HOUR) && !doubtful => {
+                report("contested-is-counted", "contested no more within an hour of the last change".to_owned());
+            }
+            None if !self.contested && count > most && !doubtful => {
+                report("contested-is-counted", format!("{count} changes in an hour do not make it contested"));
+            }
+            Some(_) | None => {}
+        }
+        self.contested = told.unwrap_or(self.contested);
+    }
+
+    fn learn(&mut self, place: &Place<'_>, step: &Step<'_>, shown: Option<(&Seen, Remote)>) {
+        if let Some(doing) = place.doing
+            && let Some((_, end)) = step.end_of(doing.id)
+        {
+            match (end, doing.kind) {
+                (ActionStep::Confirmed, ActionKind::Activate) => self.known = Some(true),
+                (ActionStep::Confirmed, ActionKind::Pause) => self.known = Some(false),
+                (ActionStep::Failed, ActionKind::Activate | ActionKind::Pause) => self.known = None,
+                (_, _) => {}
+            }
+            self.known_at = Some(step.at);
+            if end == ActionStep::Failed {
+                self.doubt_at = Some(step.at);
+            }
+        }
+        if let Some((_, remote)) = shown {
+            match remote {
+                Remote::Running => (self.known, self.known_at) = (Some(true), Some(step.at)),
+                Remote::Stopped { .. } => (self.known, self.known_at) = (Some(false), Some(step.at)),
+                Remote::Blocked | Remote::Unknown { .. } => {}
+            }
+        }
+        for sent in step.sent() {
+            self.our_end_times.push_back(sent.request.end_time);
+            if self.our_end_times.len() > 8 {
+                self.our_end_times.pop_front();
+            }
+            if sent.request.kind != ActionKind::SetEndTime {
+                self.known = None;
+            }
+        }
+        if place.doing.is_some_and(|doing| matches!(doing.stage, Stage::Postponed)) {
+            self.doubt_at = Some(step.at);
+        }
+    }
+}

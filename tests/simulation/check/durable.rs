@@ -1,0 +1,246 @@
+//! What a crash must not lose, and what must be durable before a request leaves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use traffic_generator::domain::action::{Action, ActionId, ActionKind, Step as ActionStep};
+use traffic_generator::domain::event::{Event, Record};
+use traffic_generator::domain::order::HoldChange;
+use traffic_generator::domain::phase::{Phase, Promise};
+use traffic_generator::domain::status::Hold;
+use traffic_generator::trafficstar::budget::Ticket;
+
+use super::world::{Step, World};
+use super::{Checker, Findings};
+use crate::model::log::{Carried, Line, Restored, What};
+
+/// 9. "Every request that changes something has a journal entry stored before it was sent; the one exception is a pause
+/// while the database is away, journalled late and marked so."
+#[derive(Debug, Default)]
+pub(super) struct JournalBeforeSending {
+    stored: BTreeSet<(usize, ActionId)>,
+    /// Could not be stored, and the database has not been seen working for it since.
+    refused: BTreeSet<usize>,
+    at_the_gate: BTreeMap<Ticket, Vec<Carried>>,
+    /// Sent and not stored.
+    unstored: BTreeSet<(usize, ActionId)>,
+}
+
+impl Checker for JournalBeforeSending {
+    fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        match &line.what {
+            What::Stored { campaign, record } => self.take(index, *campaign, record, found),
+            What::NotStored { campaign } => {
+                self.refused.insert(*campaign);
+            }
+            What::AtTheGate { ticket, call, carries, .. } if call.is_write() => {
+                self.at_the_gate.insert(*ticket, carries.clone());
+            }
+            What::GaveUp { ticket } => {
+                self.at_the_gate.remove(ticket);
+            }
+            What::Left { ticket } => {
+                for carried in self.at_the_gate.remove(ticket).unwrap_or_default() {
+                    self.left(world, index, carried, found);
+                }
+            }
+            What::Crashed | What::Started { .. } => *self = Self::default(),
+            _ => {}
+        }
+    }
+}
+
+impl JournalBeforeSending {
+    fn take(&mut self, index: usize, campaign: usize, record: &Record, found: &mut Findings) {
+        self.refused.remove(&campaign);
+        let Some(entry) = &record.entry else { return };
+        self.stored.insert((campaign, entry.id));
+        if self.unstored.remove(&(campaign, entry.id)) && !entry.late {
+            let text = format!("campaign {campaign}: {entry:?} was sent before it was stored, and is not marked so");
+            found.report("journal-before-sending", index, text);
+        }
+    }
+
+    fn left(&mut self, world: &World<'_>, index: usize, carried: Carried, found: &mut Findings) {
+        let key = (carried.campaign, carried.action);
+        if self.stored.contains(&key) {
+            return;
+        }
+        let away = world.database_away || self.refused.contains(&carried.campaign);
+        if carried.kind == ActionKind::Pause && away {
+            self.unstored.insert(key);
+        } else {
+            found.report("journal-before-sending", index, format!("{carried:?} leaves without a stored entry"));
+        }
+    }
+}
+
+/// What is durable of one campaign.
+#[derive(Debug, Clone, Default)]
+struct Durable {
+    promise: Option<Promise>,
+    hold: Option<Hold>,
+    /// In the order in which they were written first; those of earlier processes have no number any more.
+    entries: Vec<(Option<ActionId>, Action)>,
+}
+
+/// 7. "A crash at any point loses no promise, no cool-down (an absolute time), no hold, no journal entry of something sent."
+#[derive(Debug, Default)]
+pub(super) struct CrashLosesNothing {
+    durable: BTreeMap<usize, Durable>,
+    hold_on_all: Option<Hold>,
+    hold_on_all_is_logged: bool,
+}
+
+impl Checker for CrashLosesNothing {
+    fn line(&mut self, _world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        match &line.what {
+            What::Stored { campaign, record } => self.durable.entry(*campaign).or_default().take(record),
+            What::HoldOnAllStored { hold } => {
+                self.hold_on_all.clone_from(hold);
+                self.hold_on_all_is_logged = true;
+            }
+            What::Told { event: Event::HoldAll(hold), .. } if !self.hold_on_all_is_logged => {
+                self.hold_on_all.clone_from(hold);
+            }
+            What::Started { campaigns } => {
+                for restored in campaigns {
+                    self.compare(index, line, restored, found);
+                    self.durable.entry(restored.campaign).or_default().begin(restored);
+                }
+            }
+            What::Enabled(restored) => {
+                self.check_enabled(index, line, restored, found);
+                self.durable.entry(restored.campaign).or_default().begin(restored);
+            }
+            _ => {}
+        }
+    }
+
+    /// What is to be kept is stored in the same step in which it changes.
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        let last = step.records().last();
+        let stored = last.map(|(_, record)| record.promise.phase);
+        let kept = if step.phase == place.phase {
+            stored.is_none_or(|stored| stored == step.phase)
+        } else {
+            stored == Some(step.phase)
+        };
+        if !kept {
+            let text = format!("campaign {}: it stands in {:?}, and {stored:?} is stored", step.campaign, step.phase);
+            found.report("crash-loses-nothing", step.line, text);
+        }
+        if let Event::Hold { hold, .. } = step.event {
+            let change = step.records().map(|(_, record)| &record.hold).find(|change| **change != HoldChange::Keep);
+            let stores = match (hold, change) {
+                (Some(hold), Some(HoldChange::Set(stored))) => hold == stored,
+                (None, Some(HoldChange::Release)) => true,
+                (Some(_) | None, _) => false,
+            };
+            if !stores {
+                let text = format!("campaign {}: the hold {hold:?} is not stored, but {change:?}", step.campaign);
+                found.report("crash-loses-nothing", step.line, text);
+            }
+        }
+    }
+}
+
+impl CrashLosesNothing {
+    fn compare(&self, index: usize, line: &Line, restored: &Restored, found: &mut Findings) {
+        let campaign = restored.campaign;
+        let Some(durable) = self.durable.get(&campaign) else {
+            // What was there before the run began is as it is.
+            return;
+        };
+        let mut report = |what: &str, stored: &dyn std::fmt::Debug, stands: &dyn std::fmt::Debug| {
+            let text = format!("campaign {campaign}: {what} was stored as {stored:?}, and is restored as {stands:?}");
+            found.report("crash-loses-nothing", index, text);
+        };
+        let promise = |promise: Option<Promise>| {
+            let promise = promise.filter(|promise| promise.phase != Phase::Idle || promise.end_time_owed);
+            promise.map(|promise| (promise.phase, promise.since, promise.end_time_owed))
+        };
+        if promise(durable.promise) != promise(restored.promise) {
+            report("its promise", &durable.promise, &restored.promise);
+        }
+        let lasting =
+            |hold: &Option<Hold>| hold.clone().filter(|hold| hold.until.is_none_or(|until| line.wall < until));
+        if lasting(&durable.hold) != lasting(&restored.hold) {
+            report("its hold", &durable.hold, &restored.hold);
+        }
+        if lasting(&self.hold_on_all) != lasting(&restored.hold_on_all) {
+            report("the hold on all", &self.hold_on_all, &restored.hold_on_all);
+        }
+        let newest = durable.entries.last().map(|(_, entry)| entry);
+        let open = newest.filter(|entry| matches!(entry.step, ActionStep::Requested | ActionStep::Accepted));
+        let same = match (open, &restored.unfinished) {
+            (None, None) => true,
+            (Some(open), Some(restored)) => is_same(open, restored) && open.step == restored.step,
+            // An older one may be open still.
+            (None, Some(restored)) => durable.entries.iter().any(|(_, entry)| is_same(entry, restored)),
+            (Some(_), None) => false,
+        };
+        if !same {
+            report("its unfinished entry", &open, &restored.unfinished);
+        }
+    }
+
+    /// "Enabling starts from `idle`, or the cool-down."
+    fn check_enabled(&self, index: usize, line: &Line, restored: &Restored, found: &mut Findings) {
+        let stored = self.durable.get(&restored.campaign).and_then(|durable| durable.promise);
+        let cools = |promise: Option<Promise>| {
+            promise.and_then(|promise| match promise.phase {
+                Phase::CoolingDown { until } => Some(until).filter(|until| line.wall < *until),
+                Phase::Idle | Phase::ActiveGuarded | Phase::PausedGuarded => None,
+            })
+        };
+        let promised = restored
+            .promise
+            .is_some_and(|promise| matches!(promise.phase, Phase::ActiveGuarded | Phase::PausedGuarded));
+        if promised || (stored.is_some() && cools(stored) != cools(restored.promise)) {
+            let text = format!(
+                "campaign {}: it is enabled and stands in {:?}; stored was {stored:?}",
+                restored.campaign, restored.promise
+            );
+            found.report("enabled-starts-from-idle", index, text);
+        }
+    }
+}
+
+impl Durable {
+    /// A process begins: numbers of actions begin anew.
+    fn begin(&mut self, restored: &Restored) {
+        self.promise = restored.promise;
+        self.hold.clone_from(&restored.hold);
+        self.entries.iter_mut().for_each(|(id, _)| *id = None);
+        // Only the newest can be asked for again.
+        if self.entries.len() > 4 {
+            self.entries.drain(..self.entries.len() - 4);
+        }
+        let Some(unfinished) = &restored.unfinished else { return };
+        if let Some((id, _)) = self.entries.iter_mut().rev().find(|(_, entry)| is_same(entry, unfinished)) {
+            *id = Some(unfinished.id);
+        }
+    }
+
+    fn take(&mut self, record: &Record) {
+        self.promise = Some(record.promise);
+        match &record.hold {
+            HoldChange::Keep => {}
+            HoldChange::Set(hold) => self.hold = Some(hold.clone()),
+            HoldChange::Release => self.hold = None,
+        }
+        let Some(entry) = &record.entry else { return };
+        let known = self.entries.iter_mut().rev().take(4).find(|(id, _)| *id == Some(entry.id));
+        match known {
+            Some((_, known)) => *known = entry.clone(),
+            None if entry.step == ActionStep::ObservedOnly => {}
+            None => self.entries.push((Some(entry.id), entry.clone())),
+        }
+    }
+}
+
+/// Whether two are the same journal entry, whatever its number.
+fn is_same(one: &Action, other: &Action) -> bool {
+    one.kind == other.kind && one.requested_at == other.requested_at
+}

@@ -1,0 +1,211 @@
+//! Faults cease, and within a bounded time every campaign is as its facts demand.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, NaiveTime, Utc};
+use traffic_generator::domain::phase::Phase;
+use traffic_generator::domain::policy::{Mode, Policy};
+use traffic_generator::trafficstar::budget::Ticket;
+
+use super::judge::{ClickClass, SpendClass};
+use super::shadow::Facts;
+use super::world::{Place, Step, World};
+use super::{Checker, Findings};
+use crate::model::log::{Line, Truth, What};
+
+/// What may still have to pass after the last fault, and why. All of it can come one after the other.
+const AFTER_THE_LAST_FAULT: [(&str, Duration); 6] = [
+    ("the last failed run is tried again after 15 minutes at the most", Duration::minutes(15)),
+    ("a campaign that answered 404 is read again after 15 minutes", Duration::minutes(15)),
+    ("an operation that failed again and again is probed every 15 s, to a tick", Duration::minutes(1)),
+    (
+        "an answer that is shown is waited for for `confirm_within`, and decided on at the next tick",
+        Duration::minutes(2),
+    ),
+    ("a cool-down ends after 2 minutes, and its pause may have been repeated once", Duration::minutes(4)),
+    ("ticks: one under way when the faults cease, and one that decides", Duration::minutes(3)),
+];
+/// A tick, the limit's minute, a request and its answer, and reading back: from facts to what they demand.
+const FROM_FACTS_TO_TRUTH: Duration = Duration::minutes(4);
+/// What has waited for longer is stuck.
+const STUCK: Duration = Duration::minutes(3);
+/// After midnight the spend may be unknown for 30 minutes.
+const AFTER_MIDNIGHT: Duration = Duration::minutes(35);
+
+/// How long after `Calm` a run must end for it to be judged: a driver that ends sooner learns nothing of liveness.
+pub(crate) fn bound() -> Duration {
+    AFTER_THE_LAST_FAULT.iter().fold(Duration::zero(), |sum, (_, span)| sum + *span)
+}
+
+/// The classes of facts that a campaign has had, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Steady {
+    spend: SpendClass,
+    clicks: ClickClass,
+    since: DateTime<Utc>,
+}
+
+/// `liveness`.
+#[derive(Debug, Default)]
+pub(super) struct Liveness {
+    steady: BTreeMap<usize, Steady>,
+    ticked_at: BTreeMap<usize, DateTime<Utc>>,
+    at_the_gate: BTreeMap<Ticket, DateTime<Utc>>,
+    row_changed_at: BTreeMap<usize, DateTime<Utc>>,
+}
+
+impl Checker for Liveness {
+    fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        match &line.what {
+            What::AtTheGate { ticket, .. } => {
+                self.at_the_gate.insert(*ticket, line.at);
+            }
+            What::GaveUp { ticket } | What::Left { ticket } => {
+                self.at_the_gate.remove(ticket);
+            }
+            What::Started { .. } | What::Crashed => self.at_the_gate.clear(),
+            What::RowChanged { campaign, .. } => {
+                self.row_changed_at.insert(*campaign, line.at);
+            }
+            What::Ends { truths } => {
+                let calm_for = world.calm_at.map(|calm| line.at.signed_duration_since(calm));
+                if calm_for.is_some_and(|calm_for| calm_for >= bound()) {
+                    self.judge(world, index, line, truths, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, _world: &World<'_>, step: &Step<'_>, _found: &mut Findings) {
+        let Some(seen) = step.seen else { return };
+        let facts = Facts::of(seen, step.wall);
+        self.ticked_at.insert(step.campaign, step.at);
+        let now = Steady { spend: facts.spend, clicks: facts.clicks, since: step.at };
+        let steady = self.steady.entry(step.campaign).or_insert(now);
+        if (steady.spend, steady.clicks) != (now.spend, now.clicks) {
+            *steady = now;
+        }
+    }
+}
+
+impl Liveness {
+    fn judge(&self, world: &World<'_>, index: usize, line: &Line, truths: &[Truth], found: &mut Findings) {
+        let slower = slower(world);
+        for (ticket, since) in &self.at_the_gate {
+            if line.at - *since > STUCK * slower {
+                found.report("liveness", index, format!("{ticket:?} is at the gate since {since}"));
+            }
+        }
+        for truth in truths {
+            let Some(place) = world.place(truth.campaign).filter(|place| place.row.enabled) else { continue };
+            let fresh = |changed: &&DateTime<Utc>| line.at - **changed < STUCK * slower;
+            if self.row_changed_at.get(&truth.campaign).filter(fresh).is_some() {
+                continue;
+            }
+            let mut report = |text: String| {
+                found.report("liveness", index, format!("campaign {}: {text} ({truth:?})", truth.campaign));
+            };
+            if !place.lives {
+                report("it is enabled and nobody guards it".to_owned());
+                continue;
+            }
+            let ticked = self.ticked_at.get(&truth.campaign).copied();
+            if ticked.is_none_or(|ticked| line.at - ticked > STUCK * slower) {
+                report(format!("its last tick was at {ticked:?}"));
+                continue;
+            }
+            self.check_stuck(place, line, slower, &mut report);
+            self.check_demand(place, line, truth, slower, &mut report);
+        }
+    }
+
+    /// Nothing is in flight for too long, no order unanswered.
+    fn check_stuck(&self, place: &Place<'_>, line: &Line, slower: i32, report: &mut impl FnMut(String)) {
+        if let Some(doing) = place.open().filter(|doing| line.at - doing.at > STUCK * slower) {
+            report(format!("{doing:?} is still on its way"));
+        }
+        if let Some(question) = place.observing.filter(|question| line.at - question.at > STUCK * slower) {
+            report(format!("{question:?} is still unanswered"));
+        }
+    }
+
+    /// What its facts demand, by behaviour.md.
+    fn check_demand(
+        &self,
+        place: &Place<'_>,
+        line: &Line,
+        truth: &Truth,
+        slower: i32,
+        report: &mut impl FnMut(String),
+    ) {
+        let policy = &place.row.policy;
+        // Observe mode and a hold send nothing, and what is not there or blocked can neither run nor be paused.
+        if policy.mode == Mode::Observe || !truth.exists || truth.blocked {
+            return;
+        }
+        if let Some(hold) = place.holding(line.wall) {
+            let held_for = place.seen.is_some();
+            if hold.pause && truth.runs && held_for && line.at - hold.since > STUCK * slower {
+                report("it runs, and is to be kept paused".to_owned());
+            }
+            return;
+        }
+        let Some(steady) = self.steady.get(&truth.campaign) else { return };
+        // The truth may have crossed a threshold since it was read.
+        let steady_for = line.at - steady.since;
+        if steady_for < FROM_FACTS_TO_TRUTH * slower || (steady.spend, steady.clicks) != classes(truth, policy) {
+            return;
+        }
+        if let Phase::CoolingDown { until } = place.phase
+            && line.wall < until
+        {
+            if truth.runs && steady_for > STUCK * slower {
+                report("it runs while it cools down".to_owned());
+            }
+            return;
+        }
+        let may_be_activated = may_be_activated(policy, line.wall);
+        let demanded = match (steady.spend, steady.clicks, place.phase) {
+            (SpendClass::Reached | SpendClass::Unknown, _, _) | (_, ClickClass::Unknown, _) => None,
+            (SpendClass::Below, ClickClass::UsedUp, _) => Some(false),
+            (SpendClass::Below, ClickClass::Enough, _) => Some(true),
+            (SpendClass::Below, ClickClass::Between, Phase::ActiveGuarded) => Some(true),
+            (SpendClass::Below, ClickClass::Between, Phase::PausedGuarded) => Some(false),
+            (SpendClass::Below, ClickClass::Between, Phase::Idle | Phase::CoolingDown { .. }) => None,
+        };
+        if demanded.is_some_and(|demanded| demanded != truth.runs && (!demanded || may_be_activated)) {
+            report(format!("its facts ({steady:?}, {:?}) demand that it runs: {demanded:?}", place.phase));
+        }
+    }
+}
+
+fn classes(truth: &Truth, policy: &Policy) -> (SpendClass, ClickClass) {
+    let spend = if truth.spent_micros >= policy.spend_limit.micros() { SpendClass::Reached } else { SpendClass::Below };
+    let remaining = truth.remaining_clicks.max(0).unsigned_abs();
+    let clicks = if remaining <= policy.pause_clicks.0 {
+        ClickClass::UsedUp
+    } else if remaining >= policy.activate_clicks.0 {
+        ClickClass::Enough
+    } else {
+        ClickClass::Between
+    };
+    (spend, clicks)
+}
+
+/// Neither past the day end, nor so soon after midnight that the day's spend may be in doubt.
+fn may_be_activated(policy: &Policy, wall: DateTime<Utc>) -> bool {
+    let since_midnight = wall.time().signed_duration_since(NaiveTime::MIN);
+    let day_end_is_near = wall.time() + FROM_FACTS_TO_TRUTH < wall.time();
+    wall.time() < policy.day_end && since_midnight > AFTER_MIDNIGHT && !day_end_is_near
+}
+
+/// By how much everything takes longer where the limit does not reach: the requests of one tick, in full minutes.
+fn slower(world: &World<'_>) -> i32 {
+    let campaigns = world.places.len();
+    let pages = campaigns.div_ceil(world.page_size.max(1));
+    // The pages or single reads, a report, and what writes and reading back take beside them.
+    let requests = 2 * (pages.min(campaigns) + 1);
+    let minutes = requests.div_ceil(usize::try_from(world.requests_per_minute.max(1)).unwrap_or(1));
+    i32::try_from(minutes).unwrap_or(i32::MAX)
+}

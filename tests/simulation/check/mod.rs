@@ -1,0 +1,104 @@
+//! Holds a run's log against behaviour.md. Written from that page and not from the code: a checker knows the lines of the
+//! log and nothing of the guard.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `world` | what the log says up to a line: where each machine stands, what is on its way, what is durable |
+//! | `judge` | the page's words: the remote status and today's spend out of raw fields |
+//! | `shadow` | the decision table as the page has it, and all that holds a decision back |
+//! | `memory` | what the shadow remembers of earlier steps: backoffs, end times owed, changes of others |
+//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest` | the other rules, by theme |
+//! | `liveness` | once all faults have ceased, every campaign is as its facts demand |
+//!
+//! Deliberately absent: the domain's own logic. Its types are data; `decide`, `judge`, `resolve` and the like are not used,
+//! since a checker that leaned on them would be blind to their faults.
+
+mod actions;
+mod contest;
+mod durable;
+mod judge;
+mod liveness;
+mod memory;
+mod requests;
+mod sending;
+mod shadow;
+mod starts;
+mod states;
+mod ticks;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use self::world::{Step, World};
+use super::model::log::Line;
+
+/// A rule that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) checker: &'static str,
+    /// The line's place in the log, from 0.
+    pub(crate) line: usize,
+    pub(crate) text: String,
+}
+
+/// One rule. It is shown every line before `world` takes it, and every step of a machine, once it is whole, before `world`
+/// takes that.
+trait Checker {
+    fn line(&mut self, _world: &World<'_>, _index: usize, _line: &Line, _found: &mut Findings) {}
+
+    fn step(&mut self, _world: &World<'_>, _step: &Step<'_>, _found: &mut Findings) {}
+}
+
+/// What was found, up to a number of each kind that nobody reads to the end anyway.
+#[derive(Debug, Default)]
+struct Findings(Vec<Violation>);
+
+const MOST_OF_A_KIND: usize = 20;
+
+impl Findings {
+    fn report(&mut self, checker: &'static str, line: usize, text: impl Into<String>) {
+        if self.0.iter().filter(|found| found.checker == checker).count() < MOST_OF_A_KIND {
+            self.0.push(Violation { checker, line, text: text.into() });
+        }
+    }
+}
+
+/// Every rule that the log breaks, in the order of its lines.
+pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
+    let mut checkers: Vec<Box<dyn Checker>> = vec![
+        Box::new(shadow::AsTheTableSays::default()),
+        Box::new(starts::UnknownStartsNothing),
+        Box::new(starts::NothingStartedWhileHeldBack),
+        Box::new(sending::Sending),
+        Box::new(sending::Forced),
+        Box::new(actions::OneActionInFlight),
+        Box::new(actions::ConfirmedByARead),
+        Box::new(actions::JournalSteps),
+        Box::new(requests::LimitOfRequests::default()),
+        Box::new(requests::Gate::default()),
+        Box::new(durable::JournalBeforeSending::default()),
+        Box::new(durable::CrashLosesNothing::default()),
+        Box::new(states::CoolDown),
+        Box::new(states::Flags::default()),
+        Box::new(ticks::Ticks::default()),
+        Box::new(ticks::Readings::default()),
+        Box::new(contest::Contested::default()),
+        Box::new(liveness::Liveness::default()),
+    ];
+    let mut found = Findings::default();
+    let mut world = World::default();
+    for (index, line) in lines.iter().enumerate() {
+        for checker in &mut checkers {
+            checker.line(&world, index, line, &mut found);
+        }
+        if let Some(step) = world.take(index, line) {
+            for checker in &mut checkers {
+                checker.step(&world, &step, &mut found);
+            }
+            world.take_step(&step);
+        }
+    }
+    found.0.sort_by_key(|violation| violation.line);
+    found.0
+}

@@ -1,0 +1,296 @@
+//! What leaves and what TrafficStars counts: the limit, who goes first, and that every request that changes something is
+//! somebody's decision, in its order and in its time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chrono::{DateTime, Duration, Utc};
+use traffic_generator::domain::action::{ActionId, ActionKind};
+use traffic_generator::domain::event::{Effect, Request};
+use traffic_generator::trafficstar::budget::Ticket;
+
+use super::shadow::past_day_end;
+use super::world::{Place, Step, World};
+use super::{Checker, Findings};
+use crate::model::log::{Carried, How, Line, What};
+use crate::model::remote::Call;
+
+/// 6. "Never more requests than the limit in any 60-second window, as the server counts them".
+#[derive(Debug, Default)]
+pub(super) struct LimitOfRequests {
+    window: VecDeque<DateTime<Utc>>,
+}
+
+impl Checker for LimitOfRequests {
+    fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        let What::Arrived { .. } = &line.what else { return };
+        while self.window.front().is_some_and(|first| line.at - *first >= Duration::seconds(60)) {
+            self.window.pop_front();
+        }
+        self.window.push_back(line.at);
+        let limit = usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX);
+        if self.window.len() > limit {
+            let text = format!("{} requests in a minute, {limit} are allowed", self.window.len());
+            found.report("limit-of-requests", index, text);
+            // One that is told is told once.
+            self.window.pop_front();
+        }
+    }
+}
+
+/// A request at the gate or on its way.
+#[derive(Debug, Clone)]
+struct Waiting {
+    call: Call,
+    carries: Vec<Carried>,
+}
+
+/// What a machine asked for.
+#[derive(Debug, Clone, Copy)]
+struct Decided {
+    request: Request,
+    line: usize,
+    at: DateTime<Utc>,
+    /// How many times each part has left since.
+    end_times: u32,
+    switches: u32,
+    /// An answer of 401: "fetch a new token and repeat that call once".
+    repeats: u32,
+    end_time_answered: bool,
+    switch_answered: bool,
+}
+
+/// `pauses-overtake`, `pause-within-one-tick`, `end-time-before-run`, `undisturbed-costs-nothing`,
+/// `one-action-in-flight`, `old-facts-start-nothing`, `nothing-started-while-held-back`, `released-sends-nothing`,
+/// `hold-sends-nothing`, `one-supervisor`.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    waiting: BTreeMap<Ticket, Waiting>,
+    pauses: BTreeSet<Ticket>,
+    out: BTreeMap<Ticket, Waiting>,
+    decided: BTreeMap<(usize, ActionId), Decided>,
+    /// The run or pause of a campaign that is on its way.
+    switching: BTreeMap<usize, Ticket>,
+    /// Pauses that have not left yet.
+    due: BTreeMap<usize, (usize, DateTime<Utc>, ActionId)>,
+    released: BTreeMap<usize, usize>,
+    /// The line at which a hold was answered.
+    held: BTreeMap<usize, usize>,
+}
+
+impl Checker for Gate {
+    fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        match &line.what {
+            What::AtTheGate { ticket, call, carries, .. } => {
+                if matches!(call, Call::Pause(_)) {
+                    self.pauses.insert(*ticket);
+                }
+                self.waiting.insert(*ticket, Waiting { call: call.clone(), carries: carries.clone() });
+            }
+            What::GaveUp { ticket } => {
+                self.pauses.remove(ticket);
+                self.waiting.remove(ticket);
+            }
+            What::Left { ticket } => self.left(world, index, line, *ticket, found),
+            What::Ended { ticket, how } => self.ended(*ticket, how),
+            What::Crashed | What::Started { .. } => *self = Self::default(),
+            What::Enabled(restored) => {
+                self.released.remove(&restored.campaign);
+                self.held.remove(&restored.campaign);
+                self.decided.retain(|(campaign, _), _| *campaign != restored.campaign);
+            }
+            What::Gone { campaign } => {
+                self.released.entry(*campaign).or_insert(index);
+                self.due.remove(campaign);
+            }
+            What::Ends { .. } => {
+                for (campaign, (_, at, _)) in std::mem::take(&mut self.due) {
+                    too_late(world, campaign, at, line, index, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, _found: &mut Findings) {
+        for sent in step.sent() {
+            let request = *sent.request;
+            let key = (step.campaign, request.action);
+            let (line, at) = (sent.line, step.at);
+            let (end_times, switches, repeats) = (0, 0, 0);
+            let (end_time_answered, switch_answered) = (false, false);
+            let decided =
+                Decided { request, line, at, end_times, switches, repeats, end_time_answered, switch_answered };
+            self.decided.insert(key, decided);
+            if request.kind == ActionKind::Pause {
+                self.due.insert(step.campaign, (sent.line, at, request.action));
+            }
+        }
+        // One that ended before it left is not due any more.
+        if let Some((_, _, action)) = self.due.get(&step.campaign)
+            && step.end_of(*action).is_some()
+        {
+            self.due.remove(&step.campaign);
+        }
+        for (line, effect) in &step.effects {
+            match effect {
+                Effect::Released { .. } => {
+                    self.released.insert(step.campaign, *line);
+                }
+                Effect::Held { .. } if world.place(step.campaign).is_some() => {
+                    self.held.insert(step.campaign, *line);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Gate {
+    fn left(&mut self, world: &World<'_>, index: usize, line: &Line, ticket: Ticket, found: &mut Findings) {
+        let Some(waiting) = self.waiting.remove(&ticket) else {
+            return found.report("one-supervisor", index, format!("{ticket:?} leaves and was not at the gate"));
+        };
+        self.pauses.remove(&ticket);
+        if line.process != world.process {
+            found.report("one-supervisor", index, format!("{ticket:?} is of a process that is gone"));
+        }
+        // 3. "pauses overtake every other waiting request"
+        if let Some(pause) = self.pauses.first().filter(|_| !matches!(waiting.call, Call::Pause(_))) {
+            let text = format!("{:?} leaves while the pause {pause:?} waits", waiting.call);
+            found.report("pauses-overtake", index, text);
+        }
+        for carried in &waiting.carries {
+            let leaving = Leaving { world, index, line, ticket, call: &waiting.call, carried };
+            self.carried(&leaving, found);
+        }
+        if waiting.call.is_write() && waiting.carries.is_empty() {
+            found.report("undisturbed-costs-nothing", index, format!("{:?} is for no action", waiting.call));
+        }
+        self.out.insert(ticket, waiting);
+    }
+
+    fn carried(&mut self, leaving: &Leaving<'_, '_>, found: &mut Findings) {
+        let Leaving { world, index, line, ticket, call, carried } = *leaving;
+        let Carried { campaign, action, kind } = *carried;
+        let (Some(place), Some(decided)) = (world.place(campaign), self.decided.get_mut(&(campaign, action))) else {
+            let text = format!("campaign {campaign}: {call:?} for an action that nobody asked for");
+            return found.report("undisturbed-costs-nothing", index, text);
+        };
+        let mut report = |checker: &'static str, text: &str| {
+            found.report(checker, index, format!("campaign {campaign}: {text}: {call:?} for {:?}", decided.request));
+        };
+        let switches = matches!(call, Call::Run(_) | Call::Pause(_));
+        let count = if switches { &mut decided.switches } else { &mut decided.end_times };
+        *count += 1;
+        if *count > 1 + decided.repeats {
+            report("undisturbed-costs-nothing", "one request more than the action needs");
+        }
+        if kind != decided.request.kind {
+            report("undisturbed-costs-nothing", "for another kind of action than was decided");
+        }
+        match (kind, call) {
+            // "set the end time to the day end, then run. In this order"
+            (ActionKind::Activate, Call::Run(_)) if !decided.end_time_answered => {
+                report("end-time-before-run", "a run before its end time was set");
+            }
+            (ActionKind::Activate, Call::Pause(_)) | (ActionKind::Pause | ActionKind::SetEndTime, Call::Run(_)) => {
+                report("undisturbed-costs-nothing", "the opposite of what was decided");
+            }
+            // "pause, then set the end time to now"
+            (ActionKind::Pause, Call::EndTime { .. }) if !decided.switch_answered => {
+                report("end-time-before-run", "an end time before its pause was accepted");
+            }
+            (_, Call::EndTime { at, .. }) if *at != decided.request.end_time => {
+                report("end-time-is-right", "another end time than was decided");
+            }
+            _ => {}
+        }
+        if kind == ActionKind::Activate {
+            check_activation(world, place, line, decided, &mut report);
+        }
+        if self.released.contains_key(&campaign) {
+            report("released-sends-nothing", "after its generator was disabled");
+        }
+        // A hold is answered when "nothing that was begun before is on its way any more".
+        let held = self.held.get(&campaign).is_some_and(|held| decided.line < *held);
+        if held && place.holding(line.wall).is_some_and(|hold| !hold.pause) {
+            report("hold-sends-nothing", "begun before the hold that was answered");
+        }
+        if switches {
+            if let Some(other) = self.switching.insert(campaign, ticket) {
+                report("one-action-in-flight", &format!("while {other:?} is on its way"));
+            }
+            if kind == ActionKind::Pause
+                && let Some((_, at, _)) = self.due.remove(&campaign)
+            {
+                too_late(world, campaign, at, line, index, found);
+            }
+        }
+    }
+
+    fn ended(&mut self, ticket: Ticket, how: &How) {
+        let Some(out) = self.out.remove(&ticket) else { return };
+        let switches = matches!(out.call, Call::Run(_) | Call::Pause(_));
+        for carried in &out.carries {
+            if switches {
+                self.switching.retain(|campaign, other| *campaign != carried.campaign || *other != ticket);
+            }
+            let Some(decided) = self.decided.get_mut(&(carried.campaign, carried.action)) else { continue };
+            match how {
+                How::Answered | How::Refused(_) if switches => decided.switch_answered = true,
+                How::Answered => decided.end_time_answered = true,
+                How::Status(401) => decided.repeats += 1,
+                How::Refused(_) | How::Status(_) | How::TimedOut | How::Broke => {}
+            }
+        }
+    }
+}
+
+/// A request that leaves, for one action.
+#[derive(Clone, Copy)]
+struct Leaving<'a, 'b> {
+    world: &'b World<'a>,
+    index: usize,
+    line: &'b Line,
+    ticket: Ticket,
+    call: &'b Call,
+    carried: &'b Carried,
+}
+
+fn check_activation(
+    world: &World<'_>,
+    place: &Place<'_>,
+    line: &Line,
+    decided: &Decided,
+    report: &mut impl FnMut(&'static str, &str),
+) {
+    // "From then to 24:00 no activation is sent: its end time would be past."
+    if place.policies().all(|policy| past_day_end(policy, line.wall)) {
+        report("nothing-started-while-held-back", "between the day end and midnight");
+    }
+    let too_old = decided.request.valid_until.is_none_or(|until| line.wall > until);
+    if too_old && !world.clock_set_since(decided.line) {
+        report("old-facts-start-nothing", "decided on facts that are too old by now");
+    }
+}
+
+/// 3. "… is sent a pause within one tick": from its decision on nothing but silence that TrafficStars has asked for, and a
+/// minute that is full, may hold it up.
+fn too_late(
+    world: &World<'_>,
+    campaign: usize,
+    decided: DateTime<Utc>,
+    line: &Line,
+    index: usize,
+    found: &mut Findings,
+) {
+    let tick = world.place(campaign).map_or(Duration::minutes(1), |place| place.row.policy.tick);
+    let silent = world.silence_until.map_or(decided, |until| until.max(decided));
+    if line.at > silent + tick.max(Duration::minutes(1)) + Duration::seconds(1) {
+        let text = format!(
+            "campaign {campaign}: its pause was decided at {decided} and has left at {} at the earliest",
+            line.at
+        );
+        found.report("pause-within-one-tick", index, text);
+    }
+}

@@ -1,0 +1,178 @@
+//! What may be sent at all: in observe mode, on hold, once released, without having read, and against the wish of a
+//! campaign that is as wanted already; and that what is forced is done or refused.
+
+use chrono::{Duration, SubsecRound};
+use traffic_generator::domain::action::ActionKind;
+use traffic_generator::domain::event::{Effect, Event};
+use traffic_generator::domain::order::{ForceFailure, ForceKind, OrderId};
+use traffic_generator::domain::phase::Phase;
+use traffic_generator::domain::policy::Mode;
+
+use super::judge::{self, Remote};
+use super::world::{Place, Sent, Step, World, serves};
+use super::{Checker, Findings};
+
+/// `observe-mode-sends-nothing`, `hold-sends-nothing`, `released-sends-nothing`, `read-in-the-same-tick`,
+/// `undisturbed-costs-nothing`, `end-time-is-right`.
+pub(super) struct Sending;
+
+impl Checker for Sending {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        for sent in step.sent() {
+            let forced = ordered(place, step, sent.request.kind);
+            let context = Context { place, step, sent, forced };
+            context.check_mode(found);
+            context.check_hold(found);
+            context.check_release(found);
+            context.check_read(found);
+            context.check_need(found);
+            context.check_end_time(found);
+        }
+    }
+}
+
+/// Whether an order that has not ended asks for it: one given before, or in this very step.
+fn ordered(place: &Place<'_>, step: &Step<'_>, kind: ActionKind) -> bool {
+    let before = place.forced.as_ref().is_some_and(|forced| serves(forced.force, kind));
+    before || matches!(step.event, Event::Force { force, .. } if serves(force, kind))
+}
+
+struct Context<'a, 'b> {
+    place: &'b Place<'a>,
+    step: &'b Step<'a>,
+    sent: Sent<'a>,
+    forced: bool,
+}
+
+impl Context<'_, '_> {
+    fn report(&self, checker: &'static str, text: &str, found: &mut Findings) {
+        let kind = self.sent.request.kind;
+        found.report(checker, self.sent.line, format!("campaign {}: {kind} is sent, {text}", self.step.campaign));
+    }
+
+    /// "no request that changes anything"
+    fn check_mode(&self, found: &mut Findings) {
+        let observes = match self.step.seen {
+            Some(seen) => seen.policy.mode == Mode::Observe,
+            None => self.place.policies().all(|policy| policy.mode == Mode::Observe),
+        };
+        if observes {
+            self.report("observe-mode-sends-nothing", "in observe mode", found);
+        }
+    }
+
+    /// "**hold**: observe and show, send nothing; with `pause` it is paused first and kept so"; "a forced pause is always
+    /// sent"; a release with a pause is an operator's order too.
+    fn check_hold(&self, found: &mut Findings) {
+        let Some(hold) = self.place.holding(self.step.wall) else { return };
+        let stops = self.sent.request.kind != ActionKind::Activate;
+        if !(stops && (hold.pause || self.forced || self.releases())) {
+            self.report("hold-sends-nothing", &format!("on hold: {hold:?}"), found);
+        }
+    }
+
+    /// The pause that comes before a release.
+    fn releases(&self) -> bool {
+        self.place.releasing && self.sent.request.kind == ActionKind::Pause
+    }
+
+    fn check_release(&self, found: &mut Findings) {
+        if self.place.releasing && !self.releases() && !self.forced {
+            self.report("released-sends-nothing", "while its promise ends", found);
+        }
+    }
+
+    /// "Before every activation or pause the status has been read in the same tick"
+    fn check_read(&self, found: &mut Findings) {
+        let pauses = self.sent.request.kind == ActionKind::Pause;
+        let at_once = self.forced && pauses;
+        let releases = self.releases() && matches!(self.step.event, Event::ReadBack { .. });
+        let reads = self.step.seen.is_some_and(|seen| seen.sent_at.is_some()) || releases;
+        if !reads && !at_once {
+            self.report("read-in-the-same-tick", "without having been read in the same tick", found);
+        }
+    }
+
+    /// "a campaign already as wanted gets no request (the panic button excepted)"
+    fn check_need(&self, found: &mut Findings) {
+        let Some(seen) = self.step.seen else { return };
+        let remote = judge::remote(&seen.remote, self.step.wall);
+        let needed = match self.sent.request.kind {
+            ActionKind::Activate => remote.is_stopped(),
+            ActionKind::Pause => remote.may_run() || self.forced,
+            ActionKind::SetEndTime => matches!(remote, Remote::Running | Remote::Stopped { by_end_time: false }),
+        };
+        if !needed {
+            self.report("undisturbed-costs-nothing", &format!("to a campaign that is {remote:?}"), found);
+        }
+    }
+
+    /// "set the end time to the day end, then run"; "pause, then set the end time to now"
+    fn check_end_time(&self, found: &mut Findings) {
+        let wall = self.step.wall;
+        let end_time = self.sent.request.end_time;
+        let day_ends = || {
+            let seen = self.step.seen.map(|seen| seen.policy.day_end);
+            seen.into_iter().chain(self.place.policies().map(|policy| policy.day_end))
+        };
+        let is_day_end = || day_ends().any(|day_end| end_time == wall.date_naive().and_time(day_end).and_utc());
+        let is_now = end_time == wall.trunc_subsecs(0) || (end_time <= wall && wall - end_time < Duration::seconds(1));
+        let right = match self.sent.request.kind {
+            ActionKind::Activate => is_day_end(),
+            ActionKind::Pause => is_now,
+            ActionKind::SetEndTime if self.step.phase == Phase::ActiveGuarded => is_day_end(),
+            ActionKind::SetEndTime => is_now,
+        };
+        if !right {
+            self.report("end-time-is-right", &format!("with the end time {end_time} at {wall}"), found);
+        }
+    }
+}
+
+/// `forced-is-done-or-refused`: "a forced pause is always sent", a forced activation may be refused, and only then.
+#[derive(Debug, Default)]
+pub(super) struct Forced;
+
+impl Checker for Forced {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        for (line, effect) in &step.effects {
+            let Effect::ForceEnded { order, result } = effect else { continue };
+            if let Some(text) = wrong_end(place, step, *order, result) {
+                found.report("forced-is-done-or-refused", *line, format!("campaign {}: {text}", step.campaign));
+            }
+        }
+    }
+}
+
+fn wrong_end(place: &Place<'_>, step: &Step<'_>, order: OrderId, result: &Result<(), ForceFailure>) -> Option<String> {
+    let given = match step.event {
+        Event::Force { order: given, force } if *given == order => Some((force.as_ref(), None)),
+        _ => {
+            let waiting = place.forced.as_ref().filter(|forced| forced.order == order);
+            waiting.map(|forced| (forced.force, forced.action))
+        }
+    };
+    let Some((force, action)) = given else { return Some("an order ends that was not given".to_owned()) };
+    let observes = place.policies().any(|policy| policy.mode == Mode::Observe);
+    let overtaken = matches!(step.event, Event::Force { order: newer, .. } if *newer != order);
+    let may_refuse =
+        place.releasing || observes || overtaken || matches!(step.event, Event::Release { .. } | Event::ReleaseStopped);
+    match (result, force.kind) {
+        (Err(ForceFailure::NotNow { .. }), ForceKind::Pause) if !may_refuse => {
+            Some("a forced pause is refused".to_owned())
+        }
+        (Err(ForceFailure::Failed(_)), _) if action.is_none() => {
+            Some("a forced action fails that was never sent".to_owned())
+        }
+        (Ok(()), ForceKind::Activate) if action.is_none() => {
+            let runs = step.seen.is_some_and(|seen| judge::remote(&seen.remote, step.wall) == Remote::Running);
+            (!runs).then(|| "a forced activation ends well, neither sent nor seen running".to_owned())
+        }
+        (Ok(()), ForceKind::Pause) if action.is_none() && !force.unless_stopped => {
+            Some("a forced pause ends well and was never sent".to_owned())
+        }
+        _ => None,
+    }
+}

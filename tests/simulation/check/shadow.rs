@@ -1,0 +1,478 @@
+//! The decision table, row by row as behaviour.md has it, and what the page says about every tick beside the table. What a
+//! tick's step does is held against it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use traffic_generator::domain::action::{ActionKind, Step as ActionStep};
+use traffic_generator::domain::event::{Effect, Event};
+use traffic_generator::domain::order::ForceKind;
+use traffic_generator::domain::phase::Phase;
+use traffic_generator::domain::policy::{Mode, Policy};
+use traffic_generator::domain::remote::RemoteFault;
+
+use super::judge::{self, ClickClass, Remote, SpendClass};
+use super::memory::{Memory, Owed, Wait};
+use super::world::{Place, Question, Stage, Step, World};
+use super::{Checker, Findings};
+use crate::model::log::{Line, Seen, What};
+
+/// What the table asks of the remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RemoteIs {
+    BlockedOrUnknown,
+    MayRun,
+    Running,
+    Stopped,
+    Any,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StateIs {
+    Active,
+    Paused,
+    Any,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+struct TableRow {
+    spend: &'static [SpendClass],
+    clicks: &'static [ClickClass],
+    remote: RemoteIs,
+    state: StateIs,
+    does: Option<ActionKind>,
+    /// None leaves it unchanged; a pause leads to a cool-down.
+    next: Option<Phase>,
+}
+
+const ANY_SPEND: &[SpendClass] = &[SpendClass::Unknown, SpendClass::Below, SpendClass::Reached];
+const ANY_CLICKS: &[ClickClass] = &[ClickClass::Unknown, ClickClass::UsedUp, ClickClass::Between, ClickClass::Enough];
+const NOT_REACHED: &[SpendClass] = &[SpendClass::Unknown, SpendClass::Below];
+const UNKNOWN: &[SpendClass] = &[SpendClass::Unknown];
+const BELOW: &[SpendClass] = &[SpendClass::Below];
+const USED_UP: &[ClickClass] = &[ClickClass::UsedUp];
+const MORE_OR_UNKNOWN: &[ClickClass] = &[ClickClass::Between, ClickClass::Enough, ClickClass::Unknown];
+const NO_CLICKS: &[ClickClass] = &[ClickClass::Unknown];
+const ENOUGH: &[ClickClass] = &[ClickClass::Enough];
+const BETWEEN: &[ClickClass] = &[ClickClass::Between];
+const PAUSE: Option<ActionKind> = Some(ActionKind::Pause);
+const ACTIVATE: Option<ActionKind> = Some(ActionKind::Activate);
+
+const fn row(
+    spend: &'static [SpendClass],
+    clicks: &'static [ClickClass],
+    remote: RemoteIs,
+    state: StateIs,
+    does: Option<ActionKind>,
+    next: Option<Phase>,
+) -> TableRow {
+    TableRow { spend, clicks, remote, state, does, next }
+}
+
+/// behaviour.md, "Decisions", in its order.
+const TABLE: [TableRow; 13] = [
+    row(ANY_SPEND, ANY_CLICKS, RemoteIs::BlockedOrUnknown, StateIs::Any, None, None),
+    row(NOT_REACHED, USED_UP, RemoteIs::MayRun, StateIs::Any, PAUSE, None),
+    row(&[SpendClass::Reached], ANY_CLICKS, RemoteIs::Any, StateIs::Any, None, Some(Phase::Idle)),
+    row(UNKNOWN, MORE_OR_UNKNOWN, RemoteIs::Running, StateIs::Paused, PAUSE, None),
+    row(UNKNOWN, ANY_CLICKS, RemoteIs::Any, StateIs::Any, None, None),
+    row(BELOW, NO_CLICKS, RemoteIs::Running, StateIs::Paused, PAUSE, None),
+    row(BELOW, NO_CLICKS, RemoteIs::Any, StateIs::Any, None, None),
+    row(BELOW, ENOUGH, RemoteIs::Stopped, StateIs::Any, ACTIVATE, Some(Phase::ActiveGuarded)),
+    row(BELOW, ENOUGH, RemoteIs::Running, StateIs::Any, None, Some(Phase::ActiveGuarded)),
+    row(BELOW, USED_UP, RemoteIs::Stopped, StateIs::Any, None, Some(Phase::PausedGuarded)),
+    row(BELOW, BETWEEN, RemoteIs::Stopped, StateIs::Active, ACTIVATE, Some(Phase::ActiveGuarded)),
+    row(BELOW, BETWEEN, RemoteIs::Running, StateIs::Paused, PAUSE, None),
+    row(BELOW, BETWEEN, RemoteIs::Any, StateIs::Any, None, None),
+];
+
+/// The classes of one tick's facts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) spend: SpendClass,
+    pub(super) clicks: ClickClass,
+    pub(super) remote: Remote,
+}
+
+impl Facts {
+    pub(super) fn of(seen: &Seen, wall: DateTime<Utc>) -> Self {
+        Self {
+            spend: judge::spend_class(judge::spend(seen, wall), &seen.policy),
+            clicks: judge::clicks(&seen.clicks, &seen.policy),
+            remote: judge::remote(&seen.remote, wall),
+        }
+    }
+}
+
+impl TableRow {
+    fn fits(&self, facts: Facts, phase: Phase) -> bool {
+        let remote = match self.remote {
+            RemoteIs::BlockedOrUnknown => matches!(facts.remote, Remote::Blocked | Remote::Unknown { .. }),
+            RemoteIs::MayRun => facts.remote.may_run(),
+            RemoteIs::Running => facts.remote == Remote::Running,
+            RemoteIs::Stopped => facts.remote.is_stopped(),
+            RemoteIs::Any => true,
+        };
+        let state = match self.state {
+            StateIs::Active => phase == Phase::ActiveGuarded,
+            StateIs::Paused => phase == Phase::PausedGuarded,
+            StateIs::Any => true,
+        };
+        remote && state && self.spend.contains(&facts.spend) && self.clicks.contains(&facts.clicks)
+    }
+}
+
+/// The first row that fits, and its number on the page; the first one gives way to the next ("but see the next row").
+fn first_row(facts: Facts, phase: Phase) -> Option<(usize, &'static TableRow)> {
+    let [doubt, used_up, rest @ ..] = &TABLE;
+    if used_up.fits(facts, phase) {
+        return Some((2, used_up));
+    }
+    if doubt.fits(facts, phase) {
+        return Some((1, doubt));
+    }
+    rest.iter().enumerate().find(|(_, row)| row.fits(facts, phase)).map(|(number, row)| (number + 3, row))
+}
+
+/// What a tick's step may be. More than one where the page leaves it open.
+struct Expected {
+    /// The request, and the state that it leaves; none where any may be.
+    allowed: Vec<(Option<ActionKind>, Option<Phase>)>,
+    why: String,
+    would: Would,
+}
+
+/// In observe mode: what the decision is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Would {
+    /// None was taken, or the page leaves it open.
+    Undecided,
+    Nothing,
+    /// By this row of the page.
+    Do(ActionKind, usize),
+}
+
+/// A pause that keeps a promise is the table's last but one row, whether the table or a cool-down or a hold asks for it.
+const GUARD_PAUSE: usize = 12;
+
+impl Expected {
+    fn one(request: Option<ActionKind>, phase: Phase, why: impl Into<String>) -> Self {
+        Self { allowed: vec![(request, Some(phase))], why: why.into(), would: Would::Nothing }
+    }
+
+    fn undecided(self) -> Self {
+        Self { would: Would::Undecided, ..self }
+    }
+}
+
+/// `as-the-table-says`, `spend-by-its-sources`, `observed-only-is-journalled`.
+#[derive(Debug, Default)]
+pub(super) struct AsTheTableSays {
+    memory: BTreeMap<usize, Memory>,
+}
+
+/// One tick that is to be decided.
+struct Tick<'a, 'b> {
+    world: &'b World<'a>,
+    place: &'b Place<'a>,
+    step: &'b Step<'a>,
+    seen: &'b Seen,
+    memory: &'b Memory,
+}
+
+impl Checker for AsTheTableSays {
+    fn line(&mut self, _world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
+        match &line.what {
+            What::Started { campaigns } => {
+                self.memory = campaigns.iter().map(|found| (found.campaign, Memory::restored(found))).collect();
+            }
+            What::Enabled(restored) => {
+                self.memory.insert(restored.campaign, Memory::restored(restored));
+            }
+            What::Gone { campaign } => {
+                self.memory.remove(campaign);
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        let memory = self.memory.entry(step.campaign).or_default();
+        memory.take_reading(place, step);
+        if let (Event::Observed { operation, .. }, Some(seen)) = (step.event, step.seen) {
+            let question = place.observing.filter(|question| question.operation == *operation);
+            check_spend(seen, step, found);
+            let tick = Tick { world, place, step, seen, memory };
+            let expected = tick.expected(question);
+            tick.compare(&expected, found);
+            check_observed_only(memory, seen, step, &expected, found);
+        }
+        memory.take_step(place, step);
+    }
+}
+
+impl Tick<'_, '_> {
+    fn expected(&self, question: Option<Question>) -> Expected {
+        let Self { place, step, seen, .. } = self;
+        let unchanged = |why: &str| Expected::one(None, place.phase, why).undecided();
+        let Some(question) = question else { return unchanged("the answer to no question that is out") };
+        if place.releasing {
+            return Expected { allowed: vec![(None, None)], ..unchanged("its promise is ending") };
+        }
+        if self.still_open() {
+            return unchanged("an action is on its way: sent is not done");
+        }
+        if question.line < place.changed_line {
+            return unchanged("an action was answered while this was read: it says nothing about its effect");
+        }
+        if let Some(forced) =
+            place.forced.as_ref().filter(|forced| forced.action.is_none() && forced.line < question.line)
+        {
+            return self.forced(forced.force.kind);
+        }
+        let cools = matches!(place.phase, Phase::CoolingDown { until } if question.wall < until);
+        // "A tick falls due at their very end: the state becomes `paused-guarded` and the table decides from there."
+        let phase = match place.phase {
+            Phase::CoolingDown { .. } if !cools => Phase::PausedGuarded,
+            Phase::Idle | Phase::ActiveGuarded | Phase::PausedGuarded | Phase::CoolingDown { .. } => place.phase,
+        };
+        let facts = Facts::of(seen, step.wall);
+        if let Some(hold) = place.holding(step.wall) {
+            let why = "it is on hold";
+            return match hold.pause {
+                true if facts.remote.may_run() => {
+                    self.pause(phase, GUARD_PAUSE, "it is on hold, and to be kept paused")
+                }
+                true => self.nothing(phase, phase, facts, why),
+                false => Expected::one(None, phase, why),
+            };
+        }
+        if cools {
+            return self.cooling_down(phase, facts);
+        }
+        self.by_the_table(phase, facts)
+    }
+
+    /// "Until then a read that still shows the old state is a late effect". For an end time alone nothing waits.
+    fn still_open(&self) -> bool {
+        let Some(doing) = self.place.open() else { return false };
+        let over =
+            self.step.end_of(doing.id).is_some_and(|_| self.step.sent().all(|sent| sent.request.action != doing.id));
+        let waits = doing.kind != ActionKind::SetEndTime || self.seen.policy.mode == Mode::Observe;
+        waits && !(over && matches!(doing.stage, Stage::Awaiting { .. }))
+    }
+
+    fn cooling_down(&self, phase: Phase, facts: Facts) -> Expected {
+        let failed = self.place.doing.is_some_and(|doing| doing.kind == ActionKind::Pause && self.has_failed());
+        if facts.remote == Remote::Running {
+            return self.pause(phase, GUARD_PAUSE, "it runs while it cools down");
+        }
+        // "A pause that fails is tried again at every tick."
+        if failed && facts.remote.may_run() {
+            return self.pause(phase, GUARD_PAUSE, "its pause failed, and it may run");
+        }
+        self.nothing(phase, phase, facts, "it cools down")
+    }
+
+    fn has_failed(&self) -> bool {
+        let Some(doing) = self.place.doing else { return false };
+        let failed_now = self.step.end_of(doing.id).is_some_and(|(_, end)| end == ActionStep::Failed);
+        failed_now || doing.stage == Stage::Failed
+    }
+
+    fn by_the_table(&self, phase: Phase, facts: Facts) -> Expected {
+        let policy = &self.seen.policy;
+        let Some((number, row)) = first_row(facts, phase) else {
+            return Expected::one(None, phase, format!("no row fits {facts:?} in {phase:?}"));
+        };
+        let why = format!("row {number} of the table, by {facts:?} in {phase:?}");
+        match row.does {
+            Some(ActionKind::Pause) => self.pause(phase, number, &why),
+            Some(ActionKind::Activate) => self.activate(phase, facts, number, &why),
+            Some(ActionKind::SetEndTime) | None if policy.mode == Mode::Observe => Expected::one(None, phase, why),
+            Some(ActionKind::SetEndTime) | None => self.nothing(phase, row.next.unwrap_or(phase), facts, &why),
+        }
+    }
+
+    fn pause(&self, phase: Phase, number: usize, why: &str) -> Expected {
+        let policy = &self.seen.policy;
+        if policy.mode == Mode::Observe {
+            let why = format!("{why}, and observed only");
+            return Expected { would: Would::Do(ActionKind::Pause, number), ..Expected::one(None, phase, why) };
+        }
+        Expected::one(PAUSE, Phase::CoolingDown { until: self.step.wall + policy.cooldown }, why)
+    }
+
+    fn activate(&self, phase: Phase, facts: Facts, number: usize, why: &str) -> Expected {
+        let (policy, wall) = (&self.seen.policy, self.step.wall);
+        // "From the day end to 24:00 an activation row does nothing, state unchanged"
+        if past_day_end(policy, wall) {
+            return self.nothing_in_mode(phase, facts, &format!("{why}, and past the day end"));
+        }
+        // An end time that is on its way would end what is activated now.
+        let sets_end_time = self
+            .place
+            .open()
+            .is_some_and(|doing| doing.kind == ActionKind::SetEndTime && self.step.end_of(doing.id).is_none());
+        if sets_end_time || !self.place.end_times_underway.is_empty() {
+            return self.nothing_in_mode(phase, facts, &format!("{why}, and an end time is on its way"));
+        }
+        let waits = self.memory.backs_off(self.world, wall, policy);
+        if waits == Wait::Must {
+            return self.nothing_in_mode(phase, facts, &format!("{why}, and the last run has failed"));
+        }
+        let mut expected = match policy.mode {
+            Mode::Act => Expected::one(ACTIVATE, Phase::ActiveGuarded, why),
+            Mode::Observe => {
+                let why = format!("{why}, and observed only");
+                Expected { would: Would::Do(ActionKind::Activate, number), ..Expected::one(None, phase, why) }
+            }
+        };
+        if waits == Wait::May {
+            expected.allowed.extend(self.nothing_in_mode(phase, facts, "").allowed);
+            expected.would = Would::Undecided;
+        }
+        expected
+    }
+
+    fn nothing_in_mode(&self, phase: Phase, facts: Facts, why: &str) -> Expected {
+        match self.seen.policy.mode {
+            Mode::Act => self.nothing(phase, phase, facts, why),
+            Mode::Observe => Expected::one(None, phase, why).undecided(),
+        }
+    }
+
+    /// Nothing about whether it runs; an end time that is owed is tried at every tick.
+    fn nothing(&self, phase: Phase, next: Phase, facts: Facts, why: &str) -> Expected {
+        let policy = &self.seen.policy;
+        let adopted = next == Phase::ActiveGuarded && phase != next;
+        let owed = if adopted { Memory::owed_on_adoption(policy, &self.seen.remote) } else { self.memory.owed };
+        let none = Expected::one(None, next, why);
+        let busy = self.place.open().is_some_and(|doing| self.step.end_of(doing.id).is_none());
+        let Some(owed) = owed.filter(|_| policy.mode == Mode::Act && !busy && self.place.end_times_underway.is_empty())
+        else {
+            return none;
+        };
+        let promised_stopped = matches!(next, Phase::PausedGuarded | Phase::CoolingDown { .. });
+        let due = match facts.remote {
+            Remote::Stopped { by_end_time: false } => promised_stopped,
+            Remote::Running => next == Phase::ActiveGuarded && !past_day_end(policy, self.step.wall),
+            Remote::Stopped { by_end_time: true } | Remote::Blocked | Remote::Unknown { .. } => false,
+        };
+        if !due {
+            return none;
+        }
+        let why = format!("{why}; an end time is owed");
+        let set = Expected::one(Some(ActionKind::SetEndTime), next, why);
+        let Owed { certain, adopted } = owed;
+        // One that was owed for the other state may be as good as not owed any more.
+        if certain && adopted == (next == Phase::ActiveGuarded) {
+            return set;
+        }
+        Expected { allowed: [set.allowed, none.allowed].concat(), ..set }
+    }
+
+    /// "do that now whatever spend and clicks say, then guard it"
+    fn forced(&self, kind: ForceKind) -> Expected {
+        let Self { place, step, seen, .. } = self;
+        let remote = judge::remote(&seen.remote, step.wall);
+        let observes = seen.policy.mode == Mode::Observe;
+        let on_its_way = place.open().is_some_and(|doing| doing.kind == ActionKind::SetEndTime)
+            || !place.end_times_underway.is_empty();
+        let nothing =
+            |why: &str| Expected { allowed: vec![(None, None)], ..Expected::one(None, place.phase, why).undecided() };
+        match kind {
+            ForceKind::Pause => {
+                let absent = seen.remote == Err(RemoteFault::NotFound);
+                if observes || absent || judge::shows_stopped(&seen.remote, step.wall) {
+                    return nothing("a forced pause of what is stopped");
+                }
+                let until = step.wall + seen.policy.cooldown;
+                Expected::one(PAUSE, Phase::CoolingDown { until }, "a forced pause")
+            }
+            // "activating on hold, while cooling down, blocked, on an unknown status or after the day end is refused"
+            ForceKind::Activate => {
+                let cools = matches!(place.phase, Phase::CoolingDown { until } if step.wall < until);
+                let held = place.holding(step.wall).is_some();
+                let past = past_day_end(&seen.policy, step.wall);
+                match remote {
+                    Remote::Blocked | Remote::Unknown { .. } => nothing("a forced activation that is refused"),
+                    _ if observes || cools || held || past => nothing("a forced activation that is refused"),
+                    Remote::Running => Expected::one(None, Phase::ActiveGuarded, "a forced activation of what runs"),
+                    Remote::Stopped { .. } if on_its_way => nothing("a forced activation that waits for an end time"),
+                    Remote::Stopped { .. } => Expected::one(ACTIVATE, Phase::ActiveGuarded, "a forced activation"),
+                }
+            }
+        }
+    }
+
+    fn compare(&self, expected: &Expected, found: &mut Findings) {
+        let step = self.step;
+        let mut sent = step.sent();
+        let (first, second) = (sent.next(), sent.next());
+        let kind = first.map(|sent| sent.request.kind);
+        let line = first.map_or(step.line, |sent| sent.line);
+        // A promise that ends in the same step leaves any state.
+        let any_phase = step.has(|effect| matches!(effect, Effect::Released { .. }));
+        let fits = |(request, phase): &(Option<ActionKind>, Option<Phase>)| {
+            *request == kind && (any_phase || phase.is_none_or(|phase| phase == step.phase))
+        };
+        if second.is_some() || !expected.allowed.iter().any(fits) {
+            let text = format!(
+                "campaign {}: expected {:?}, since {}; sent {kind:?} and stands in {:?}",
+                step.campaign, expected.allowed, expected.why, step.phase
+            );
+            found.report("as-the-table-says", line, text);
+        }
+    }
+}
+
+/// "**Day end**: 23:59:00 UTC today. From then to 24:00 no activation is sent"
+pub(super) fn past_day_end(policy: &Policy, wall: DateTime<Utc>) -> bool {
+    wall.time() >= policy.day_end
+}
+
+/// What the guard made of the sources, against what the page makes of them.
+fn check_spend(seen: &Seen, step: &Step<'_>, found: &mut Findings) {
+    let own = judge::spend(seen, step.wall);
+    let made = seen.spend.as_ref().ok();
+    let of_today = made.is_none_or(|spend| spend.day == step.wall.date_naive());
+    if made.map(|spend| spend.amount) != own || !of_today {
+        let text = format!(
+            "campaign {}: today's spend is {own:?} by the page, and was taken for {:?}",
+            step.campaign, seen.spend
+        );
+        found.report("spend-by-its-sources", step.line, text);
+    }
+}
+
+/// "the state stays; a journal entry `observed-only` whenever the decision changes"
+fn check_observed_only(memory: &mut Memory, seen: &Seen, step: &Step<'_>, expected: &Expected, found: &mut Findings) {
+    let written = step.entries().find(|(_, entry)| entry.step == ActionStep::ObservedOnly);
+    if seen.policy.mode == Mode::Act {
+        memory.observed_only = None;
+        if let Some((line, _)) = written {
+            found.report(
+                "observed-only-is-journalled",
+                line,
+                format!("campaign {} is not observed only", step.campaign),
+            );
+        }
+        return;
+    }
+    let kind = written.map(|(_, entry)| entry.kind);
+    match expected.would {
+        Would::Undecided => {}
+        Would::Nothing => memory.observed_only = None,
+        Would::Do(does, number) => {
+            let changed = memory.observed_only.replace((does, number)) != Some((does, number));
+            if changed && kind != Some(does) {
+                let text =
+                    format!("campaign {}: {does} by row {number} is not journalled, but {kind:?}", step.campaign);
+                found.report("observed-only-is-journalled", step.line, text);
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! "What must hold always", 1 and 2: what an activation must not be begun on.
+
+use traffic_generator::domain::action::{ActionKind, Trigger};
+use traffic_generator::domain::event::Event;
+use traffic_generator::domain::phase::Phase;
+
+use super::judge::{ClickClass, Remote, SpendClass};
+use super::shadow::{Facts, past_day_end};
+use super::world::{Place, Sent, Step, World, serves};
+use super::{Checker, Findings};
+
+fn activation<'a>(step: &Step<'a>) -> Option<Sent<'a>> {
+    step.sent().find(|sent| sent.request.kind == ActionKind::Activate)
+}
+
+/// An operator's order, by the journal or by the order that waits.
+fn is_forced(place: &Place<'_>, sent: &Sent<'_>) -> bool {
+    let ordered = place.forced.as_ref().is_some_and(|forced| serves(forced.force, sent.request.kind));
+    ordered && sent.entry.is_none_or(|entry| entry.trigger == Trigger::Force)
+}
+
+/// 1. "Nothing is activated on an unknown status, an unknown spend, or unknown clicks (a force: on an unknown status)."
+pub(super) struct UnknownStartsNothing;
+
+impl Checker for UnknownStartsNothing {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let (Some(place), Some(sent)) = (world.place(step.campaign), activation(step)) else { return };
+        let mut report = |text: &str| {
+            found.report("unknown-starts-nothing", sent.line, format!("campaign {}: {text}", step.campaign));
+        };
+        let Some(seen) = step.seen.filter(|_| matches!(step.event, Event::Observed { .. })) else {
+            return report("activated without having been read in the same tick");
+        };
+        let facts = Facts::of(seen, step.wall);
+        if matches!(facts.remote, Remote::Unknown { .. }) {
+            report("activated on an unknown status");
+        }
+        if is_forced(place, &sent) {
+            return;
+        }
+        if facts.spend == SpendClass::Unknown {
+            report("activated on an unknown spend");
+        }
+        if facts.clicks == ClickClass::Unknown {
+            report("activated on unknown clicks");
+        }
+    }
+}
+
+/// 2. "Nothing is activated while cooling down, on hold, blocked, disabled, or from the day end to midnight."
+pub(super) struct NothingStartedWhileHeldBack;
+
+impl Checker for NothingStartedWhileHeldBack {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let (Some(place), Some(sent)) = (world.place(step.campaign), activation(step)) else { return };
+        let mut report = |text: &str| {
+            found.report("nothing-started-while-held-back", sent.line, format!("campaign {}: {text}", step.campaign));
+        };
+        let forced = is_forced(place, &sent);
+        if matches!(place.phase, Phase::CoolingDown { until } if step.wall < until) {
+            report("activated while cooling down");
+        }
+        if let Some(hold) = place.holding(step.wall) {
+            report(&format!("activated while on hold: {hold:?}"));
+        }
+        if step.seen.is_some_and(|seen| Facts::of(seen, step.wall).remote == Remote::Blocked) {
+            report("activated while blocked");
+        }
+        if place.releasing && !forced {
+            report("activated while its generator is being disabled");
+        }
+        if !place.lives {
+            report("activated without a machine");
+        }
+        let policy = step.seen.map_or(&place.row.policy, |seen| &seen.policy);
+        if past_day_end(policy, step.wall) {
+            report("activated between the day end and midnight");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The cool-down, and the flags beside the state.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use traffic_generator::domain::action::{ActionKind, Outcome};
+use traffic_generator::domain::event::{Effect, Event, Note};
+use traffic_generator::domain::phase::Phase;
+
+use super::judge::{ClickClass, Remote, SpendClass};
+use super::shadow::Facts;
+use super::world::{Place, Step, World};
+use super::{Checker, Findings};
+use crate::model::log::{Line, What};
+
+/// "we paused it less than 2 minutes ago"; "it is stored with the request and moved once, when the answer comes"; a pause
+/// again makes it start anew, and nothing ends it before its time.
+#[derive(Debug, Default)]
+pub(super) struct CoolDown;
+
+impl Checker for CoolDown {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        let pauses = step.sent().any(|sent| sent.request.kind == ActionKind::Pause) || answers_pause(place, step);
+        let spans: Vec<Duration> = step
+            .seen
+            .map(|seen| &seen.policy)
+            .into_iter()
+            .chain(place.policies())
+            .map(|policy| policy.cooldown)
+            .collect();
+        let text = match (place.phase, step.phase) {
+            (Phase::CoolingDown { until }, Phase::CoolingDown { until: now }) if until == now && !pauses => None,
+            (_, Phase::CoolingDown { until }) if pauses => {
+                let from_now = spans.iter().any(|span| until == step.wall + *span);
+                (!from_now).then(|| format!("a pause at {} begins a cool-down until {until}", step.wall))
+            }
+            (before, Phase::CoolingDown { until }) => {
+                Some(format!("from {before:?} it cools down until {until}, unpaused"))
+            }
+            (before, after) if pauses => Some(format!("a pause leads from {before:?} to {after:?}")),
+            (Phase::CoolingDown { until }, after) => (step.wall < until)
+                .then(|| format!("the cool-down until {until} is left for {after:?} at {}", step.wall)),
+            (_, _) => None,
+        };
+        if let Some(text) = text {
+            found.report("cool-down-is-kept", step.line, format!("campaign {}: {text}", step.campaign));
+        }
+    }
+}
+
+/// An accepted pause, or one whose answer was lost, counts from its answer on.
+fn answers_pause(place: &Place<'_>, step: &Step<'_>) -> bool {
+    let in_flight = place.open().filter(|doing| doing.kind == ActionKind::Pause);
+    let Event::Applied { action, outcome: Outcome::Accepted | Outcome::Unclear(_) } = step.event else { return false };
+    in_flight.is_some_and(|doing| doing.id == *action && doing.stage == super::world::Stage::InFlight)
+}
+
+/// Flags as they were told last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    high_on: Option<NaiveDate>,
+    blocked: bool,
+    unguarded: bool,
+}
+
+/// "kept up to date in every state, held or not: `high_spend`, … `blocked`, `unguarded`".
+#[derive(Debug, Default)]
+pub(super) struct Flags {
+    told: BTreeMap<usize, Told>,
+}
+
+impl Checker for Flags {
+    fn line(&mut self, _world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
+        match &line.what {
+            What::Started { .. } | What::Crashed => self.told.clear(),
+            What::Gone { campaign } => {
+                self.told.remove(campaign);
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let (Some(place), Some(seen)) = (world.place(step.campaign), step.seen) else { return };
+        let asked = |operation| place.observing.is_some_and(|question| question.operation == operation);
+        if !matches!(step.event, Event::Observed { operation, .. } if asked(*operation)) {
+            return;
+        }
+        let facts = Facts::of(seen, step.wall);
+        let told = self.told.entry(step.campaign).or_default();
+        let mut report = |checker: &'static str, text: &str| {
+            found.report(checker, step.line, format!("campaign {}: {text} ({facts:?})", step.campaign));
+        };
+        check_high_spend(told, facts, step, &mut report);
+        let blocked = match facts.remote {
+            Remote::Blocked => true,
+            Remote::Unknown { .. } => told.blocked,
+            Remote::Stopped { .. } | Remote::Running => false,
+        };
+        let tells = step.has(|effect| matches!(effect, Effect::Note(Note::Blocked(_))));
+        if blocked != told.blocked && !tells {
+            report("blocked-is-told", if blocked { "it is blocked" } else { "it is no longer blocked" });
+        }
+        told.blocked = blocked;
+        let costs = facts.clicks == ClickClass::UsedUp || facts.spend == SpendClass::Reached;
+        let unguarded = facts.remote == Remote::Running && step.phase == Phase::Idle && costs;
+        let tells = step.has(|effect| matches!(effect, Effect::Note(Note::Unguarded)));
+        if tells != (unguarded && !told.unguarded) {
+            report(
+                "unguarded-is-told",
+                if tells { "it is told, and was known or is not so" } else { "it is not told" },
+            );
+        }
+        told.unguarded = unguarded;
+    }
+}
+
+fn check_high_spend(told: &mut Told, facts: Facts, step: &Step<'_>, report: &mut impl FnMut(&'static str, &str)) {
+    let today = day(step.wall);
+    told.high_on = match facts.spend {
+        SpendClass::Reached => Some(today),
+        SpendClass::Below => None,
+        // Yesterday's limit is not today's; within a day an unknown spend takes nothing back.
+        SpendClass::Unknown => told.high_on.filter(|day| *day == today),
+    };
+    if step.high_spend != told.high_on.is_some() {
+        report("high-spend-is-marked", &format!("`high_spend` is {}", step.high_spend));
+    }
+}
+
+fn day(wall: DateTime<Utc>) -> NaiveDate {
+    wall.date_naive()
+}

@@ -1,0 +1,210 @@
+//! When a campaign ticks, and that what a tick has read is new.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use traffic_generator::domain::event::{Effect, Event};
+use traffic_generator::domain::phase::Phase;
+use traffic_generator::domain::remote::RemoteFault;
+
+use super::world::{Place, Step, World};
+use super::{Checker, Findings};
+use crate::model::log::{Line, Seen, What};
+
+/// What may pass between a timer's time and the wake.
+const LATE: Duration = Duration::seconds(2);
+/// What may pass between a machine's birth and its first tick.
+const FIRST: Duration = Duration::seconds(5);
+
+/// One campaign's ticks.
+#[derive(Debug, Clone, Copy)]
+struct Clockwork {
+    born_at: DateTime<Utc>,
+    began: bool,
+    /// The line of the last tick's beginning.
+    line: usize,
+    /// An operator has ordered a tick, or what makes one due, since.
+    ordered: bool,
+    /// By when the next one is due, by the guard's clock, and the line since when.
+    due: Option<(DateTime<Utc>, usize)>,
+}
+
+/// `tick-at-the-grid`: "once at start, then at the next point of one shared grid (the full minute) … A tick that still
+/// waits for answers is never overlapped: a late one skips points." And one at the very end of a cool-down.
+#[derive(Debug, Default)]
+pub(super) struct Ticks {
+    clockworks: BTreeMap<usize, Clockwork>,
+}
+
+impl Checker for Ticks {
+    fn line(&mut self, _world: &World<'_>, index: usize, line: &Line, _found: &mut Findings) {
+        let born = Clockwork { born_at: line.at, began: false, line: index, ordered: false, due: None };
+        if let What::Started { campaigns } = &line.what {
+            self.clockworks = campaigns.iter().map(|restored| (restored.campaign, born)).collect();
+        }
+        if let What::Enabled(restored) = &line.what {
+            self.clockworks.insert(restored.campaign, born);
+        }
+    }
+
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        let Some(clockwork) = self.clockworks.get_mut(&step.campaign) else { return };
+        clockwork.ordered |=
+            matches!(step.event, Event::Process { .. } | Event::Force { .. } | Event::Hold { .. } | Event::HoldAll(_));
+        let observes = step.effects.iter().find(|(_, effect)| matches!(effect, Effect::Observe { .. }));
+        if let Some((line, _)) = observes {
+            if place.observing.is_some() {
+                let text = format!("campaign {}: a tick begins while another waits for answers", step.campaign);
+                found.report("tick-at-the-grid", *line, text);
+            }
+            if let Some(text) = clockwork.wrong_time(world, place, step) {
+                found.report("tick-at-the-grid", *line, format!("campaign {}: {text}", step.campaign));
+            }
+            clockwork.began = true;
+            clockwork.line = step.line;
+            clockwork.ordered = false;
+            clockwork.due = None;
+        }
+        let ends = match step.event {
+            Event::Observed { operation, .. } => {
+                place.observing.is_some_and(|question| question.operation == *operation)
+            }
+            Event::Wake
+            | Event::ReadBack { .. }
+            | Event::Applied { .. }
+            | Event::EndTimeSet { .. }
+            | Event::SentUnstored { .. }
+            | Event::Release { .. }
+            | Event::ReleaseStopped
+            | Event::Process { .. }
+            | Event::Force { .. }
+            | Event::Hold { .. }
+            | Event::HoldAll(_) => false,
+        };
+        if ends {
+            clockwork.due = Some((next_point(place, step.wall), step.line));
+        }
+    }
+}
+
+/// The next full minute, or whatever the tick's length is.
+fn next_point(place: &Place<'_>, wall: DateTime<Utc>) -> DateTime<Utc> {
+    let length_ms = place.row.policy.tick.num_milliseconds();
+    wall + Duration::milliseconds(length_ms - wall.timestamp_millis().rem_euclid(length_ms))
+}
+
+impl Clockwork {
+    fn wrong_time(&self, world: &World<'_>, place: &Place<'_>, step: &Step<'_>) -> Option<String> {
+        if !self.began {
+            let waited = step.at.signed_duration_since(self.born_at);
+            return (waited > FIRST).then(|| format!("its first tick comes {waited} after its start"));
+        }
+        if world.clock_set_since(self.line) || place.releasing {
+            return None;
+        }
+        if let Some((due, _)) = self.due.filter(|(due, _)| step.wall > *due + LATE) {
+            return Some(format!("its tick was due at {due}, and begins at {}", step.wall));
+        }
+        let length_ms = place.row.policy.tick.num_milliseconds();
+        let at_the_grid = step.wall.timestamp_millis().rem_euclid(length_ms) <= LATE.num_milliseconds();
+        let cooled_down =
+            matches!(place.phase, Phase::CoolingDown { until } if until <= step.wall && step.wall <= until + LATE);
+        let waits_for_tick = place.forced.as_ref().is_some_and(|forced| forced.action.is_none());
+        let reasoned = at_the_grid || cooled_down || self.ordered || waits_for_tick;
+        (!reasoned).then(|| format!("a tick at {}, which is no point of the grid", step.wall))
+    }
+}
+
+/// "A campaign that answers 404 is read again every 15 minutes."
+const NOT_FOUND_PAUSE: Duration = Duration::minutes(15);
+
+/// A campaign that answered 404.
+#[derive(Debug, Clone, Copy)]
+struct Absent {
+    asked_at: DateTime<Utc>,
+    line: usize,
+    ordered: bool,
+}
+
+/// `no-cached-status`, `not-found-is-read-every-15-minutes`.
+#[derive(Debug, Default)]
+pub(super) struct Readings {
+    absent: BTreeMap<usize, Absent>,
+}
+
+impl Checker for Readings {
+    fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        match &line.what {
+            What::Started { .. } | What::Crashed => self.absent.clear(),
+            What::Enabled(restored) => {
+                self.absent.remove(&restored.campaign);
+            }
+            What::SeenBack { campaign, operation, sent_at: Some(sent_at) } => {
+                let question = world.place(*campaign).and_then(|place| place.reading_back);
+                let asked = question.filter(|question| question.operation == *operation);
+                if asked.is_some_and(|question| *sent_at < question.at) {
+                    let text = format!(
+                        "campaign {campaign}: read back by a request sent at {sent_at}, before it was asked for"
+                    );
+                    found.report("no-cached-status", index, text);
+                }
+            }
+            What::Seen { campaign, seen } => self.seen(world, index, *campaign, seen, found),
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, _world: &World<'_>, step: &Step<'_>, _found: &mut Findings) {
+        let ordered =
+            matches!(step.event, Event::Process { .. } | Event::Force { .. } | Event::Hold { .. } | Event::HoldAll(_));
+        if let Some(absent) = self.absent.get_mut(&step.campaign) {
+            absent.ordered |= ordered;
+        }
+    }
+}
+
+impl Readings {
+    fn seen(&mut self, world: &World<'_>, index: usize, campaign: usize, seen: &Seen, found: &mut Findings) {
+        let mut report = |checker: &'static str, text: String| {
+            found.report(checker, index, format!("campaign {campaign}: {text}"));
+        };
+        let question = world.place(campaign).and_then(|place| place.observing);
+        let Some(question) = question.filter(|question| question.operation == seen.operation) else { return };
+        // "no cached value; a request that was sent before this tick began does not count"
+        let began_at = seen.began_at.max(question.at);
+        if seen.sent_at.is_some_and(|sent_at| sent_at < began_at) {
+            report(
+                "no-cached-status",
+                format!("its status was asked for at {:?}, its tick began at {began_at}", seen.sent_at),
+            );
+        }
+        if seen.sent_at.is_none() && seen.remote.is_ok() {
+            report("no-cached-status", "its status came without a request".to_owned());
+        }
+        let absent = self.absent.get(&campaign).copied();
+        let doubtful = absent.is_some_and(|absent| world.clock_set_since(absent.line));
+        let waited = absent.map(|absent| question.wall.signed_duration_since(absent.asked_at));
+        if !question.read_remote {
+            if waited.is_none_or(|waited| waited >= NOT_FOUND_PAUSE) && !doubtful {
+                let text = format!("it is taken for absent without having been read; its last 404 was {waited:?} ago");
+                report("not-found-is-read-every-15-minutes", text);
+            }
+            if seen.remote != Err(RemoteFault::NotFound) {
+                report("no-cached-status", "its status came without being asked for".to_owned());
+            }
+            return;
+        }
+        // To a point of the grid, so that some milliseconds of delay do not cost a whole tick more.
+        let soonest = NOT_FOUND_PAUSE - seen.policy.tick;
+        let ordered = absent.is_some_and(|absent| absent.ordered);
+        if waited.is_some_and(|waited| waited < soonest) && !ordered && !doubtful {
+            report("not-found-is-read-every-15-minutes", format!("it is read {waited:?} after a 404"));
+        }
+        if seen.remote == Err(RemoteFault::NotFound) {
+            self.absent.insert(campaign, Absent { asked_at: question.wall, line: index, ordered: false });
+        } else {
+            self.absent.remove(&campaign);
+        }
+    }
+}

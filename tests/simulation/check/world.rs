@@ -1,0 +1,486 @@
+//! What the log says up to a line: where each machine stands, what is on its way for it, and what operators ordered.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use traffic_generator::domain::action::{Action, ActionId, ActionKind, Outcome, Step as ActionStep};
+use traffic_generator::domain::event::{Effect, Event, OperationId, Record, Request};
+use traffic_generator::domain::order::{Force, ForceKind, HoldChange, OrderId};
+use traffic_generator::domain::phase::Phase;
+use traffic_generator::domain::policy::Policy;
+use traffic_generator::domain::status::Hold;
+
+use crate::model::log::{Line, Restored, Row, Seen, What};
+
+/// One event that a machine was told, all that it asked for, and where that left it.
+#[derive(Debug)]
+pub(super) struct Step<'a> {
+    pub(super) campaign: usize,
+    /// The line of the event.
+    pub(super) line: usize,
+    pub(super) at: DateTime<Utc>,
+    pub(super) wall: DateTime<Utc>,
+    pub(super) event: &'a Event,
+    /// What the tick has read, where the event is a tick's answer.
+    pub(super) seen: Option<&'a Seen>,
+    pub(super) effects: Vec<(usize, &'a Effect)>,
+    pub(super) phase: Phase,
+    pub(super) high_spend: bool,
+}
+
+/// A request that a step asked for, and its journal entry, where that was asked for before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent<'a> {
+    pub(super) line: usize,
+    pub(super) request: &'a Request,
+    pub(super) entry: Option<&'a Action>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn records(&self) -> impl Iterator<Item = (usize, &'a Record)> + '_ {
+        self.effects.iter().filter_map(|(line, effect)| match effect {
+            Effect::Store(record) => Some((*line, record.as_ref())),
+            Effect::Observe { .. }
+            | Effect::ReadBack { .. }
+            | Effect::Send(_)
+            | Effect::Note(_)
+            | Effect::Released { .. }
+            | Effect::ReleaseRefused(_)
+            | Effect::Processed { .. }
+            | Effect::ForceEnded { .. }
+            | Effect::Held { .. } => None,
+        })
+    }
+
+    /// The journal entries that it writes.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (usize, &'a Action)> + '_ {
+        self.records().filter_map(|(line, record)| record.entry.as_ref().map(|entry| (line, entry)))
+    }
+
+    pub(super) fn sent(&self) -> impl Iterator<Item = Sent<'a>> + '_ {
+        self.effects.iter().filter_map(|(line, effect)| {
+            let Effect::Send(request) = effect else { return None };
+            let before = |(at, entry): &(usize, &Action)| at < line && entry.id == request.action;
+            let entry = self.entries().filter(before).last().map(|(_, entry)| entry);
+            Some(Sent { line: *line, request, entry })
+        })
+    }
+
+    pub(super) fn has(&self, wanted: impl Fn(&Effect) -> bool) -> bool {
+        self.effects.iter().any(|(_, effect)| wanted(effect))
+    }
+
+    /// How an action ended in it, by its journal.
+    pub(super) fn end_of(&self, action: ActionId) -> Option<(usize, ActionStep)> {
+        let ended = self.entries().filter(|(_, entry)| entry.id == action && is_end(entry.step)).last();
+        ended.map(|(line, entry)| (line, entry.step))
+    }
+}
+
+pub(super) const fn is_end(step: ActionStep) -> bool {
+    matches!(step, ActionStep::Confirmed | ActionStep::Failed)
+}
+
+/// A question that is out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    pub(super) operation: OperationId,
+    pub(super) line: usize,
+    pub(super) at: DateTime<Utc>,
+    pub(super) wall: DateTime<Utc>,
+    pub(super) read_remote: bool,
+}
+
+/// How far an action got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its request is on its way.
+    InFlight,
+    /// It was answered then, and a read has to show it.
+    Awaiting {
+        line: usize,
+        at: DateTime<Utc>,
+        wall: DateTime<Utc>,
+    },
+    /// Its turn has not come; the next tick decides anew.
+    Postponed,
+    Confirmed,
+    Failed,
+}
+
+/// The last action that a machine asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doing {
+    pub(super) id: ActionId,
+    pub(super) kind: ActionKind,
+    pub(super) end_time: DateTime<Utc>,
+    pub(super) at: DateTime<Utc>,
+    pub(super) stage: Stage,
+    /// It was left over by an earlier process.
+    pub(super) restored: bool,
+}
+
+impl Doing {
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::InFlight | Stage::Awaiting { .. })
+    }
+}
+
+/// A forced action that has not ended.
+#[derive(Debug, Clone)]
+pub(super) struct Forced<'a> {
+    pub(super) order: OrderId,
+    pub(super) force: &'a Force,
+    pub(super) line: usize,
+    /// The action that was sent for it.
+    pub(super) action: Option<ActionId>,
+    /// The machine is there, or goes on, for this order alone.
+    pub(super) once: bool,
+}
+
+impl Forced<'_> {
+    /// Its pause is sent without reading.
+    pub(super) const fn is_at_once(&self) -> bool {
+        matches!(self.force.kind, ForceKind::Pause) && !self.force.unless_stopped
+    }
+}
+
+/// One campaign.
+#[derive(Debug, Clone)]
+pub(super) struct Place<'a> {
+    pub(super) row: &'a Row,
+    pub(super) row_before: &'a Row,
+    /// It has a machine.
+    pub(super) lives: bool,
+    pub(super) phase: Phase,
+    pub(super) hold: Option<Hold>,
+    pub(super) hold_on_all: Option<Hold>,
+    pub(super) observing: Option<Question>,
+    pub(super) reading_back: Option<Question>,
+    pub(super) doing: Option<Doing>,
+    /// The last line at which an action that changes whether it runs was answered or ended: what was asked before it says
+    /// nothing about its effect.
+    pub(super) changed_line: usize,
+    /// The pauses that were accepted and whose end times are on their way.
+    pub(super) end_times_underway: Vec<ActionId>,
+    pub(super) forced: Option<Forced<'a>>,
+    pub(super) releasing: bool,
+    /// The last tick's facts, and the line at which they were told.
+    pub(super) seen: Option<(usize, &'a Seen)>,
+    /// When it came to life.
+    pub(super) since_line: usize,
+}
+
+impl<'a> Place<'a> {
+    fn new(row: &'a Row) -> Self {
+        Self {
+            row,
+            row_before: row,
+            lives: false,
+            phase: Phase::Idle,
+            hold: None,
+            hold_on_all: None,
+            observing: None,
+            reading_back: None,
+            doing: None,
+            changed_line: 0,
+            end_times_underway: Vec::new(),
+            forced: None,
+            releasing: false,
+            seen: None,
+            since_line: 0,
+        }
+    }
+
+    fn die(&mut self) {
+        *self = Self { row_before: self.row_before, ..Self::new(self.row) };
+    }
+
+    fn restore(&mut self, line: usize, at: DateTime<Utc>, restored: &Restored) {
+        self.die();
+        self.lives = true;
+        self.since_line = line;
+        self.phase = restored.promise.map_or(Phase::Idle, |promise| promise.phase);
+        self.hold.clone_from(&restored.hold);
+        self.hold_on_all.clone_from(&restored.hold_on_all);
+        self.doing = restored.unfinished.as_ref().map(|action| {
+            let wall = action.accepted_at.unwrap_or(action.requested_at);
+            let stage = Stage::Awaiting { line, at, wall };
+            Doing { id: action.id, kind: action.kind, end_time: action.end_time, at, stage, restored: true }
+        });
+    }
+
+    /// The policies by which it may have been told to decide lately: a row's change reaches it with a tick.
+    pub(super) fn policies(&self) -> impl Iterator<Item = &Policy> {
+        let seen = self.seen.map(|(_, seen)| &seen.policy);
+        seen.into_iter().chain([&self.row.policy, &self.row_before.policy])
+    }
+
+    /// The hold in force then: of its own and the one on all campaigns, the one that keeps it paused.
+    pub(super) fn holding(&self, wall: DateTime<Utc>) -> Option<&Hold> {
+        let lasts = |hold: &&Hold| hold.until.is_none_or(|until| wall < until);
+        let lasting = || [&self.hold_on_all, &self.hold].into_iter().flatten().filter(lasts);
+        lasting().find(|hold| hold.pause).or_else(|| lasting().next())
+    }
+
+    /// The action that is not over.
+    pub(super) fn open(&self) -> Option<&Doing> {
+        self.doing.as_ref().filter(|doing| doing.is_open())
+    }
+
+    fn take_event(&mut self, step: &Step<'a>) {
+        match step.event {
+            Event::Observed { operation, .. } => {
+                if self.observing.take_if(|question| question.operation == *operation).is_some()
+                    && let Some(seen) = step.seen
+                {
+                    self.seen = Some((step.line, seen));
+                }
+            }
+            Event::ReadBack { operation, .. } => {
+                self.reading_back.take_if(|question| question.operation == *operation);
+            }
+            Event::Applied { action, outcome } => self.take_answer(step, *action, outcome),
+            Event::EndTimeSet { action, .. } => self.end_times_underway.retain(|underway| underway != action),
+            Event::Release { .. } | Event::ReleaseStopped => {
+                // "a forced pause is always sent": the release waits for one that was not sent yet.
+                if let Some(forced) =
+                    self.forced.as_mut().filter(|forced| forced.is_at_once() && forced.action.is_none())
+                {
+                    forced.once = true;
+                }
+                // "A force works on a campaign whose generator is disabled too, once": it ends by itself.
+                self.releasing |= !self.forced.as_ref().is_some_and(|forced| forced.once);
+            }
+            Event::Force { order, force } => {
+                let refused =
+                    step.has(|effect| matches!(effect, Effect::ForceEnded { order: ended, .. } if ended == order));
+                if refused {
+                    self.releasing |= force.once && self.forced.is_none();
+                } else {
+                    let once = force.once || self.forced.as_ref().is_some_and(|forced| forced.once);
+                    self.forced = Some(Forced { order: *order, force, line: step.line, action: None, once });
+                }
+            }
+            Event::Hold { hold, .. } => self.hold.clone_from(hold),
+            Event::HoldAll(hold) => self.hold_on_all.clone_from(hold),
+            Event::Wake | Event::SentUnstored { .. } | Event::Process { .. } => {}
+        }
+    }
+
+    fn take_answer(&mut self, step: &Step<'a>, action: ActionId, outcome: &Outcome) {
+        let Some(doing) = self.doing.as_mut().filter(|doing| doing.id == action && doing.stage == Stage::InFlight)
+        else {
+            return;
+        };
+        let sets_end_time = doing.kind == ActionKind::SetEndTime;
+        doing.stage = match outcome {
+            // The answer to it is the campaign itself, with the end time as set.
+            Outcome::Accepted if sets_end_time => Stage::Confirmed,
+            Outcome::Unclear(_) if sets_end_time => Stage::Failed,
+            Outcome::Accepted | Outcome::Unclear(_) => {
+                Stage::Awaiting { line: step.line, at: step.at, wall: step.wall }
+            }
+            Outcome::Failed(_) | Outcome::NotSent(_) => Stage::Failed,
+            Outcome::Postponed(_) => {
+                if step.end_of(action).is_some() {
+                    Stage::Failed
+                } else {
+                    Stage::Postponed
+                }
+            }
+        };
+        if !sets_end_time && !matches!(outcome, Outcome::NotSent(_) | Outcome::Postponed(_)) {
+            self.changed_line = step.line;
+        }
+        if doing.kind == ActionKind::Pause && *outcome == Outcome::Accepted {
+            self.end_times_underway.push(action);
+        }
+    }
+
+    fn take_effect(&mut self, step: &Step<'a>, line: usize, effect: &'a Effect) {
+        match effect {
+            Effect::Observe { operation, read_remote } => {
+                let (operation, read_remote) = (*operation, *read_remote);
+                self.observing = Some(Question { operation, line, at: step.at, wall: step.wall, read_remote });
+            }
+            Effect::ReadBack { operation } => {
+                let (operation, read_remote) = (*operation, true);
+                self.reading_back = Some(Question { operation, line, at: step.at, wall: step.wall, read_remote });
+            }
+            Effect::Store(record) => {
+                match &record.hold {
+                    HoldChange::Keep => {}
+                    HoldChange::Set(hold) => self.hold = Some(hold.clone()),
+                    HoldChange::Release => self.hold = None,
+                }
+                if let Some(entry) = &record.entry
+                    && let Some(doing) = self.doing.as_mut().filter(|doing| doing.id == entry.id)
+                    && is_end(entry.step)
+                    && (doing.is_open() || doing.stage == Stage::Postponed)
+                {
+                    if doing.is_open() && doing.kind != ActionKind::SetEndTime {
+                        self.changed_line = step.line;
+                    }
+                    doing.stage = if entry.step == ActionStep::Confirmed { Stage::Confirmed } else { Stage::Failed };
+                }
+            }
+            Effect::Send(Request { action, kind, end_time, .. }) => {
+                let (id, kind, end_time) = (*action, *kind, *end_time);
+                self.doing = Some(Doing { id, kind, end_time, at: step.at, stage: Stage::InFlight, restored: false });
+            }
+            Effect::ReleaseRefused(_) => self.releasing = false,
+            Effect::Released { .. } => self.releasing = true,
+            Effect::ForceEnded { order, .. } => {
+                let ended = self.forced.take_if(|forced| forced.order == *order);
+                self.releasing |= ended.is_some_and(|forced| forced.once);
+            }
+            Effect::Note(_) | Effect::Processed { .. } | Effect::Held { .. } => {}
+        }
+    }
+}
+
+/// The world as the log tells it.
+#[derive(Debug, Default)]
+pub(super) struct World<'a> {
+    pub(super) places: BTreeMap<usize, Place<'a>>,
+    pub(super) requests_per_minute: u32,
+    pub(super) page_size: usize,
+    pub(super) process: u64,
+    pub(super) database_away: bool,
+    /// TrafficStars wants to hear nothing until then.
+    pub(super) silence_until: Option<DateTime<Utc>>,
+    /// The last line at which the guard's clock was set.
+    pub(super) clock_set_line: Option<usize>,
+    pub(super) calm_at: Option<DateTime<Utc>>,
+    seen: BTreeMap<usize, &'a Seen>,
+    steps: BTreeMap<usize, Step<'a>>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn place(&self, campaign: usize) -> Option<&Place<'a>> {
+        self.places.get(&campaign)
+    }
+
+    /// Whether the guard's clock was set since that line: what counts by it says little then.
+    pub(super) fn clock_set_since(&self, line: usize) -> bool {
+        self.clock_set_line.is_some_and(|set| set >= line)
+    }
+
+    /// Takes a line; answers the step that it completes.
+    pub(super) fn take(&mut self, index: usize, line: &'a Line) -> Option<Step<'a>> {
+        match &line.what {
+            What::Begins { requests_per_minute, page_size, rows } => {
+                (self.requests_per_minute, self.page_size) = (*requests_per_minute, *page_size);
+                self.places = rows.iter().enumerate().map(|(campaign, row)| (campaign, Place::new(row))).collect();
+            }
+            What::RowChanged { campaign, row } => {
+                let place = self.places.entry(*campaign).or_insert_with(|| Place::new(row));
+                (place.row_before, place.row) = (place.row, row);
+            }
+            What::Started { campaigns } => {
+                self.process = line.process;
+                self.forget();
+                for restored in campaigns {
+                    self.restore(index, line, restored);
+                }
+            }
+            What::Crashed => self.forget(),
+            What::Enabled(restored) => self.restore(index, line, restored),
+            What::Gone { campaign } => {
+                if let Some(place) = self.places.get_mut(campaign) {
+                    place.die();
+                }
+            }
+            What::Seen { campaign, seen } => {
+                self.seen.insert(*campaign, seen);
+            }
+            What::Told { campaign, event } => self.begin_step(index, line, *campaign, event),
+            What::Asked { campaign, effect } => {
+                if let Some(step) = self.steps.get_mut(campaign) {
+                    step.effects.push((index, effect));
+                }
+            }
+            What::Stands { campaign, phase, high_spend } => {
+                let mut step = self.steps.remove(campaign)?;
+                (step.phase, step.high_spend) = (*phase, *high_spend);
+                return Some(step);
+            }
+            What::Database { away } => self.database_away = *away,
+            What::Silence { until } => self.silence_until = Some(*until),
+            What::ClockSet { .. } => self.clock_set_line = Some(index),
+            What::Calm => self.calm_at = Some(line.at),
+            What::Stored { .. }
+            | What::NotStored { .. }
+            | What::AtTheGate { .. }
+            | What::GaveUp { .. }
+            | What::Left { .. }
+            | What::Arrived { .. }
+            | What::Ended { .. }
+            | What::Switched { .. }
+            | What::SeenBack { .. }
+            | What::HoldOnAllStored { .. }
+            | What::Ends { .. } => {}
+        }
+        None
+    }
+
+    /// Takes a step that is whole.
+    pub(super) fn take_step(&mut self, step: &Step<'a>) {
+        let Some(place) = self.places.get_mut(&step.campaign) else { return };
+        place.take_event(step);
+        for (line, effect) in &step.effects {
+            place.take_effect(step, *line, effect);
+        }
+        if let Some(forced) = &mut place.forced
+            && forced.action.is_none()
+        {
+            // The first action of the kind that is on its way serves it.
+            let wanted = |doing: &&Doing| doing.is_open() && serves(forced.force, doing.kind);
+            let sent = step.sent().any(|sent| serves(forced.force, sent.request.kind));
+            let under_way = place.doing.as_ref().filter(wanted).map(|doing| doing.id);
+            forced.action = under_way.filter(|_| sent || !forced.force.unless_stopped);
+        }
+        place.phase = step.phase;
+    }
+
+    fn begin_step(&mut self, index: usize, line: &'a Line, campaign: usize, event: &'a Event) {
+        let seen = match event {
+            Event::Observed { operation, .. } => {
+                self.seen.remove(&campaign).filter(|seen| seen.operation == *operation)
+            }
+            Event::Wake
+            | Event::ReadBack { .. }
+            | Event::Applied { .. }
+            | Event::EndTimeSet { .. }
+            | Event::SentUnstored { .. }
+            | Event::Release { .. }
+            | Event::ReleaseStopped
+            | Event::Process { .. }
+            | Event::Force { .. }
+            | Event::Hold { .. }
+            | Event::HoldAll(_) => None,
+        };
+        let (at, wall) = (line.at, line.wall);
+        let (phase, effects) = (Phase::Idle, Vec::new());
+        let step = Step { campaign, line: index, at, wall, event, seen, effects, phase, high_spend: false };
+        self.steps.insert(campaign, step);
+    }
+
+    fn restore(&mut self, index: usize, line: &Line, restored: &Restored) {
+        if let Some(place) = self.places.get_mut(&restored.campaign) {
+            place.restore(index, line.at, restored);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.places.values_mut().for_each(Place::die);
+        self.seen.clear();
+        self.steps.clear();
+    }
+}
+
+/// Whether an action of this kind is what was forced.
+pub(super) const fn serves(force: &Force, kind: ActionKind) -> bool {
+    matches!((force.kind, kind), (ForceKind::Activate, ActionKind::Activate) | (ForceKind::Pause, ActionKind::Pause))
+}
