@@ -14,7 +14,7 @@ use super::{Checker, Findings};
 use crate::model::log::{Carried, How, Line, What};
 use crate::model::remote::Call;
 
-/// 6. "Never more requests than the limit in any 60-second window, as the server counts them".
+/// Rule 6: "Never more requests than the limit in any 60-second window, as the server counts them".
 #[derive(Debug, Default)]
 pub(super) struct LimitOfRequests {
     window: VecDeque<DateTime<Utc>>,
@@ -274,7 +274,7 @@ fn check_activation(
     }
 }
 
-/// 3. "… is sent a pause within one tick": from its decision on nothing but silence that TrafficStars has asked for, and a
+/// Rule 3: "… is sent a pause within one tick": from its decision on nothing but silence that TrafficStars has asked for, and a
 /// minute that is full, may hold it up.
 fn too_late(
     world: &World<'_>,
