@@ -232,8 +232,8 @@ impl Gate {
         let Some(out) = self.out.remove(&ticket) else { return };
         let switches = matches!(out.call, Call::Run(_) | Call::Pause(_));
         for carried in &out.carries {
-            if switches {
-                self.switching.retain(|campaign, other| *campaign != carried.campaign || *other != ticket);
+            if switches && self.switching.get(&carried.campaign) == Some(&ticket) {
+                self.switching.remove(&carried.campaign);
             }
             let Some(decided) = self.decided.get_mut(&(carried.campaign, carried.action)) else { continue };
             match how {
