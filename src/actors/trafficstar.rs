@@ -213,7 +213,7 @@ impl TrafficStarActor {
     }
 
     fn admit(&mut self, requests: usize) {
-        for (_, urgency) in self.keeper.let_go(requests) {
+        for (_, urgency) in self.keeper.let_go(self.gate_time(), requests) {
             self.board.metrics().request_sent(urgency.as_str());
         }
     }

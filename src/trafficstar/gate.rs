@@ -385,8 +385,13 @@ impl Gatekeeper {
         self.granted.len()
     }
 
-    /// Lets go the first of those who hold a slot. Answers who left, and their classes.
-    pub fn let_go(&mut self, requests: usize) -> Vec<(Ticket, Urgency)> {
+    /// Lets go so many of those who hold a slot, the most urgent first: whoever came while they were being counted is
+    /// among them, so that no pause waits behind a read for its own count. Answers who left, and their classes.
+    pub fn let_go(&mut self, now: DateTime<Utc>, requests: usize) -> Vec<(Ticket, Urgency)> {
+        self.grant(now);
+        let mut granted = std::mem::take(&mut self.granted);
+        granted.sort_by_key(|ticket| self.waiting.get(ticket).map(|waiter| waiter.asking.urgency));
+        self.granted = granted;
         let mut left = Vec::new();
         for ticket in self.granted.drain(..requests.min(self.granted.len())).collect::<Vec<_>>() {
             if let Some(Waiter { asking, admit }) = self.waiting.remove(&ticket) {

@@ -24,8 +24,24 @@ fn hear_all(
         keeper.hear(now, message);
     }
     let granted = keeper.grant(now);
-    keeper.let_go(granted);
+    keeper.let_go(now, granted);
     keeper.next_grant_at(now)
+}
+
+#[test]
+fn a_pause_that_comes_while_a_read_is_being_counted_leaves_before_it() {
+    let now = DateTime::UNIX_EPOCH;
+    let mut keeper = keeper_of(10);
+    let mut ask = |ticket, asking| {
+        let (admit, admitted) = tokio::sync::oneshot::channel();
+        keeper.hear(now, GateMessage::Ask { ticket: Ticket(ticket), asking, admit });
+        let granted = keeper.grant(now);
+        (granted, admitted)
+    };
+    let (granted, _read) = ask(1, a_read());
+    let (_, _pause) = ask(2, Asking::pause());
+    assert_eq!(keeper.let_go(now, granted), [(Ticket(2), Urgency::Pause)]);
+    assert_eq!(keeper.let_go(now, 1), [(Ticket(1), Urgency::Read)]);
 }
 
 #[test]

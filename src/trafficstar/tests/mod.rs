@@ -106,7 +106,7 @@ impl Remote {
                 let mut keeper = at_the_gate.lock().unwrap();
                 keeper.hear(Utc::now(), message);
                 let granted = keeper.grant(Utc::now());
-                keeper.let_go(granted);
+                keeper.let_go(Utc::now(), granted);
             }
         });
         let client = RemoteClient::new(settings(&base_url, timeout), gate, Reign::sole()).unwrap();

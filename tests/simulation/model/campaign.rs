@@ -1,195 +1,469 @@
-//! One campaign's part of the guard: the real machine and the real trend, and what its actor knows beside them.
+//! One campaign's actor without an actor: the real machine and the real trend, and what `actors::campaign` does beside
+//! them. It answers what is to be asked of the others ([`Errand`]); the guard runs the errands.
 
-use chrono::{DateTime, Duration, NaiveTime, Utc};
-use traffic_generator::domain::event::{Effect, Event, OperationId};
-use traffic_generator::domain::facts::{Clicks, Observation, RemainingClicks, Spend, SpendSource};
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
+use traffic_generator::domain::event::{Effect, Event, OperationId, Record, Request};
+use traffic_generator::domain::facts::{Observation, RemainingClicks, Spend, SpendSource};
 use traffic_generator::domain::machine::Machine;
 use traffic_generator::domain::nearness::Trend;
-use traffic_generator::domain::phase::{Phase, PhaseWord, Promise};
+use traffic_generator::domain::order::HoldChange;
+use traffic_generator::domain::phase::{Phase, PhaseWord};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{RemoteFault, judge};
-use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, SpendQuestion, StoredSpend, read_on};
+use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, SpendQuestion, read_on};
 use traffic_generator::trafficstar::batch::reads::ReadQuestion;
 use traffic_generator::trafficstar::budget::Urgency;
 
-use super::client::{Reader, Status};
+use super::client::Status;
+use super::clock::Moment;
+use super::log::{Restored, Row, Seen, What};
 use super::remote::id_of;
 
 /// As in `actors::campaign::observe`: clicks that were read longer ago are read again before they are decided on.
 const OLD_CLICKS: Duration = Duration::seconds(1);
+/// As in `actors::campaign`: how soon what could not be stored is tried again.
+pub(crate) const STORE_RETRY: Duration = Duration::seconds(1);
+
+/// What a reading of the database brought.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub(crate) row: Row,
+    pub(crate) clicks: RemainingClicks,
+    pub(crate) history: SpendHistory,
+}
+
+/// What is to be asked of the others.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    ReadDatabase(OperationId),
+    /// At the next point of the grid a status that is still waited for is reminded of.
+    RemindIn(Duration, OperationId),
+    ReadStatus(OperationId, ReadQuestion),
+    Remind(ReadQuestion),
+    ReadBack(OperationId, ReadQuestion),
+    /// The tick began then.
+    ReadSpend(OperationId, Urgency, DateTime<Utc>),
+    SaveSpend(Spend),
+    Save(Record, Option<u64>),
+    RetrySaveIn(Duration),
+    Send(Request),
+    WakeIn(Duration),
+}
+
+/// How far a tick has come.
+#[derive(Debug)]
+enum Stage {
+    ReadingDatabase,
+    AwaitingStatus,
+    /// The status is there, and the clicks had grown old.
+    ReadingAgain,
+    AwaitingSpend,
+}
 
 /// The tick that is under way.
 #[derive(Debug)]
 struct Tick {
     operation: OperationId,
-    asked_at: DateTime<Utc>,
-    urgency: Urgency,
-    clicks: RemainingClicks,
-    /// Once it was read, and when.
-    remote: Option<(Status, DateTime<Utc>)>,
+    began: Moment,
+    read_remote: bool,
+    stage: Stage,
+    question: ReadQuestion,
+    policy: Policy,
+    /// When the database was asked last.
+    stored_at: DateTime<Utc>,
+    row: Option<Row>,
+    clicks: Result<RemainingClicks, String>,
+    history: Result<SpendHistory, String>,
+    remote: Option<(Status, Option<DateTime<Utc>>, Moment)>,
+    report: Option<SourceAnswer>,
+    /// The database was asked and has not answered yet.
+    is_reading: bool,
+    /// The day on which the spend was asked for.
+    day: Option<NaiveDate>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Campaign {
-    row: usize,
+    number: usize,
     machine: Machine,
+    policy: Policy,
     trend: Trend,
     tick: Option<Tick>,
-    history: SpendHistory,
+    outbox: VecDeque<Effect>,
+    /// Records that are not stored yet, the oldest first.
+    unstored: VecDeque<Record>,
+    storing: bool,
+    retrying: bool,
+    /// The journal entry of the newest stored action.
+    entry: Option<(ActionId, u64)>,
     /// When it is woken next; an earlier or later wake is none of its.
     pub(crate) wakes_at: Option<DateTime<Utc>>,
-}
-
-/// What follows from a status that came.
-#[derive(Debug)]
-pub(crate) enum Next {
-    Nothing,
-    /// The tick began then.
-    AskReport(Urgency, DateTime<Utc>),
-    Decide(Box<Observation>),
+    errands: Vec<Errand>,
+    notes: Vec<What>,
+    last_stand: Option<(Phase, bool)>,
+    logs: bool,
 }
 
 impl Campaign {
-    /// A campaign that is promised to run.
-    pub(crate) fn new(now: DateTime<Utc>, row: usize, policy: &Policy) -> Self {
-        let promise = Promise { phase: Phase::ActiveGuarded, since: now, end_time_owed: false };
-        let machine = Machine::new(now, policy, Some(promise), None);
-        let history = SpendHistory::default();
-        Self { row, machine, trend: Trend::default(), tick: None, history, wakes_at: None }
+    pub(crate) fn new(now: Moment, policy: &Policy, restored: Restored, entry: Option<u64>, logs: bool) -> Self {
+        let unfinished = restored.unfinished.clone();
+        let entry = unfinished.as_ref().map(|action| action.id).zip(entry);
+        let machine =
+            Machine::new(now.wall, policy, restored.promise, unfinished).on_hold(restored.hold, restored.hold_on_all);
+        let mut campaign = Self {
+            number: restored.campaign,
+            machine,
+            policy: policy.clone(),
+            trend: Trend::default(),
+            tick: None,
+            outbox: VecDeque::new(),
+            unstored: VecDeque::new(),
+            storing: false,
+            retrying: false,
+            entry,
+            wakes_at: None,
+            errands: Vec::new(),
+            notes: Vec::new(),
+            last_stand: None,
+            logs,
+        };
+        campaign.arm(now);
+        campaign
     }
 
     pub(crate) fn phase(&self) -> PhaseWord {
         self.machine.phase().word()
     }
 
-    pub(crate) fn step(&mut self, now: DateTime<Utc>, policy: &Policy, event: Event) -> Vec<Effect> {
-        self.machine.step(now, policy, event)
+    pub(crate) fn take_errands(&mut self) -> Vec<Errand> {
+        std::mem::take(&mut self.errands)
     }
 
-    /// When to wake it, a tick away at the most.
-    pub(crate) fn next_wake(&self, now: DateTime<Utc>, policy: &Policy) -> Option<DateTime<Utc>> {
-        self.machine.next_wake().map(|at| at.min(now + policy.tick))
+    pub(crate) fn take_notes(&mut self) -> Vec<What> {
+        std::mem::take(&mut self.notes)
     }
 
-    /// A tick begins: the database says how urgent the rest is.
-    pub(crate) fn begin_tick(
-        &mut self,
-        now: DateTime<Utc>,
-        policy: &Policy,
-        operation: OperationId,
-        clicks: i64,
-    ) -> ReadQuestion {
-        let clicks = remaining(now, clicks);
-        let question = self.question(now, policy, clicks.count);
-        self.tick = Some(Tick { operation, asked_at: now, urgency: question.urgency, clicks, remote: None });
-        question
+    /// Whether nobody asks for anything any more, and all is stored: the actor stops.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.notes.iter().any(|note| matches!(note, What::Gone { .. }))
+    }
+
+    pub(crate) fn step(&mut self, now: Moment, event: Event) {
+        if self.logs {
+            self.notes.push(What::Told { campaign: self.number, event: event.clone() });
+        }
+        let effects = self.machine.step(now.wall, &self.policy, event);
+        self.ask(effects.iter());
+        self.outbox.extend(effects);
+        self.go_on(now);
+    }
+
+    fn ask<'a>(&mut self, effects: impl Iterator<Item = &'a Effect>) {
+        if !self.logs {
+            return;
+        }
+        let asked = effects.map(|effect| What::Asked { campaign: self.number, effect: effect.clone() });
+        self.notes.extend(asked);
+        let stands = (self.machine.phase(), self.machine.high_spend());
+        self.last_stand = Some(stands);
+        self.notes.push(What::Stands { campaign: self.number, phase: stands.0, high_spend: stands.1 });
+    }
+
+    /// Carries effects out until one has to be waited for.
+    fn go_on(&mut self, now: Moment) {
+        while !self.storing
+            && let Some(effect) = self.outbox.pop_front()
+        {
+            match effect {
+                Effect::Store(record) => {
+                    self.remember(*record);
+                    self.store_next();
+                }
+                Effect::Send(request) => self.errands.push(Errand::Send(request)),
+                Effect::Observe { operation, read_remote } => self.begin_tick(now, operation, read_remote),
+                Effect::ReadBack { operation } => {
+                    let question = ReadQuestion::of_read_back(id_of(self.number));
+                    self.errands.push(Errand::ReadBack(operation, question));
+                }
+                Effect::Released { .. } if !self.unstored.is_empty() => {
+                    self.outbox.push_front(effect);
+                    break;
+                }
+                Effect::Released { .. } => self.notes.push(What::Gone { campaign: self.number }),
+                Effect::ReleaseRefused(_)
+                | Effect::Note(_)
+                | Effect::Processed { .. }
+                | Effect::ForceEnded { .. }
+                | Effect::Held { .. } => {}
+            }
+        }
+        self.arm(now);
+    }
+
+    /// As the actor does: a tick away at the most.
+    fn arm(&mut self, now: Moment) {
+        let wait = self.machine.next_wake().map(|at| at.signed_duration_since(now.wall).min(self.policy.tick));
+        let wait = wait.map(|wait| wait.max(Duration::zero()));
+        let wakes_at = wait.map(|wait| now.at + wait);
+        if self.wakes_at != wakes_at {
+            self.wakes_at = wakes_at;
+            self.errands.extend(wait.map(Errand::WakeIn));
+        }
+    }
+
+    fn remember(&mut self, mut record: Record) {
+        let action = |record: &Record| record.entry.as_ref().map(|action| action.id);
+        if let Some(last) = self.unstored.pop_back_if(|last| action(last) == action(&record))
+            && record.hold == HoldChange::Keep
+        {
+            record.hold = last.hold;
+        }
+        self.unstored.push_back(record);
+    }
+
+    pub(crate) fn store_next(&mut self) {
+        if self.storing {
+            return;
+        }
+        let Some(record) = self.unstored.front() else { return };
+        let action = record.entry.as_ref().map(|action| action.id);
+        let entry = self.entry.filter(|(stored, _)| Some(*stored) == action).map(|(_, entry)| entry);
+        self.storing = true;
+        self.errands.push(Errand::Save(record.clone(), entry));
+    }
+
+    /// The answer to [`Errand::Save`]: the entry's number, if there is an entry.
+    pub(crate) fn saved(&mut self, now: Moment, answer: Result<Option<u64>, String>) {
+        self.storing = false;
+        match answer {
+            Ok(entry) => {
+                let stored = self.unstored.pop_front();
+                let action = stored.and_then(|record| record.entry).map(|action| action.id);
+                self.entry = action.zip(entry).or(self.entry);
+                self.retrying = false;
+                self.store_next();
+            }
+            Err(reason) => self.not_stored(now, &reason),
+        }
+        self.go_on(now);
+    }
+
+    /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
+    fn not_stored(&mut self, now: Moment, reason: &str) {
+        self.notes.push(What::NotStored { campaign: self.number });
+        self.retrying = true;
+        self.errands.push(Errand::RetrySaveIn(STORE_RETRY));
+        let Some(Effect::Send(request)) = self.outbox.front().cloned() else { return };
+        let event = if request.kind == ActionKind::Pause {
+            for action in self.unstored.iter_mut().filter_map(|record| record.entry.as_mut()) {
+                action.late |= action.id == request.action;
+            }
+            Event::SentUnstored { action: request.action }
+        } else {
+            self.outbox.pop_front();
+            let outcome = Outcome::NotSent(format!("its journal entry could not be stored: {reason}"));
+            Event::Applied { action: request.action, outcome }
+        };
+        if self.logs {
+            self.notes.push(What::Told { campaign: self.number, event: event.clone() });
+        }
+        let effects = self.machine.step(now.wall, &self.policy, event);
+        self.ask(effects.iter());
+        for effect in effects {
+            match effect {
+                Effect::Store(record) => self.remember(*record),
+                other @ (Effect::Observe { .. }
+                | Effect::ReadBack { .. }
+                | Effect::Send(_)
+                | Effect::Note(_)
+                | Effect::Processed { .. }
+                | Effect::ForceEnded { .. }
+                | Effect::Held { .. }
+                | Effect::Released { .. }
+                | Effect::ReleaseRefused(_)) => self.outbox.push_back(other),
+            }
+        }
+    }
+
+    pub(crate) const fn retries(&self) -> bool {
+        self.retrying
+    }
+
+    // What follows is `actors::campaign::observe`, question by question.
+
+    fn begin_tick(&mut self, now: Moment, operation: OperationId, read_remote: bool) {
+        self.tick = Some(Tick {
+            operation,
+            began: now,
+            read_remote,
+            stage: Stage::ReadingDatabase,
+            question: ReadQuestion::of_read_back(id_of(self.number)),
+            policy: self.policy.clone(),
+            stored_at: now.wall,
+            row: None,
+            clicks: Err("not read yet".to_owned()),
+            history: Err("not read yet".to_owned()),
+            remote: None,
+            report: None,
+            is_reading: true,
+            day: None,
+        });
+        self.errands.push(Errand::ReadDatabase(operation));
     }
 
     /// At each point of the grid a status is still waited for, the clicks may have made it urgent.
-    pub(crate) fn remind(
-        &mut self,
-        now: DateTime<Utc>,
-        policy: &Policy,
-        operation: OperationId,
-        clicks: i64,
-    ) -> Option<ReadQuestion> {
-        let clicks = remaining(now, clicks);
-        let question = self.question(now, policy, clicks.count);
-        let tick = self.tick.as_mut().filter(|tick| tick.operation == operation && tick.remote.is_none())?;
-        tick.urgency = question.urgency;
-        tick.clicks = clicks;
-        Some(question)
+    pub(crate) fn remind(&mut self, now: Moment, operation: OperationId) {
+        let awaits = |tick: &&mut Tick| tick.operation == operation && matches!(tick.stage, Stage::AwaitingStatus);
+        if let Some(tick) = self.tick.as_mut().filter(awaits) {
+            (tick.stored_at, tick.is_reading) = (now.wall, true);
+            self.errands.push(Errand::ReadDatabase(operation));
+        }
     }
 
-    /// The status came.
+    /// What the database said.
+    pub(crate) fn database_said(&mut self, now: Moment, operation: OperationId, answer: Result<Reading, String>) {
+        let promised_to_run = self.phase() == PhaseWord::ActiveGuarded;
+        let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
+        tick.is_reading = false;
+        match answer {
+            Ok(Reading { row, clicks, history }) => {
+                tick.policy = row.policy.clone();
+                (tick.row, tick.clicks, tick.history) = (Some(row), Ok(clicks), Ok(history));
+            }
+            Err(reason) => (tick.row, tick.clicks, tick.history) = (None, Err(reason.clone()), Err(reason)),
+        }
+        let clicks = tick.clicks.as_ref().ok().map(|clicks| clicks.count);
+        let id = id_of(self.number);
+        tick.question = ReadQuestion::of_tick(tick.stored_at, id, &tick.policy, &self.trend, clicks, promised_to_run);
+        match tick.stage {
+            Stage::ReadingDatabase if tick.read_remote => {
+                tick.stage = Stage::AwaitingStatus;
+                self.errands.push(Errand::ReadStatus(operation, tick.question));
+                let wait = tick.policy.next_grid_point(now.wall).signed_duration_since(now.wall);
+                self.errands.push(Errand::RemindIn(wait, operation));
+            }
+            Stage::ReadingDatabase => {
+                tick.remote = Some((Err(RemoteFault::NotFound), None, tick.began));
+                self.find_spend(now);
+            }
+            Stage::AwaitingStatus => {
+                self.errands.push(Errand::Remind(tick.question));
+                let wait = tick.policy.next_grid_point(now.wall).signed_duration_since(now.wall);
+                self.errands.push(Errand::RemindIn(wait, operation));
+            }
+            Stage::ReadingAgain => self.find_spend(now),
+            Stage::AwaitingSpend => {}
+        }
+    }
+
+    /// The status came, by a request that left then.
     pub(crate) fn status_came(
         &mut self,
-        now: DateTime<Utc>,
-        policy: &Policy,
-        reader: &Reader,
+        now: Moment,
+        operation: OperationId,
+        sent_at: Option<DateTime<Utc>>,
         status: Status,
-        clicks: i64,
-    ) -> Next {
-        let urgency = self.question(now, policy, remaining(now, clicks).count).urgency;
-        let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == reader.operation) else {
-            return Next::Nothing;
-        };
-        if now.signed_duration_since(tick.clicks.at) > OLD_CLICKS {
-            tick.clicks = remaining(now, clicks);
-            tick.urgency = urgency;
-        }
-        let (urgency, began_at) = (tick.urgency, tick.asked_at);
-        tick.remote = Some((status, now));
-        let needs_report = self.with_spend_question(now, policy, |question| question.needs_report());
-        if needs_report == Some(true) {
-            Next::AskReport(urgency, began_at)
+    ) {
+        let awaits = |tick: &&mut Tick| tick.operation == operation && matches!(tick.stage, Stage::AwaitingStatus);
+        let Some(tick) = self.tick.as_mut().filter(awaits) else { return };
+        tick.remote = Some((status, sent_at, now));
+        if tick.is_reading {
+            tick.stage = Stage::ReadingAgain;
+        } else if now.wall.signed_duration_since(tick.stored_at) > OLD_CLICKS {
+            (tick.stored_at, tick.is_reading) = (now.wall, true);
+            tick.stage = Stage::ReadingAgain;
+            self.errands.push(Errand::ReadDatabase(operation));
         } else {
-            self.decide(now, policy, &SourceAnswer::NoSource)
+            self.find_spend(now);
+        }
+    }
+
+    fn find_spend(&mut self, now: Moment) {
+        let Some(tick) = self.tick.as_mut() else { return };
+        (tick.stage, tick.day) = (Stage::AwaitingSpend, Some(now.wall.date_naive()));
+        let absent = matches!(tick.remote, Some((Err(RemoteFault::NotFound), ..)));
+        let needs_report = !absent && tick.spend_question(now, |question| question.needs_report());
+        if needs_report {
+            self.errands.push(Errand::ReadSpend(tick.operation, tick.question.urgency, tick.began.wall));
+        } else {
+            self.conclude(now, SourceAnswer::NoSource);
+        }
+    }
+
+    /// The report's answer.
+    pub(crate) fn spend_came(&mut self, now: Moment, operation: OperationId, answer: SourceAnswer) {
+        let awaits = |tick: &&mut Tick| tick.operation == operation && matches!(tick.stage, Stage::AwaitingSpend);
+        if let Some(tick) = self.tick.as_mut().filter(awaits) {
+            tick.report = Some(answer.clone());
+            self.conclude(now, answer);
         }
     }
 
     /// All facts are there.
-    pub(crate) fn decide(&mut self, now: DateTime<Utc>, policy: &Policy, report: &SourceAnswer) -> Next {
-        let Some(spend) = self.with_spend_question(now, policy, |question| question.resolve(report)) else {
-            return Next::Nothing;
+    fn conclude(&mut self, now: Moment, report: SourceAnswer) {
+        let Some(tick) = self.tick.take() else { return };
+        let Some((remote, sent_at, answered)) = tick.remote.clone() else { return };
+        let spend = if tick.day == Some(now.wall.date_naive()) {
+            tick.spend_question(now, |question| question.resolve(&report))
+        } else {
+            Err("it was read across midnight".to_owned())
         };
-        let Some(Tick { clicks, remote: Some((remote, remote_at)), .. }) = self.tick.take() else {
-            return Next::Nothing;
-        };
-        let on_one_day = remote_at.date_naive() == now.date_naive();
-        let spend = if on_one_day { spend } else { Err("it was read across midnight".to_owned()) };
-        self.remember(spend.as_ref().ok());
-        let status = judge(&remote, now).word();
-        self.trend.saw(now, Some(clicks.count), spend.as_ref().ok().map(|spend| spend.amount), status);
-        Next::Decide(Box::new(Observation { remote, remote_at, spend, clicks: Ok(clicks) }))
-    }
-
-    /// What the tick under way knows of today's spend, as `actors::campaign::observe` puts it together.
-    fn with_spend_question<T>(
-        &self,
-        now: DateTime<Utc>,
-        policy: &Policy,
-        ask: impl FnOnce(&SpendQuestion<'_>) -> T,
-    ) -> Option<T> {
-        let tick = self.tick.as_ref()?;
-        let (remote, remote_at) = tick.remote.as_ref()?;
-        let campaign = match remote {
-            Ok(_) if !read_on(remote_at.date_naive(), tick.asked_at, *remote_at) => {
-                SourceAnswer::Failed("it was read across midnight".to_owned())
-            }
-            Ok(campaign) => campaign.spent.clone(),
-            Err(RemoteFault::NotFound) => SourceAnswer::NoSource,
-            Err(RemoteFault::Failed(reason)) => SourceAnswer::Failed(reason.clone()),
-        };
-        let history = Ok(self.history);
-        Some(ask(&SpendQuestion {
-            campaign: &campaign,
-            history: &history,
-            limit: policy.spend_limit,
-            stored_max_age: policy.stored_spend_max_age,
-            now,
-        }))
-    }
-
-    /// As the database does, which keeps the last value of each day.
-    fn remember(&mut self, spend: Option<&Spend>) {
-        let Some(spend) = spend.filter(|spend| matches!(spend.source, SpendSource::Campaign | SpendSource::Report))
-        else {
-            return;
-        };
-        let midnight = spend.day.and_time(NaiveTime::MIN).and_utc();
-        if let Some(last) = self.history.today.filter(|last| last.at < midnight) {
-            self.history.yesterday = Some(last.amount);
+        if let Ok(spend) = &spend
+            && matches!(spend.source, SpendSource::Campaign | SpendSource::Report)
+        {
+            self.errands.push(Errand::SaveSpend(*spend));
         }
-        self.history.today = Some(StoredSpend { amount: spend.amount, at: spend.at });
-    }
-
-    fn question(&self, now: DateTime<Utc>, policy: &Policy, clicks: Clicks) -> ReadQuestion {
-        let promised_to_run = self.phase() == PhaseWord::ActiveGuarded;
-        ReadQuestion::of_tick(now, id_of(self.row), policy, &self.trend, Some(clicks), promised_to_run)
+        let operation = tick.operation;
+        let observation =
+            Observation { remote, remote_at: answered.wall, spend: spend.clone(), clicks: tick.clicks.clone() };
+        if self.logs {
+            let seen = Seen {
+                operation,
+                began_at: tick.began.at,
+                sent_at,
+                answered_at: answered.at,
+                began_at_wall: tick.began.wall,
+                answered_at_wall: answered.wall,
+                remote: observation.remote.clone(),
+                report: tick.report,
+                stored: tick.history,
+                clicks: tick.clicks,
+                spend,
+                policy: tick.policy.clone(),
+            };
+            self.notes.push(What::Seen { campaign: self.number, seen: Box::new(seen) });
+        }
+        if tick.row.is_some_and(|row| !row.enabled) {
+            self.step(now, Event::Release { pause: false });
+        }
+        self.policy = tick.policy;
+        let (clicks, spend) = (observation.clicks.as_ref(), observation.spend.as_ref());
+        let status = judge(&observation.remote, now.wall).word();
+        self.trend.saw(now.wall, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), status);
+        self.store_next();
+        self.step(now, Event::Observed { operation, observation: Box::new(observation) });
     }
 }
 
-fn remaining(at: DateTime<Utc>, clicks: i64) -> RemainingClicks {
-    RemainingClicks { count: Clicks(clicks.max(0).unsigned_abs()), defect: None, at }
+impl Tick {
+    fn spend_question<T>(&self, now: Moment, ask: impl FnOnce(&SpendQuestion<'_>) -> T) -> T {
+        let campaign = match &self.remote {
+            Some((Ok(_), _, answered)) if self.day.is_some_and(|day| !read_on(day, self.began.wall, answered.wall)) => {
+                SourceAnswer::Failed("it was read across midnight".to_owned())
+            }
+            Some((Ok(campaign), ..)) => campaign.spent.clone(),
+            Some((Err(RemoteFault::NotFound), ..)) | None => SourceAnswer::NoSource,
+            Some((Err(RemoteFault::Failed(reason)), ..)) => SourceAnswer::Failed(reason.clone()),
+        };
+        ask(&SpendQuestion {
+            campaign: &campaign,
+            history: &self.history,
+            limit: self.policy.spend_limit,
+            stored_max_age: self.policy.stored_spend_max_age,
+            now: now.wall,
+        })
+    }
 }

@@ -1,28 +1,29 @@
-//! The client actor's part without an actor: the real gate's keeper with its budget and circuits, the real plan of reads
-//! and the real gatherings, in the order in which `actors::trafficstar` asks them.
+//! The client actor's part without an actor: the real plan of reads and the real gatherings, in the order in which
+//! `actors::trafficstar` asks them. What leaves, and how a request ends, is in `transport`.
 //!
-//! The gate lets go through channels of tokio's; they need no runtime, and none is here. Deliberately absent: the count
-//! of requests in the database, tokens, and repeats.
+//! Deliberately absent: which endpoints exist (`trafficstar::candidates`): these do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Duration, Utc};
-use tokio::sync::oneshot::{self, error::TryRecvError};
-use traffic_generator::domain::action::{ActionId, Outcome};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
 use traffic_generator::domain::event::OperationId;
 use traffic_generator::domain::facts::RemoteId;
-use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
+use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::domain::status::ReadingStatus;
 use traffic_generator::trafficstar::batch::reads::{
     AskerId, PlannedRead, ReadAnswer, ReadId, ReadQuestion, ReadRequest, Reads,
 };
 use traffic_generator::trafficstar::batch::{Gathering, SMALLEST_PAGE, reach, serves};
-use traffic_generator::trafficstar::budget::{Budget, Rank, Ticket, Urgency};
-use traffic_generator::trafficstar::circuit::{Ended, Operation};
-use traffic_generator::trafficstar::gate::{AnswerWord, Asking, Exchange, GateMessage, Gatekeeper, NotAdmitted};
+use traffic_generator::trafficstar::budget::{Budget, Rank, Urgency};
+use traffic_generator::trafficstar::circuit::{Operation, PROBE_INTERVAL};
+use traffic_generator::trafficstar::gate::Asking;
 
+use super::clock::Moment;
+use super::log::Carried;
 use super::remote::{Answer, Call, id_of};
+use super::transport::{Ending, Failure, Transport};
 
 pub(crate) type Status = Result<RemoteCampaign, RemoteFault>;
 
@@ -30,9 +31,11 @@ pub(crate) type Status = Result<RemoteCampaign, RemoteFault>;
 const MOMENT: Duration = Duration::milliseconds(50);
 /// As in `trafficstar::endpoints`: how many rows of a report are asked for at once.
 const REPORT_LIMIT: usize = 500;
+/// As in `actors::trafficstar::work`: so often a pause that met a 429 is tried before it is left to the next tick.
+const PAUSE_ATTEMPTS: u8 = 3;
 
 /// Who reads a status.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reader {
     pub(crate) campaign: usize,
     pub(crate) operation: OperationId,
@@ -46,7 +49,7 @@ pub(crate) enum Why {
 }
 
 /// A change of one campaign.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) campaign: usize,
     pub(crate) action: ActionId,
@@ -54,7 +57,7 @@ pub(crate) struct Change {
     pub(crate) valid_until: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChangeKind {
     Activate {
         end_time: DateTime<Utc>,
@@ -73,10 +76,22 @@ pub(crate) enum ChangeKind {
     },
 }
 
+impl Change {
+    const fn carried(&self) -> Carried {
+        let kind = match self.kind {
+            ChangeKind::Activate { .. } => ActionKind::Activate,
+            ChangeKind::Pause { .. } | ChangeKind::EndTimeAfterPause { .. } => ActionKind::Pause,
+            ChangeKind::SetEndTime { .. } => ActionKind::SetEndTime,
+        };
+        Carried { campaign: self.campaign, action: self.action, kind }
+    }
+}
+
 /// What campaigns hear.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    Status(Reader, Status),
+    /// By a request that left then.
+    Status(Reader, Option<DateTime<Utc>>, Status),
     Spend(Reader, SourceAnswer),
     Applied(Change, Outcome),
     EndTimeSet(Change, Result<(), String>),
@@ -90,13 +105,14 @@ pub(crate) enum Timer {
     PausesDue,
     RunsDue,
     Gate,
-    TooLate(Ticket),
+    TooLate(traffic_generator::trafficstar::budget::Ticket),
 }
 
 /// What a request is for.
-#[derive(Debug)]
-enum Purpose {
-    Read(ReadId),
+#[derive(Debug, Clone)]
+pub(crate) enum Purpose {
+    Token,
+    Read(ReadId, ReadRequest),
     /// A page of the report with this number.
     Report {
         number: u64,
@@ -106,15 +122,19 @@ enum Purpose {
     },
     EndTime(Change),
     Run(Vec<Change>),
-    Pause(Vec<Change>),
+    Pause(Vec<Change>, u8),
+    /// What it brings is for the circuit alone.
+    Probe,
 }
 
-#[derive(Debug)]
-struct AtTheGate {
-    admitted: oneshot::Receiver<Result<(), NotAdmitted>>,
-    urgency: Urgency,
-    call: Call,
-    purpose: Purpose,
+impl Purpose {
+    pub(crate) fn carries(&self) -> Vec<Carried> {
+        match self {
+            Self::EndTime(change) => vec![change.carried()],
+            Self::Run(changes) | Self::Pause(changes, _) => changes.iter().map(Change::carried).collect(),
+            Self::Token | Self::Read(..) | Self::Report { .. } | Self::Probe => Vec::new(),
+        }
+    }
 }
 
 /// Those who asked within one moment.
@@ -129,17 +149,28 @@ impl<T> Round<T> {
         Self { gathering: Gathering::new(MOMENT), askers: Vec::new() }
     }
 
-    /// The first of it is told when to take it.
-    fn ask(&mut self, now: DateTime<Utc>, campaign: usize, asker: T) -> Option<DateTime<Utc>> {
+    /// The first of it is told after how long to take it.
+    fn ask(&mut self, now: Moment, campaign: usize, asker: T) -> Option<Duration> {
         let is_first = self.askers.is_empty();
-        let due_at = self.gathering.ask(now, id_of(campaign));
+        let due_at = self.gathering.ask(now.wall, id_of(campaign));
         self.askers.push(asker);
-        is_first.then_some(due_at)
+        is_first.then(|| due_at.signed_duration_since(now.wall).max(Duration::zero()))
     }
 
-    fn take(&mut self, now: DateTime<Utc>) -> (BTreeSet<RemoteId>, Vec<T>) {
-        (self.gathering.take(now).unwrap_or_default(), std::mem::take(&mut self.askers))
+    /// Its timer has fired, so it is due whatever the wall clock says.
+    fn take(&mut self, now: Moment) -> (BTreeSet<RemoteId>, Vec<T>) {
+        let due_at = self.gathering.due_at().unwrap_or(now.wall);
+        let ids = self.gathering.take(now.wall.max(due_at)).unwrap_or_default();
+        (ids, std::mem::take(&mut self.askers))
     }
+}
+
+/// A report under way, and whom it is for.
+#[derive(Debug)]
+struct Report {
+    sent_at: DateTime<Utc>,
+    day: NaiveDate,
+    readers: Vec<Reader>,
 }
 
 /// No row is no spend on record.
@@ -149,35 +180,33 @@ fn of(spends: &BTreeMap<RemoteId, SourceAnswer>, reader: &Reader) -> SourceAnswe
 
 #[derive(Debug)]
 pub(crate) struct Client {
-    keeper: Gatekeeper,
+    pub(crate) transport: Transport,
     tick: Duration,
     reads: Reads<Status>,
     readers: BTreeMap<AskerId, Reader>,
     gathering: bool,
+    last_asked: Option<RemoteId>,
     reading: ReadingStatus,
     spends: Round<(Reader, Urgency)>,
-    /// By number: when it was sent, and whom it is for.
-    reports: BTreeMap<u64, (DateTime<Utc>, Vec<Reader>)>,
+    reports: BTreeMap<u64, Report>,
     last_number: u64,
-    last_report: Option<(DateTime<Utc>, BTreeMap<RemoteId, SourceAnswer>)>,
+    last_report: Option<(DateTime<Utc>, NaiveDate, BTreeMap<RemoteId, SourceAnswer>)>,
     pauses: Round<Change>,
     runs: Round<Change>,
-    at_the_gate: BTreeMap<Ticket, AtTheGate>,
-    last_ticket: u64,
-    gate_at: Option<DateTime<Utc>>,
-    departures: Vec<(Ticket, Call)>,
+    /// When a probe of our own may be sent again, by operation.
+    probed_until: BTreeMap<Operation, DateTime<Utc>>,
     heard: Vec<Heard>,
-    timers: Vec<(DateTime<Utc>, Timer)>,
 }
 
 impl Client {
-    pub(crate) fn new(requests_per_minute: u32, tick: Duration) -> Self {
+    pub(crate) fn new(budget: Budget, tick: Duration, needs_token: bool) -> Self {
         Self {
-            keeper: Gatekeeper::new(Budget::new(requests_per_minute), tick),
+            transport: Transport::new(budget, tick, needs_token),
             tick,
             reads: Reads::new(tick),
             readers: BTreeMap::new(),
             gathering: false,
+            last_asked: None,
             reading: ReadingStatus::default(),
             spends: Round::new(),
             reports: BTreeMap::new(),
@@ -185,12 +214,8 @@ impl Client {
             last_report: None,
             pauses: Round::new(),
             runs: Round::new(),
-            at_the_gate: BTreeMap::new(),
-            last_ticket: 0,
-            gate_at: None,
-            departures: Vec::new(),
+            probed_until: BTreeMap::new(),
             heard: Vec::new(),
-            timers: Vec::new(),
         }
     }
 
@@ -200,72 +225,111 @@ impl Client {
     }
 
     /// By when all end times that are due will have left, as the dump says.
-    pub(crate) fn running_again_by(&self, now: DateTime<Utc>, postponed: usize) -> Option<DateTime<Utc>> {
+    pub(crate) fn running_again_by(&self, now: Moment, postponed: usize) -> Option<DateTime<Utc>> {
         let reads_of_all = usize::try_from(self.reading.requests).unwrap_or(usize::MAX);
-        self.keeper.budget().activations_done_at(now, postponed + self.keeper.held_back(), reads_of_all)
-    }
-
-    /// The requests that leave now.
-    pub(crate) fn take_departures(&mut self) -> Vec<(Ticket, Call)> {
-        std::mem::take(&mut self.departures)
+        let keeper = &self.transport.keeper;
+        keeper.budget().activations_done_at(now.gate, postponed + keeper.held_back(), reads_of_all)
     }
 
     pub(crate) fn take_heard(&mut self) -> Vec<Heard> {
         std::mem::take(&mut self.heard)
     }
 
-    pub(crate) fn take_timers(&mut self) -> Vec<(DateTime<Utc>, Timer)> {
-        std::mem::take(&mut self.timers)
+    pub(crate) fn read_status(&mut self, now: Moment, question: ReadQuestion, reader: Reader) {
+        let asker = self.reads.ask(now.gate, question);
+        self.readers.insert(asker, reader);
+        self.last_asked = Some(question.remote);
+        self.plan_soon();
     }
 
-    pub(crate) fn read_status(&mut self, now: DateTime<Utc>, question: ReadQuestion, reader: Reader) {
-        let asker = self.reads.ask(now, question);
-        self.readers.insert(asker, reader);
-        if !self.gathering {
-            self.gathering = true;
-            self.timers.push((now + MOMENT, Timer::ReadsGathered));
+    fn plan_soon(&mut self) {
+        if !std::mem::replace(&mut self.gathering, true) {
+            self.transport.timers.push((MOMENT, Timer::ReadsGathered));
         }
     }
 
-    pub(crate) fn remind(&mut self, now: DateTime<Utc>, question: ReadQuestion) {
+    pub(crate) fn remind(&mut self, question: ReadQuestion) {
         self.reads.remind(question);
         if question.urgency == Urgency::Pause {
-            self.plan_further_reads(now);
-            self.open_gate(now);
+            self.plan_soon();
         }
     }
 
     /// For a tick that began at `since`.
-    pub(crate) fn read_spend(&mut self, now: DateTime<Utc>, urgency: Urgency, since: DateTime<Utc>, reader: Reader) {
-        let may_serve = |sent_at: DateTime<Utc>| serves(now, since, sent_at, sent_at.date_naive());
-        if let Some((_, spends)) = self.last_report.as_ref().filter(|(sent_at, _)| may_serve(*sent_at)) {
+    pub(crate) fn read_spend(&mut self, now: Moment, urgency: Urgency, since: DateTime<Utc>, reader: Reader) {
+        let may_serve = |sent_at: DateTime<Utc>, day| serves(now.wall, since, sent_at, day);
+        if let Some((_, _, spends)) = self.last_report.as_ref().filter(|(sent_at, day, _)| may_serve(*sent_at, *day)) {
             self.heard.push(Heard::Spend(reader, of(spends, &reader)));
             return;
         }
-        if let Some((_, readers)) = self.reports.values_mut().rev().find(|(sent_at, _)| may_serve(*sent_at)) {
-            readers.push(reader);
+        if let Some(report) = self.reports.values_mut().rev().find(|report| may_serve(report.sent_at, report.day)) {
+            report.readers.push(reader);
             return;
         }
-        let due_at = self.spends.ask(now, reader.campaign, (reader, urgency));
-        self.timers.extend(due_at.map(|at| (at, Timer::SpendsDue)));
+        let due_in = self.spends.ask(now, reader.campaign, (reader, urgency));
+        self.transport.timers.extend(due_in.map(|wait| (wait, Timer::SpendsDue)));
     }
 
-    pub(crate) fn change(&mut self, now: DateTime<Utc>, change: Change) {
+    pub(crate) fn change(&mut self, now: Moment, change: Change) {
         let (end_time, rank) = match change.kind {
             ChangeKind::Pause { .. } => {
-                let due_at = self.pauses.ask(now, change.campaign, change);
-                self.timers.extend(due_at.map(|at| (at, Timer::PausesDue)));
+                let due_in = self.pauses.ask(now, change.campaign, change);
+                self.transport.timers.extend(due_in.map(|wait| (wait, Timer::PausesDue)));
+                return;
+            }
+            ChangeKind::Activate { .. } if self.runs_fail(now) => {
+                let reason = "runs fail at TrafficStars, and its turn to try one has not come".to_owned();
+                self.heard.push(Heard::Applied(change, Outcome::Postponed(reason)));
                 return;
             }
             ChangeKind::Activate { end_time, rank } | ChangeKind::SetEndTime { end_time, rank } => (end_time, rank),
             ChangeKind::EndTimeAfterPause { end_time } => (end_time, Rank::LAST),
         };
         let call = Call::EndTime { id: id_of(change.campaign), at: end_time };
-        self.ask(now, Asking::end_time(rank, change.valid_until), call, Purpose::EndTime(change));
-        self.open_gate(now);
+        self.transport.ask(now, Asking::end_time(rank, change.valid_until), call, Purpose::EndTime(change));
     }
 
-    pub(crate) fn wake(&mut self, now: DateTime<Utc>, timer: Timer) {
+    /// Why an activation is not begun; one at a time goes all the same, and shows whether runs work again.
+    fn runs_fail(&mut self, now: Moment) -> bool {
+        let run = Operation::Run;
+        if self.transport.keeper.circuits().is_closed(run) {
+            return false;
+        }
+        let is_probe = self.is_own_probe_due(now, run);
+        if is_probe {
+            self.note_own_probe(now, run);
+        }
+        !is_probe
+    }
+
+    fn note_own_probe(&mut self, now: Moment, operation: Operation) {
+        self.probed_until.insert(operation, now.gate + PROBE_INTERVAL.min(self.tick));
+    }
+
+    fn is_own_probe_due(&self, now: Moment, operation: Operation) -> bool {
+        let rests = self.probed_until.get(&operation).is_some_and(|until| now.gate < *until);
+        !rests && self.transport.keeper.circuits().is_probe_due(now.gate, operation)
+    }
+
+    /// A request that only reads is sent as a probe where nobody asks in time.
+    fn probe_what_is_due(&mut self, now: Moment) {
+        let Some(any) = self.last_asked else { return };
+        for operation in Operation::ALL.into_iter().filter(|operation| operation.only_reads()) {
+            if !self.is_own_probe_due(now, operation) {
+                continue;
+            }
+            self.note_own_probe(now, operation);
+            let (call, asking) = match operation {
+                Operation::List => (Call::Page(1), Asking::read(operation, Urgency::Sweep)),
+                Operation::Campaign => (Call::Campaign(any), Asking::read(operation, Urgency::Read)),
+                Operation::Report => (Call::Report { offset: 0, limit: 10 }, Asking::report_of_all(Urgency::Read)),
+                Operation::Token | Operation::Run | Operation::Pause | Operation::EndTime => continue,
+            };
+            self.transport.ask(now, asking, call, Purpose::Probe);
+        }
+    }
+
+    pub(crate) fn wake(&mut self, now: Moment, timer: Timer) {
         match timer {
             Timer::ReadsGathered => {
                 self.gathering = false;
@@ -273,144 +337,175 @@ impl Client {
                 self.plan_reads(now);
             }
             Timer::SpendsDue => {
-                let urgency = self.spends.askers.iter().map(|(_, urgency)| *urgency).min().unwrap_or(Urgency::Read);
                 let (_, askers) = self.spends.take(now);
+                let urgency = askers.iter().map(|(_, urgency)| *urgency).min().unwrap_or(Urgency::Read);
                 let readers = askers.into_iter().map(|(reader, _)| reader).collect();
                 self.last_number += 1;
                 let number = self.last_number;
-                self.reports.insert(number, (now, readers));
-                self.report(now, Purpose::Report { number, offset: 0, urgency, spends: BTreeMap::new() });
+                self.reports.insert(number, Report { sent_at: now.wall, day: now.wall.date_naive(), readers });
+                self.report(now, number, 0, urgency, BTreeMap::new());
             }
             Timer::PausesDue => {
                 let (ids, changes) = self.pauses.take(now);
-                self.ask(now, Asking::pause(), Call::Pause(ids), Purpose::Pause(changes));
+                self.transport.ask(now, Asking::pause(), Call::Pause(ids), Purpose::Pause(changes, 1));
             }
             Timer::RunsDue => {
-                if self.runs.gathering.wait_for_end_times(now, self.keeper.budget()) {
-                    self.timers.extend(self.runs.gathering.due_at().map(|at| (at, Timer::RunsDue)));
+                let keeper = &self.transport.keeper;
+                if self.runs.gathering.wait_for_end_times(now.wall, keeper.budget()) {
+                    let due_at = self.runs.gathering.due_at().unwrap_or(now.wall);
+                    let wait = due_at.signed_duration_since(now.wall).max(Duration::zero());
+                    self.transport.timers.push((wait, Timer::RunsDue));
                     return;
                 }
                 let (ids, changes) = self.runs.take(now);
                 let leave_by = changes.iter().filter_map(|change| change.valid_until).min();
-                self.ask(now, Asking::run(leave_by), Call::Run(ids), Purpose::Run(changes));
+                self.transport.ask(now, Asking::run(leave_by), Call::Run(ids), Purpose::Run(changes));
             }
-            Timer::Gate => {
-                if self.gate_at.take_if(|at| *at <= now).is_none() {
-                    return;
-                }
-            }
-            Timer::TooLate(ticket) => {
-                let waiting = self.at_the_gate.get_mut(&ticket);
-                if waiting.is_none_or(|waiting| waiting.admitted.try_recv() != Err(TryRecvError::Empty)) {
-                    return;
-                }
-                self.too_late(now, ticket);
-            }
+            Timer::Gate => self.transport.gate_timer_fired(now),
+            Timer::TooLate(ticket) => self.transport.too_late(now, ticket),
         }
-        self.open_gate(now);
     }
 
-    /// The answer to a request that left.
-    pub(crate) fn answered(&mut self, now: DateTime<Utc>, ticket: Ticket, answer: Answer) {
-        let Some(AtTheGate { urgency, call, purpose, .. }) = self.at_the_gate.remove(&ticket) else { return };
-        let took = std::time::Duration::ZERO;
-        let exchange = Exchange { urgency, waited: took, took, answer: AnswerWord::Status(200) };
-        self.keeper.hear(now, GateMessage::Answered { ticket, ended: Ended::Answered, exchange });
-        match (purpose, answer) {
-            (Purpose::Read(id), Answer::Page { campaigns, size }) => {
-                let campaigns = campaigns.into_iter().map(|(id, campaign)| (id, Ok(campaign))).collect();
-                self.came(id, ReadAnswer::Page { campaigns, size });
+    /// Opens the gate, and hears what has ended, until there is nothing more to do at this moment.
+    pub(crate) fn go_on(&mut self, now: Moment) {
+        loop {
+            self.transport.open_gate(now);
+            let ended = self.transport.take_ended();
+            let is_quiet = ended.is_empty();
+            for Ending { purpose, sent_at, result } in ended {
+                self.ended(now, purpose, sent_at, result);
             }
-            (Purpose::Read(id), Answer::Campaign(campaign)) => self.came(id, ReadAnswer::Single(Ok(campaign))),
-            (Purpose::Report { number, offset, urgency, mut spends }, Answer::Report(rows)) => {
-                let (count, known) = (rows.len(), spends.len());
-                spends.extend(rows);
-                // As `trafficstar::endpoints` does: a page that is merely short may have been cut.
-                if (count as u64) < SMALLEST_PAGE || spends.len() == known {
-                    let Some((sent_at, readers)) = self.reports.remove(&number) else { return };
-                    self.heard.extend(readers.iter().map(|reader| Heard::Spend(*reader, of(&spends, reader))));
-                    self.last_report = Some((sent_at, spends));
-                } else {
-                    self.report(now, Purpose::Report { number, offset: offset + count, urgency, spends });
-                }
+            self.probe_what_is_due(now);
+            let planned = self.waits_for_room() && self.plan_reads(now);
+            if is_quiet && !planned && !self.transport.has_asked() {
+                break;
             }
-            (Purpose::EndTime(change), Answer::Done) => self.end_time_is_set(now, change),
-            (Purpose::Run(changes) | Purpose::Pause(changes), Answer::Done) => {
-                self.heard.extend(changes.into_iter().map(|change| Heard::Applied(change, Outcome::Accepted)));
-            }
-            (purpose, answer) => unreachable!("{call:?} for {purpose:?} brought {answer:?}"),
         }
-        self.open_gate(now);
+        let waits_for_room = self.waits_for_room();
+        let probe_at = self.next_probe_at();
+        self.transport.arm_gate(now, waits_for_room, probe_at);
     }
 
-    fn end_time_is_set(&mut self, now: DateTime<Utc>, change: Change) {
+    fn next_probe_at(&self) -> Option<DateTime<Utc>> {
+        self.last_asked?;
+        let probed = Operation::ALL.into_iter().filter(|operation| operation.only_reads());
+        let at = |operation| {
+            let probe_at = self.transport.keeper.circuits().probe_at(operation)?;
+            Some(self.probed_until.get(&operation).map_or(probe_at, |until| probe_at.max(*until)))
+        };
+        probed.filter_map(at).min()
+    }
+
+    fn ended(
+        &mut self,
+        now: Moment,
+        purpose: Purpose,
+        sent_at: Option<DateTime<Utc>>,
+        result: Result<Answer, Failure>,
+    ) {
+        match purpose {
+            Purpose::Token | Purpose::Probe => {}
+            Purpose::Read(id, read) => self.came(id, sent_at, read_answer(read, result)),
+            Purpose::Report { number, offset, urgency, spends } => match result {
+                Ok(Answer::Report(rows)) => self.report_came(now, number, offset, urgency, spends, rows),
+                Ok(answer) => unreachable!("a report brought {answer:?}"),
+                Err(failure) => {
+                    let Some(report) = self.reports.remove(&number) else { return };
+                    let failed = |reader| Heard::Spend(reader, SourceAnswer::Failed(failure.reason()));
+                    self.heard.extend(report.readers.into_iter().map(failed));
+                }
+            },
+            Purpose::EndTime(change) => {
+                let outcome = match result {
+                    Ok(Answer::EndTime(shown)) => end_time_outcome(&shown, change.kind),
+                    Ok(answer) => unreachable!("an end time brought {answer:?}"),
+                    Err(failure) => failure.outcome(),
+                };
+                self.end_time_ended(now, change, outcome);
+            }
+            Purpose::Pause(changes, attempt)
+                if matches!(result, Err(Failure::TooMany(_))) && attempt < PAUSE_ATTEMPTS =>
+            {
+                let ids = changes.iter().map(|change| id_of(change.campaign)).collect();
+                self.transport.ask(now, Asking::pause(), Call::Pause(ids), Purpose::Pause(changes, attempt + 1));
+            }
+            Purpose::Run(changes) | Purpose::Pause(changes, _) => {
+                for change in changes {
+                    let outcome = match &result {
+                        Ok(Answer::Named { done, refused }) => named(id_of(change.campaign), done, refused),
+                        Ok(answer) => unreachable!("a change brought {answer:?}"),
+                        Err(failure) => failure.outcome(),
+                    };
+                    self.heard.push(Heard::Applied(change, outcome));
+                }
+            }
+        }
+    }
+
+    fn end_time_ended(&mut self, now: Moment, change: Change, outcome: Outcome) {
         match change.kind {
-            ChangeKind::Activate { .. } => {
-                let due_at = self.runs.ask(now, change.campaign, change);
-                self.timers.extend(due_at.map(|at| (at, Timer::RunsDue)));
-            }
-            ChangeKind::EndTimeAfterPause { .. } => self.heard.push(Heard::EndTimeSet(change, Ok(()))),
-            ChangeKind::SetEndTime { .. } | ChangeKind::Pause { .. } => {
-                self.heard.push(Heard::Applied(change, Outcome::Accepted));
-            }
-        }
-    }
-
-    /// Its turn did not come before its facts were too old.
-    fn too_late(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        let Some(waiting) = self.at_the_gate.remove(&ticket) else { return };
-        self.keeper.hear(now, GateMessage::GaveUp(ticket));
-        let too_late = NotAdmitted::TooLate.to_string();
-        match waiting.purpose {
-            Purpose::EndTime(change) => self.heard.push(match change.kind {
-                ChangeKind::EndTimeAfterPause { .. } => Heard::EndTimeSet(change, Err(too_late)),
-                ChangeKind::Activate { .. } | ChangeKind::SetEndTime { .. } | ChangeKind::Pause { .. } => {
-                    Heard::Applied(change, Outcome::Postponed(too_late))
+            ChangeKind::Activate { .. } => match outcome {
+                Outcome::Accepted => {
+                    let due_in = self.runs.ask(now, change.campaign, change);
+                    self.transport.timers.extend(due_in.map(|wait| (wait, Timer::RunsDue)));
                 }
-            }),
-            Purpose::Run(changes) => {
-                let applied = |change| Heard::Applied(change, Outcome::Postponed(too_late.clone()));
-                self.heard.extend(changes.into_iter().map(applied));
+                // The run was never sent, so that the campaign is as it was.
+                Outcome::Unclear(reason) | Outcome::Failed(reason) => {
+                    self.heard.push(Heard::Applied(change, Outcome::Failed(reason)));
+                }
+                unsent @ (Outcome::NotSent(_) | Outcome::Postponed(_)) => {
+                    self.heard.push(Heard::Applied(change, unsent));
+                }
+            },
+            ChangeKind::EndTimeAfterPause { .. } => {
+                let result = match outcome {
+                    Outcome::Accepted => Ok(()),
+                    Outcome::Unclear(reason)
+                    | Outcome::Failed(reason)
+                    | Outcome::NotSent(reason)
+                    | Outcome::Postponed(reason) => Err(reason),
+                };
+                self.heard.push(Heard::EndTimeSet(change, result));
             }
-            // These wait for as long as it takes.
-            Purpose::Read(_) | Purpose::Report { .. } | Purpose::Pause(_) => {}
+            ChangeKind::SetEndTime { .. } | ChangeKind::Pause { .. } => {
+                self.heard.push(Heard::Applied(change, outcome));
+            }
         }
     }
 
     /// One page of the report; the next one follows where it does not end here.
-    fn report(&mut self, now: DateTime<Utc>, purpose: Purpose) {
-        if let Purpose::Report { offset, urgency, .. } = &purpose {
-            let call = Call::Report { offset: *offset, limit: REPORT_LIMIT };
-            self.ask(now, Asking::report_of_all(*urgency), call, purpose);
-        }
+    fn report(
+        &mut self,
+        now: Moment,
+        number: u64,
+        offset: usize,
+        urgency: Urgency,
+        spends: BTreeMap<RemoteId, SourceAnswer>,
+    ) {
+        let call = Call::Report { offset, limit: REPORT_LIMIT };
+        let purpose = Purpose::Report { number, offset, urgency, spends };
+        self.transport.ask(now, Asking::report_of_all(urgency), call, purpose);
     }
 
-    fn ask(&mut self, now: DateTime<Utc>, asking: Asking, call: Call, purpose: Purpose) {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        let (admit, admitted) = oneshot::channel();
-        self.at_the_gate.insert(ticket, AtTheGate { admitted, urgency: asking.urgency, call, purpose });
-        self.timers.extend(asking.leave_by.map(|at| (at, Timer::TooLate(ticket))));
-        self.keeper.hear(now, GateMessage::Ask { ticket, asking, admit });
-    }
-
-    fn open_gate(&mut self, now: DateTime<Utc>) {
-        loop {
-            let granted = self.keeper.grant(now);
-            for (ticket, _) in self.keeper.let_go(granted) {
-                let call = self.at_the_gate.get(&ticket).map(|waiting| waiting.call.clone());
-                self.departures.extend(call.map(|call| (ticket, call)));
-            }
-            if !self.plan_further_reads(now) {
-                break;
-            }
+    fn report_came(
+        &mut self,
+        now: Moment,
+        number: u64,
+        offset: usize,
+        urgency: Urgency,
+        mut spends: BTreeMap<RemoteId, SourceAnswer>,
+        rows: Vec<(RemoteId, SourceAnswer)>,
+    ) {
+        let (count, known) = (rows.len(), spends.len());
+        spends.extend(rows);
+        // As `trafficstar::endpoints` does: a page that is merely short may have been cut.
+        if (count as u64) >= SMALLEST_PAGE && spends.len() > known {
+            self.report(now, number, offset + count, urgency, spends);
+            return;
         }
-        let room_at = if self.waits_for_room() { self.keeper.budget_mut().next_free_at(now) } else { None };
-        let next = [self.keeper.next_grant_at(now), room_at].into_iter().flatten().min();
-        if let Some(at) = next.filter(|at| self.gate_at.is_none_or(|armed| *at < armed || armed <= now)) {
-            self.gate_at = Some(at);
-            self.timers.push((at, Timer::Gate));
-        }
+        let Some(Report { sent_at, day, readers }) = self.reports.remove(&number) else { return };
+        self.heard.extend(readers.iter().map(|reader| Heard::Spend(*reader, of(&spends, reader))));
+        self.last_report = Some((sent_at, day, spends));
     }
 
     fn waits_for_room(&self) -> bool {
@@ -418,37 +513,76 @@ impl Client {
     }
 
     /// Answers whether anything more is read.
-    fn plan_further_reads(&mut self, now: DateTime<Utc>) -> bool {
-        self.waits_for_room() && self.plan_reads(now)
-    }
-
-    fn plan_reads(&mut self, now: DateTime<Utc>) -> bool {
-        let list_works = self.keeper.circuits().is_closed(Operation::List);
-        let at_the_gate = self.keeper.count(&[Operation::List, Operation::Campaign]);
-        let room = reach::room(&self.reads, self.keeper.budget_mut(), now, at_the_gate);
-        let planned = self.reads.plan(now, room, list_works);
+    fn plan_reads(&mut self, now: Moment) -> bool {
+        let keeper = &mut self.transport.keeper;
+        let list_works = keeper.circuits().is_closed(Operation::List);
+        let at_the_gate = keeper.count(&[Operation::List, Operation::Campaign]);
+        let room = reach::room(&self.reads, self.transport.keeper.budget_mut(), now.gate, at_the_gate);
+        let planned = self.reads.plan(now.gate, room, list_works);
         for PlannedRead { id, read, urgency } in &planned {
             let (operation, call) = match read {
                 ReadRequest::Page(page) => (Operation::List, Call::Page(*page)),
                 ReadRequest::Single(remote) => (Operation::Campaign, Call::Campaign(*remote)),
             };
-            self.ask(now, Asking::read(operation, *urgency), call, Purpose::Read(*id));
+            self.transport.ask(now, Asking::read(operation, *urgency), call, Purpose::Read(*id, *read));
         }
         !planned.is_empty()
     }
 
     fn weigh_reading(&mut self) {
-        let list_works = self.keeper.circuits().is_closed(Operation::List);
-        self.reading = reach::weigh(&self.reads, self.keeper.budget_mut(), self.tick, list_works);
+        let keeper = &mut self.transport.keeper;
+        let list_works = keeper.circuits().is_closed(Operation::List);
+        self.reading = reach::weigh(&self.reads, keeper.budget_mut(), self.tick, list_works);
     }
 
-    fn came(&mut self, id: ReadId, answer: ReadAnswer<Status>) {
+    fn came(&mut self, id: ReadId, sent_at: Option<DateTime<Utc>>, answer: ReadAnswer<Status>) {
         for (asker, status) in self.reads.answered(id, answer) {
             let reader = self.readers.remove(&asker);
-            self.heard.extend(reader.map(|reader| Heard::Status(reader, status)));
+            self.heard.extend(reader.map(|reader| Heard::Status(reader, sent_at, status)));
         }
         if self.reads.under_way() == 0 {
             self.weigh_reading();
         }
+    }
+}
+
+fn read_answer(read: ReadRequest, result: Result<Answer, Failure>) -> ReadAnswer<Status> {
+    match (read, result) {
+        (_, Ok(Answer::Page { campaigns, size })) => {
+            let campaigns = campaigns.into_iter().map(|(id, campaign)| (id, Ok(campaign))).collect();
+            ReadAnswer::Page { campaigns, size }
+        }
+        (_, Ok(Answer::Campaign(campaign))) => ReadAnswer::Single(Ok(*campaign)),
+        (_, Ok(answer)) => unreachable!("a read brought {answer:?}"),
+        (ReadRequest::Page(_), Err(Failure::CircuitOpen)) => ReadAnswer::NotSent,
+        (ReadRequest::Page(_), Err(failure)) => ReadAnswer::PageFailed {
+            answer: Err(RemoteFault::Failed(failure.reason())),
+            of_the_page: failure.is_of_this_request(),
+        },
+        (ReadRequest::Single(_), Err(failure)) => ReadAnswer::Single(Err(failure.fault())),
+    }
+}
+
+/// The answer to an end time is the campaign itself: it has to show what was set.
+fn end_time_outcome(shown: &EndTime, kind: ChangeKind) -> Outcome {
+    let (ChangeKind::Activate { end_time, .. }
+    | ChangeKind::SetEndTime { end_time, .. }
+    | ChangeKind::EndTimeAfterPause { end_time }
+    | ChangeKind::Pause { end_time }) = kind;
+    match shown {
+        EndTime::At(shown) if shown.timestamp() == end_time.timestamp() => Outcome::Accepted,
+        EndTime::At(_) | EndTime::Unset | EndTime::Unreadable(_) => {
+            Outcome::Failed(format!("TrafficStars set {shown:?} instead"))
+        }
+    }
+}
+
+fn named(id: RemoteId, done: &BTreeSet<RemoteId>, refused: &BTreeSet<RemoteId>) -> Outcome {
+    if done.contains(&id) {
+        Outcome::Accepted
+    } else if refused.contains(&id) {
+        Outcome::Failed("TrafficStars refuses it".to_owned())
+    } else {
+        Outcome::Unclear("the answer does not name the campaign".to_owned())
     }
 }

@@ -2,61 +2,168 @@
 //!
 //! Events happen in the order of their time; each is followed by all that comes of it at that moment. The order of
 //! things is the actors': a tick at the grid, clicks from the database, the status by the plan within the budget's room,
-//! the spend, the decision, its request by class, and reading back. The database answers at once.
+//! the spend, the decision, its record, its request by class, and reading back. A process can be killed between any two
+//! events: what left it goes on its way, what the database has taken stays.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome};
-use traffic_generator::domain::event::{Effect, Event, OperationId, Request};
-use traffic_generator::domain::phase::PhaseWord;
+use traffic_generator::domain::event::{Event, OperationId, Record, Request};
+use traffic_generator::domain::facts::{Clicks, RemainingClicks, Spend};
+use traffic_generator::domain::phase::{Phase, PhaseWord, Promise};
 use traffic_generator::domain::policy::{Policy, PolicyNumbers};
-use traffic_generator::domain::status::ReadingStatus;
-use traffic_generator::trafficstar::batch::reads::ReadQuestion;
-use traffic_generator::trafficstar::budget::{Rank, Ticket};
+use traffic_generator::domain::status::{Hold, ReadingStatus};
+use traffic_generator::trafficstar::budget::{Budget, Rank, Ticket, WINDOW};
 
 use super::agenda::Agenda;
-use super::campaign::{Campaign, Next};
+use super::campaign::{Campaign, Errand, Reading};
 use super::client::{Change, ChangeKind, Client, Heard, Reader, Timer, Why};
-use super::outside::Outside;
-use super::remote::{Answer, Call, id_of};
+use super::clock::{Clock, Moment};
+use super::database::{AWAY, Database};
+use super::log::{Line, Log, Row, What};
+use super::outside::{self, Outside};
+use super::remote::{Answer, Call};
+use super::storm::{Storm, Trouble};
+use super::transport::{Count, Failure, TIMEOUT};
+use super::weather::Fate;
+
+/// As in `actors::trafficstar`: a count that is not durable by then lets the requests go all the same.
+const COUNT_WITHIN: Duration = Duration::milliseconds(100);
+/// As in `actors::campaign`: the end time after a pause may wait this long for its turn, however short the tick is.
+const END_TIME_LEAVES_WITHIN: Duration = Duration::seconds(10);
 
 /// What happens.
 #[derive(Debug)]
 enum Happening {
+    /// To the process with this number; to no later one.
+    Own(u64, Own),
+    /// A question comes to the database, whatever has become of the process that asked.
+    Database(u64, Question),
+    Arrives(u64, Ticket, Call, Fate),
+    /// Something on the way has sent it twice.
+    Again(Call),
+    Outside(outside::Happening),
+    Trouble(Trouble),
+}
+
+/// What happens to a process.
+#[derive(Debug)]
+enum Own {
     Wake(usize),
     /// A point of the grid passes while a status is waited for.
     Remind(usize, OperationId),
     Client(Timer),
-    Arrives(Ticket, Call, DateTime<Utc>),
-    Answers(Ticket, Answer),
-    /// What happens at TrafficStars and at the tracker by itself.
-    Outside(super::outside::Happening),
+    Ends(Ticket, Result<Answer, Failure>),
+    Read(usize, OperationId, Result<Reading, String>),
+    Saved(usize, Result<Option<u64>, String>),
+    RetrySave(usize),
+    Counted(u64, Count, bool),
+    /// An answer comes a second time.
+    Twice(usize, Event),
+}
+
+/// What the database is asked.
+#[derive(Debug)]
+enum Question {
+    ReadTick(usize, OperationId),
+    Save(usize, Record, Option<u64>),
+    SaveSpend(usize, Spend),
+    Count(u64, Count),
+}
+
+/// What dies with the process.
+#[derive(Debug)]
+struct Process {
+    client: Client,
+    campaigns: Vec<Option<Campaign>>,
+    postponed: BTreeSet<usize>,
+    last_count: u64,
+    counting: Option<u64>,
+    /// Something came to the client since the gate was opened last.
+    is_stirred: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Guard {
     policy: Policy,
+    requests_per_minute: u32,
+    needs_token: bool,
     agenda: Agenda<Happening>,
     pub(crate) outside: Outside,
-    client: Client,
-    campaigns: Vec<Campaign>,
-    postponed: BTreeSet<usize>,
+    pub(crate) database: Database,
+    /// How long the database takes.
+    database_ms: Range<i64>,
+    pub(crate) clock: Clock,
+    /// The hold on all campaigns, which the supervisor keeps.
+    pub(crate) hold_on_all: Option<Hold>,
+    process: Option<Process>,
+    processes: u64,
+    storm: Option<Storm>,
+    pub(crate) log: Log,
 }
 
 impl Guard {
-    /// A guard of the campaigns that are outside, all promised to run.
+    /// A guard of the campaigns that are outside, all promised to run, in a quiet world.
     pub(crate) fn new(outside: Outside, requests_per_minute: u32, now: DateTime<Utc>) -> Result<Self, String> {
         let policy = PolicyNumbers::default().validate().map_err(|error| error.to_string())?;
-        let campaigns = (0..outside.campaigns()).map(|row| Campaign::new(now, row, &policy)).collect();
-        let client = Client::new(requests_per_minute, policy.tick);
-        let agenda = Agenda::new(now);
-        let mut guard = Self { policy, agenda, outside, client, campaigns, postponed: BTreeSet::new() };
-        for row in 0..guard.campaigns.len() {
-            guard.arm(row);
+        let mut database = Database::new();
+        for _ in 0..outside.campaigns() {
+            let promise = Promise { phase: Phase::ActiveGuarded, since: now, end_time_owed: false };
+            database.add(Row { enabled: true, policy: policy.clone() }, Some(promise));
         }
-        guard.note_outside();
+        let mut guard = Self {
+            policy,
+            requests_per_minute,
+            needs_token: false,
+            agenda: Agenda::new(now),
+            outside,
+            database,
+            database_ms: 0..1,
+            clock: Clock::right(now),
+            hold_on_all: None,
+            process: None,
+            processes: 0,
+            storm: None,
+            log: Log::not_kept(),
+        };
+        guard.start();
+        guard.follow();
         Ok(guard)
+    }
+
+    /// A guard in a storm; its log is kept.
+    pub(crate) fn in_a_storm(mut storm: Storm) -> Self {
+        let now = storm.begins_at;
+        let (outside, database) = storm.build();
+        let mut guard = Self {
+            policy: storm.policy.clone(),
+            requests_per_minute: storm.requests_per_minute,
+            needs_token: true,
+            agenda: Agenda::new(now),
+            outside,
+            database,
+            database_ms: storm.database_ms.clone(),
+            clock: Clock::right(now),
+            hold_on_all: None,
+            process: None,
+            processes: 0,
+            storm: None,
+            log: Log::kept(),
+        };
+        guard.note(What::Begins {
+            requests_per_minute: storm.requests_per_minute,
+            page_size: storm.page_size,
+            rows: guard.database.rows(),
+        });
+        for (at, trouble) in storm.take_troubles() {
+            guard.agenda.note(at, Happening::Trouble(trouble));
+        }
+        guard.storm = Some(storm);
+        guard.start();
+        guard.follow();
+        guard
     }
 
     /// Lets everything happen up to `until`.
@@ -67,65 +174,204 @@ impl Guard {
         }
     }
 
+    /// Lets everything happen up to the storm's end, and says how the world is then.
+    pub(crate) fn run(&mut self) {
+        let Some(until) = self.storm.as_ref().map(|storm| storm.ends_at) else { return };
+        self.run_until(until);
+        let truths = (0..self.outside.campaigns()).filter_map(|campaign| {
+            let clicks = self.outside.tracker.clicks(until, campaign);
+            self.outside.remote.truth(until, campaign, clicks)
+        });
+        let truths = truths.collect();
+        self.note(What::Ends { truths });
+    }
+
     /// How far the limit reaches, as the dump would say.
-    pub(crate) const fn reading(&self) -> &ReadingStatus {
-        self.client.reading()
+    pub(crate) fn reading(&self) -> ReadingStatus {
+        self.process.as_ref().map(|process| process.client.reading().clone()).unwrap_or_default()
     }
 
     /// By when all end times that are due will have left, as the dump would say.
     pub(crate) fn running_again_by(&self) -> Option<DateTime<Utc>> {
-        self.client.running_again_by(self.agenda.now(), self.postponed.len())
+        let process = self.process.as_ref()?;
+        process.client.running_again_by(self.now(), process.postponed.len())
     }
 
     /// How many campaigns are in this state.
     pub(crate) fn in_phase(&self, phase: PhaseWord) -> usize {
-        self.campaigns.iter().filter(|campaign| campaign.phase() == phase).count()
+        let campaigns = self.process.iter().flat_map(|process| process.campaigns.iter().flatten());
+        campaigns.filter(|campaign| campaign.phase() == phase).count()
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.moment(self.agenda.now())
+    }
+
+    pub(crate) fn note(&mut self, what: What) {
+        if self.log.is_kept() {
+            let Moment { at, wall, .. } = self.now();
+            self.log.note(Line { at, wall, process: self.processes, what });
+        }
+    }
+
+    fn own(&mut self, after: Duration, own: Own) {
+        self.agenda.note(self.agenda.now() + after, Happening::Own(self.processes, own));
+    }
+
+    /// A process starts from what the database has.
+    pub(crate) fn start(&mut self) {
+        let at = self.agenda.now();
+        self.clock.start(at);
+        self.processes += 1;
+        let now = self.now();
+        let mut budget = Budget::new(self.requests_per_minute);
+        // As `actors::trafficstar::Limits`: not from the future, since the clock may have been set back.
+        for (by, requests) in self.database.requests_sent() {
+            let free_at = by.min(now.wall) + WINDOW + TIMEOUT;
+            (0..requests).take_while(|_| free_at > now.wall).for_each(|_| budget.remember(free_at));
+        }
+        let client = Client::new(budget, self.policy.tick, self.needs_token);
+        let campaigns: Vec<_> = (0..self.outside.campaigns()).map(|_| None).collect();
+        let postponed = BTreeSet::new();
+        self.process = Some(Process { client, campaigns, postponed, last_count: 0, counting: None, is_stirred: false });
+        let enabled = |campaign: &usize| self.database.row(*campaign).is_some_and(|row| row.enabled);
+        let enabled: Vec<usize> = (0..self.outside.campaigns()).filter(enabled).collect();
+        let restored = enabled.iter().map(|campaign| self.database.restore(*campaign, now.wall).0).collect();
+        self.note(What::Started { campaigns: restored });
+        enabled.into_iter().for_each(|campaign| self.build(campaign));
+    }
+
+    /// A machine for a campaign, from what the database has.
+    fn build(&mut self, campaign: usize) {
+        let now = self.now();
+        let (restored, entry) = self.database.restore(campaign, now.wall);
+        let policy = self.database.row(campaign).map_or(&self.policy, |row| &row.policy);
+        let built = Campaign::new(now, policy, restored, entry, self.log.is_kept());
+        if let Some(slot) = self.process.as_mut().and_then(|process| process.campaigns.get_mut(campaign)) {
+            *slot = Some(built);
+        }
+        self.run_errands(campaign);
+    }
+
+    /// Somebody's generator was enabled.
+    pub(crate) fn enable(&mut self, campaign: usize) {
+        let has_machine = self.has_machine(campaign);
+        if self.process.is_some() && !has_machine {
+            let (restored, _) = self.database.restore(campaign, self.now().wall);
+            self.note(What::Enabled(restored));
+            self.build(campaign);
+        }
+    }
+
+    pub(crate) fn has_machine(&self, campaign: usize) -> bool {
+        let slot = self.process.as_ref().and_then(|process| process.campaigns.get(campaign));
+        slot.is_some_and(Option::is_some)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn crash(&mut self) {
+        if self.process.take().is_some() {
+            self.note(What::Crashed);
+        }
+    }
+
+    pub(crate) const fn is_alive(&self) -> bool {
+        self.process.is_some()
     }
 
     fn happen(&mut self, happening: Happening) {
-        let now = self.agenda.now();
+        let at = self.agenda.now();
         match happening {
-            Happening::Wake(row) => {
-                let due = self.campaigns.get_mut(row).and_then(|campaign| campaign.wakes_at.take_if(|at| *at == now));
-                if due.is_some() {
-                    self.step(row, Event::Wake);
+            Happening::Own(process, own) if process == self.processes && self.process.is_some() => {
+                self.own_happens(own)
+            }
+            Happening::Own(..) => {}
+            Happening::Database(process, question) => self.database_hears(process, question),
+            Happening::Arrives(process, ticket, call, fate) => {
+                self.note(What::Arrived { ticket, call: call.clone(), refused: fate.refused.is_some() });
+                let result = self.outside.serve(at, &call, &fate);
+                let result = fate.lost.map_or(result, Err);
+                self.agenda.note(fate.ends_at, Happening::Own(process, Own::Ends(ticket, result)));
+                self.agenda_again(fate.again_at, call);
+            }
+            Happening::Again(call) => self.outside.take_effect(at, &call),
+            Happening::Outside(happening) => self.outside.happen(at, happening),
+            Happening::Trouble(trouble) => {
+                if let Some(mut storm) = self.storm.take() {
+                    storm.strike(self, trouble);
+                    for (at, trouble) in storm.take_troubles() {
+                        self.agenda.note(at, Happening::Trouble(trouble));
+                    }
+                    self.storm = Some(storm);
                 }
             }
-            Happening::Remind(row, operation) => {
-                let clicks = self.outside.tracker.clicks(now, row);
-                let Some(campaign) = self.campaigns.get_mut(row) else { return };
-                if let Some(question) = campaign.remind(now, &self.policy, operation, clicks) {
-                    self.remind_later(row, operation);
-                    self.client.remind(now, question);
+        }
+    }
+
+    fn agenda_again(&mut self, at: Option<DateTime<Utc>>, call: Call) {
+        if let Some(at) = at.filter(|_| call.is_write()) {
+            self.agenda.note(at, Happening::Again(call));
+        }
+    }
+
+    fn own_happens(&mut self, own: Own) {
+        let now = self.now();
+        let Some(process) = self.process.as_mut() else { return };
+        match own {
+            Own::Wake(campaign) => {
+                let found = process.campaigns.get_mut(campaign).and_then(Option::as_mut);
+                if found.is_some_and(|found| found.wakes_at.take_if(|at| *at == now.at).is_some()) {
+                    self.tell(campaign, Event::Wake);
                 }
             }
-            Happening::Client(timer) => self.client.wake(now, timer),
-            Happening::Arrives(ticket, call, answered_at) => {
-                let answer = self.outside.serve(now, &call);
-                self.agenda.note(answered_at, Happening::Answers(ticket, answer));
+            Own::Remind(campaign, operation) => self.with(campaign, |found| found.remind(now, operation)),
+            Own::Client(timer) => {
+                process.client.wake(now, timer);
+                process.is_stirred = true;
             }
-            Happening::Answers(ticket, answer) => self.client.answered(now, ticket, answer),
-            Happening::Outside(happening) => self.outside.happen(now, happening),
+            Own::Ends(ticket, result) => {
+                process.client.transport.answered(now, ticket, result);
+                process.is_stirred = true;
+            }
+            Own::Read(campaign, operation, answer) => {
+                self.with(campaign, |found| found.database_said(now, operation, answer));
+            }
+            Own::Saved(campaign, answer) => self.with(campaign, |found| found.saved(now, answer)),
+            Own::RetrySave(campaign) => self.with(campaign, |found| {
+                if found.retries() {
+                    found.store_next();
+                }
+            }),
+            Own::Counted(number, count, durable) => {
+                if process.counting.take_if(|counting| *counting == number).is_some() {
+                    process.client.transport.counted(now, count, durable);
+                    process.is_stirred = true;
+                }
+            }
+            Own::Twice(campaign, event) => self.tell(campaign, event),
         }
     }
 
     /// All that comes of it at this moment.
     fn follow(&mut self) {
-        let now = self.agenda.now();
-        loop {
-            for (ticket, call) in self.client.take_departures() {
-                let (arrives_at, answered_at) = self.outside.travel(now);
-                self.agenda.note(arrives_at, Happening::Arrives(ticket, call, answered_at));
-            }
-            let heard = self.client.take_heard();
-            if heard.is_empty() {
-                break;
-            }
+        let now = self.now();
+        self.note_outside();
+        while let Some(process) = self.process.as_mut().filter(|process| process.is_stirred) {
+            process.is_stirred = false;
+            process.client.go_on(now);
+            let transport = &mut process.client.transport;
+            let (counts, departures) = (transport.take_counts(), transport.take_departures());
+            let (timers, notes) = (transport.take_timers(), transport.take_notes());
+            let heard = process.client.take_heard();
+            notes.into_iter().for_each(|note| self.note(note));
+            timers.into_iter().for_each(|(wait, timer)| self.own(wait, Own::Client(timer)));
+            departures.into_iter().for_each(|(ticket, call)| self.depart(ticket, call));
+            counts.into_iter().for_each(|count| self.count(count));
             heard.into_iter().for_each(|heard| self.hear(heard));
         }
-        for (at, timer) in self.client.take_timers() {
-            self.agenda.note(at, Happening::Client(timer));
-        }
+        // What was asked of the client without stirring it has its timers, too.
+        let timers = self.process.as_mut().map(|process| process.client.transport.take_timers());
+        timers.into_iter().flatten().for_each(|(wait, timer)| self.own(wait, Own::Client(timer)));
         self.note_outside();
     }
 
@@ -133,122 +379,213 @@ impl Guard {
         for (at, happening) in self.outside.take_notes() {
             self.agenda.note(at, Happening::Outside(happening));
         }
+        self.outside.take_lines().into_iter().for_each(|what| self.note(what));
     }
 
-    fn hear(&mut self, heard: Heard) {
-        let now = self.agenda.now();
-        match heard {
-            Heard::Status(reader, status) if reader.why == Why::ReadBack => {
-                let remote = status.map(Box::new);
-                self.step(reader.campaign, Event::ReadBack { operation: reader.operation, remote });
+    fn depart(&mut self, ticket: Ticket, call: Call) {
+        let fate = self.outside.fate(self.agenda.now(), &call);
+        match (fate.arrives_at, fate.lost) {
+            (Some(arrives_at), _) => {
+                self.agenda.note(arrives_at, Happening::Arrives(self.processes, ticket, call, fate));
             }
-            Heard::Status(reader, status) => {
-                let clicks = self.outside.tracker.clicks(now, reader.campaign);
-                let Some(campaign) = self.campaigns.get_mut(reader.campaign) else { return };
-                let next = campaign.status_came(now, &self.policy, &reader, status, clicks);
-                self.go_on(reader, next);
-            }
-            Heard::Spend(reader, answer) => {
-                let Some(campaign) = self.campaigns.get_mut(reader.campaign) else { return };
-                let next = campaign.decide(now, &self.policy, &answer);
-                self.go_on(reader, next);
-            }
-            Heard::Applied(change, outcome) => self.applied(change, outcome),
-            Heard::EndTimeSet(change, result) => {
-                self.step(change.campaign, Event::EndTimeSet { action: change.action, result });
+            (None, lost) => {
+                let result = Err(lost.unwrap_or(Failure::TimedOut));
+                self.agenda.note(fate.ends_at, Happening::Own(self.processes, Own::Ends(ticket, result)));
             }
         }
     }
 
-    fn go_on(&mut self, reader: Reader, next: Next) {
-        match next {
-            Next::Nothing => {}
-            Next::AskReport(urgency, since) => self.client.read_spend(self.agenda.now(), urgency, since, reader),
-            Next::Decide(observation) => {
-                self.step(reader.campaign, Event::Observed { operation: reader.operation, observation });
+    fn count(&mut self, count: Count) {
+        let Some(process) = self.process.as_mut() else { return };
+        process.last_count += 1;
+        let number = process.last_count;
+        process.counting = Some(number);
+        self.ask_database(Question::Count(number, count));
+        if self.process.as_ref().is_some_and(|process| process.counting.is_some()) {
+            self.own(COUNT_WITHIN, Own::Counted(number, count, false));
+        }
+    }
+
+    fn ask_database(&mut self, question: Question) {
+        let after_ms = self.outside.random.within(self.database_ms.clone());
+        if after_ms == 0 {
+            self.database_hears(self.processes, question);
+        } else {
+            let at = self.agenda.now() + Duration::milliseconds(after_ms);
+            self.agenda.note(at, Happening::Database(self.processes, question));
+        }
+    }
+
+    /// The database takes what it was asked for; the process may be gone by now.
+    fn database_hears(&mut self, process: u64, question: Question) {
+        let now = self.now();
+        let away = self.database.away;
+        // A connection may break over a commit that took place.
+        let is_told = !away && self.storm.as_mut().is_none_or(|storm| storm.hears_of_commit());
+        let own = match question {
+            Question::ReadTick(campaign, operation) => {
+                Own::Read(campaign, operation, if away { Err(AWAY.to_owned()) } else { self.read_tick(campaign, now) })
+            }
+            Question::Save(campaign, record, entry) => {
+                let saved = (!away).then(|| self.database.save(campaign, &record, entry));
+                if saved.is_some() {
+                    self.note(What::Stored { campaign, record });
+                }
+                Own::Saved(campaign, saved.filter(|_| is_told).ok_or(AWAY.to_owned()))
+            }
+            Question::SaveSpend(campaign, spend) => {
+                if !away {
+                    self.database.save_spend(campaign, &spend);
+                }
+                return;
+            }
+            Question::Count(number, count) => {
+                if !away {
+                    self.database.count_requests(now.wall, count.requests);
+                }
+                Own::Counted(number, count, is_told)
+            }
+        };
+        let back_ms = self.outside.random.within(self.database_ms.clone());
+        if back_ms > 0 {
+            self.agenda.note(now.at + Duration::milliseconds(back_ms), Happening::Own(process, own));
+        } else if process == self.processes {
+            self.own_happens(own);
+        }
+    }
+
+    fn read_tick(&self, campaign: usize, now: Moment) -> Result<Reading, String> {
+        let row = self.database.row(campaign).cloned().ok_or("the database has no such campaign")?;
+        let count = Clicks(self.outside.tracker.clicks(now.at, campaign).max(0).unsigned_abs());
+        let defect = self.storm.as_ref().and_then(|storm| storm.defect(campaign));
+        let clicks = RemainingClicks { count, defect, at: now.wall };
+        Ok(Reading { row, clicks, history: self.database.spends(campaign, now.wall.date_naive()) })
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let now = self.now();
+        match heard {
+            Heard::Status(Reader { campaign, operation, why: Why::ReadBack }, sent_at, status) => {
+                self.note(What::SeenBack { campaign, operation, sent_at });
+                self.tell_once_or_twice(campaign, Event::ReadBack { operation, remote: status.map(Box::new) });
+            }
+            Heard::Status(Reader { campaign, operation, why: Why::Tick }, sent_at, status) => {
+                self.with(campaign, |found| found.status_came(now, operation, sent_at, status));
+            }
+            Heard::Spend(Reader { campaign, operation, .. }, answer) => {
+                self.with(campaign, |found| found.spend_came(now, operation, answer));
+            }
+            Heard::Applied(change, outcome) => self.applied(change, outcome),
+            Heard::EndTimeSet(change, result) => {
+                self.tell_once_or_twice(change.campaign, Event::EndTimeSet { action: change.action, result });
             }
         }
     }
 
     fn applied(&mut self, change: Change, outcome: Outcome) {
-        if matches!(change.kind, ChangeKind::Activate { .. }) {
+        let now = self.now();
+        if let Some(process) = self.process.as_mut().filter(|_| matches!(change.kind, ChangeKind::Activate { .. })) {
             if matches!(outcome, Outcome::Postponed(_)) {
-                self.postponed.insert(change.campaign);
+                process.postponed.insert(change.campaign);
             } else {
-                self.postponed.remove(&change.campaign);
+                process.postponed.remove(&change.campaign);
             }
         }
         let accepted = outcome == Outcome::Accepted;
-        self.step(change.campaign, Event::Applied { action: change.action, outcome });
+        self.tell_once_or_twice(change.campaign, Event::Applied { action: change.action, outcome });
         if let (ChangeKind::Pause { end_time }, true) = (change.kind, accepted) {
-            let now = self.agenda.now();
             let kind = ChangeKind::EndTimeAfterPause { end_time };
-            let valid_until = Some(now + self.policy.tick);
-            self.client.change(now, Change { kind, valid_until, ..change });
+            let valid_until = Some(now.wall + self.policy.tick.max(END_TIME_LEAVES_WITHIN));
+            self.change(Change { kind, valid_until, ..change });
         }
     }
 
-    fn step(&mut self, row: usize, event: Event) {
-        let now = self.agenda.now();
-        let Some(campaign) = self.campaigns.get_mut(row) else { return };
-        for effect in campaign.step(now, &self.policy, event) {
-            match effect {
-                Effect::Observe { operation, .. } => self.observe(row, operation),
-                Effect::ReadBack { operation } => {
-                    let reader = Reader { campaign: row, operation, why: Why::ReadBack };
-                    self.client.read_status(now, ReadQuestion::of_read_back(id_of(row)), reader);
-                }
-                Effect::Send(request) => self.send(row, request),
-                // The database stores at once, and nobody looks on.
-                Effect::Store(_) | Effect::Note(_) => {}
-                // No operator gives orders here.
-                Effect::Released { .. }
-                | Effect::ReleaseRefused(_)
-                | Effect::Processed { .. }
-                | Effect::ForceEnded { .. }
-                | Effect::Held { .. } => {}
+    fn change(&mut self, change: Change) {
+        let now = self.now();
+        if let Some(process) = self.process.as_mut() {
+            process.client.change(now, change);
+            process.is_stirred = true;
+        }
+    }
+
+    fn tell_once_or_twice(&mut self, campaign: usize, event: Event) {
+        let again_in = self.storm.as_mut().and_then(|storm| storm.hears_twice());
+        if let Some(again_in) = again_in {
+            self.own(again_in, Own::Twice(campaign, event.clone()));
+        }
+        self.tell(campaign, event);
+    }
+
+    pub(crate) fn tell(&mut self, campaign: usize, event: Event) {
+        let now = self.now();
+        self.with(campaign, |found| found.step(now, event));
+    }
+
+    /// Does something with a campaign's machine, if it has one, and runs its errands.
+    fn with(&mut self, campaign: usize, act: impl FnOnce(&mut Campaign)) {
+        let found = self.process.as_mut().and_then(|process| process.campaigns.get_mut(campaign));
+        if let Some(found) = found.and_then(Option::as_mut) {
+            act(found);
+            self.run_errands(campaign);
+        }
+    }
+
+    fn run_errands(&mut self, campaign: usize) {
+        loop {
+            let Some(process) = self.process.as_mut() else { return };
+            let Some(slot) = process.campaigns.get_mut(campaign) else { return };
+            let Some(found) = slot.as_mut() else { return };
+            let (is_gone, notes, errands) = (found.is_gone(), found.take_notes(), found.take_errands());
+            if is_gone {
+                *slot = None;
             }
+            let is_quiet = notes.is_empty() && errands.is_empty();
+            notes.into_iter().for_each(|note| self.note(note));
+            if is_gone || is_quiet {
+                return;
+            }
+            errands.into_iter().for_each(|errand| self.run_errand(campaign, errand));
         }
-        self.arm(row);
     }
 
-    fn observe(&mut self, row: usize, operation: OperationId) {
-        let now = self.agenda.now();
-        let clicks = self.outside.tracker.clicks(now, row);
-        let Some(campaign) = self.campaigns.get_mut(row) else { return };
-        let question = campaign.begin_tick(now, &self.policy, operation, clicks);
-        self.client.read_status(now, question, Reader { campaign: row, operation, why: Why::Tick });
-        self.remind_later(row, operation);
+    fn run_errand(&mut self, campaign: usize, errand: Errand) {
+        let now = self.now();
+        let Some(process) = self.process.as_mut() else { return };
+        let reader = |operation, why| Reader { campaign, operation, why };
+        match errand {
+            Errand::ReadDatabase(operation) => self.ask_database(Question::ReadTick(campaign, operation)),
+            Errand::Save(record, entry) => self.ask_database(Question::Save(campaign, record, entry)),
+            Errand::SaveSpend(spend) => self.ask_database(Question::SaveSpend(campaign, spend)),
+            Errand::RemindIn(wait, operation) => self.own(wait, Own::Remind(campaign, operation)),
+            Errand::RetrySaveIn(wait) => self.own(wait, Own::RetrySave(campaign)),
+            Errand::WakeIn(wait) => self.own(wait, Own::Wake(campaign)),
+            Errand::ReadStatus(operation, question) => {
+                process.client.read_status(now, question, reader(operation, Why::Tick));
+            }
+            Errand::ReadBack(operation, question) => {
+                process.client.read_status(now, question, reader(operation, Why::ReadBack));
+            }
+            Errand::Remind(question) => process.client.remind(question),
+            Errand::ReadSpend(operation, urgency, since) => {
+                process.client.read_spend(now, urgency, since, reader(operation, Why::Tick));
+                process.is_stirred = true;
+            }
+            Errand::Send(request) => self.send(campaign, request),
+        }
     }
 
-    fn remind_later(&mut self, row: usize, operation: OperationId) {
-        let at = self.policy.next_grid_point(self.agenda.now());
-        self.agenda.note(at, Happening::Remind(row, operation));
-    }
-
-    fn send(&mut self, row: usize, request: Request) {
-        let now = self.agenda.now();
+    fn send(&mut self, campaign: usize, request: Request) {
         let Request { action, kind, end_time, valid_until, remaining_clicks, due_since } = request;
         let clicks = remaining_clicks.map_or(0, |clicks| clicks.0);
-        let rank = Rank::of_activation(clicks, now.signed_duration_since(due_since));
+        let rank = Rank::of_activation(clicks, self.now().wall.signed_duration_since(due_since));
         let kind = match kind {
             ActionKind::Activate => ChangeKind::Activate { end_time, rank },
             ActionKind::Pause => ChangeKind::Pause { end_time },
             ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time, rank },
         };
-        self.postponed.remove(&row);
-        self.client.change(now, Change { campaign: row, action, kind, valid_until });
-    }
-
-    fn arm(&mut self, row: usize) {
-        let now = self.agenda.now();
-        let Some(campaign) = self.campaigns.get_mut(row) else { return };
-        let at = campaign.next_wake(now, &self.policy).map(|at| at.max(now));
-        if campaign.wakes_at != at {
-            campaign.wakes_at = at;
-            if let Some(at) = at {
-                self.agenda.note(at, Happening::Wake(row));
-            }
+        if let Some(process) = self.process.as_mut() {
+            process.postponed.remove(&campaign);
         }
+        self.change(Change { campaign, action, kind, valid_until });
     }
 }

@@ -200,6 +200,10 @@ impl Log {
         }
     }
 
+    pub(crate) fn into_lines(self) -> Vec<Line> {
+        self.lines.unwrap_or_default()
+    }
+
     pub(crate) fn lines(&self) -> &[Line] {
         self.lines.as_deref().unwrap_or_default()
     }

@@ -1,24 +1,35 @@
 //! A virtual world for the guard, on a virtual clock: the real rules, the real budget and the real batch against models
-//! of TrafficStars and of the tracker.
+//! of TrafficStars, of the tracker and of the database.
 //!
 //! | file | holds |
 //! | --- | --- |
 //! | `agenda` | what happens next |
 //! | `random` | numbers from a seed |
+//! | `clock` | the true time, the guard's clock, and the one that only goes on |
 //! | `remote`, `tracker` | the models, which know when a threshold was crossed and when a pause arrived |
-//! | `outside` | both, the network between, and what happens there by itself |
-//! | `campaign`, `client`, `guard` | the actors' shell without actors: they carry out what the pure parts decide |
+//! | `weather` | what becomes of a request on its way |
+//! | `database` | what outlives a crash |
+//! | `outside` | TrafficStars, the tracker, the network between, and what happens there by itself |
+//! | `campaign`, `client`, `transport`, `guard` | the actors' shell without actors: they carry out what the pure parts decide |
+//! | `storm`, `troubles` | a run in which everything goes wrong: its kind drawn from a seed, and what strikes |
+//! | `log` | what happened, for checkers that know nothing else |
 //! | `obvious` | the client that everybody would write first, to compare with |
 //!
-//! Deliberately absent: faults, operators, crashes, and a clock that steps.
+//! Deliberately absent: whether what happened is right (`check`), two supervisors at once, and which endpoints exist.
 
 mod agenda;
 mod campaign;
 mod client;
+mod clock;
+mod database;
 pub(crate) mod guard;
 pub(crate) mod log;
 pub(crate) mod obvious;
 pub(crate) mod outside;
 mod random;
 pub(crate) mod remote;
+pub(crate) mod storm;
 pub(crate) mod tracker;
+mod transport;
+mod troubles;
+mod weather;

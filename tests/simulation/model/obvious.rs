@@ -12,6 +12,7 @@ use super::agenda::Agenda;
 use super::outside::{self, Outside};
 use super::remote::{Answer, Call, id_of};
 use super::tracker::PAUSE_CLICKS;
+use super::weather::Fate;
 use traffic_generator::domain::facts::RemoteId;
 
 const ACTIVATE_CLICKS: i64 = 15_000;
@@ -21,7 +22,7 @@ enum Happening {
     /// A minute has passed for a campaign.
     Tick(usize),
     Slot,
-    Arrives(usize, Call, DateTime<Utc>),
+    Arrives(usize, Call, Fate),
     Answers(usize, Call, Answer),
     Outside(outside::Happening),
 }
@@ -71,13 +72,15 @@ impl Obvious {
             Happening::Tick(campaign) => {
                 self.agenda.note(now + Duration::minutes(1), Happening::Tick(campaign));
                 if !self.busy.contains_key(&campaign) {
-                    self.queue(campaign, [Call::Campaign(id_of(campaign)), Call::Spend(id_of(campaign))]);
+                    self.queue(campaign, [Call::Campaign(id_of(campaign)), Call::Report { offset: 0, limit: 1 }]);
                 }
             }
             Happening::Slot => self.held = self.held.saturating_sub(1),
-            Happening::Arrives(campaign, call, answered_at) => {
-                let answer = self.outside.serve(now, &call);
-                self.agenda.note(answered_at, Happening::Answers(campaign, call, answer));
+            Happening::Arrives(campaign, call, fate) => {
+                // In fair weather all is answered.
+                if let Ok(answer) = self.outside.serve(now, &call, &fate) {
+                    self.agenda.note(fate.ends_at, Happening::Answers(campaign, call, answer));
+                }
             }
             Happening::Answers(campaign, call, answer) => {
                 self.agenda.note(now + Duration::seconds(60), Happening::Slot);
@@ -122,8 +125,8 @@ impl Obvious {
             && let Some((campaign, call)) = self.queue.pop_front()
         {
             self.held += 1;
-            let (arrives_at, answered_at) = self.outside.travel(now);
-            self.agenda.note(arrives_at, Happening::Arrives(campaign, call, answered_at));
+            let fate = self.outside.fate(now, &call);
+            self.agenda.note(fate.arrives_at.unwrap_or(now), Happening::Arrives(campaign, call, fate));
         }
     }
 }

@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 
+use super::log::{By, What};
 use super::random::Random;
-use super::remote::{Answer, Call, Remote, row_of};
+use super::remote::{Answer, Call, Remote, Switched, Ways, row_of};
 use super::tracker::Tracker;
+use super::transport::Failure;
+use super::weather::{Fate, Weather};
 
-/// What a world is made of. Times are drawn from ranges, in milliseconds.
+/// What a quiet world is made of. Times are drawn from ranges, in milliseconds.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub(crate) seed: u64,
@@ -38,35 +41,77 @@ pub(crate) enum Happening {
     Refill(usize),
 }
 
+/// After how long new URLs follow a pause, and how long their clicks last.
+#[derive(Debug, Clone)]
+struct Refills {
+    in_ms: Range<i64>,
+    last_ms: Range<i64>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Outside {
-    scenario: Scenario,
-    random: Random,
+    pub(crate) random: Random,
     pub(crate) remote: Remote,
     pub(crate) tracker: Tracker,
+    pub(crate) weather: Weather,
+    latency_ms: Range<i64>,
+    refills: Option<Refills>,
     campaigns: usize,
     notes: Vec<(DateTime<Utc>, Happening)>,
+    lines: Vec<What>,
 }
 
 impl Outside {
     pub(crate) fn new(scenario: Scenario) -> Self {
-        let mut random = Random::new(scenario.seed);
-        let (mut remote, mut tracker) = (Remote::new(scenario.page_size), Tracker::default());
+        let random = Random::new(scenario.seed);
+        let refills = Refills { in_ms: scenario.refill_in_ms, last_ms: scenario.refill_lasts_ms };
+        let mut outside = Self::empty(random, scenario.page_size, Ways::PROMPT, scenario.latency_ms);
+        outside.refills = Some(refills);
         let (now, campaigns) = (scenario.begins_at, scenario.campaigns + scenario.endless);
-        let day_end = now.date_naive().and_time(NaiveTime::MIN).and_utc() + Duration::minutes(24 * 60 - 1);
-        let mut notes = Vec::new();
+        let midnight = now.date_naive().and_time(NaiveTime::MIN).and_utc();
+        let day_end = midnight + Duration::minutes(24 * 60 - 1);
         for row in 0..campaigns {
             let is_endless = row >= scenario.campaigns;
             let cross_in = if is_endless { &scenario.endless_cross_in_ms } else { &scenario.crosses_in_ms };
-            let crosses_in = Duration::milliseconds(random.within(cross_in.clone()));
+            let crosses_in = Duration::milliseconds(outside.random.within(cross_in.clone()));
             // At most nine tenths of the spend limit in a day.
-            let spends = !random.chance(scenario.without_spend_percent);
-            let micros_an_hour = if spends { random.within(40_000..375_000) } else { 0 };
-            remote.add(now, (!is_endless).then_some(day_end), micros_an_hour);
-            tracker.add(now, crosses_in, &mut random);
-            notes.extend((!is_endless).then_some((day_end, Happening::End(row))));
+            let spends = !outside.random.chance(scenario.without_spend_percent);
+            let micros_an_hour = if spends { outside.random.within(40_000..375_000) } else { 0 };
+            let spent = micros_an_hour * now.signed_duration_since(midnight).num_milliseconds() / 3_600_000;
+            let end_time = (!is_endless).then_some(day_end);
+            outside.add(now, true, end_time, spent, micros_an_hour);
+            outside.tracker.add(now, crosses_in, &mut outside.random);
         }
-        Self { scenario, random, remote, tracker, campaigns, notes }
+        outside
+    }
+
+    /// Without campaigns.
+    pub(crate) fn empty(random: Random, page_size: usize, ways: Ways, latency_ms: Range<i64>) -> Self {
+        Self {
+            random,
+            remote: Remote::new(page_size, ways),
+            tracker: Tracker::default(),
+            weather: Weather::default(),
+            latency_ms,
+            refills: None,
+            campaigns: 0,
+            notes: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// A campaign at TrafficStars; the tracker has to be told of it, too.
+    pub(crate) fn add(
+        &mut self,
+        now: DateTime<Utc>,
+        active: bool,
+        end_time: Option<DateTime<Utc>>,
+        spent: i64,
+        micros_an_hour: i64,
+    ) {
+        self.remote.add(now, active, end_time, spent, micros_an_hour);
+        self.notes.extend(end_time.map(|end| (end, Happening::End(self.campaigns))));
+        self.campaigns += 1;
     }
 
     pub(crate) const fn campaigns(&self) -> usize {
@@ -77,38 +122,74 @@ impl Outside {
         std::mem::take(&mut self.notes)
     }
 
-    /// When a request that leaves now arrives, and when its answer does.
-    pub(crate) fn travel(&mut self, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
-        let latency_ms = self.random.within(self.scenario.latency_ms.clone());
-        // Nobody knows when between the two TrafficStars counts it.
-        let there_ms = self.random.within(0..latency_ms + 1);
-        (now + Duration::milliseconds(there_ms), now + Duration::milliseconds(latency_ms))
+    pub(crate) fn take_lines(&mut self) -> Vec<What> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// What becomes of a request that leaves now.
+    pub(crate) fn fate(&mut self, now: DateTime<Utc>, call: &Call) -> Fate {
+        self.weather.fate(now, call, &self.latency_ms, &mut self.random)
     }
 
     /// A request arrives.
-    pub(crate) fn serve(&mut self, now: DateTime<Utc>, call: &Call) -> Answer {
-        let (answer, switched) = self.remote.serve(now, call);
-        for switched in switched {
-            if self.tracker.switch(now, switched.campaign, switched.runs) {
-                let in_ms = self.random.within(self.scenario.refill_in_ms.clone());
-                self.notes.push((now + Duration::milliseconds(in_ms), Happening::Refill(switched.campaign)));
+    pub(crate) fn serve(&mut self, now: DateTime<Utc>, call: &Call, fate: &Fate) -> Result<Answer, Failure> {
+        if let Some(refused) = fate.refused {
+            self.remote.refuse(now, call);
+            if fate.takes_effect {
+                self.take_effect(now, call);
             }
+            return Err(refused);
         }
+        let (weather, random) = (self.weather, &mut self.random);
+        let (answer, switched) = self.remote.serve(now, call, |_| weather.mood(random));
+        self.served(now, call, switched);
+        answer.map_err(Failure::Status)
+    }
+
+    /// A request has its effect, and nobody counts or answers it.
+    pub(crate) fn take_effect(&mut self, now: DateTime<Utc>, call: &Call) {
+        let (weather, random) = (self.weather, &mut self.random);
+        let (_, switched) = self.remote.take_effect(now, call, |_| weather.mood(random));
+        self.served(now, call, switched);
+    }
+
+    fn served(&mut self, now: DateTime<Utc>, call: &Call, switched: Vec<Switched>) {
+        self.switched(now, switched, By::Guard);
         if let Call::EndTime { id, at } = call {
             self.notes.push((*at, Happening::End(row_of(*id))));
         }
-        answer
+    }
+
+    /// Campaigns were started or stopped.
+    pub(crate) fn switched(&mut self, now: DateTime<Utc>, switched: Vec<Switched>, by: By) {
+        for Switched { campaign, runs } in switched {
+            self.lines.push(What::Switched { campaign, runs, by });
+            let is_pause_asked_for = self.tracker.switch(now, campaign, runs);
+            if let Some(refills) = self.refills.as_ref().filter(|_| is_pause_asked_for) {
+                let in_ms = self.random.within(refills.in_ms.clone());
+                self.notes.push((now + Duration::milliseconds(in_ms), Happening::Refill(campaign)));
+            }
+        }
+    }
+
+    /// Somebody else sets an end time.
+    pub(crate) fn set_end(&mut self, now: DateTime<Utc>, campaign: usize, end: Option<DateTime<Utc>>) {
+        let switched = self.remote.set_end(now, campaign, end);
+        self.switched(now, switched, By::Others);
+        self.notes.extend(end.map(|end| (end, Happening::End(campaign))));
     }
 
     pub(crate) fn happen(&mut self, now: DateTime<Utc>, happening: Happening) {
         match happening {
             Happening::End(campaign) => {
-                if self.remote.ends_at(campaign).is_some_and(|end| end <= now) {
-                    self.tracker.end(now, campaign);
+                let is_over = self.remote.ends_at(campaign).is_some_and(|end| end <= now);
+                if is_over && self.tracker.end(now, campaign) {
+                    self.lines.push(What::Switched { campaign, runs: false, by: By::EndTime });
                 }
             }
             Happening::Refill(campaign) => {
-                let lasts = Duration::milliseconds(self.random.within(self.scenario.refill_lasts_ms.clone()));
+                let Some(refills) = self.refills.clone() else { return };
+                let lasts = Duration::milliseconds(self.random.within(refills.last_ms));
                 let clicks = self.random.within(15_000..60_000);
                 self.tracker.refill(now, campaign, clicks, lasts);
             }

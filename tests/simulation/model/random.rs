@@ -10,7 +10,7 @@ impl Random {
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -25,5 +25,11 @@ impl Random {
 
     pub(crate) fn chance(&mut self, percent: i64) -> bool {
         self.within(0..100) < percent
+    }
+
+    /// One of these, each as likely as any other.
+    pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        let which = self.next() % all.len() as u64;
+        all[usize::try_from(which).unwrap_or(0)].clone()
     }
 }

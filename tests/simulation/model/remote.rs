@@ -1,5 +1,5 @@
 //! A model of TrafficStars: a list in pages, single reads, the report by campaigns, run, pause, end times; and its own
-//! count of requests.
+//! count of requests. What it shows, and what it says was spent, may lag behind what is so.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -9,9 +9,12 @@ use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::trafficstar::batch::ListSize;
 
+use super::log::Truth;
+
 /// What can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Call {
+    Token,
     Page(u64),
     Campaign(RemoteId),
     /// Rows of the report by campaigns, of today.
@@ -19,8 +22,6 @@ pub(crate) enum Call {
         offset: usize,
         limit: usize,
     },
-    /// One campaign's spend, by a report of its own.
-    Spend(RemoteId),
     EndTime {
         id: RemoteId,
         at: DateTime<Utc>,
@@ -37,14 +38,20 @@ impl Call {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
+    Token,
     Page {
         campaigns: BTreeMap<RemoteId, RemoteCampaign>,
         size: ListSize,
     },
-    Campaign(RemoteCampaign),
+    Campaign(Box<RemoteCampaign>),
     Report(Vec<(RemoteId, SourceAnswer)>),
-    /// Each of the campaigns named is as asked.
-    Done,
+    /// The campaign's end time, as it is now.
+    EndTime(EndTime),
+    /// Of the campaigns that were asked for; one in neither list is unclear.
+    Named {
+        done: BTreeSet<RemoteId>,
+        refused: BTreeSet<RemoteId>,
+    },
 }
 
 /// A request as the remote counts it.
@@ -61,19 +68,71 @@ pub(crate) struct Switched {
     pub(crate) runs: bool,
 }
 
-#[derive(Debug, Clone)]
-struct Campaign {
+/// Whether a run or a pause of one campaign is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Done,
+    Refused,
+    /// The answer does not name it, whether or not it was done.
+    Unnamed {
+        done: bool,
+    },
+}
+
+/// Why running a campaign cannot help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Block {
+    Unapproved,
+    NoFunds,
+    Archived,
+    /// Seen live together with `active: true`.
+    BudgetReached,
+    /// It runs, and its end times would be misread.
+    Timezone,
+}
+
+/// TrafficStars' ways, as far as nobody knows them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ways {
+    /// So long a change does not show.
+    pub(crate) shows_after: Duration,
+    /// So old is the spend that it tells.
+    pub(crate) spend_lag: Duration,
+    /// A campaign whose end time has passed is switched off: another end time does not start it again.
+    pub(crate) ends_switch_off: bool,
+}
+
+impl Ways {
+    /// What is so shows at once; what nobody knows is what costs the guard more.
+    pub(crate) const PROMPT: Self =
+        Self { shows_after: Duration::zero(), spend_lag: Duration::zero(), ends_switch_off: true };
+}
+
+/// How a campaign is set from some moment on.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    since: DateTime<Utc>,
+    exists: bool,
     active: bool,
     end_time: Option<DateTime<Utc>>,
-    /// Today's spend at that moment, in millionths.
+    block: Option<Block>,
+    /// Its status is a word that nobody has taught us.
+    untaught: bool,
+    /// Today's spend at `since`, in millionths.
     spent: i64,
-    since: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone)]
+struct Campaign {
+    /// The last one is the present; older ones still show. Never empty.
+    states: VecDeque<State>,
     micros_an_hour: i64,
 }
 
 #[derive(Debug)]
 pub(crate) struct Remote {
     page_size: usize,
+    pub(crate) ways: Ways,
     campaigns: Vec<Campaign>,
     log: Vec<Arrival>,
 }
@@ -89,52 +148,126 @@ pub(crate) fn id_of(row: usize) -> RemoteId {
 }
 
 impl Remote {
-    pub(crate) const fn new(page_size: usize) -> Self {
-        Self { page_size, campaigns: Vec::new(), log: Vec::new() }
+    pub(crate) const fn new(page_size: usize, ways: Ways) -> Self {
+        Self { page_size, ways, campaigns: Vec::new(), log: Vec::new() }
     }
 
-    /// A campaign that runs, until `end_time` where it has one. One that spends nothing has no spend on record.
-    pub(crate) fn add(&mut self, now: DateTime<Utc>, end_time: Option<DateTime<Utc>>, micros_an_hour: i64) {
-        let since_midnight = now.signed_duration_since(midnight_before(now));
-        let spent = micros_an_hour * since_midnight.num_milliseconds() / 3_600_000;
-        self.campaigns.push(Campaign { active: true, end_time, spent, since: now, micros_an_hour });
+    /// A campaign that runs if `active`, until `end_time` where it has one. One that spends nothing has no spend on record.
+    pub(crate) fn add(
+        &mut self,
+        now: DateTime<Utc>,
+        active: bool,
+        end_time: Option<DateTime<Utc>>,
+        spent: i64,
+        micros_an_hour: i64,
+    ) {
+        let state = State { since: now, exists: true, active, end_time, block: None, untaught: false, spent };
+        self.campaigns.push(Campaign { states: VecDeque::from([state]), micros_an_hour });
     }
 
-    /// A request arrives: it is counted, and takes effect.
-    pub(crate) fn serve(&mut self, now: DateTime<Utc>, call: &Call) -> (Answer, Vec<Switched>) {
+    /// A request arrives that is refused: it is counted, and has no effect.
+    pub(crate) fn refuse(&mut self, now: DateTime<Utc>, call: &Call) {
         self.log.push(Arrival { at: now, call: call.clone() });
-        match call {
-            Call::Page(page) => (self.page(now, *page), Vec::new()),
+    }
+
+    /// A request arrives: it is counted, and takes effect; of the campaigns that a run or a pause names, as each is in the
+    /// mood. Answers a status code where it is none of success.
+    pub(crate) fn serve(
+        &mut self,
+        now: DateTime<Utc>,
+        call: &Call,
+        mood: impl FnMut(RemoteId) -> Mood,
+    ) -> (Result<Answer, u16>, Vec<Switched>) {
+        self.log.push(Arrival { at: now, call: call.clone() });
+        self.take_effect(now, call, mood)
+    }
+
+    /// The same without being counted, as when something on the way sends a request twice.
+    pub(crate) fn take_effect(
+        &mut self,
+        now: DateTime<Utc>,
+        call: &Call,
+        mood: impl FnMut(RemoteId) -> Mood,
+    ) -> (Result<Answer, u16>, Vec<Switched>) {
+        let answer = match call {
+            Call::Token => Ok(Answer::Token),
+            Call::Page(page) => Ok(self.page(now, *page)),
             Call::Campaign(id) => {
                 let row = row_of(*id);
-                let answer =
-                    self.campaigns.get(row).map_or(Answer::Done, |found| Answer::Campaign(found.show(now, row)));
-                (answer, Vec::new())
+                let shown = self.shown(now, row).filter(|(state, _)| state.exists);
+                shown.map(|(state, spent)| Answer::Campaign(Box::new(state.show(now, row, spent)))).ok_or(404)
             }
-            Call::Report { offset, limit } => {
-                let rows = self.campaigns.iter().enumerate();
-                let spends = rows.filter_map(|(row, found)| match found.spend(now) {
-                    value @ SourceAnswer::Value(_) => Some((id_of(row), value)),
-                    SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
-                });
-                (Answer::Report(spends.skip(*offset).take(*limit).collect()), Vec::new())
-            }
-            Call::Spend(_) => (Answer::Done, Vec::new()),
+            Call::Report { offset, limit } => Ok(Answer::Report(self.report(now, *offset, *limit))),
             Call::EndTime { id, at } => {
-                (Answer::Done, self.change(now, row_of(*id), |found| found.end_time = Some(*at)))
+                let row = row_of(*id);
+                if !self.campaigns.get(row).is_some_and(|found| found.now().exists) {
+                    return (Err(404), Vec::new());
+                }
+                let switched = self.change(now, row, |state| state.end_time = Some(*at));
+                return (Ok(Answer::EndTime(EndTime::At(*at))), switched);
             }
-            Call::Run(ids) => (Answer::Done, self.switch(now, ids, true)),
-            Call::Pause(ids) => (Answer::Done, self.switch(now, ids, false)),
-        }
+            Call::Run(ids) => return self.switch(now, ids, true, mood),
+            Call::Pause(ids) => return self.switch(now, ids, false, mood),
+        };
+        (answer, Vec::new())
     }
 
     pub(crate) fn runs(&self, now: DateTime<Utc>, campaign: usize) -> bool {
-        self.campaigns.get(campaign).is_some_and(|found| found.runs(now))
+        self.campaigns.get(campaign).is_some_and(|found| found.now().runs(now))
+    }
+
+    pub(crate) fn truth(&self, now: DateTime<Utc>, campaign: usize, remaining_clicks: i64) -> Option<Truth> {
+        let found = self.campaigns.get(campaign)?;
+        let state = found.now();
+        Some(Truth {
+            campaign,
+            exists: state.exists,
+            runs: state.runs(now),
+            blocked: state.block.is_some() || !state.exists || state.untaught,
+            end_time: state.end_time,
+            spent_micros: state.spent_at(now, found.micros_an_hour),
+            remaining_clicks,
+        })
     }
 
     /// When it stops by itself, if it runs until then.
     pub(crate) fn ends_at(&self, campaign: usize) -> Option<DateTime<Utc>> {
-        self.campaigns.get(campaign)?.end_time
+        self.campaigns.get(campaign)?.now().end_time
+    }
+
+    /// Somebody else switches it on or off.
+    pub(crate) fn set_active(&mut self, now: DateTime<Utc>, campaign: usize, active: bool) -> Vec<Switched> {
+        self.change(now, campaign, |state| state.active = active)
+    }
+
+    /// Somebody else gives it another end time.
+    pub(crate) fn set_end(&mut self, now: DateTime<Utc>, campaign: usize, end: Option<DateTime<Utc>>) -> Vec<Switched> {
+        self.change(now, campaign, |state| state.end_time = end)
+    }
+
+    pub(crate) fn set_block(&mut self, now: DateTime<Utc>, campaign: usize, block: Option<Block>) -> Vec<Switched> {
+        self.change(now, campaign, |state| state.block = block)
+    }
+
+    pub(crate) fn set_exists(&mut self, now: DateTime<Utc>, campaign: usize, exists: bool) -> Vec<Switched> {
+        self.change(now, campaign, |state| state.exists = exists)
+    }
+
+    pub(crate) fn set_untaught(&mut self, now: DateTime<Utc>, campaign: usize, untaught: bool) {
+        self.change(now, campaign, |state| state.untaught = untaught);
+    }
+
+    /// From now on it spends so much in an hour that it runs.
+    pub(crate) fn set_speed(&mut self, now: DateTime<Utc>, campaign: usize, micros_an_hour: i64) {
+        self.change(now, campaign, |_| {});
+        if let Some(found) = self.campaigns.get_mut(campaign) {
+            found.micros_an_hour = micros_an_hour;
+        }
+    }
+
+    /// Money is spent at once.
+    pub(crate) fn spend(&mut self, now: DateTime<Utc>, campaign: usize, micros: i64) {
+        self.change(now, campaign, |state| state.spent += micros);
     }
 
     /// All that arrived, in its order.
@@ -162,68 +295,148 @@ impl Remote {
     }
 
     fn page(&self, now: DateTime<Utc>, page: u64) -> Answer {
-        let first = usize::try_from(page.saturating_sub(1)).unwrap_or(usize::MAX).saturating_mul(self.page_size);
-        let listed = self.campaigns.iter().enumerate().skip(first).take(self.page_size);
+        let shown = (0..self.campaigns.len()).filter_map(|row| Some((row, self.shown(now, row)?)));
+        let listed: Vec<_> = shown.filter(|(_, (state, _))| state.exists).collect();
         let size = ListSize {
-            campaigns: Some(self.campaigns.len() as u64),
+            campaigns: Some(listed.len() as u64),
             page_size: Some(self.page_size as u64),
-            pages: Some(self.campaigns.len().div_ceil(self.page_size) as u64),
+            pages: Some(listed.len().div_ceil(self.page_size) as u64),
         };
-        Answer::Page { campaigns: listed.map(|(row, found)| (id_of(row), found.show(now, row))).collect(), size }
+        let first = usize::try_from(page.saturating_sub(1)).unwrap_or(usize::MAX).saturating_mul(self.page_size);
+        let on_page = listed.into_iter().skip(first).take(self.page_size);
+        Answer::Page {
+            campaigns: on_page.map(|(row, (state, spent))| (id_of(row), state.show(now, row, spent))).collect(),
+            size,
+        }
     }
 
-    fn switch(&mut self, now: DateTime<Utc>, ids: &BTreeSet<RemoteId>, active: bool) -> Vec<Switched> {
-        ids.iter().flat_map(|id| self.change(now, row_of(*id), |found| found.active = active)).collect()
+    /// Those without spend are in no row.
+    fn report(&self, now: DateTime<Utc>, offset: usize, limit: usize) -> Vec<(RemoteId, SourceAnswer)> {
+        let spends = (0..self.campaigns.len()).filter_map(|row| Some((row, in_cents(self.shown(now, row)?.1))));
+        let rows = spends.filter(|(_, spent)| matches!(spent, SourceAnswer::Value(_)));
+        rows.map(|(row, spent)| (id_of(row), spent)).skip(offset).take(limit).collect()
     }
 
-    fn change(&mut self, now: DateTime<Utc>, campaign: usize, change: impl FnOnce(&mut Campaign)) -> Vec<Switched> {
+    /// A campaign as it shows, and today's spend in millionths as it is told.
+    fn shown(&self, now: DateTime<Utc>, campaign: usize) -> Option<(State, i64)> {
+        let found = self.campaigns.get(campaign)?;
+        let (shown_at, told_at) = (now - self.ways.shows_after, now - self.ways.spend_lag);
+        Some((found.at(shown_at), found.at(told_at).spent_at(told_at, found.micros_an_hour)))
+    }
+
+    fn switch(
+        &mut self,
+        now: DateTime<Utc>,
+        ids: &BTreeSet<RemoteId>,
+        active: bool,
+        mut mood: impl FnMut(RemoteId) -> Mood,
+    ) -> (Result<Answer, u16>, Vec<Switched>) {
+        let (mut done, mut refused, mut switched) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        for id in ids {
+            let exists = self.campaigns.get(row_of(*id)).is_some_and(|found| found.now().exists);
+            let mood = if exists { mood(*id) } else { Mood::Refused };
+            match mood {
+                Mood::Done => done.insert(*id),
+                Mood::Refused => refused.insert(*id),
+                Mood::Unnamed { .. } => false,
+            };
+            if matches!(mood, Mood::Done | Mood::Unnamed { done: true }) {
+                switched.extend(self.change(now, row_of(*id), |state| state.active = active));
+            }
+        }
+        (Ok(Answer::Named { done, refused }), switched)
+    }
+
+    fn change(&mut self, now: DateTime<Utc>, campaign: usize, change: impl FnOnce(&mut State)) -> Vec<Switched> {
+        let (ways, oldest) = (self.ways, now - self.ways.shows_after.max(self.ways.spend_lag));
         let Some(found) = self.campaigns.get_mut(campaign) else { return Vec::new() };
-        let ran = found.runs(now);
-        // Nobody knows whether that is so; it is what costs the guard more.
-        found.active &= ran;
-        (found.spent, found.since) = (found.spent_at(now), now);
-        change(found);
-        let runs = found.runs(now);
+        let before = found.now();
+        let ran = before.runs(now);
+        let has_ended = before.end_time.is_some_and(|end| end <= now);
+        let active = before.active && !(ways.ends_switch_off && has_ended);
+        let mut state = State { since: now, active, spent: before.spent_at(now, found.micros_an_hour), ..before };
+        change(&mut state);
+        while found.states.get(1).is_some_and(|next| next.since <= oldest) || found.states.len() > 64 {
+            found.states.pop_front();
+        }
+        found.states.push_back(state);
+        if found.states.len() == 2 && oldest == now {
+            found.states.pop_front();
+        }
+        let runs = state.runs(now);
         if ran == runs { Vec::new() } else { vec![Switched { campaign, runs }] }
     }
 }
 
 impl Campaign {
-    fn runs(&self, now: DateTime<Utc>) -> bool {
-        self.active && self.end_time.is_none_or(|end| now < end)
+    fn now(&self) -> State {
+        self.states.back().copied().unwrap_or(NEVER)
     }
 
-    fn spent_at(&self, now: DateTime<Utc>) -> i64 {
+    fn at(&self, at: DateTime<Utc>) -> State {
+        let then = self.states.iter().rev().find(|state| state.since <= at).or(self.states.front());
+        then.copied().unwrap_or(NEVER)
+    }
+}
+
+/// Of a campaign without any state, which is none.
+const NEVER: State = State {
+    since: DateTime::UNIX_EPOCH,
+    exists: false,
+    active: false,
+    end_time: None,
+    block: None,
+    untaught: false,
+    spent: 0,
+};
+
+impl State {
+    /// One whose schedule is read in another timezone runs all the same.
+    fn runs(&self, now: DateTime<Utc>) -> bool {
+        let is_free = matches!(self.block, None | Some(Block::Timezone));
+        self.exists && self.active && is_free && self.end_time.is_none_or(|end| now < end)
+    }
+
+    /// Today's spend, in millionths.
+    fn spent_at(&self, now: DateTime<Utc>, micros_an_hour: i64) -> i64 {
         let midnight = midnight_before(now);
         let (spent, from) = if self.since < midnight { (0, midnight) } else { (self.spent, self.since) };
         let until = self.end_time.map_or(now, |end| end.min(now));
-        let ran_ms = if self.active { until.signed_duration_since(from).num_milliseconds().max(0) } else { 0 };
-        spent + ran_ms * self.micros_an_hour / 3_600_000
+        let ran = self.runs(from.min(until - Duration::milliseconds(1)));
+        let ran_ms = if ran { until.signed_duration_since(from).num_milliseconds().max(0) } else { 0 };
+        spent + ran_ms * micros_an_hour / 3_600_000
     }
 
-    /// In cents; a campaign without spend lacks the field.
-    fn spend(&self, now: DateTime<Utc>) -> SourceAnswer {
-        let cents = self.spent_at(now) / 10_000;
-        match Money::from_micros(cents * 10_000) {
-            Some(spend) if spend > Money::ZERO => SourceAnswer::Value(spend),
-            Some(_) | None => SourceAnswer::NoValue,
-        }
-    }
-
-    fn show(&self, now: DateTime<Utc>, row: usize) -> RemoteCampaign {
+    fn show(&self, now: DateTime<Utc>, row: usize, spent: i64) -> RemoteCampaign {
+        let is_on = self.active && self.end_time.is_none_or(|end| now < end);
+        let word = match self.block {
+            _ if self.untaught => "warming_up",
+            Some(Block::BudgetReached) => "total_budget_is_reached",
+            Some(Block::Archived) => "archived",
+            Some(Block::Unapproved | Block::NoFunds | Block::Timezone) | None if is_on => "enabled",
+            Some(Block::Unapproved | Block::NoFunds | Block::Timezone) | None => "paused",
+        };
         RemoteCampaign {
             id: id_of(row),
             name: None,
-            active: Some(self.runs(now)),
-            status: Some(if self.runs(now) { "enabled" } else { "paused" }.to_owned()),
-            approved: Some("approved".to_owned()),
-            no_funds: false,
-            archived: false,
+            active: Some(is_on),
+            status: Some(word.to_owned()),
+            approved: Some(if self.block == Some(Block::Unapproved) { "rejected" } else { "approved" }.to_owned()),
+            no_funds: self.block == Some(Block::NoFunds),
+            archived: self.block == Some(Block::Archived),
             end_time: self.end_time.map_or(EndTime::Unset, EndTime::At),
-            schedule_timezone: Some(0),
+            schedule_timezone: Some(if self.block == Some(Block::Timezone) { 2 } else { 0 }),
             account_timezone: Some(0),
-            spent: self.spend(now),
+            spent: in_cents(spent),
         }
+    }
+}
+
+/// TrafficStars tells cents, and leaves the field out where nothing was spent.
+fn in_cents(micros: i64) -> SourceAnswer {
+    match Money::from_micros(micros / 10_000 * 10_000) {
+        Some(spend) if spend > Money::ZERO => SourceAnswer::Value(spend),
+        Some(_) | None => SourceAnswer::NoValue,
     }
 }
 

@@ -78,11 +78,32 @@ impl Tracker {
         }
     }
 
-    /// A campaign came to its end time: nobody's pause.
-    pub(crate) fn end(&mut self, now: DateTime<Utc>, campaign: usize) {
-        let Some(supply) = self.supplies.get_mut(campaign) else { return };
+    /// A campaign came to its end time: nobody's pause. Answers whether it ran until then.
+    pub(crate) fn end(&mut self, now: DateTime<Utc>, campaign: usize) -> bool {
+        let Some(supply) = self.supplies.get_mut(campaign) else { return false };
+        let ran = supply.runs;
         let crossed_at = supply.crossing_at().filter(|at| *at <= now);
         *supply = Supply { clicks: supply.clicks_at(now), since: now, runs: false, crossed_at, ..*supply };
+        ran
+    }
+
+    /// A campaign with so many clicks, of which it uses so many in an hour while it runs.
+    pub(crate) fn add_with(&mut self, now: DateTime<Utc>, clicks: i64, clicks_an_hour: i64, runs: bool) {
+        self.supplies.push(Supply { clicks, since: now, clicks_an_hour, runs, crossed_at: None });
+    }
+
+    /// URLs come or go, or clicks come in a burst.
+    pub(crate) fn add_clicks(&mut self, now: DateTime<Utc>, campaign: usize, clicks: i64) {
+        if let Some(supply) = self.supplies.get_mut(campaign) {
+            let clicks = (supply.clicks_at(now) + clicks).max(0);
+            *supply = Supply { clicks, since: now, crossed_at: None, ..*supply };
+        }
+    }
+
+    pub(crate) fn set_speed(&mut self, now: DateTime<Utc>, campaign: usize, clicks_an_hour: i64) {
+        if let Some(supply) = self.supplies.get_mut(campaign) {
+            *supply = Supply { clicks: supply.clicks_at(now), since: now, clicks_an_hour, ..*supply };
+        }
     }
 
     pub(crate) fn crossings(&self) -> &[Crossing] {

@@ -1,0 +1,90 @@
+//! Storms for as long as asked, on all cores: `cargo bench --bench storms -- --for 1h [--from SEED]`.
+//!
+//! Prints every seed that breaks a rule, the first one with its shortened log, and how many campaign-years were simulated
+//! per minute. The rules and the storms are those of `tests/simulation`.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+#[path = "../simulation/check/mod.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod check;
+#[path = "../simulation/harness.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod harness;
+#[path = "../simulation/model/mod.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod model;
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+
+use self::harness::{Outcome, examine_many, shorten};
+
+/// How often it says how far it is.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// Simulates storms until the time is over, and tells which seeds broke a rule.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// For how long, like 10m or 1h.
+    #[arg(long = "for", value_parser = humantime::parse_duration, default_value = "1m")]
+    lasts: Duration,
+    /// The first seed; without it one that nobody has run before.
+    #[arg(long)]
+    from: Option<u64>,
+    /// Said by `cargo bench` to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    seeds: u64,
+    campaign_years: f64,
+    findings: u64,
+    told_at: Option<Instant>,
+}
+
+impl Tally {
+    fn line(&self, began: Instant) -> String {
+        let minutes = began.elapsed().as_secs_f64() / 60.0;
+        let Self { seeds, campaign_years, findings, .. } = self;
+        let rate = campaign_years / minutes;
+        format!(
+            "{seeds} seeds, {campaign_years:.1} campaign-years, {rate:.2} a minute, {findings} findings after {minutes:.1} min"
+        )
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let first = arguments.from.unwrap_or(since_epoch.as_millis() as u64 * 1_000);
+    println!("Storms from seed {first} on, for {}.", humantime::format_duration(arguments.lasts));
+    let began = Instant::now();
+    let tally = Mutex::new(Tally::default());
+    let tell = |Outcome { campaign_time, found }| {
+        let mut tally = tally.lock().unwrap();
+        tally.seeds += 1;
+        tally.campaign_years += campaign_time.as_seconds_f64() / (365.25 * 24.0 * 3_600.0);
+        if let Some((seed, violation)) = found {
+            tally.findings += 1;
+            if tally.findings == 1 {
+                println!("{}", shorten(seed, violation));
+            } else {
+                println!("seed {seed} breaks the rule `{}`: {}", violation.checker, violation.text);
+            }
+        }
+        if tally.told_at.is_none_or(|told_at| told_at.elapsed() > TOLD_EVERY) {
+            tally.told_at = Some(Instant::now());
+            println!("{}", tally.line(began));
+        }
+    };
+    examine_many(first, |_| began.elapsed() < arguments.lasts, tell);
+    let tally = tally.into_inner().unwrap();
+    println!("{}", tally.line(began));
+    if tally.findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

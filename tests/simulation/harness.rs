@@ -1,0 +1,140 @@
+//! Runs storms on all cores, and tells what they found: the seed, which rule was broken, and the log, shortened to what
+//! matters.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use chrono::Duration;
+
+use crate::check::{self, Violation};
+use crate::model::log::{Line, What};
+use crate::model::storm::{self, Storm};
+
+/// So many lines before the broken rule are told.
+const TOLD_LINES: usize = 60;
+/// So many runs are spent on leaving troubles out.
+const SHORTENING_RUNS: usize = 400;
+
+/// A rule that was broken in a run, in as short a run as could be had.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    seed: u64,
+    violation: Violation,
+    /// The troubles without which it would not have come about.
+    troubles: Vec<String>,
+    lines: Vec<Line>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The virtual time in which campaigns were guarded, summed up over all of them.
+    pub(crate) campaign_time: Duration,
+    /// The first rule that was broken, and by which seed.
+    pub(crate) found: Option<(u64, Violation)>,
+}
+
+/// Runs one storm, and holds every rule against it.
+pub(crate) fn examine(seed: u64) -> Outcome {
+    let lines = storm::run(Storm::of(seed));
+    let found = check::check(&lines).into_iter().next().map(|violation| (seed, violation));
+    Outcome { campaign_time: campaign_time(&lines), found }
+}
+
+/// Runs the seeds from `first` on, on all cores, for as long as `go_on` says. Answers for each that was run, in any order.
+pub(crate) fn examine_many(first: u64, go_on: impl Fn(u64) -> bool + Sync, tell: impl Fn(Outcome) + Sync) {
+    let next = AtomicU64::new(first);
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if !go_on(seed) {
+                        break;
+                    }
+                    tell(examine(seed));
+                }
+            });
+        }
+    });
+}
+
+/// What these seeds found, in their order.
+pub(crate) fn found_by(seeds: RangeInclusive<u64>) -> Vec<(u64, Violation)> {
+    let found = Mutex::new(Vec::new());
+    let tell = |outcome: Outcome| found.lock().unwrap_or_else(PoisonError::into_inner).extend(outcome.found);
+    examine_many(*seeds.start(), |seed| seed <= *seeds.end(), tell);
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_by_key(|(seed, _)| *seed);
+    found
+}
+
+fn campaign_time(lines: &[Line]) -> Duration {
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Duration::zero() };
+    let campaigns = if let What::Begins { rows, .. } = &first.what { rows.len() } else { 0 };
+    last.at.signed_duration_since(first.at) * i32::try_from(campaigns).unwrap_or(i32::MAX)
+}
+
+/// Leaves out one trouble after the other, for as long as the same rule is broken.
+pub(crate) fn shorten(seed: u64, violation: Violation) -> Finding {
+    let checker = violation.checker;
+    let breaks_it = |kept: &[usize]| {
+        // A shortened run may fail in another way.
+        let run = || storm::run(Storm::of(seed).with_troubles(kept));
+        let lines = panic::catch_unwind(AssertUnwindSafe(run)).ok()?;
+        let violation = check::check(&lines).into_iter().find(|violation| violation.checker == checker)?;
+        Some((violation, lines))
+    };
+    let mut kept: Vec<usize> = (0..Storm::of(seed).count_troubles()).collect();
+    let mut found = breaks_it(&kept);
+    let (mut runs, mut part) = (0, kept.len().div_ceil(2));
+    while part > 0 && runs < SHORTENING_RUNS {
+        let mut from = 0;
+        while from < kept.len() && runs < SHORTENING_RUNS {
+            runs += 1;
+            let fewer: Vec<usize> = kept.iter().take(from).chain(kept.iter().skip(from + part)).copied().collect();
+            if let Some(still) = breaks_it(&fewer) {
+                (kept, found) = (fewer, Some(still));
+            } else {
+                from += part;
+            }
+        }
+        part /= 2;
+    }
+    let troubles = Storm::of(seed).with_troubles(&kept).describe_troubles();
+    let (violation, lines) = found.unwrap_or_else(|| (violation, storm::run(Storm::of(seed))));
+    Finding { seed, violation, troubles, lines }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Violation { checker, line, text } = &self.violation;
+        writeln!(f, "seed {} breaks the rule `{checker}`: {text}", self.seed)?;
+        writeln!(
+            f,
+            "run it again: SIMULATION_SEED={} cargo test --test simulation one_seed -- --nocapture",
+            self.seed
+        )?;
+        writeln!(f, "\nwithout these troubles it would not have come about:")?;
+        self.troubles.iter().try_for_each(|trouble| writeln!(f, "  {trouble}"))?;
+        writeln!(f, "\nwhat happened to the campaign, to the line that breaks the rule:")?;
+        let about: Vec<usize> = self.lines.get(*line).map(|line| line.what.campaigns()).unwrap_or_default();
+        let before = self.lines.iter().take(line + 1).filter(|line| concerns(line, &about));
+        let before: Vec<&Line> = before.collect();
+        before.iter().skip(before.len().saturating_sub(TOLD_LINES)).try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+/// Lines about no campaign in particular concern all, but for the requests of others.
+fn concerns(line: &Line, about: &[usize]) -> bool {
+    let of = line.what.campaigns();
+    if of.is_empty() {
+        let is_request = matches!(line.what, What::Left { .. } | What::Arrived { .. } | What::Ended { .. });
+        return !is_request;
+    }
+    about.is_empty() || of.iter().any(|campaign| about.contains(campaign))
+}

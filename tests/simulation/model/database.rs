@@ -1,0 +1,126 @@
+//! A model of the database: rows, promises, the journal, holds, spends and the count of requests. What it has taken
+//! outlives every crash.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use traffic_generator::domain::action::{Action, ActionId, Step};
+use traffic_generator::domain::event::Record;
+use traffic_generator::domain::facts::Spend;
+use traffic_generator::domain::order::HoldChange;
+use traffic_generator::domain::phase::Promise;
+use traffic_generator::domain::spend::{SpendHistory, StoredSpend};
+use traffic_generator::domain::status::Hold;
+
+use super::log::{Restored, Row};
+
+#[derive(Debug, Clone)]
+struct Stored {
+    row: Row,
+    promise: Option<Promise>,
+    hold: Option<Hold>,
+    spends: BTreeMap<NaiveDate, StoredSpend>,
+    journal: BTreeMap<u64, Action>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Database {
+    campaigns: Vec<Stored>,
+    pub(crate) hold_on_all: Option<Hold>,
+    /// By the end of the second in which they left.
+    sent: BTreeMap<DateTime<Utc>, u32>,
+    last_entry: u64,
+    pub(crate) away: bool,
+}
+
+/// Away, as a caller hears it.
+pub(crate) const AWAY: &str = "the database does not answer";
+
+impl Database {
+    pub(crate) const fn new() -> Self {
+        Self { campaigns: Vec::new(), hold_on_all: None, sent: BTreeMap::new(), last_entry: 0, away: false }
+    }
+
+    pub(crate) fn add(&mut self, row: Row, promise: Option<Promise>) {
+        let (hold, spends, journal) = (None, BTreeMap::new(), BTreeMap::new());
+        self.campaigns.push(Stored { row, promise, hold, spends, journal });
+    }
+
+    pub(crate) fn row(&self, campaign: usize) -> Option<&Row> {
+        self.campaigns.get(campaign).map(|stored| &stored.row)
+    }
+
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        self.campaigns.iter().map(|stored| stored.row.clone()).collect()
+    }
+
+    pub(crate) fn change_row(&mut self, campaign: usize, row: Row) {
+        if let Some(stored) = self.campaigns.get_mut(campaign) {
+            stored.row = row;
+        }
+    }
+
+    /// What it knows of the spend of this day and the one before.
+    pub(crate) fn spends(&self, campaign: usize, today: NaiveDate) -> SpendHistory {
+        let Some(stored) = self.campaigns.get(campaign) else { return SpendHistory::default() };
+        let yesterday = today.pred_opt().and_then(|day| stored.spends.get(&day));
+        SpendHistory { today: stored.spends.get(&today).copied(), yesterday: yesterday.map(|last| last.amount) }
+    }
+
+    /// A promise and its journal entry, together. Answers the entry's number, if there is an entry.
+    pub(crate) fn save(&mut self, campaign: usize, record: &Record, entry: Option<u64>) -> Option<u64> {
+        let stored = self.campaigns.get_mut(campaign)?;
+        stored.promise = Some(record.promise);
+        match &record.hold {
+            HoldChange::Keep => {}
+            HoldChange::Set(hold) => stored.hold = Some(hold.clone()),
+            HoldChange::Release => stored.hold = None,
+        }
+        let action = record.entry.as_ref()?;
+        // As `store::records`: an entry whose commit nobody heard of is there already.
+        let same = |known: &Action| known.requested_at == action.requested_at && known.kind == action.kind;
+        let known = stored.journal.iter().rev().find(|(_, known)| same(known) && is_unfinished(known));
+        let known = known.map(|(number, _)| *number);
+        let number = entry.or(known).unwrap_or(self.last_entry + 1);
+        self.last_entry = self.last_entry.max(number);
+        stored.journal.insert(number, action.clone());
+        Some(number)
+    }
+
+    pub(crate) fn save_spend(&mut self, campaign: usize, spend: &Spend) {
+        if let Some(stored) = self.campaigns.get_mut(campaign) {
+            stored.spends.insert(spend.day, StoredSpend { amount: spend.amount, at: spend.at });
+        }
+    }
+
+    /// What a machine of this campaign is built from, and the number of its unfinished entry.
+    pub(crate) fn restore(&self, campaign: usize, wall: DateTime<Utc>) -> (Restored, Option<u64>) {
+        let stored = self.campaigns.get(campaign);
+        let unfinished =
+            stored.and_then(|stored| stored.journal.iter().rev().find(|(_, action)| is_unfinished(action)));
+        let restored = Restored {
+            campaign,
+            promise: stored.and_then(|stored| stored.promise),
+            // Numbers belong to a machine's life, which ended.
+            unfinished: unfinished.map(|(_, action)| Action { id: ActionId(0), ..action.clone() }),
+            hold: stored.and_then(|stored| stored.hold.clone()),
+            hold_on_all: self.hold_on_all.clone().filter(|hold| hold.lasts(wall)),
+        };
+        (restored, unfinished.map(|(number, _)| *number))
+    }
+
+    pub(crate) fn count_requests(&mut self, wall: DateTime<Utc>, requests: u32) {
+        let by = DateTime::from_timestamp(wall.timestamp() + 1, 0).unwrap_or(wall);
+        *self.sent.entry(by).or_default() += requests;
+        self.sent = self.sent.split_off(&(wall - Duration::minutes(10)));
+    }
+
+    /// Requests that left lately, with the end of the second in which each did.
+    pub(crate) fn requests_sent(&self) -> impl Iterator<Item = (DateTime<Utc>, u32)> {
+        self.sent.iter().map(|(by, requests)| (*by, *requests))
+    }
+}
+
+const fn is_unfinished(action: &Action) -> bool {
+    matches!(action.step, Step::Requested | Step::Accepted)
+}

@@ -1,0 +1,281 @@
+//! What strikes in a storm, one by one.
+
+use chrono::Duration;
+use traffic_generator::domain::action::Trigger;
+use traffic_generator::domain::event::Event;
+use traffic_generator::domain::facts::Clicks;
+use traffic_generator::domain::order::{Force, ForceKind, OrderId};
+use traffic_generator::domain::policy::{Mode, PolicyNumbers};
+use traffic_generator::domain::status::Hold;
+
+use super::guard::Guard;
+use super::log::{By, Row, What};
+use super::remote::Ways;
+use super::storm::{Storm, Trouble};
+use super::weather::Weather;
+
+/// In calm, too, a change takes a moment to show.
+const CALM_WAYS: Ways = Ways { shows_after: Duration::seconds(2), ..Ways::PROMPT };
+
+impl Storm {
+    pub(super) fn strike(&mut self, guard: &mut Guard, trouble: Trouble) {
+        let at = guard.now().at;
+        match trouble {
+            Trouble::Weather(weather) => guard.outside.weather = weather,
+            Trouble::Ways(ways) => guard.outside.remote.ways = ways,
+            Trouble::Foreign(campaign) => self.interfere(guard, campaign),
+            Trouble::Block(campaign, block) => {
+                let switched = guard.outside.remote.set_block(at, campaign, block);
+                guard.outside.switched(at, switched, By::TrafficStars);
+            }
+            Trouble::Exists(campaign, exists) => {
+                let switched = guard.outside.remote.set_exists(at, campaign, exists);
+                guard.outside.switched(at, switched, By::TrafficStars);
+            }
+            Trouble::Untaught(campaign, untaught) => guard.outside.remote.set_untaught(at, campaign, untaught),
+            Trouble::Clicks(campaign) => self.change_clicks(guard, campaign),
+            Trouble::Defect(campaign, true) => drop(self.defects.insert(campaign)),
+            Trouble::Defect(campaign, false) => drop(self.defects.remove(&campaign)),
+            Trouble::Money(campaign) => {
+                let micros = self.random.within(0..self.policy.spend_limit.micros() / 2 + 1);
+                guard.outside.remote.spend(at, campaign, micros);
+            }
+            Trouble::Order(campaign) => self.order(guard, campaign),
+            Trouble::HoldAll => self.hold_all(guard),
+            Trouble::ReleaseAll => self.release_all(guard),
+            Trouble::Row(campaign) => self.change_numbers(guard, campaign),
+            Trouble::Disable(campaign) => self.disable(guard, campaign),
+            Trouble::Disabled(campaign) if guard.is_alive() && !guard.has_machine(campaign) => {
+                set_enabled(guard, campaign, false);
+            }
+            Trouble::Disabled(_) => {}
+            Trouble::Enable(campaign) => enable(guard, campaign),
+            Trouble::ClockSet(by_ms) => {
+                guard.clock.set(Duration::milliseconds(by_ms));
+                guard.note(What::ClockSet { by_ms });
+            }
+            Trouble::DatabaseAway(away) => self.set_database(guard, away),
+            Trouble::Crash => self.crash(guard),
+            Trouble::Start if guard.is_alive() => {}
+            Trouble::Start => guard.start(),
+            Trouble::Calm => self.calm(guard),
+            Trouble::Still => {
+                for campaign in 0..self.campaigns {
+                    guard.outside.tracker.set_speed(at, campaign, 0);
+                    guard.outside.remote.set_speed(at, campaign, 0);
+                }
+            }
+        }
+    }
+
+    fn interfere(&mut self, guard: &mut Guard, campaign: usize) {
+        let at = guard.now().at;
+        let choice = self.random.within(0..8);
+        if choice < 6 {
+            let active = if choice < 2 { choice == 0 } else { !guard.outside.remote.runs(at, campaign) };
+            let switched = guard.outside.remote.set_active(at, campaign, active);
+            guard.outside.switched(at, switched, By::Others);
+        }
+        if choice > 3 {
+            let in_minutes = self.random.one_of(&[None, Some(-10), Some(3), Some(40), Some(3_000)]);
+            guard.outside.set_end(at, campaign, in_minutes.map(|minutes| at + Duration::minutes(minutes)));
+        }
+    }
+
+    fn change_clicks(&mut self, guard: &mut Guard, campaign: usize) {
+        let at = guard.now().at;
+        if self.random.chance(30) {
+            guard.outside.tracker.set_speed(at, campaign, self.random.one_of(&[0, 500, 10_000, 200_000]));
+        } else {
+            let present = guard.outside.tracker.clicks(at, campaign);
+            let numbers = &self.policy;
+            let low = i64::try_from(numbers.pause_clicks.0).unwrap_or(0);
+            let high = i64::try_from(numbers.activate_clicks.0).unwrap_or(0);
+            let clicks = self.random.one_of(&[0, low, low + 1, (low + high) / 2, high - 1, high, high + 5_000]);
+            guard.outside.tracker.add_clicks(at, campaign, clicks - present);
+        }
+    }
+
+    fn number(&mut self) -> OrderId {
+        self.last_order += 1;
+        OrderId(self.last_order)
+    }
+
+    /// An operator's order to one campaign, as the supervisor hands it on.
+    fn order(&mut self, guard: &mut Guard, campaign: usize) {
+        if !guard.has_machine(campaign) {
+            return;
+        }
+        let order = self.number();
+        match self.random.within(0..6) {
+            0 => guard.tell(campaign, Event::Process { order }),
+            1 => self.force(guard, campaign, ForceKind::Activate),
+            2 => self.force(guard, campaign, ForceKind::Pause),
+            3 | 4 => {
+                let pause = self.random.chance(50);
+                let hold = self.hold(guard, pause);
+                guard.tell(campaign, Event::Hold { order, hold: Some(hold.clone()) });
+                if pause {
+                    self.pause_for(guard, campaign, &hold, true);
+                }
+            }
+            _ => guard.tell(campaign, Event::Hold { order, hold: None }),
+        }
+    }
+
+    fn force(&mut self, guard: &mut Guard, campaign: usize, kind: ForceKind) {
+        let force = Force {
+            kind,
+            trigger: Trigger::Force,
+            reason: "an operator's order".to_owned(),
+            by: None,
+            unless_stopped: false,
+            once: false,
+        };
+        let order = self.number();
+        guard.tell(campaign, Event::Force { order, force: Box::new(force) });
+    }
+
+    /// The pause that a hold orders, as `actors::supervisor::holds` does.
+    fn pause_for(&mut self, guard: &mut Guard, campaign: usize, hold: &Hold, unless_stopped: bool) {
+        let force = Force {
+            kind: ForceKind::Pause,
+            trigger: Trigger::Operator,
+            reason: format!("an operator's order, kept {}", hold.in_words()),
+            by: None,
+            unless_stopped,
+            once: false,
+        };
+        let order = self.number();
+        guard.tell(campaign, Event::Force { order, force: Box::new(force) });
+    }
+
+    fn hold(&mut self, guard: &Guard, pause: bool) -> Hold {
+        let since = guard.now().wall;
+        let minutes = self.random.one_of(&[None, Some(1), Some(7), Some(30)]);
+        Hold { reason: None, since, until: minutes.map(|minutes| since + Duration::minutes(minutes)), by: None, pause }
+    }
+
+    /// The panic button, or a hold on all that only watches.
+    fn hold_all(&mut self, guard: &mut Guard) {
+        if !guard.is_alive() {
+            return;
+        }
+        let pause = self.random.chance(80);
+        let hold = self.hold(guard, pause);
+        for campaign in 0..self.campaigns {
+            guard.tell(campaign, Event::HoldAll(Some(hold.clone())));
+            if pause && guard.has_machine(campaign) {
+                self.pause_for(guard, campaign, &hold, false);
+            }
+        }
+        guard.hold_on_all = Some(hold);
+        self.unstored_hold = true;
+        self.store_hold_all(guard);
+    }
+
+    /// A release that a restart would take back is none: it is stored first.
+    fn release_all(&mut self, guard: &mut Guard) {
+        if !guard.is_alive() || guard.database.away {
+            return;
+        }
+        guard.hold_on_all = None;
+        self.unstored_hold = true;
+        self.store_hold_all(guard);
+        for campaign in 0..self.campaigns {
+            guard.tell(campaign, Event::HoldAll(None));
+        }
+    }
+
+    fn store_hold_all(&mut self, guard: &mut Guard) {
+        if self.unstored_hold && guard.is_alive() && !guard.database.away {
+            self.unstored_hold = false;
+            guard.database.hold_on_all.clone_from(&guard.hold_on_all);
+            let hold = guard.hold_on_all.clone();
+            guard.note(What::HoldOnAllStored { hold });
+        }
+    }
+
+    fn change_numbers(&mut self, guard: &mut Guard, campaign: usize) {
+        let Some(row) = guard.database.row(campaign).cloned() else { return };
+        let mut numbers: PolicyNumbers = (*row.policy).clone();
+        match self.random.within(0..4) {
+            0 => numbers.mode = if numbers.mode == Mode::Act { Mode::Observe } else { Mode::Act },
+            1 => numbers.cooldown = Duration::seconds(self.random.one_of(&[10, 120, 240])),
+            2 => numbers.activate_clicks = Clicks(numbers.pause_clicks.0 + 1 + self.random.one_of(&[0, 4_000, 15_000])),
+            _ => numbers.spend_limit = self.policy.spend_limit,
+        }
+        let Ok(policy) = numbers.validate() else { return };
+        let row = Row { policy, ..row };
+        guard.database.change_row(campaign, row.clone());
+        guard.note(What::RowChanged { campaign, row });
+    }
+
+    /// A plain one writes the row first; one that pauses writes it when the campaign is stopped.
+    fn disable(&mut self, guard: &mut Guard, campaign: usize) {
+        if guard.database.away || !guard.is_alive() {
+            return;
+        }
+        let pause = self.random.chance(40);
+        if pause {
+            guard.tell(campaign, Event::Release { pause });
+            let later = guard.now().at + Duration::seconds(self.random.within(5..90));
+            self.troubles.push((later.min(self.calm_at), Trouble::Disabled(campaign)));
+        } else {
+            set_enabled(guard, campaign, false);
+            guard.tell(campaign, Event::Release { pause });
+        }
+    }
+
+    fn set_database(&mut self, guard: &mut Guard, away: bool) {
+        if guard.database.away != away {
+            guard.database.away = away;
+            guard.note(What::Database { away });
+        }
+        self.store_hold_all(guard);
+    }
+
+    /// It starts again soon, and sometimes dies at once once more.
+    fn crash(&mut self, guard: &mut Guard) {
+        guard.crash();
+        self.unstored_hold = false;
+        guard.hold_on_all.clone_from(&guard.database.hold_on_all);
+        let most_ms = self.random.one_of(&[50, 1_000, 10_000, 90_000]);
+        let starts_at = guard.now().at + Duration::milliseconds(self.random.within(1..most_ms));
+        self.troubles.push((starts_at.min(self.calm_at), Trouble::Start));
+        if self.random.chance(30) {
+            let lives_ms = self.random.one_of(&[20, 200, 2_000]);
+            let dies_at = starts_at + Duration::milliseconds(self.random.within(1..lives_ms));
+            self.troubles.extend((dies_at < self.calm_at).then_some((dies_at, Trouble::Crash)));
+        }
+    }
+
+    fn calm(&mut self, guard: &mut Guard) {
+        self.rages = false;
+        guard.outside.weather = Weather::default();
+        guard.outside.remote.ways = Ways { ends_switch_off: guard.outside.remote.ways.ends_switch_off, ..CALM_WAYS };
+        self.defects.clear();
+        let by_ms = guard.clock.set_right().num_milliseconds();
+        guard.note(What::ClockSet { by_ms });
+        self.set_database(guard, false);
+        if !guard.is_alive() {
+            guard.start();
+        }
+        guard.note(What::Calm);
+    }
+}
+
+/// Enabled again; nothing is, while its machine still ends its promise.
+fn enable(guard: &mut Guard, campaign: usize) {
+    if !guard.database.away && guard.is_alive() && !guard.has_machine(campaign) {
+        set_enabled(guard, campaign, true);
+        guard.enable(campaign);
+    }
+}
+
+fn set_enabled(guard: &mut Guard, campaign: usize, enabled: bool) {
+    let Some(row) = guard.database.row(campaign).cloned() else { return };
+    let row = Row { enabled, ..row };
+    guard.database.change_row(campaign, row.clone());
+    guard.note(What::RowChanged { campaign, row });
+}

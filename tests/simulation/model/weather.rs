@@ -1,0 +1,133 @@
+//! What becomes of a request on its way: how long it takes, whether it arrives, what it is answered, and whether the
+//! answer comes.
+
+use std::ops::Range;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::random::Random;
+use super::remote::{Call, Mood};
+use super::transport::{Failure, TIMEOUT};
+
+/// How bad it is, in percent of the requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Weather {
+    /// No connection comes about.
+    pub(crate) refused_connections: i64,
+    /// The request is lost, and times out.
+    pub(crate) lost_requests: i64,
+    /// It took effect, and the answer is lost.
+    pub(crate) lost_answers: i64,
+    pub(crate) broken_answers: i64,
+    pub(crate) unreadable_answers: i64,
+    /// Something on the way sends it a second time, later.
+    pub(crate) sent_twice: i64,
+    /// It takes up to the whole time-out.
+    pub(crate) slow: i64,
+    /// 401, the token's request among them or not.
+    pub(crate) unauthorized: i64,
+    pub(crate) bad_key: i64,
+    pub(crate) too_many: i64,
+    /// 5xx, a third of which took effect.
+    pub(crate) failing: i64,
+    /// 404 for what is there.
+    pub(crate) missing: i64,
+    /// Of the campaigns that a run or a pause names.
+    pub(crate) refused_campaigns: i64,
+    pub(crate) unnamed_campaigns: i64,
+}
+
+/// What becomes of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fate {
+    pub(crate) arrives_at: Option<DateTime<Utc>>,
+    /// It arrives, and this is all that it is answered.
+    pub(crate) refused: Option<Failure>,
+    /// It has its effect all the same.
+    pub(crate) takes_effect: bool,
+    /// It has its effect once more, then.
+    pub(crate) again_at: Option<DateTime<Utc>>,
+    /// When the guard hears of it, and what instead of an answer.
+    pub(crate) ends_at: DateTime<Utc>,
+    pub(crate) lost: Option<Failure>,
+}
+
+impl Weather {
+    pub(crate) fn fate(&self, now: DateTime<Utc>, call: &Call, latency_ms: &Range<i64>, random: &mut Random) -> Fate {
+        let latency_ms = random.within(latency_ms.clone());
+        // Nobody knows when between the two TrafficStars counts it.
+        let there_ms = random.within(0..latency_ms + 1);
+        let (arrives_at, ends_at) = (now + Duration::milliseconds(there_ms), now + Duration::milliseconds(latency_ms));
+        let fate = Fate {
+            arrives_at: Some(arrives_at),
+            refused: None,
+            takes_effect: true,
+            again_at: None,
+            ends_at,
+            lost: None,
+        };
+        if *self == Self::default() {
+            return fate;
+        }
+        let fate = if random.chance(self.slow) {
+            let latency_ms = random.within(1_000..TIMEOUT.num_milliseconds());
+            let arrives_at = now + Duration::milliseconds(random.within(0..latency_ms));
+            Fate { arrives_at: Some(arrives_at), ends_at: now + Duration::milliseconds(latency_ms), ..fate }
+        } else {
+            fate
+        };
+        let times_out_at = now + TIMEOUT;
+        if random.chance(self.refused_connections) {
+            return Fate { arrives_at: None, lost: Some(Failure::NotMade), ..fate };
+        }
+        if random.chance(self.lost_requests) {
+            return Fate { arrives_at: None, lost: Some(Failure::TimedOut), ends_at: times_out_at, ..fate };
+        }
+        if let Some((refused, takes_effect)) = self.refusal(call, random) {
+            return Fate { refused: Some(refused), takes_effect, ..fate };
+        }
+        let again_at =
+            random.chance(self.sent_twice).then(|| fate.ends_at + Duration::milliseconds(random.within(0..9_000)));
+        let fate = Fate { again_at, ..fate };
+        if random.chance(self.lost_answers) {
+            Fate { lost: Some(Failure::TimedOut), ends_at: times_out_at, ..fate }
+        } else if random.chance(self.broken_answers) {
+            Fate { lost: Some(Failure::Broke), ..fate }
+        } else if random.chance(self.unreadable_answers) {
+            Fate { lost: Some(Failure::Unreadable), ..fate }
+        } else {
+            fate
+        }
+    }
+
+    /// What it is answered instead, and whether it has its effect all the same.
+    fn refusal(&self, call: &Call, random: &mut Random) -> Option<(Failure, bool)> {
+        if *call == Call::Token {
+            let refusal = random.chance(self.bad_key).then_some((Failure::Status(401), false));
+            return refusal.or(random.chance(self.failing).then_some((Failure::Status(503), false)));
+        }
+        if random.chance(self.unauthorized) {
+            Some((Failure::Status(401), false))
+        } else if random.chance(self.too_many) {
+            let retry_after = random.chance(50).then(|| Duration::seconds(random.within(1..400)));
+            Some((Failure::TooMany(retry_after), false))
+        } else if random.chance(self.failing) {
+            Some((Failure::Status(502), random.chance(33)))
+        } else if random.chance(self.missing) {
+            Some((Failure::Status(404), false))
+        } else {
+            None
+        }
+    }
+
+    /// How one campaign fares that a run or a pause names.
+    pub(crate) fn mood(&self, random: &mut Random) -> Mood {
+        if random.chance(self.refused_campaigns) {
+            Mood::Refused
+        } else if random.chance(self.unnamed_campaigns) {
+            Mood::Unnamed { done: random.chance(50) }
+        } else {
+            Mood::Done
+        }
+    }
+}
