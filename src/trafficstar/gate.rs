@@ -390,7 +390,8 @@ impl Gatekeeper {
     pub fn let_go(&mut self, now: DateTime<Utc>, requests: usize) -> Vec<(Ticket, Urgency)> {
         self.grant(now);
         let mut granted = std::mem::take(&mut self.granted);
-        granted.sort_by_key(|ticket| self.waiting.get(ticket).map(|waiter| waiter.asking.urgency));
+        granted
+            .sort_by_key(|ticket| self.waiting.get(ticket).map(|waiter| (waiter.asking.urgency, waiter.asking.rank)));
         self.granted = granted;
         let mut left = Vec::new();
         for ticket in self.granted.drain(..requests.min(self.granted.len())).collect::<Vec<_>>() {
