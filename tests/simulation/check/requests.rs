@@ -53,7 +53,7 @@ struct Decided {
     /// How many times each part has left since.
     end_times: u32,
     switches: u32,
-    /// An answer of 401: "fetch a new token and repeat that call once".
+    /// How many times it was answered that nothing was done, by which it may be repeated.
     repeats: u32,
     end_time_answered: bool,
     switch_answered: bool,
@@ -239,7 +239,8 @@ impl Gate {
             match how {
                 How::Answered | How::Refused(_) if switches => decided.switch_answered = true,
                 How::Answered => decided.end_time_answered = true,
-                How::Status(401) => decided.repeats += 1,
+                // Neither did anything: a token is fetched, or silence is kept, and it is asked again.
+                How::Status(401 | 429) => decided.repeats += 1,
                 How::Refused(_) | How::Status(_) | How::TimedOut | How::Broke => {}
             }
         }
