@@ -1,4 +1,5 @@
-//! The only place that reads the time; everybody else is handed it.
+//! Where the time is read; whoever decides is handed it. The few others who read it, to date what a request or a log line
+//! tells, stand in `tests/house`.
 
 use std::fmt;
 use std::sync::Arc;

@@ -15,13 +15,31 @@
 //! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
 //! | [`daemon`] | the composition root: the only file that sees everything | |
 //! | [`reign`] | whether this process leads, asked right before each request leaves | taking and renewing the lease: `daemon` does, by `domain`'s rules |
-//! | [`clock`], [`telemetry`], [`error_chain`], [`operator`] | the time, log lines, an error with its causes, an operator's name | |
+//! | [`clock`], [`telemetry`], [`error_chain`], [`operator`], `tls` | the time, log lines, an error with its causes, an operator's name, the one choice of cryptography | |
 //!
-//! Who may import whom: `main → cli → control::client → control → domain`; `daemon → everything`;
-//! `actors → {board, clock, store, trafficstar} → domain`, `trafficstar → reign → {clock, domain}`,
-//! `board → {metrics, domain}`, and `control`'s types for the orders they carry out; `control::server → {control, board, clock, metrics, operator}`; `cli → operator`;
-//! `config → domain`. `domain` uses std, serde, thiserror, chrono's types and utoipa's derive alone, which describes its
-//! types for the control API as serde's does. Actors never read the board. `tests/house` holds the code to it.
+//! # Who may import whom
+//!
+//! `tests/house` holds the code to this table: it forbids what is not in it, and what nobody needs.
+//!
+//! | room | may import |
+//! | --- | --- |
+//! | `daemon` | everything |
+//! | `cli` | `clock`, `config`, `control`, `control::client`, `control::server`, `daemon`, `domain`, `error_chain`, `operator`, `store`, `telemetry` |
+//! | `actors` | `board`, `clock`, `control`, `domain`, `error_chain`, `store`, `trafficstar` |
+//! | `control::server` | `board`, `clock`, `control`, `domain`, `metrics`, `operator` |
+//! | `control::client` | `control`, `domain`, `tls` |
+//! | `control` | `domain` |
+//! | `trafficstar` | `domain`, `error_chain`, `reign`, `tls` |
+//! | `reign` | `clock`, `domain` |
+//! | `store` | `domain` |
+//! | `board` | `domain`, `metrics` |
+//! | `metrics`, `config` | `domain` |
+//! | `telemetry` | `config` |
+//! | `domain`, `clock`, `error_chain`, `operator`, `tls` | nobody |
+//!
+//! `domain` uses std, serde, thiserror, chrono's types and utoipa's derive alone, which describes its types for the control
+//! API as serde's does. Actors import `control`'s types for the orders that they carry out, and never read the board.
+//! `cli` asks `control::server` one thing, for `check`: whether a supervisor has the socket already.
 //!
 //! # One tick
 //!

@@ -330,9 +330,14 @@ impl CommandError {
     }
 }
 
-/// A message for people. Where nobody can read it, nothing is left to do about it.
+/// An error or a warning for people.
 fn complain(kind: &str, message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{kind}: {message}");
+    remark(&format!("{kind}: {message}"));
+}
+
+/// A message for people. Where nobody can read it, nothing is left to do about it: `eprintln!` would panic.
+fn remark(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{message}");
 }
 
 /// Parses the arguments, carries the command out, and answers with the exit status.

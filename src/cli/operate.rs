@@ -1,12 +1,12 @@
 //! `reload`, `log-filter` and `shutdown`.
 
-use super::{Arguments, CommandError};
+use super::{Arguments, CommandError, complain};
 use crate::control::LogFilterSetting;
 
 pub(super) async fn reload(arguments: &Arguments) -> Result<(), CommandError> {
     let reloaded = arguments.client()?.reload().await?;
     for warning in &reloaded.warnings {
-        eprintln!("warning: {warning}");
+        complain("warning", warning);
     }
     arguments.print(&reloaded, || {
         let applied = match reloaded.applied.as_slice() {

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use super::{Arguments, CommandError};
+use super::{Arguments, CommandError, complain};
+use crate::clock::Clock;
 use crate::config::process_environment;
-use crate::control::{Held, HeldAll, HoldBody, ProcessBody, Processed, Released};
+use crate::control::{Held, HeldAll, HoldBody, NotPaused, ProcessBody, Processed, Released};
 use crate::daemon;
 use crate::domain::action::Step;
 use crate::domain::facts::CampaignId;
@@ -66,7 +67,7 @@ pub(super) async fn pause_all(arguments: &Arguments, reason: &str) -> Result<(),
 pub(super) fn pause_all_direct(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
     let config = arguments.load_config()?;
     let api_key = config.api_key(&process_environment())?;
-    let held = daemon::direct::pause_all(&config, api_key, hold_of_mine(reason, Utc::now()))?;
+    let held = daemon::direct::pause_all(&config, api_key, hold_of_mine(reason, Clock::system().now()))?;
     report_pause_of_all(arguments, &held)
 }
 
@@ -82,7 +83,8 @@ fn report_pause_of_all(arguments: &Arguments, held: &HeldAll) -> Result<(), Comm
     })?;
     warn(warnings);
     for campaign in not_paused {
-        eprintln!("warning: campaign {} ({}) was not paused: {}", campaign.id, campaign.name, campaign.reason);
+        let NotPaused { id, name, reason } = campaign;
+        complain("warning", &format!("campaign {id} ({name}) was not paused: {reason}"));
     }
     if not_paused.is_empty() { Ok(()) } else { Err(CommandError::NotEverywhere) }
 }
@@ -130,6 +132,6 @@ const fn step(step: Step) -> &'static str {
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        complain("warning", warning);
     }
 }

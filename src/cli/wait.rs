@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Arguments, CommandError};
+use super::{Arguments, CommandError, remark};
 use crate::control::client::{Client, ClientError};
 use crate::domain::facts::CampaignId;
 use crate::domain::live::LiveKind;
@@ -32,7 +32,8 @@ pub(super) async fn wait(
         status
     } else {
         let span = humantime::format_duration(limit);
-        eprintln!("Campaign {id} ({}) is {}; waiting for {until}, {span} at the most.", status.name, status.state);
+        let (name, state) = (&status.name, status.state);
+        remark(&format!("Campaign {id} ({name}) is {state}; waiting for {until}, {span} at the most."));
         let mut last = Ok(status);
         match tokio::time::timeout(limit, reach(&client, id, until, &mut last)).await {
             Ok(reached) => reached?,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Arguments, CommandError};
+use super::{Arguments, CommandError, remark};
 use crate::domain::facts::CampaignId;
 use crate::domain::live::LiveEvent;
 
@@ -13,10 +13,8 @@ pub(super) async fn watch(arguments: &Arguments, id: Option<i64>) -> Result<(), 
     let client = arguments.client()?;
     let mut events = client.events(id.map(CampaignId)).await?;
     // It may be quiet for hours.
-    eprintln!(
-        "Watching {}; Ctrl-C ends it.",
-        id.map_or_else(|| "all campaigns".to_owned(), |id| format!("campaign {id}"))
-    );
+    let whom = id.map_or_else(|| "all campaigns".to_owned(), |id| format!("campaign {id}"));
+    remark(&format!("Watching {whom}; Ctrl-C ends it."));
     loop {
         let event = tokio::select! {
             _ = interrupt.recv() => return Ok(()),

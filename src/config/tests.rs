@@ -1,3 +1,5 @@
+//! The shipped file, every key, and what is said of whatever is wrong.
+
 use super::*;
 
 use chrono::NaiveTime;

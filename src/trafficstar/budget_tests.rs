@@ -1,3 +1,5 @@
+//! The limit in every window, who goes first, and that nobody waits for ever.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What passes the gate, in which order, and what becomes of those who give up.
+
 use futures_util::FutureExt;
 
 use super::*;

@@ -5,7 +5,12 @@
 //! Deliberately absent: the program's own types. What it misnames, it must not misname here too.
 
 // Helpers are not recognised as tests by these lints.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics says which line failed"
+)]
 
 mod account;
 mod away;

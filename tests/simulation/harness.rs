@@ -124,7 +124,8 @@ impl fmt::Display for Finding {
         writeln!(f, "\nwhat happened to the campaign, to the line that breaks the rule:")?;
         let about: Vec<usize> = self.lines.get(*line).map(|line| line.what.campaigns()).unwrap_or_default();
         let before = self.lines.iter().take(line + 1).filter(|line| concerns(line, &about));
-        let before: Vec<&Line> = before.collect();
+        let mut before: Vec<&Line> = before.collect();
+        before.dedup_by(|later, earlier| later.what == earlier.what);
         before.iter().skip(before.len().saturating_sub(TOLD_LINES)).try_for_each(|line| writeln!(f, "  {line}"))
     }
 }
@@ -133,8 +134,10 @@ impl fmt::Display for Finding {
 fn concerns(line: &Line, about: &[usize]) -> bool {
     let of = line.what.campaigns();
     if of.is_empty() {
-        let is_request = matches!(line.what, What::Left { .. } | What::Arrived { .. } | What::Ended { .. });
-        return !is_request;
+        return !matches!(
+            line.what,
+            What::Left { .. } | What::Arrived { .. } | What::Ended { .. } | What::AtTheGate { .. }
+        );
     }
     about.is_empty() || of.iter().any(|campaign| about.contains(campaign))
 }

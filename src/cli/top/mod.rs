@@ -19,7 +19,6 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use chrono::Utc;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEvent};
 use thiserror::Error;
@@ -30,6 +29,7 @@ use self::app::{App, Limits};
 use self::connection::Wishes;
 use self::draw::theme::Theme;
 use super::{Arguments, CommandError};
+use crate::clock::Clock;
 use crate::control::client::Client;
 use crate::control::client::top::{TopAnswer, TopOrder};
 use crate::domain::facts::CampaignId;
@@ -78,7 +78,7 @@ pub(super) fn top(arguments: &Arguments) -> Result<(), CommandError> {
     // As with every command: a supervisor that is not there is said at once, not on a full screen.
     let dump = arguments.wait_for(async { Ok(arguments.client()?.state().await?) })?;
     let mut app = App::new(limits(arguments));
-    app.receive(dump, Utc::now());
+    app.receive(dump, Clock::system().now());
     Ok(show(app, arguments.client()?)?)
 }
 
@@ -101,7 +101,7 @@ fn show(mut app: App, client: Client) -> Result<(), TopError> {
     let theme = Theme::from_environment();
     while !app.ended {
         let mut furthest = 0;
-        let drawn = screen.terminal.draw(|frame| furthest = draw::draw(frame, &app, theme, Utc::now()));
+        let drawn = screen.terminal.draw(|frame| furthest = draw::draw(frame, &app, theme, Clock::system().now()));
         drawn.map_err(TopError::Terminal)?;
         app.bound_scroll(furthest);
         let first = match inbox.recv_timeout(DRAW_EVERY) {
@@ -119,7 +119,7 @@ fn show(mut app: App, client: Client) -> Result<(), TopError> {
                     }
                 }
                 Message::Redraw => {}
-                Message::State(Ok(dump)) => app.receive(*dump, Utc::now()),
+                Message::State(Ok(dump)) => app.receive(*dump, Clock::system().now()),
                 Message::State(Err(trouble)) => app.trouble = Some(trouble),
                 Message::Explanation(campaign, text) => app.explain(campaign, text),
                 Message::Answer(order, answer) => app.notice = Some(notice(&order, answer)),

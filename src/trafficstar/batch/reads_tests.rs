@@ -1,3 +1,5 @@
+//! Which reads become which requests, and who is told what.
+
 use proptest::prelude::*;
 
 use super::*;

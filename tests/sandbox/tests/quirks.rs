@@ -1,7 +1,7 @@
 //! The API's shapes and quirks, each through real HTTP.
 
 // Helpers are not recognised as tests by these lints.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics says which line failed")]
 
 use std::sync::OnceLock;
 use std::time::Duration;

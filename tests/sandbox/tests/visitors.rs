@@ -1,7 +1,7 @@
 //! Running campaigns spend, and their visitors click through the URLs in the guard's database.
 
 // Helpers are not recognised as tests by these lints.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that panics says which line failed")]
 
 use std::path::Path;
 use std::time::Duration;

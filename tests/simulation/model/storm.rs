@@ -155,7 +155,8 @@ impl Storm {
             outside.tracker.add_with(now, clicks, an_hour, runs);
             let enabled = random.chance(92);
             let mode = if random.chance(6) { Mode::Observe } else { Mode::Act };
-            let promise = random.chance(40).then(|| promise(now, self.policy.cooldown, random));
+            // A promise ends when its generator is disabled.
+            let promise = (enabled && random.chance(40)).then(|| promise(now, self.policy.cooldown, random));
             database.add(Row { enabled, policy: self.policy.in_mode(mode) }, promise);
         }
         (outside, database)

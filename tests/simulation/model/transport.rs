@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use traffic_generator::domain::action::Outcome;
 use traffic_generator::domain::remote::RemoteFault;
-use traffic_generator::trafficstar::budget::{Budget, Ticket, Urgency};
+use traffic_generator::trafficstar::budget::{Budget, Ticket, Urgency, WINDOW};
 use traffic_generator::trafficstar::circuit::{CircuitNews, Ended};
 use traffic_generator::trafficstar::gate::{AnswerWord, Asking, Exchange, GateMessage, Gatekeeper, NotAdmitted};
 
@@ -20,6 +20,8 @@ use super::remote::{Answer, Call};
 
 /// As `[trafficstar] timeout`.
 pub(crate) const TIMEOUT: Duration = Duration::seconds(15);
+/// As in `trafficstar::gate`: however long a 429 tells us to wait, TrafficStars is asked again after this.
+const LONGEST_SILENCE: Duration = Duration::minutes(5);
 /// For how long after a failure no other token is fetched, pauses excepted.
 const TOKEN_RESTS: Duration = Duration::seconds(15);
 
@@ -302,6 +304,8 @@ impl Transport {
         let exchange = Exchange { urgency: request.asking.urgency, waited: took, took, answer: AnswerWord::GivenUp };
         let ended = result.as_ref().err().map_or(Ended::Answered, |failure| failure.ended());
         if let Err(Failure::TooMany(retry_after)) = result {
+            let lasts = retry_after.unwrap_or(WINDOW).clamp(Duration::zero(), LONGEST_SILENCE);
+            self.notes.push(What::Silence { until: now.at + lasts });
             self.keeper.hear(now.gate, GateMessage::RateLimited { retry_after });
         }
         self.keeper.hear(now.gate, GateMessage::Answered { ticket, ended, exchange });

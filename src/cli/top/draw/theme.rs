@@ -13,15 +13,13 @@ pub(in crate::cli::top) struct Theme {
 
 impl Theme {
     /// With colours.
-    #[cfg(test)]
     pub(in crate::cli::top) const COLORED: Self = Self { colored: true };
     /// Without.
-    #[cfg(test)]
     pub(in crate::cli::top) const PLAIN: Self = Self { colored: false };
 
     /// Without colours where `NO_COLOR` is set to anything.
     pub(in crate::cli::top) fn from_environment() -> Self {
-        Self { colored: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+        if std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) { Self::COLORED } else { Self::PLAIN }
     }
 
     fn color(self, color: Color) -> Style {

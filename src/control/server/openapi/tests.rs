@@ -69,3 +69,29 @@ async fn every_method_of_every_path_is_described_and_no_other() {
         assert_eq!(allowed.map(str::to_owned).collect::<BTreeSet<_>>(), methods, "{path}");
     }
 }
+
+/// Its `curl` lines and the paths in its paragraphs.
+#[test]
+fn every_path_that_the_readme_asks_is_described() {
+    let readme = include_str!("../../../../README.md");
+    let documented = documented();
+    let template = |path: &str| {
+        let path = path.split(['?', '`', '"', ' ', '\n']).next().unwrap_or_default();
+        let words = path.split('/').map(|word| if word.parse::<u32>().is_ok() { "{id}" } else { word });
+        words.collect::<Vec<_>>().join("/")
+    };
+    let lines = readme.lines().filter(|line| line.contains("http://localhost/"));
+    let calls = lines.map(|line| {
+        let (_, path) = line.split_once("http://localhost").unwrap_or_default();
+        let method = line.split_once(" -X ").map_or("GET", |(_, rest)| rest.split(' ').next().unwrap_or_default());
+        (method.to_owned(), template(path))
+    });
+    let spans = readme.split('`').filter(|span| span.starts_with('/') || span.starts_with("GET /"));
+    let spans = spans.filter(|span| span.contains("/v1/") || span.contains("/metrics"));
+    let named = spans.map(|span| ("GET".to_owned(), template(span.trim_start_matches("GET "))));
+    let named: BTreeSet<(String, String)> = calls.chain(named).collect();
+    assert!(named.len() > 5, "the search finds little: {named:?}");
+    for (method, path) in named {
+        assert!(documented.get(&path).is_some_and(|methods| methods.contains(&method)), "{method} {path}");
+    }
+}

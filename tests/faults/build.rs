@@ -1,0 +1,87 @@
+//! Copies the guard's pure rooms and the simulation's world, and writes every fault of the list into the copies.
+//!
+//! One build holds all faults; which one is on is decided at run time (`faulty::faults`). The shipped sources are read
+//! and never changed.
+#![allow(dead_code, unreachable_pub, reason = "the library has these modules, too, and uses the rest of them")]
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+#[path = "src/list/mod.rs"]
+mod list;
+#[path = "src/patch.rs"]
+mod patch;
+
+/// What is copied. `src/rooms.rs` here says which of it makes the library.
+const COPIED: [&str; 8] = [
+    "src/clock.rs",
+    "src/domain",
+    "src/reign.rs",
+    "src/trafficstar/batch",
+    "src/trafficstar/budget.rs",
+    "src/trafficstar/circuit.rs",
+    "src/trafficstar/gate.rs",
+    "tests/simulation/model",
+];
+
+/// What the test includes of the simulation.
+const WORLD: &str = "#[allow(warnings, reason = \"a copy\")]\nmod model;\n";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let project = here.join("../..").canonicalize()?;
+    let copies = PathBuf::from(env::var("OUT_DIR")?);
+    let mut misfits = Vec::new();
+    let mut files = Vec::new();
+    for copied in COPIED {
+        println!("cargo:rerun-if-changed={}", project.join(copied).display());
+        files_below(&project, Path::new(copied), &mut files)?;
+    }
+    for file in &files {
+        let text = fs::read_to_string(project.join(file))?;
+        let faulty = patch::apply(&file.to_string_lossy(), &text, list::all()).unwrap_or_else(|those| {
+            misfits.extend(those);
+            text
+        });
+        // What describes a type for the control API decides nothing, and needs the control API.
+        let faulty = faulty.replace("use utoipa::ToSchema;\n", "").replace(", ToSchema)]", ")]");
+        // The rooms' own tests test the originals.
+        let faulty = faulty.replace("#[cfg(test)]", "#[cfg(false)]");
+        write(&copies.join(file), &faulty)?;
+    }
+    let elsewhere = list::all().filter(|fault| !files.iter().any(|file| file == Path::new(fault.file)));
+    misfits.extend(elsewhere.map(|fault| format!("{}: {} is not copied", fault.name, fault.file)));
+    if !misfits.is_empty() {
+        let misfits = misfits.join("\n  ");
+        return Err(
+            format!("the code has changed; write these faults anew in tests/faults/src/list:\n  {misfits}").into()
+        );
+    }
+    write(&copies.join("src/rooms.rs"), &fs::read_to_string(here.join("src/rooms.rs"))?)?;
+    write(&copies.join("tests/simulation/world.rs"), WORLD)?;
+    println!("cargo:rerun-if-changed={}", here.join("src").display());
+    Ok(())
+}
+
+fn files_below(project: &Path, path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !project.join(path).is_dir() {
+        files.push(path.to_path_buf());
+        return Ok(());
+    }
+    for entry in fs::read_dir(project.join(path))? {
+        files_below(project, &path.join(entry?.file_name()), files)?;
+    }
+    Ok(())
+}
+
+/// A file that stays as it is keeps its date, so that it is not compiled anew.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    if fs::read_to_string(file).is_ok_and(|present| present == text) {
+        return Ok(());
+    }
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(file, text)
+}

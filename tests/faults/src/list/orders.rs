@@ -1,0 +1,137 @@
+//! Faults in what operators order: holds, forced actions, releases, observing.
+
+use super::Fault;
+
+const ACTING: &str = "src/domain/machine/acting.rs";
+const MACHINE: &str = "src/domain/machine.rs";
+const ORDERS: &str = "src/domain/machine/orders.rs";
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "hold-ignored",
+        what: "the table decides about a campaign on hold",
+        breaks: "2",
+        file: ACTING,
+        original: "if let Some(hold) = «self.hold(now).cloned()» {",
+        faulty: "None",
+    },
+    Fault {
+        name: "hold-keeps-nothing-paused",
+        what: "a hold with `pause` lets a campaign run",
+        breaks: "Operators",
+        file: ORDERS,
+        original: "if «hold.pause && may_run» {",
+        faulty: "false",
+    },
+    Fault {
+        name: "hold-hides-a-pausing-one",
+        what: "of two holds the one that does not pause counts",
+        breaks: "Operators",
+        file: ORDERS,
+        original: "lasting().find(|hold| «hold.pause»)",
+        faulty: "!hold.pause",
+    },
+    Fault {
+        name: "force-passes-a-hold",
+        what: "a forced activation passes a hold",
+        breaks: "2",
+        file: ORDERS,
+        original: "if let Some(hold) = «self.hold(now)» {",
+        faulty: "None::<&Hold>",
+    },
+    Fault {
+        name: "force-passes-the-cooldown",
+        what: "a forced activation passes the cool-down",
+        breaks: "2",
+        file: ORDERS,
+        original: "if let Some(until) = self.phase.cooling_down_until().filter(|&until| «until > now») {",
+        faulty: "false",
+    },
+    Fault {
+        name: "force-passes-the-day-end",
+        what: "a forced activation passes the day end",
+        breaks: "2",
+        file: ORDERS,
+        original: "if «policy.past_day_end(now)» {",
+        faulty: "false",
+    },
+    Fault {
+        name: "force-passes-a-block",
+        what: "a forced activation runs a blocked campaign",
+        breaks: "2",
+        file: ORDERS,
+        original: "match «status» {
+            Some(RemoteStatus::Blocked { reason }) => {",
+        faulty: "status.filter(|status| !matches!(status, RemoteStatus::Blocked { .. }))",
+    },
+    Fault {
+        name: "force-passes-doubt",
+        what: "a forced activation runs a campaign of unknown status",
+        breaks: "1",
+        file: ORDERS,
+        original: "match «status» {
+            Some(RemoteStatus::Blocked { reason }) => {",
+        faulty: "status.filter(|status| !matches!(status, RemoteStatus::Unknown { .. }))",
+    },
+    Fault {
+        name: "forced-pause-reads-first",
+        what: "a forced pause is not sent where the campaign is seen stopped",
+        breaks: "Operators",
+        file: ORDERS,
+        original: "let at_once = force.kind == ForceKind::Pause && «!force.unless_stopped»;",
+        faulty: "false",
+    },
+    Fault {
+        name: "forced-pause-dropped",
+        what: "a forced pause is dropped where an activation is on its way",
+        breaks: "Operators",
+        file: ORDERS,
+        original: "Some((ActionKind::Activate, _)) if self.progress == Progress::InFlight => «{}»",
+        faulty: "{ self.end_force(Ok(()), effects) }",
+    },
+    Fault {
+        name: "observe-mode-sends",
+        what: "observe mode sends",
+        breaks: "Operators",
+        file: ACTING,
+        original: "match «policy.mode» {
+            Mode::Act => {
+                self.observed_only = None;",
+        faulty: "Mode::Act",
+    },
+    Fault {
+        name: "released-with-an-action-out",
+        what: "a campaign is released while its action is on its way",
+        breaks: "Operators",
+        file: ACTING,
+        original: "self.releasing.filter(|_| «self.progress == Progress::Settled»)",
+        faulty: "true",
+    },
+    Fault {
+        name: "released-with-an-end-time-out",
+        what: "a campaign is released while an end time is on its way",
+        breaks: "Operators",
+        file: ACTING,
+        original: "if «!self.end_times_underway.is_empty()» {
+            return;
+        }
+        if self.phase",
+        faulty: "false",
+    },
+    Fault {
+        name: "release-drops-the-cooldown",
+        what: "a release ends the cool-down",
+        breaks: "Operators",
+        file: ACTING,
+        original: "if «self.phase.cooling_down_until().is_none_or(|until| until <= now)» {",
+        faulty: "true",
+    },
+    Fault {
+        name: "released-although-it-runs",
+        what: "a running campaign is let go without a pause",
+        breaks: "Operators",
+        file: MACHINE,
+        original: "Some(Releasing::Reading | Releasing::ReadingIfStopped) if «stopped» => {",
+        faulty: "true",
+    },
+];

@@ -1,0 +1,201 @@
+//! Faults in what is asked together, in which order, and how much. Two of them are in the simulation's picture of the actors,
+//! who alone set an end time before they run.
+
+use super::Fault;
+
+const BUDGET: &str = "src/trafficstar/budget.rs";
+const GATE: &str = "src/trafficstar/gate.rs";
+const READS: &str = "src/trafficstar/batch/reads.rs";
+const BATCH: &str = "src/trafficstar/batch/mod.rs";
+const CIRCUIT: &str = "src/trafficstar/circuit.rs";
+const CLIENT: &str = "tests/simulation/model/client.rs";
+const TRANSPORT: &str = "tests/simulation/model/transport.rs";
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "limit-off-by-one",
+        what: "one request more than the limit",
+        breaks: "6",
+        file: BUDGET,
+        original: "let limit = «usize::try_from(limit).unwrap_or(usize::MAX)»;",
+        faulty: "usize::try_from(limit).unwrap_or(usize::MAX) + 1",
+    },
+    Fault {
+        name: "window-of-59-seconds",
+        what: "a slot is free again a second too early",
+        breaks: "6",
+        file: BUDGET,
+        original: "self.hold_until(now + «WINDOW», slot);",
+        faulty: "Duration::seconds(59)",
+    },
+    Fault {
+        name: "slots-free-from-the-leaving",
+        what: "a slot is held from the request's leaving, not from its answer",
+        breaks: "6",
+        file: BUDGET,
+        original: "«self.in_flight.insert(ticket, slot);
+            self.held.add(slot);»",
+        faulty: "self.hold_until(now + WINDOW, slot);",
+    },
+    Fault {
+        name: "silence-ignored",
+        what: "a 429 silences nobody",
+        breaks: "6",
+        file: BUDGET,
+        original: "self.blocked_until = «self.blocked_until.max(Some(until))»;",
+        faulty: "self.blocked_until",
+    },
+    Fault {
+        name: "nothing-kept-for-pauses",
+        what: "reads may take the slots that are for pauses",
+        breaks: "3",
+        file: BUDGET,
+        original: "let kept_for_pauses = «if limit < 2 { 0 } else { (limit / 10).clamp(1, MOST_SLOTS_FOR_PAUSES) }»;",
+        faulty: "0",
+    },
+    Fault {
+        name: "nothing-goes-ahead-by-age",
+        what: "whoever has waited for two minutes waits on",
+        breaks: "Degraded",
+        file: BUDGET,
+        original: "if «starving && self.held.starved < (self.limit / 10).max(1)» {",
+        faulty: "false",
+    },
+    Fault {
+        name: "pause-behind-reads",
+        what: "a pause is queued behind the reads",
+        breaks: "3",
+        file: GATE,
+        original: "self.budget.ask(now, «asking.urgency», asking.rank, ticket);",
+        faulty: "if asking.operation == Operation::Pause { Urgency::Read } else { asking.urgency }",
+    },
+    Fault {
+        name: "open-circuit-holds-pauses",
+        what: "a pause waits for its circuit to close",
+        breaks: "Decisions",
+        file: GATE,
+        original: "if «asking.urgency != Urgency::Pause»
+            && let",
+        faulty: "true",
+    },
+    Fault {
+        name: "opening-circuit-stops-pauses",
+        what: "a circuit that opens stops the pauses that wait",
+        breaks: "Decisions",
+        file: GATE,
+        original: "waiter.asking.operation == operation && «waiter.asking.urgency != Urgency::Pause»;",
+        faulty: "true",
+    },
+    Fault {
+        name: "given-up-keeps-its-slot",
+        what: "a request that was given up is granted all the same, and its slot is never free again",
+        breaks: "3",
+        file: GATE,
+        original: "«self.budget.cancel(ticket);»
+        self.forget_gathered(ticket);",
+        faulty: "",
+    },
+    Fault {
+        name: "untold-probe-blocks-the-circuit",
+        what: "after a probe that learnt nothing an operation is never asked for again",
+        breaks: "Degraded",
+        file: CIRCUIT,
+        original: "                    circuit.probing = «false»;
+                }
+                None",
+        faulty: "true",
+    },
+    Fault {
+        name: "used-up-is-not-urgent",
+        what: "the reads that a pause needs wait with all others",
+        breaks: "3",
+        file: READS,
+        original: "let urgency = if «needs_pause» {",
+        faulty: "false",
+    },
+    Fault {
+        name: "promised-to-run-is-believed-stopped",
+        what: "what was seen stopped is not urgent, though it was promised to run",
+        breaks: "3",
+        file: READS,
+        original: "&& «!promised_to_run»;",
+        faulty: "true",
+    },
+    Fault {
+        name: "reminder-moves-nobody",
+        what: "a read that has become urgent waits where it was",
+        breaks: "3",
+        file: READS,
+        original: "let urgency = «asker.question.urgency.min(question.urgency)»;",
+        faulty: "asker.question.urgency",
+    },
+    Fault {
+        name: "longest-wait-counts-for-nothing",
+        what: "where the limit does not reach, only the nearest to a threshold are read",
+        breaks: "3",
+        file: READS,
+        original: "let turn = if «self.longest_first» {",
+        faulty: "false",
+    },
+    Fault {
+        name: "stale-page-serves",
+        what: "a page that was asked for before a tick began serves it",
+        breaks: "One tick",
+        file: READS,
+        original: ".filter(|asker| «asker.0 < read.0»);",
+        faulty: "true",
+    },
+    Fault {
+        name: "page-read-by-position",
+        what: "the campaigns of a page are answered by their places on it, not by their ids",
+        breaks: "One tick",
+        file: READS,
+        original: "let mut answers = «self.answer(id, campaigns.iter().map(|(remote, answer)| (*remote, answer)))»;",
+        faulty: "{
+                    let on_it: Vec<_> = self.by_remote.keys().copied().filter(|remote| self.list.place(*remote) == Place::Page(page)).collect();
+                    self.answer(id, on_it.into_iter().zip(campaigns.values()))
+                }",
+    },
+    Fault {
+        name: "missing-on-its-page-is-left-waiting",
+        what: "a campaign that is not on its page any more is never read by itself",
+        breaks: "One tick",
+        file: READS,
+        original: "«self.seek_alone_unless_on(id, page, &campaigns);»",
+        faulty: "",
+    },
+    Fault {
+        name: "batch-not-emptied",
+        what: "a request names the campaigns of the one before it, too",
+        breaks: "5",
+        file: BATCH,
+        original: "Some(«std::mem::take(&mut self.ids)»)",
+        faulty: "self.ids.clone()",
+    },
+    Fault {
+        name: "earlier-report-serves",
+        what: "a report that was sent before a tick began serves it",
+        breaks: "One tick",
+        file: BATCH,
+        original: "&& «since < sent_at» &&",
+        faulty: "true",
+    },
+    Fault {
+        name: "run-before-end-time",
+        what: "a campaign is run before its end time is set",
+        breaks: "Decisions",
+        file: CLIENT,
+        original: "pub(crate) fn change(&mut self, now: Moment, change: Change) {«»",
+        faulty: "if matches!(change.kind, ChangeKind::Activate { .. }) {
+            self.end_time_ended(now, change, Outcome::Accepted);
+        }",
+    },
+    Fault {
+        name: "too-late-leaves-all-the-same",
+        what: "an activation whose facts are too old leaves all the same",
+        breaks: "2",
+        file: TRANSPORT,
+        original: "«self.timers.extend(patience.map(|patience| (patience, Timer::TooLate(ticket))));»",
+        faulty: "",
+    },
+];

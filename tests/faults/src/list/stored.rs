@@ -1,0 +1,148 @@
+//! Faults in what is stored, and in what a restart makes of it.
+
+use super::Fault;
+
+const ACTING: &str = "src/domain/machine/acting.rs";
+const MACHINE: &str = "src/domain/machine.rs";
+const SENDING: &str = "src/domain/machine/sending.rs";
+const ORDERS: &str = "src/domain/machine/orders.rs";
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "cooldown-not-stored",
+        what: "a cool-down is stored as a mere pause",
+        breaks: "7",
+        file: ACTING,
+        original: "phase: «self.phase», since: self.since, end_time_owed: self.end_time_owed };",
+        faulty: "if matches!(self.phase, Phase::CoolingDown { .. }) { Phase::PausedGuarded } else { self.phase }",
+    },
+    Fault {
+        name: "debt-not-stored",
+        what: "it is not stored that an end time is owed",
+        breaks: "7",
+        file: ACTING,
+        original: "since: self.since, end_time_owed: «self.end_time_owed» };",
+        faulty: "false",
+    },
+    Fault {
+        name: "cooldown-begins-anew",
+        what: "a restart begins the cool-down anew",
+        breaks: "7",
+        file: MACHINE,
+        original: "phase: «promise.phase»,",
+        faulty: "if matches!(promise.phase, Phase::CoolingDown { .. }) { Phase::CoolingDown { until: now + policy.cooldown } } else { promise.phase }",
+    },
+    Fault {
+        name: "promise-forgotten",
+        what: "a restart begins with idle",
+        breaks: "7",
+        file: MACHINE,
+        original: "phase: «promise.phase»,",
+        faulty: "Phase::Idle",
+    },
+    Fault {
+        name: "debt-forgotten",
+        what: "a restart forgets the end time that is owed",
+        breaks: "7",
+        file: MACHINE,
+        original: "end_time_owed: «promise.end_time_owed»,",
+        faulty: "false",
+    },
+    Fault {
+        name: "unfinished-action-forgotten",
+        what: "a restart takes an unfinished action for settled",
+        breaks: "Decisions",
+        file: MACHINE,
+        original: "let progress = «unfinished.as_ref()».map_or(",
+        faulty: "None::<&Action>",
+    },
+    Fault {
+        name: "hold-forgotten",
+        what: "a restart forgets a campaign's own hold",
+        breaks: "7",
+        file: ORDERS,
+        original: "(self.orders.hold, self.orders.hold_all) = «(own, all)»;",
+        faulty: "(None, all)",
+    },
+    Fault {
+        name: "hold-on-all-forgotten",
+        what: "a restart forgets the hold on all",
+        breaks: "7",
+        file: ORDERS,
+        original: "(self.orders.hold, self.orders.hold_all) = «(own, all)»;",
+        faulty: "(own, None)",
+    },
+    Fault {
+        name: "sent-before-stored",
+        what: "a request is sent before its journal entry is stored",
+        breaks: "9",
+        file: SENDING,
+        original: "«effects.push(Effect::Send(Request { action: id, kind, end_time, valid_until, remaining_clicks, due_since }));»",
+        faulty: "let request = Request { action: id, kind, end_time, valid_until, remaining_clicks, due_since };
+            effects.insert(effects.len().saturating_sub(1), Effect::Send(request));",
+    },
+    Fault {
+        name: "entry-not-stored",
+        what: "a request has no journal entry",
+        breaks: "9",
+        file: SENDING,
+        original: "«self.store(effects, true);»
+        // What an operator forces",
+        faulty: "self.store(effects, false);",
+    },
+    Fault {
+        name: "promise-not-stored-with-the-request",
+        what: "neither the promise nor the entry is stored before a request is sent",
+        breaks: "7",
+        file: SENDING,
+        original: "«self.store(effects, true);»
+        // What an operator forces",
+        faulty: "",
+    },
+    Fault {
+        name: "acceptance-not-stored",
+        what: "neither the acceptance nor the cool-down that it moved is stored",
+        breaks: "Decisions",
+        file: SENDING,
+        original: "now + policy.confirm_within, policy));
+        «self.store(effects, true);»",
+        faulty: "",
+    },
+    Fault {
+        name: "end-not-stored",
+        what: "the journal does not keep how an action ended",
+        breaks: "Decisions",
+        file: MACHINE,
+        original: "«self.store(effects, true);»
+        self.end_force_with_action",
+        faulty: "self.store(effects, false);",
+    },
+    Fault {
+        name: "cooldown-end-not-stored",
+        what: "the end of a cool-down is not stored",
+        breaks: "7",
+        file: ACTING,
+        original: r#""the cool-down has ended", effects);
+            «self.store(effects, false);»"#,
+        faulty: "",
+    },
+    Fault {
+        name: "adoption-not-stored",
+        what: "a promise that was adopted is not stored",
+        breaks: "7",
+        file: ACTING,
+        original: "        «self.store(effects, false);»
+    }
+
+    /// Sets the end time that is owed",
+        faulty: "",
+    },
+    Fault {
+        name: "hold-not-stored",
+        what: "a hold is kept in memory alone",
+        breaks: "7",
+        file: ORDERS,
+        original: "self.store_with(effects, false, «change»);",
+        faulty: "HoldChange::Keep",
+    },
+];

@@ -1,0 +1,62 @@
+//! Writes faults into a file's text.
+//!
+//! A fault's `original` occurs once in its file. What stands between `«` and `»` there is replaced, all of it where there
+//! are no marks; `«»` around nothing inserts. Several faults may replace the same piece, and none may overlap another.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::list::Fault;
+
+/// The text with these faults in it, those of other files left out.
+///
+/// # Errors
+/// A sentence for each fault that does not fit any more.
+pub fn apply<'a>(file: &str, text: &str, faults: impl Iterator<Item = &'a Fault>) -> Result<String, Vec<String>> {
+    let mut pieces: BTreeMap<(usize, usize), Vec<&Fault>> = BTreeMap::new();
+    let mut misfits = Vec::new();
+    for fault in faults.filter(|fault| fault.file == file) {
+        match find(text, fault) {
+            Ok(piece) => pieces.entry((piece.start, piece.end)).or_default().push(fault),
+            Err(why) => misfits.push(format!("{}: {why} in {file}", fault.name)),
+        }
+    }
+    let mut end = 0;
+    let mut copy = String::with_capacity(text.len() * 2);
+    for ((from, to), faults) in pieces {
+        let (Some(between), Some(original)) = (text.get(end..from), text.get(from..to)) else {
+            misfits.extend(faults.iter().map(|fault| format!("{}: it overlaps another fault in {file}", fault.name)));
+            continue;
+        };
+        copy.push_str(between);
+        copy.push_str(&either(original, &faults));
+        end = to;
+    }
+    copy.push_str(text.get(end..).unwrap_or_default());
+    if misfits.is_empty() { Ok(copy) } else { Err(misfits) }
+}
+
+/// Where the piece is that the fault replaces.
+fn find(text: &str, fault: &Fault) -> Result<Range<usize>, String> {
+    let (before, rest) = fault.original.split_once('«').unwrap_or(("", fault.original));
+    let (piece, after) = rest.split_once('»').unwrap_or((rest, ""));
+    let whole = format!("{before}{piece}{after}");
+    let mut found = text.match_indices(&whole);
+    match (found.next(), found.next()) {
+        (Some((at, _)), None) => Ok(at + before.len()..at + before.len() + piece.len()),
+        (None, _) => Err(format!("`{whole}` is nowhere")),
+        (Some(_), Some(_)) => Err(format!("`{whole}` is there more than once")),
+    }
+}
+
+/// The original and each of its faulty forms. A statement or block stands by itself, a piece of an expression in
+/// parentheses.
+fn either(original: &str, faults: &[&Fault]) -> String {
+    let mut text = String::new();
+    for fault in faults {
+        text += &format!("if faulty::faults::is_on(\"{}\") {{ {} }} else ", fault.name, fault.faulty);
+    }
+    text += &format!("{{ {original} }}");
+    let stands_alone = original.is_empty() || original.ends_with([';', '}']);
+    if stands_alone { text } else { format!("({text})") }
+}

@@ -1,0 +1,226 @@
+//! Does the simulation catch anything? Each deliberate fault in turn is switched on and put through storms, until a
+//! checker finds something. `CAUGHT.md` keeps what caught it: `RENEW=1 cargo test -p faulty` writes it anew, and
+//! `FAULT=its-name cargo test -p faulty -- --nocapture` shows what is found about one.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says which line failed")]
+#![allow(missing_docs, reason = "the names of tests are sentences")]
+
+// The simulation's files speak of `traffic_generator`; here that is the copy with the faults in it.
+extern crate faulty as traffic_generator;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::ops::RangeInclusive;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use faulty::faults;
+use faulty::list::{self, Fault};
+use faulty::patch;
+
+use self::model::storm::{self, Storm};
+
+#[path = "../../simulation/check/mod.rs"]
+#[allow(dead_code, reason = "the simulation's own tests use more of it")]
+mod check;
+
+include!(concat!(env!("OUT_DIR"), "/tests/simulation/world.rs"));
+
+/// A fault is put through the storms of these seeds, one after the other, until something is found.
+const SEEDS: RangeInclusive<u64> = 1..=12;
+const TABLE: &str = "CAUGHT.md";
+const HEAD: &str = "\
+# What catches which fault
+
+Each line is a deliberate fault (`src/list`), the rule of behaviour.md that it breaks (a number is a line of \"What must
+hold always\"), the checkers of the simulation that found something, and the first seed in whose storm they did; `panic`
+is an assertion of the guard or of the simulation itself. Written by `RENEW=1 cargo test -p faulty`.
+
+| fault | what it does | breaks | caught by | seed |
+| --- | --- | --- | --- | --- |
+";
+
+/// What became of one fault.
+enum Outcome {
+    Caught {
+        by: Vec<String>,
+        seed: u64,
+        first: String,
+    },
+    /// Nobody noticed, though the faulty code was reached so many times.
+    Escaped {
+        reached: u64,
+    },
+}
+
+/// The checkers that find something in the storm of a seed, and the first finding.
+fn findings(seed: u64) -> Option<(Vec<String>, String)> {
+    let found = panic::catch_unwind(AssertUnwindSafe(|| check::check(&storm::run(Storm::of(seed)))));
+    let Ok(violations) = found else { return Some((vec!["panic".to_owned()], String::new())) };
+    let first = violations.first()?;
+    let first = format!("line {}: {}", first.line, first.text);
+    let mut by: Vec<String> = violations.iter().map(|violation| violation.checker.to_string()).collect();
+    by.sort();
+    by.dedup();
+    Some((by, first))
+}
+
+fn try_to_catch(fault: &Fault) -> Outcome {
+    let mut reached = 0;
+    for seed in SEEDS {
+        let on = faults::switch_on(fault.name);
+        if let Some((by, first)) = findings(seed) {
+            return Outcome::Caught { by, seed, first };
+        }
+        reached += on.times_reached();
+    }
+    Outcome::Escaped { reached }
+}
+
+/// All of them, on all cores, in the list's order.
+fn try_all<'a>(all: &[&'a Fault]) -> Vec<(&'a Fault, Outcome)> {
+    // What panics under a fault is caught and counted; its message would only hide the others.
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |about| {
+        if !faults::any_is_on() {
+            usual(about);
+        }
+    }));
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(fault) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = try_to_catch(fault);
+                    outcomes.lock().unwrap().insert(fault.name, outcome);
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap();
+    all.iter().map(|fault| (*fault, outcomes.remove(fault.name).unwrap())).collect()
+}
+
+fn escaped(outcomes: &[(&Fault, Outcome)]) -> String {
+    let mut text = String::new();
+    for (fault, outcome) in outcomes {
+        if let Outcome::Escaped { reached } = outcome {
+            let Fault { name, what, .. } = fault;
+            writeln!(text, "{name} ({what}): its code was reached {reached} times, and nobody noticed").unwrap();
+        }
+    }
+    text
+}
+
+fn table(outcomes: &[(&Fault, Outcome)]) -> String {
+    let mut text = HEAD.to_owned();
+    for (fault, outcome) in outcomes {
+        if let Outcome::Caught { by, seed, .. } = outcome {
+            let Fault { name, what, breaks, .. } = fault;
+            writeln!(text, "| {name} | {what} | {breaks} | {} | {seed} |", by.join(", ")).unwrap();
+        }
+    }
+    text
+}
+
+/// Each fault with what caught it; the seed changes with every change of the storms.
+fn caught_by(table: &str) -> BTreeMap<String, String> {
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        Some((cells.next()?.to_owned(), cells.nth(2)?.to_owned()))
+    };
+    table.lines().filter_map(row).collect()
+}
+
+#[test]
+fn every_fault_is_caught_and_the_table_says_by_what() {
+    let only = std::env::var("FAULT").ok();
+    let all: Vec<_> = list::all().filter(|fault| only.as_ref().is_none_or(|only| fault.name == only)).collect();
+    assert!(!all.is_empty(), "there is no such fault");
+    let outcomes = try_all(&all);
+    let escaped = escaped(&outcomes);
+    assert!(escaped.is_empty(), "not caught by seeds {SEEDS:?}:\n{escaped}");
+    if only.is_some() {
+        for (fault, outcome) in &outcomes {
+            if let Outcome::Caught { by, seed, first } = outcome {
+                println!("{}: seed {seed}, {}: {first}", fault.name, by.join(", "));
+            }
+        }
+        return;
+    }
+    let found = table(&outcomes);
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
+    if std::env::var("RENEW").is_ok() {
+        std::fs::write(&kept, &found).unwrap();
+    }
+    let kept = std::fs::read_to_string(&kept).unwrap_or_default();
+    assert!(
+        caught_by(&kept) == caught_by(&found),
+        "{TABLE} says otherwise than what was found; `RENEW=1 cargo test -p faulty` writes it anew:\n{found}"
+    );
+}
+
+#[test]
+fn without_a_fault_nothing_is_found() {
+    for seed in SEEDS {
+        let found = findings(seed);
+        assert!(found.is_none(), "seed {seed}: {found:?}");
+    }
+}
+
+#[test]
+fn a_fault_changes_the_story_and_leaves_no_trace_when_it_is_off_again() {
+    let story = storm::run(Storm::of(1));
+    let on = faults::switch_on("batch-not-emptied");
+    assert!(storm::run(Storm::of(1)) != story && on.times_reached() > 0);
+    drop(on);
+    assert!(storm::run(Storm::of(1)) == story);
+}
+
+#[test]
+fn every_fault_has_a_name_of_its_own_and_differs_from_the_original() {
+    let mut names: Vec<_> = list::all().map(|fault| fault.name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(count >= 40, "{count} faults");
+    for fault in list::all() {
+        assert!(!fault.original.contains(&format!("«{}»", fault.faulty)), "{} is no fault", fault.name);
+    }
+}
+
+#[test]
+fn a_fault_that_does_not_fit_the_code_any_more_is_named() {
+    let fault = |original, faulty| Fault { name: "slip", what: "", breaks: "", file: "a.rs", original, faulty };
+    let code = "if a <= b { stop(); }\nif a <= c { stop(); }\n";
+    let cases = [
+        (
+            "a piece",
+            vec![fault("«a <= b» {", "a < b")],
+            Ok("if (if faulty::faults::is_on(\"slip\") { a < b } else { a <= b }) {"),
+        ),
+        (
+            "a statement",
+            vec![fault("b { «stop();»", "")],
+            Ok("{ if faulty::faults::is_on(\"slip\") {  } else { stop(); } }"),
+        ),
+        ("nothing of it is left", vec![fault("a == b", "")], Err("slip: `a == b` is nowhere in a.rs")),
+        ("it is there twice", vec![fault("stop();", "")], Err("slip: `stop();` is there more than once in a.rs")),
+        (
+            "two faults in one place",
+            vec![fault("a <= b", "a < b"), fault("«<=» b", ">")],
+            Err("slip: it overlaps another fault in a.rs"),
+        ),
+    ];
+    for (name, faults, expected) in cases {
+        match (patch::apply("a.rs", code, faults.iter()), expected) {
+            (Ok(copy), Ok(piece)) => assert!(copy.contains(piece), "{name}: {copy}"),
+            (Err(misfits), Err(sentence)) => assert_eq!(misfits, [sentence], "{name}"),
+            (found, _) => panic!("{name}: {found:?}"),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Which names a file uses: every path in its code, its macros and its imports, from the crate's root on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::{Source, Token};
+
+/// A path as it is written, an import's braces undone.
+#[derive(Debug, Clone)]
+struct Path {
+    line: usize,
+    words: Vec<String>,
+    /// What an import calls it; nothing for a path in the code.
+    name: Option<String>,
+    passed_on: bool,
+}
+
+/// What a path leads to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Target {
+    /// An item of the program, by its modules and its name.
+    Here(Vec<String>),
+    /// An item of a library, by its crate, modules and name.
+    Library(Vec<String>),
+}
+
+/// A name that a file uses.
+#[derive(Debug, Clone)]
+pub(crate) struct Used {
+    pub(crate) line: usize,
+    pub(crate) target: Target,
+    /// Whether `pub use` hands it on to others.
+    pub(crate) passed_on: bool,
+}
+
+/// Every name from elsewhere that the file uses, in full: after `use tokio::time`, `time::sleep` is `tokio::time::sleep`.
+pub(crate) fn used(source: &Source) -> Vec<Used> {
+    let (imports, others): (Vec<Path>, Vec<Path>) =
+        paths(&source.tokens).into_iter().partition(|path| path.name.is_some());
+    let mut scope = Scope { module: source.module(), children: children(source), imported: BTreeMap::new() };
+    let mut found = Vec::new();
+    for path in &imports {
+        if let Some(target) = scope.resolve(&path.words) {
+            found.push(Used { line: path.line, target, passed_on: path.passed_on });
+        }
+    }
+    let names = imports.iter().filter_map(|path| Some((path.name.clone()?, scope.resolve(&path.words)?)));
+    scope.imported = names.collect();
+    for path in &others {
+        if let Some(target) = scope.resolve(&path.words) {
+            found.push(Used { line: path.line, target, passed_on: false });
+        }
+    }
+    found
+}
+
+/// The modules that a file declares.
+pub(crate) fn children(source: &Source) -> BTreeSet<&str> {
+    let declared = source.tokens.windows(3).filter(|window| window[0].text == "mod" && window[2].text == ";");
+    declared.map(|window| window[1].text.as_str()).collect()
+}
+
+/// What the first word of a path can mean in a file.
+struct Scope<'s> {
+    module: Vec<&'s str>,
+    children: BTreeSet<&'s str>,
+    imported: BTreeMap<String, Target>,
+}
+
+impl Scope<'_> {
+    /// Nothing for the file's own items, and for what it has from a glob.
+    fn resolve(&self, words: &[String]) -> Option<Target> {
+        let (first, rest) = words.split_first()?;
+        let below = |module: &[&str], rest: &[String]| {
+            Some(Target::Here(module.iter().map(ToString::to_string).chain(rest.iter().cloned()).collect()))
+        };
+        match first.as_str() {
+            "crate" | "traffic_generator" => below(&[], rest),
+            "self" => below(&self.module, rest),
+            "super" => {
+                let up = words.iter().take_while(|word| *word == "super").count();
+                below(self.module.get(..self.module.len().checked_sub(up)?)?, words.get(up..)?)
+            }
+            child if self.children.contains(child) => below(&self.module, words),
+            name if self.imported.contains_key(name) => match &self.imported[name] {
+                Target::Here(words) => Some(Target::Here([words, rest].concat())),
+                Target::Library(words) => Some(Target::Library([words, rest].concat())),
+            },
+            // A type or a variant: crates have small letters.
+            name if name.starts_with(char::is_uppercase) => None,
+            "char" | "str" => None,
+            // `i64::MAX`, `f64::from`.
+            number if number.starts_with(NUMBERS) && number[1..].parse::<u8>().is_ok() => None,
+            "isize" | "usize" => None,
+            _ => Some(Target::Library(words.to_vec())),
+        }
+    }
+}
+
+/// What the names of the types of numbers begin with.
+const NUMBERS: [char; 3] = ['f', 'i', 'u'];
+
+fn paths(tokens: &[Token]) -> Vec<Path> {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        if token.text == "use" && text(at + 1) != "<" {
+            let passed_on = at > 0 && ["pub", ")"].contains(&text(at - 1));
+            at = import(tokens, at + 1, &[], passed_on, &mut found);
+            continue;
+        }
+        if token.is_word() && text(at + 1) == "::" {
+            // `Vec::<T>::new`, `text.parse::<T>()`: neither `new` nor `parse` is a path of its own.
+            let before = [at.checked_sub(2), at.checked_sub(1)].map(|at| at.map_or("", text));
+            let goes_on = before == [">", "::"] || before[1] == ".";
+            let mut words = vec![token.text.clone()];
+            while text(at + 1) == "::" && tokens.get(at + 2).is_some_and(Token::is_word) {
+                words.push(text(at + 2).to_owned());
+                at += 2;
+            }
+            if !goes_on {
+                found.push(Path { line: token.line, words, name: None, passed_on: false });
+            }
+        }
+        at += 1;
+    }
+    found
+}
+
+/// Reads one tree of an import; returns where what follows it begins.
+fn import(tokens: &[Token], mut at: usize, above: &[String], passed_on: bool, found: &mut Vec<Path>) -> usize {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+    let mut words = above.to_vec();
+    let line = tokens.get(at).map_or(0, |token| token.line);
+    loop {
+        match text(at) {
+            "::" => at += 1,
+            "{" => {
+                at += 1;
+                while text(at) != "}" {
+                    at = import(tokens, at, &words, passed_on, found);
+                    at += usize::from(text(at) == ",");
+                }
+                return at + 1;
+            }
+            "," | ";" | "}" | "as" | "" => break,
+            // `{self}` is the module itself.
+            "self" if !words.is_empty() => at += 1,
+            word => {
+                words.push(word.to_owned());
+                at += 1;
+            }
+        }
+    }
+    let mut name = words.last().cloned().unwrap_or_default();
+    if text(at) == "as" {
+        text(at + 1).clone_into(&mut name);
+        at += 2;
+    }
+    found.push(Path { line, words, name: Some(name), passed_on });
+    at
+}
