@@ -41,9 +41,10 @@ fn a_pause_that_comes_while_a_read_is_being_counted_leaves_before_it() {
         (granted, admitted)
     };
     let (granted, _read) = ask(1, a_read());
-    let (_, _pause) = ask(2, Asking::pause());
-    assert_eq!(keeper.let_go(now, granted), [(Ticket(2), Urgency::Pause)]);
-    assert_eq!(keeper.let_go(now, 1), [(Ticket(1), Urgency::Read)]);
+    let (_, _urgent_read) = ask(2, Asking::read(Operation::Report, Urgency::Pause));
+    let (_, _pause) = ask(3, Asking::pause());
+    assert_eq!(keeper.let_go(now, granted), [(Ticket(3), Urgency::Pause)], "before what a pause needs, too");
+    assert_eq!(keeper.let_go(now, 2), [(Ticket(2), Urgency::Pause), (Ticket(1), Urgency::Read)]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::judge::{self, Remote};
 use super::world::{Doing, Place, Question, Stage, Step, World, is_end};
 use super::{Checker, Findings};
 
-/// 5. "At most one action per campaign is in flight." For an end time alone nothing waits, and a forced pause waits for an
+/// Rule 5: "At most one action per campaign is in flight." For an end time alone nothing waits, and a forced pause waits for an
 /// answer, not for a read that shows it.
 pub(super) struct OneActionInFlight;
 

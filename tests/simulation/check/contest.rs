@@ -79,7 +79,7 @@ impl Checker for Contested {
             }
             history.changes.push_back((step.wall, step.line));
         } else if let Some((_, remote)) = shown
-            && let Some(text) = history.missed(remote)
+            && let Some(text) = history.missed(step, remote)
         {
             report("foreign-is-foreign", text);
         }
@@ -107,6 +107,10 @@ impl History {
         self.changes.clear();
     }
 
+    fn is_doubtful(&self, at: DateTime<Utc>) -> bool {
+        self.doubt_at.is_some_and(|doubt_at| at - doubt_at < LATE_EFFECT)
+    }
+
     fn not_foreign(&self, step: &Step<'_>, shown: Option<(&Seen, Remote)>, running: bool) -> Option<String> {
         let Some((seen, remote)) = shown else {
             return Some("a foreign change is told without a read that shows one".to_owned());
@@ -115,19 +119,25 @@ impl History {
             return Some(format!("a foreign change to running: {running} is told of what is {remote:?}"));
         }
         // Only what certainly was our own work, or time's alone, is held against it.
-        let doubtful = self.doubt_at.is_some_and(|at| step.at - at < LATE_EFFECT);
         let since = self.known_at? - SHOWN_LATE;
         let by_others = self.others_at.is_some_and(|at| at >= since);
         let end_is_ours = seen.remote.as_ref().is_ok_and(|campaign| match campaign.end_time {
-            EndTime::At(end) => self.our_end_times.contains(&end),
+            // By a clock that is late it has not come yet, and nobody can know that it was time alone.
+            EndTime::At(end) => end <= step.wall && self.our_end_times.contains(&end),
             EndTime::Unset | EndTime::Unreadable(_) => false,
         });
-        let by_end_time = self.ended_at.is_some_and(|at| at >= since) && !end_is_ours;
-        (!doubtful && !by_others && !by_end_time)
+        // An end time that is not ours is somebody's change, before it comes and after.
+        let ended = remote == Remote::Stopped { by_end_time: true } || self.ended_at.is_some_and(|at| at >= since);
+        let by_end_time = ended && !end_is_ours;
+        (!self.is_doubtful(step.at) && !by_others && !by_end_time)
             .then(|| "what nobody else did is taken for a foreign change".to_owned())
     }
 
-    fn missed(&self, remote: Remote) -> Option<String> {
+    fn missed(&self, step: &Step<'_>, remote: Remote) -> Option<String> {
+        // What an action that failed does late is our own work after all.
+        if self.is_doubtful(step.at) {
+            return None;
+        }
         let runs = match remote {
             Remote::Running => true,
             Remote::Stopped { by_end_time: false } => false,

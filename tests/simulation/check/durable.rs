@@ -13,7 +13,7 @@ use super::world::{Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Carried, Line, Restored, What};
 
-/// 9. "Every request that changes something has a journal entry stored before it was sent; the one exception is a pause
+/// Rule 9: "Every request that changes something has a journal entry stored before it was sent; the one exception is a pause
 /// while the database is away, journalled late and marked so."
 #[derive(Debug, Default)]
 pub(super) struct JournalBeforeSending {
@@ -83,7 +83,7 @@ struct Durable {
     entries: Vec<(Option<ActionId>, Action)>,
 }
 
-/// 7. "A crash at any point loses no promise, no cool-down (an absolute time), no hold, no journal entry of something sent."
+/// Rule 7: "A crash at any point loses no promise, no cool-down (an absolute time), no hold, no journal entry of something sent."
 #[derive(Debug, Default)]
 pub(super) struct CrashLosesNothing {
     durable: BTreeMap<usize, Durable>,

@@ -112,8 +112,10 @@ impl Memory {
         if runs_open && ended.is_none() {
             self.looked.push(looks);
         } else if let Some(backoff) = &mut self.backoff {
-            // "or at once when the remote changes"
-            if !self.looked.contains(&looks) && !self.doubtful.contains(&looks) {
+            // "or at once when the remote changes"; nobody knows how it looked to a process that is gone.
+            if self.looked.is_empty() {
+                backoff.must_until = None;
+            } else if !self.looked.contains(&looks) && !self.doubtful.contains(&looks) {
                 self.backoff = None;
             } else if self.looked.iter().chain(&self.doubtful).any(|other| *other != looks) {
                 backoff.must_until = None;

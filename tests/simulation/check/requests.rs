@@ -14,7 +14,7 @@ use super::{Checker, Findings};
 use crate::model::log::{Carried, How, Line, What};
 use crate::model::remote::Call;
 
-/// 6. "Never more requests than the limit in any 60-second window, as the server counts them".
+/// Rule 6: "Never more requests than the limit in any 60-second window, as the server counts them".
 #[derive(Debug, Default)]
 pub(super) struct LimitOfRequests {
     window: VecDeque<DateTime<Utc>>,
@@ -53,7 +53,7 @@ struct Decided {
     /// How many times each part has left since.
     end_times: u32,
     switches: u32,
-    /// An answer of 401: "fetch a new token and repeat that call once".
+    /// How many times it was answered that nothing was done, by which it may be repeated.
     repeats: u32,
     end_time_answered: bool,
     switch_answered: bool,
@@ -232,14 +232,15 @@ impl Gate {
         let Some(out) = self.out.remove(&ticket) else { return };
         let switches = matches!(out.call, Call::Run(_) | Call::Pause(_));
         for carried in &out.carries {
-            if switches {
-                self.switching.retain(|campaign, other| *campaign != carried.campaign || *other != ticket);
+            if switches && self.switching.get(&carried.campaign) == Some(&ticket) {
+                self.switching.remove(&carried.campaign);
             }
             let Some(decided) = self.decided.get_mut(&(carried.campaign, carried.action)) else { continue };
             match how {
                 How::Answered | How::Refused(_) if switches => decided.switch_answered = true,
                 How::Answered => decided.end_time_answered = true,
-                How::Status(401) => decided.repeats += 1,
+                // Neither did anything: a token is fetched, or silence is kept, and it is asked again.
+                How::Status(401 | 429) => decided.repeats += 1,
                 How::Refused(_) | How::Status(_) | How::TimedOut | How::Broke => {}
             }
         }
@@ -274,7 +275,7 @@ fn check_activation(
     }
 }
 
-/// 3. "… is sent a pause within one tick": from its decision on nothing but silence that TrafficStars has asked for, and a
+/// Rule 3: "… is sent a pause within one tick": from its decision on nothing but silence that TrafficStars has asked for, and a
 /// minute that is full, may hold it up.
 fn too_late(
     world: &World<'_>,

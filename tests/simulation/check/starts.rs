@@ -19,7 +19,7 @@ fn is_forced(place: &Place<'_>, sent: &Sent<'_>) -> bool {
     ordered && sent.entry.is_none_or(|entry| entry.trigger == Trigger::Force)
 }
 
-/// 1. "Nothing is activated on an unknown status, an unknown spend, or unknown clicks (a force: on an unknown status)."
+/// Rule 1: "Nothing is activated on an unknown status, an unknown spend, or unknown clicks (a force: on an unknown status)."
 pub(super) struct UnknownStartsNothing;
 
 impl Checker for UnknownStartsNothing {
@@ -47,7 +47,7 @@ impl Checker for UnknownStartsNothing {
     }
 }
 
-/// 2. "Nothing is activated while cooling down, on hold, blocked, disabled, or from the day end to midnight."
+/// Rule 2: "Nothing is activated while cooling down, on hold, blocked, disabled, or from the day end to midnight."
 pub(super) struct NothingStartedWhileHeldBack;
 
 impl Checker for NothingStartedWhileHeldBack {

@@ -1,1 +1,6 @@
+//! Every checker against a log that holds and one that breaks its rule.
+//!
+//! [`Story`] writes a log of one campaign, as a driver would.
 
+mod rules;
+mod story;

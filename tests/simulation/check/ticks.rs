@@ -96,20 +96,20 @@ fn next_point(place: &Place<'_>, wall: DateTime<Utc>) -> DateTime<Utc> {
 
 impl Clockwork {
     fn wrong_time(&self, world: &World<'_>, place: &Place<'_>, step: &Step<'_>) -> Option<String> {
+        if world.clock_set_since(self.line) || place.releasing {
+            return None;
+        }
         if !self.began {
             let waited = step.at.signed_duration_since(self.born_at);
             return (waited > FIRST).then(|| format!("its first tick comes {waited} after its start"));
-        }
-        if world.clock_set_since(self.line) || place.releasing {
-            return None;
         }
         if let Some((due, _)) = self.due.filter(|(due, _)| step.wall > *due + LATE) {
             return Some(format!("its tick was due at {due}, and begins at {}", step.wall));
         }
         let length_ms = place.row.policy.tick.num_milliseconds();
         let at_the_grid = step.wall.timestamp_millis().rem_euclid(length_ms) <= LATE.num_milliseconds();
-        let cooled_down =
-            matches!(place.phase, Phase::CoolingDown { until } if until <= step.wall && step.wall <= until + LATE);
+        // One that began before the end of the cool-down has not looked at it; the next one falls due when it is over.
+        let cooled_down = matches!(place.phase, Phase::CoolingDown { until } if until <= step.wall);
         let waits_for_tick = place.forced.as_ref().is_some_and(|forced| forced.action.is_none());
         let reasoned = at_the_grid || cooled_down || self.ordered || waits_for_tick;
         (!reasoned).then(|| format!("a tick at {}, which is no point of the grid", step.wall))

@@ -330,7 +330,11 @@ impl<'a> Place<'a> {
                 self.doing = Some(Doing { id, kind, end_time, at: step.at, stage: Stage::InFlight, restored: false });
             }
             Effect::ReleaseRefused(_) => self.releasing = false,
-            Effect::Released { .. } => self.releasing = true,
+            // From now on it heeds nothing: what was asked is answered to nobody.
+            Effect::Released { .. } => {
+                self.releasing = true;
+                (self.observing, self.reading_back) = (None, None);
+            }
             Effect::ForceEnded { order, .. } => {
                 let ended = self.forced.take_if(|forced| forced.order == *order);
                 self.releasing |= ended.is_some_and(|forced| forced.once);
