@@ -130,7 +130,7 @@ fn client(base_url: &str) -> RemoteClient {
         while let Some(message) = heard.recv().await {
             keeper.hear(Utc::now(), message);
             let granted = keeper.grant(Utc::now());
-            keeper.let_go(granted);
+            keeper.let_go(Utc::now(), granted);
         }
     });
     let settings = RemoteSettings {
