@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::lease::refuse_unless_reigning;
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{hold_on_all, holds};
-use super::values::Stamp;
+use super::values::{OptionalTrackerText, Place, Stamp};
 use crate::domain::facts::CampaignId;
 use crate::domain::status::Hold;
 
@@ -39,8 +39,8 @@ impl Store {
                     hold_on_all::table.find(THE_ROW).select(HoldOnAllRow::as_select()).first(connection).optional()?;
                 let rows: Vec<(i64, HoldRow)> =
                     holds::table.select((holds::campaign_id, HoldRow::as_select())).load(connection)?;
-                let by_campaign = rows.into_iter().map(|(id, row)| (CampaignId(id), row.into())).collect();
-                Ok(StoredHolds { all: all.map(Hold::from), by_campaign })
+                let by_campaign = rows.into_iter().map(|(id, row)| (CampaignId(id), row.read(id))).collect();
+                Ok(StoredHolds { all: all.map(|row| row.read(THE_ROW)), by_campaign })
             })
         })
         .map_err(StoreError::ReadHolds)
@@ -100,9 +100,11 @@ macro_rules! hold_columns {
         #[derive(Queryable, Selectable, Insertable, AsChangeset)]
         #[diesel(table_name = $table, treat_none_as_null = true)]
         pub(super) struct $name {
+            #[diesel(deserialize_as = OptionalTrackerText)]
             reason: Option<String>,
             since: Stamp,
             until: Option<Stamp>,
+            #[diesel(deserialize_as = OptionalTrackerText)]
             by: Option<String>,
             pause: bool,
         }
@@ -119,14 +121,20 @@ macro_rules! hold_columns {
             }
         }
 
-        impl From<$name> for Hold {
-            fn from(row: $name) -> Self {
-                Self {
-                    reason: row.reason,
-                    since: row.since.into(),
-                    until: row.until.map(chrono::DateTime::from),
-                    by: row.by,
-                    pause: row.pause,
+        impl $name {
+            /// The hold of the row with this key. One whose times cannot be read is in force until it is released, and
+            /// its reason says what is wrong: with a row that is there, nobody meant that there is no hold.
+            pub(super) fn read(self, row: i64) -> Hold {
+                let place = Place { table: stringify!($table), row };
+                let since = place.time("since", self.since);
+                let until = place.time_if_any("until", self.until);
+                let problem = since.as_ref().err().or(until.as_ref().err()).map(ToString::to_string);
+                Hold {
+                    since: since.unwrap_or_default(),
+                    until: until.unwrap_or_default(),
+                    reason: problem.or(self.reason),
+                    by: self.by,
+                    pause: self.pause,
                 }
             }
         }

@@ -13,7 +13,7 @@ use super::campaigns::CampaignRow;
 use super::error::{Fault, StoreError};
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, urls};
-use super::values::{Id, Stamp};
+use super::values::{Id, Stamp, TrackerText};
 use crate::domain::facts::{CampaignId, UrlId};
 
 /// Columns of `campaigns` to be written; `None` leaves one as it is, `Some(None)` clears an override.
@@ -53,14 +53,17 @@ pub struct UrlRow {
     #[diesel(deserialize_as = Id)]
     pub campaign_id: CampaignId,
     /// For people.
+    #[diesel(deserialize_as = TrackerText)]
     pub name: String,
     /// Where visitors are sent.
+    #[diesel(deserialize_as = TrackerText)]
     pub target_url: String,
     /// So many clicks are wanted.
     pub click_limit: i64,
     /// So many were counted.
     pub clicks: i64,
     /// `active`, or another word, with which its clicks do not count as remaining.
+    #[diesel(deserialize_as = TrackerText)]
     pub status: String,
 }
 
@@ -116,7 +119,7 @@ impl Store {
             let now = Stamp::from(now);
             CampaignChange::of(connection.write(|connection| {
                 Ok(diesel::insert_into(campaigns::table)
-                    .values((&columns, campaigns::created_at.eq(now), campaigns::updated_at.eq(now)))
+                    .values((&columns, campaigns::created_at.eq(&now), campaigns::updated_at.eq(&now)))
                     .returning(CampaignRow::as_returning())
                     .get_result(connection)?)
             }))
@@ -208,8 +211,8 @@ impl Store {
                     .values((
                         urls::campaign_id.eq(campaign.0),
                         &columns,
-                        urls::created_at.eq(now),
-                        urls::updated_at.eq(now),
+                        urls::created_at.eq(&now),
+                        urls::updated_at.eq(&now),
                     ))
                     .returning(UrlRow::as_returning())
                     .get_result(connection)?;

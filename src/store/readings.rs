@@ -202,11 +202,12 @@ impl Readings {
                 continue;
             }
             let place = Place { table: "spends", row: campaign };
-            match (place.money("amount_micros", micros), &mut reading.spends) {
-                (Ok(amount), Ok(spends)) if day == self.today => {
-                    spends.today = Some(StoredSpend { amount, at: at.into() });
-                }
-                (Ok(amount), Ok(spends)) => spends.yesterday = Some(amount),
+            let stored = place
+                .money("amount_micros", micros)
+                .and_then(|amount| Ok(StoredSpend { amount, at: place.time("at", at)? }));
+            match (stored, &mut reading.spends) {
+                (Ok(stored), Ok(spends)) if day == self.today => spends.today = Some(stored),
+                (Ok(stored), Ok(spends)) => spends.yesterday = Some(stored.amount),
                 (Err(bad), _) => reading.spends = Err(bad),
                 (Ok(_), Err(_)) => {}
             }

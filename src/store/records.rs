@@ -12,7 +12,7 @@ use super::holds::HoldRow;
 use super::lease::{Standing, Term};
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
-use super::values::{BadValue, Place, Stamp, column_clicks, word};
+use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks, word};
 use crate::domain::action::{Action, ActionId, Step};
 use crate::domain::facts::{CampaignId, RemoteId};
 use crate::domain::order::HoldChange;
@@ -123,7 +123,7 @@ impl Store {
                 let hold: Option<HoldRow> =
                     holds::table.find(id.0).select(HoldRow::as_select()).first(connection).optional()?;
                 Ok(Some(StoredCampaign {
-                    hold: hold.map(Hold::from),
+                    hold: hold.map(|row| row.read(id.0)),
                     promise: promise.map(PromiseRow::read).transpose()?,
                     unfinished: unfinished
                         .map(|(id, decision, steps)| Ok::<_, Fault>((JournalId(id), action(id, decision, steps)?)))
@@ -235,6 +235,7 @@ impl Store {
 struct PromiseRow {
     campaign_id: i64,
     trafficstar_id: i64,
+    #[diesel(deserialize_as = TrackerText)]
     phase: String,
     since: Stamp,
     cooling_down_until: Option<Stamp>,
@@ -258,17 +259,18 @@ impl PromiseRow {
 
     fn read(self) -> Result<StoredPromise, BadValue> {
         let place = Place { table: "promises", row: self.campaign_id };
-        let phase = match (place.word("phase", &self.phase)?, self.cooling_down_until) {
+        let cooling_down_until = place.time_if_any("cooling_down_until", self.cooling_down_until)?;
+        let phase = match (place.word("phase", &self.phase)?, cooling_down_until) {
             (PhaseWord::Idle, _) => Phase::Idle,
             (PhaseWord::ActiveGuarded, _) => Phase::ActiveGuarded,
             (PhaseWord::PausedGuarded, _) => Phase::PausedGuarded,
-            (PhaseWord::CoolingDown, Some(until)) => Phase::CoolingDown { until: until.into() },
+            (PhaseWord::CoolingDown, Some(until)) => Phase::CoolingDown { until },
             (PhaseWord::CoolingDown, None) => {
                 return Err(place.bad("cooling_down_until", "it is NULL while the phase is `cooling-down`"));
             }
         };
-        let promise = Promise { phase, since: self.since.into(), end_time_owed: self.end_time_owed };
-        Ok(StoredPromise { promise, stored_at: self.stored_at.into() })
+        let promise = Promise { phase, since: place.time("since", self.since)?, end_time_owed: self.end_time_owed };
+        Ok(StoredPromise { promise, stored_at: place.time("stored_at", self.stored_at)? })
     }
 }
 
@@ -278,15 +280,22 @@ impl PromiseRow {
 pub(super) struct DecisionRow {
     pub(super) campaign_id: i64,
     pub(super) trafficstar_id: i64,
+    #[diesel(deserialize_as = TrackerText)]
     kind: String,
+    #[diesel(deserialize_as = TrackerText)]
     trigger: String,
+    #[diesel(deserialize_as = TrackerText)]
     reason: String,
     spend_micros: Option<i64>,
     remaining_clicks: Option<i64>,
+    #[diesel(deserialize_as = TrackerText)]
     remote_status: String,
+    #[diesel(deserialize_as = TrackerText)]
     state_before: String,
+    #[diesel(deserialize_as = TrackerText)]
     state_after: String,
     end_time: Stamp,
+    #[diesel(deserialize_as = OptionalTrackerText)]
     pub(super) by: Option<String>,
     late: bool,
     requested_at: Stamp,
@@ -320,10 +329,12 @@ impl DecisionRow {
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = journal_steps, treat_none_as_null = true)]
 pub(super) struct StepRow {
+    #[diesel(deserialize_as = TrackerText)]
     step: String,
     accepted_at: Option<Stamp>,
     confirmed_at: Option<Stamp>,
     failed_at: Option<Stamp>,
+    #[diesel(deserialize_as = OptionalTrackerText)]
     error: Option<String>,
 }
 
@@ -342,6 +353,7 @@ impl StepRow {
 /// The action of a journal entry.
 pub(super) fn action(id: i64, decision: DecisionRow, steps: StepRow) -> Result<Action, BadValue> {
     let place = Place { table: "journal", row: id };
+    let place_of_steps = Place { table: "journal_steps", row: id };
     Ok(Action {
         id: ActionId(0),
         kind: place.word("kind", &decision.kind)?,
@@ -355,13 +367,13 @@ pub(super) fn action(id: i64, decision: DecisionRow, steps: StepRow) -> Result<A
         remote_status: place.word("remote_status", &decision.remote_status)?,
         state_before: place.word("state_before", &decision.state_before)?,
         state_after: place.word("state_after", &decision.state_after)?,
-        end_time: decision.end_time.into(),
-        step: Place { table: "journal_steps", row: id }.word("step", &steps.step)?,
+        end_time: place.time("end_time", decision.end_time)?,
+        step: place_of_steps.word("step", &steps.step)?,
         late: decision.late,
-        requested_at: decision.requested_at.into(),
-        accepted_at: steps.accepted_at.map(DateTime::from),
-        confirmed_at: steps.confirmed_at.map(DateTime::from),
-        failed_at: steps.failed_at.map(DateTime::from),
+        requested_at: place.time("requested_at", decision.requested_at)?,
+        accepted_at: place_of_steps.time_if_any("accepted_at", steps.accepted_at)?,
+        confirmed_at: place_of_steps.time_if_any("confirmed_at", steps.confirmed_at)?,
+        failed_at: place_of_steps.time_if_any("failed_at", steps.failed_at)?,
         error: steps.error,
     })
 }

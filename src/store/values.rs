@@ -17,20 +17,15 @@ use thiserror::Error;
 
 use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId, UrlId};
 
-/// A UTC time, cut to the microseconds that PostgreSQL keeps, so that both databases give back the same.
-#[derive(Debug, Clone, Copy, AsExpression, FromSqlRow)]
+/// A UTC time, cut to the microseconds that PostgreSQL keeps, so that both databases give back the same. SQLite stores any
+/// text as a time: what is none does not make the other rows unreadable, and [`Place::time`] says where it stands.
+#[derive(Debug, Clone, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Timestamp)]
-pub(super) struct Stamp(NaiveDateTime);
+pub(super) struct Stamp(Result<NaiveDateTime, String>);
 
 impl From<DateTime<Utc>> for Stamp {
     fn from(at: DateTime<Utc>) -> Self {
-        Self(at.naive_utc().trunc_subsecs(6))
-    }
-}
-
-impl From<Stamp> for DateTime<Utc> {
-    fn from(stamp: Stamp) -> Self {
-        stamp.0.and_utc()
+        Self(Ok(at.naive_utc().trunc_subsecs(6)))
     }
 }
 
@@ -39,7 +34,10 @@ where
     NaiveDateTime: ToSql<Timestamp, DB>,
 {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        self.0.to_sql(out)
+        match &self.0 {
+            Ok(time) => time.to_sql(out),
+            Err(problem) => Err(problem.as_str().into()),
+        }
     }
 }
 
@@ -48,7 +46,7 @@ where
     NaiveDateTime: FromSql<Timestamp, DB>,
 {
     fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        NaiveDateTime::from_sql(bytes).map(Self)
+        Ok(Self(NaiveDateTime::from_sql(bytes).map_err(|problem| problem.to_string())))
     }
 }
 
@@ -84,7 +82,7 @@ impl From<Id> for UrlId {
     }
 }
 
-/// A text that a tracker wrote. SQLite stores any bytes as text: what is not UTF-8 is read as far as it goes, so that one
+/// A text that a tracker wrote, or of a row that is read together with those of other campaigns. SQLite stores any bytes as text: what is not UTF-8 is read as far as it goes, so that one
 /// such row does not make the others unreadable.
 #[derive(Debug, Clone, FromSqlRow)]
 #[diesel(sql_type = Text)]
@@ -167,6 +165,19 @@ impl Place {
 
     pub(super) fn clicks(self, column: &'static str, clicks: i64) -> Result<Clicks, BadValue> {
         u64::try_from(clicks).map(Clicks).map_err(|_| self.bad(column, format!("{clicks} is below zero")))
+    }
+
+    pub(super) fn time(self, column: &'static str, stamp: Stamp) -> Result<DateTime<Utc>, BadValue> {
+        stamp.0.map(|time| time.and_utc()).map_err(|problem| self.bad(column, problem))
+    }
+
+    /// The same, where there may be none.
+    pub(super) fn time_if_any(
+        self,
+        column: &'static str,
+        stamp: Option<Stamp>,
+    ) -> Result<Option<DateTime<Utc>>, BadValue> {
+        stamp.map(|stamp| self.time(column, stamp)).transpose()
     }
 
     pub(super) fn bad(self, column: &'static str, problem: impl Into<String>) -> BadValue {

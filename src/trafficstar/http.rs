@@ -211,7 +211,10 @@ impl RemoteClient {
             builder = builder.json(body);
         }
         let secrets = [self.api_key.expose_secret(), token.text.expose_secret()];
-        self.exchange(request.asking, builder, secrets).await
+        let mut answer = self.exchange(request.asking, builder, secrets).await?;
+        // Errors quote it, and some of its words are shown.
+        hide(&secrets, &mut answer);
+        Ok(answer)
     }
 
     /// The one place where a request leaves. Answers with the JSON of an answer of success.
@@ -383,8 +386,32 @@ fn retry_at(response: &Response, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 
 /// An excerpt of a text in which a remote may have echoed what we sent.
 fn without(secrets: &[&str], text: &str) -> String {
-    let real = secrets.iter().filter(|secret| !secret.is_empty());
-    excerpt(&real.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]")))
+    excerpt(&hidden(secrets, text).unwrap_or_else(|| text.to_owned()))
+}
+
+/// The text without the secrets, if any is in it.
+fn hidden(secrets: &[&str], text: &str) -> Option<String> {
+    let mut told = secrets.iter().filter(|secret| !secret.is_empty() && text.contains(**secret)).peekable();
+    told.peek()?;
+    Some(told.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]")))
+}
+
+/// The same for every text of an answer, the names of its fields included.
+fn hide(secrets: &[&str], answer: &mut Value) {
+    match answer {
+        Value::String(text) => {
+            if let Some(without) = hidden(secrets, text) {
+                *text = without;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| hide(secrets, value)),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|value| hide(secrets, value));
+            let told: Vec<String> = fields.keys().filter(|name| hidden(secrets, name).is_some()).cloned().collect();
+            told.iter().for_each(|name| drop(fields.remove(name)));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 #[cfg(test)]

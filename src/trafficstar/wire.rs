@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
@@ -177,7 +177,10 @@ fn unwrapped(value: &Value) -> &Value {
 }
 
 /// One campaign, bare or wrapped.
-pub(super) fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
+///
+/// # Errors
+/// A field that decisions rest on is missing or of the wrong type.
+pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
     let fields = Fields::of(unwrapped(value), "the campaign")?;
     // A time zone that can't be read costs the campaign's own spend, not its status.
     let account_timezone = fields.whole_number("timezone");
@@ -232,8 +235,21 @@ fn end_time(value: Option<&Value>) -> EndTime {
     }
     END_TIME_FORMS
         .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text.trim(), form).ok())
+        .find_map(|form| moment(text.trim(), form))
         .map_or_else(|| EndTime::Unreadable(excerpt(text)), |time| EndTime::At(time.and_utc()))
+}
+
+/// The moment that is written in `form`, to the letter: chrono takes `25-05-07` for a day of the year 25, too, and a
+/// campaign whose end time is long past for one that has stopped.
+fn moment(text: &str, form: &str) -> Option<NaiveDateTime> {
+    let moment = NaiveDateTime::parse_from_str(text, form).ok()?;
+    ((0..=9999).contains(&moment.year()) && moment.format(form).to_string() == text).then_some(moment)
+}
+
+/// The day with which a text begins, to the letter.
+fn day_at_beginning(text: &str) -> Option<NaiveDate> {
+    let day = text.get(..10)?;
+    day.parse().ok().filter(|read: &NaiveDate| read.to_string() == day)
 }
 
 /// One page of the list of all campaigns. A bare array is taken for the whole list.
@@ -274,7 +290,10 @@ impl CampaignPage {
 }
 
 /// A page of the list: an object with its paging, or a bare array.
-pub(super) fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
+///
+/// # Errors
+/// It is neither, or its paging makes no sense. A campaign that can't be read is no such error.
+pub fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
     const PLACE: &str = "the list of campaigns";
     let mut page = CampaignPage::empty();
     let entries = if let Some(entries) = value.as_array() {
@@ -290,7 +309,7 @@ pub(super) fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
         fields.array("response")?.ok_or_else(|| fields.wrong("response", "an array", None))?
     };
     for entry in entries {
-        match Fields::of(entry, "a campaign of the list").and_then(|fields| fields.id("id")) {
+        match Fields::of(unwrapped(entry), "a campaign of the list").and_then(|fields| fields.id("id")) {
             Ok(id) => {
                 let read = campaign(entry).map_err(|error| RemoteFault::Failed(error.to_string()));
                 page.campaigns.insert(id, read);
@@ -303,13 +322,18 @@ pub(super) fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
 
 /// What a run or pause did, as answered. An id in neither list, or in both, is unclear.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SwitchAnswer {
-    pub(super) success: BTreeSet<RemoteId>,
-    pub(super) failed: BTreeSet<RemoteId>,
+pub struct SwitchAnswer {
+    /// Those that were switched.
+    pub success: BTreeSet<RemoteId>,
+    /// Those that could not be.
+    pub failed: BTreeSet<RemoteId>,
 }
 
 /// The answer to a run or pause.
-pub(super) fn switch_answer(value: &Value) -> Result<SwitchAnswer, WireError> {
+///
+/// # Errors
+/// It is no object, or one of its lists holds something else than ids.
+pub fn switch_answer(value: &Value) -> Result<SwitchAnswer, WireError> {
     let fields = Fields::of(unwrapped(value), "the answer")?;
     Ok(SwitchAnswer {
         success: remote_ids(fields.array("success")?, "`success`")?,
@@ -339,7 +363,10 @@ fn report_rows(value: &Value) -> Result<Vec<Value>, WireError> {
 
 /// Each row's spend by campaign. A row whose amount can't be read fails its own campaign alone; one whose campaign can't
 /// be read could be anybody's and spoils the report.
-pub(super) fn campaign_spends(value: &Value) -> Result<Vec<(RemoteId, SourceAnswer)>, WireError> {
+///
+/// # Errors
+/// It is no report, or a row names no campaign.
+pub fn campaign_spends(value: &Value) -> Result<Vec<(RemoteId, SourceAnswer)>, WireError> {
     let spend_of = |row: &Value| {
         let fields = Fields::of(row, "a row of the report")?;
         Ok((fields.id("campaign_id")?, row_amount(&fields)))
@@ -348,11 +375,14 @@ pub(super) fn campaign_spends(value: &Value) -> Result<Vec<(RemoteId, SourceAnsw
 }
 
 /// The spend on `day` in a report by days; rows of other days are let pass.
-pub(super) fn day_spend(value: &Value, day: NaiveDate) -> Result<SourceAnswer, WireError> {
+///
+/// # Errors
+/// It is no report, or a row names no day.
+pub fn day_spend(value: &Value, day: NaiveDate) -> Result<SourceAnswer, WireError> {
     let mut spend = SourceAnswer::NoValue;
     for row in &report_rows(value)? {
         let fields = Fields::of(row, "a row of the report")?;
-        let row_day = fields.typed("day", "a day", |value| value.as_str()?.get(..10)?.parse::<NaiveDate>().ok())?;
+        let row_day = fields.typed("day", "a day", |value| day_at_beginning(value.as_str()?))?;
         if row_day.ok_or_else(|| fields.wrong("day", "a day", None))? == day {
             spend = sum(&spend, row_amount(&fields));
         }
@@ -380,9 +410,11 @@ fn sum(so_far: &SourceAnswer, row: SourceAnswer) -> SourceAnswer {
 
 /// An access token, and for how long it serves.
 #[derive(Debug, Clone)]
-pub(super) struct TokenAnswer {
-    pub(super) access_token: SecretString,
-    pub(super) lifetime: Duration,
+pub struct TokenAnswer {
+    /// What later requests carry. Its `Debug` hides it.
+    pub access_token: SecretString,
+    /// For how long it serves from now on.
+    pub lifetime: Duration,
 }
 
 /// A token of unknown lifetime serves this long: a 401 corrects what this gets wrong.
@@ -391,7 +423,10 @@ const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The answer to a token request. Its errors never quote it.
-pub(super) fn token(value: &Value) -> Result<TokenAnswer, WireError> {
+///
+/// # Errors
+/// There is no token in it.
+pub fn token(value: &Value) -> Result<TokenAnswer, WireError> {
     let access_token = value.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
     let access_token = access_token.ok_or_else(|| WireError::Field {
         place: "`access_token` of the token answer".to_owned(),

@@ -111,6 +111,10 @@ fn an_end_time_is_read_in_three_forms() {
         (json!(null), EndTime::Unset),
         (json!("2025-02-29 23:59:00"), EndTime::Unreadable("2025-02-29 23:59:00".to_owned())),
         (json!("2025-05-07"), EndTime::Unreadable("2025-05-07".to_owned())),
+        (json!("25-05-07 23:59:00"), EndTime::Unreadable("25-05-07 23:59:00".to_owned())),
+        (json!("25-05-07 23:59"), EndTime::Unreadable("25-05-07 23:59".to_owned())),
+        (json!("2025-5-7 23:59:00"), EndTime::Unreadable("2025-5-7 23:59:00".to_owned())),
+        (json!("+12025-05-07 23:59:00"), EndTime::Unreadable("+12025-05-07 23:59:00".to_owned())),
         (json!("2025-05-07T23:59:00+02:00"), EndTime::Unreadable("2025-05-07T23:59:00+02:00".to_owned())),
         (json!(1_746_662_340), EndTime::Unreadable("1746662340".to_owned())),
     ];

@@ -295,8 +295,9 @@ impl Remote {
     }
 
     fn page(&self, now: DateTime<Utc>, page: u64) -> Answer {
-        let shown = (0..self.campaigns.len()).filter_map(|row| Some((row, self.shown(now, row)?)));
-        let listed: Vec<_> = shown.filter(|(_, (state, _))| state.exists).collect();
+        let shown_at = now - self.ways.shows_after;
+        let is_listed = |row: &usize| self.campaigns.get(*row).is_some_and(|found| found.exists_at(shown_at));
+        let listed: Vec<usize> = (0..self.campaigns.len()).filter(is_listed).collect();
         let size = ListSize {
             campaigns: Some(listed.len() as u64),
             page_size: Some(self.page_size as u64),
@@ -304,8 +305,9 @@ impl Remote {
         };
         let first = usize::try_from(page.saturating_sub(1)).unwrap_or(usize::MAX).saturating_mul(self.page_size);
         let on_page = listed.into_iter().skip(first).take(self.page_size);
+        let shown = on_page.filter_map(|row| self.shown(now, row).map(|(state, spent)| (row, state, spent)));
         Answer::Page {
-            campaigns: on_page.map(|(row, (state, spent))| (id_of(row), state.show(now, row, spent))).collect(),
+            campaigns: shown.map(|(row, state, spent)| (id_of(row), state.show(now, row, spent))).collect(),
             size,
         }
     }
@@ -371,6 +373,14 @@ impl Remote {
 impl Campaign {
     fn now(&self) -> State {
         self.states.back().copied().unwrap_or(NEVER)
+    }
+
+    fn exists_at(&self, at: DateTime<Utc>) -> bool {
+        match self.states.back() {
+            Some(last) if self.states.len() == 1 => last.exists,
+            Some(_) => self.at(at).exists,
+            None => false,
+        }
     }
 
     fn at(&self, at: DateTime<Utc>) -> State {

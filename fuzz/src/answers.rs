@@ -1,0 +1,222 @@
+//! What TrafficStars answers, once it is JSON: read as every answer that there is.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
+use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::trafficstar::wire;
+
+use super::expected::{assert_fit_to_show, in_full, is_amount, parts_of_end_time};
+
+/// Whatever is read from the answer stands in it.
+pub fn check(bytes: &[u8]) {
+    let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return };
+    match wire::campaign(&value) {
+        Ok(campaign) => check_campaign(unwrapped(&value), &campaign),
+        Err(error) => assert_fit_to_show(&in_full(&error)),
+    }
+    check_page(&value);
+    check_switch(&value);
+    check_spends(&value);
+    check_day(&value);
+    check_token(&value);
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-22T12:00:00Z".parse().expect("a time")
+}
+
+fn unwrapped(value: &Value) -> &Value {
+    value.get("response").filter(|inner| !inner.is_null()).unwrap_or(value)
+}
+
+/// A field that is there.
+fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
+fn is_zero(value: &Value) -> bool {
+    value.as_f64() == Some(0.0)
+}
+
+fn is_id(value: &Value, id: i64) -> bool {
+    value.as_i64() == Some(id) || value.as_str().is_some_and(|text| text.parse() == Ok(id))
+}
+
+fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
+    assert!(field(object, "id").is_some_and(|id| is_id(id, campaign.id.0)), "{campaign:?} from {object}");
+    for shown in [&campaign.name, &campaign.status, &campaign.approved].into_iter().flatten() {
+        assert_fit_to_show(shown);
+    }
+    check_spent(object, &campaign.spent);
+    let status = judge(&Ok(campaign.clone()), noon());
+    let end_time = field(object, "schedule_end_time");
+    let is_blank = end_time.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty()));
+    let has_passed =
+        end_time.and_then(Value::as_str).and_then(parts_of_end_time).map(|end| end <= [2026, 11, 22, 12, 0, 0]);
+    let word = field(object, "status").and_then(Value::as_str);
+    let active = field(object, "active").and_then(Value::as_bool);
+    match status {
+        RemoteStatus::Running => {
+            let is_free = |name| field(object, name).is_none_or(|flag| flag == false);
+            assert!(
+                active == Some(true)
+                    && matches!(word, Some("enabled" | "active"))
+                    && field(object, "approved").is_none_or(|word| word == "approved")
+                    && is_free("no_funds")
+                    && is_free("is_archived")
+                    && field(object, "schedule_timezone").is_none_or(is_zero)
+                    && (is_blank || has_passed == Some(false)),
+                "running by {object}"
+            );
+        }
+        // Only what is known to be stopped is ever started.
+        RemoteStatus::Stopped(_) => {
+            assert!(active == Some(false) || word == Some("paused") || has_passed == Some(true), "stopped by {object}");
+            assert!(active.is_some() && word.is_some() && (is_blank || has_passed.is_some()), "stopped by {object}");
+        }
+        RemoteStatus::Blocked { reason } => assert_fit_to_show(&reason),
+        RemoteStatus::Unknown { reason, active: is_active } => {
+            assert_fit_to_show(&reason);
+            assert_eq!(is_active, active == Some(true), "unknown by {object}");
+        }
+    }
+}
+
+fn check_spent(object: &Value, spent: &SourceAnswer) {
+    let written = field(object, "spent_today").or_else(|| field(object, "spent"));
+    let is_utc = field(object, "timezone").is_none_or(is_zero);
+    match spent {
+        SourceAnswer::Value(money) => {
+            assert!(is_utc && written.is_some_and(|value| is_amount(value, money.micros())), "{money} from {object}");
+        }
+        SourceAnswer::NoValue => assert!(is_utc && written.is_none(), "no value from {object}"),
+        SourceAnswer::NoSource => assert!(!is_utc, "no source from {object}"),
+        SourceAnswer::Failed(reason) => assert_fit_to_show(reason),
+    }
+}
+
+fn check_page(value: &Value) {
+    let page = match wire::campaign_page(value) {
+        Ok(page) => page,
+        Err(error) => return assert_fit_to_show(&in_full(&error)),
+    };
+    let entries = value.as_array().or_else(|| value.get("response")?.as_array()).expect("a page has entries");
+    let is_its = |entry: &Value, id: i64| field(unwrapped(entry), "id").is_some_and(|found| is_id(found, id));
+    for entry in entries {
+        let listed = page.campaigns.keys().any(|id| is_its(entry, id.0));
+        assert!(listed || !page.nameless.is_empty(), "{entry} was passed over");
+    }
+    page.nameless.iter().for_each(|reason| assert_fit_to_show(reason));
+    for (id, read) in &page.campaigns {
+        match read {
+            Ok(campaign) => {
+                assert_eq!(campaign.id, *id, "a campaign under the id of another one");
+                let entry = entries.iter().rfind(|entry| is_its(entry, id.0)).expect("its entry");
+                check_campaign(unwrapped(entry), campaign);
+            }
+            Err(RemoteFault::Failed(reason)) => assert_fit_to_show(reason),
+            Err(RemoteFault::NotFound) => panic!("an entry of a list is there"),
+        }
+    }
+}
+
+fn check_switch(value: &Value) {
+    match wire::switch_answer(value) {
+        Ok(answer) => {
+            for (name, ids) in [("success", &answer.success), ("failed", &answer.failed)] {
+                let written = field(unwrapped(value), name).and_then(Value::as_array);
+                for id in ids {
+                    let is_written = written.is_some_and(|list| list.iter().any(|entry| is_id(entry, id.0)));
+                    assert!(is_written, "{id} under {name} of {value}");
+                }
+            }
+        }
+        Err(error) => assert_fit_to_show(&in_full(&error)),
+    }
+}
+
+/// A report's rows, of both shapes.
+fn rows(value: &Value) -> Vec<Map<String, Value>> {
+    let named = |row: &Value| row.as_object().cloned().unwrap_or_default();
+    if let Some(rows) = unwrapped(value).as_array() {
+        return rows.iter().map(named).collect();
+    }
+    let data = &value["data"];
+    let columns: Vec<&str> =
+        data["columns"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap_or("")).collect();
+    let row = |cells: &Value| {
+        let cells = cells.as_array().into_iter().flatten().cloned();
+        columns.iter().map(|name| (*name).to_owned()).zip(cells).filter(|(name, _)| !name.is_empty()).collect()
+    };
+    data["rows"].as_array().into_iter().flatten().map(row).collect()
+}
+
+fn check_spends(value: &Value) {
+    let spends = match wire::campaign_spends(value) {
+        Ok(spends) => spends,
+        Err(error) => return assert_fit_to_show(&in_full(&error)),
+    };
+    let rows = rows(value);
+    assert_eq!(spends.len(), rows.len(), "a row of {value} was passed over");
+    for ((id, spend), row) in spends.iter().zip(&rows) {
+        assert!(row.get("campaign_id").is_some_and(|found| is_id(found, id.0)), "{id} by {row:?}");
+        check_amount(row.get("amount"), spend);
+    }
+}
+
+fn check_amount(written: Option<&Value>, spend: &SourceAnswer) {
+    match spend {
+        SourceAnswer::Value(money) => {
+            assert!(written.is_some_and(|value| is_amount(value, money.micros())), "{money} from {written:?}");
+        }
+        SourceAnswer::Failed(reason) => assert_fit_to_show(reason),
+        SourceAnswer::NoValue | SourceAnswer::NoSource => panic!("a row is a value: {written:?}"),
+    }
+}
+
+fn check_day(value: &Value) {
+    const DAY: &str = "2026-11-22";
+    let day: NaiveDate = DAY.parse().expect("a day");
+    let spend = match wire::day_spend(value, day) {
+        Ok(spend) => spend,
+        Err(error) => return assert_fit_to_show(&in_full(&error)),
+    };
+    let rows = rows(value);
+    let is_of_day =
+        |row: &&Map<String, Value>| row.get("day").and_then(Value::as_str).is_some_and(|at| at.starts_with(DAY));
+    let of_day: Vec<&Value> =
+        rows.iter().filter(is_of_day).map(|row| row.get("amount").unwrap_or(&Value::Null)).collect();
+    match spend {
+        SourceAnswer::Value(money) => match of_day.as_slice() {
+            [] => panic!("{money} from no row of {value}"),
+            [one] => assert!(is_amount(one, money.micros()), "{money} from {one}"),
+            // Each by itself is checked above; here that none is more than the whole.
+            [..] => assert!(
+                of_day
+                    .iter()
+                    .all(|one| one.as_f64().is_none_or(|one| one <= money.micros() as f64 / 1e6 + 1e-5 + one / 1e12))
+            ),
+        },
+        SourceAnswer::NoValue => assert!(of_day.is_empty(), "no value from {value}"),
+        SourceAnswer::Failed(reason) => assert_fit_to_show(&reason),
+        SourceAnswer::NoSource => panic!("a report that was answered is a source"),
+    }
+}
+
+fn check_token(value: &Value) {
+    match wire::token(value) {
+        Ok(answer) => {
+            let token = answer.access_token.expose_secret();
+            assert!(!token.is_empty() && value["access_token"] == token);
+            assert!(answer.lifetime.as_secs() <= 30 * 24 * 3600, "{:?}", answer.lifetime);
+            assert!(format!("{answer:?}").len() < 200, "its Debug holds no token");
+        }
+        Err(error) => {
+            let shown = in_full(&error);
+            assert!(!shown.contains(&value.to_string()) || shown.contains("null"), "{shown}");
+            assert_fit_to_show(&shown);
+        }
+    }
+}

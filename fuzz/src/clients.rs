@@ -1,0 +1,93 @@
+//! All that something on the control socket answers, which need not be a supervisor, or is one of another version.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use traffic_generator::control::client::Client;
+use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::journal::JournalQuery;
+
+/// What is there is read in a moment.
+const PATIENCE: Duration = Duration::from_secs(30);
+const ID: CampaignId = CampaignId(1);
+
+/// Every question ends, with an answer or an error that is one line or more of text.
+pub fn check(bytes: &[u8]) {
+    static SERVER: OnceLock<Mutex<Server>> = OnceLock::new();
+    let server = SERVER.get_or_init(|| Mutex::new(Server::start())).lock().unwrap_or_else(PoisonError::into_inner);
+    *server.answer.lock().unwrap_or_else(PoisonError::into_inner) = bytes.to_vec();
+    let start = Instant::now();
+    server.runtime.block_on(ask(&server.client, bytes.len()));
+    assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
+}
+
+struct Server {
+    answer: Arc<Mutex<Vec<u8>>>,
+    client: Client,
+    runtime: Runtime,
+    _folder: TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let answer: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let said = Arc::clone(&answer);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A connection that is made and never used must not keep the others waiting.
+                let said = Arc::clone(&said);
+                std::thread::spawn(move || speak(stream, &said));
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let client = runtime.block_on(async { Client::new(&path) }).expect("a client");
+        Self { answer, client, runtime, _folder: folder }
+    }
+}
+
+/// The questions below have no body.
+fn speak(mut stream: UnixStream, answer: &Mutex<Vec<u8>>) {
+    let mut request = Vec::new();
+    let mut piece = [0; 4096];
+    while !request.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut piece) {
+            Ok(0) | Err(_) => return,
+            Ok(length) => request.extend_from_slice(piece.get(..length).unwrap_or_default()),
+        }
+    }
+    // The client may have heard enough.
+    let _ = stream.write_all(&answer.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+async fn ask(client: &Client, length: usize) {
+    read(client.state().await.map(drop));
+    read(client.campaign_state(ID).await.map(drop));
+    read(client.campaigns().await.map(drop));
+    read(client.urls(ID).await.map(drop));
+    read(client.explain(ID).await.map(drop));
+    read(client.journal(JournalQuery::default()).await.map(drop));
+    let Some(mut events) = read(client.events(Some(ID)).await) else { return };
+    let mut heard = 0;
+    while read(events.next().await).is_some() {
+        heard += 1;
+        assert!(heard <= length, "more events than were sent");
+    }
+}
+
+fn read<T>(answer: Result<T, traffic_generator::control::client::ClientError>) -> Option<T> {
+    match answer {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            // What the supervisor says, it says itself: that may be empty.
+            assert!(error.to_string().len() < 1 << 20, "{error}");
+            None
+        }
+    }
+}

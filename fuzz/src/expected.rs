@@ -1,0 +1,88 @@
+//! What the targets expect, worked out apart from the program's code.
+
+use std::error::Error;
+
+use serde_json::{Number, Value};
+
+/// An error's own words are a sentence or two, and it quotes a bounded piece of what it met.
+const MOST_SHOWN_CHARACTERS: usize = 600;
+
+/// What an operator gets to see: bounded, and nothing that harms a terminal or breaks a line of a log.
+#[track_caller]
+pub fn assert_fit_to_show(text: &str) {
+    assert!(text.chars().count() <= MOST_SHOWN_CHARACTERS, "{} characters: {text}", text.chars().count());
+    assert!(!text.contains(char::is_control), "a control character in {text:?}");
+}
+
+/// An error with all its causes.
+pub fn in_full(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// The micro-units of an amount in plain decimals, cut off behind the sixth; none for any other text, or more than 63
+/// bits.
+pub fn micros_of_text(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let text = text.strip_prefix('$').unwrap_or(text);
+    let (units, decimals) = match text.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (text, ""),
+    };
+    let is_digits = |part: &str| part.chars().all(|letter| letter.is_ascii_digit());
+    if units.is_empty() || !is_digits(units) || !is_digits(decimals) {
+        return None;
+    }
+    let digits = units.bytes().chain(decimals.bytes().chain(std::iter::repeat(b'0')).take(6));
+    digits.map(|digit| i64::from(digit - b'0')).try_fold(0_i64, |sum, digit| sum.checked_mul(10)?.checked_add(digit))
+}
+
+/// Whether `micros` is what a JSON number says, as far as its type tells.
+pub fn is_amount_of_number(number: &Number, micros: i64) -> bool {
+    if let Some(whole) = number.as_u64() {
+        return i128::from(whole) * 1_000_000 == i128::from(micros);
+    }
+    // A double holds an amount to a 2^-52th part of it.
+    let float = number.as_f64().unwrap_or(f64::NAN) * 1e6;
+    let tolerance = 1.0 + float.abs() / 2_f64.powi(50);
+    float.is_sign_positive() && (float - micros as f64).abs() <= tolerance
+}
+
+/// Whether `micros` is what a JSON value says.
+pub fn is_amount(value: &Value, micros: i64) -> bool {
+    micros >= 0
+        && match value {
+            Value::Number(number) => is_amount_of_number(number, micros),
+            Value::String(text) => micros_of_text(text) == Some(micros),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+        }
+}
+
+/// Year, month, day, hour, minute and second of an end time in one of the three known forms, to the letter.
+pub fn parts_of_end_time(text: &str) -> Option<[u32; 6]> {
+    const FORMS: [(&str, [usize; 6]); 3] = [
+        ("0000-00-00 00:00:00", [0, 5, 8, 11, 14, 17]),
+        ("0000-00-00T00:00:00Z", [0, 5, 8, 11, 14, 17]),
+        ("00-00-0000 00:00", [6, 3, 0, 11, 14, usize::MAX]),
+    ];
+    let text = text.trim();
+    let fits = |form: &str| {
+        form.len() == text.len()
+            && form.bytes().zip(text.bytes()).all(|(form, byte)| match form {
+                b'0' => byte.is_ascii_digit(),
+                other => byte == other,
+            })
+    };
+    let (_, starts) = FORMS.into_iter().find(|(form, _)| fits(form))?;
+    let number =
+        |start: usize, length: usize| text.get(start..start + length).map_or(Some(0), |part| part.parse().ok());
+    let [year, month, day, hour, minute, second] = starts;
+    let second = if second == usize::MAX { Some(0) } else { number(second, 2) };
+    Some([number(year, 4)?, number(month, 2)?, number(day, 2)?, number(hour, 2)?, number(minute, 2)?, second?])
+}

@@ -1,0 +1,267 @@
+//! What is stored about a campaign: each line `table.column value` overwrites a column of its rows, whatever the table's
+//! checks say. A second campaign beside it is left alone.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::connection::{Connection, SimpleConnection};
+use diesel::sqlite::SqliteConnection;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use traffic_generator::domain::facts::{CampaignId, Clicks};
+use traffic_generator::domain::journal::JournalQuery;
+use traffic_generator::domain::policy::{Mode, PolicyNumbers};
+use traffic_generator::store::{DatabaseUrl, Store, StoreError, TickReading};
+
+use super::expected::in_full;
+
+const DAMAGED: CampaignId = CampaignId(1);
+const SOUND: CampaignId = CampaignId(2);
+/// No row counts more clicks than this, so that sums never overflow.
+const MOST_CLICKS: i64 = 1_000_000_000_000;
+
+/// The columns that can be overwritten, and which rows are the damaged campaign's.
+const TABLES: [(&str, &str, &[&str]); 8] = [
+    (
+        "campaigns",
+        "id = 1",
+        &[
+            "name",
+            "trafficstar_id",
+            "generator_enabled",
+            "mode",
+            "spend_limit_micros",
+            "activate_clicks",
+            "pause_clicks",
+            "cooldown_seconds",
+            "high_spend",
+            "price_per_thousand_micros",
+            "created_at",
+            "updated_at",
+        ],
+    ),
+    ("urls", "campaign_id = 1", &["name", "target_url", "click_limit", "clicks", "status", "created_at", "updated_at"]),
+    (
+        "promises",
+        "campaign_id = 1",
+        &["trafficstar_id", "phase", "since", "cooling_down_until", "end_time_owed", "stored_at"],
+    ),
+    (
+        "journal",
+        "campaign_id = 1",
+        &[
+            "trafficstar_id",
+            "kind",
+            "trigger",
+            "reason",
+            "spend_micros",
+            "remaining_clicks",
+            "remote_status",
+            "state_before",
+            "state_after",
+            "end_time",
+            "by",
+            "late",
+            "requested_at",
+            "epoch",
+        ],
+    ),
+    ("journal_steps", "journal_id = 1", &["step", "accepted_at", "confirmed_at", "failed_at", "error"]),
+    ("spends", "campaign_id = 1", &["day", "trafficstar_id", "amount_micros", "source", "at"]),
+    ("holds", "campaign_id = 1", &["reason", "since", "until", "by", "pause"]),
+    ("requests_sent", "unix_second > 0", &["unix_second", "requests"]),
+];
+
+/// Two campaigns that differ in their ids alone.
+const ROWS: &str = "
+    DELETE FROM campaigns; DELETE FROM urls; DELETE FROM promises; DELETE FROM journal; DELETE FROM journal_steps;
+    DELETE FROM spends; DELETE FROM holds; DELETE FROM requests_sent;
+    INSERT INTO campaigns (id, name, trafficstar_id, generator_enabled) VALUES (1, 'one', 1001, 1), (2, 'two', 1002, 1);
+    INSERT INTO urls (campaign_id, name, target_url, click_limit)
+        SELECT id, 'url', 'https://example.com', 20000 FROM campaigns;
+    INSERT INTO promises SELECT id, trafficstar_id, 'cooling-down', '2026-11-22 11:59:00', '2026-11-22 12:01:00', 1,
+        '2026-11-22 11:59:00' FROM campaigns;
+    INSERT INTO journal (id, campaign_id, trafficstar_id, kind, \"trigger\", reason, remote_status, state_before,
+        state_after, end_time, late, requested_at)
+        SELECT id, id, trafficstar_id, 'pause', 'tick', 'few clicks', 'running', 'idle', 'cooling-down',
+        '2026-11-22 11:59:00', 0, '2026-11-22 11:59:00' FROM campaigns;
+    INSERT INTO journal_steps (journal_id, step) SELECT id, 'requested' FROM campaigns;
+    INSERT INTO spends SELECT id, '2026-11-22', trafficstar_id, 3210000, 'campaign', '2026-11-22 11:59:00' FROM campaigns;
+    INSERT INTO holds SELECT id, 'maintenance', '2026-11-22 11:00:00', '2026-11-22 13:00:00', '0 (root)', 0 FROM campaigns;
+    INSERT INTO requests_sent VALUES (1795348740, 3);";
+
+/// The sound campaign is read as if the other were, and the other's own words are never taken for more than they are.
+pub fn check(bytes: &[u8]) {
+    static DATABASE: OnceLock<Mutex<Database>> = OnceLock::new();
+    let database = DATABASE.get_or_init(|| Mutex::new(Database::new()));
+    let mut database = database.lock().unwrap_or_else(PoisonError::into_inner);
+    let Database { writer, store, runtime, .. } = &mut *database;
+    writer.batch_execute(&format!("BEGIN; {ROWS} COMMIT")).expect("the rows are written");
+    let before = runtime.block_on(Read::all(store));
+    let mut urls = Urls { limit: 20_000, clicks: 0, is_active: true };
+    let mut mode = None;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Some((table, rows, column, value)) = overwritten(line) else { continue };
+        let literal = literal(value);
+        // A value of another type is refused, and so is another campaign's trafficstar_id.
+        if writer.batch_execute(&format!("UPDATE {table} SET \"{column}\" = {literal} WHERE {rows}")).is_err() {
+            continue;
+        }
+        let number = || std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
+        match (table, column) {
+            ("urls", "click_limit") => urls.limit = number().unwrap_or(urls.limit),
+            ("urls", "clicks") => urls.clicks = number().unwrap_or(urls.clicks),
+            ("urls", "status") => urls.is_active = value == b"active",
+            ("campaigns", "mode") => mode = (value != b"NULL").then(|| value.to_vec()),
+            _ => {}
+        }
+    }
+    let after = runtime.block_on(Read::all(store));
+    assert_eq!(after.sound, before.sound, "what is wrong with one campaign has spoilt another");
+    let damaged = after.damaged.expect("a campaign's row is taken as it is");
+    urls.check(&damaged);
+    check_policy(&damaged, mode);
+    for error in &after.errors {
+        assert!(error.contains("row 1, column"), "it does not say where it stands: {error}");
+    }
+}
+
+struct Database {
+    writer: SqliteConnection,
+    store: Store,
+    runtime: Runtime,
+    _folder: TempDir,
+}
+
+impl Database {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("fuzz.db").display().to_string();
+        let url: DatabaseUrl = format!("sqlite://{path}").parse().expect("a URL");
+        let store = Store::connect(&url);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(store.migrate()).expect("the tables");
+        let mut writer = SqliteConnection::establish(&path).expect("a connection");
+        writer
+            .batch_execute("PRAGMA synchronous = OFF; PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF")
+            .expect("it may write anything");
+        Self { writer, store, runtime, _folder: folder }
+    }
+}
+
+type Overwritten<'a> = (&'static str, &'static str, &'static str, &'a [u8]);
+
+/// Table, rows, column and value of a line.
+fn overwritten(line: &[u8]) -> Option<Overwritten<'_>> {
+    let space = line.iter().position(|byte| *byte == b' ')?;
+    let (name, value) = (line.get(..space)?, line.get(space + 1..)?);
+    let (table, column) = std::str::from_utf8(name).ok()?.split_once('.')?;
+    let (table, rows, columns) = TABLES.into_iter().find(|(known, ..)| *known == table)?;
+    let column = columns.iter().find(|known| **known == column)?;
+    Some((table, rows, column, value))
+}
+
+/// A number or NULL as it is, anything else as a text of these bytes.
+fn literal(value: &[u8]) -> String {
+    let text = std::str::from_utf8(value).unwrap_or_default().trim();
+    if text == "NULL" || text.parse::<i64>().is_ok() {
+        // The least number cannot be written as one: its digits alone are too many.
+        return if text == "-9223372036854775808" { "(-9223372036854775807 - 1)".to_owned() } else { text.to_owned() };
+    }
+    let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("CAST(X'{hex}' AS TEXT)")
+}
+
+/// Everything that the store reads.
+#[derive(Default)]
+struct Read {
+    /// What is read of the sound campaign, in words.
+    sound: Vec<String>,
+    damaged: Option<TickReading>,
+    errors: Vec<String>,
+}
+
+impl Read {
+    async fn all(store: &Store) -> Self {
+        let now: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().expect("a time");
+        let today: NaiveDate = now.date_naive();
+        let mut read = Self::default();
+        let rows = store.campaigns().await.map(|rows| rows.into_iter().find(|row| row.id == SOUND));
+        read.sound(rows);
+        let readings = store.tick_readings(vec![DAMAGED, SOUND], today, now).await;
+        let mut readings = readings.unwrap_or_else(|error| panic!("no tick can be read: {}", in_full(&error)));
+        read.damaged = readings.remove(&DAMAGED);
+        if let Some(Err(bad)) = read.damaged.as_ref().map(|reading| &reading.spends) {
+            read.errors.push(in_full(bad));
+        }
+        read.sound(Ok(readings.remove(&SOUND)));
+        read.sound(store.stored_campaign(SOUND).await);
+        let stored = store.stored_campaign(DAMAGED).await;
+        read.damaged(stored);
+        let promises =
+            store.stored_promises().await.map(|mut promises| (promises.remove(&SOUND), promises.remove(&DAMAGED)));
+        let (sound, damaged) = promises.unwrap_or_else(|error| panic!("no promise can be read: {}", in_full(&error)));
+        if let Some(Err(bad)) = damaged {
+            read.errors.push(in_full(&bad));
+        }
+        read.sound(Ok(sound));
+        read.sound(store.holds().await.map(|mut holds| holds.by_campaign.remove(&SOUND)));
+        let journal = |campaign| JournalQuery { campaign: Some(campaign), ..JournalQuery::default() };
+        read.sound(store.journal(journal(SOUND)).await);
+        let entries = store.journal(journal(DAMAGED)).await;
+        read.damaged(entries);
+        read.sound(store.urls(SOUND).await);
+        let urls = store.urls(DAMAGED).await;
+        read.damaged(urls);
+        let sent = store.requests_sent(now).await;
+        read.damaged(sent);
+        read
+    }
+
+    fn sound(&mut self, answer: Result<impl std::fmt::Debug, StoreError>) {
+        match answer {
+            Ok(answer) => self.sound.push(format!("{answer:?}")),
+            Err(error) => panic!("a sound campaign cannot be read: {}", in_full(&error)),
+        }
+    }
+
+    fn damaged<T>(&mut self, answer: Result<T, StoreError>) {
+        self.errors.extend(answer.err().map(|error| in_full(&error)));
+    }
+}
+
+/// The one URL of the damaged campaign, as it was overwritten.
+struct Urls {
+    limit: i64,
+    clicks: i64,
+    is_active: bool,
+}
+
+impl Urls {
+    fn check(&self, reading: &TickReading) {
+        let is_negative = self.limit < 0 || self.clicks < 0;
+        let remaining = i128::from(self.limit) - i128::from(self.clicks);
+        let remaining = remaining.clamp(0, MOST_CLICKS.into());
+        let expected = if is_negative || !self.is_active { 0 } else { remaining };
+        assert_eq!(i128::from(reading.clicks.count.0), expected, "limit {}, clicks {}", self.limit, self.clicks);
+        assert_eq!(reading.clicks.defect.is_some(), is_negative && self.is_active, "{:?}", reading.clicks);
+    }
+}
+
+/// Whatever the row's own columns say, they make a policy that makes sense, or none.
+fn check_policy(reading: &TickReading, mode: Option<Vec<u8>>) {
+    let defaults = PolicyNumbers::default();
+    let may_act = mode.is_none_or(|mode| mode == b"act");
+    assert_eq!(reading.row.mode(Mode::Act) == Mode::Act, may_act, "{:?}", reading.row.mode);
+    match reading.row.policy(&defaults) {
+        Ok(policy) => {
+            assert!(policy.activate_clicks > policy.pause_clicks && policy.activate_clicks > Clicks(0));
+            assert!((0..=24 * 3600).contains(&policy.cooldown.num_seconds()), "{}", policy.cooldown);
+            assert!(may_act || policy.mode == Mode::Observe);
+        }
+        Err(error) => {
+            let shown = in_full(&error);
+            assert!(shown.starts_with("campaign 1: "), "it does not say where it stands: {shown}");
+        }
+    }
+}

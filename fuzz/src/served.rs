@@ -1,0 +1,235 @@
+//! A real control server on a socket of its own, in a thread of its own: its orders are answered as a supervisor without a
+//! campaign would.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::mpsc::{self, Receiver};
+use traffic_generator::board::Board;
+use traffic_generator::clock::Clock;
+use traffic_generator::config::LogFilter;
+use traffic_generator::control::server::{Shared, Socket};
+use traffic_generator::control::{
+    Ask, CampaignOrder, CampaignPatch, HeldAll, Operation, Order, Refusal, Released, Reloaded, Stopping, UrlOrder,
+    UrlPatch,
+};
+use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::status::Hold;
+
+/// Far longer than any answer takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The server that all inputs of this process meet.
+pub struct Served {
+    folder: TempDir,
+    /// What the server says of itself.
+    openapi: OnceLock<Value>,
+    /// One input at a time: whatever goes wrong is its own.
+    turn: Mutex<()>,
+}
+
+impl Served {
+    pub fn get() -> &'static Self {
+        static SERVED: OnceLock<Served> = OnceLock::new();
+        SERVED.get_or_init(Self::start)
+    }
+
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("socket");
+        let (opened, is_open) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(serve(path, opened));
+        });
+        is_open.recv().expect("it is open");
+        Self { folder, openapi: OnceLock::new(), turn: Mutex::default() }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// Runs `body` while no other input is served.
+    pub fn alone<T>(&self, body: impl FnOnce() -> T) -> T {
+        let turn = self.turn.lock();
+        let done = body();
+        drop(turn);
+        done
+    }
+
+    /// Sends these bytes and reads what is answered, as a client that then has nothing more to say, or reads on.
+    pub fn answer(&self, bytes: &[u8], says_more: bool) -> Vec<u8> {
+        let mut stream = UnixStream::connect(self.socket()).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        // It may close the connection before it has read everything.
+        let _ = stream.write_all(bytes);
+        if !says_more {
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+        }
+        let mut answer = Vec::new();
+        let mut piece = [0; 16 * 1024];
+        loop {
+            match stream.read(&mut piece) {
+                Ok(0) => return answer,
+                Ok(length) => answer.extend_from_slice(piece.get(..length).expect("so much was read")),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return answer,
+                // libFuzzer's timer.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => panic!("no end to the answer: {error}: {}", String::from_utf8_lossy(&answer)),
+            }
+            if is_stream(&answer) {
+                return answer;
+            }
+        }
+    }
+
+    /// The statuses that are documented for a request.
+    pub fn documented(&self, method: &str, path: &str) -> Option<Vec<u16>> {
+        let openapi = self.openapi.get_or_init(|| {
+            let answer = self.answer(b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", true);
+            let text = String::from_utf8(answer).expect("a text");
+            serde_json::from_str(text.split_once("\r\n\r\n").expect("a body").1).expect("a document")
+        });
+        let paths = openapi["paths"].as_object().expect("paths");
+        let segments = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let is_it = |pattern: &str| {
+            let (pattern, path) = (segments(pattern), segments(path));
+            pattern.len() == path.len()
+                && pattern.iter().zip(&path).all(|(wanted, found)| wanted == found || wanted.starts_with('{'))
+        };
+        let (_, operations) = paths.iter().find(|(pattern, _)| is_it(pattern))?;
+        let answers = operations.get(method.to_lowercase())?["responses"].as_object()?;
+        Some(answers.keys().filter_map(|status| status.parse().ok()).collect())
+    }
+}
+
+/// Events never end.
+fn is_stream(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    text.split_once("\r\n\r\n").is_some_and(|(head, _)| head.contains("text/event-stream"))
+}
+
+async fn serve(path: PathBuf, opened: std::sync::mpsc::Sender<()>) {
+    let (socket, _file) = Socket::open(&path, 0o600).await.expect("a socket");
+    let (orders, heard) = mpsc::channel(8);
+    let (operations, asked) = mpsc::channel(8);
+    let shared = Shared { board: Board::new(Utc::now()), clock: Clock::system(), orders, operations };
+    tokio::spawn(answer_orders(heard));
+    tokio::spawn(answer_operations(asked));
+    opened.send(()).expect("somebody waits");
+    socket.serve(shared, std::future::pending()).await;
+}
+
+/// What arrives in spite of its bounds is a failure, which no request may be answered with.
+fn refusal(problem: Option<&'static str>, otherwise: Refusal) -> Refusal {
+    problem.map_or(otherwise, |problem| Refusal::Failed(format!("it should not have come through: {problem}")))
+}
+
+fn refuse<Q, A>(ask: Ask<Q, A>, problem: Option<&'static str>, otherwise: Refusal) {
+    let _ = ask.reply.send(Err(refusal(problem, otherwise)));
+}
+
+fn accept<Q, A>(ask: Ask<Q, A>, problem: Option<&'static str>, answer: A) {
+    let _ = ask
+        .reply
+        .send(problem.map_or(Ok(answer), |problem| Err(refusal(Some(problem), Refusal::NotNow(String::new())))));
+}
+
+const NOBODY: Refusal = Refusal::UnknownCampaign(CampaignId(7));
+
+async fn answer_orders(mut orders: Receiver<Order>) {
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Campaigns(CampaignOrder::List(ask)) => accept(ask, None, Vec::new()),
+            Order::Campaigns(CampaignOrder::Add(ask)) => {
+                let problem = bad_patch(&ask.question, true);
+                refuse(ask, problem, Refusal::Taken("another campaign has it".to_owned()));
+            }
+            Order::Campaigns(CampaignOrder::Change(ask)) => {
+                let problem = bad_patch(&ask.question.patch, false);
+                refuse(ask, problem, NOBODY);
+            }
+            Order::Urls(UrlOrder::Add(ask)) => {
+                let problem = bad_url(&ask.question.patch);
+                refuse(ask, problem, NOBODY);
+            }
+            Order::Urls(UrlOrder::Change(ask)) => {
+                let (problem, unknown) = (bad_url(&ask.question.patch), Refusal::UnknownUrl(ask.question.url));
+                refuse(ask, problem, unknown);
+            }
+            Order::Urls(UrlOrder::Remove(ask)) => {
+                let unknown = Refusal::UnknownUrl(ask.question);
+                refuse(ask, None, unknown);
+            }
+            Order::ReadJournal(ask) => {
+                let problem = (!(1..=10_000).contains(&ask.question.limit)).then_some("a limit");
+                accept(ask, problem, Vec::new());
+            }
+            Order::ProcessAll(ask) => accept(ask, None, Vec::new()),
+            Order::ReleaseAll(ask) => accept(ask, None, Released::default()),
+            Order::Hold(ask) => {
+                let problem = bad_hold(&ask.question.hold);
+                refuse(ask, problem, NOBODY);
+            }
+            Order::HoldAll(ask) => {
+                let (problem, hold) = (bad_hold(&ask.question), ask.question.clone());
+                let held = HeldAll { hold, campaigns: 0, paused: 0, not_paused: Vec::new(), warnings: Vec::new() };
+                accept(ask, problem, held);
+            }
+            Order::SetGenerator(_)
+            | Order::Campaigns(CampaignOrder::Show(_) | CampaignOrder::Remove(_))
+            | Order::Urls(UrlOrder::List(_))
+            | Order::Process(_)
+            | Order::Release(_) => order.refuse(NOBODY),
+        }
+    }
+}
+
+async fn answer_operations(mut operations: Receiver<Operation>) {
+    while let Some(operation) = operations.recv().await {
+        match operation {
+            Operation::Reload(ask) => accept(ask, None, Reloaded::default()),
+            Operation::SetLogFilter(ask) => match ask.question.filter.parse::<LogFilter>() {
+                Ok(_) => {
+                    let setting = ask.question.clone();
+                    accept(ask, None, setting);
+                }
+                Err(error) => refuse(ask, None, Refusal::BadField { field: "filter", problem: error.to_string() }),
+            },
+            Operation::Shutdown(ask) => accept(ask, None, Stopping { pid: 1 }),
+        }
+    }
+}
+
+fn bad_name(name: Option<&String>) -> Option<&'static str> {
+    name.is_some_and(|name| name.trim().is_empty() || name.contains(char::is_control)).then_some("a name")
+}
+
+fn bad_patch(patch: &CampaignPatch, is_new: bool) -> Option<&'static str> {
+    let cooldown = patch.cooldown.flatten().is_some_and(|cooldown| cooldown.seconds() > 24 * 3600);
+    bad_name(patch.name.as_ref())
+        .or((is_new && patch.name.is_none()).then_some("no name"))
+        .or(patch.trafficstar_id.is_some_and(|id| id.0 < 1).then_some("a trafficstar_id"))
+        .or(cooldown.then_some("a cooldown"))
+}
+
+fn bad_url(patch: &UrlPatch) -> Option<&'static str> {
+    let is_negative = |count: Option<traffic_generator::control::Count>| count.is_some_and(|count| count.get() < 0);
+    let is_web = |url: &String| ["http:", "https:"].iter().any(|scheme| url.to_lowercase().starts_with(scheme));
+    bad_name(patch.name.as_ref())
+        .or(patch.target_url.as_ref().is_some_and(|url| !is_web(url)).then_some("a target_url"))
+        .or((is_negative(patch.click_limit) || is_negative(patch.clicks)).then_some("a count"))
+}
+
+/// Whose it is, the operating system says; it ends within a century.
+fn bad_hold(hold: &Hold) -> Option<&'static str> {
+    let is_endless = hold.until.is_some_and(|until| until < hold.since || until - hold.since > TimeDelta::days(36_526));
+    is_endless.then_some("an end").or(hold.by.is_none().then_some("nobody's"))
+}
