@@ -31,6 +31,11 @@ struct History {
     ended_at: Option<DateTime<Utc>>,
     doubt_at: Option<DateTime<Utc>>,
     our_end_times: VecDeque<DateTime<Utc>>,
+    end_time: Option<EndTime>,
+    /// It was blocked or could not be read since it was last known.
+    unseen: bool,
+    /// The line at which it was last known.
+    known_line: usize,
     changes: VecDeque<(DateTime<Utc>, usize)>,
     contested: bool,
 }
@@ -74,12 +79,12 @@ impl Checker for Contested {
         let shown =
             step.seen.filter(|_| is_decided(place, step)).map(|seen| (seen, judge::remote(&seen.remote, step.wall)));
         if let Some(running) = foreign {
-            if let Some(text) = history.not_foreign(step, shown, running) {
+            if let Some(text) = history.not_foreign(world, step, shown, running) {
                 report("foreign-is-foreign", text);
             }
             history.changes.push_back((step.wall, step.line));
         } else if let Some((_, remote)) = shown
-            && let Some(text) = history.missed(step, remote)
+            && let Some(text) = history.missed(world, place, step, remote)
         {
             report("foreign-is-foreign", text);
         }
@@ -111,7 +116,13 @@ impl History {
         self.doubt_at.is_some_and(|doubt_at| at - doubt_at < LATE_EFFECT)
     }
 
-    fn not_foreign(&self, step: &Step<'_>, shown: Option<(&Seen, Remote)>, running: bool) -> Option<String> {
+    fn not_foreign(
+        &self,
+        world: &World<'_>,
+        step: &Step<'_>,
+        shown: Option<(&Seen, Remote)>,
+        running: bool,
+    ) -> Option<String> {
         let Some((seen, remote)) = shown else {
             return Some("a foreign change is told without a read that shows one".to_owned());
         };
@@ -128,14 +139,19 @@ impl History {
         });
         // An end time that is not ours is somebody's change, before it comes and after.
         let ended = remote == Remote::Stopped { by_end_time: true } || self.ended_at.is_some_and(|at| at >= since);
-        let by_end_time = ended && !end_is_ours;
-        (!self.is_doubtful(step.at) && !by_others && !by_end_time)
+        let edited = self.end_time != seen.remote.as_ref().ok().map(|campaign| campaign.end_time.clone());
+        let by_end_time = (ended || edited) && !end_is_ours;
+        let doubtful = self.is_doubtful(step.at) || self.unseen || world.clock_set_since(self.known_line);
+        (!doubtful && !by_others && !by_end_time)
             .then(|| "what nobody else did is taken for a foreign change".to_owned())
     }
 
-    fn missed(&self, step: &Step<'_>, remote: Remote) -> Option<String> {
+    fn missed(&self, world: &World<'_>, place: &Place<'_>, step: &Step<'_>, remote: Remote) -> Option<String> {
         // What an action that failed does late is our own work after all.
-        if self.is_doubtful(step.at) {
+        let cut_short = place.doing.is_some_and(|doing| {
+            doing.kind == ActionKind::Activate && matches!(doing.stage, Stage::Failed | Stage::Postponed)
+        });
+        if self.is_doubtful(step.at) || cut_short || world.clock_set_since(self.known_line) {
             return None;
         }
         let runs = match remote {
@@ -194,16 +210,17 @@ impl History {
                 (ActionStep::Failed, ActionKind::Activate | ActionKind::Pause) => self.known = None,
                 (_, _) => {}
             }
-            self.known_at = Some(step.at);
+            (self.known_at, self.known_line) = (Some(step.at), step.line);
             if end == ActionStep::Failed {
                 self.doubt_at = Some(step.at);
             }
         }
-        if let Some((_, remote)) = shown {
-            match remote {
-                Remote::Running => (self.known, self.known_at) = (Some(true), Some(step.at)),
-                Remote::Stopped { .. } => (self.known, self.known_at) = (Some(false), Some(step.at)),
-                Remote::Blocked | Remote::Unknown { .. } => {}
+        if let Some((seen, remote)) = shown {
+            self.end_time = seen.remote.as_ref().ok().map(|campaign| campaign.end_time.clone());
+            self.unseen = matches!(remote, Remote::Blocked | Remote::Unknown { .. });
+            if !self.unseen {
+                (self.known, self.known_at) = (Some(remote == Remote::Running), Some(step.at));
+                self.known_line = step.line;
             }
         }
         for sent in step.sent() {

@@ -384,6 +384,7 @@ impl<'a> World<'a> {
             }
             What::Started { campaigns } => {
                 self.process = line.process;
+                self.silence_until = None;
                 self.forget();
                 for restored in campaigns {
                     self.restore(index, line, restored);
@@ -411,7 +412,8 @@ impl<'a> World<'a> {
                 return Some(step);
             }
             What::Database { away } => self.database_away = *away,
-            What::Silence { until } => self.silence_until = Some(*until),
+            // Of two the one that lasts longer.
+            What::Silence { until } => self.silence_until = self.silence_until.max(Some(*until)),
             What::ClockSet { .. } => self.clock_set_line = Some(index),
             What::Calm => self.calm_at = Some(line.at),
             What::Stored { .. }
