@@ -1,6 +1,6 @@
 //! The remote at its limit: the budget and its circuits, as the dump and the sandbox's log show them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, busiest_window};
 use serde_json::Value;
@@ -45,10 +45,13 @@ fn while_the_list_fails_each_campaign_is_read_by_itself_and_the_list_is_only_pro
     }
     let fault = world.sandbox.inject(Fault::always(broken()).on(Operation::Campaigns));
     wait_for_circuits(&mut world, &["list"]);
-    let before = count(&world, Operation::Campaigns);
+    let (before, begun) = (count(&world, Operation::Campaigns), Instant::now());
     world.let_ticks_pass(3);
     let probes = count(&world, Operation::Campaigns) - before;
-    assert!((1..=8).contains(&probes), "{probes} requests for a list that fails, in 3 to 5 ticks");
+    // Three ticks of every campaign; on a busy machine there are more points of the grid meanwhile.
+    let grid_points = usize::try_from(begun.elapsed().as_millis().div_ceil(400)).unwrap();
+    let most = (grid_points * 8 / 5).max(8);
+    assert!((1..=most).contains(&probes), "{probes} requests for a list that fails, in {grid_points} ticks");
     for id in ids {
         assert_eq!(world.campaign(id).text("/observed/status"), "running", "{id} is read all the same");
     }

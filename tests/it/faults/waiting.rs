@@ -116,7 +116,10 @@ fn a_pause_that_was_one_too_many_goes_out_when_its_time_has_come() {
     let paused = ["pause by tick: confirmed, idle → cooling-down"];
     world.expect(ID, &Outcome::new("cooling-down", &[Write::Pause, Write::Pause, Write::EndNow], &paused));
     let requests = world.sandbox.requests();
-    let refused = requests.iter().position(|request| request.status == Some(429)).unwrap();
-    let silence = (requests[refused + 1].received_at - requests[refused].received_at).to_std().unwrap();
-    assert!(silence >= wait, "{:?} came after {silence:?}", requests[refused + 1]);
+    let refused = requests.iter().find(|request| request.status == Some(429)).unwrap();
+    let next = &after(&world, refused)[0];
+    let silence = (next.received_at - refused.received_at).to_std().unwrap();
+    assert!(silence >= wait, "{next:?} came after {silence:?}");
+    let repeated = requests.iter().filter(|request| request.operation == Operation::Pause).nth(1).unwrap();
+    assert!(repeated.received_at >= refused.received_at + wait, "{repeated:?}");
 }

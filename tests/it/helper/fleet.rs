@@ -206,6 +206,11 @@ impl Fleet {
         }
     }
 
+    fn journal(&mut self) -> Vec<Decided> {
+        let all = "SELECT epoch, trafficstar_id, kind, requested_at FROM journal";
+        sql_query(all).load(&mut self.database).unwrap()
+    }
+
     /// Holds the sandbox's log against the reigns: whatever changed a campaign came from the one who reigned when it was
     /// received, after an entry of that reign in the journal.
     pub(crate) fn assert_one_at_a_time(&mut self) {
@@ -213,9 +218,7 @@ impl Fleet {
         let requests = self.sandbox.requests();
         let reigns: Vec<Reign> =
             sql_query("SELECT epoch, pid, since FROM test_reigns ORDER BY epoch").load(&mut self.database).unwrap();
-        let journal: Vec<Decided> = sql_query("SELECT epoch, trafficstar_id, kind, requested_at FROM journal")
-            .load(&mut self.database)
-            .unwrap();
+        let mut journal = self.journal();
         let changes: Vec<&RequestRecord> = requests.iter().filter(|request| request.operation.is_change()).collect();
         assert!(changes.len() > 10 && reigns.len() > 1, "too little has happened: {reigns:#?}");
         for request in changes {
@@ -232,7 +235,13 @@ impl Fleet {
                         && utc(decided.requested_at) <= at
                         && fits(&decided.kind, request.operation)
                 };
-                assert!(journal.iter().any(is_due), "nothing in the journal of {reign:?}: {request:?}");
+                // A pause that was sent while the database could not be reached is stored soon after.
+                let begun = Instant::now();
+                while !journal.iter().any(is_due) {
+                    assert!(begun.elapsed() < PATIENCE, "nothing in the journal of {reign:?}: {request:?}");
+                    std::thread::sleep(LOOK_EVERY);
+                    journal = self.journal();
+                }
             }
         }
         for decided in &journal {

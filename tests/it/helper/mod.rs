@@ -32,8 +32,9 @@ pub(crate) use self::terminal::Terminal;
 pub(crate) use self::writes::{ACTIVATION, PAUSE, Write};
 
 /// Far longer than anything takes, even on a machine that does much else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// Each look is a request to the guard, whose answer costs more than anything else that the tests do.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// So many further ticks without a request show that none is coming.
 const TICKS_WITHOUT_NEWS: u64 = 2;
 

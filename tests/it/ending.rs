@@ -1,4 +1,6 @@
 //! How the guard ends: at a signal in order, within a bound whatever hangs; at a second one at once.
+//!
+//! Tests begin in the order of their names: this one's has to come early, since half a minute is waited for here.
 
 use std::time::{Duration, Instant};
 
