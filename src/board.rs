@@ -35,6 +35,8 @@ struct Published {
     campaigns: BTreeMap<CampaignId, Arc<CampaignStatus>>,
     insights: BTreeMap<CampaignId, Arc<Insight>>,
     rests: BTreeMap<CampaignId, ActorRest>,
+    /// Since when an actor is missing that completes a tick: one that dies of its first tick does not end that.
+    tickless_since: BTreeMap<CampaignId, DateTime<Utc>>,
 }
 
 /// A handle to the one board of a running program.
@@ -68,6 +70,7 @@ impl Board {
         self.publish(|published| {
             published.insights.remove(&status.id);
             published.rests.remove(&status.id);
+            published.tickless_since.remove(&status.id);
             published.campaigns.insert(status.id, Arc::new(status));
         });
     }
@@ -76,6 +79,9 @@ impl Board {
     pub fn publish_guarded(&self, status: CampaignStatus, insight: Insight) {
         self.publish(|published| {
             published.rests.remove(&status.id);
+            if status.actor.as_ref().is_some_and(|actor| actor.last_tick_at.is_some()) {
+                published.tickless_since.remove(&status.id);
+            }
             published.insights.insert(status.id, Arc::new(insight));
             published.campaigns.insert(status.id, Arc::new(status));
         });
@@ -87,10 +93,11 @@ impl Board {
         self.published.borrow().insights.get(&id).and_then(|insight| insight.journal_id)
     }
 
-    /// A campaign has no actor until then. Since when is kept over several rests in a row.
+    /// A campaign has no actor until then. Since when is kept until one completes a tick.
     pub fn publish_rest(&self, id: CampaignId, rest: ActorRest) {
         self.publish(|published| {
-            published.rests.entry(id).and_modify(|known| known.until = rest.until).or_insert(rest);
+            let since = *published.tickless_since.entry(id).or_insert(rest.since);
+            published.rests.insert(id, ActorRest { since, ..rest });
         });
     }
 
@@ -111,6 +118,7 @@ impl Board {
             published.campaigns.retain(|id, _| keep(*id));
             published.insights.retain(|id, _| keep(*id));
             published.rests.retain(|id, _| keep(*id));
+            published.tickless_since.retain(|id, _| keep(*id));
         });
     }
 
@@ -241,7 +249,7 @@ impl Board {
                 .iter()
                 .filter_map(|(id, insight)| {
                     let status = published.campaigns.get(id)?;
-                    Some((Arc::clone(status), Arc::clone(insight), published.rests.get(id).copied()))
+                    Some((Arc::clone(status), Arc::clone(insight), published.tickless_since.get(id).copied()))
                 })
                 .collect();
             (
@@ -252,9 +260,9 @@ impl Board {
                 published.failing.clone(),
             )
         };
-        let guarded = campaigns.iter().filter_map(|(status, insight, rest)| {
+        let guarded = campaigns.iter().filter_map(|(status, insight, tickless_since)| {
             let actor = status.actor.as_ref()?;
-            Some(GuardedCampaign { id: status.id, actor, insight, rest: *rest })
+            Some(GuardedCampaign { id: status.id, actor, insight, tickless_since: *tickless_since })
         });
         let vitals = Vitals {
             campaigns: guarded.collect(),

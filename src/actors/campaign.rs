@@ -11,6 +11,7 @@ pub use self::orders::{ChangeHold, ForceNow, HoldChanged, HoldOnAll, ProcessNow}
 pub(crate) use self::status::without_actor;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -140,7 +141,7 @@ pub struct Finish;
 /// The actor.
 #[derive(Debug)]
 pub struct CampaignActor {
-    surroundings: Surroundings,
+    surroundings: Arc<Surroundings>,
     row: CampaignRow,
     policy: Policy,
     machine: Machine,
@@ -202,7 +203,7 @@ impl CampaignActor {
             supervisor: surroundings.supervisor.died.clone(),
         };
         Self {
-            surroundings,
+            surroundings: Arc::new(surroundings),
             row,
             policy,
             machine,
@@ -289,7 +290,6 @@ impl CampaignActor {
 
     fn begin(&mut self, what: &str) {
         self.handling = Some(Handling { what: what.to_owned(), since: self.surroundings.clock.now() });
-        self.publish();
     }
 
     fn observed(
@@ -474,7 +474,7 @@ impl CampaignActor {
 
     fn question(&self) -> observe::Question {
         observe::Question {
-            surroundings: self.surroundings.clone(),
+            surroundings: Arc::clone(&self.surroundings),
             campaign: self.row.id,
             read: ReadQuestion::of_read_back(self.row.trafficstar_id),
             policy: self.policy.clone(),
@@ -554,7 +554,7 @@ impl Handler<SetDefaults> for CampaignActor {
 
     fn handle(&mut self, SetDefaults(defaults): SetDefaults, _: &mut Self::Context) {
         // What a tick reads is judged by them; one under way goes on by those it began with.
-        self.surroundings.defaults = defaults;
+        Arc::make_mut(&mut self.surroundings).defaults = defaults;
     }
 }
 

@@ -48,6 +48,8 @@ const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(60);
 /// An actor that lived this long had no part in the deaths before it.
 const LONG_LIFE: chrono::Duration = chrono::Duration::minutes(10);
+/// How long the supervisor waits for an answer of the database: one that never comes must not keep all others waiting.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// How long the end of the program waits for what is on its way: longer than a request may take.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
 
@@ -247,9 +249,8 @@ impl Supervisor {
         slot.stage = Stage::Building;
         slot.incarnation.number += 1;
         let incarnation = slot.incarnation.number;
-        let read = self.rows.read_stored.send(ReadStored(id));
+        let read = answered(self.rows.read_stored.send(ReadStored(id)));
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
-            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
             actor.built(ctx, id, incarnation, answer);
         }));
     }
@@ -380,15 +381,26 @@ impl Handler<Shutdown> for Supervisor {
 
     fn handle(&mut self, Shutdown: Shutdown, _: &mut Self::Context) -> Self::Result {
         self.stopping = true;
-        let living = self.slots.values().filter_map(|slot| match &slot.stage {
-            Stage::Alive(actor) | Stage::Releasing(actor) => Some(actor.send(Finish)),
+        let living = self.slots.iter().filter_map(|(id, slot)| match &slot.stage {
+            Stage::Alive(actor) | Stage::Releasing(actor) => Some(finish(actor.clone(), *id, slot.row.name.clone())),
             Stage::Building | Stage::Leaving | Stage::Resting => None,
         });
         let finished = join_all(living);
-        Box::pin(async move {
-            if tokio::time::timeout(FINISH_WITHIN, finished).await.is_err() {
-                tracing::warn!("some requests were not answered in time: the next start reads what became of them");
-            }
-        })
+        Box::pin(async move { drop(finished.await) })
+    }
+}
+
+/// Waits until nothing is on its way of one campaign, within a bound.
+async fn finish(actor: Addr<CampaignActor>, campaign: CampaignId, name: String) {
+    if tokio::time::timeout(FINISH_WITHIN, actor.send(Finish)).await.is_err() {
+        tracing::warn!(%campaign, name, "what is on its way was not answered in time: the next start reads what became of it");
+    }
+}
+
+/// The database's answer to what the supervisor itself has asked.
+async fn answered<T>(asked: impl Future<Output = Result<Answer<T>, MailboxError>>) -> Answer<T> {
+    match tokio::time::timeout(ANSWERED_WITHIN, asked).await {
+        Ok(answer) => answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))),
+        Err(_) => Err("the database has not answered in time: it is asked again".to_owned()),
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::explain::{ActorRest, Insight};
+use super::explain::Insight;
 use super::facts::CampaignId;
 use super::status::{ActorStatus, DatabaseStatus, LeadershipStatus, RemoteClientStatus, Role};
 
@@ -88,8 +88,8 @@ pub struct GuardedCampaign<'a> {
     pub actor: &'a ActorStatus,
     /// What the actor has published.
     pub insight: &'a Insight,
-    /// The actor died, and is built anew.
-    pub rest: Option<ActorRest>,
+    /// The actor died then, and none that was built since has completed a tick.
+    pub tickless_since: Option<DateTime<Utc>>,
 }
 
 /// TrafficStars cannot be read.
@@ -154,8 +154,7 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
 
 fn no_tick(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     let late = vitals.campaigns.iter().filter_map(|campaign| {
-        let died_at = campaign.rest.map(|rest| rest.since);
-        let last = campaign.actor.last_tick_at.or(died_at).unwrap_or(campaign.insight.built_at);
+        let last = campaign.actor.last_tick_at.or(campaign.tickless_since).unwrap_or(campaign.insight.built_at);
         (now.signed_duration_since(last) > campaign.insight.policy.tick * TICKS).then_some((campaign.id, last))
     });
     about(DegradationKind::NoTick, late.collect(), "no tick has been completed in three by")
@@ -268,7 +267,7 @@ mod tests {
     struct World {
         actor: ActorStatus,
         insight: Insight,
-        rest: Option<ActorRest>,
+        tickless_since: Option<DateTime<Utc>>,
         leadership: LeadershipStatus,
         database: DatabaseStatus,
         trafficstar: RemoteClientStatus,
@@ -292,7 +291,7 @@ mod tests {
             Self {
                 actor,
                 insight,
-                rest: None,
+                tickless_since: None,
                 leadership: LeadershipStatus::default(),
                 database: DatabaseStatus::default(),
                 trafficstar: RemoteClientStatus::default(),
@@ -301,8 +300,12 @@ mod tests {
         }
 
         fn health(&self, minute: i64) -> Health {
-            let campaign =
-                GuardedCampaign { id: CampaignId(1), actor: &self.actor, insight: &self.insight, rest: self.rest };
+            let campaign = GuardedCampaign {
+                id: CampaignId(1),
+                actor: &self.actor,
+                insight: &self.insight,
+                tickless_since: self.tickless_since,
+            };
             let vitals = Vitals {
                 campaigns: vec![campaign],
                 leadership: &self.leadership,
@@ -341,7 +344,7 @@ mod tests {
         assert_degrades(&world, Some(3), 4, DegradationKind::NoTick, 0, why);
         world.actor.last_tick_at = None;
         assert_degrades(&world, Some(3), 4, DegradationKind::NoTick, 0, why);
-        world.rest = Some(ActorRest { since: at(2), until: at(9) });
+        world.tickless_since = Some(at(2));
         assert_degrades(&world, Some(5), 6, DegradationKind::NoTick, 2, why);
     }
 

@@ -1,5 +1,7 @@
 //! The questions of one tick, and what their answers amount to. No actor state: a future that asks and returns.
 
+use std::sync::Arc;
+
 use actix::MailboxError;
 use chrono::{DateTime, Duration, Utc};
 
@@ -17,7 +19,7 @@ use crate::trafficstar::batch::reads::ReadQuestion;
 
 /// Who asks, and about whom.
 pub(super) struct Question {
-    pub(super) surroundings: Surroundings,
+    pub(super) surroundings: Arc<Surroundings>,
     pub(super) campaign: CampaignId,
     /// Who is read, how urgent that is, and in how long a decision may fall due.
     pub(super) read: ReadQuestion,
@@ -89,7 +91,8 @@ fn of_status(answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>) 
 /// Reads the campaign at TrafficStars: no cached value. Where its turn is long in coming, the clicks are read anew at
 /// every point of the grid, since they may make it urgent, and once more in the end, since they are what is decided on.
 async fn await_status(question: &mut Question, stored: &mut Stored) -> Result<RemoteCampaign, RemoteFault> {
-    let remote = question.surroundings.remote.clone();
+    let surroundings = Arc::clone(&question.surroundings);
+    let remote = &surroundings.remote;
     let mut answer = std::pin::pin!(remote.read_status.send(ReadStatus(question.read)));
     loop {
         let now = question.surroundings.clock.now();

@@ -3,7 +3,7 @@
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{CampaignRow, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage};
+use super::{CampaignRow, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage, answered};
 use crate::actors::campaign::without_actor;
 use crate::actors::database::Answer;
 use crate::domain::event::Note;
@@ -22,10 +22,10 @@ impl Supervisor {
         self.sync_stage = SyncStage::Comparing;
         let [present, next] = &mut self.sync_waiters;
         present.append(next);
-        let read = self.rows.read_rows.send(ReadRows);
+        let read = answered(self.rows.read_rows.send(ReadRows));
         let hold_changes = self.hold_all_changes();
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
-            match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
+            match answer {
                 Ok(mut rows) => {
                     actor.sync_failure = None;
                     let hold_all = rows.holds.all.take();

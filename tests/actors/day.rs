@@ -1,0 +1,199 @@
+//! A day of a thousand campaigns, noon to noon, midnight included: each kind of campaign ends as its facts demand, at the
+//! cost of exactly the requests that its kind needs.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use chrono::{DateTime, Timelike, Utc};
+use traffic_generator::actors::trafficstar::ChangeKind;
+use traffic_generator::domain::action::Step;
+use traffic_generator::domain::facts::{CampaignId, Money};
+use traffic_generator::domain::health::HealthWord;
+use traffic_generator::domain::phase::PhaseWord;
+use traffic_generator::domain::policy::PolicyNumbers;
+
+use crate::memory::resident_kib;
+use crate::stage::{Campaign, OverTime, Stage, at, noon, on_paused_time};
+
+/// So many campaigns, and after how many minutes each ticks. A thousand that tick each minute take a minute and a half of
+/// a core without optimisation: `cargo test --release --test actors` runs them, other builds a fifth of their ticks with
+/// all of their campaigns, and a tenth of the campaigns with all of their ticks.
+const DAYS: &[(i64, u64)] = if cfg!(debug_assertions) { &[(1_000, 5), (100, 1)] } else { &[(1_000, 1)] };
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+/// Of the whole process, other tests included. An event that is kept at each tick would be far more.
+const GROWTH_KIB: i64 = 48 * 1024;
+
+/// What becomes of a campaign in the course of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Runs, with clicks enough and little spent.
+    Steady,
+    /// Stopped, with few clicks left.
+    UsedUp,
+    /// Runs, with clicks between the thresholds.
+    Between,
+    /// Nobody can run it.
+    Archived,
+    /// Spends 30 dollars a day, evenly: above the limit from 08:00.
+    Spender,
+    /// Runs down to 5,000 clicks at 08:50, and is given a new URL at 11:00.
+    Consumer,
+    /// Stopped at first, though it has clicks enough; stopped by somebody else at 06:04:30.
+    Stopped,
+}
+
+/// What has to be true of a kind at the end, and how often it was changed until then.
+struct Wanted {
+    state: PhaseWord,
+    runs: bool,
+    high_spend: bool,
+    writes: &'static [&'static str],
+}
+
+impl Kind {
+    fn of(id: i64) -> Self {
+        match id % 10 {
+            0..=3 => Self::Steady,
+            4 => Self::UsedUp,
+            5 => Self::Between,
+            6 => Self::Archived,
+            7 => Self::Spender,
+            8 => Self::Consumer,
+            _ => Self::Stopped,
+        }
+    }
+
+    fn wanted(self) -> Wanted {
+        let (state, runs, high_spend, writes): (_, _, _, &[&str]) = match self {
+            Self::Steady => (PhaseWord::ActiveGuarded, true, false, &[]),
+            Self::UsedUp => (PhaseWord::PausedGuarded, false, false, &[]),
+            Self::Between => (PhaseWord::Idle, true, false, &[]),
+            Self::Archived => (PhaseWord::Idle, false, false, &[]),
+            Self::Spender => (PhaseWord::Idle, true, true, &[]),
+            Self::Consumer => (
+                PhaseWord::ActiveGuarded,
+                true,
+                false,
+                &["23 08:50:00 pause", "23 08:50:00 end time 23 08:50:00", "23 11:00:00 activate until 23 23:59:00"],
+            ),
+            Self::Stopped => (
+                PhaseWord::ActiveGuarded,
+                true,
+                false,
+                &[
+                    "22 12:00:00 activate until 22 23:59:00",
+                    "23 00:00:00 activate until 23 23:59:00",
+                    "23 06:05:00 activate until 23 23:59:00",
+                ],
+            ),
+        };
+        Wanted { state, runs, high_spend, writes }
+    }
+
+    fn campaign(self, id: i64) -> Campaign {
+        let (running, clicks) = match self {
+            Self::Steady | Self::Spender | Self::Consumer => (true, 20_000),
+            Self::Stopped => (false, 20_000),
+            Self::UsedUp => (false, 100),
+            Self::Between => (true, 10_000),
+            Self::Archived => (false, 20_000),
+        };
+        let mut campaign = Campaign::new(id, running, clicks);
+        campaign.archived = self == Self::Archived;
+        campaign.spent_today = evenly(if self == Self::Spender { 30 } else { 2 });
+        if self == Self::Consumer {
+            let began_at = noon();
+            campaign.remaining_clicks = Rc::new(move |now| {
+                let minutes = now.signed_duration_since(began_at).num_minutes().unsigned_abs();
+                let new_url = if minutes >= 23 * 60 { 20_000 } else { 0 };
+                20_000_u64.saturating_sub(12 * minutes) + new_url
+            });
+        }
+        campaign
+    }
+}
+
+/// So many dollars in a day, no more in one hour than in another.
+fn evenly(dollars_a_day: i64) -> OverTime<Money> {
+    Rc::new(move |now| {
+        let seconds = i64::from(now.num_seconds_from_midnight());
+        Money::from_micros(dollars_a_day * 1_000_000 * seconds / 86_400).unwrap()
+    })
+}
+
+fn in_words(at: DateTime<Utc>, kind: ChangeKind) -> String {
+    let time = |at: DateTime<Utc>| at.format("%d %H:%M:%S").to_string();
+    let what = match kind {
+        ChangeKind::Activate { end_time } => format!("activate until {}", time(end_time)),
+        ChangeKind::Pause => "pause".to_owned(),
+        ChangeKind::SetEndTime { end_time } => format!("end time {}", time(end_time)),
+    };
+    format!("{} {what}", time(at))
+}
+
+#[test]
+fn a_day_of_a_thousand_campaigns_ends_as_their_facts_demand_and_costs_no_request_too_many() {
+    for &(campaigns, tick_minutes) in DAYS {
+        on_paused_time(async {
+            let tick = chrono::Duration::minutes(tick_minutes.cast_signed());
+            let numbers = PolicyNumbers { tick, ..PolicyNumbers::default() };
+            let stage = Stage::set_by(numbers, (1..=campaigns).map(|id| Kind::of(id).campaign(id)).collect()).await;
+            stage.pass(60 * 60).await;
+            let memory_then = resident_kib();
+            stage.pass(18 * 60 * 60 + 4 * 60 + 30).await;
+            for id in (1..=campaigns).filter(|id| Kind::of(*id) == Kind::Stopped) {
+                stage.world.borrow_mut().campaign(id).running = false;
+            }
+            stage.pass(DAY_SECONDS).await;
+            let grown_by = resident_kib() - memory_then;
+            assert!(grown_by < GROWTH_KIB, "grown by {grown_by} KiB since the first hour");
+            judge(&stage, campaigns.unsigned_abs(), tick_minutes);
+        });
+    }
+}
+
+/// One at the start, one at each point of the grid, and one at the end of a cool-down that ends between two of them.
+fn wanted_ticks(kind: Kind, tick_minutes: u64) -> u64 {
+    let between = kind == Kind::Consumer && !2_u64.is_multiple_of(tick_minutes);
+    DAY_SECONDS / 60 / tick_minutes + 1 + u64::from(between)
+}
+
+fn judge(stage: &Stage, campaigns: u64, tick_minutes: u64) {
+    let now = stage.clock.now();
+    let health = stage.board.health(now);
+    assert_eq!(health.status, HealthWord::Ok, "{health:?}");
+    let dump = stage.board.dump(now);
+    assert_eq!((dump.supervisor.campaigns, dump.supervisor.restarts), (campaigns, 0));
+    assert_eq!(dump.supervisor.last_sync_at, Some(at(86_400)));
+    let world = stage.world.borrow();
+    let mut writes: BTreeMap<CampaignId, Vec<String>> = BTreeMap::new();
+    for write in &world.writes {
+        writes.entry(write.campaign).or_default().push(in_words(write.at, write.kind));
+    }
+    for campaign in &dump.campaigns {
+        let kind = Kind::of(campaign.id.0);
+        let Wanted { state, runs, high_spend, writes: wanted } = kind.wanted();
+        let runs_now = world.campaigns[&campaign.id].runs_at(now);
+        let is = (campaign.state, runs_now, campaign.high_spend, writes.remove(&campaign.id).unwrap_or_default());
+        let wanted = (state, runs, high_spend, wanted.iter().map(ToString::to_string).collect());
+        assert_eq!(is, wanted, "{kind:?} {}", campaign.id);
+        let actor = campaign.actor.as_ref().expect("all are guarded");
+        assert_eq!(
+            (actor.ticks, actor.skipped_ticks),
+            (wanted_ticks(kind, tick_minutes), 0),
+            "{kind:?} {}",
+            campaign.id
+        );
+        assert_eq!((actor.last_tick_at, &campaign.last_error), (Some(at(86_400)), &None), "{kind:?} {}", campaign.id);
+    }
+    let unconfirmed = world.journal.iter().filter(|(_, entry)| entry.action.step != Step::Confirmed).count();
+    let actions = campaigns.div_euclid(10) * (2 + 3);
+    assert_eq!(
+        (world.journal.len() as u64, unconfirmed),
+        (actions, 0),
+        "an entry for each action, and each came about"
+    );
+    drop(world);
+    let (told, lost) = stage.told();
+    assert!(told.len() <= 4_096, "a listener who never listened holds {} events, and lost {lost}", told.len());
+}

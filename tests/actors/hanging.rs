@@ -1,0 +1,106 @@
+//! Somebody who never answers: what of it shows and when, that all others go on, and that it goes on when the answer comes.
+
+use std::rc::Rc;
+
+use traffic_generator::actors::trafficstar::ChangeKind;
+use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::health::{DegradationKind, HealthWord};
+use traffic_generator::domain::phase::PhaseWord;
+use traffic_generator::domain::status::Liveness;
+
+use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
+
+/// What never answers, and what of it shows.
+struct Hang {
+    call: Call,
+    /// What health says of the campaign.
+    kind: DegradationKind,
+    since_seconds: i64,
+    /// What the actor says that it is at.
+    handling: Option<&'static str>,
+    ticks: u64,
+    writes: usize,
+}
+
+/// At 60 seconds campaign 2 is due to be paused, and something about that hangs.
+fn hangs() -> [Hang; 4] {
+    let hang = |call, kind, since_seconds, handling, ticks, writes| Hang {
+        call,
+        kind,
+        since_seconds,
+        handling,
+        ticks,
+        writes,
+    };
+    let (no_tick, unconfirmed) = (DegradationKind::NoTick, DegradationKind::PauseUnconfirmed);
+    [
+        hang(Call::ReadTick, no_tick, 0, Some("tick"), 1, 0),
+        hang(Call::ReadStatus, no_tick, 0, Some("tick"), 1, 0),
+        // What is not stored is not sent.
+        hang(Call::Save, unconfirmed, 60, None, 2, 0),
+        hang(Call::Change, unconfirmed, 60, None, 11, 1),
+    ]
+}
+
+async fn stage_with(call: Call) -> Stage {
+    let mut due = Campaign::new(2, true, 20_000);
+    due.remaining_clicks = Rc::new(|now| if now < at(60) { 20_000 } else { 100 });
+    let stage = Stage::set(vec![Campaign::new(1, true, 20_000), due, Campaign::new(3, true, 20_000)]).await;
+    stage.pass(30).await;
+    stage.fault(call, 2, Fault::Silent);
+    stage
+}
+
+#[test]
+fn what_never_answers_shows_in_dump_and_health_while_all_others_go_on() {
+    for hang in hangs() {
+        let what = hang.call;
+        on_paused_time(async {
+            let stage = stage_with(hang.call).await;
+            // Three ticks after the last one that was completed; two minutes after the pause was decided.
+            stage.pass(179).await;
+            let health = stage.board.health(stage.clock.now());
+            assert_eq!(health.status, HealthWord::Ok, "{what:?}: {health:?}");
+            for seconds in [180, 600] {
+                stage.pass(seconds).await;
+                let health = stage.board.health(stage.clock.now());
+                let reason = health.reasons.iter().find(|reason| reason.kind == hang.kind);
+                let reason = reason.unwrap_or_else(|| panic!("{what:?} at {seconds} s: {health:?}"));
+                let shown = (reason.since, &reason.campaigns[..]);
+                assert_eq!(shown, (at(hang.since_seconds), &[CampaignId(2)][..]), "{what:?}");
+            }
+            let hanging = stage.actor(2);
+            assert_eq!((hanging.status, hanging.incarnation), (Liveness::Running, 1), "{what:?}");
+            let handling = hanging.handling.map(|handling| (handling.what, handling.since));
+            assert_eq!(handling, hang.handling.map(|what| (what.to_owned(), at(60))), "{what:?}");
+            assert_eq!(hanging.ticks, hang.ticks, "{what:?}");
+            for other in [1, 3] {
+                let other = stage.actor(other);
+                assert_eq!((other.ticks, other.skipped_ticks, other.last_tick_at), (11, 0, Some(at(600))), "{what:?}");
+            }
+            assert_eq!(stage.world.borrow().writes_for(CampaignId(2)).len(), hang.writes, "{what:?}");
+        });
+    }
+}
+
+#[test]
+fn what_hung_goes_on_by_itself_when_the_answer_comes() {
+    for hang in hangs() {
+        let what = hang.call;
+        on_paused_time(async {
+            let stage = stage_with(hang.call).await;
+            stage.pass(600).await;
+            stage.mend(hang.call, 2);
+            stage.pass(900).await;
+            assert_eq!(stage.board.health(stage.clock.now()).status, HealthWord::Ok, "{what:?}");
+            assert_eq!(stage.campaign(2).state, PhaseWord::PausedGuarded, "{what:?}");
+            let hung = stage.actor(2);
+            assert_eq!((hung.incarnation, hung.last_tick_at, hung.handling), (1, Some(at(900)), None), "{what:?}");
+            // 16 points of the grid, and the end of the cool-down.
+            assert_eq!(hung.ticks + hung.skipped_ticks, 16 + 1, "{what:?}: each point of the grid is accounted for");
+            let world = stage.world.borrow();
+            let pauses = world.writes_for(CampaignId(2)).iter().filter(|write| write.kind == ChangeKind::Pause).count();
+            assert_eq!((pauses, world.campaigns[&CampaignId(2)].running), (1, false), "{what:?}");
+        });
+    }
+}

@@ -1,0 +1,118 @@
+//! Mailboxes that are full: each holds 16 messages before `try_send` refuses one. Nothing that must not be lost is sent
+//! that way, so that all of it arrives: late, where the receiver is late.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::future::join_all;
+use traffic_generator::control::{Ask, Order, SetGenerator};
+use traffic_generator::domain::action::Step;
+use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::health::HealthWord;
+use traffic_generator::domain::phase::PhaseWord;
+
+use crate::stage::{Campaign, Lives, Stage, Wedge, on_paused_time};
+
+/// Far more than a mailbox holds.
+const MANY: i64 = 100;
+
+async fn many(running: bool, clicks: u64) -> Stage {
+    let stage = Stage::set((1..=MANY).map(|id| Campaign::new(id, running, clicks)).collect()).await;
+    stage.pass(30).await;
+    stage
+}
+
+fn refuses<A: Handler<Wedge>>(actor: &Addr<A>) -> bool
+where
+    A: Actor<Context = Context<A>>,
+{
+    // The first one that is too many still finds a place.
+    let sent = [actor.try_send(Wedge(Duration::ZERO)), actor.try_send(Wedge(Duration::ZERO))];
+    sent.iter().any(|sent| matches!(sent, Err(SendError::Full(_))))
+}
+
+#[test]
+fn a_hundred_deaths_in_one_moment_are_all_noticed_and_every_one_is_built_anew_a_second_later() {
+    on_paused_time(async {
+        let stage = many(true, 20_000).await;
+        for id in 1..=MANY {
+            stage.doom(id);
+        }
+        stage.pass(60).await;
+        for id in 1..=MANY {
+            stage.spare(id);
+        }
+        assert_eq!(stage.board.dump(stage.clock.now()).supervisor.restarts, 100);
+        stage.pass(62).await;
+        let told = stage.told().0;
+        for id in 1..=MANY {
+            assert_eq!(Lives::of(id, &told), Lives { died: vec![60_000], reborn: vec![61_000] }, "{id}");
+            assert_eq!((stage.actor(id).ticks, stage.campaign(id).state), (1, PhaseWord::ActiveGuarded), "{id}");
+        }
+    });
+}
+
+#[test]
+fn a_hundred_releases_in_one_moment_all_end_their_promises_and_are_all_answered() {
+    on_paused_time(async {
+        let stage = many(true, 20_000).await;
+        let disable = |id| SetGenerator { campaign: CampaignId(id), enabled: false, pause: false };
+        let answers: Vec<_> = (1..=MANY)
+            .map(|id| stage.order(|reply| Order::SetGenerator(Ask { question: disable(id), reply })))
+            .collect();
+        for answer in join_all(answers).await {
+            assert!(!answer.unwrap().unwrap().generator_enabled);
+        }
+        stage.pass(31).await;
+        assert_eq!(stage.board.dump(stage.clock.now()).supervisor.campaigns, 0);
+        for id in 1..=MANY {
+            let campaign = stage.campaign(id);
+            assert_eq!((campaign.state, campaign.actor), (PhaseWord::Idle, None), "{id}");
+        }
+    });
+}
+
+#[test]
+fn a_hundred_orders_to_one_campaign_in_one_moment_are_all_answered() {
+    on_paused_time(async {
+        let stage = many(true, 20_000).await;
+        let answers: Vec<_> = (1..=MANY).map(|_| stage.tick_now(1)).collect();
+        for answer in join_all(answers).await {
+            assert_eq!(answer.unwrap().unwrap().state, Some(PhaseWord::ActiveGuarded));
+        }
+    });
+}
+
+/// What the mailbox of an actor that is busy elsewhere holds back: at 60 seconds all hundred campaigns are due to be
+/// paused, and it handles nothing from 59 to 79 seconds.
+#[test]
+fn what_waits_in_a_full_mailbox_arrives_when_its_actor_comes_to_it() {
+    for wedged in ["the database", "TrafficStars"] {
+        on_paused_time(async {
+            let stage = many(true, 20_000).await;
+            stage.pass(59).await;
+            for id in 1..=MANY {
+                stage.world.borrow_mut().campaign(id).remaining_clicks = std::rc::Rc::new(|_| 100);
+            }
+            let wedge = Wedge(Duration::from_secs(20));
+            if wedged == "the database" {
+                stage.database.do_send(wedge)
+            } else {
+                stage.remote.do_send(wedge)
+            }
+            stage.pass(70).await;
+            assert!(stage.world.borrow().writes.is_empty(), "{wedged} has handled nothing");
+            let full = if wedged == "the database" { refuses(&stage.database) } else { refuses(&stage.remote) };
+            assert!(full, "the mailbox of {wedged} is full");
+            stage.pass(90).await;
+            let world = stage.world.borrow();
+            for id in 1..=MANY {
+                assert_eq!(stage.campaign(id).state, PhaseWord::CoolingDown, "{wedged}: {id}");
+                assert!(!world.campaigns[&CampaignId(id)].running, "{wedged}: {id}");
+            }
+            let confirmed = world.journal.iter().filter(|(_, entry)| entry.action.step == Step::Confirmed).count();
+            assert_eq!((world.journal.len(), confirmed), (100, 100), "{wedged}: an entry each");
+            assert_eq!(stage.board.health(stage.clock.now()).status, HealthWord::Ok, "{wedged}");
+        });
+    }
+}

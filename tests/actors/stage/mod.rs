@@ -1,0 +1,191 @@
+//! The real supervisor and its campaign actors on paused time: the world around them is in memory, and time jumps to
+//! whatever is due next once everybody has come to rest.
+
+mod remote;
+mod store;
+mod world;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use chrono::{DateTime, Utc};
+use tokio::sync::{broadcast, oneshot};
+use tokio::time::Instant;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::layer::SubscriberExt;
+use traffic_generator::actors::supervisor::{CarryOut, Supervisor, SyncNow};
+use traffic_generator::board::Board;
+use traffic_generator::clock::Clock;
+use traffic_generator::control::{Ask, Order, Process, Processed, Refusal, Reply};
+use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::live::{LiveEvent, LiveKind, Part};
+use traffic_generator::domain::policy::PolicyNumbers;
+use traffic_generator::domain::status::{ActorStatus, CampaignStatus, LeadershipStatus};
+
+pub use self::remote::FakeRemote;
+pub use self::store::{FakeStore, Wedge};
+pub use self::world::{Call, Campaign, Fault, OverTime, Shared, World};
+use crate::defect::{Defect, Log};
+
+/// When every test begins: a point of the grid, far from midnight.
+pub fn noon() -> DateTime<Utc> {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+/// The moment so many seconds after the beginning.
+pub fn at(seconds: i64) -> DateTime<Utc> {
+    noon() + chrono::Duration::seconds(seconds)
+}
+
+/// Runs a test on one thread whose time stands still while anybody has something to do.
+pub fn on_paused_time<T>(test: impl Future<Output = T>) -> T {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    System::with_tokio_rt(runtime).block_on(test)
+}
+
+/// All that a test works with.
+pub struct Stage {
+    pub clock: Clock,
+    pub board: Board,
+    pub world: Shared,
+    pub defect: Defect,
+    pub log: Log,
+    pub database: Addr<FakeStore>,
+    pub remote: Addr<FakeRemote>,
+    pub supervisor: Addr<Supervisor>,
+    began: Instant,
+    events: RefCell<broadcast::Receiver<std::sync::Arc<LiveEvent>>>,
+    _listening: DefaultGuard,
+}
+
+impl Stage {
+    /// Sets the stage, and returns when every campaign has its actor.
+    pub async fn set(campaigns: Vec<Campaign>) -> Self {
+        Self::set_by(PolicyNumbers::default(), campaigns).await
+    }
+
+    /// The same by other numbers.
+    pub async fn set_by(numbers: PolicyNumbers, campaigns: Vec<Campaign>) -> Self {
+        let stage = Self::begin(numbers, campaigns, |_| {});
+        stage.supervisor.send(SyncNow).await.unwrap().unwrap();
+        stage
+    }
+
+    /// Sets the stage in a world that is `prepared`, and lets the supervisor begin.
+    pub fn begin(numbers: PolicyNumbers, campaigns: Vec<Campaign>, prepare: impl FnOnce(&mut World)) -> Self {
+        let (began, began_at) = (Instant::now(), noon());
+        let clock = Clock::new(move || began_at + began.elapsed());
+        let board = Board::new(clock.now());
+        board.publish_leadership(clock.now(), LeadershipStatus::default());
+        let events = RefCell::new(board.listen());
+        let (defect, log) = (Defect::default(), Log::default());
+        let subscriber = tracing_subscriber::registry().with(log.clone()).with(defect.clone());
+        let _listening = tracing::subscriber::set_default(subscriber);
+        let mut world = World::new(clock.clone(), campaigns);
+        prepare(&mut world);
+        let world = Rc::new(RefCell::new(world));
+        let database = FakeStore(Rc::clone(&world)).start();
+        let remote = FakeRemote(Rc::clone(&world)).start();
+        let supervisor = Supervisor::new(
+            clock.clone(),
+            board.clone(),
+            numbers.validate().unwrap(),
+            store::database_port(&database),
+            store::rows_port(&database),
+            remote::remote_port(&remote),
+        )
+        .start();
+        Self { clock, board, world, defect, log, database, remote, supervisor, began, events, _listening }
+    }
+
+    /// Waits until so many seconds have passed since the beginning, and a blink more: all that was due then is done.
+    pub async fn pass(&self, seconds: u64) {
+        tokio::time::sleep_until(self.began + Duration::from_secs(seconds) + Duration::from_millis(1)).await;
+    }
+
+    pub fn campaign(&self, id: i64) -> CampaignStatus {
+        (*self.board.campaign(CampaignId(id)).expect("it is on the board")).clone()
+    }
+
+    pub fn actor(&self, id: i64) -> ActorStatus {
+        self.campaign(id).actor.expect("it is guarded")
+    }
+
+    pub fn fault(&self, call: Call, id: i64, fault: Fault) {
+        self.world.borrow_mut().faults.insert((call, CampaignId(id)), fault);
+    }
+
+    pub fn mend(&self, call: Call, id: i64) {
+        self.world.borrow_mut().faults.remove(&(call, CampaignId(id)));
+    }
+
+    /// Gives an order. The answer may be waited for or not.
+    pub fn order<A>(&self, order: impl FnOnce(Reply<A>) -> Order) -> oneshot::Receiver<Result<A, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.supervisor.do_send(CarryOut(order(reply)));
+        answer
+    }
+
+    pub fn tick_now(&self, id: i64) -> oneshot::Receiver<Result<Processed, Refusal>> {
+        let question = Process { campaign: CampaignId(id), force: None, by: None };
+        self.order(|reply| Order::Process(Ask { question, reply }))
+    }
+
+    /// Makes whatever its actor ticks its end: each tick has something to say.
+    pub fn doom(&self, id: i64) {
+        self.fault(Call::ReadStatus, id, Fault::Fails);
+        self.defect.arm_for_good(CampaignId(id));
+    }
+
+    /// Takes that back: the next actor lives.
+    pub fn spare(&self, id: i64) {
+        self.mend(Call::ReadStatus, id);
+        self.defect.mend(CampaignId(id));
+    }
+
+    /// Kills the campaign's actor now.
+    pub async fn kill(&self, id: i64) {
+        self.doom(id);
+        let answer = self.tick_now(id).await.unwrap();
+        assert!(answer.is_err(), "its actor died over this tick: {answer:?}");
+        self.spare(id);
+    }
+
+    /// All that has been told since this was last asked, and by how much the listener was too slow.
+    pub fn told(&self) -> (Vec<std::sync::Arc<LiveEvent>>, u64) {
+        let (mut events, mut told, mut lost) = (self.events.borrow_mut(), Vec::new(), 0);
+        loop {
+            match events.try_recv() {
+                Ok(event) => told.push(event),
+                Err(broadcast::error::TryRecvError::Lagged(count)) => lost += count,
+                Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => {
+                    return (told, lost);
+                }
+            }
+        }
+    }
+}
+
+/// When actors died, and when others were built in their place, in milliseconds since the beginning.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Lives {
+    pub died: Vec<i64>,
+    pub reborn: Vec<i64>,
+}
+
+impl Lives {
+    pub fn of(id: i64, told: &[std::sync::Arc<LiveEvent>]) -> Self {
+        let mut lives = Self::default();
+        for event in told.iter().filter(|event| event.campaign_id == Some(CampaignId(id))) {
+            let at_ms = event.at.signed_duration_since(noon()).num_milliseconds();
+            if matches!(event.kind, LiveKind::Error { part: Part::Actor, .. }) {
+                lives.died.push(at_ms);
+            } else if event.kind == (LiveKind::Recovery { part: Part::Actor }) {
+                lives.reborn.push(at_ms);
+            }
+        }
+        lives
+    }
+}

@@ -1,0 +1,91 @@
+//! TrafficStars in memory, behind the messages of the client actor.
+
+use std::rc::Rc;
+
+use actix::prelude::*;
+use traffic_generator::actors::campaign::RemotePort;
+use traffic_generator::actors::trafficstar::{Change, ReadSpend, ReadStatus, RemindStatus, SetTick};
+use traffic_generator::domain::action::Outcome;
+use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
+use traffic_generator::domain::spend::SourceAnswer;
+
+use super::store::Wedge;
+use super::world::{Call, Shared, id_of, suffer};
+
+/// The actor.
+pub struct FakeRemote(pub Shared);
+
+impl Actor for FakeRemote {
+    type Context = Context<Self>;
+}
+
+impl Handler<Wedge> for FakeRemote {
+    type Result = ();
+
+    fn handle(&mut self, Wedge(time): Wedge, ctx: &mut Self::Context) {
+        ctx.wait(tokio::time::sleep(time).into_actor(self));
+    }
+}
+
+pub fn remote_port(remote: &Addr<FakeRemote>) -> RemotePort {
+    RemotePort {
+        read_status: remote.clone().recipient(),
+        remind_status: remote.clone().recipient(),
+        set_tick: remote.clone().recipient(),
+        read_spend: remote.clone().recipient(),
+        change: remote.clone().recipient(),
+    }
+}
+
+impl Handler<ReadStatus> for FakeRemote {
+    type Result = ResponseFuture<Result<RemoteCampaign, RemoteFault>>;
+
+    fn handle(&mut self, ReadStatus(question): ReadStatus, _: &mut Self::Context) -> Self::Result {
+        let (world, id) = (Rc::clone(&self.0), id_of(question.remote));
+        Box::pin(async move {
+            suffer(&world, Call::ReadStatus, id).await.map_err(RemoteFault::Failed)?;
+            let mut world = world.borrow_mut();
+            world.status_reads += 1;
+            Ok(world.seen(id))
+        })
+    }
+}
+
+impl Handler<ReadSpend> for FakeRemote {
+    type Result = ResponseFuture<SourceAnswer>;
+
+    fn handle(&mut self, question: ReadSpend, _: &mut Self::Context) -> Self::Result {
+        let spent = self.0.borrow().seen(id_of(question.remote)).spent;
+        Box::pin(std::future::ready(spent))
+    }
+}
+
+impl Handler<Change> for FakeRemote {
+    type Result = ResponseFuture<Outcome>;
+
+    fn handle(&mut self, change: Change, _: &mut Self::Context) -> Self::Result {
+        let (world, id) = (Rc::clone(&self.0), id_of(change.remote));
+        Box::pin(async move {
+            world.borrow_mut().note_write(id, change.kind);
+            match suffer(&world, Call::Change, id).await {
+                Ok(()) => {
+                    world.borrow_mut().change(id, change.kind);
+                    Outcome::Accepted
+                }
+                Err(reason) => Outcome::Failed(reason),
+            }
+        })
+    }
+}
+
+impl Handler<RemindStatus> for FakeRemote {
+    type Result = ();
+
+    fn handle(&mut self, _: RemindStatus, _: &mut Self::Context) {}
+}
+
+impl Handler<SetTick> for FakeRemote {
+    type Result = ();
+
+    fn handle(&mut self, _: SetTick, _: &mut Self::Context) {}
+}

@@ -1,0 +1,201 @@
+//! A database in memory, behind the messages of the database actor.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use traffic_generator::actors::campaign::DatabasePort;
+use traffic_generator::actors::database::{
+    Answer, CarryOutUrls, ReadJournal, ReadRows, ReadStored, ReadTick, Rows, Save, SaveSpend, SetGeneratorEnabled,
+    StoreHold, StoreHoldOnAll, WriteCampaign,
+};
+use traffic_generator::actors::supervisor::RowsPort;
+use traffic_generator::domain::action::{Action, ActionId, Step};
+use traffic_generator::domain::facts::{Clicks, RemainingClicks};
+use traffic_generator::domain::journal::JournalEntry;
+use traffic_generator::domain::order::HoldChange;
+use traffic_generator::domain::spend::StoredSpend;
+use traffic_generator::store::{CampaignChange, JournalId, StoredCampaign, StoredHolds, StoredPromise, TickReading};
+
+use super::world::{Call, Shared, World, suffer};
+
+/// The actor.
+pub struct FakeStore(pub Shared);
+
+impl Actor for FakeStore {
+    type Context = Context<Self>;
+}
+
+/// Handles nothing for a while: what is sent to it waits in its mailbox.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Wedge(pub Duration);
+
+impl Handler<Wedge> for FakeStore {
+    type Result = ();
+
+    fn handle(&mut self, Wedge(time): Wedge, ctx: &mut Self::Context) {
+        ctx.wait(tokio::time::sleep(time).into_actor(self));
+    }
+}
+
+pub fn database_port(store: &Addr<FakeStore>) -> DatabasePort {
+    DatabasePort {
+        read_tick: store.clone().recipient(),
+        save: store.clone().recipient(),
+        save_spend: store.clone().recipient(),
+    }
+}
+
+pub fn rows_port(store: &Addr<FakeStore>) -> RowsPort {
+    RowsPort {
+        read_rows: store.clone().recipient(),
+        read_stored: store.clone().recipient(),
+        save: store.clone().recipient(),
+        set_generator_enabled: store.clone().recipient(),
+        write_campaign: store.clone().recipient(),
+        carry_out_urls: store.clone().recipient(),
+        read_journal: store.clone().recipient(),
+        store_hold: store.clone().recipient(),
+        store_hold_on_all: store.clone().recipient(),
+    }
+}
+
+impl Handler<ReadTick> for FakeStore {
+    type Result = ResponseFuture<Answer<Option<TickReading>>>;
+
+    fn handle(&mut self, ReadTick(id): ReadTick, _: &mut Self::Context) -> Self::Result {
+        let world = Rc::clone(&self.0);
+        Box::pin(async move {
+            suffer(&world, Call::ReadTick, id).await?;
+            let world = world.borrow();
+            let now = world.now();
+            Ok(world.campaigns.get(&id).map(|campaign| TickReading {
+                row: campaign.row.clone(),
+                clicks: RemainingClicks { count: Clicks((campaign.remaining_clicks)(now)), defect: None, at: now },
+                spends: Ok(world.spend_history(id, now.date_naive())),
+            }))
+        })
+    }
+}
+
+impl Handler<Save> for FakeStore {
+    type Result = ResponseFuture<Answer<Option<JournalId>>>;
+
+    fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
+        let world = Rc::clone(&self.0);
+        Box::pin(async move {
+            suffer(&world, Call::Save, record.campaign).await?;
+            let mut world = world.borrow_mut();
+            let stored_at = world.now();
+            world.promises.insert(record.campaign, StoredPromise { promise: record.promise, stored_at });
+            match record.hold {
+                HoldChange::Keep => {}
+                HoldChange::Set(hold) => drop(world.holds.insert(record.campaign, hold)),
+                HoldChange::Release => drop(world.holds.remove(&record.campaign)),
+            }
+            Ok(record.entry.map(|entry| world.store_entry(record.campaign, entry)))
+        })
+    }
+}
+
+impl Handler<SaveSpend> for FakeStore {
+    type Result = ();
+
+    fn handle(&mut self, SaveSpend(row): SaveSpend, _: &mut Self::Context) {
+        let spend = StoredSpend { amount: row.spend.amount, at: row.spend.at };
+        self.0.borrow_mut().store_spend(row.campaign, row.spend.day, spend);
+    }
+}
+
+impl Handler<ReadRows> for FakeStore {
+    type Result = Answer<Rows>;
+
+    fn handle(&mut self, ReadRows: ReadRows, _: &mut Self::Context) -> Self::Result {
+        let world = self.0.borrow();
+        Ok(Rows {
+            campaigns: world.campaigns.values().map(|campaign| campaign.row.clone()).collect(),
+            promises: world.promises.iter().map(|(id, promise)| (*id, Ok(*promise))).collect(),
+            holds: StoredHolds { all: world.hold_on_all.clone(), by_campaign: world.holds.clone() },
+        })
+    }
+}
+
+impl Handler<ReadStored> for FakeStore {
+    type Result = ResponseFuture<Answer<Option<StoredCampaign>>>;
+
+    fn handle(&mut self, ReadStored(id): ReadStored, _: &mut Self::Context) -> Self::Result {
+        let world = Rc::clone(&self.0);
+        Box::pin(async move {
+            suffer(&world, Call::ReadStored, id).await?;
+            let world = world.borrow();
+            Ok(Some(StoredCampaign {
+                promise: world.promises.get(&id).copied(),
+                unfinished: unfinished(&world, id),
+                hold: world.holds.get(&id).cloned(),
+            }))
+        })
+    }
+}
+
+fn unfinished(world: &World, id: traffic_generator::domain::facts::CampaignId) -> Option<(JournalId, Action)> {
+    let mut entries = world.journal.iter().enumerate();
+    let (place, (_, entry)) = entries.rfind(|(_, (campaign, _))| *campaign == id)?;
+    let is_unfinished = matches!(entry.action.step, Step::Requested | Step::Accepted);
+    let action = Action { id: ActionId(0), ..entry.action.clone() };
+    is_unfinished.then_some((JournalId(i64::try_from(place).unwrap()), action))
+}
+
+impl Handler<SetGeneratorEnabled> for FakeStore {
+    type Result = Answer<bool>;
+
+    fn handle(&mut self, set: SetGeneratorEnabled, _: &mut Self::Context) -> Self::Result {
+        let mut world = self.0.borrow_mut();
+        let campaign = world.campaigns.get_mut(&set.campaign);
+        Ok(campaign.map(|campaign| campaign.row.generator_enabled = set.enabled).is_some())
+    }
+}
+
+impl Handler<StoreHold> for FakeStore {
+    type Result = Answer<bool>;
+
+    fn handle(&mut self, StoreHold { campaign, hold }: StoreHold, _: &mut Self::Context) -> Self::Result {
+        let mut world = self.0.borrow_mut();
+        match hold {
+            Some(hold) => drop(world.holds.insert(campaign, hold)),
+            None => drop(world.holds.remove(&campaign)),
+        }
+        Ok(world.campaigns.contains_key(&campaign))
+    }
+}
+
+impl Handler<StoreHoldOnAll> for FakeStore {
+    type Result = Answer<()>;
+
+    fn handle(&mut self, StoreHoldOnAll(hold): StoreHoldOnAll, _: &mut Self::Context) -> Self::Result {
+        self.0.borrow_mut().hold_on_all = hold;
+        Ok(())
+    }
+}
+
+impl Handler<WriteCampaign> for FakeStore {
+    type Result = Answer<CampaignChange>;
+
+    fn handle(&mut self, _: WriteCampaign, _: &mut Self::Context) -> Self::Result {
+        Err("no test manages rows here".to_owned())
+    }
+}
+
+impl Handler<CarryOutUrls> for FakeStore {
+    type Result = ();
+
+    fn handle(&mut self, _: CarryOutUrls, _: &mut Self::Context) {}
+}
+
+impl Handler<ReadJournal> for FakeStore {
+    type Result = Answer<Vec<JournalEntry>>;
+
+    fn handle(&mut self, _: ReadJournal, _: &mut Self::Context) -> Self::Result {
+        Err("tests read the world's journal".to_owned())
+    }
+}

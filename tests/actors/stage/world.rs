@@ -1,0 +1,232 @@
+//! What is true outside of the actors: the rows and promises in the database, the campaigns at TrafficStars, and what is
+//! wrong with either.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use traffic_generator::actors::trafficstar::ChangeKind;
+use traffic_generator::clock::Clock;
+use traffic_generator::domain::facts::{CampaignId, Money, RemoteId};
+use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
+use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, StoredSpend};
+use traffic_generator::domain::status::Hold;
+use traffic_generator::store::{CampaignRow, Entry, JournalId, StoredPromise};
+
+/// A campaign's id at TrafficStars follows from its key.
+pub fn remote_of(id: CampaignId) -> RemoteId {
+    RemoteId(900_000 + id.0)
+}
+
+pub fn id_of(remote: RemoteId) -> CampaignId {
+    CampaignId(remote.0 - 900_000)
+}
+
+pub fn dollars(dollars: i64) -> Money {
+    Money::from_micros(dollars * 1_000_000).unwrap()
+}
+
+/// Something that changes by itself as time passes.
+pub type OverTime<T> = Rc<dyn Fn(DateTime<Utc>) -> T>;
+
+/// One campaign, in the database and at TrafficStars.
+#[derive(Clone)]
+pub struct Campaign {
+    pub row: CampaignRow,
+    pub remaining_clicks: OverTime<u64>,
+    pub running: bool,
+    pub end_time: EndTime,
+    pub archived: bool,
+    pub spent_today: OverTime<Money>,
+}
+
+impl Campaign {
+    /// A guarded campaign of which nothing changes by itself.
+    pub fn new(id: i64, running: bool, remaining_clicks: u64) -> Self {
+        let id = CampaignId(id);
+        let row = CampaignRow {
+            id,
+            name: format!("campaign {id}"),
+            trafficstar_id: remote_of(id),
+            generator_enabled: true,
+            mode: None,
+            spend_limit_micros: None,
+            activate_clicks: None,
+            pause_clicks: None,
+            cooldown_seconds: None,
+            high_spend: None,
+            price_per_thousand_micros: None,
+        };
+        Self {
+            row,
+            remaining_clicks: Rc::new(move |_| remaining_clicks),
+            running,
+            end_time: EndTime::Unset,
+            archived: false,
+            spent_today: Rc::new(|_| dollars(1)),
+        }
+    }
+
+    pub fn runs_at(&self, now: DateTime<Utc>) -> bool {
+        self.running && !matches!(self.end_time, EndTime::At(end) if end <= now)
+    }
+
+    fn seen_at(&self, now: DateTime<Utc>) -> RemoteCampaign {
+        RemoteCampaign {
+            id: self.row.trafficstar_id,
+            name: Some(self.row.name.clone()),
+            active: Some(self.running),
+            status: Some(if self.running { "enabled" } else { "paused" }.to_owned()),
+            approved: Some("approved".to_owned()),
+            no_funds: false,
+            archived: self.archived,
+            end_time: self.end_time.clone(),
+            schedule_timezone: Some(0),
+            account_timezone: Some(0),
+            spent: SourceAnswer::Value((self.spent_today)(now)),
+        }
+    }
+}
+
+/// What somebody asks of the outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    ReadTick,
+    ReadStored,
+    Save,
+    ReadStatus,
+    Change,
+}
+
+/// What is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No answer comes for as long as this fault is there.
+    Silent,
+    /// The answer is that it failed.
+    Fails,
+    /// The answer takes so long.
+    Takes(Duration),
+}
+
+/// A request that changed something at TrafficStars, when it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Write {
+    pub at: DateTime<Utc>,
+    pub campaign: CampaignId,
+    pub kind: ChangeKind,
+}
+
+/// All of it.
+pub struct World {
+    pub clock: Clock,
+    pub campaigns: BTreeMap<CampaignId, Campaign>,
+    pub faults: BTreeMap<(Call, CampaignId), Fault>,
+    pub promises: HashMap<CampaignId, StoredPromise>,
+    pub holds: HashMap<CampaignId, Hold>,
+    pub hold_on_all: Option<Hold>,
+    pub journal: Vec<(CampaignId, Entry)>,
+    pub writes: Vec<Write>,
+    pub status_reads: u64,
+    spends: HashMap<CampaignId, (NaiveDate, StoredSpend, Option<Money>)>,
+}
+
+/// The actors of one test share it with the test, on one thread.
+pub type Shared = Rc<RefCell<World>>;
+
+impl World {
+    pub fn new(clock: Clock, campaigns: Vec<Campaign>) -> Self {
+        Self {
+            clock,
+            campaigns: campaigns.into_iter().map(|campaign| (campaign.row.id, campaign)).collect(),
+            faults: BTreeMap::new(),
+            promises: HashMap::new(),
+            holds: HashMap::new(),
+            hold_on_all: None,
+            journal: Vec::new(),
+            writes: Vec::new(),
+            status_reads: 0,
+            spends: HashMap::new(),
+        }
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub fn campaign(&mut self, id: i64) -> &mut Campaign {
+        self.campaigns.get_mut(&CampaignId(id)).unwrap()
+    }
+
+    pub fn writes_for(&self, id: CampaignId) -> Vec<Write> {
+        self.writes.iter().filter(|write| write.campaign == id).copied().collect()
+    }
+
+    pub fn seen(&self, id: CampaignId) -> RemoteCampaign {
+        self.campaigns[&id].seen_at(self.now())
+    }
+
+    /// A request that changes something has arrived.
+    pub fn note_write(&mut self, id: CampaignId, kind: ChangeKind) {
+        let at = self.now();
+        self.writes.push(Write { at, campaign: id, kind });
+    }
+
+    /// What it wants has come about.
+    pub fn change(&mut self, id: CampaignId, kind: ChangeKind) {
+        let campaign = self.campaigns.get_mut(&id).unwrap();
+        match kind {
+            ChangeKind::Activate { end_time } => {
+                campaign.running = true;
+                campaign.end_time = EndTime::At(end_time);
+            }
+            ChangeKind::Pause => campaign.running = false,
+            ChangeKind::SetEndTime { end_time } => campaign.end_time = EndTime::At(end_time),
+        }
+    }
+
+    pub fn spend_history(&self, id: CampaignId, today: NaiveDate) -> SpendHistory {
+        match self.spends.get(&id) {
+            Some((day, spend, yesterday)) if *day == today => {
+                SpendHistory { today: Some(*spend), yesterday: *yesterday }
+            }
+            Some((day, spend, _)) if day.succ_opt() == Some(today) => {
+                SpendHistory { today: None, yesterday: Some(spend.amount) }
+            }
+            Some(_) | None => SpendHistory::default(),
+        }
+    }
+
+    pub fn store_spend(&mut self, id: CampaignId, day: NaiveDate, spend: StoredSpend) {
+        let yesterday = self.spend_history(id, day).yesterday;
+        self.spends.insert(id, (day, spend, yesterday));
+    }
+
+    /// Stores an entry, or brings the one that is there up to date.
+    pub fn store_entry(&mut self, id: CampaignId, entry: Entry) -> JournalId {
+        let known = entry.id.and_then(|JournalId(id)| usize::try_from(id).ok());
+        match known.and_then(|place| self.journal.get_mut(place)) {
+            Some((_, stored)) => stored.action = entry.action,
+            None => self.journal.push((id, entry.clone())),
+        }
+        entry.id.unwrap_or(JournalId(i64::try_from(self.journal.len() - 1).unwrap()))
+    }
+}
+
+/// Lets a call suffer what is wrong with it.
+pub async fn suffer(world: &Shared, call: Call, id: CampaignId) -> Result<(), String> {
+    loop {
+        let fault = world.borrow().faults.get(&(call, id)).copied();
+        match fault {
+            None => return Ok(()),
+            Some(Fault::Fails) => return Err(format!("{call:?} fails on purpose")),
+            Some(Fault::Takes(time)) => {
+                tokio::time::sleep(time).await;
+                return Ok(());
+            }
+            Some(Fault::Silent) => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+    }
+}
