@@ -20,20 +20,20 @@ enum Strikes {
 
 /// The defect. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Defect(Arc<Mutex<BTreeMap<i64, Strikes>>>);
+pub(crate) struct Defect(Arc<Mutex<BTreeMap<i64, Strikes>>>);
 
 impl Defect {
     /// The next thing that its actor says is its last.
-    pub fn arm(&self, campaign: CampaignId) {
+    pub(crate) fn arm(&self, campaign: CampaignId) {
         self.0.lock().unwrap().insert(campaign.0, Strikes::Once);
     }
 
     /// Whatever its actor says is its last, and so with those that are built anew.
-    pub fn arm_for_good(&self, campaign: CampaignId) {
+    pub(crate) fn arm_for_good(&self, campaign: CampaignId) {
         self.0.lock().unwrap().insert(campaign.0, Strikes::Always);
     }
 
-    pub fn mend(&self, campaign: CampaignId) {
+    pub(crate) fn mend(&self, campaign: CampaignId) {
         self.0.lock().unwrap().remove(&campaign.0);
     }
 
@@ -70,11 +70,11 @@ impl Visit for TheCampaign {
 
 /// Every warning and error that was logged, its fields included.
 #[derive(Debug, Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
     /// The lines that hold `part`.
-    pub fn lines(&self, part: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, part: &str) -> Vec<String> {
         self.0.lock().unwrap().iter().filter(|line| line.contains(part)).cloned().collect()
     }
 }

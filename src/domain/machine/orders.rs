@@ -230,15 +230,23 @@ impl Machine {
         let Some(force) = at_once.map(|forcing| forcing.force.clone()) else { return };
         let unsettled = self.action.as_ref().filter(|_| self.progress != Progress::Settled);
         match unsettled.map(|action| (action.kind, action.id)) {
-            // The pause that is ordered is under way already.
-            Some((ActionKind::Pause, id)) => self.acts(id),
+            // The pause that is ordered is under way already, or TrafficStars took it.
+            Some((ActionKind::Pause, id)) if self.progress == Progress::InFlight || self.was_taken(id) => self.acts(id),
             Some((ActionKind::Activate, _)) if self.progress == Progress::InFlight => {}
-            Some((ActionKind::Activate, _)) => {
+            // A pause whose answer was lost, or that an earlier process left behind, may never have come about.
+            Some((ActionKind::Activate | ActionKind::Pause, _)) => {
                 self.finish(now, Err("overtaken by a pause".to_owned()), effects);
                 self.send_forced_unread(now, policy, force, effects);
             }
             Some((ActionKind::SetEndTime, _)) | None => self.send_forced_unread(now, policy, force, effects),
         }
+    }
+
+    /// Whether TrafficStars took an action of this machine's own.
+    fn was_taken(&self, id: ActionId) -> bool {
+        let taken = self.action.as_ref().is_some_and(|action| action.id == id && action.accepted_at.is_some());
+        // Numbers of an earlier process are 0.
+        taken && id.0 > 0
     }
 
     fn send_forced_unread(&mut self, now: DateTime<Utc>, policy: &Policy, force: Force, effects: &mut Vec<Effect>) {

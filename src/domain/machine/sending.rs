@@ -158,7 +158,9 @@ impl Machine {
         self.postponed = true;
         let Some(action) = self.action.as_mut().filter(|action| action.error.is_none()) else { return };
         action.error = Some(reason.clone());
-        effects.push(Effect::Note(Note::Waiting(reason)));
+        if action.kind == ActionKind::Activate {
+            effects.push(Effect::Note(Note::Waiting(reason)));
+        }
         self.store(effects, true);
     }
 

@@ -201,6 +201,34 @@ fn a_forced_pause_joins_the_pause_that_is_under_way() {
 }
 
 #[test]
+fn a_forced_pause_is_sent_anew_where_nobody_knows_whether_the_last_one_came_about() {
+    let mut unclear = Rig::new(Phase::ActiveGuarded);
+    unclear.tick("12:00:00", &running().clicks(0));
+    unclear.applied(Outcome::Unclear("the answer was lost".to_owned()));
+    let left_behind = |outcome: Option<Outcome>| {
+        let mut rig = Rig::new(Phase::ActiveGuarded);
+        let mut effects = rig.tick("12:00:00", &running().clicks(0));
+        if let Some(outcome) = outcome {
+            effects = rig.applied(outcome);
+        }
+        let record = records(&effects).next_back().unwrap();
+        let unfinished = record.entry.clone().map(|entry| Action { id: ActionId(0), ..entry });
+        Rig { machine: Machine::new(rig.now, &rig.policy, Some(record.promise), unfinished), ..rig }
+    };
+    let cases = [
+        ("its answer was lost", unclear),
+        ("an earlier process may have sent it", left_behind(None)),
+        ("an earlier process sent it", left_behind(Some(Outcome::Accepted))),
+    ];
+    for (name, mut rig) in cases {
+        let effects = rig.force(force(ForceKind::Pause));
+        assert_step(name, &rig, &effects, Some(Pause), CoolingDown);
+        assert!(entries(&effects).any(|entry| entry.kind == Pause && entry.step == Step::Failed), "{name}");
+        assert_eq!(end_of_force(&rig.confirm()), Some(Ok(())), "{name}");
+    }
+}
+
+#[test]
 fn a_forced_action_that_fails_says_so() {
     let mut rig = Rig::new(Phase::Idle);
     rig.force(force(ForceKind::Pause));

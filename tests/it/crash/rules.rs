@@ -60,22 +60,14 @@ fn same_second(end: &str, wanted: DateTime<Utc>) -> bool {
         .is_ok_and(|end| end.and_utc().timestamp() == wanted.timestamp())
 }
 
-fn is_between(end: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
-    NaiveDateTime::parse_from_str(end, "%Y-%m-%d %H:%M:%S").is_ok_and(|end| (from..=to).contains(&end.and_utc()))
-}
-
 /// Whether a request is one of those that an entry says are sent.
 fn is_of(deed: &Deed, id: i64, request: &RequestRecord) -> bool {
     let kind = deed.entry.kind.as_str();
     let fits = match request.operation {
         Operation::Run => kind == "activate",
         Operation::Pause => kind == "pause",
-        // An activation sets it first, a pause is followed by it. One that is owed means the moment it leaves: its entry may
-        // have waited for its turn.
-        Operation::Edit => end_time(request).is_some_and(|end| {
-            let waited = kind == "set-end-time" && deed.entry.trigger == "recovery";
-            same_second(end, deed.end_time) || (waited && is_between(end, deed.end_time, request.received_at))
-        }),
+        // An activation sets it first, a pause is followed by it.
+        Operation::Edit => end_time(request).is_some_and(|end| same_second(end, deed.end_time)),
         Operation::Token
         | Operation::Campaign
         | Operation::Campaigns
