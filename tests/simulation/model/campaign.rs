@@ -51,6 +51,8 @@ pub(crate) enum Errand {
     RetrySaveIn(Duration),
     Send(Request),
     WakeIn(Duration),
+    /// It was told this: a storm may tell it once more.
+    Told(Event),
 }
 
 /// How far a tick has come.
@@ -444,7 +446,11 @@ impl Campaign {
         let status = judge(&observation.remote, now.wall).word();
         self.trend.saw(now.wall, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), status);
         self.store_next();
-        self.step(now, Event::Observed { operation, observation: Box::new(observation) });
+        let observed = Event::Observed { operation, observation: Box::new(observation) };
+        if self.logs {
+            self.errands.push(Errand::Told(observed.clone()));
+        }
+        self.step(now, observed);
     }
 }
 

@@ -145,7 +145,7 @@ impl Guard {
             outside,
             database,
             database_ms: storm.database_ms.clone(),
-            clock: Clock::right(now),
+            clock: storm.clock(),
             hold_on_all: None,
             process: None,
             processes: 0,
@@ -509,11 +509,14 @@ impl Guard {
     }
 
     fn tell_once_or_twice(&mut self, campaign: usize, event: Event) {
-        let again_in = self.storm.as_mut().and_then(|storm| storm.hears_twice());
-        if let Some(again_in) = again_in {
+        self.perhaps_tell_again(campaign, &event);
+        self.tell(campaign, event);
+    }
+
+    fn perhaps_tell_again(&mut self, campaign: usize, event: &Event) {
+        if let Some(again_in) = self.storm.as_mut().and_then(Storm::hears_twice) {
             self.own(again_in, Own::Twice(campaign, event.clone()));
         }
-        self.tell(campaign, event);
     }
 
     pub(crate) fn tell(&mut self, campaign: usize, event: Event) {
@@ -559,6 +562,7 @@ impl Guard {
             Errand::RemindIn(wait, operation) => self.own(wait, Own::Remind(campaign, operation)),
             Errand::RetrySaveIn(wait) => self.own(wait, Own::RetrySave(campaign)),
             Errand::WakeIn(wait) => self.own(wait, Own::Wake(campaign)),
+            Errand::Told(event) => self.perhaps_tell_again(campaign, &event),
             Errand::ReadStatus(operation, question) => {
                 process.client.read_status(now, question, reader(operation, Why::Tick));
             }
