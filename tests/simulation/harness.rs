@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use chrono::Duration;
 
@@ -16,8 +17,8 @@ use crate::model::storm::{self, Storm};
 
 /// So many lines before the broken rule are told.
 const TOLD_LINES: usize = 60;
-/// So many runs are spent on leaving troubles out.
-const SHORTENING_RUNS: usize = 400;
+/// For so long, troubles are left out.
+const SHORTENED_FOR: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A rule that was broken in a run, in as short a run as could be had.
 #[derive(Debug)]
@@ -91,11 +92,10 @@ pub(crate) fn shorten(seed: u64, violation: Violation) -> Finding {
     };
     let mut kept: Vec<usize> = (0..Storm::of(seed).count_troubles()).collect();
     let mut found = breaks_it(&kept);
-    let (mut runs, mut part) = (0, kept.len().div_ceil(2));
-    while part > 0 && runs < SHORTENING_RUNS {
+    let (began, mut part) = (Instant::now(), kept.len().div_ceil(2));
+    while part > 0 && began.elapsed() < SHORTENED_FOR {
         let mut from = 0;
-        while from < kept.len() && runs < SHORTENING_RUNS {
-            runs += 1;
+        while from < kept.len() && began.elapsed() < SHORTENED_FOR {
             let fewer: Vec<usize> = kept.iter().take(from).chain(kept.iter().skip(from + part)).copied().collect();
             if let Some(still) = breaks_it(&fewer) {
                 (kept, found) = (fewer, Some(still));

@@ -198,4 +198,12 @@ pub(super) const FAULTS: &[Fault] = &[
         original: "«self.timers.extend(patience.map(|patience| (patience, Timer::TooLate(ticket))));»",
         faulty: "",
     },
+    Fault {
+        name: "pause-behind-what-is-counted",
+        what: "a pause that comes while others are being counted leaves behind them",
+        breaks: "3",
+        file: GATE,
+        original: "«granted.sort_by_key(|ticket| self.waiting.get(ticket).map(|waiter| (waiter.asking.urgency, waiter.asking.rank)));»",
+        faulty: "",
+    },
 ];
