@@ -41,9 +41,21 @@ pub(crate) struct Outcome {
 
 /// Runs one storm, and holds every rule against it.
 pub(crate) fn examine(seed: u64) -> Outcome {
-    let lines = storm::run(Storm::of(seed));
-    let found = check::check(&lines).into_iter().next().map(|violation| (seed, violation));
-    Outcome { campaign_time: campaign_time(&lines), found }
+    let (violation, lines) = run(Storm::of(seed));
+    Outcome { campaign_time: campaign_time(&lines), found: violation.map(|violation| (seed, violation)) }
+}
+
+/// The first rule that a storm breaks, and its log. A panic of the guard breaks one, too, and leaves no log.
+fn run(storm: Storm) -> (Option<Violation>, Vec<Line>) {
+    let run = || {
+        let lines = storm::run(storm);
+        (check::check(&lines).into_iter().next(), lines)
+    };
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or("without a word").to_owned();
+        (Some(Violation { checker: "panic", line: 0, text }), Vec::new())
+    })
 }
 
 /// Runs the seeds from `first` on, on all cores, for as long as `go_on` says. Answers for each that was run, in any order.
@@ -85,10 +97,8 @@ pub(crate) fn shorten(seed: u64, violation: Violation) -> Finding {
     let checker = violation.checker;
     let breaks_it = |kept: &[usize]| {
         // A shortened run may fail in another way.
-        let run = || storm::run(Storm::of(seed).with_troubles(kept));
-        let lines = panic::catch_unwind(AssertUnwindSafe(run)).ok()?;
-        let violation = check::check(&lines).into_iter().find(|violation| violation.checker == checker)?;
-        Some((violation, lines))
+        let (found, lines) = run(Storm::of(seed).with_troubles(kept));
+        found.filter(|found| found.checker == checker).map(|found| (found, lines))
     };
     let mut kept: Vec<usize> = (0..Storm::of(seed).count_troubles()).collect();
     let mut found = breaks_it(&kept);
@@ -106,7 +116,7 @@ pub(crate) fn shorten(seed: u64, violation: Violation) -> Finding {
         part /= 2;
     }
     let troubles = Storm::of(seed).with_troubles(&kept).describe_troubles();
-    let (violation, lines) = found.unwrap_or_else(|| (violation, storm::run(Storm::of(seed))));
+    let (violation, lines) = found.unwrap_or((violation, Vec::new()));
     Finding { seed, violation, troubles, lines }
 }
 
