@@ -5,23 +5,25 @@
 //! the spend, the decision, its record, its request by class, and reading back. A process can be killed between any two
 //! events: what left it goes on its way, what the database has taken stays.
 
+mod questions;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome};
-use traffic_generator::domain::event::{Event, OperationId, Record, Request};
-use traffic_generator::domain::facts::{Clicks, RemainingClicks, Spend};
+use traffic_generator::domain::event::{Event, OperationId, Request};
 use traffic_generator::domain::phase::{Phase, PhaseWord, Promise};
 use traffic_generator::domain::policy::{Policy, PolicyNumbers};
 use traffic_generator::domain::status::{Hold, ReadingStatus};
 use traffic_generator::trafficstar::budget::{Budget, Rank, Ticket, WINDOW};
 
+use self::questions::Question;
 use super::agenda::Agenda;
 use super::campaign::{Campaign, Errand, Life, Reading};
 use super::client::{Change, ChangeKind, Client, Heard, Reader, Timer, Why};
 use super::clock::{Clock, Moment};
-use super::database::{AWAY, Database};
+use super::database::Database;
 use super::log::{Line, Log, Row, What};
 use super::outside::{self, Outside};
 use super::remote::{Answer, Call};
@@ -29,8 +31,6 @@ use super::storm::{Storm, Trouble};
 use super::transport::{Count, Failure, TIMEOUT};
 use super::weather::Fate;
 
-/// As in `actors::trafficstar`: a count that is not durable by then lets the requests go all the same.
-const COUNT_WITHIN: Duration = Duration::milliseconds(100);
 /// As in `actors::campaign`: the end time after a pause may wait this long for its turn, however short the tick is.
 const END_TIME_LEAVES_WITHIN: Duration = Duration::seconds(10);
 
@@ -62,15 +62,6 @@ enum Own {
     Counted(u64, Count, bool),
     /// An answer comes a second time.
     Twice(Life, Event),
-}
-
-/// What the database is asked.
-#[derive(Debug)]
-enum Question {
-    ReadTick(Life, OperationId),
-    Save(Life, Record, Option<u64>),
-    SaveSpend(usize, Spend),
-    Count(u64, Count),
 }
 
 /// What dies with the process.
@@ -398,75 +389,6 @@ impl Guard {
                 self.agenda.note(fate.ends_at, Happening::Own(self.processes, Own::Ends(ticket, result)));
             }
         }
-    }
-
-    fn count(&mut self, count: Count) {
-        let Some(process) = self.process.as_mut() else { return };
-        process.last_count += 1;
-        let number = process.last_count;
-        process.counting = Some(number);
-        self.ask_database(Question::Count(number, count));
-        if self.process.as_ref().is_some_and(|process| process.counting.is_some()) {
-            self.own(COUNT_WITHIN, Own::Counted(number, count, false));
-        }
-    }
-
-    fn ask_database(&mut self, question: Question) {
-        let after_ms = self.outside.random.within(self.database_ms.clone());
-        if after_ms == 0 {
-            self.database_hears(self.processes, question);
-        } else {
-            let at = self.agenda.now() + Duration::milliseconds(after_ms);
-            self.agenda.note(at, Happening::Database(self.processes, question));
-        }
-    }
-
-    /// The database takes what it was asked for; the process may be gone by now.
-    fn database_hears(&mut self, process: u64, question: Question) {
-        let now = self.now();
-        let away = self.database.away;
-        // A connection may break over a commit that took place.
-        let is_told = !away && self.storm.as_mut().is_none_or(|storm| storm.hears_of_commit());
-        let own = match question {
-            Question::ReadTick(life, operation) => {
-                let read = if away { Err(AWAY.to_owned()) } else { self.read_tick(life.campaign, now) };
-                Own::Read(life, operation, read)
-            }
-            Question::Save(life, record, entry) => {
-                let campaign = life.campaign;
-                let saved = (!away).then(|| self.database.save(campaign, &record, entry));
-                if saved.is_some() {
-                    self.note(What::Stored { campaign, record });
-                }
-                Own::Saved(life, saved.filter(|_| is_told).ok_or(AWAY.to_owned()))
-            }
-            Question::SaveSpend(campaign, spend) => {
-                if !away {
-                    self.database.save_spend(campaign, &spend);
-                }
-                return;
-            }
-            Question::Count(number, count) => {
-                if !away {
-                    self.database.count_requests(now.wall, count.requests);
-                }
-                Own::Counted(number, count, is_told)
-            }
-        };
-        let back_ms = self.outside.random.within(self.database_ms.clone());
-        if back_ms > 0 {
-            self.agenda.note(now.at + Duration::milliseconds(back_ms), Happening::Own(process, own));
-        } else if process == self.processes {
-            self.own_happens(own);
-        }
-    }
-
-    fn read_tick(&self, campaign: usize, now: Moment) -> Result<Reading, String> {
-        let row = self.database.row(campaign).cloned().ok_or("the database has no such campaign")?;
-        let count = Clicks(self.outside.tracker.clicks(now.at, campaign).max(0).unsigned_abs());
-        let defect = self.storm.as_ref().and_then(|storm| storm.defect(campaign));
-        let clicks = RemainingClicks { count, defect, at: now.wall };
-        Ok(Reading { row, clicks, history: self.database.spends(campaign, now.wall.date_naive()) })
     }
 
     fn hear(&mut self, heard: Heard) {
