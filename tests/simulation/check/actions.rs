@@ -22,7 +22,7 @@ impl Checker for OneActionInFlight {
             let open = place.open().filter(|_| !answers(step, place));
             let ended = open.is_some_and(|doing| step.end_of(doing.id).is_some());
             let in_the_way = open.is_some_and(|doing| match doing.kind {
-                ActionKind::SetEndTime => !pauses,
+                ActionKind::SetEndTime => !pauses && !ended,
                 ActionKind::Activate | ActionKind::Pause => doing.stage == Stage::InFlight || !ended,
             });
             if in_the_way || sent_before {
