@@ -11,6 +11,8 @@ use traffic_generator::control::client::Client;
 use traffic_generator::domain::facts::CampaignId;
 use traffic_generator::domain::journal::JournalQuery;
 
+use super::served::outlive_closed_pipes;
+
 /// What is there is read in a moment.
 const PATIENCE: Duration = Duration::from_secs(30);
 const ID: CampaignId = CampaignId(1);
@@ -47,7 +49,11 @@ impl Server {
             }
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let client = runtime.block_on(async { Client::new(&path) }).expect("a client");
+        let client = runtime.block_on(async {
+            outlive_closed_pipes();
+            Client::new(&path)
+        });
+        let client = client.expect("a client");
         Self { answer, client, runtime, _folder: folder }
     }
 }

@@ -1,5 +1,6 @@
 //! A config file, as an operator's editor left it, and variables: below a line `---`, one `NAME=VALUE` a line.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -80,9 +81,7 @@ fn check_bounds(config: &Config) {
     assert!(!socket.is_empty() && socket.len() <= 107 && control.mode <= 0o777);
     assert!(remote.requests_per_minute >= 1);
     assert!(remote.timeout <= DAY * 365 && remote.confirm_within <= DAY * 365);
-    let is_loopback =
-        ["localhost", "127.", "[::1]"].iter().any(|host| remote.base_url.starts_with(&format!("http://{host}")));
-    assert!(remote.base_url.starts_with("https://") || is_loopback, "{}", remote.base_url);
+    assert!(remote.base_url.starts_with("https://") || is_of_this_machine(&remote.base_url), "{}", remote.base_url);
     assert!(!remote.base_url.ends_with('/') && !remote.base_url.contains(['?', '#']), "{}", remote.base_url);
     assert!(policy.activate_clicks > policy.pause_clicks);
     assert!(policy.day_end > NaiveTime::MIN);
@@ -97,38 +96,147 @@ fn check_bounds(config: &Config) {
     assert!(policy.tick >= TimeDelta::milliseconds(100) && next > now && next - now <= policy.tick, "{next}");
 }
 
-/// What TOML's own parser reads in the file is in force, where no variable says otherwise.
-fn check_written(config: &Config, text: &str, environment: &Environment) {
-    if !environment.is_empty() {
-        return;
-    }
-    let table: toml::Table = toml::from_str(text).unwrap_or_else(|error| panic!("it was taken for TOML: {error}"));
-    let written = |name: &str| table.get("generator").and_then(|section| section.get(name));
-    let policy = &config.generator;
-    let clicks =
-        |name: &str, default: u64| written(name).map_or(Some(default), |value| value.as_integer()?.try_into().ok());
-    assert_eq!(clicks("activate_clicks", 15_000), Some(policy.activate_clicks.0));
-    assert_eq!(clicks("pause_clicks", 5_000), Some(policy.pause_clicks.0));
-    let limit = written("spend_limit").map_or(Some(10_000_000), |value| micros_of_text(value.as_str()?));
-    assert_eq!(limit, Some(policy.spend_limit.micros()));
-    assert_eq!(written("mode").map_or(Some("act"), toml::Value::as_str), Some(policy.mode.as_str()));
+/// Whether a URL is plain http to this machine.
+fn is_of_this_machine(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let host = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(host, _)| host);
+    let is_loopback = |address: Ipv4Addr| address.octets().first() == Some(&127);
+    ["localhost", "[::1]"].contains(&host) || host.parse().is_ok_and(is_loopback)
 }
 
-/// Whether the secret stands nowhere but in the value of a line `url = …`, where a database's password may be.
+/// How a key's value is written.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Number,
+    Flag,
+    Amount,
+    Span,
+    Clock,
+    Bits,
+}
+
+impl Kind {
+    /// What a variable's text means, in words that can be compared; none where it is no such value, or a span in words
+    /// that are not read here.
+    fn meaning(self, text: &str) -> Option<String> {
+        match self {
+            Self::Text | Self::Flag => Some(text.to_owned()),
+            Self::Number => Some(text.parse::<i64>().ok()?.to_string()),
+            Self::Amount => Some(micros_of_text(text)?.to_string()),
+            Self::Span => Some(milliseconds(text)?.to_string()),
+            Self::Clock => {
+                let (hour, minute) = text.split_once(':')?;
+                let (hour, minute): (u32, u32) = (hour.trim().parse().ok()?, minute.trim().parse().ok()?);
+                Some(NaiveTime::from_hms_opt(hour, minute, 0)?.to_string())
+            }
+            Self::Bits => Some(u32::from_str_radix(text, 8).ok()?.to_string()),
+        }
+    }
+
+    /// The same of a value in the file: numbers and flags stand there without quotes, all else in them.
+    fn meaning_in_file(self, value: &toml::Value) -> Option<String> {
+        match self {
+            Self::Number => Some(value.as_integer()?.to_string()),
+            Self::Flag => Some(value.as_bool()?.to_string()),
+            Self::Text | Self::Amount | Self::Span | Self::Clock | Self::Bits => self.meaning(value.as_str()?),
+        }
+    }
+}
+
+/// The milliseconds of a span like `1h 30m`.
+fn milliseconds(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    text.split(' ').try_fold(0_u64, |sum, part| {
+        let digits = part.len() - part.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+        let (number, unit) = part.split_at(digits);
+        let (_, length) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
+        sum.checked_add(number.parse::<u64>().ok()?.checked_mul(length)?)
+    })
+}
+
+/// What is in force: section, key, how it is written, its default as one writes it, and what was read.
+fn in_force(config: &Config) -> Vec<(&'static str, &'static str, Kind, Option<&'static str>, Option<String>)> {
+    let (remote, policy) = (&config.trafficstar, &config.generator);
+    let path = |path: &Path| Some(path.display().to_string());
+    let text = |text: &str| Some(text.to_owned());
+    let number = |number: u64| Some(number.to_string());
+    let span = |span: Duration| Some(span.as_millis().to_string());
+    let delta = |span: TimeDelta| Some(span.num_milliseconds().to_string());
+    let flag = |flag: bool| Some(flag.to_string());
+    let database = &config.database;
+    vec![
+        ("database", "url", Kind::Text, Some("sqlite://traffic-generator.db"), text(database.url.expose())),
+        ("database", "password_file", Kind::Text, None, database.password_file.as_deref().and_then(path)),
+        ("database", "keep_history", Kind::Span, Some("90d"), span(database.keep_history)),
+        ("control", "socket", Kind::Text, Some("traffic-generator.sock"), path(&config.control.socket)),
+        ("control", "mode", Kind::Bits, Some("0600"), number(config.control.mode.into())),
+        ("trafficstar", "api_key_file", Kind::Text, Some("/etc/traffic-generator/api-key"), path(&remote.api_key_file)),
+        ("trafficstar", "requests_per_minute", Kind::Number, Some("90"), number(remote.requests_per_minute.into())),
+        ("trafficstar", "timeout", Kind::Span, Some("15s"), span(remote.timeout)),
+        ("trafficstar", "confirm_within", Kind::Span, Some("30s"), span(remote.confirm_within)),
+        ("generator", "tick", Kind::Span, Some("1m"), delta(policy.tick)),
+        ("generator", "cooldown", Kind::Span, Some("2m"), delta(policy.cooldown)),
+        ("generator", "spend_limit", Kind::Amount, Some("10.00"), Some(policy.spend_limit.micros().to_string())),
+        ("generator", "activate_clicks", Kind::Number, Some("15000"), number(policy.activate_clicks.0)),
+        ("generator", "pause_clicks", Kind::Number, Some("5000"), number(policy.pause_clicks.0)),
+        ("generator", "day_end", Kind::Clock, Some("23:59"), Some(policy.day_end.to_string())),
+        ("generator", "contested_after", Kind::Number, Some("6"), number(policy.contested_after.into())),
+        ("generator", "contested_backoff", Kind::Span, None, policy.contested_backoff.and_then(delta)),
+        ("generator", "stored_spend_max_age", Kind::Span, Some("30m"), delta(policy.stored_spend_max_age)),
+        ("generator", "adopt_sets_end_time", Kind::Flag, Some("false"), flag(policy.adopt_sets_end_time)),
+        ("generator", "mode", Kind::Text, Some("act"), text(policy.mode.as_str())),
+        ("log", "filter", Kind::Text, Some("info"), text(config.log.filter.as_str())),
+    ]
+}
+
+/// What TOML's own parser reads in the file is in force under its key, where no variable says otherwise.
+fn check_written(config: &Config, text: &str, environment: &Environment) {
+    let table: toml::Table = toml::from_str(text).unwrap_or_else(|error| panic!("it was taken for TOML: {error}"));
+    for (section, key, kind, default, read) in in_force(config) {
+        let variable = environment.get(&format!("TRAFFIC_GENERATOR__{section}__{key}").to_uppercase());
+        let in_file = table.get(section).and_then(|section| section.get(key));
+        let meant = match (variable, in_file) {
+            (Some(text), _) => kind.meaning(text),
+            (None, Some(value)) => kind.meaning_in_file(value),
+            (None, None) => default.and_then(|text| kind.meaning(text)),
+        };
+        // A span can be written in more ways than are read here.
+        let is_other_span = kind == Kind::Span && meant.is_none() && (variable.is_some() || in_file.is_some());
+        assert!(meant == read || is_other_span, "[{section}] {key} is {read:?}, and {meant:?} was meant");
+    }
+}
+
+/// Whether the secret stands nowhere but where a password may be: in a line `url = …` of the database, or before the `@`
+/// of a line `base_url = …`, where it is refused.
 fn holds_secrets_in_urls_alone(text: &str) -> bool {
-    let is_url = |line: &str| {
-        let named = line.split_once('=').filter(|(name, _)| !name.contains(SECRET));
-        named.is_some_and(|(name, _)| ["url", "TRAFFIC_GENERATOR__DATABASE__URL"].contains(&name.trim()))
+    let is_hidden = |section: &str, line: &str| {
+        let Some((name, value)) = line.split_once('=').filter(|(name, _)| !name.contains(SECRET)) else { return false };
+        match (section, name.trim()) {
+            ("[database]", "url") | ("---", "TRAFFIC_GENERATOR__DATABASE__URL") => true,
+            ("[trafficstar]", "base_url") | ("---", "TRAFFIC_GENERATOR__TRAFFICSTAR__BASE_URL") => is_password(value),
+            _ => false,
+        }
     };
     let mut section = "";
     for line in text.lines() {
         if line.starts_with('[') || line == "---" {
             section = line;
         }
-        if line.contains(SECRET) && !(is_url(line) && ["[database]", "---"].contains(&section)) {
+        if line.contains(SECRET) && !is_hidden(section, line) {
             return false;
         }
     }
     // Over several lines, quotes and brackets make something else of what looks like a line of its own.
     !["\"\"\"", "'''"].iter().any(|quotes| text.contains(quotes))
+}
+
+/// Whether the secret is the password of the URL, and nothing else.
+fn is_password(written: &str) -> bool {
+    let Some((before, after)) = written.trim().split_once(SECRET) else { return false };
+    let user = before.trim_start_matches('"').strip_prefix("https://").and_then(|before| before.strip_suffix(':'));
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    user.is_some_and(is_word) && after.strip_prefix('@').is_some_and(|host| !host.contains(SECRET))
 }

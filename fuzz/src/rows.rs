@@ -5,6 +5,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::connection::{Connection, SimpleConnection};
+use diesel::deserialize::QueryableByName;
+use diesel::query_dsl::RunQueryDsl;
+use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::SqliteConnection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -21,7 +24,7 @@ const SOUND: CampaignId = CampaignId(2);
 const MOST_CLICKS: i64 = 1_000_000_000_000;
 
 /// The columns that can be overwritten, and which rows are the damaged campaign's.
-const TABLES: [(&str, &str, &[&str]); 8] = [
+const TABLES: [(&str, &str, &[&str]); 9] = [
     (
         "campaigns",
         "id = 1",
@@ -69,13 +72,14 @@ const TABLES: [(&str, &str, &[&str]); 8] = [
     ("journal_steps", "journal_id = 1", &["step", "accepted_at", "confirmed_at", "failed_at", "error"]),
     ("spends", "campaign_id = 1", &["day", "trafficstar_id", "amount_micros", "source", "at"]),
     ("holds", "campaign_id = 1", &["reason", "since", "until", "by", "pause"]),
+    ("hold_on_all", "id = 1", &["reason", "since", "until", "by", "pause"]),
     ("requests_sent", "unix_second > 0", &["unix_second", "requests"]),
 ];
 
 /// Two campaigns that differ in their ids alone.
 const ROWS: &str = "
     DELETE FROM campaigns; DELETE FROM urls; DELETE FROM promises; DELETE FROM journal; DELETE FROM journal_steps;
-    DELETE FROM spends; DELETE FROM holds; DELETE FROM requests_sent;
+    DELETE FROM spends; DELETE FROM holds; DELETE FROM hold_on_all; DELETE FROM requests_sent;
     INSERT INTO campaigns (id, name, trafficstar_id, generator_enabled) VALUES (1, 'one', 1001, 1), (2, 'two', 1002, 1);
     INSERT INTO urls (campaign_id, name, target_url, click_limit)
         SELECT id, 'url', 'https://example.com', 20000 FROM campaigns;
@@ -88,6 +92,7 @@ const ROWS: &str = "
     INSERT INTO journal_steps (journal_id, step) SELECT id, 'requested' FROM campaigns;
     INSERT INTO spends SELECT id, '2026-11-22', trafficstar_id, 3210000, 'campaign', '2026-11-22 11:59:00' FROM campaigns;
     INSERT INTO holds SELECT id, 'maintenance', '2026-11-22 11:00:00', '2026-11-22 13:00:00', '0 (root)', 0 FROM campaigns;
+    INSERT INTO hold_on_all VALUES (1, 'all', '2026-11-22 11:00:00', '2026-11-22 13:00:00', '0 (root)', 0);
     INSERT INTO requests_sent VALUES (1795348740, 3);";
 
 /// The sound campaign is read as if the other were, and the other's own words are never taken for more than they are.
@@ -98,7 +103,6 @@ pub fn check(bytes: &[u8]) {
     let Database { writer, store, runtime, .. } = &mut *database;
     writer.batch_execute(&format!("BEGIN; {ROWS} COMMIT")).expect("the rows are written");
     let before = runtime.block_on(Read::all(store));
-    let mut urls = Urls { limit: 20_000, clicks: 0, is_active: true };
     let mut mode = None;
     for line in bytes.split(|byte| *byte == b'\n') {
         let Some((table, rows, column, value)) = overwritten(line) else { continue };
@@ -107,15 +111,11 @@ pub fn check(bytes: &[u8]) {
         if writer.batch_execute(&format!("UPDATE {table} SET \"{column}\" = {literal} WHERE {rows}")).is_err() {
             continue;
         }
-        let number = || std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
-        match (table, column) {
-            ("urls", "click_limit") => urls.limit = number().unwrap_or(urls.limit),
-            ("urls", "clicks") => urls.clicks = number().unwrap_or(urls.clicks),
-            ("urls", "status") => urls.is_active = value == b"active",
-            ("campaigns", "mode") => mode = (value != b"NULL").then(|| value.to_vec()),
-            _ => {}
+        if (table, column) == ("campaigns", "mode") {
+            mode = (value != b"NULL").then(|| value.to_vec());
         }
     }
+    let urls: Urls = diesel::sql_query(URLS).get_result(writer).expect("the damaged campaign's URL");
     let after = runtime.block_on(Read::all(store));
     assert_eq!(after.sound, before.sound, "what is wrong with one campaign has spoilt another");
     let damaged = after.damaged.expect("a campaign's row is taken as it is");
@@ -205,7 +205,11 @@ impl Read {
             read.errors.push(in_full(&bad));
         }
         read.sound(Ok(sound));
-        read.sound(store.holds().await.map(|mut holds| holds.by_campaign.remove(&SOUND)));
+        let mut holds = store.holds().await.unwrap_or_else(|error| panic!("no hold can be read: {}", in_full(&error)));
+        read.sound(Ok(holds.by_campaign.remove(&SOUND)));
+        // Whoever asked for a hold keeps it, whatever is wrong with its row.
+        assert!(holds.all.is_some(), "the hold on all campaigns is gone");
+        assert!(holds.by_campaign.contains_key(&DAMAGED), "a campaign's hold is gone");
         let journal = |campaign| JournalQuery { campaign: Some(campaign), ..JournalQuery::default() };
         read.sound(store.journal(journal(SOUND)).await);
         let entries = store.journal(journal(DAMAGED)).await;
@@ -230,20 +234,27 @@ impl Read {
     }
 }
 
-/// The one URL of the damaged campaign, as it was overwritten.
+/// The one URL of the damaged campaign, as it was overwritten: SQLite takes many a text for a number.
+#[derive(QueryableByName)]
 struct Urls {
-    limit: i64,
+    #[diesel(sql_type = BigInt)]
+    click_limit: i64,
+    #[diesel(sql_type = BigInt)]
     clicks: i64,
+    #[diesel(sql_type = Bool)]
     is_active: bool,
 }
 
+const URLS: &str = "SELECT click_limit, clicks, CAST(status AS BLOB) = CAST('active' AS BLOB) AS is_active FROM urls
+    WHERE campaign_id = 1";
+
 impl Urls {
     fn check(&self, reading: &TickReading) {
-        let is_negative = self.limit < 0 || self.clicks < 0;
-        let remaining = i128::from(self.limit) - i128::from(self.clicks);
+        let is_negative = self.click_limit < 0 || self.clicks < 0;
+        let remaining = i128::from(self.click_limit) - i128::from(self.clicks);
         let remaining = remaining.clamp(0, MOST_CLICKS.into());
         let expected = if is_negative || !self.is_active { 0 } else { remaining };
-        assert_eq!(i128::from(reading.clicks.count.0), expected, "limit {}, clicks {}", self.limit, self.clicks);
+        assert_eq!(i128::from(reading.clicks.count.0), expected, "limit {}, clicks {}", self.click_limit, self.clicks);
         assert_eq!(reading.clicks.defect.is_some(), is_negative && self.is_active, "{:?}", reading.clicks);
     }
 }

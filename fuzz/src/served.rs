@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use traffic_generator::board::Board;
 use traffic_generator::clock::Clock;
@@ -24,6 +25,16 @@ use traffic_generator::domain::status::Hold;
 
 /// Far longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whoever writes to a connection that the other side has closed gets an error, as in any program of Rust, and not the
+/// signal by which libFuzzer's would end. To be called within a runtime.
+pub fn outlive_closed_pipes() {
+    // Once listened for, it stays so.
+    drop(signal(SignalKind::pipe()).expect("a signal"));
+}
+
+/// No head of an answer is longer.
+const LONGEST_HEAD: usize = 1024;
 
 /// The server that all inputs of this process meet.
 pub struct Served {
@@ -76,6 +87,7 @@ impl Served {
         let mut answer = Vec::new();
         let mut piece = [0; 16 * 1024];
         loop {
+            let seen = answer.len();
             match stream.read(&mut piece) {
                 Ok(0) => return answer,
                 Ok(length) => answer.extend_from_slice(piece.get(..length).expect("so much was read")),
@@ -84,7 +96,7 @@ impl Served {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("no end to the answer: {error}: {}", String::from_utf8_lossy(&answer)),
             }
-            if is_stream(&answer) {
+            if is_stream(answer.get(seen.saturating_sub(LONGEST_HEAD)..).unwrap_or_default()) {
                 return answer;
             }
         }
@@ -110,13 +122,15 @@ impl Served {
     }
 }
 
-/// Events never end.
-fn is_stream(answer: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(answer);
-    text.split_once("\r\n\r\n").is_some_and(|(head, _)| head.contains("text/event-stream"))
+/// Events never end, and they may be the answer to a later request of several: only what came with the last piece is
+/// looked at, for a connection's answers can be many.
+fn is_stream(latest: &[u8]) -> bool {
+    const KIND: &[u8] = b"content-type: text/event-stream\r\n";
+    latest.windows(KIND.len()).any(|bytes| bytes == KIND)
 }
 
 async fn serve(path: PathBuf, opened: std::sync::mpsc::Sender<()>) {
+    outlive_closed_pipes();
     let (socket, _file) = Socket::open(&path, 0o600).await.expect("a socket");
     let (orders, heard) = mpsc::channel(8);
     let (operations, asked) = mpsc::channel(8);

@@ -7,7 +7,7 @@
 #![allow(missing_docs, reason = "nobody imports it")]
 
 #[path = "../simulation/check/mod.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
+#[allow(dead_code, unused_imports, reason = "the tests use more of it")]
 mod check;
 #[path = "../simulation/harness.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]

@@ -18,17 +18,33 @@ use crate::model::remote::Call;
 #[derive(Debug, Default)]
 pub(super) struct LimitOfRequests {
     window: VecDeque<DateTime<Utc>>,
+    /// When requests last left while the database was away, so that they could not be counted before they left.
+    uncounted_at: Option<DateTime<Utc>>,
+    /// Such requests were forgotten by a crash; README, "The account's limit", tells of it.
+    forgotten_until: Option<DateTime<Utc>>,
 }
+
+/// For so long a request counts that was sent by an earlier process: a window, and the longest time-out before it.
+const COUNTS_FOR: Duration = Duration::seconds(75);
 
 impl Checker for LimitOfRequests {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        match &line.what {
+            What::Left { .. } if world.database_away => self.uncounted_at = Some(line.at),
+            What::Crashed => {
+                let lately = self.uncounted_at.filter(|at| line.at <= *at + COUNTS_FOR);
+                self.forgotten_until = lately.map(|at| at + COUNTS_FOR).or(self.forgotten_until);
+            }
+            _ => {}
+        }
         let What::Arrived { .. } = &line.what else { return };
         while self.window.front().is_some_and(|first| line.at - *first >= Duration::seconds(60)) {
             self.window.pop_front();
         }
         self.window.push_back(line.at);
         let limit = usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX);
-        if self.window.len() > limit {
+        let forgotten = self.forgotten_until.is_some_and(|until| line.at < until);
+        if self.window.len() > limit && !forgotten {
             let text = format!("{} requests in a minute, {limit} are allowed", self.window.len());
             found.report("limit-of-requests", index, text);
             // One that is told is told once.

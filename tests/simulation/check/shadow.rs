@@ -232,7 +232,8 @@ impl Tick<'_, '_> {
         {
             return self.forced(forced.force.kind);
         }
-        let cools = matches!(place.phase, Phase::CoolingDown { until } if question.wall < until);
+        // "an absolute time": a clock that was set back meanwhile has not come to it.
+        let cools = matches!(place.phase, Phase::CoolingDown { until } if question.wall.min(self.step.wall) < until);
         // "A tick falls due at their very end: the state becomes `paused-guarded` and the table decides from there."
         let phase = match place.phase {
             Phase::CoolingDown { .. } if !cools => Phase::PausedGuarded,

@@ -69,6 +69,7 @@ impl Checker for Ticks {
         // No tick is due while a release is under way; whether one was meanwhile is known when it is over.
         if step.effects.iter().any(|(_, effect)| matches!(effect, Effect::ReleaseRefused(_))) {
             clockwork.due = None;
+            clockwork.ordered = true;
         }
         let ends = match step.event {
             Event::Observed { operation, .. } => {

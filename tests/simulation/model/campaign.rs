@@ -47,12 +47,12 @@ pub(crate) enum Errand {
     /// The tick began then.
     ReadSpend(OperationId, Urgency, DateTime<Utc>),
     SaveSpend(Spend),
-    Save(Record, Option<u64>),
+    Save(Box<Record>, Option<u64>),
     RetrySaveIn(Duration),
     Send(Request),
     WakeIn(Duration),
     /// It was told this: a storm may tell it once more.
-    Told(Event),
+    Told(Box<Event>),
 }
 
 /// How far a tick has come.
@@ -248,7 +248,7 @@ impl Campaign {
         let action = record.entry.as_ref().map(|action| action.id);
         let entry = self.entry.filter(|(stored, _)| Some(*stored) == action).map(|(_, entry)| entry);
         self.storing = true;
-        self.errands.push(Errand::Save(record.clone(), entry));
+        self.errands.push(Errand::Save(Box::new(record.clone()), entry));
     }
 
     /// The answer to [`Errand::Save`]: the entry's number, if there is an entry.
@@ -462,7 +462,7 @@ impl Campaign {
         self.store_next();
         let observed = Event::Observed { operation, observation: Box::new(observation) };
         if self.logs {
-            self.errands.push(Errand::Told(observed.clone()));
+            self.errands.push(Errand::Told(Box::new(observed.clone())));
         }
         self.step(now, observed);
     }

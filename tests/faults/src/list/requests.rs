@@ -203,7 +203,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a pause that comes while others are being counted leaves behind them",
         breaks: "3",
         file: GATE,
-        original: "«granted.sort_by_key(|ticket| self.waiting.get(ticket).map(|waiter| (waiter.asking.urgency, waiter.asking.rank)));»",
+        original: "«self.granted.sort_by_key(turn);»",
         faulty: "",
     },
 ];

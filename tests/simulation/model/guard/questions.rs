@@ -17,7 +17,7 @@ const COUNT_WITHIN: Duration = Duration::milliseconds(100);
 #[derive(Debug)]
 pub(super) enum Question {
     ReadTick(Life, OperationId),
-    Save(Life, Record, Option<u64>),
+    Save(Life, Box<Record>, Option<u64>),
     SaveSpend(usize, Spend),
     Count(u64, Count),
 }
@@ -59,7 +59,7 @@ impl Guard {
                 let campaign = life.campaign;
                 let saved = (!away).then(|| self.database.save(campaign, &record, entry));
                 if saved.is_some() {
-                    self.note(What::Stored { campaign, record });
+                    self.note(What::Stored { campaign, record: *record });
                 }
                 Own::Saved(life, saved.filter(|_| is_told).ok_or(AWAY.to_owned()))
             }
