@@ -79,29 +79,23 @@ impl JournalBeforeSending {
 struct Durable {
     promise: Option<Promise>,
     hold: Option<Hold>,
-    /// In the order in which they were written first; those of earlier processes have no number any more.
-    entries: Vec<(Option<ActionId>, Action)>,
+    /// In the order in which they were written first.
+    entries: Vec<Action>,
 }
 
 /// Rule 7: "A crash at any point loses no promise, no cool-down (an absolute time), no hold, no journal entry of something sent."
 #[derive(Debug, Default)]
 pub(super) struct CrashLosesNothing {
     durable: BTreeMap<usize, Durable>,
+    /// One that was told while the database was away may be lost, so that only what is durable counts.
     hold_on_all: Option<Hold>,
-    hold_on_all_is_logged: bool,
 }
 
 impl Checker for CrashLosesNothing {
     fn line(&mut self, _world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
             What::Stored { campaign, record } => self.durable.entry(*campaign).or_default().take(record),
-            What::HoldOnAllStored { hold } => {
-                self.hold_on_all.clone_from(hold);
-                self.hold_on_all_is_logged = true;
-            }
-            What::Told { event: Event::HoldAll(hold), .. } if !self.hold_on_all_is_logged => {
-                self.hold_on_all.clone_from(hold);
-            }
+            What::HoldOnAllStored { hold } => self.hold_on_all.clone_from(hold),
             What::Started { campaigns } => {
                 for restored in campaigns {
                     self.compare(index, line, restored, found);
@@ -171,13 +165,13 @@ impl CrashLosesNothing {
         if lasting(&self.hold_on_all) != lasting(&restored.hold_on_all) {
             report("the hold on all", &self.hold_on_all, &restored.hold_on_all);
         }
-        let newest = durable.entries.last().map(|(_, entry)| entry);
+        let newest = durable.entries.last();
         let open = newest.filter(|entry| matches!(entry.step, ActionStep::Requested | ActionStep::Accepted));
         let same = match (open, &restored.unfinished) {
             (None, None) => true,
             (Some(open), Some(restored)) => is_same(open, restored) && open.step == restored.step,
             // An older one may be open still.
-            (None, Some(restored)) => durable.entries.iter().any(|(_, entry)| is_same(entry, restored)),
+            (None, Some(restored)) => durable.entries.iter().any(|entry| is_same(entry, restored)),
             (Some(_), None) => false,
         };
         if !same {
@@ -208,19 +202,13 @@ impl CrashLosesNothing {
 }
 
 impl Durable {
-    /// A process begins: numbers of actions begin anew.
+    /// A process begins where this says.
     fn begin(&mut self, restored: &Restored) {
         self.promise = restored.promise;
         self.hold.clone_from(&restored.hold);
-        self.entries.iter_mut().for_each(|(id, _)| *id = None);
         // Only the newest can be asked for again.
-        if self.entries.len() > 4 {
-            self.entries.drain(..self.entries.len() - 4);
-        }
-        let Some(unfinished) = &restored.unfinished else { return };
-        if let Some((id, _)) = self.entries.iter_mut().rev().find(|(_, entry)| is_same(entry, unfinished)) {
-            *id = Some(unfinished.id);
-        }
+        let old = self.entries.len().saturating_sub(8);
+        self.entries.drain(..old);
     }
 
     fn take(&mut self, record: &Record) {
@@ -231,11 +219,12 @@ impl Durable {
             HoldChange::Release => self.hold = None,
         }
         let Some(entry) = &record.entry else { return };
-        let known = self.entries.iter_mut().rev().take(4).find(|(id, _)| *id == Some(entry.id));
+        // By what it is, not by its number: what a process stored last may become durable after the next has begun.
+        let known = self.entries.iter_mut().rev().take(8).find(|known| is_same(known, entry));
         match known {
-            Some((_, known)) => *known = entry.clone(),
+            Some(known) => *known = entry.clone(),
             None if entry.step == ActionStep::ObservedOnly => {}
-            None => self.entries.push((Some(entry.id), entry.clone())),
+            None => self.entries.push(entry.clone()),
         }
     }
 }

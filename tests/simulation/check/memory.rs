@@ -220,6 +220,12 @@ impl Memory {
         if step.phase == Phase::ActiveGuarded && place.phase != Phase::ActiveGuarded && !activates {
             self.owed = Self::owed_on_adoption(&seen.policy, &seen.remote);
         }
+        // A forced activation of what runs, and was promised to, may be taken for an adoption too.
+        let forced = step.has(|effect| matches!(effect, Effect::ForceEnded { result: Ok(()), .. }));
+        if forced && step.phase == Phase::ActiveGuarded && place.phase == step.phase && self.owed.is_none() {
+            let owed = Self::owed_on_adoption(&seen.policy, &seen.remote);
+            self.owed = owed.map(|owed| Owed { certain: false, ..owed });
+        }
         let passed = judge::remote(&seen.remote, step.wall) == Remote::Stopped { by_end_time: true };
         if let Some(owed) = &mut self.owed
             && passed

@@ -434,6 +434,7 @@ impl<'a> World<'a> {
     /// Takes a step that is whole.
     pub(super) fn take_step(&mut self, step: &Step<'a>) {
         let Some(place) = self.places.get_mut(&step.campaign) else { return };
+        let tick_began = place.observing.map(|question| question.line);
         place.take_event(step);
         for (line, effect) in &step.effects {
             place.take_effect(step, *line, effect);
@@ -441,11 +442,11 @@ impl<'a> World<'a> {
         if let Some(forced) = &mut place.forced
             && forced.action.is_none()
         {
-            // The first action of the kind that is on its way serves it.
-            let wanted = |doing: &&Doing| doing.is_open() && serves(forced.force, doing.kind);
+            // At once: whatever pause is on its way. Where it reads first: what the first tick after it sends.
+            let reads = step.seen.is_some() && tick_began.is_some_and(|line| line > forced.line);
             let sent = step.sent().any(|sent| serves(forced.force, sent.request.kind));
-            let under_way = place.doing.as_ref().filter(wanted).map(|doing| doing.id);
-            forced.action = under_way.filter(|_| sent || !forced.force.unless_stopped);
+            let under_way = place.doing.filter(|doing| doing.is_open() && serves(forced.force, doing.kind));
+            forced.action = under_way.map(|doing| doing.id).filter(|_| forced.is_at_once() || (reads && sent));
         }
         place.phase = step.phase;
     }
