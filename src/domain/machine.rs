@@ -399,7 +399,8 @@ impl Machine {
                 match action.kind {
                     ActionKind::Activate => self.run_backoff.reset(),
                     ActionKind::Pause => self.pausing_since = None,
-                    ActionKind::SetEndTime => {}
+                    // A read may show it before its answer does, or in place of an answer that a crash has lost.
+                    ActionKind::SetEndTime => self.end_time_owed = false,
                 }
                 ActionNews::Confirmed
             }

@@ -115,7 +115,6 @@ impl Machine {
                 action.accepted_at = Some(now);
                 if kind == ActionKind::SetEndTime {
                     // The answer to it is the campaign itself, with the end time as set.
-                    self.end_time_owed = false;
                     self.finish(now, Ok(()), effects);
                     return;
                 }

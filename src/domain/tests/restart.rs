@@ -137,3 +137,17 @@ fn numbers_go_on_after_the_unfinished_actions() {
     anew.tick("12:05:00", &running().clicks(0));
     assert!(anew.action_id() > old, "an answer to the old one cannot be taken for the new one's");
 }
+
+#[test]
+fn an_end_time_that_a_crash_left_on_its_way_and_that_shows_is_owed_no_more() {
+    let promise = Promise { phase: Phase::ActiveGuarded, since: at("11:00:00"), end_time_owed: true };
+    let mut rig = Rig::with(Phase::Idle, |numbers| numbers.adopt_sets_end_time = true);
+    rig.machine = Machine::new(rig.now, &rig.policy, Some(promise), None);
+    let effects = rig.tick("12:00:00", &running().clicks(20_000));
+    assert_step("owed", &rig, &effects, Some(SetEndTime), ActiveGuarded);
+    let mut anew = restarted(&rig, &effects, "12:00:20");
+    let effects = anew.tick("12:00:20", &running().clicks(20_000).ends(at("23:59:00")));
+    assert_step("it shows", &anew, &effects, None, ActiveGuarded);
+    let effects = anew.tick("12:01:00", &running().clicks(20_000).ends(at("23:59:00")));
+    assert_step("and stays set", &anew, &effects, None, ActiveGuarded);
+}
