@@ -34,7 +34,7 @@ const TARGETS: [Target; 8] = [
     ("connections", targets::connections::check, 20),
     ("exchanges", targets::exchanges::check, 2),
     ("requests", targets::requests::check, 20),
-    ("rows", targets::rows::check, 20),
+    ("rows", targets::rows::check, 12),
     ("values", targets::values::check, 400),
 ];
 
