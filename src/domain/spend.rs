@@ -73,7 +73,7 @@ impl SpendQuestion<'_> {
         let mut doubts = Vec::new();
         match self.campaign {
             SourceAnswer::Value(amount) if self.may_be_yesterdays(*amount) => {
-                doubts.push(format!("the campaign's counter still shows yesterday's {amount}"));
+                doubts.push(format!("the campaign's counter may still show yesterday's {amount}"));
             }
             SourceAnswer::Value(amount) => return Ok(spend(*amount, SpendSource::Campaign, self.now)),
             SourceAnswer::Failed(reason) => doubts.push(format!("the campaign's own field: {reason}")),
@@ -98,16 +98,15 @@ impl SpendQuestion<'_> {
         if doubts.is_empty() { Ok(spend(Money::ZERO, SpendSource::None, self.now)) } else { Err(doubts.join("; ")) }
     }
 
-    /// After midnight a counter that stands where yesterday's ended may simply not have been reset yet. A value that was
-    /// believed today already is not doubted again.
+    /// After midnight a counter that stands where yesterday's ended may simply not have been reset yet; where nobody knows
+    /// where it ended, any may. A value that was believed today already is not doubted again.
     fn may_be_yesterdays(&self, amount: Money) -> bool {
         let today = self.now.date_naive();
         let since_midnight = self.now.signed_duration_since(today.and_time(NaiveTime::MIN).and_utc());
         let believed_today =
             |history: &SpendHistory| history.today.is_some_and(|stored| stored.at.date_naive() == today);
-        amount > Money::ZERO
-            && since_midnight < MIDNIGHT_LAG
-            && self.history.as_ref().is_ok_and(|history| history.yesterday == Some(amount) && !believed_today(history))
+        let may_be = |history: &SpendHistory| history.yesterday == Some(amount) && !believed_today(history);
+        amount > Money::ZERO && since_midnight < MIDNIGHT_LAG && self.history.as_ref().map_or(true, may_be)
     }
 }
 

@@ -202,12 +202,12 @@ impl Readings {
                 continue;
             }
             let place = Place { table: "spends", row: campaign };
-            let stored = place
-                .money("amount_micros", micros)
-                .and_then(|amount| Ok(StoredSpend { amount, at: place.time("at", at)? }));
-            match (stored, &mut reading.spends) {
-                (Ok(stored), Ok(spends)) if day == self.today => spends.today = Some(stored),
-                (Ok(stored), Ok(spends)) => spends.yesterday = Some(stored.amount),
+            let amount = place.money("amount_micros", micros);
+            // When yesterday's was read says nothing.
+            let at = if day == self.today { place.time("at", at).map(Some) } else { Ok(None) };
+            match (amount.and_then(|amount| Ok((amount, at?))), &mut reading.spends) {
+                (Ok((amount, Some(at))), Ok(spends)) => spends.today = Some(StoredSpend { amount, at }),
+                (Ok((amount, None)), Ok(spends)) => spends.yesterday = Some(amount),
                 (Err(bad), _) => reading.spends = Err(bad),
                 (Ok(_), Err(_)) => {}
             }

@@ -215,12 +215,16 @@ impl Store {
                         // What waited for its turn was decided on anew: the journal says what was sent.
                         let action = &entry.action;
                         let anew = (
+                            journal::trigger.eq(word(action.trigger)),
+                            journal::remote_status.eq(word(action.remote_status)),
                             journal::reason.eq(&action.reason),
                             journal::spend_micros.eq(action.spend.map(|spend| spend.micros())),
                             journal::remaining_clicks.eq(action.remaining_clicks.map(column_clicks)),
                             journal::end_time.eq(Stamp::from(action.end_time)),
                         );
-                        diesel::update(journal::table.find(id)).set(anew).execute(connection)?;
+                        if action.step == Step::Requested {
+                            diesel::update(journal::table.find(id)).set(anew).execute(connection)?;
+                        }
                         return Ok(Some(JournalId(id)));
                     }
                 }

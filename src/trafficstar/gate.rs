@@ -389,10 +389,8 @@ impl Gatekeeper {
     /// among them, so that no pause waits behind a read for its own count. Answers who left, and their classes.
     pub fn let_go(&mut self, now: DateTime<Utc>, requests: usize) -> Vec<(Ticket, Urgency)> {
         self.grant(now);
-        let mut granted = std::mem::take(&mut self.granted);
-        granted
-            .sort_by_key(|ticket| self.waiting.get(ticket).map(|waiter| (waiter.asking.urgency, waiter.asking.rank)));
-        self.granted = granted;
+        let turn = |ticket: &Ticket| self.waiting.get(ticket).map(|waiter| (waiter.asking.urgency, waiter.asking.rank));
+        self.granted.sort_by_key(turn);
         let mut left = Vec::new();
         for ticket in self.granted.drain(..requests.min(self.granted.len())).collect::<Vec<_>>() {
             if let Some(Waiter { asking, admit }) = self.waiting.remove(&ticket) {

@@ -22,9 +22,9 @@ async fn many(running: bool, clicks: u64) -> Stage {
     stage
 }
 
-fn refuses<A: Handler<Wedge>>(actor: &Addr<A>) -> bool
+fn refuses<A>(actor: &Addr<A>) -> bool
 where
-    A: Actor<Context = Context<A>>,
+    A: Actor<Context = Context<A>> + Handler<Wedge>,
 {
     // The first one that is too many still finds a place.
     let sent = [actor.try_send(Wedge(Duration::ZERO)), actor.try_send(Wedge(Duration::ZERO))];

@@ -61,13 +61,13 @@ fn nothing_is_begun_once_the_stop_has_begun() {
         let (writes_before, reads_before) = (stage.world.borrow().writes.len(), stage.world.borrow().status_reads);
         stage.supervisor.send(Shutdown).await.unwrap();
         stage.pass(600).await;
+        assert!(stage.tick_now(1).await.is_err(), "an order is not taken");
         let world = stage.world.borrow();
         let begun: Vec<_> = world.writes[writes_before..].iter().collect();
         assert!(begun.iter().all(|write| write.campaign == CampaignId(4)), "{begun:?}");
         assert!(begun.iter().all(|write| matches!(write.kind, ChangeKind::SetEndTime { .. })), "{begun:?}");
         assert_eq!(world.status_reads, reads_before + 1, "the read that was on its way is the last");
         assert_eq!(stage.actor(3).incarnation, built_before, "nobody is built anew");
-        assert!(stage.tick_now(1).await.is_err(), "an order is not taken");
         let unfinished = world.journal.iter().filter(|(_, entry)| entry.action.step == Step::Requested).count();
         assert_eq!(unfinished, 0, "what was answered is in the journal");
     });

@@ -6,7 +6,12 @@
 //! A run begins with all campaigns promised to run. At first nobody is near to a threshold: that gives the steady cost.
 //! Then about four campaigns a minute fall to 5,000 clicks; each is paused, gets new URLs and is activated again.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that unwraps says which line failed")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark that unwraps says which line failed"
+)]
 
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../simulation/model/mod.rs"]

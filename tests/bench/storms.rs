@@ -3,10 +3,11 @@
 //! Prints every seed that breaks a rule, the first one with its shortened log, and how many campaign-years were simulated
 //! per minute. The rules and the storms are those of `tests/simulation`.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that unwraps says which line failed")]
+#![allow(missing_docs, reason = "nobody imports it")]
 
 #[path = "../simulation/check/mod.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
+#[allow(dead_code, unused_imports, reason = "the tests use more of it")]
 mod check;
 #[path = "../simulation/harness.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]

@@ -13,7 +13,7 @@ mod list;
 #[path = "src/patch.rs"]
 mod patch;
 
-/// What is copied. `src/rooms.rs` here says which of it makes the library.
+/// What is copied. `src/rooms.rs.in` here says which of it makes the library.
 const COPIED: [&str; 8] = [
     "src/clock.rs",
     "src/domain",
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             format!("the code has changed; write these faults anew in tests/faults/src/list:\n  {misfits}").into()
         );
     }
-    write(&copies.join("src/rooms.rs"), &fs::read_to_string(here.join("src/rooms.rs"))?)?;
+    write(&copies.join("src/rooms.rs"), &fs::read_to_string(here.join("src/rooms.rs.in"))?)?;
     write(&copies.join("tests/simulation/world.rs"), WORLD)?;
     println!("cargo:rerun-if-changed={}", here.join("src").display());
     Ok(())

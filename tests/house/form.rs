@@ -50,16 +50,20 @@ fn each_test_file_is_left_out_of_the_program() {
 }
 
 /// Tests that wait for a time: how often, and why no condition would do. The sandbox is a program, whose delays are wanted.
-const SLEEPS: [(&str, usize, &str); 13] = [
+const SLEEPS: [(&str, usize, &str); 17] = [
     ("src/control/server/tests.rs", 1, "longer than the grace that is to be over"),
     ("src/reign.rs", 2, "by tokio's clock, which stands still"),
     ("src/store/tests.rs", 1, "between two looks, bounded"),
     ("src/store/tests/lease.rs", 1, "between two looks, bounded"),
     ("src/trafficstar/tests/mod.rs", 1, "between two looks, bounded"),
-    ("tests/actors/main.rs", 1, "between two looks, bounded"),
+    ("tests/actors/panics.rs", 1, "between two looks, bounded"),
+    ("tests/actors/rebirth.rs", 5, "on paused time"),
+    ("tests/actors/stage/remote.rs", 1, "on paused time"),
+    ("tests/actors/stage/store.rs", 1, "on paused time"),
+    ("tests/actors/stage/world.rs", 2, "on paused time"),
     ("tests/it/crash.rs", 1, "between two looks, bounded"),
     ("tests/it/crash/chaos.rs", 2, "how long chaos lasts is its own choice"),
-    ("tests/it/helper/fleet.rs", 2, "between two looks, bounded; a lease that has to run"),
+    ("tests/it/helper/fleet.rs", 3, "between two looks, bounded; a lease that has to run"),
     ("tests/it/helper/line.rs", 1, "between two looks, bounded"),
     ("tests/it/helper/mod.rs", 2, "between two looks, bounded; a date that is about to change"),
     ("tests/it/leadership.rs", 1, "nothing is to happen meanwhile"),

@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use chrono::Duration;
 
@@ -16,8 +17,8 @@ use crate::model::storm::{self, Storm};
 
 /// So many lines before the broken rule are told.
 const TOLD_LINES: usize = 60;
-/// So many runs are spent on leaving troubles out.
-const SHORTENING_RUNS: usize = 400;
+/// For so long, troubles are left out.
+const SHORTENED_FOR: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A rule that was broken in a run, in as short a run as could be had.
 #[derive(Debug)]
@@ -40,9 +41,21 @@ pub(crate) struct Outcome {
 
 /// Runs one storm, and holds every rule against it.
 pub(crate) fn examine(seed: u64) -> Outcome {
-    let lines = storm::run(Storm::of(seed));
-    let found = check::check(&lines).into_iter().next().map(|violation| (seed, violation));
-    Outcome { campaign_time: campaign_time(&lines), found }
+    let (violation, lines) = run(Storm::of(seed));
+    Outcome { campaign_time: campaign_time(&lines), found: violation.map(|violation| (seed, violation)) }
+}
+
+/// The first rule that a storm breaks, and its log. A panic of the guard breaks one, too, and leaves no log.
+fn run(storm: Storm) -> (Option<Violation>, Vec<Line>) {
+    let run = || {
+        let lines = storm::run(storm);
+        (check::check(&lines).into_iter().next(), lines)
+    };
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or("without a word").to_owned();
+        (Some(Violation { checker: "panic", line: 0, text }), Vec::new())
+    })
 }
 
 /// Runs the seeds from `first` on, on all cores, for as long as `go_on` says. Answers for each that was run, in any order.
@@ -84,18 +97,15 @@ pub(crate) fn shorten(seed: u64, violation: Violation) -> Finding {
     let checker = violation.checker;
     let breaks_it = |kept: &[usize]| {
         // A shortened run may fail in another way.
-        let run = || storm::run(Storm::of(seed).with_troubles(kept));
-        let lines = panic::catch_unwind(AssertUnwindSafe(run)).ok()?;
-        let violation = check::check(&lines).into_iter().find(|violation| violation.checker == checker)?;
-        Some((violation, lines))
+        let (found, lines) = run(Storm::of(seed).with_troubles(kept));
+        found.filter(|found| found.checker == checker).map(|found| (found, lines))
     };
     let mut kept: Vec<usize> = (0..Storm::of(seed).count_troubles()).collect();
     let mut found = breaks_it(&kept);
-    let (mut runs, mut part) = (0, kept.len().div_ceil(2));
-    while part > 0 && runs < SHORTENING_RUNS {
+    let (began, mut part) = (Instant::now(), kept.len().div_ceil(2));
+    while part > 0 && began.elapsed() < SHORTENED_FOR {
         let mut from = 0;
-        while from < kept.len() && runs < SHORTENING_RUNS {
-            runs += 1;
+        while from < kept.len() && began.elapsed() < SHORTENED_FOR {
             let fewer: Vec<usize> = kept.iter().take(from).chain(kept.iter().skip(from + part)).copied().collect();
             if let Some(still) = breaks_it(&fewer) {
                 (kept, found) = (fewer, Some(still));
@@ -106,7 +116,7 @@ pub(crate) fn shorten(seed: u64, violation: Violation) -> Finding {
         part /= 2;
     }
     let troubles = Storm::of(seed).with_troubles(&kept).describe_troubles();
-    let (violation, lines) = found.unwrap_or_else(|| (violation, storm::run(Storm::of(seed))));
+    let (violation, lines) = found.unwrap_or((violation, Vec::new()));
     Finding { seed, violation, troubles, lines }
 }
 

@@ -11,6 +11,7 @@
 mod calm;
 #[allow(dead_code, reason = "the benchmark uses more of it")]
 mod check;
+#[allow(dead_code, reason = "the benchmark uses more of it")]
 mod harness;
 #[allow(dead_code, reason = "the benchmark uses more of it")]
 mod model;

@@ -34,8 +34,9 @@ impl Machine {
         judged: &Judged,
         effects: &mut Vec<Effect>,
     ) {
-        // A tick that began before the end read facts from before the end.
-        let cools_down = self.phase.cooling_down_until().is_some_and(|until| asked_at < until);
+        // A tick that began before the end read facts from before the end; and a clock that was set back meanwhile has not
+        // come to the end yet.
+        let cools_down = self.phase.cooling_down_until().is_some_and(|until| asked_at.min(now) < until);
         if !cools_down && self.phase.cooling_down_until().is_some() {
             self.enter(now, Phase::PausedGuarded, "the cool-down has ended", effects);
             self.store(effects, false);

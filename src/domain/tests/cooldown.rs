@@ -114,6 +114,15 @@ fn a_tick_begun_before_the_end_decides_nothing_by_spend_or_clicks() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_during_the_tick_of_the_end_has_not_come_to_the_end() {
+    let mut rig = paused_at_noon();
+    let tick = rig.begin_tick("12:02:01");
+    rig.now = at("11:55:00");
+    let effects = rig.observed(tick, &off().clicks(20_000));
+    assert_step("the end is an absolute time", &rig, &effects, None, CoolingDown);
+}
+
+#[test]
 fn a_cool_down_of_nothing_ends_at_once() {
     let mut rig = Rig::with(Phase::ActiveGuarded, |numbers| numbers.cooldown = Duration::zero());
     rig.tick("12:00:00", &running().clicks(5_000));

@@ -157,3 +157,12 @@ fn a_value_that_was_read_across_midnight_is_of_no_day() {
     assert!(!read_on(day, at("23:59:59"), at("2026-11-23 00:00:00")));
     assert!(!read_on(day, at("2026-11-23 00:00:00"), at("2026-11-23 00:00:01")));
 }
+
+#[test]
+fn where_nobody_knows_what_yesterday_ended_with_any_counter_may_be_yesterdays_until_half_past_midnight() {
+    let away = Err("the database is away".to_owned());
+    assert_spend("2026-11-23 00:05:00", &value("12.00"), &failed(), &away, None);
+    assert_spend("2026-11-23 00:05:00", &value("12.00"), &value("0.50"), &away, Some(("0.50", SpendSource::Report)));
+    assert_spend("2026-11-23 00:05:00", &value("0"), &NoSource, &away, Some(("0", SpendSource::Campaign)));
+    assert_spend("2026-11-23 00:30:00", &value("12.00"), &NoSource, &away, Some(("12.00", SpendSource::Campaign)));
+}

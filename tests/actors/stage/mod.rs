@@ -24,37 +24,37 @@ use traffic_generator::domain::live::{LiveEvent, LiveKind, Part};
 use traffic_generator::domain::policy::PolicyNumbers;
 use traffic_generator::domain::status::{ActorStatus, CampaignStatus, LeadershipStatus};
 
-pub use self::remote::FakeRemote;
-pub use self::store::{FakeStore, Wedge};
-pub use self::world::{Call, Campaign, Fault, OverTime, Shared, World};
+pub(crate) use self::remote::FakeRemote;
+pub(crate) use self::store::{FakeStore, Wedge};
+pub(crate) use self::world::{Call, Campaign, Fault, OverTime, Shared, World};
 use crate::defect::{Defect, Log};
 
 /// When every test begins: a point of the grid, far from midnight.
-pub fn noon() -> DateTime<Utc> {
+pub(crate) fn noon() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
 /// The moment so many seconds after the beginning.
-pub fn at(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     noon() + chrono::Duration::seconds(seconds)
 }
 
 /// Runs a test on one thread whose time stands still while anybody has something to do.
-pub fn on_paused_time<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn on_paused_time<T>(test: impl Future<Output = T>) -> T {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     System::with_tokio_rt(runtime).block_on(test)
 }
 
 /// All that a test works with.
-pub struct Stage {
-    pub clock: Clock,
-    pub board: Board,
-    pub world: Shared,
-    pub defect: Defect,
-    pub log: Log,
-    pub database: Addr<FakeStore>,
-    pub remote: Addr<FakeRemote>,
-    pub supervisor: Addr<Supervisor>,
+pub(crate) struct Stage {
+    pub(crate) clock: Clock,
+    pub(crate) board: Board,
+    pub(crate) world: Shared,
+    pub(crate) defect: Defect,
+    pub(crate) log: Log,
+    pub(crate) database: Addr<FakeStore>,
+    pub(crate) remote: Addr<FakeRemote>,
+    pub(crate) supervisor: Addr<Supervisor>,
     began: Instant,
     events: RefCell<broadcast::Receiver<std::sync::Arc<LiveEvent>>>,
     _listening: DefaultGuard,
@@ -62,19 +62,19 @@ pub struct Stage {
 
 impl Stage {
     /// Sets the stage, and returns when every campaign has its actor.
-    pub async fn set(campaigns: Vec<Campaign>) -> Self {
+    pub(crate) async fn set(campaigns: Vec<Campaign>) -> Self {
         Self::set_by(PolicyNumbers::default(), campaigns).await
     }
 
     /// The same by other numbers.
-    pub async fn set_by(numbers: PolicyNumbers, campaigns: Vec<Campaign>) -> Self {
+    pub(crate) async fn set_by(numbers: PolicyNumbers, campaigns: Vec<Campaign>) -> Self {
         let stage = Self::begin(numbers, campaigns, |_| {});
         stage.supervisor.send(SyncNow).await.unwrap().unwrap();
         stage
     }
 
     /// Sets the stage in a world that is `prepared`, and lets the supervisor begin.
-    pub fn begin(numbers: PolicyNumbers, campaigns: Vec<Campaign>, prepare: impl FnOnce(&mut World)) -> Self {
+    pub(crate) fn begin(numbers: PolicyNumbers, campaigns: Vec<Campaign>, prepare: impl FnOnce(&mut World)) -> Self {
         let (began, began_at) = (Instant::now(), noon());
         let clock = Clock::new(move || began_at + began.elapsed());
         let board = Board::new(clock.now());
@@ -101,52 +101,52 @@ impl Stage {
     }
 
     /// Waits until so many seconds have passed since the beginning, and a blink more: all that was due then is done.
-    pub async fn pass(&self, seconds: u64) {
+    pub(crate) async fn pass(&self, seconds: u64) {
         tokio::time::sleep_until(self.began + Duration::from_secs(seconds) + Duration::from_millis(1)).await;
     }
 
-    pub fn campaign(&self, id: i64) -> CampaignStatus {
+    pub(crate) fn campaign(&self, id: i64) -> CampaignStatus {
         (*self.board.campaign(CampaignId(id)).expect("it is on the board")).clone()
     }
 
-    pub fn actor(&self, id: i64) -> ActorStatus {
+    pub(crate) fn actor(&self, id: i64) -> ActorStatus {
         self.campaign(id).actor.expect("it is guarded")
     }
 
-    pub fn fault(&self, call: Call, id: i64, fault: Fault) {
+    pub(crate) fn fault(&self, call: Call, id: i64, fault: Fault) {
         self.world.borrow_mut().faults.insert((call, CampaignId(id)), fault);
     }
 
-    pub fn mend(&self, call: Call, id: i64) {
+    pub(crate) fn mend(&self, call: Call, id: i64) {
         self.world.borrow_mut().faults.remove(&(call, CampaignId(id)));
     }
 
     /// Gives an order. The answer may be waited for or not.
-    pub fn order<A>(&self, order: impl FnOnce(Reply<A>) -> Order) -> oneshot::Receiver<Result<A, Refusal>> {
+    pub(crate) fn order<A>(&self, order: impl FnOnce(Reply<A>) -> Order) -> oneshot::Receiver<Result<A, Refusal>> {
         let (reply, answer) = oneshot::channel();
         self.supervisor.do_send(CarryOut(order(reply)));
         answer
     }
 
-    pub fn tick_now(&self, id: i64) -> oneshot::Receiver<Result<Processed, Refusal>> {
+    pub(crate) fn tick_now(&self, id: i64) -> oneshot::Receiver<Result<Processed, Refusal>> {
         let question = Process { campaign: CampaignId(id), force: None, by: None };
         self.order(|reply| Order::Process(Ask { question, reply }))
     }
 
     /// Makes whatever its actor ticks its end: each tick has something to say.
-    pub fn doom(&self, id: i64) {
+    pub(crate) fn doom(&self, id: i64) {
         self.fault(Call::ReadStatus, id, Fault::Fails);
         self.defect.arm_for_good(CampaignId(id));
     }
 
     /// Takes that back: the next actor lives.
-    pub fn spare(&self, id: i64) {
+    pub(crate) fn spare(&self, id: i64) {
         self.mend(Call::ReadStatus, id);
         self.defect.mend(CampaignId(id));
     }
 
     /// Kills the campaign's actor now.
-    pub async fn kill(&self, id: i64) {
+    pub(crate) async fn kill(&self, id: i64) {
         self.doom(id);
         let answer = self.tick_now(id).await.unwrap();
         assert!(answer.is_err(), "its actor died over this tick: {answer:?}");
@@ -154,7 +154,7 @@ impl Stage {
     }
 
     /// All that has been told since this was last asked, and by how much the listener was too slow.
-    pub fn told(&self) -> (Vec<std::sync::Arc<LiveEvent>>, u64) {
+    pub(crate) fn told(&self) -> (Vec<std::sync::Arc<LiveEvent>>, u64) {
         let (mut events, mut told, mut lost) = (self.events.borrow_mut(), Vec::new(), 0);
         loop {
             match events.try_recv() {
@@ -170,13 +170,13 @@ impl Stage {
 
 /// When actors died, and when others were built in their place, in milliseconds since the beginning.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Lives {
-    pub died: Vec<i64>,
-    pub reborn: Vec<i64>,
+pub(crate) struct Lives {
+    pub(crate) died: Vec<i64>,
+    pub(crate) reborn: Vec<i64>,
 }
 
 impl Lives {
-    pub fn of(id: i64, told: &[std::sync::Arc<LiveEvent>]) -> Self {
+    pub(crate) fn of(id: i64, told: &[std::sync::Arc<LiveEvent>]) -> Self {
         let mut lives = Self::default();
         for event in told.iter().filter(|event| event.campaign_id == Some(CampaignId(id))) {
             let at_ms = event.at.signed_duration_since(noon()).num_milliseconds();

@@ -13,7 +13,7 @@ use super::store::Wedge;
 use super::world::{Call, Shared, id_of, suffer};
 
 /// The actor.
-pub struct FakeRemote(pub Shared);
+pub(crate) struct FakeRemote(pub Shared);
 
 impl Actor for FakeRemote {
     type Context = Context<Self>;
@@ -27,7 +27,7 @@ impl Handler<Wedge> for FakeRemote {
     }
 }
 
-pub fn remote_port(remote: &Addr<FakeRemote>) -> RemotePort {
+pub(crate) fn remote_port(remote: &Addr<FakeRemote>) -> RemotePort {
     RemotePort {
         read_status: remote.clone().recipient(),
         remind_status: remote.clone().recipient(),

@@ -20,7 +20,7 @@ use traffic_generator::store::{CampaignChange, JournalId, StoredCampaign, Stored
 use super::world::{Call, Shared, World, suffer};
 
 /// The actor.
-pub struct FakeStore(pub Shared);
+pub(crate) struct FakeStore(pub Shared);
 
 impl Actor for FakeStore {
     type Context = Context<Self>;
@@ -29,7 +29,7 @@ impl Actor for FakeStore {
 /// Handles nothing for a while: what is sent to it waits in its mailbox.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Wedge(pub Duration);
+pub(crate) struct Wedge(pub Duration);
 
 impl Handler<Wedge> for FakeStore {
     type Result = ();
@@ -39,7 +39,7 @@ impl Handler<Wedge> for FakeStore {
     }
 }
 
-pub fn database_port(store: &Addr<FakeStore>) -> DatabasePort {
+pub(crate) fn database_port(store: &Addr<FakeStore>) -> DatabasePort {
     DatabasePort {
         read_tick: store.clone().recipient(),
         save: store.clone().recipient(),
@@ -47,7 +47,7 @@ pub fn database_port(store: &Addr<FakeStore>) -> DatabasePort {
     }
 }
 
-pub fn rows_port(store: &Addr<FakeStore>) -> RowsPort {
+pub(crate) fn rows_port(store: &Addr<FakeStore>) -> RowsPort {
     RowsPort {
         read_rows: store.clone().recipient(),
         read_stored: store.clone().recipient(),

@@ -16,35 +16,35 @@ use traffic_generator::domain::status::Hold;
 use traffic_generator::store::{CampaignRow, Entry, JournalId, StoredPromise};
 
 /// A campaign's id at TrafficStars follows from its key.
-pub fn remote_of(id: CampaignId) -> RemoteId {
+pub(crate) fn remote_of(id: CampaignId) -> RemoteId {
     RemoteId(900_000 + id.0)
 }
 
-pub fn id_of(remote: RemoteId) -> CampaignId {
+pub(crate) fn id_of(remote: RemoteId) -> CampaignId {
     CampaignId(remote.0 - 900_000)
 }
 
-pub fn dollars(dollars: i64) -> Money {
+pub(crate) fn dollars(dollars: i64) -> Money {
     Money::from_micros(dollars * 1_000_000).unwrap()
 }
 
 /// Something that changes by itself as time passes.
-pub type OverTime<T> = Rc<dyn Fn(DateTime<Utc>) -> T>;
+pub(crate) type OverTime<T> = Rc<dyn Fn(DateTime<Utc>) -> T>;
 
 /// One campaign, in the database and at TrafficStars.
 #[derive(Clone)]
-pub struct Campaign {
-    pub row: CampaignRow,
-    pub remaining_clicks: OverTime<u64>,
-    pub running: bool,
-    pub end_time: EndTime,
-    pub archived: bool,
-    pub spent_today: OverTime<Money>,
+pub(crate) struct Campaign {
+    pub(crate) row: CampaignRow,
+    pub(crate) remaining_clicks: OverTime<u64>,
+    pub(crate) running: bool,
+    pub(crate) end_time: EndTime,
+    pub(crate) archived: bool,
+    pub(crate) spent_today: OverTime<Money>,
 }
 
 impl Campaign {
     /// A guarded campaign of which nothing changes by itself.
-    pub fn new(id: i64, running: bool, remaining_clicks: u64) -> Self {
+    pub(crate) fn new(id: i64, running: bool, remaining_clicks: u64) -> Self {
         let id = CampaignId(id);
         let row = CampaignRow {
             id,
@@ -69,7 +69,7 @@ impl Campaign {
         }
     }
 
-    pub fn runs_at(&self, now: DateTime<Utc>) -> bool {
+    pub(crate) fn runs_at(&self, now: DateTime<Utc>) -> bool {
         self.running && !matches!(self.end_time, EndTime::At(end) if end <= now)
     }
 
@@ -92,7 +92,7 @@ impl Campaign {
 
 /// What somebody asks of the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Call {
+pub(crate) enum Call {
     ReadTick,
     ReadStored,
     Save,
@@ -102,7 +102,7 @@ pub enum Call {
 
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// No answer comes for as long as this fault is there.
     Silent,
     /// The answer is that it failed.
@@ -113,31 +113,31 @@ pub enum Fault {
 
 /// A request that changed something at TrafficStars, when it arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Write {
-    pub at: DateTime<Utc>,
-    pub campaign: CampaignId,
-    pub kind: ChangeKind,
+pub(crate) struct Write {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) campaign: CampaignId,
+    pub(crate) kind: ChangeKind,
 }
 
 /// All of it.
-pub struct World {
-    pub clock: Clock,
-    pub campaigns: BTreeMap<CampaignId, Campaign>,
-    pub faults: BTreeMap<(Call, CampaignId), Fault>,
-    pub promises: HashMap<CampaignId, StoredPromise>,
-    pub holds: HashMap<CampaignId, Hold>,
-    pub hold_on_all: Option<Hold>,
-    pub journal: Vec<(CampaignId, Entry)>,
-    pub writes: Vec<Write>,
-    pub status_reads: u64,
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) campaigns: BTreeMap<CampaignId, Campaign>,
+    pub(crate) faults: BTreeMap<(Call, CampaignId), Fault>,
+    pub(crate) promises: HashMap<CampaignId, StoredPromise>,
+    pub(crate) holds: HashMap<CampaignId, Hold>,
+    pub(crate) hold_on_all: Option<Hold>,
+    pub(crate) journal: Vec<(CampaignId, Entry)>,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) status_reads: u64,
     spends: HashMap<CampaignId, (NaiveDate, StoredSpend, Option<Money>)>,
 }
 
 /// The actors of one test share it with the test, on one thread.
-pub type Shared = Rc<RefCell<World>>;
+pub(crate) type Shared = Rc<RefCell<World>>;
 
 impl World {
-    pub fn new(clock: Clock, campaigns: Vec<Campaign>) -> Self {
+    pub(crate) fn new(clock: Clock, campaigns: Vec<Campaign>) -> Self {
         Self {
             clock,
             campaigns: campaigns.into_iter().map(|campaign| (campaign.row.id, campaign)).collect(),
@@ -152,30 +152,30 @@ impl World {
         }
     }
 
-    pub fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    pub fn campaign(&mut self, id: i64) -> &mut Campaign {
+    pub(crate) fn campaign(&mut self, id: i64) -> &mut Campaign {
         self.campaigns.get_mut(&CampaignId(id)).unwrap()
     }
 
-    pub fn writes_for(&self, id: CampaignId) -> Vec<Write> {
+    pub(crate) fn writes_for(&self, id: CampaignId) -> Vec<Write> {
         self.writes.iter().filter(|write| write.campaign == id).copied().collect()
     }
 
-    pub fn seen(&self, id: CampaignId) -> RemoteCampaign {
+    pub(crate) fn seen(&self, id: CampaignId) -> RemoteCampaign {
         self.campaigns[&id].seen_at(self.now())
     }
 
     /// A request that changes something has arrived.
-    pub fn note_write(&mut self, id: CampaignId, kind: ChangeKind) {
+    pub(crate) fn note_write(&mut self, id: CampaignId, kind: ChangeKind) {
         let at = self.now();
         self.writes.push(Write { at, campaign: id, kind });
     }
 
     /// What it wants has come about.
-    pub fn change(&mut self, id: CampaignId, kind: ChangeKind) {
+    pub(crate) fn change(&mut self, id: CampaignId, kind: ChangeKind) {
         let campaign = self.campaigns.get_mut(&id).unwrap();
         match kind {
             ChangeKind::Activate { end_time } => {
@@ -187,7 +187,7 @@ impl World {
         }
     }
 
-    pub fn spend_history(&self, id: CampaignId, today: NaiveDate) -> SpendHistory {
+    pub(crate) fn spend_history(&self, id: CampaignId, today: NaiveDate) -> SpendHistory {
         match self.spends.get(&id) {
             Some((day, spend, yesterday)) if *day == today => {
                 SpendHistory { today: Some(*spend), yesterday: *yesterday }
@@ -199,13 +199,13 @@ impl World {
         }
     }
 
-    pub fn store_spend(&mut self, id: CampaignId, day: NaiveDate, spend: StoredSpend) {
+    pub(crate) fn store_spend(&mut self, id: CampaignId, day: NaiveDate, spend: StoredSpend) {
         let yesterday = self.spend_history(id, day).yesterday;
         self.spends.insert(id, (day, spend, yesterday));
     }
 
     /// Stores an entry, or brings the one that is there up to date.
-    pub fn store_entry(&mut self, id: CampaignId, entry: Entry) -> JournalId {
+    pub(crate) fn store_entry(&mut self, id: CampaignId, entry: Entry) -> JournalId {
         let known = entry.id.and_then(|JournalId(id)| usize::try_from(id).ok());
         match known.and_then(|place| self.journal.get_mut(place)) {
             Some((_, stored)) => stored.action = entry.action,
@@ -216,7 +216,7 @@ impl World {
 }
 
 /// Lets a call suffer what is wrong with it.
-pub async fn suffer(world: &Shared, call: Call, id: CampaignId) -> Result<(), String> {
+pub(crate) async fn suffer(world: &Shared, call: Call, id: CampaignId) -> Result<(), String> {
     loop {
         let fault = world.borrow().faults.get(&(call, id)).copied();
         match fault {

@@ -5,7 +5,7 @@
 //! | [`list`] | the faults: what each is, and which piece of which file it replaces by what |
 //! | [`patch`], `build.rs` | writing them into copies of the sources; a fault that does not fit any more fails the build |
 //! | [`faults`] | the switch |
-//! | `rooms.rs` | which copied rooms make this library |
+//! | `rooms.rs.in` | which copied rooms make this library |
 //! | `tests/caught.rs` | each fault in turn against the simulation; `CAUGHT.md` has what caught it |
 //!
 //! Deliberately absent: anything of this in the sources that are shipped. With no fault switched on the copy does what

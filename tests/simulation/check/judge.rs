@@ -172,7 +172,10 @@ pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
 fn may_be_yesterdays(seen: &Seen, amount: Money, wall: DateTime<Utc>) -> bool {
     let today = wall.date_naive();
     let since_midnight = wall.signed_duration_since(today.and_time(chrono::NaiveTime::MIN).and_utc());
-    let Ok(history) = &seen.stored else { return false };
-    let believed = history.today.is_some_and(|stored| stored.at.date_naive() == today);
-    amount > Money::ZERO && since_midnight < MIDNIGHT_LAG && history.yesterday == Some(amount) && !believed
+    // Where nobody knows yesterday's, any may be: "doubt stops, never starts".
+    let may_be = seen.stored.as_ref().map_or(true, |history| {
+        let believed = history.today.is_some_and(|stored| stored.at.date_naive() == today);
+        history.yesterday == Some(amount) && !believed
+    });
+    amount > Money::ZERO && since_midnight < MIDNIGHT_LAG && may_be
 }

@@ -75,7 +75,11 @@ pub(super) struct Gate {
     released: BTreeMap<usize, usize>,
     /// The line at which a hold was answered.
     held: BTreeMap<usize, usize>,
+    silent_since: Option<DateTime<Utc>>,
 }
+
+/// What was let go when a 429 was heard may still be being counted, and leaves into the silence that pauses wait out.
+const LET_GO_BEFORE: Duration = Duration::milliseconds(100);
 
 impl Checker for Gate {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
@@ -90,6 +94,7 @@ impl Checker for Gate {
                 self.pauses.remove(ticket);
                 self.waiting.remove(ticket);
             }
+            What::Silence { .. } => self.silent_since = Some(line.at),
             What::Left { ticket } => self.left(world, index, line, *ticket, found),
             What::Ended { ticket, how } => self.ended(*ticket, how),
             What::Crashed | What::Started { .. } => *self = Self::default(),
@@ -155,7 +160,9 @@ impl Gate {
             found.report("one-supervisor", index, format!("{ticket:?} is of a process that is gone"));
         }
         // 3. "pauses overtake every other waiting request"
-        if let Some(pause) = self.pauses.first().filter(|_| !matches!(waiting.call, Call::Pause(_))) {
+        let was_let_go = self.silent_since.is_some_and(|since| line.at <= since + LET_GO_BEFORE);
+        let overtaken = self.pauses.first().filter(|_| !matches!(waiting.call, Call::Pause(_)) && !was_let_go);
+        if let Some(pause) = overtaken {
             let text = format!("{:?} leaves while the pause {pause:?} waits", waiting.call);
             found.report("pauses-overtake", index, text);
         }

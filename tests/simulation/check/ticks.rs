@@ -66,6 +66,10 @@ impl Checker for Ticks {
             clockwork.ordered = false;
             clockwork.due = None;
         }
+        // No tick is due while a release is under way; whether one was meanwhile is known when it is over.
+        if step.effects.iter().any(|(_, effect)| matches!(effect, Effect::ReleaseRefused(_))) {
+            clockwork.due = None;
+        }
         let ends = match step.event {
             Event::Observed { operation, .. } => {
                 place.observing.is_some_and(|question| question.operation == *operation)

@@ -47,10 +47,12 @@ pub(crate) enum Errand {
     /// The tick began then.
     ReadSpend(OperationId, Urgency, DateTime<Utc>),
     SaveSpend(Spend),
-    Save(Record, Option<u64>),
+    Save(Box<Record>, Option<u64>),
     RetrySaveIn(Duration),
     Send(Request),
     WakeIn(Duration),
+    /// It was told this: a storm may tell it once more.
+    Told(Box<Event>),
 }
 
 /// How far a tick has come.
@@ -85,9 +87,16 @@ struct Tick {
     day: Option<NaiveDate>,
 }
 
+/// One machine of a campaign: what was asked for it is no answer for a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) campaign: usize,
+    pub(crate) number: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Campaign {
-    number: usize,
+    pub(crate) life: Life,
     machine: Machine,
     policy: Policy,
     trend: Trend,
@@ -108,13 +117,20 @@ pub(crate) struct Campaign {
 }
 
 impl Campaign {
-    pub(crate) fn new(now: Moment, policy: &Policy, restored: Restored, entry: Option<u64>, logs: bool) -> Self {
+    pub(crate) fn new(
+        now: Moment,
+        policy: &Policy,
+        restored: Restored,
+        entry: Option<u64>,
+        life: Life,
+        logs: bool,
+    ) -> Self {
         let unfinished = restored.unfinished.clone();
         let entry = unfinished.as_ref().map(|action| action.id).zip(entry);
         let machine =
             Machine::new(now.wall, policy, restored.promise, unfinished).on_hold(restored.hold, restored.hold_on_all);
         let mut campaign = Self {
-            number: restored.campaign,
+            life,
             machine,
             policy: policy.clone(),
             trend: Trend::default(),
@@ -153,7 +169,7 @@ impl Campaign {
 
     pub(crate) fn step(&mut self, now: Moment, event: Event) {
         if self.logs {
-            self.notes.push(What::Told { campaign: self.number, event: event.clone() });
+            self.notes.push(What::Told { campaign: self.life.campaign, event: event.clone() });
         }
         let effects = self.machine.step(now.wall, &self.policy, event);
         self.ask(effects.iter());
@@ -165,11 +181,11 @@ impl Campaign {
         if !self.logs {
             return;
         }
-        let asked = effects.map(|effect| What::Asked { campaign: self.number, effect: effect.clone() });
+        let asked = effects.map(|effect| What::Asked { campaign: self.life.campaign, effect: effect.clone() });
         self.notes.extend(asked);
         let stands = (self.machine.phase(), self.machine.high_spend());
         self.last_stand = Some(stands);
-        self.notes.push(What::Stands { campaign: self.number, phase: stands.0, high_spend: stands.1 });
+        self.notes.push(What::Stands { campaign: self.life.campaign, phase: stands.0, high_spend: stands.1 });
     }
 
     /// Carries effects out until one has to be waited for.
@@ -185,14 +201,14 @@ impl Campaign {
                 Effect::Send(request) => self.errands.push(Errand::Send(request)),
                 Effect::Observe { operation, read_remote } => self.begin_tick(now, operation, read_remote),
                 Effect::ReadBack { operation } => {
-                    let question = ReadQuestion::of_read_back(id_of(self.number));
+                    let question = ReadQuestion::of_read_back(id_of(self.life.campaign));
                     self.errands.push(Errand::ReadBack(operation, question));
                 }
                 Effect::Released { .. } if !self.unstored.is_empty() => {
                     self.outbox.push_front(effect);
                     break;
                 }
-                Effect::Released { .. } => self.notes.push(What::Gone { campaign: self.number }),
+                Effect::Released { .. } => self.notes.push(What::Gone { campaign: self.life.campaign }),
                 Effect::ReleaseRefused(_)
                 | Effect::Note(_)
                 | Effect::Processed { .. }
@@ -232,7 +248,7 @@ impl Campaign {
         let action = record.entry.as_ref().map(|action| action.id);
         let entry = self.entry.filter(|(stored, _)| Some(*stored) == action).map(|(_, entry)| entry);
         self.storing = true;
-        self.errands.push(Errand::Save(record.clone(), entry));
+        self.errands.push(Errand::Save(Box::new(record.clone()), entry));
     }
 
     /// The answer to [`Errand::Save`]: the entry's number, if there is an entry.
@@ -253,7 +269,7 @@ impl Campaign {
 
     /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
     fn not_stored(&mut self, now: Moment, reason: &str) {
-        self.notes.push(What::NotStored { campaign: self.number });
+        self.notes.push(What::NotStored { campaign: self.life.campaign });
         self.retrying = true;
         self.errands.push(Errand::RetrySaveIn(STORE_RETRY));
         let Some(Effect::Send(request)) = self.outbox.front().cloned() else { return };
@@ -268,7 +284,7 @@ impl Campaign {
             Event::Applied { action: request.action, outcome }
         };
         if self.logs {
-            self.notes.push(What::Told { campaign: self.number, event: event.clone() });
+            self.notes.push(What::Told { campaign: self.life.campaign, event: event.clone() });
         }
         let effects = self.machine.step(now.wall, &self.policy, event);
         self.ask(effects.iter());
@@ -300,7 +316,7 @@ impl Campaign {
             began: now,
             read_remote,
             stage: Stage::ReadingDatabase,
-            question: ReadQuestion::of_read_back(id_of(self.number)),
+            question: ReadQuestion::of_read_back(id_of(self.life.campaign)),
             policy: self.policy.clone(),
             stored_at: now.wall,
             row: None,
@@ -336,7 +352,7 @@ impl Campaign {
             Err(reason) => (tick.row, tick.clicks, tick.history) = (None, Err(reason.clone()), Err(reason)),
         }
         let clicks = tick.clicks.as_ref().ok().map(|clicks| clicks.count);
-        let id = id_of(self.number);
+        let id = id_of(self.life.campaign);
         tick.question = ReadQuestion::of_tick(tick.stored_at, id, &tick.policy, &self.trend, clicks, promised_to_run);
         match tick.stage {
             Stage::ReadingDatabase if tick.read_remote => {
@@ -434,7 +450,7 @@ impl Campaign {
                 spend,
                 policy: tick.policy.clone(),
             };
-            self.notes.push(What::Seen { campaign: self.number, seen: Box::new(seen) });
+            self.notes.push(What::Seen { campaign: self.life.campaign, seen: Box::new(seen) });
         }
         if tick.row.is_some_and(|row| !row.enabled) {
             self.step(now, Event::Release { pause: false });
@@ -444,7 +460,11 @@ impl Campaign {
         let status = judge(&observation.remote, now.wall).word();
         self.trend.saw(now.wall, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), status);
         self.store_next();
-        self.step(now, Event::Observed { operation, observation: Box::new(observation) });
+        let observed = Event::Observed { operation, observation: Box::new(observation) };
+        if self.logs {
+            self.errands.push(Errand::Told(Box::new(observed.clone())));
+        }
+        self.step(now, observed);
     }
 }
 

@@ -20,6 +20,7 @@ use traffic_generator::trafficstar::budget::{Budget, Rank, Urgency};
 use traffic_generator::trafficstar::circuit::{Operation, PROBE_INTERVAL};
 use traffic_generator::trafficstar::gate::Asking;
 
+use super::campaign::Life;
 use super::clock::Moment;
 use super::log::Carried;
 use super::remote::{Answer, Call, id_of};
@@ -37,7 +38,7 @@ const PAUSE_ATTEMPTS: u8 = 3;
 /// Who reads a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reader {
-    pub(crate) campaign: usize,
+    pub(crate) life: Life,
     pub(crate) operation: OperationId,
     pub(crate) why: Why,
 }
@@ -51,7 +52,7 @@ pub(crate) enum Why {
 /// A change of one campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Change {
-    pub(crate) campaign: usize,
+    pub(crate) life: Life,
     pub(crate) action: ActionId,
     pub(crate) kind: ChangeKind,
     pub(crate) valid_until: Option<DateTime<Utc>>,
@@ -83,7 +84,7 @@ impl Change {
             ChangeKind::Pause { .. } | ChangeKind::EndTimeAfterPause { .. } => ActionKind::Pause,
             ChangeKind::SetEndTime { .. } => ActionKind::SetEndTime,
         };
-        Carried { campaign: self.campaign, action: self.action, kind }
+        Carried { campaign: self.life.campaign, action: self.action, kind }
     }
 }
 
@@ -175,7 +176,7 @@ struct Report {
 
 /// No row is no spend on record.
 fn of(spends: &BTreeMap<RemoteId, SourceAnswer>, reader: &Reader) -> SourceAnswer {
-    spends.get(&id_of(reader.campaign)).cloned().unwrap_or(SourceAnswer::NoValue)
+    spends.get(&id_of(reader.life.campaign)).cloned().unwrap_or(SourceAnswer::NoValue)
 }
 
 #[derive(Debug)]
@@ -266,14 +267,14 @@ impl Client {
             report.readers.push(reader);
             return;
         }
-        let due_in = self.spends.ask(now, reader.campaign, (reader, urgency));
+        let due_in = self.spends.ask(now, reader.life.campaign, (reader, urgency));
         self.transport.timers.extend(due_in.map(|wait| (wait, Timer::SpendsDue)));
     }
 
     pub(crate) fn change(&mut self, now: Moment, change: Change) {
         let (end_time, rank) = match change.kind {
             ChangeKind::Pause { .. } => {
-                let due_in = self.pauses.ask(now, change.campaign, change);
+                let due_in = self.pauses.ask(now, change.life.campaign, change);
                 self.transport.timers.extend(due_in.map(|wait| (wait, Timer::PausesDue)));
                 return;
             }
@@ -285,7 +286,7 @@ impl Client {
             ChangeKind::Activate { end_time, rank } | ChangeKind::SetEndTime { end_time, rank } => (end_time, rank),
             ChangeKind::EndTimeAfterPause { end_time } => (end_time, Rank::LAST),
         };
-        let call = Call::EndTime { id: id_of(change.campaign), at: end_time };
+        let call = Call::EndTime { id: id_of(change.life.campaign), at: end_time };
         self.transport.ask(now, Asking::end_time(rank, change.valid_until), call, Purpose::EndTime(change));
     }
 
@@ -426,13 +427,13 @@ impl Client {
             Purpose::Pause(changes, attempt)
                 if matches!(result, Err(Failure::TooMany(_))) && attempt < PAUSE_ATTEMPTS =>
             {
-                let ids = changes.iter().map(|change| id_of(change.campaign)).collect();
+                let ids = changes.iter().map(|change| id_of(change.life.campaign)).collect();
                 self.transport.ask(now, Asking::pause(), Call::Pause(ids), Purpose::Pause(changes, attempt + 1));
             }
             Purpose::Run(changes) | Purpose::Pause(changes, _) => {
                 for change in changes {
                     let outcome = match &result {
-                        Ok(Answer::Named { done, refused }) => named(id_of(change.campaign), done, refused),
+                        Ok(Answer::Named { done, refused }) => named(id_of(change.life.campaign), done, refused),
                         Ok(answer) => unreachable!("a change brought {answer:?}"),
                         Err(failure) => failure.outcome(),
                     };
@@ -446,7 +447,7 @@ impl Client {
         match change.kind {
             ChangeKind::Activate { .. } => match outcome {
                 Outcome::Accepted => {
-                    let due_in = self.runs.ask(now, change.campaign, change);
+                    let due_in = self.runs.ask(now, change.life.campaign, change);
                     self.transport.timers.extend(due_in.map(|wait| (wait, Timer::RunsDue)));
                 }
                 // The run was never sent, so that the campaign is as it was.

@@ -30,8 +30,9 @@ impl Clock {
         Self { off_by: Duration::zero(), smears_from: None, started_at: now, started_at_wall: now }
     }
 
-    pub(crate) const fn smear(&mut self, from: DateTime<Utc>) {
-        self.smears_from = Some(from);
+    /// The same, with a leap second that is smeared from then on.
+    pub(crate) fn smearing_from(self, from: DateTime<Utc>) -> Self {
+        Self { smears_from: Some(from), ..self }
     }
 
     /// The clock is set by so much.

@@ -5,23 +5,25 @@
 //! the spend, the decision, its record, its request by class, and reading back. A process can be killed between any two
 //! events: what left it goes on its way, what the database has taken stays.
 
+mod questions;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome};
-use traffic_generator::domain::event::{Event, OperationId, Record, Request};
-use traffic_generator::domain::facts::{Clicks, RemainingClicks, Spend};
+use traffic_generator::domain::event::{Event, OperationId, Request};
 use traffic_generator::domain::phase::{Phase, PhaseWord, Promise};
 use traffic_generator::domain::policy::{Policy, PolicyNumbers};
 use traffic_generator::domain::status::{Hold, ReadingStatus};
 use traffic_generator::trafficstar::budget::{Budget, Rank, Ticket, WINDOW};
 
+use self::questions::Question;
 use super::agenda::Agenda;
-use super::campaign::{Campaign, Errand, Reading};
+use super::campaign::{Campaign, Errand, Life, Reading};
 use super::client::{Change, ChangeKind, Client, Heard, Reader, Timer, Why};
 use super::clock::{Clock, Moment};
-use super::database::{AWAY, Database};
+use super::database::Database;
 use super::log::{Line, Log, Row, What};
 use super::outside::{self, Outside};
 use super::remote::{Answer, Call};
@@ -29,8 +31,6 @@ use super::storm::{Storm, Trouble};
 use super::transport::{Count, Failure, TIMEOUT};
 use super::weather::Fate;
 
-/// As in `actors::trafficstar`: a count that is not durable by then lets the requests go all the same.
-const COUNT_WITHIN: Duration = Duration::milliseconds(100);
 /// As in `actors::campaign`: the end time after a pause may wait this long for its turn, however short the tick is.
 const END_TIME_LEAVES_WITHIN: Duration = Duration::seconds(10);
 
@@ -51,26 +51,17 @@ enum Happening {
 /// What happens to a process.
 #[derive(Debug)]
 enum Own {
-    Wake(usize),
+    Wake(Life),
     /// A point of the grid passes while a status is waited for.
-    Remind(usize, OperationId),
+    Remind(Life, OperationId),
     Client(Timer),
     Ends(Ticket, Result<Answer, Failure>),
-    Read(usize, OperationId, Result<Reading, String>),
-    Saved(usize, Result<Option<u64>, String>),
-    RetrySave(usize),
+    Read(Life, OperationId, Result<Reading, String>),
+    Saved(Life, Result<Option<u64>, String>),
+    RetrySave(Life),
     Counted(u64, Count, bool),
     /// An answer comes a second time.
-    Twice(usize, Event),
-}
-
-/// What the database is asked.
-#[derive(Debug)]
-enum Question {
-    ReadTick(usize, OperationId),
-    Save(usize, Record, Option<u64>),
-    SaveSpend(usize, Spend),
-    Count(u64, Count),
+    Twice(Life, Event),
 }
 
 /// What dies with the process.
@@ -100,6 +91,8 @@ pub(crate) struct Guard {
     pub(crate) hold_on_all: Option<Hold>,
     process: Option<Process>,
     processes: u64,
+    /// How many machines were built.
+    lives: u64,
     storm: Option<Storm>,
     pub(crate) log: Log,
 }
@@ -125,6 +118,7 @@ impl Guard {
             hold_on_all: None,
             process: None,
             processes: 0,
+            lives: 0,
             storm: None,
             log: Log::not_kept(),
         };
@@ -145,10 +139,11 @@ impl Guard {
             outside,
             database,
             database_ms: storm.database_ms.clone(),
-            clock: Clock::right(now),
+            clock: storm.clock(),
             hold_on_all: None,
             process: None,
             processes: 0,
+            lives: 0,
             storm: None,
             log: Log::kept(),
         };
@@ -246,7 +241,9 @@ impl Guard {
         let now = self.now();
         let (restored, entry) = self.database.restore(campaign, now.wall);
         let policy = self.database.row(campaign).map_or(&self.policy, |row| &row.policy);
-        let built = Campaign::new(now, policy, restored, entry, self.log.is_kept());
+        self.lives += 1;
+        let life = Life { campaign, number: self.lives };
+        let built = Campaign::new(now, policy, restored, entry, life, self.log.is_kept());
         if let Some(slot) = self.process.as_mut().and_then(|process| process.campaigns.get_mut(campaign)) {
             *slot = Some(built);
         }
@@ -318,13 +315,12 @@ impl Guard {
         let now = self.now();
         let Some(process) = self.process.as_mut() else { return };
         match own {
-            Own::Wake(campaign) => {
-                let found = process.campaigns.get_mut(campaign).and_then(Option::as_mut);
-                if found.is_some_and(|found| found.wakes_at.take_if(|at| *at == now.at).is_some()) {
-                    self.tell(campaign, Event::Wake);
+            Own::Wake(life) => self.with(life, |found| {
+                if found.wakes_at.take_if(|at| *at == now.at).is_some() {
+                    found.step(now, Event::Wake);
                 }
-            }
-            Own::Remind(campaign, operation) => self.with(campaign, |found| found.remind(now, operation)),
+            }),
+            Own::Remind(life, operation) => self.with(life, |found| found.remind(now, operation)),
             Own::Client(timer) => {
                 process.client.wake(now, timer);
                 process.is_stirred = true;
@@ -333,11 +329,11 @@ impl Guard {
                 process.client.transport.answered(now, ticket, result);
                 process.is_stirred = true;
             }
-            Own::Read(campaign, operation, answer) => {
-                self.with(campaign, |found| found.database_said(now, operation, answer));
+            Own::Read(life, operation, answer) => {
+                self.with(life, |found| found.database_said(now, operation, answer));
             }
-            Own::Saved(campaign, answer) => self.with(campaign, |found| found.saved(now, answer)),
-            Own::RetrySave(campaign) => self.with(campaign, |found| {
+            Own::Saved(life, answer) => self.with(life, |found| found.saved(now, answer)),
+            Own::RetrySave(life) => self.with(life, |found| {
                 if found.retries() {
                     found.store_next();
                 }
@@ -348,7 +344,7 @@ impl Guard {
                     process.is_stirred = true;
                 }
             }
-            Own::Twice(campaign, event) => self.tell(campaign, event),
+            Own::Twice(life, event) => self.with(life, |found| found.step(now, event)),
         }
     }
 
@@ -395,89 +391,23 @@ impl Guard {
         }
     }
 
-    fn count(&mut self, count: Count) {
-        let Some(process) = self.process.as_mut() else { return };
-        process.last_count += 1;
-        let number = process.last_count;
-        process.counting = Some(number);
-        self.ask_database(Question::Count(number, count));
-        if self.process.as_ref().is_some_and(|process| process.counting.is_some()) {
-            self.own(COUNT_WITHIN, Own::Counted(number, count, false));
-        }
-    }
-
-    fn ask_database(&mut self, question: Question) {
-        let after_ms = self.outside.random.within(self.database_ms.clone());
-        if after_ms == 0 {
-            self.database_hears(self.processes, question);
-        } else {
-            let at = self.agenda.now() + Duration::milliseconds(after_ms);
-            self.agenda.note(at, Happening::Database(self.processes, question));
-        }
-    }
-
-    /// The database takes what it was asked for; the process may be gone by now.
-    fn database_hears(&mut self, process: u64, question: Question) {
-        let now = self.now();
-        let away = self.database.away;
-        // A connection may break over a commit that took place.
-        let is_told = !away && self.storm.as_mut().is_none_or(|storm| storm.hears_of_commit());
-        let own = match question {
-            Question::ReadTick(campaign, operation) => {
-                Own::Read(campaign, operation, if away { Err(AWAY.to_owned()) } else { self.read_tick(campaign, now) })
-            }
-            Question::Save(campaign, record, entry) => {
-                let saved = (!away).then(|| self.database.save(campaign, &record, entry));
-                if saved.is_some() {
-                    self.note(What::Stored { campaign, record });
-                }
-                Own::Saved(campaign, saved.filter(|_| is_told).ok_or(AWAY.to_owned()))
-            }
-            Question::SaveSpend(campaign, spend) => {
-                if !away {
-                    self.database.save_spend(campaign, &spend);
-                }
-                return;
-            }
-            Question::Count(number, count) => {
-                if !away {
-                    self.database.count_requests(now.wall, count.requests);
-                }
-                Own::Counted(number, count, is_told)
-            }
-        };
-        let back_ms = self.outside.random.within(self.database_ms.clone());
-        if back_ms > 0 {
-            self.agenda.note(now.at + Duration::milliseconds(back_ms), Happening::Own(process, own));
-        } else if process == self.processes {
-            self.own_happens(own);
-        }
-    }
-
-    fn read_tick(&self, campaign: usize, now: Moment) -> Result<Reading, String> {
-        let row = self.database.row(campaign).cloned().ok_or("the database has no such campaign")?;
-        let count = Clicks(self.outside.tracker.clicks(now.at, campaign).max(0).unsigned_abs());
-        let defect = self.storm.as_ref().and_then(|storm| storm.defect(campaign));
-        let clicks = RemainingClicks { count, defect, at: now.wall };
-        Ok(Reading { row, clicks, history: self.database.spends(campaign, now.wall.date_naive()) })
-    }
-
     fn hear(&mut self, heard: Heard) {
         let now = self.now();
         match heard {
-            Heard::Status(Reader { campaign, operation, why: Why::ReadBack }, sent_at, status) => {
-                self.note(What::SeenBack { campaign, operation, sent_at });
-                self.tell_once_or_twice(campaign, Event::ReadBack { operation, remote: status.map(Box::new) });
+            Heard::Status(Reader { life, operation, why: Why::ReadBack }, sent_at, status) if self.lives(life) => {
+                self.note(What::SeenBack { campaign: life.campaign, operation, sent_at });
+                self.tell_once_or_twice(life, Event::ReadBack { operation, remote: status.map(Box::new) });
             }
-            Heard::Status(Reader { campaign, operation, why: Why::Tick }, sent_at, status) => {
-                self.with(campaign, |found| found.status_came(now, operation, sent_at, status));
+            Heard::Status(Reader { why: Why::ReadBack, .. }, ..) => {}
+            Heard::Status(Reader { life, operation, why: Why::Tick }, sent_at, status) => {
+                self.with(life, |found| found.status_came(now, operation, sent_at, status));
             }
-            Heard::Spend(Reader { campaign, operation, .. }, answer) => {
-                self.with(campaign, |found| found.spend_came(now, operation, answer));
+            Heard::Spend(Reader { life, operation, .. }, answer) => {
+                self.with(life, |found| found.spend_came(now, operation, answer));
             }
             Heard::Applied(change, outcome) => self.applied(change, outcome),
             Heard::EndTimeSet(change, result) => {
-                self.tell_once_or_twice(change.campaign, Event::EndTimeSet { action: change.action, result });
+                self.tell_once_or_twice(change.life, Event::EndTimeSet { action: change.action, result });
             }
         }
     }
@@ -486,14 +416,14 @@ impl Guard {
         let now = self.now();
         if let Some(process) = self.process.as_mut().filter(|_| matches!(change.kind, ChangeKind::Activate { .. })) {
             if matches!(outcome, Outcome::Postponed(_)) {
-                process.postponed.insert(change.campaign);
+                process.postponed.insert(change.life.campaign);
             } else {
-                process.postponed.remove(&change.campaign);
+                process.postponed.remove(&change.life.campaign);
             }
         }
         let accepted = outcome == Outcome::Accepted;
-        self.tell_once_or_twice(change.campaign, Event::Applied { action: change.action, outcome });
-        if let (ChangeKind::Pause { end_time }, true) = (change.kind, accepted) {
+        self.tell_once_or_twice(change.life, Event::Applied { action: change.action, outcome });
+        if let (ChangeKind::Pause { end_time }, true) = (change.kind, accepted && self.lives(change.life)) {
             let kind = ChangeKind::EndTimeAfterPause { end_time };
             let valid_until = Some(now.wall + self.policy.tick.max(END_TIME_LEAVES_WITHIN));
             self.change(Change { kind, valid_until, ..change });
@@ -508,25 +438,38 @@ impl Guard {
         }
     }
 
-    fn tell_once_or_twice(&mut self, campaign: usize, event: Event) {
-        let again_in = self.storm.as_mut().and_then(|storm| storm.hears_twice());
-        if let Some(again_in) = again_in {
-            self.own(again_in, Own::Twice(campaign, event.clone()));
-        }
-        self.tell(campaign, event);
+    fn tell_once_or_twice(&mut self, life: Life, event: Event) {
+        let now = self.now();
+        self.perhaps_tell_again(life, &event);
+        self.with(life, |found| found.step(now, event));
     }
 
+    fn perhaps_tell_again(&mut self, life: Life, event: &Event) {
+        if let Some(again_in) = self.storm.as_mut().and_then(Storm::hears_twice) {
+            self.own(again_in, Own::Twice(life, event.clone()));
+        }
+    }
+
+    /// Tells whichever machine the campaign has now.
     pub(crate) fn tell(&mut self, campaign: usize, event: Event) {
         let now = self.now();
-        self.with(campaign, |found| found.step(now, event));
+        let slot = self.process.as_ref().and_then(|process| process.campaigns.get(campaign));
+        if let Some(life) = slot.and_then(Option::as_ref).map(|found| found.life) {
+            self.with(life, |found| found.step(now, event));
+        }
     }
 
-    /// Does something with a campaign's machine, if it has one, and runs its errands.
-    fn with(&mut self, campaign: usize, act: impl FnOnce(&mut Campaign)) {
-        let found = self.process.as_mut().and_then(|process| process.campaigns.get_mut(campaign));
-        if let Some(found) = found.and_then(Option::as_mut) {
+    fn lives(&self, life: Life) -> bool {
+        let slot = self.process.as_ref().and_then(|process| process.campaigns.get(life.campaign));
+        slot.and_then(Option::as_ref).is_some_and(|found| found.life == life)
+    }
+
+    /// Does something with this machine, if it is still there, and runs its errands.
+    fn with(&mut self, life: Life, act: impl FnOnce(&mut Campaign)) {
+        let slot = self.process.as_mut().and_then(|process| process.campaigns.get_mut(life.campaign));
+        if let Some(found) = slot.and_then(Option::as_mut).filter(|found| found.life == life) {
             act(found);
-            self.run_errands(campaign);
+            self.run_errands(life.campaign);
         }
     }
 
@@ -535,6 +478,7 @@ impl Guard {
             let Some(process) = self.process.as_mut() else { return };
             let Some(slot) = process.campaigns.get_mut(campaign) else { return };
             let Some(found) = slot.as_mut() else { return };
+            let life = found.life;
             let (is_gone, notes, errands) = (found.is_gone(), found.take_notes(), found.take_errands());
             if is_gone {
                 *slot = None;
@@ -544,21 +488,22 @@ impl Guard {
             if is_gone || is_quiet {
                 return;
             }
-            errands.into_iter().for_each(|errand| self.run_errand(campaign, errand));
+            errands.into_iter().for_each(|errand| self.run_errand(life, errand));
         }
     }
 
-    fn run_errand(&mut self, campaign: usize, errand: Errand) {
+    fn run_errand(&mut self, life: Life, errand: Errand) {
         let now = self.now();
         let Some(process) = self.process.as_mut() else { return };
-        let reader = |operation, why| Reader { campaign, operation, why };
+        let reader = |operation, why| Reader { life, operation, why };
         match errand {
-            Errand::ReadDatabase(operation) => self.ask_database(Question::ReadTick(campaign, operation)),
-            Errand::Save(record, entry) => self.ask_database(Question::Save(campaign, record, entry)),
-            Errand::SaveSpend(spend) => self.ask_database(Question::SaveSpend(campaign, spend)),
-            Errand::RemindIn(wait, operation) => self.own(wait, Own::Remind(campaign, operation)),
-            Errand::RetrySaveIn(wait) => self.own(wait, Own::RetrySave(campaign)),
-            Errand::WakeIn(wait) => self.own(wait, Own::Wake(campaign)),
+            Errand::ReadDatabase(operation) => self.ask_database(Question::ReadTick(life, operation)),
+            Errand::Save(record, entry) => self.ask_database(Question::Save(life, record, entry)),
+            Errand::SaveSpend(spend) => self.ask_database(Question::SaveSpend(life.campaign, spend)),
+            Errand::RemindIn(wait, operation) => self.own(wait, Own::Remind(life, operation)),
+            Errand::RetrySaveIn(wait) => self.own(wait, Own::RetrySave(life)),
+            Errand::WakeIn(wait) => self.own(wait, Own::Wake(life)),
+            Errand::Told(event) => self.perhaps_tell_again(life, &event),
             Errand::ReadStatus(operation, question) => {
                 process.client.read_status(now, question, reader(operation, Why::Tick));
             }
@@ -570,11 +515,11 @@ impl Guard {
                 process.client.read_spend(now, urgency, since, reader(operation, Why::Tick));
                 process.is_stirred = true;
             }
-            Errand::Send(request) => self.send(campaign, request),
+            Errand::Send(request) => self.send(life, request),
         }
     }
 
-    fn send(&mut self, campaign: usize, request: Request) {
+    fn send(&mut self, life: Life, request: Request) {
         let Request { action, kind, end_time, valid_until, remaining_clicks, due_since } = request;
         let clicks = remaining_clicks.map_or(0, |clicks| clicks.0);
         let rank = Rank::of_activation(clicks, self.now().wall.signed_duration_since(due_since));
@@ -584,8 +529,8 @@ impl Guard {
             ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time, rank },
         };
         if let Some(process) = self.process.as_mut() {
-            process.postponed.remove(&campaign);
+            process.postponed.remove(&life.campaign);
         }
-        self.change(Change { campaign, action, kind, valid_until });
+        self.change(Change { life, action, kind, valid_until });
     }
 }

@@ -11,6 +11,7 @@ use traffic_generator::domain::facts::{Clicks, Money};
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::{Mode, Policy, PolicyNumbers};
 
+use super::clock::Clock;
 use super::database::Database;
 use super::guard::Guard;
 use super::log::{Line, Row};
@@ -117,7 +118,7 @@ impl Storm {
             ends_at: end(calm_at + CALM_FOR),
             campaigns,
             page_size: random.one_of(&[10, 10, 100]),
-            requests_per_minute: random.one_of(&[200, 200, 60, 25]),
+            requests_per_minute: random.one_of(&[200, 60, 25, 12]),
             policy,
             database_ms: 1..slowest_database_ms,
             latency_ms: 20..slowest_ms,
@@ -180,6 +181,16 @@ impl Storm {
         self.troubles.sort_by_key(|(at, _)| *at);
         let words = |(at, trouble): &(DateTime<Utc>, Trouble)| format!("{} {trouble:?}", at.format("%d %H:%M:%S%.3f"));
         self.troubles.iter().map(words).collect()
+    }
+
+    /// The guard's clock: right at first, but where NTP smears a leap second.
+    pub(crate) fn clock(&mut self) -> Clock {
+        let clock = Clock::right(self.begins_at);
+        if self.random.chance(15) {
+            clock.smearing_from(self.begins_at - Duration::minutes(self.random.within(0..20 * 60)))
+        } else {
+            clock
+        }
     }
 
     pub(crate) fn take_troubles(&mut self) -> Vec<(DateTime<Utc>, Trouble)> {

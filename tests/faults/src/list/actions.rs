@@ -15,7 +15,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the cool-down is over at half time",
         breaks: "States",
         file: ACTING,
-        original: "is_some_and(|until| «asked_at < until»);",
+        original: "is_some_and(|until| «asked_at.min(now) < until»);",
         faulty: "asked_at + policy.cooldown / 2 < until",
     },
     Fault {

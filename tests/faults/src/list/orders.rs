@@ -82,6 +82,14 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "false",
     },
     Fault {
+        name: "forced-pause-trusts-an-unfinished-one",
+        what: "a forced pause is not sent where an earlier one was left unfinished",
+        breaks: "Operators",
+        file: ORDERS,
+        original: "if «self.progress == Progress::InFlight || self.was_taken(id)» =>",
+        faulty: "true",
+    },
+    Fault {
         name: "forced-pause-dropped",
         what: "a forced pause is dropped where an activation is on its way",
         breaks: "Operators",

@@ -198,4 +198,12 @@ pub(super) const FAULTS: &[Fault] = &[
         original: "«self.timers.extend(patience.map(|patience| (patience, Timer::TooLate(ticket))));»",
         faulty: "",
     },
+    Fault {
+        name: "pause-behind-what-is-counted",
+        what: "a pause that comes while others are being counted leaves behind them",
+        breaks: "3",
+        file: GATE,
+        original: "«self.granted.sort_by_key(turn);»",
+        faulty: "",
+    },
 ];

@@ -1,0 +1,94 @@
+//! What a guard asks the database, and how it hears of the answers: late, twice as late, or not at all.
+
+use chrono::Duration;
+use traffic_generator::domain::event::{OperationId, Record};
+use traffic_generator::domain::facts::{Clicks, RemainingClicks, Spend};
+
+use super::{Guard, Happening, Own};
+use crate::model::campaign::{Life, Reading};
+use crate::model::clock::Moment;
+use crate::model::database::AWAY;
+use crate::model::log::What;
+use crate::model::transport::Count;
+
+/// As in `actors::trafficstar`: a count that is not durable by then lets the requests go all the same.
+const COUNT_WITHIN: Duration = Duration::milliseconds(100);
+/// What the database is asked.
+#[derive(Debug)]
+pub(super) enum Question {
+    ReadTick(Life, OperationId),
+    Save(Life, Box<Record>, Option<u64>),
+    SaveSpend(usize, Spend),
+    Count(u64, Count),
+}
+
+impl Guard {
+    pub(super) fn count(&mut self, count: Count) {
+        let Some(process) = self.process.as_mut() else { return };
+        process.last_count += 1;
+        let number = process.last_count;
+        process.counting = Some(number);
+        self.ask_database(Question::Count(number, count));
+        if self.process.as_ref().is_some_and(|process| process.counting.is_some()) {
+            self.own(COUNT_WITHIN, Own::Counted(number, count, false));
+        }
+    }
+
+    pub(super) fn ask_database(&mut self, question: Question) {
+        let after_ms = self.outside.random.within(self.database_ms.clone());
+        if after_ms == 0 {
+            self.database_hears(self.processes, question);
+        } else {
+            let at = self.agenda.now() + Duration::milliseconds(after_ms);
+            self.agenda.note(at, Happening::Database(self.processes, question));
+        }
+    }
+
+    /// The database takes what it was asked for; the process may be gone by now.
+    pub(super) fn database_hears(&mut self, process: u64, question: Question) {
+        let now = self.now();
+        let away = self.database.away;
+        // A connection may break over a commit that took place.
+        let is_told = !away && self.storm.as_mut().is_none_or(|storm| storm.hears_of_commit());
+        let own = match question {
+            Question::ReadTick(life, operation) => {
+                let read = if away { Err(AWAY.to_owned()) } else { self.read_tick(life.campaign, now) };
+                Own::Read(life, operation, read)
+            }
+            Question::Save(life, record, entry) => {
+                let campaign = life.campaign;
+                let saved = (!away).then(|| self.database.save(campaign, &record, entry));
+                if saved.is_some() {
+                    self.note(What::Stored { campaign, record: *record });
+                }
+                Own::Saved(life, saved.filter(|_| is_told).ok_or(AWAY.to_owned()))
+            }
+            Question::SaveSpend(campaign, spend) => {
+                if !away {
+                    self.database.save_spend(campaign, &spend);
+                }
+                return;
+            }
+            Question::Count(number, count) => {
+                if !away {
+                    self.database.count_requests(now.wall, count.requests);
+                }
+                Own::Counted(number, count, is_told)
+            }
+        };
+        let back_ms = self.outside.random.within(self.database_ms.clone());
+        if back_ms > 0 {
+            self.agenda.note(now.at + Duration::milliseconds(back_ms), Happening::Own(process, own));
+        } else if process == self.processes {
+            self.own_happens(own);
+        }
+    }
+
+    fn read_tick(&self, campaign: usize, now: Moment) -> Result<Reading, String> {
+        let row = self.database.row(campaign).cloned().ok_or("the database has no such campaign")?;
+        let count = Clicks(self.outside.tracker.clicks(now.at, campaign).max(0).unsigned_abs());
+        let defect = self.storm.as_ref().and_then(|storm| storm.defect(campaign));
+        let clicks = RemainingClicks { count, defect, at: now.wall };
+        Ok(Reading { row, clicks, history: self.database.spends(campaign, now.wall.date_naive()) })
+    }
+}
