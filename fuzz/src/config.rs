@@ -157,8 +157,11 @@ fn milliseconds(text: &str) -> Option<u64> {
     })
 }
 
-/// What is in force: section, key, how it is written, its default as one writes it, and what was read.
-fn in_force(config: &Config) -> Vec<(&'static str, &'static str, Kind, Option<&'static str>, Option<String>)> {
+/// Section, key, how it is written, its default as one writes it, and what was read.
+type Read = (&'static str, &'static str, Kind, Option<&'static str>, Option<String>);
+
+/// What is in force, key by key.
+fn in_force(config: &Config) -> Vec<Read> {
     let (remote, policy) = (&config.trafficstar, &config.generator);
     let path = |path: &Path| Some(path.display().to_string());
     let text = |text: &str| Some(text.to_owned());

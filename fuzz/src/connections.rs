@@ -1,4 +1,8 @@
 //! All that a client sends to the control socket before it says nothing more.
+//!
+//! It then closes its half of the connection, so that no time-out comes into it: a client that leaves it open and sends
+//! no more of a body is waited for, for ten seconds, and for thirty within a head. That is the server's patience, not a
+//! stall; its own tests hold both times.
 
 use super::served::Served;
 

@@ -32,9 +32,9 @@ const TARGETS: [Target; 8] = [
     ("clients", targets::clients::check, 4),
     ("config", targets::config::check, 100),
     ("connections", targets::connections::check, 20),
-    ("exchanges", targets::exchanges::check, 2),
+    ("exchanges", targets::exchanges::check, 1),
     ("requests", targets::requests::check, 20),
-    ("rows", targets::rows::check, 20),
+    ("rows", targets::rows::check, 12),
     ("values", targets::values::check, 400),
 ];
 

@@ -107,3 +107,40 @@ pub(super) async fn only_problems(request: Request, next: Next) -> Response {
     }
     problem
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use hyper::body::Frame;
+    use tokio::time::Instant;
+    use tower_service::Service;
+
+    use super::*;
+
+    /// A body whose client sends nothing of it and stays.
+    struct Silent;
+
+    impl HttpBody for Silent {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_waited_for_so_long_and_refused() {
+        let mut router = Router::new().fallback(|| async { "it was asked for" }).layer(from_fn(read_body));
+        let start = Instant::now();
+        let request = Request::post("/").body(Body::new(Silent)).unwrap();
+        let answer = timeout(BODY_WITHIN * 2, router.call(request)).await.expect("it is waited for no longer").unwrap();
+        assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(start.elapsed().as_secs(), BODY_WITHIN.as_secs());
+    }
+}
