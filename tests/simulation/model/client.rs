@@ -35,6 +35,9 @@ const REPORT_LIMIT: usize = 500;
 /// As in `actors::trafficstar::work`: so often a pause that met a 429 is tried before it is left to the next tick.
 const PAUSE_ATTEMPTS: u8 = 3;
 
+/// A client that goes on for longer at one moment would never end.
+const MOST_ROUNDS: u32 = 10_000;
+
 /// Who reads a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reader {
@@ -369,7 +372,8 @@ impl Client {
 
     /// Opens the gate, and hears what has ended, until there is nothing more to do at this moment.
     pub(crate) fn go_on(&mut self, now: Moment) {
-        loop {
+        for rounds in 0.. {
+            assert!(rounds < MOST_ROUNDS, "the client does not come to rest at {}", now.at);
             self.transport.open_gate(now);
             let ended = self.transport.take_ended();
             let is_quiet = ended.is_empty();
