@@ -70,14 +70,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "false",
     },
     Fault {
-        name: "day-end-itself-activates",
-        what: "an activation is decided in the very moment of the day end",
-        breaks: "2",
-        file: POLICY,
-        original: "«now >= self.day_end_on(now)»",
-        faulty: "now > self.day_end_on(now)",
-    },
-    Fault {
         name: "end-time-of-tomorrow",
         what: "an activation sets tomorrow's day end",
         breaks: "Decisions",

@@ -87,15 +87,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "true",
     },
     Fault {
-        name: "given-up-keeps-its-slot",
-        what: "a request that was given up is granted all the same, and its slot is never free again",
-        breaks: "3",
-        file: GATE,
-        original: "«self.budget.cancel(ticket);»
-        self.forget_gathered(ticket);",
-        faulty: "",
-    },
-    Fault {
         name: "untold-probe-blocks-the-circuit",
         what: "after a probe that learnt nothing an operation is never asked for again",
         breaks: "Degraded",
@@ -104,30 +95,6 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 None",
         faulty: "true",
-    },
-    Fault {
-        name: "used-up-is-not-urgent",
-        what: "the reads that a pause needs wait with all others",
-        breaks: "3",
-        file: READS,
-        original: "let urgency = if «needs_pause» {",
-        faulty: "false",
-    },
-    Fault {
-        name: "promised-to-run-is-believed-stopped",
-        what: "what was seen stopped is not urgent, though it was promised to run",
-        breaks: "3",
-        file: READS,
-        original: "&& «!promised_to_run»;",
-        faulty: "true",
-    },
-    Fault {
-        name: "reminder-moves-nobody",
-        what: "a read that has become urgent waits where it was",
-        breaks: "3",
-        file: READS,
-        original: "let urgency = «asker.question.urgency.min(question.urgency)»;",
-        faulty: "asker.question.urgency",
     },
     Fault {
         name: "longest-wait-counts-for-nothing",
@@ -203,7 +170,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a pause that comes while others are being counted leaves behind them",
         breaks: "3",
         file: GATE,
-        original: "«granted.sort_by_key(|ticket| self.waiting.get(ticket).map(|waiter| (waiter.asking.urgency, waiter.asking.rank)));»",
+        original: "«granted
+            .sort_by_key(|ticket| self.waiting.get(ticket).map(|waiter| (waiter.asking.urgency, waiter.asking.rank)));»",
         faulty: "",
     },
 ];
