@@ -40,7 +40,8 @@ const HEAD: &str = "\
 
 Each line is a deliberate fault (`src/list`), the rule of behaviour.md that it breaks (a number is a line of \"What must
 hold always\"), the checkers of the simulation that found something, and the first seed in whose storm they did; `panic`
-is an assertion of the guard or of the simulation itself. Written by `RENEW=1 cargo test -p faulty`.
+is an assertion of the guard or of the simulation itself. Without the fault the same storm has no finding at all.
+Written by `RENEW=1 cargo test -p faulty`.
 
 | fault | what it does | breaks | caught by | seed |
 | --- | --- | --- | --- | --- |
