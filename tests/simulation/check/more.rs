@@ -150,12 +150,12 @@ impl Checker for Debts {
         if settles || adopts || activates {
             *owed = false;
         }
-        if let Some((line, record)) = step.records().last() {
-            if (pauses || *owed) && !record.promise.end_time_owed {
-                let text =
-                    format!("campaign {}: an end time is owed, and {record:?} says nothing of it", step.campaign);
-                found.report("debt-is-kept", line, text);
-            }
+        if let Some((line, record)) = step.records().last()
+            && (pauses || *owed)
+            && !record.promise.end_time_owed
+        {
+            let text = format!("campaign {}: an end time is owed, and {record:?} says nothing of it", step.campaign);
+            found.report("debt-is-kept", line, text);
         }
     }
 }
