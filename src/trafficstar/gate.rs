@@ -382,17 +382,18 @@ impl Gatekeeper {
         self.circuits.forget_untried(now);
         let granted = self.budget.grant(now);
         self.granted.extend(granted);
-        self.granted.len()
+        // Who holds a slot when a 429 is heard waits the silence out with the others.
+        if self.budget.blocked_until(now).is_some() { 0 } else { self.granted.len() }
     }
 
     /// Lets go so many of those who hold a slot, the most urgent first: whoever came while they were being counted is
     /// among them, so that no pause waits behind a read for its own count. Answers who left, and their classes.
     pub fn let_go(&mut self, now: DateTime<Utc>, requests: usize) -> Vec<(Ticket, Urgency)> {
-        self.grant(now);
+        let may_leave = self.grant(now);
         let turn = |ticket: &Ticket| self.waiting.get(ticket).map(|waiter| (waiter.asking.urgency, waiter.asking.rank));
         self.granted.sort_by_key(turn);
         let mut left = Vec::new();
-        for ticket in self.granted.drain(..requests.min(self.granted.len())).collect::<Vec<_>>() {
+        for ticket in self.granted.drain(..requests.min(may_leave)).collect::<Vec<_>>() {
             if let Some(Waiter { asking, admit }) = self.waiting.remove(&ticket) {
                 self.under_way.insert(ticket, asking.operation);
                 // Whoever is gone has sent `GaveUp`, which frees the slot.
@@ -409,7 +410,8 @@ impl Gatekeeper {
         let stopped = self.stopped.iter().filter(|(_, tickets)| !tickets.is_empty());
         let probe = stopped.filter_map(|(operation, _)| self.circuits.probe_at(*operation)).min();
         let burst = self.burst.as_ref().map(|burst| burst.ends_at(self.tick));
-        self.budget.next_grant_at(now).into_iter().chain(probe).chain(burst).min()
+        let silence = if self.granted.is_empty() { None } else { self.budget.blocked_until(now) };
+        self.budget.next_grant_at(now).into_iter().chain(probe).chain(burst).chain(silence).min()
     }
 
     /// What became of circuits since this was last asked.

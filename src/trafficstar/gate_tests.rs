@@ -48,6 +48,21 @@ fn a_pause_that_comes_while_a_read_is_being_counted_leaves_before_it() {
 }
 
 #[test]
+fn who_holds_a_slot_when_a_429_is_heard_waits_the_silence_out() {
+    let now = DateTime::UNIX_EPOCH;
+    let mut keeper = keeper_of(10);
+    let (admit, _admitted) = tokio::sync::oneshot::channel();
+    keeper.hear(now, GateMessage::Ask { ticket: Ticket(1), asking: a_read(), admit });
+    assert_eq!(keeper.grant(now), 1);
+    let ends_at = now + Duration::seconds(30);
+    keeper.hear(now, GateMessage::RateLimited { retry_after: Some(Duration::seconds(30)) });
+    assert_eq!((keeper.let_go(now, 1), keeper.grant(now)), (Vec::new(), 0));
+    assert_eq!(keeper.next_grant_at(now), Some(ends_at));
+    assert_eq!(keeper.grant(ends_at), 1);
+    assert_eq!(keeper.let_go(ends_at, 1), [(Ticket(1), Urgency::Read)]);
+}
+
+#[test]
 fn a_request_waits_for_its_slot_and_its_answer_counts_for_a_minute() {
     let now = DateTime::UNIX_EPOCH;
     let (gate, mut heard) = Gate::new();

@@ -37,6 +37,7 @@ struct History {
     /// The line at which it was last known.
     known_line: usize,
     changes: VecDeque<(DateTime<Utc>, usize)>,
+    changed_line: usize,
     contested: bool,
 }
 
@@ -83,12 +84,13 @@ impl Checker for Contested {
                 report("foreign-is-foreign", text);
             }
             history.changes.push_back((step.wall, step.line));
+            history.changed_line = step.line;
         } else if let Some((_, remote)) = shown
             && let Some(text) = history.missed(world, place, step, remote)
         {
             report("foreign-is-foreign", text);
         }
-        history.count(world, place, step, &mut report);
+        history.count(world, place, step, shown.is_some(), &mut report);
         history.learn(place, step, shown);
     }
 }
@@ -167,6 +169,7 @@ impl History {
         world: &World<'_>,
         place: &Place<'_>,
         step: &Step<'_>,
+        shown: bool,
         report: &mut impl FnMut(&'static str, String),
     ) {
         let doubtful = self.changes.front().is_some_and(|(_, line)| world.clock_set_since(*line));
@@ -194,6 +197,9 @@ impl History {
             }
             None if !self.contested && count > most && !doubtful => {
                 report("contested-is-counted", format!("{count} changes in an hour do not make it contested"));
+            }
+            None if self.contested && shown && self.changes.is_empty() && !world.clock_set_since(self.changed_line) => {
+                report("contested-is-counted", "contested after an hour without a change".to_owned());
             }
             Some(_) | None => {}
         }

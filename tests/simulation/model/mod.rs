@@ -11,7 +11,7 @@
 //! | `database` | what outlives a crash |
 //! | `outside` | TrafficStars, the tracker, the network between, and what happens there by itself |
 //! | `campaign`, `client`, `transport`, `guard` | the actors' shell without actors: they carry out what the pure parts decide |
-//! | `storm`, `troubles` | a run in which everything goes wrong: its kind drawn from a seed, and what strikes |
+//! | `storm`, `moments`, `troubles` | a run in which everything goes wrong: its kind drawn from a seed, and what strikes |
 //! | `log` | what happened, for checkers that know nothing else |
 //! | `obvious` | the client that everybody would write first, to compare with |
 //!
@@ -24,6 +24,7 @@ mod clock;
 mod database;
 pub(crate) mod guard;
 pub(crate) mod log;
+mod moments;
 pub(crate) mod obvious;
 pub(crate) mod outside;
 mod random;

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use traffic_generator::domain::facts::{Clicks, Money};
+use traffic_generator::domain::order::ForceKind;
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::{Mode, Policy, PolicyNumbers};
 
@@ -48,6 +49,12 @@ pub(crate) enum Trouble {
     Defect(usize, bool),
     Money(usize),
     Order(usize),
+    /// An operator forces this.
+    Force(usize, ForceKind),
+    /// An operator orders a tick.
+    Tick(usize),
+    /// Its clicks are used up, or there are plenty.
+    UsedUp(usize, bool),
     HoldAll,
     ReleaseAll,
     /// Its row gets other numbers, or another mode.
@@ -86,7 +93,7 @@ pub(crate) struct Storm {
     pub(crate) begins_at: DateTime<Utc>,
     pub(super) calm_at: DateTime<Utc>,
     pub(crate) ends_at: DateTime<Utc>,
-    pub(super) campaigns: usize,
+    pub(crate) campaigns: usize,
     pub(crate) page_size: usize,
     pub(crate) requests_per_minute: u32,
     pub(crate) policy: Policy,
@@ -118,7 +125,7 @@ impl Storm {
             ends_at: end(calm_at + CALM_FOR),
             campaigns,
             page_size: random.one_of(&[10, 10, 100]),
-            requests_per_minute: random.one_of(&[200, 60, 25, 12]),
+            requests_per_minute: random.one_of(&[200, 60, 25, 12, 8]),
             policy,
             database_ms: 1..slowest_database_ms,
             latency_ms: 20..slowest_ms,
@@ -132,6 +139,9 @@ impl Storm {
             random,
         };
         storm.schedule();
+        storm.add_moments(seed);
+        storm.troubles.push((storm.calm_at, Trouble::Calm));
+        storm.troubles.push((storm.ends_at - STILL_FOR, Trouble::Still));
         storm
     }
 
@@ -269,8 +279,6 @@ impl Storm {
             self.for_a_while(240, |_| Trouble::DatabaseAway(true), Trouble::DatabaseAway(false));
         }
         self.times(numbers.crashes, |_| Trouble::Crash);
-        self.troubles.push((self.calm_at, Trouble::Calm));
-        self.troubles.push((self.ends_at - STILL_FOR, Trouble::Still));
     }
 
     fn times(&mut self, number: i64, trouble: impl Fn(&mut Self) -> Trouble) {

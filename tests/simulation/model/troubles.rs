@@ -41,6 +41,18 @@ impl Storm {
                 guard.outside.remote.spend(at, campaign, micros);
             }
             Trouble::Order(campaign) => self.order(guard, campaign),
+            Trouble::Force(campaign, kind) if guard.has_machine(campaign) => self.force(guard, campaign, kind),
+            Trouble::Tick(campaign) if guard.has_machine(campaign) => {
+                let order = self.number();
+                guard.tell(campaign, Event::Process { order });
+            }
+            Trouble::Force(..) | Trouble::Tick(_) => {}
+            Trouble::UsedUp(campaign, used_up) => {
+                let clicks = if used_up { self.policy.pause_clicks } else { self.policy.activate_clicks };
+                let clicks = i64::try_from(clicks.0).unwrap_or(0);
+                let present = guard.outside.tracker.clicks(at, campaign);
+                guard.outside.tracker.add_clicks(at, campaign, clicks - present);
+            }
             Trouble::HoldAll => self.hold_all(guard),
             Trouble::ReleaseAll => self.release_all(guard),
             Trouble::Row(campaign) => self.change_numbers(guard, campaign),

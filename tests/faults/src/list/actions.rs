@@ -6,7 +6,6 @@ const ACTING: &str = "src/domain/machine/acting.rs";
 const MACHINE: &str = "src/domain/machine.rs";
 const PROGRESS: &str = "src/domain/progress.rs";
 const SENDING: &str = "src/domain/machine/sending.rs";
-const POLICY: &str = "src/domain/policy.rs";
 const CONTEST: &str = "src/domain/contest.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -70,14 +69,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "false",
     },
     Fault {
-        name: "day-end-itself-activates",
-        what: "an activation is decided in the very moment of the day end",
-        breaks: "2",
-        file: POLICY,
-        original: "«now >= self.day_end_on(now)»",
-        faulty: "now > self.day_end_on(now)",
-    },
-    Fault {
         name: "end-time-of-tomorrow",
         what: "an activation sets tomorrow's day end",
         breaks: "Decisions",
@@ -133,36 +124,12 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "None",
     },
     Fault {
-        name: "backoff-outlasts-a-change",
-        what: "a campaign that looks otherwise waits for its next attempt all the same",
-        breaks: "Decisions",
-        file: PROGRESS,
-        original: "self.not_before = «None»;",
-        faulty: "self.not_before",
-    },
-    Fault {
-        name: "backoff-never-resets",
-        what: "a run that came about leaves the backoff as it was",
-        breaks: "Decisions",
-        file: PROGRESS,
-        original: "«*self = Self::default();»",
-        faulty: "",
-    },
-    Fault {
         name: "activation-never-grows-old",
         what: "an activation leaves however long it has waited",
         breaks: "2",
         file: SENDING,
         original: "ActionKind::Activate => «Some(latest.min(policy.day_end_on(now)))»,",
         faulty: "None",
-    },
-    Fault {
-        name: "activation-leaves-past-the-day-end",
-        what: "an activation that waits may leave after the day end",
-        breaks: "2",
-        file: SENDING,
-        original: "ActionKind::Activate => «Some(latest.min(policy.day_end_on(now)))»,",
-        faulty: "Some(latest)",
     },
     Fault {
         name: "sent-twice",
@@ -284,13 +251,5 @@ pub(super) const FAULTS: &[Fault] = &[
         file: CONTEST,
         original: "!self.contested && «self.changes.len() > limit»;",
         faulty: "self.changes.len() >= limit",
-    },
-    Fault {
-        name: "contested-for-ever",
-        what: "an hour without a foreign change does not lift it",
-        breaks: "Contested",
-        file: CONTEST,
-        original: "let lifted = «self.contested && self.changes.back().is_none_or(|&at| at <= now - MEMORY)»;",
-        faulty: "false",
     },
 ];

@@ -94,14 +94,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "true",
     },
     Fault {
-        name: "unknown-spend-stops-no-pause",
-        what: "used-up clicks pause only where the spend is known",
-        breaks: "3",
-        file: DECISION,
-        original: "&& «judged.spend != SpendLevel::Reached» &&",
-        faulty: "judged.spend == SpendLevel::Below",
-    },
-    Fault {
         name: "blocked-is-stopped",
         what: "a blocked campaign goes through the table as a stopped one",
         breaks: "2",
@@ -131,14 +123,6 @@ pub(super) const FAULTS: &[Fault] = &[
         breaks: "States",
         file: DECISION,
         original: "(SpendLevel::Below, ClickLevel::Between) if «must_stop» =>",
-        faulty: "false",
-    },
-    Fault {
-        name: "no-guard-without-spend",
-        what: "a foreign start is not undone while the spend is unknown",
-        breaks: "Decisions",
-        file: DECISION,
-        original: "(SpendLevel::Unknown, _) if «must_stop» =>",
         faulty: "false",
     },
     Fault {

@@ -31,14 +31,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "false",
     },
     Fault {
-        name: "archived-ignored",
-        what: "an archived campaign is not blocked",
-        breaks: "Words",
-        file: REMOTE,
-        original: "if «campaign.archived» {",
-        faulty: "false",
-    },
-    Fault {
         name: "out-of-funds-ignored",
         what: "a campaign without funds is not blocked",
         breaks: "Words",
@@ -87,14 +79,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "false",
     },
     Fault {
-        name: "doubt-outlasts-the-half-hour",
-        what: "yesterday's value is doubted for the whole day",
-        breaks: "Spend",
-        file: SPEND,
-        original: "&& «since_midnight < MIDNIGHT_LAG»",
-        faulty: "true",
-    },
-    Fault {
         name: "stored-spend-serves-for-ever",
         what: "a stored spend below the limit serves at any age",
         breaks: "Spend",
@@ -109,14 +93,6 @@ pub(super) const FAULTS: &[Fault] = &[
         file: SPEND,
         original: "if «stored.amount >= self.limit» ||",
         faulty: "false",
-    },
-    Fault {
-        name: "yesterdays-stored-spend-serves",
-        what: "a spend that was stored yesterday serves today",
-        breaks: "Spend",
-        file: SPEND,
-        original: "}) if «stored.at.date_naive() == today» =>",
-        faulty: "true",
     },
     Fault {
         name: "failed-field-has-no-value",
@@ -141,23 +117,6 @@ pub(super) const FAULTS: &[Fault] = &[
         file: SPEND,
         original: r#"Err(reason) => «doubts.push(format!("the database: {reason}"))»,"#,
         faulty: "()",
-    },
-    Fault {
-        name: "report-before-the-field",
-        what: "the report is believed before the campaign's own field",
-        breaks: "Spend",
-        file: SPEND,
-        original: "match «self.campaign» {
-            SourceAnswer::Value(amount) if",
-        faulty: "if matches!(report, SourceAnswer::Value(_)) { report } else { self.campaign }",
-    },
-    Fault {
-        name: "no-report-for-doubted-field",
-        what: "no report is asked for where the field may be yesterday's",
-        breaks: "Spend",
-        file: SPEND,
-        original: "SourceAnswer::Value(amount) if «!self.may_be_yesterdays(*amount)»)",
-        faulty: "true",
     },
     Fault {
         name: "read-across-midnight-counts",

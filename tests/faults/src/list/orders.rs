@@ -48,14 +48,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "false",
     },
     Fault {
-        name: "force-passes-the-day-end",
-        what: "a forced activation passes the day end",
-        breaks: "2",
-        file: ORDERS,
-        original: "if «policy.past_day_end(now)» {",
-        faulty: "false",
-    },
-    Fault {
         name: "force-passes-a-block",
         what: "a forced activation runs a blocked campaign",
         breaks: "2",
@@ -88,14 +80,6 @@ pub(super) const FAULTS: &[Fault] = &[
         file: ORDERS,
         original: "if «self.progress == Progress::InFlight || self.was_taken(id)» =>",
         faulty: "true",
-    },
-    Fault {
-        name: "forced-pause-dropped",
-        what: "a forced pause is dropped where an activation is on its way",
-        breaks: "Operators",
-        file: ORDERS,
-        original: "Some((ActionKind::Activate, _)) if self.progress == Progress::InFlight => «{}»",
-        faulty: "{ self.end_force(Ok(()), effects) }",
     },
     Fault {
         name: "observe-mode-sends",

@@ -7,7 +7,6 @@ const BUDGET: &str = "src/trafficstar/budget.rs";
 const GATE: &str = "src/trafficstar/gate.rs";
 const READS: &str = "src/trafficstar/batch/reads.rs";
 const BATCH: &str = "src/trafficstar/batch/mod.rs";
-const CIRCUIT: &str = "src/trafficstar/circuit.rs";
 const CLIENT: &str = "tests/simulation/model/client.rs";
 const TRANSPORT: &str = "tests/simulation/model/transport.rs";
 
@@ -79,65 +78,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "true",
     },
     Fault {
-        name: "opening-circuit-stops-pauses",
-        what: "a circuit that opens stops the pauses that wait",
-        breaks: "Decisions",
-        file: GATE,
-        original: "waiter.asking.operation == operation && «waiter.asking.urgency != Urgency::Pause»;",
-        faulty: "true",
-    },
-    Fault {
-        name: "given-up-keeps-its-slot",
-        what: "a request that was given up is granted all the same, and its slot is never free again",
-        breaks: "3",
-        file: GATE,
-        original: "«self.budget.cancel(ticket);»
-        self.forget_gathered(ticket);",
-        faulty: "",
-    },
-    Fault {
-        name: "untold-probe-blocks-the-circuit",
-        what: "after a probe that learnt nothing an operation is never asked for again",
-        breaks: "Degraded",
-        file: CIRCUIT,
-        original: "                    circuit.probing = «false»;
-                }
-                None",
-        faulty: "true",
-    },
-    Fault {
-        name: "used-up-is-not-urgent",
-        what: "the reads that a pause needs wait with all others",
-        breaks: "3",
-        file: READS,
-        original: "let urgency = if «needs_pause» {",
-        faulty: "false",
-    },
-    Fault {
-        name: "promised-to-run-is-believed-stopped",
-        what: "what was seen stopped is not urgent, though it was promised to run",
-        breaks: "3",
-        file: READS,
-        original: "&& «!promised_to_run»;",
-        faulty: "true",
-    },
-    Fault {
-        name: "reminder-moves-nobody",
-        what: "a read that has become urgent waits where it was",
-        breaks: "3",
-        file: READS,
-        original: "let urgency = «asker.question.urgency.min(question.urgency)»;",
-        faulty: "asker.question.urgency",
-    },
-    Fault {
-        name: "longest-wait-counts-for-nothing",
-        what: "where the limit does not reach, only the nearest to a threshold are read",
-        breaks: "3",
-        file: READS,
-        original: "let turn = if «self.longest_first» {",
-        faulty: "false",
-    },
-    Fault {
         name: "stale-page-serves",
         what: "a page that was asked for before a tick began serves it",
         breaks: "One tick",
@@ -155,14 +95,6 @@ pub(super) const FAULTS: &[Fault] = &[
                     let on_it: Vec<_> = self.by_remote.keys().copied().filter(|remote| self.list.place(*remote) == Place::Page(page)).collect();
                     self.answer(id, on_it.into_iter().zip(campaigns.values()))
                 }",
-    },
-    Fault {
-        name: "missing-on-its-page-is-left-waiting",
-        what: "a campaign that is not on its page any more is never read by itself",
-        breaks: "One tick",
-        file: READS,
-        original: "«self.seek_alone_unless_on(id, page, &campaigns);»",
-        faulty: "",
     },
     Fault {
         name: "batch-not-emptied",

@@ -338,6 +338,11 @@ impl Story {
     /// An action, stored and sent, with the state that it leads to.
     pub(super) fn send(&mut self, kind: ActionKind, trigger: Trigger, phase: Phase) -> Vec<Effect> {
         let now = self.wall();
+        match kind {
+            ActionKind::Activate => self.owed = false,
+            ActionKind::Pause => self.owed = true,
+            ActionKind::SetEndTime => {}
+        }
         let end_time = match kind {
             ActionKind::Activate => now.date_naive().and_time(self.policy.day_end).and_utc(),
             ActionKind::Pause | ActionKind::SetEndTime => now.trunc_subsecs(0),

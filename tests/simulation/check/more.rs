@@ -1,0 +1,161 @@
+//! Silence after a 429, pauses that nothing holds up, and end times that are owed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chrono::{DateTime, Duration, Utc};
+use traffic_generator::domain::action::{ActionKind, Outcome};
+use traffic_generator::domain::event::Event;
+use traffic_generator::domain::phase::Phase;
+use traffic_generator::trafficstar::budget::Ticket;
+
+use super::judge;
+use super::world::{Step, World};
+use super::{Checker, Findings};
+use crate::model::log::{Line, What};
+use crate::model::remote::Call;
+
+/// What was let go when a 429 was heard may still be being counted, and leaves into the silence.
+const LET_GO_BEFORE: Duration = Duration::milliseconds(100);
+
+/// `silence-is-kept`: "429 → nobody sends until then".
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    /// When the 429 was heard that began it, and until when it lasts.
+    silence: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+impl Checker for Silence {
+    fn line(&mut self, _world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        match &line.what {
+            What::Started { .. } | What::Crashed => self.silence = None,
+            What::Silence { until } => {
+                let (since, before) = self.silence.filter(|(_, before)| line.at < *before).unwrap_or((line.at, *until));
+                self.silence = Some((since, before.max(*until)));
+            }
+            What::Left { ticket } => {
+                if let Some((since, until)) = self.silence
+                    && line.at > since + LET_GO_BEFORE
+                    && line.at < until
+                {
+                    found.report(
+                        "silence-is-kept",
+                        index,
+                        format!("{ticket:?} leaves, silence was to last until {until}"),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A pause that may leave leaves within this, the count of what leaves included.
+const LEAVES_WITHIN: Duration = Duration::seconds(5);
+/// A slot is held for so long after its request was answered, and for so long after a start nobody knows how many are.
+const HELD_FOR: Duration = Duration::seconds(61);
+
+/// `nothing-holds-pauses`: a pause waits for a full minute and for silence, and for nothing else. Circuits are for others.
+#[derive(Debug, Default)]
+pub(super) struct Unhindered {
+    pauses: BTreeSet<Ticket>,
+    out: BTreeSet<Ticket>,
+    answered: VecDeque<DateTime<Utc>>,
+    /// Since when the first pause could have left.
+    free_since: Option<DateTime<Utc>>,
+    started_at: Option<DateTime<Utc>>,
+}
+
+impl Checker for Unhindered {
+    fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        self.look(world, index, line, found);
+        match &line.what {
+            What::Started { .. } => *self = Self { started_at: Some(line.at), ..Self::default() },
+            What::Crashed => *self = Self::default(),
+            What::AtTheGate { ticket, call: Call::Pause(_), .. } => drop(self.pauses.insert(*ticket)),
+            What::GaveUp { ticket } => drop(self.pauses.remove(ticket)),
+            What::Left { ticket } => {
+                self.out.insert(*ticket);
+                if self.pauses.remove(ticket) {
+                    self.free_since = None;
+                }
+            }
+            What::Ended { ticket, .. } => {
+                self.out.remove(ticket);
+                self.answered.push_back(line.at);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Unhindered {
+    /// How it has been since the line before.
+    fn look(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        let slots = usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX);
+        let full = self.out.len() + self.answered.len() >= slots;
+        while self.answered.front().is_some_and(|at| line.at - *at >= HELD_FOR) {
+            self.answered.pop_front();
+        }
+        let silent = world.silence_until.is_some_and(|until| line.at < until + Duration::seconds(1));
+        let begins = self.started_at.is_none_or(|at| line.at - at < HELD_FOR);
+        if self.pauses.is_empty() || full || silent || begins || world.database_away {
+            self.free_since = None;
+            return;
+        }
+        let since = *self.free_since.get_or_insert(line.at);
+        if line.at - since > LEAVES_WITHIN {
+            let text = format!("{:?} could have left at {since}", self.pauses.first());
+            found.report("nothing-holds-pauses", index, text);
+            self.free_since = None;
+        }
+    }
+}
+
+/// `debt-is-kept`: "pause, then set the end time to now": from the request on the end time is owed, and a crash loses no promise.
+#[derive(Debug, Default)]
+pub(super) struct Debts {
+    /// What was owed when the process began and is owed still.
+    restored: BTreeMap<usize, bool>,
+}
+
+impl Checker for Debts {
+    fn line(&mut self, _world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
+        let restored = match &line.what {
+            What::Started { campaigns } => {
+                self.restored.clear();
+                campaigns.as_slice()
+            }
+            What::Enabled(restored) => std::slice::from_ref(restored),
+            _ => return,
+        };
+        for restored in restored {
+            let owed = restored.promise.is_some_and(|promise| promise.end_time_owed);
+            self.restored.insert(restored.campaign, owed);
+        }
+    }
+
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let Some(place) = world.place(step.campaign) else { return };
+        let pauses = step.sent().any(|sent| sent.request.kind == ActionKind::Pause);
+        let owed = self.restored.entry(step.campaign).or_default();
+        let settles = match step.event {
+            Event::Observed { observation, .. } => judge::shows_stopped(&observation.remote, step.wall),
+            Event::ReadBack { .. }
+            | Event::EndTimeSet { .. }
+            | Event::Applied { outcome: Outcome::Accepted | Outcome::Unclear(_), .. } => true,
+            _ => false,
+        };
+        let adopts = step.phase == Phase::ActiveGuarded && place.phase != Phase::ActiveGuarded;
+        let activates = step.sent().any(|sent| sent.request.kind == ActionKind::Activate);
+        if settles || adopts || activates {
+            *owed = false;
+        }
+        if let Some((line, record)) = step.records().last()
+            && (pauses || *owed)
+            && !record.promise.end_time_owed
+        {
+            let text = format!("campaign {}: an end time is owed, and {record:?} says nothing of it", step.campaign);
+            found.report("debt-is-kept", line, text);
+        }
+    }
+}
