@@ -1,7 +1,7 @@
 //! What leaves and what TrafficStars counts: the limit, who goes first, and that every request that changes something is
 //! somebody's decision, in its order and in its time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind};
@@ -23,6 +23,9 @@ pub(super) struct LimitOfRequests {
     /// Such requests were forgotten by a crash; README, "The account's limit", tells of it.
     forgotten_until: Option<DateTime<Utc>>,
 }
+
+/// Without a token nothing leaves; the first one may take so long in fair weather.
+const FIRST_TOKEN: Duration = Duration::seconds(5);
 
 /// For so long a request counts that was sent by an earlier process: a window, and the longest time-out before it.
 const COUNTS_FOR: Duration = Duration::seconds(75);
@@ -81,7 +84,8 @@ struct Decided {
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     waiting: BTreeMap<Ticket, Waiting>,
-    pauses: BTreeSet<Ticket>,
+    /// With the time since when each waits.
+    pauses: BTreeMap<Ticket, DateTime<Utc>>,
     out: BTreeMap<Ticket, Waiting>,
     decided: BTreeMap<(usize, ActionId), Decided>,
     /// The run or pause of a campaign that is on its way.
@@ -96,13 +100,16 @@ pub(super) struct Gate {
 
 /// What was let go when a 429 was heard may still be being counted, and leaves into the silence that pauses wait out.
 const LET_GO_BEFORE: Duration = Duration::milliseconds(100);
+/// Who holds a slot is counted before it leaves, for 100 ms at the most, and may have to wait for the count before: it does
+/// not wait any more, and no pause that comes then takes the slot from it.
+const HOLDS_A_SLOT: Duration = Duration::milliseconds(200);
 
 impl Checker for Gate {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
             What::AtTheGate { ticket, call, carries, .. } => {
                 if matches!(call, Call::Pause(_)) {
-                    self.pauses.insert(*ticket);
+                    self.pauses.insert(*ticket, line.at);
                 }
                 self.waiting.insert(*ticket, Waiting { call: call.clone(), carries: carries.clone() });
             }
@@ -177,8 +184,9 @@ impl Gate {
         }
         // 3. "pauses overtake every other waiting request"
         let was_let_go = self.silent_since.is_some_and(|since| line.at <= since + LET_GO_BEFORE);
-        let overtaken = self.pauses.first().filter(|_| !matches!(waiting.call, Call::Pause(_)) && !was_let_go);
-        if let Some(pause) = overtaken {
+        let waits = |since: &DateTime<Utc>| line.at > *since + HOLDS_A_SLOT;
+        let overtaken = self.pauses.iter().find(|(_, since)| waits(since) && !was_let_go);
+        if let Some((pause, _)) = overtaken.filter(|_| !matches!(waiting.call, Call::Pause(_))) {
             let text = format!("{:?} leaves while the pause {pause:?} waits", waiting.call);
             found.report("pauses-overtake", index, text);
         }
@@ -310,6 +318,9 @@ fn too_late(
 ) {
     let tick = world.place(campaign).map_or(Duration::minutes(1), |place| place.row.policy.tick);
     let silent = world.silence_until.map_or(decided, |until| until.max(decided));
+    // "Never more requests than the limit": what the last process sent still counts, until its longest time-out is over.
+    let silent =
+        world.started_at.map_or(silent, |at| silent.max(at + (COUNTS_FOR - Duration::minutes(1)) + FIRST_TOKEN));
     if line.at > silent + tick.max(Duration::minutes(1)) + Duration::seconds(1) {
         let text = format!(
             "campaign {campaign}: its pause was decided at {decided} and has left at {} at the earliest",

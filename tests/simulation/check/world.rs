@@ -352,6 +352,8 @@ pub(super) struct World<'a> {
     pub(super) page_size: usize,
     pub(super) process: u64,
     pub(super) database_away: bool,
+    /// When the present process started.
+    pub(super) started_at: Option<DateTime<Utc>>,
     /// TrafficStars wants to hear nothing until then.
     pub(super) silence_until: Option<DateTime<Utc>>,
     /// The last line at which the guard's clock was set.
@@ -384,6 +386,7 @@ impl<'a> World<'a> {
             }
             What::Started { campaigns } => {
                 self.process = line.process;
+                self.started_at = Some(line.at);
                 self.silence_until = None;
                 self.forget();
                 for restored in campaigns {

@@ -125,7 +125,7 @@ impl Storm {
             ends_at: end(calm_at + CALM_FOR),
             campaigns,
             page_size: random.one_of(&[10, 10, 100]),
-            requests_per_minute: random.one_of(&[200, 60, 25, 12, 8]),
+            requests_per_minute: random.one_of(&[200, 60, 25, 12, 12]),
             policy,
             database_ms: 1..slowest_database_ms,
             latency_ms: 20..slowest_ms,

@@ -24,14 +24,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "false",
     },
     Fault {
-        name: "hold-hides-a-pausing-one",
-        what: "of two holds the one that does not pause counts",
-        breaks: "Operators",
-        file: ORDERS,
-        original: "lasting().find(|hold| «hold.pause»)",
-        faulty: "!hold.pause",
-    },
-    Fault {
         name: "force-passes-a-hold",
         what: "a forced activation passes a hold",
         breaks: "2",
@@ -74,14 +66,6 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "false",
     },
     Fault {
-        name: "forced-pause-trusts-an-unfinished-one",
-        what: "a forced pause is not sent where an earlier one was left unfinished",
-        breaks: "Operators",
-        file: ORDERS,
-        original: "if «self.progress == Progress::InFlight || self.was_taken(id)» =>",
-        faulty: "true",
-    },
-    Fault {
         name: "observe-mode-sends",
         what: "observe mode sends",
         breaks: "Operators",
@@ -100,30 +84,11 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "true",
     },
     Fault {
-        name: "released-with-an-end-time-out",
-        what: "a campaign is released while an end time is on its way",
-        breaks: "Operators",
-        file: ACTING,
-        original: "if «!self.end_times_underway.is_empty()» {
-            return;
-        }
-        if self.phase",
-        faulty: "false",
-    },
-    Fault {
         name: "release-drops-the-cooldown",
         what: "a release ends the cool-down",
         breaks: "Operators",
         file: ACTING,
         original: "if «self.phase.cooling_down_until().is_none_or(|until| until <= now)» {",
-        faulty: "true",
-    },
-    Fault {
-        name: "released-although-it-runs",
-        what: "a running campaign is let go without a pause",
-        breaks: "Operators",
-        file: MACHINE,
-        original: "Some(Releasing::Reading | Releasing::ReadingIfStopped) if «stopped» => {",
         faulty: "true",
     },
 ];

@@ -45,37 +45,12 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "self.blocked_until",
     },
     Fault {
-        name: "nothing-kept-for-pauses",
-        what: "reads may take the slots that are for pauses",
-        breaks: "3",
-        file: BUDGET,
-        original: "let kept_for_pauses = «if limit < 2 { 0 } else { (limit / 10).clamp(1, MOST_SLOTS_FOR_PAUSES) }»;",
-        faulty: "0",
-    },
-    Fault {
-        name: "nothing-goes-ahead-by-age",
-        what: "whoever has waited for two minutes waits on",
-        breaks: "Degraded",
-        file: BUDGET,
-        original: "if «starving && self.held.starved < (self.limit / 10).max(1)» {",
-        faulty: "false",
-    },
-    Fault {
         name: "pause-behind-reads",
         what: "a pause is queued behind the reads",
         breaks: "3",
         file: GATE,
         original: "self.budget.ask(now, «asking.urgency», asking.rank, ticket);",
         faulty: "if asking.operation == Operation::Pause { Urgency::Read } else { asking.urgency }",
-    },
-    Fault {
-        name: "open-circuit-holds-pauses",
-        what: "a pause waits for its circuit to close",
-        breaks: "Decisions",
-        file: GATE,
-        original: "if «asking.urgency != Urgency::Pause»
-            && let",
-        faulty: "true",
     },
     Fault {
         name: "stale-page-serves",
@@ -103,14 +78,6 @@ pub(super) const FAULTS: &[Fault] = &[
         file: BATCH,
         original: "Some(«std::mem::take(&mut self.ids)»)",
         faulty: "self.ids.clone()",
-    },
-    Fault {
-        name: "earlier-report-serves",
-        what: "a report that was sent before a tick began serves it",
-        breaks: "One tick",
-        file: BATCH,
-        original: "&& «since < sent_at» &&",
-        faulty: "true",
     },
     Fault {
         name: "run-before-end-time",

@@ -110,8 +110,8 @@ fn pauses_overtake_and_leave_within_a_tick() {
     let pause = story.queue(Call::Pause([REMOTE].into()));
     let mut slow = story.clone();
     let read = story.queue(Call::Campaign(REMOTE));
-    story.leave(read).leave(pause).breaks(&["pauses-overtake"]);
-    slow.later(61_001).leave(pause).breaks(&["pause-within-one-tick"]);
+    story.later(201).leave(read).leave(pause).breaks(&["pauses-overtake"]);
+    slow.later(82_000).leave(pause).breaks(&["pause-within-one-tick"]);
 }
 
 #[test]
