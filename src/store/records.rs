@@ -212,18 +212,10 @@ impl Store {
                     let changed = diesel::update(journal_steps::table.find(id)).set(&steps).execute(connection)?;
                     // An entry that somebody deleted is written anew: what was sent has one, always.
                     if changed > 0 {
-                        // What waited for its turn was decided on anew: the journal says what was sent.
-                        let action = &entry.action;
-                        let anew = (
-                            journal::trigger.eq(word(action.trigger)),
-                            journal::remote_status.eq(word(action.remote_status)),
-                            journal::reason.eq(&action.reason),
-                            journal::spend_micros.eq(action.spend.map(|spend| spend.micros())),
-                            journal::remaining_clicks.eq(action.remaining_clicks.map(column_clicks)),
-                            journal::end_time.eq(Stamp::from(action.end_time)),
-                        );
-                        if action.step == Step::Requested {
-                            diesel::update(journal::table.find(id)).set(anew).execute(connection)?;
+                        // What waited for its turn sets another end time in the end: the journal says what was sent.
+                        if entry.action.step == Step::Requested {
+                            let end_time = journal::end_time.eq(Stamp::from(entry.action.end_time));
+                            diesel::update(journal::table.find(id)).set(end_time).execute(connection)?;
                         }
                         return Ok(Some(JournalId(id)));
                     }

@@ -170,11 +170,9 @@ impl Machine {
         let waiting = self.action.take_if(|_| same)?;
         self.postponed = false;
         Some(Action {
-            trigger: due.trigger,
             reason: due.reason.clone(),
             spend: judged.and_then(|judged| judged.amount),
             remaining_clicks: judged.and_then(|judged| judged.remaining),
-            remote_status: judged.map_or(waiting.remote_status, |judged| judged.status.word()),
             end_time: due.end_time,
             ..waiting
         })

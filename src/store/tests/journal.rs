@@ -66,19 +66,13 @@ async fn an_entry_whose_commit_nobody_heard_of_is_not_written_twice() {
 }
 
 #[tokio::test]
-async fn what_waited_for_its_turn_is_journalled_as_it_was_decided_last() {
+async fn what_waited_for_its_turn_is_journalled_with_the_end_time_that_it_sets_in_the_end() {
     on_every_database(async |database| {
         let store = database.store().await;
         database.execute(ONE_CAMPAIGN);
         let id = store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap();
         let first = pause(Step::Requested);
-        let anew = Action {
-            reason: "none remains".to_owned(),
-            spend: None,
-            remaining_clicks: Some(Clicks(0)),
-            end_time: first.end_time + Duration::minutes(1),
-            ..first
-        };
+        let anew = Action { end_time: first.end_time + Duration::minutes(1), ..first };
         let entry = Entry { id, action: anew.clone(), by: None };
         assert_eq!(store.save(record(Phase::Idle, Some(entry)), noon()).await.unwrap(), id);
         let stored = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap().unfinished;
