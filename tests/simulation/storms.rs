@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::Violation;
+use crate::check::{Violation, check};
 use crate::harness::{found_by, shorten};
 use crate::model::log::{How, Line, What};
 use crate::model::storm::{self, Storm};
@@ -31,13 +31,24 @@ fn no_storm_breaks_a_rule() {
     assert_nothing_found(found);
 }
 
+/// Every line, and after it the rules that it breaks.
+fn tell(lines: &[Line]) {
+    let found = check(lines);
+    for (index, line) in lines.iter().enumerate() {
+        println!("{line}");
+        for Violation { checker, text, .. } in found.iter().filter(|violation| violation.line == index) {
+            println!("!! breaks the rule `{checker}`: {text}");
+        }
+    }
+}
+
 /// The seed of `SIMULATION_SEED` is told in full; without one, a seed whose log is known to hold something.
 #[test]
 fn one_seed_is_told_from_its_beginning_to_its_end() {
     let wanted = std::env::var("SIMULATION_SEED").ok().map(|seed| seed.parse().unwrap());
     let lines = storm::run(Storm::of(wanted.unwrap_or(1)));
     if wanted.is_some() {
-        lines.iter().for_each(|line| println!("{line}"));
+        tell(&lines);
     }
     assert!(matches!(lines.first().unwrap().what, What::Begins { .. }));
     assert!(matches!(lines.last().unwrap().what, What::Ends { .. }));

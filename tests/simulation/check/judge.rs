@@ -125,7 +125,7 @@ pub(super) const MIDNIGHT_LAG: Duration = Duration::minutes(30);
 pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
     let today = wall.date_naive();
     // "A value read for another day is not today's spend."
-    if seen.answered_at_wall.date_naive() != today {
+    if seen.spend_day != Some(today) {
         return None;
     }
     let mut failed = false;
@@ -133,7 +133,7 @@ pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
     match &seen.remote {
         Ok(campaign) => {
             let elsewhere = campaign.account_timezone.is_some_and(|hours| hours != 0);
-            let of_yesterday = seen.began_at_wall.date_naive() != today;
+            let of_yesterday = [seen.began_at_wall, seen.answered_at_wall].iter().any(|at| at.date_naive() != today);
             match &campaign.spent {
                 SourceAnswer::Value(_) if elsewhere => {}
                 SourceAnswer::Value(_) if of_yesterday => failed = true,

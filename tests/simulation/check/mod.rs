@@ -98,6 +98,13 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
             checker.line(&world, index, line, &mut found);
         }
         if let Some(step) = world.take(index, line) {
+            if world.place(step.campaign).is_some_and(|place| place.released) {
+                if let Some((line, effect)) = step.effects.first() {
+                    let text = format!("campaign {}: {effect:?} after its promise has ended", step.campaign);
+                    found.report("released-sends-nothing", *line, text);
+                }
+                continue;
+            }
             for checker in &mut checkers {
                 checker.step(&world, &step, &mut found);
             }

@@ -51,8 +51,11 @@ impl Checker for Silence {
 
 /// A pause that may leave leaves within this, the count of what leaves included.
 const LEAVES_WITHIN: Duration = Duration::seconds(5);
-/// A slot is held for so long after its request was answered, and for so long after a start nobody knows how many are.
+/// A slot is held for so long after its request was answered.
 const HELD_FOR: Duration = Duration::seconds(61);
+/// For so long after a start nobody knows how many slots are held for what the last process sent: it is stored by the full
+/// second.
+const UNKNOWN_FOR: Duration = Duration::seconds(77);
 
 /// `nothing-holds-pauses`: a pause waits for a full minute and for silence, and for nothing else. Circuits are for others.
 #[derive(Debug, Default)]
@@ -97,7 +100,7 @@ impl Unhindered {
             self.answered.pop_front();
         }
         let silent = world.silence_until.is_some_and(|until| line.at < until + Duration::seconds(1));
-        let begins = self.started_at.is_none_or(|at| line.at - at < HELD_FOR);
+        let begins = self.started_at.is_none_or(|at| line.at - at < UNKNOWN_FOR);
         if self.pauses.is_empty() || full || silent || begins || world.database_away {
             self.free_since = None;
             return;

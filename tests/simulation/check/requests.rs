@@ -18,9 +18,10 @@ use crate::model::remote::Call;
 #[derive(Debug, Default)]
 pub(super) struct LimitOfRequests {
     window: VecDeque<DateTime<Utc>>,
-    /// When requests last left while the database was away, so that they could not be counted before they left.
+    /// When requests last left while the database was away, so that they could not be counted before they left; or when
+    /// the clock was last set ahead, so that what is stored looks older than it is.
     uncounted_at: Option<DateTime<Utc>>,
-    /// Such requests were forgotten by a crash; README, "The account's limit", tells of it.
+    /// A process started that cannot know of them; README, "The account's limit", tells of it.
     forgotten_until: Option<DateTime<Utc>>,
 }
 
@@ -34,7 +35,8 @@ impl Checker for LimitOfRequests {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
             What::Left { .. } if world.database_away => self.uncounted_at = Some(line.at),
-            What::Crashed => {
+            What::ClockSet { by_ms: 1.. } => self.uncounted_at = Some(line.at),
+            What::Started { .. } => {
                 let lately = self.uncounted_at.filter(|at| line.at <= *at + COUNTS_FOR);
                 self.forgotten_until = lately.map(|at| at + COUNTS_FOR).or(self.forgotten_until);
             }
@@ -296,12 +298,16 @@ fn check_activation(
     decided: &Decided,
     report: &mut impl FnMut(&'static str, &str),
 ) {
+    // How long it may wait is told when it is asked for, by the clock as it was then.
+    if world.clock_set_since(decided.line) {
+        return;
+    }
     // "From then to 24:00 no activation is sent: its end time would be past."
     if place.policies().all(|policy| past_day_end(policy, line.wall)) {
         report("nothing-started-while-held-back", "between the day end and midnight");
     }
     let too_old = decided.request.valid_until.is_none_or(|until| line.wall > until);
-    if too_old && !world.clock_set_since(decided.line) {
+    if too_old {
         report("old-facts-start-nothing", "decided on facts that are too old by now");
     }
 }

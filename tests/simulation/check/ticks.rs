@@ -7,7 +7,7 @@ use traffic_generator::domain::event::{Effect, Event};
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::remote::RemoteFault;
 
-use super::world::{Place, Step, World};
+use super::world::{Place, Question, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
 
@@ -207,7 +207,8 @@ impl Readings {
             report("not-found-is-read-every-15-minutes", format!("it is read {waited:?} after a 404"));
         }
         if seen.remote == Err(RemoteFault::NotFound) {
-            self.absent.insert(campaign, Absent { asked_at: question.wall, line: index, ordered: false });
+            let Question { wall: asked_at, line, .. } = question;
+            self.absent.insert(campaign, Absent { asked_at, line, ordered: false });
         } else {
             self.absent.remove(&campaign);
         }

@@ -165,6 +165,8 @@ pub(super) struct Place<'a> {
     pub(super) end_times_underway: Vec<ActionId>,
     pub(super) forced: Option<Forced<'a>>,
     pub(super) releasing: bool,
+    /// It has ended its promise, and heeds nothing until it is gone.
+    pub(super) released: bool,
     /// The last tick's facts, and the line at which they were told.
     pub(super) seen: Option<(usize, &'a Seen)>,
     /// When it came to life.
@@ -187,6 +189,7 @@ impl<'a> Place<'a> {
             end_times_underway: Vec::new(),
             forced: None,
             releasing: false,
+            released: false,
             seen: None,
             since_line: 0,
         }
@@ -196,17 +199,18 @@ impl<'a> Place<'a> {
         *self = Self { row_before: self.row_before, ..Self::new(self.row) };
     }
 
-    fn restore(&mut self, line: usize, at: DateTime<Utc>, restored: &Restored) {
+    fn restore(&mut self, index: usize, line: &Line, restored: &Restored) {
         self.die();
         self.lives = true;
-        self.since_line = line;
+        self.since_line = index;
         self.phase = restored.promise.map_or(Phase::Idle, |promise| promise.phase);
         self.hold.clone_from(&restored.hold);
         self.hold_on_all.clone_from(&restored.hold_on_all);
         self.doing = restored.unfinished.as_ref().map(|action| {
-            let wall = action.accepted_at.unwrap_or(action.requested_at);
-            let stage = Stage::Awaiting { line, at, wall };
-            Doing { id: action.id, kind: action.kind, end_time: action.end_time, at, stage, restored: true }
+            // Not from the future: the clock may have been set back since.
+            let wall = action.accepted_at.unwrap_or(action.requested_at).min(line.wall);
+            let stage = Stage::Awaiting { line: index, at: line.at, wall };
+            Doing { id: action.id, kind: action.kind, end_time: action.end_time, at: line.at, stage, restored: true }
         });
     }
 
@@ -332,7 +336,7 @@ impl<'a> Place<'a> {
             Effect::ReleaseRefused(_) => self.releasing = false,
             // From now on it heeds nothing: what was asked is answered to nobody.
             Effect::Released { .. } => {
-                self.releasing = true;
+                (self.releasing, self.released) = (true, true);
                 (self.observing, self.reading_back) = (None, None);
             }
             Effect::ForceEnded { order, .. } => {
@@ -479,7 +483,7 @@ impl<'a> World<'a> {
 
     fn restore(&mut self, index: usize, line: &Line, restored: &Restored) {
         if let Some(place) = self.places.get_mut(&restored.campaign) {
-            place.restore(index, line.at, restored);
+            place.restore(index, line, restored);
         }
     }
 

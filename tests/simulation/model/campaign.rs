@@ -443,6 +443,7 @@ impl Campaign {
                 answered_at: answered.at,
                 began_at_wall: tick.began.wall,
                 answered_at_wall: answered.wall,
+                spend_day: tick.day,
                 remote: observation.remote.clone(),
                 report: tick.report,
                 stored: tick.history,

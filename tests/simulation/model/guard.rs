@@ -260,9 +260,14 @@ impl Guard {
         }
     }
 
-    pub(crate) fn has_machine(&self, campaign: usize) -> bool {
+    /// The number of the machine that the campaign has now.
+    pub(crate) fn machine_of(&self, campaign: usize) -> Option<u64> {
         let slot = self.process.as_ref().and_then(|process| process.campaigns.get(campaign));
-        slot.is_some_and(Option::is_some)
+        slot.and_then(Option::as_ref).map(|found| found.life.number)
+    }
+
+    pub(crate) fn has_machine(&self, campaign: usize) -> bool {
+        self.machine_of(campaign).is_some()
     }
 
     /// `kill -9`.
@@ -444,7 +449,11 @@ impl Guard {
         self.with(life, |found| found.step(now, event));
     }
 
+    /// TrafficStars' answers may come twice; that a request never left is our own word, and is said once.
     fn perhaps_tell_again(&mut self, life: Life, event: &Event) {
+        if matches!(event, Event::Applied { outcome: Outcome::Postponed(_) | Outcome::NotSent(_), .. }) {
+            return;
+        }
         if let Some(again_in) = self.storm.as_mut().and_then(Storm::hears_twice) {
             self.own(again_in, Own::Twice(life, event.clone()));
         }

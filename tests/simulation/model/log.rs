@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind};
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record};
 use traffic_generator::domain::facts::{RemainingClicks, Spend};
@@ -119,6 +119,8 @@ pub(crate) struct Seen {
     /// The guard's clock at these two.
     pub(crate) began_at_wall: DateTime<Utc>,
     pub(crate) answered_at_wall: DateTime<Utc>,
+    /// The day by the guard's clock when the spend was looked for.
+    pub(crate) spend_day: Option<NaiveDate>,
     pub(crate) remote: Result<RemoteCampaign, RemoteFault>,
     /// The report's answer, where one was asked for.
     pub(crate) report: Option<SourceAnswer>,

@@ -60,8 +60,8 @@ pub(crate) enum Trouble {
     /// Its row gets other numbers, or another mode.
     Row(usize),
     Disable(usize),
-    /// Its generator was paused for being disabled.
-    Disabled(usize),
+    /// The machine with this number may have paused it, for which its row is written.
+    Disabled(usize, u64),
     Enable(usize),
     ClockSet(i64),
     DatabaseAway(bool),

@@ -57,10 +57,7 @@ impl Storm {
             Trouble::ReleaseAll => self.release_all(guard),
             Trouble::Row(campaign) => self.change_numbers(guard, campaign),
             Trouble::Disable(campaign) => self.disable(guard, campaign),
-            Trouble::Disabled(campaign) if guard.is_alive() && !guard.has_machine(campaign) => {
-                set_enabled(guard, campaign, false);
-            }
-            Trouble::Disabled(_) => {}
+            Trouble::Disabled(campaign, life) => self.disabled(guard, campaign, life),
             Trouble::Enable(campaign) => enable(guard, campaign),
             Trouble::ClockSet(by_ms) => {
                 guard.clock.set(Duration::milliseconds(by_ms));
@@ -229,13 +226,28 @@ impl Storm {
             return;
         }
         let pause = self.random.chance(40);
-        if pause {
+        if let Some(life) = guard.machine_of(campaign).filter(|_| pause) {
             guard.tell(campaign, Event::Release { pause });
             let later = guard.now().at + Duration::seconds(self.random.within(5..90));
-            self.troubles.push((later.min(self.calm_at), Trouble::Disabled(campaign)));
+            self.troubles.push((later, Trouble::Disabled(campaign, life)));
         } else {
             set_enabled(guard, campaign, false);
             guard.tell(campaign, Event::Release { pause });
+        }
+    }
+
+    /// Its row is written once its machine is gone; one that refuses, or that a crash ends, leaves the row as it is.
+    fn disabled(&mut self, guard: &mut Guard, campaign: usize, life: u64) {
+        let is_gone = match guard.machine_of(campaign) {
+            Some(present) if present != life => return,
+            None if !guard.is_alive() => return,
+            present => present.is_none(),
+        };
+        if is_gone && !guard.database.away {
+            set_enabled(guard, campaign, false);
+        } else {
+            let later = guard.now().at + Duration::seconds(5);
+            self.troubles.push((later, Trouble::Disabled(campaign, life)));
         }
     }
 

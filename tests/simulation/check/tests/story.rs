@@ -296,6 +296,7 @@ impl Story {
             answered_at: self.now,
             began_at_wall: wall,
             answered_at_wall: wall,
+            spend_day: Some(wall.date_naive()),
             remote: remote.clone(),
             report: facts.report.clone(),
             stored: Ok(facts.stored),
