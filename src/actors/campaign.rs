@@ -31,7 +31,6 @@ use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
 use crate::domain::nearness::Trend;
 use crate::domain::order::HoldChange;
-use crate::domain::phase::PhaseWord;
 use crate::domain::policy::{Policy, PolicyNumbers};
 use crate::domain::remote::judge;
 use crate::domain::status::{Handling, Hold};
@@ -479,7 +478,7 @@ impl CampaignActor {
             read: ReadQuestion::of_read_back(self.row.trafficstar_id),
             policy: self.policy.clone(),
             trend: self.trend,
-            promised_to_run: self.machine.phase().word() == PhaseWord::ActiveGuarded,
+            stance: self.machine.stance(self.surroundings.clock.now()),
         }
     }
 

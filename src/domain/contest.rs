@@ -14,7 +14,7 @@ const MEMORY: Duration = Duration::hours(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     running: bool,
-    /// `None` where it was not seen: after a restart.
+    /// `None` where it was not seen: after a restart, or after ours was asked for.
     end_time: Option<EndTime>,
 }
 
@@ -50,6 +50,13 @@ impl Contest {
     /// A state that our own action brought about, whatever else is wrong with the campaign.
     pub(super) fn caused(&mut self, running: bool, end_time: &EndTime) {
         self.known = Some(Known { running, end_time: Some(end_time.clone()) });
+    }
+
+    /// We asked for an end time that may stand there by now: it is nobody else's.
+    pub(super) fn end_time_asked_for(&mut self) {
+        if let Some(known) = &mut self.known {
+            known.end_time = None;
+        }
     }
 
     /// A state as it was seen.

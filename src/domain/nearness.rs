@@ -30,6 +30,15 @@ pub struct Trend {
     status: Option<(StatusWord, DateTime<Utc>)>,
 }
 
+/// What a machine would make of used-up clicks, as far as the urgency of its reads depends on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stance {
+    /// It is promised to run: what was seen stopped before may run by now.
+    pub promised_to_run: bool,
+    /// A hold keeps everything from being sent, pauses too.
+    pub on_hold: bool,
+}
+
 /// A campaign that was seen stopped is taken for stopped for this long while it cannot be read.
 const BELIEVED_FOR: Duration = Duration::minutes(5);
 

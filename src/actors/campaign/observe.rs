@@ -9,7 +9,7 @@ use super::Surroundings;
 use crate::actors::database::{ReadTick, SaveSpend};
 use crate::actors::trafficstar::{ReadSpend, ReadStatus, RemindStatus};
 use crate::domain::facts::{CampaignId, Observation, RemainingClicks, Spend, SpendSource};
-use crate::domain::nearness::Trend;
+use crate::domain::nearness::{Stance, Trend};
 use crate::domain::policy::Policy;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::{SourceAnswer, SpendHistory, SpendQuestion, read_on};
@@ -26,8 +26,7 @@ pub(super) struct Question {
     /// The policy that was good last; it stays where the row's overrides make none.
     pub(super) policy: Policy,
     pub(super) trend: Trend,
-    /// What was seen stopped before may run now: it was promised to.
-    pub(super) promised_to_run: bool,
+    pub(super) stance: Stance,
 }
 
 /// Clicks that were read longer ago are read again before they are decided on.
@@ -122,8 +121,8 @@ async fn read_stored(question: &mut Question) -> Stored {
     };
     let (stored, policy) = judge_stored(question, stored, at);
     let clicks = stored.clicks.as_ref().ok().map(|clicks| clicks.count);
-    let Question { read, trend, promised_to_run, .. } = &*question;
-    question.read = ReadQuestion::of_tick(at, read.remote, &policy, trend, clicks, *promised_to_run);
+    let Question { read, trend, stance, .. } = &*question;
+    question.read = ReadQuestion::of_tick(at, read.remote, &policy, trend, clicks, *stance);
     question.policy = policy;
     stored
 }

@@ -12,6 +12,7 @@ use crate::domain::decided::Conclusion;
 use crate::domain::decision::{self, Judged};
 use crate::domain::event::{Effect, Note};
 use crate::domain::facts::Observation;
+use crate::domain::nearness::Stance;
 use crate::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
 use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::policy::{Mode, Policy};
@@ -68,6 +69,13 @@ impl Machine {
         let lasting =
             || [&self.orders.hold_all, &self.orders.hold].into_iter().flatten().filter(|hold| hold.lasts(now));
         lasting().find(|hold| hold.pause).or_else(|| lasting().next())
+    }
+
+    /// What it would make of used-up clicks.
+    #[must_use]
+    pub fn stance(&self, now: DateTime<Utc>) -> Stance {
+        let promised_to_run = self.phase == Phase::ActiveGuarded;
+        Stance { promised_to_run, on_hold: self.hold(now).is_some_and(|hold| !hold.pause) }
     }
 
     /// Its own hold, whatever is on hold beside it.

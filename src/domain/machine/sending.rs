@@ -108,6 +108,9 @@ impl Machine {
         let kind = action.kind;
         // The end time follows an accepted pause by itself; after an unclear one a later tick sets it.
         let was_accepted = outcome == Outcome::Accepted;
+        if kind == ActionKind::SetEndTime && matches!(outcome, Outcome::Accepted | Outcome::Unclear(_)) {
+            self.contest.end_time_asked_for();
+        }
         let news = match outcome {
             Outcome::Accepted => {
                 action.error = None;

@@ -113,6 +113,18 @@ fn what_we_asked_for_and_what_time_does_is_nobodys() {
 }
 
 #[test]
+fn the_end_time_that_an_adopted_campaign_was_given_is_ours_too() {
+    for outcome in [Outcome::Accepted, Outcome::Unclear("timed out".to_owned())] {
+        let mut rig = Rig::with(Phase::Idle, |numbers| numbers.adopt_sets_end_time = true);
+        let effects = rig.tick("23:58:00", &running().clicks(20_000));
+        assert_step("adopted", &rig, &effects, Some(ActionKind::SetEndTime), ActiveGuarded);
+        rig.applied(outcome.clone());
+        let effects = rig.tick("23:59:00", &stopped().ends(at("23:59:00")).clicks(20_000));
+        assert_eq!(foreign(&effects), 0, "{outcome:?}");
+    }
+}
+
+#[test]
 fn an_end_time_that_somebody_set_in_the_past_is_their_stop() {
     let mut rig = guarded(|_| {});
     let effects = rig.tick("12:01:00", &running().ends(at("12:00:30")));

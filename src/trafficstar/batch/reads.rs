@@ -18,8 +18,8 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::list::{List, ListSize, Place};
 use crate::domain::facts::{Clicks, RemoteId};
-use crate::domain::nearness::Trend;
-use crate::domain::policy::PolicyNumbers;
+use crate::domain::nearness::{Stance, Trend};
+use crate::domain::policy::{Mode, PolicyNumbers};
 use crate::trafficstar::budget::{Room, Urgency};
 
 /// Whoever has not asked for so many ticks is not counted any more.
@@ -92,7 +92,7 @@ pub struct ReadQuestion {
 
 impl ReadQuestion {
     /// A tick's question, by the clicks that the database has told and what earlier ticks saw. The reads that a pause
-    /// needs are as urgent as the pause; what was seen stopped may run by now where it was promised to.
+    /// needs are as urgent as the pause, where one would be sent at all.
     #[must_use]
     pub fn of_tick(
         now: DateTime<Utc>,
@@ -100,11 +100,12 @@ impl ReadQuestion {
         policy: &PolicyNumbers,
         trend: &Trend,
         clicks: Option<Clicks>,
-        promised_to_run: bool,
+        stance: Stance,
     ) -> Self {
-        let known_stopped = trend.is_known_stopped(now) && !promised_to_run;
+        let known_stopped = trend.is_known_stopped(now) && !stance.promised_to_run;
+        let would_pause = policy.mode == Mode::Act && !stance.on_hold;
         let used_up = clicks.is_some_and(|clicks| clicks <= policy.pause_clicks);
-        let needs_pause = used_up && !known_stopped && !trend.is_left_alone(now, policy);
+        let needs_pause = used_up && would_pause && !known_stopped && !trend.is_left_alone(now, policy);
         let urgency = if needs_pause { Urgency::Pause } else { Urgency::Read };
         Self { remote, urgency, threshold_in: trend.threshold_in(now, policy, clicks) }
     }

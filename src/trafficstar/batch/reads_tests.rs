@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::facts::Money;
+use crate::domain::remote::StatusWord;
 
 /// Room for so many, urgent or not.
 fn room(requests: usize) -> Room {
@@ -15,6 +17,35 @@ fn at(seconds: i64) -> DateTime<Utc> {
 
 fn question(id: i64, urgency: Urgency, threshold_in_minutes: i64) -> ReadQuestion {
     ReadQuestion { remote: RemoteId(id), urgency, threshold_in: Duration::minutes(threshold_in_minutes) }
+}
+
+#[test]
+fn a_tick_is_as_urgent_as_a_pause_where_one_would_be_sent_alone() {
+    let act = PolicyNumbers::default();
+    let observe = PolicyNumbers { mode: Mode::Observe, ..act.clone() };
+    let promised = Stance { promised_to_run: true, on_hold: false };
+    let on_hold = Stance { on_hold: true, ..promised };
+    let of = |status: StatusWord, spent: i64| {
+        let mut trend = Trend::default();
+        trend.saw(at(0), Some(Clicks(5_000)), Money::from_micros(spent), status);
+        trend
+    };
+    let (runs, stands) = (of(StatusWord::Running, 0), of(StatusWord::Stopped, 0));
+    let rich = of(StatusWord::Running, 10_000_000);
+    let table = [
+        ("used up and running", &act, runs, 5_000, Stance::default(), Urgency::Pause),
+        ("one click more", &act, runs, 5_001, Stance::default(), Urgency::Read),
+        ("it was never seen", &act, Trend::default(), 0, Stance::default(), Urgency::Pause),
+        ("it was seen stopped", &act, stands, 0, Stance::default(), Urgency::Read),
+        ("it was seen stopped, and promised to run", &act, stands, 0, promised, Urgency::Pause),
+        ("past the spend limit it is left alone", &act, rich, 0, promised, Urgency::Read),
+        ("a hold sends no pause", &act, runs, 0, on_hold, Urgency::Read),
+        ("observe mode sends no pause", &observe, runs, 0, promised, Urgency::Read),
+    ];
+    for (case, policy, trend, clicks, stance, urgency) in table {
+        let question = ReadQuestion::of_tick(at(60), RemoteId(1), policy, &trend, Some(Clicks(clicks)), stance);
+        assert_eq!(question.urgency, urgency, "{case}");
+    }
 }
 
 /// TrafficStars' list, in its order.

@@ -21,12 +21,13 @@ pub(super) struct JournalBeforeSending {
     /// Could not be stored, and the database has not been seen working for it since.
     refused: BTreeSet<usize>,
     at_the_gate: BTreeMap<Ticket, Vec<Carried>>,
-    /// Sent and not stored.
+    /// Sent although they could not be stored.
+    excused: BTreeSet<(usize, ActionId)>,
     unstored: BTreeSet<(usize, ActionId)>,
 }
 
 impl Checker for JournalBeforeSending {
-    fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+    fn line(&mut self, _world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
             What::Stored { campaign, record } => self.take(index, *campaign, record, found),
             What::NotStored { campaign } => {
@@ -40,11 +41,19 @@ impl Checker for JournalBeforeSending {
             }
             What::Left { ticket } => {
                 for carried in self.at_the_gate.remove(ticket).unwrap_or_default() {
-                    self.left(world, index, carried, found);
+                    self.left(index, carried, found);
                 }
             }
             What::Crashed | What::Started { .. } => *self = Self::default(),
             _ => {}
+        }
+    }
+
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, _found: &mut Findings) {
+        if let Event::SentUnstored { action } = step.event
+            && (world.database_away || self.refused.contains(&step.campaign))
+        {
+            self.excused.insert((step.campaign, *action));
         }
     }
 }
@@ -60,13 +69,12 @@ impl JournalBeforeSending {
         }
     }
 
-    fn left(&mut self, world: &World<'_>, index: usize, carried: Carried, found: &mut Findings) {
+    fn left(&mut self, index: usize, carried: Carried, found: &mut Findings) {
         let key = (carried.campaign, carried.action);
         if self.stored.contains(&key) {
             return;
         }
-        let away = world.database_away || self.refused.contains(&carried.campaign);
-        if carried.kind == ActionKind::Pause && away {
+        if carried.kind == ActionKind::Pause && self.excused.contains(&key) {
             self.unstored.insert(key);
         } else {
             found.report("journal-before-sending", index, format!("{carried:?} leaves without a stored entry"));

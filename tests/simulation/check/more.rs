@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome};
 use traffic_generator::domain::event::Event;
 use traffic_generator::domain::phase::Phase;
+use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::trafficstar::budget::Ticket;
 
 use super::judge;
@@ -141,8 +142,14 @@ impl Checker for Debts {
         let Some(place) = world.place(step.campaign) else { return };
         let pauses = step.sent().any(|sent| sent.request.kind == ActionKind::Pause);
         let owed = self.restored.entry(step.campaign).or_default();
+        // One that was adopted owes an end time only where it has none.
+        let has_end_time = |remote: &RemoteCampaign| remote.end_time != EndTime::Unset;
         let settles = match step.event {
-            Event::Observed { observation, .. } => judge::shows_stopped(&observation.remote, step.wall),
+            Event::Observed { observation, .. } => {
+                let remote = &observation.remote;
+                let adopted = place.phase == Phase::ActiveGuarded && remote.as_ref().is_ok_and(has_end_time);
+                adopted || judge::shows_stopped(remote, step.wall)
+            }
             Event::ReadBack { .. }
             | Event::EndTimeSet { .. }
             | Event::Applied { outcome: Outcome::Accepted | Outcome::Unclear(_), .. } => true,

@@ -341,7 +341,7 @@ impl Campaign {
 
     /// What the database said.
     pub(crate) fn database_said(&mut self, now: Moment, operation: OperationId, answer: Result<Reading, String>) {
-        let promised_to_run = self.phase() == PhaseWord::ActiveGuarded;
+        let stance = self.machine.stance(now.wall);
         let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
         tick.is_reading = false;
         match answer {
@@ -353,7 +353,7 @@ impl Campaign {
         }
         let clicks = tick.clicks.as_ref().ok().map(|clicks| clicks.count);
         let id = id_of(self.life.campaign);
-        tick.question = ReadQuestion::of_tick(tick.stored_at, id, &tick.policy, &self.trend, clicks, promised_to_run);
+        tick.question = ReadQuestion::of_tick(tick.stored_at, id, &tick.policy, &self.trend, clicks, stance);
         match tick.stage {
             Stage::ReadingDatabase if tick.read_remote => {
                 tick.stage = Stage::AwaitingStatus;

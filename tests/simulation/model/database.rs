@@ -8,7 +8,7 @@ use traffic_generator::domain::action::{Action, ActionId, Step};
 use traffic_generator::domain::event::Record;
 use traffic_generator::domain::facts::Spend;
 use traffic_generator::domain::order::HoldChange;
-use traffic_generator::domain::phase::Promise;
+use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::spend::{SpendHistory, StoredSpend};
 use traffic_generator::domain::status::Hold;
 
@@ -85,6 +85,20 @@ impl Database {
         self.last_entry = self.last_entry.max(number);
         stored.journal.insert(number, action.clone());
         Some(number)
+    }
+
+    /// As `actors::supervisor::sync`: a disabled row has no promise but its cool-down.
+    pub(crate) fn let_go(&mut self, campaign: usize, wall: DateTime<Utc>) -> Option<Record> {
+        let stored = self.campaigns.get(campaign).filter(|stored| !stored.row.enabled)?;
+        let phase = stored.promise?.phase;
+        let cools_down = phase.cooling_down_until().is_some_and(|until| until > wall);
+        if phase == Phase::Idle || cools_down {
+            return None;
+        }
+        let promise = Promise { phase: Phase::Idle, since: wall, end_time_owed: false };
+        let record = Record { promise, entry: None, by: None, hold: HoldChange::Keep };
+        self.save(campaign, &record, None);
+        Some(record)
     }
 
     pub(crate) fn save_spend(&mut self, campaign: usize, spend: &Spend) {

@@ -229,6 +229,11 @@ impl Guard {
         let campaigns: Vec<_> = (0..self.outside.campaigns()).map(|_| None).collect();
         let postponed = BTreeSet::new();
         self.process = Some(Process { client, campaigns, postponed, last_count: 0, counting: None, is_stirred: false });
+        for campaign in 0..self.outside.campaigns() {
+            if let Some(record) = self.database.let_go(campaign, now.wall) {
+                self.note(What::Stored { campaign, record });
+            }
+        }
         let enabled = |campaign: &usize| self.database.row(*campaign).is_some_and(|row| row.enabled);
         let enabled: Vec<usize> = (0..self.outside.campaigns()).filter(enabled).collect();
         let restored = enabled.iter().map(|campaign| self.database.restore(*campaign, now.wall).0).collect();
