@@ -387,7 +387,6 @@ impl Machine {
     /// The action is over: confirmed, or failed.
     fn finish(&mut self, now: DateTime<Utc>, result: Result<(), String>, effects: &mut Vec<Effect>) {
         self.progress = Progress::Settled;
-        let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
         let Some(action) = self.action.as_mut() else { return };
         if action.kind != ActionKind::SetEndTime {
             self.changed_after = self.last_number;
@@ -409,7 +408,7 @@ impl Machine {
                 action.failed_at = Some(now);
                 action.error = Some(reason.clone());
                 if action.kind == ActionKind::Activate {
-                    self.run_backoff.failed(now, seen);
+                    self.run_backoff.failed(now);
                 }
                 ActionNews::Failed(reason)
             }

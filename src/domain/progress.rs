@@ -137,12 +137,16 @@ pub(super) struct RunBackoff {
 const RETRY_MINUTES: [i64; 5] = [1, 2, 4, 8, 15];
 
 impl RunBackoff {
-    /// A run failed; `seen` is the campaign as it was when the run was decided.
-    pub(super) fn failed(&mut self, now: DateTime<Utc>, seen: Option<&RemoteCampaign>) {
+    /// A run is decided; `seen` is the campaign as it is then. Kept from here on, since what reads it back may fail.
+    pub(super) fn tries(&mut self, seen: Option<&RemoteCampaign>) {
+        self.looks = seen.map(Looks::of);
+    }
+
+    /// The run failed.
+    pub(super) fn failed(&mut self, now: DateTime<Utc>) {
         let minutes = RETRY_MINUTES.get(self.failures).or(RETRY_MINUTES.last()).copied().unwrap_or(15);
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + Duration::minutes(minutes));
-        self.looks = seen.map(Looks::of);
     }
 
     /// Never farther away than the longest wait, though the clock was set back meanwhile.
@@ -160,7 +164,6 @@ impl RunBackoff {
     pub(super) fn saw(&mut self, seen: &RemoteCampaign) {
         if self.looks.as_ref().is_some_and(|looks| *looks != Looks::of(seen)) {
             self.not_before = None;
-            self.looks = None;
         }
     }
 

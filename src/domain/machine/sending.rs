@@ -44,6 +44,8 @@ impl Machine {
             ActionKind::Activate => {
                 self.pausing_since = None;
                 self.contest.activated(now);
+                let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
+                self.run_backoff.tries(seen);
                 self.end_time_owed = false;
             }
             ActionKind::Pause => {

@@ -105,6 +105,23 @@ fn a_block_that_came_and_went_is_a_change_of_the_remote() {
 }
 
 #[test]
+fn a_run_that_nobody_could_read_back_and_came_about_holds_the_next_one_up_no_longer() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    for minutes in [1, 2, 4] {
+        rig.applied(refused());
+        assert_eq!(minutes_until_run(&mut rig, &wanted()), minutes);
+    }
+    rig.applied(Outcome::Accepted);
+    while rig.machine.action().unwrap().step == Step::Accepted {
+        rig.read_back(&unread());
+    }
+    rig.next_tick(&running().clicks(20_000));
+    let effects = rig.next_tick(&wanted());
+    assert_step("somebody else stopped it", &rig, &effects, Some(Activate), ActiveGuarded);
+}
+
+#[test]
 fn an_activation_that_never_left_is_not_trafficstars_fault_and_backs_nothing_off() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &wanted());
