@@ -1,7 +1,5 @@
 //! Changes of the remote that we did not ask for, and when they are too many (behaviour.md, "Contested").
 
-use std::collections::VecDeque;
-
 use chrono::{DateTime, Duration, Utc};
 
 use super::policy::Policy;
@@ -22,7 +20,7 @@ struct Known {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Contest {
     known: Option<Known>,
-    changes: VecDeque<DateTime<Utc>>,
+    changes: Vec<DateTime<Utc>>,
     contested: bool,
     activations: u32,
     last_activation_at: Option<DateTime<Utc>>,
@@ -40,6 +38,12 @@ pub(super) struct ContestChange {
 impl Contest {
     pub(super) const fn is_contested(&self) -> bool {
         self.contested
+    }
+
+    /// Nothing has happened in the future, though the clock was set back meanwhile.
+    pub(super) fn heed_clock(&mut self, now: DateTime<Utc>) {
+        let times = self.changes.iter_mut().chain(&mut self.last_activation_at);
+        times.for_each(|at| *at = (*at).min(now));
     }
 
     /// What a promise says of the remote, for an actor that was built anew.
@@ -77,11 +81,9 @@ impl Contest {
         let foreign = runs(status).is_some() && self.is_foreign(status, end_time);
         self.settle(status, end_time);
         if foreign {
-            self.changes.push_back(now);
+            self.changes.push(now);
         }
-        while self.changes.front().is_some_and(|&at| at <= now - MEMORY) {
-            self.changes.pop_front();
-        }
+        self.changes.retain(|&at| at > now - MEMORY);
         let limit = usize::try_from(policy.contested_after).unwrap_or(usize::MAX);
         let began = !self.contested && self.changes.len() > limit;
         if began {
@@ -93,7 +95,7 @@ impl Contest {
 
     /// Whether an hour without a foreign change has just lifted it.
     pub(super) fn lift(&mut self, now: DateTime<Utc>) -> bool {
-        let lifted = self.contested && self.changes.back().is_none_or(|&at| at <= now - MEMORY);
+        let lifted = self.contested && self.changes.iter().all(|&at| at <= now - MEMORY);
         if lifted {
             self.contested = false;
         }
@@ -102,7 +104,7 @@ impl Contest {
 
     /// When it is lifted, unless others change the campaign again.
     pub(super) fn ends_at(&self) -> Option<DateTime<Utc>> {
-        self.changes.back().filter(|_| self.contested).map(|&at| at + MEMORY)
+        self.changes.iter().max().filter(|_| self.contested).map(|&at| at + MEMORY)
     }
 
     /// Remembers an activation, to space the next one.

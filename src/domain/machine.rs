@@ -240,6 +240,7 @@ impl Machine {
         self.next_tick_at = self.next_tick_at.min(policy.next_grid_point(now));
         self.remote_absent_until = self.remote_absent_until.map(|until| until.min(now + NOT_FOUND_PAUSE));
         self.run_backoff.heed_clock(now);
+        self.contest.heed_clock(now);
         if let Progress::Awaiting(awaiting) = &mut self.progress {
             awaiting.heed_clock(now, policy);
         }

@@ -133,6 +133,19 @@ fn an_end_time_that_somebody_set_in_the_past_is_their_stop() {
 }
 
 #[test]
+fn where_the_clock_was_set_back_it_is_lifted_once_an_hour_after_the_last_change() {
+    let mut rig = guarded(|numbers| numbers.contested_after = 1);
+    disturb(&mut rig);
+    rig.now = at("11:20:00");
+    rig.wake();
+    let told = disturb(&mut rig);
+    assert_eq!(began(&told), 1);
+    let told: Vec<Effect> = (0..120).flat_map(|_| rig.next_tick(&running().ends(at("23:59:00")))).collect();
+    assert_eq!(began(&told), 0);
+    assert_eq!(notes(&told, |note| *note == Note::Contested { began: false }), 1);
+}
+
+#[test]
 fn a_status_in_doubt_is_no_change() {
     let mut rig = guarded(|_| {});
     for facts in [unread(), untaught(true), blocked()] {

@@ -105,6 +105,7 @@ pub(crate) struct Storm {
     unheard_commits: i64,
     pub(super) defects: BTreeSet<usize>,
     pub(super) last_order: u64,
+    pub(super) may_start_at: DateTime<Utc>,
     /// It could not be stored yet.
     pub(super) unstored_hold: bool,
     pub(super) troubles: Vec<(DateTime<Utc>, Trouble)>,
@@ -134,6 +135,7 @@ impl Storm {
             unheard_commits: random.one_of(&[0, 0, 1, 5]),
             defects: BTreeSet::new(),
             last_order: 0,
+            may_start_at: begins_at,
             unstored_hold: false,
             troubles: Vec::new(),
             random,

@@ -66,6 +66,7 @@ impl Storm {
             Trouble::DatabaseAway(away) => self.set_database(guard, away),
             Trouble::Crash => self.crash(guard),
             Trouble::Start if guard.is_alive() => {}
+            Trouble::Start if at < self.may_start_at => self.troubles.push((self.may_start_at, Trouble::Start)),
             Trouble::Start => guard.start(),
             Trouble::Calm => self.calm(guard),
             Trouble::Still => {
@@ -266,8 +267,8 @@ impl Storm {
         guard.hold_on_all.clone_from(&guard.database.hold_on_all);
         let most_ms = self.random.one_of(&[50, 1_000, 10_000, 90_000]);
         // What the database was asked before the end, it has taken before a new process reads it.
-        let soonest_ms = self.database_ms.end;
-        let starts_at = guard.now().at + Duration::milliseconds(soonest_ms + self.random.within(1..most_ms));
+        self.may_start_at = guard.now().at + Duration::milliseconds(self.database_ms.end);
+        let starts_at = self.may_start_at + Duration::milliseconds(self.random.within(1..most_ms));
         self.troubles.push((starts_at.min(self.calm_at), Trouble::Start));
         if self.random.chance(30) {
             let lives_ms = self.random.one_of(&[20, 200, 2_000]);
