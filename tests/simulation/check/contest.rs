@@ -225,7 +225,7 @@ impl History {
             self.end_time = seen.remote.as_ref().ok().map(|campaign| campaign.end_time.clone());
             self.unseen = matches!(remote, Remote::Blocked | Remote::Unknown { .. });
             if !self.unseen {
-                (self.known, self.known_at) = (Some(remote == Remote::Running), Some(step.at));
+                (self.known, self.known_at) = (Some(remote == Remote::Running), Some(seen.answered_at));
                 self.known_line = step.line;
             }
         }

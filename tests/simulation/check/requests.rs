@@ -102,9 +102,9 @@ pub(super) struct Gate {
 
 /// What was let go when a 429 was heard may still be being counted, and leaves into the silence that pauses wait out.
 const LET_GO_BEFORE: Duration = Duration::milliseconds(100);
-/// Who holds a slot is counted before it leaves, for 100 ms at the most, and may have to wait for the count before: it does
-/// not wait any more, and no pause that comes then takes the slot from it.
-const HOLDS_A_SLOT: Duration = Duration::milliseconds(200);
+/// Who holds a slot is counted before it leaves, which takes 100 ms at the most, and waits for the counts before: it keeps
+/// its slot, though more urgent ones that hold slots, too, leave first. A pause that comes then takes the next slot.
+const HOLDS_A_SLOT: Duration = Duration::milliseconds(500);
 
 impl Checker for Gate {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
