@@ -153,6 +153,8 @@ pub struct CampaignActor {
     storing: bool,
     /// Set while the database is away.
     store_retry: Option<SpawnHandle>,
+    /// Why the last record could not be stored.
+    store_error: Option<String>,
     /// The journal entry of the newest stored action.
     entry: Option<(ActionId, JournalId)>,
     stored: Option<StoredPromise>,
@@ -212,6 +214,7 @@ impl CampaignActor {
             unstored: VecDeque::new(),
             storing: false,
             store_retry: None,
+            store_error: None,
             entry,
             stored,
             timer: None,
@@ -249,6 +252,7 @@ impl CampaignActor {
                     self.remember(*record);
                     self.store_next(ctx);
                 }
+                Effect::Send(request) if self.awaits_storing(request.action) => self.cannot_store_first(request),
                 Effect::Send(request) => self.send(ctx, request),
                 Effect::Observe { operation, read_remote } => {
                     self.begin("tick");
@@ -377,7 +381,7 @@ impl CampaignActor {
         }));
     }
 
-    /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
+    /// The database is away: it is tried again until it takes what is kept in memory.
     fn not_stored(&mut self, ctx: &mut Context<Self>, reason: &str) {
         let newest = self.unstored.back().and_then(|record| record.entry.as_ref());
         if self.store_retry.is_none() {
@@ -391,35 +395,37 @@ impl CampaignActor {
             ctx.cancel_future(retry);
         }
         self.store_retry = Some(ctx.run_later(STORE_RETRY, |actor, ctx| actor.store_next(ctx)));
-        let Some(Effect::Send(request)) = self.outbox.front().cloned() else { return };
-        let now = self.surroundings.clock.now();
+        self.store_error = Some(reason.to_owned());
+    }
+
+    /// Whether its journal entry could not be stored, and nothing has been made of that yet.
+    fn awaits_storing(&self, action: ActionId) -> bool {
+        let entries = self.unstored.iter().filter_map(|record| record.entry.as_ref());
+        entries.filter(|entry| entry.id == action).any(|entry| !entry.late)
+    }
+
+    /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
+    fn cannot_store_first(&mut self, request: Request) {
         let event = if request.kind == ActionKind::Pause {
             for action in self.unstored.iter_mut().filter_map(|record| record.entry.as_mut()) {
                 action.late |= action.id == request.action;
             }
+            self.outbox.push_front(Effect::Send(request));
             Event::SentUnstored { action: request.action }
         } else {
-            self.outbox.pop_front();
+            let reason = self.store_error.as_deref().unwrap_or("the database is away");
             let outcome = Outcome::NotSent(format!("its journal entry could not be stored: {reason}"));
             Event::Applied { action: request.action, outcome }
         };
-        let effects = self.machine.step(now, &self.policy, event);
+        let effects = self.machine.step(self.surroundings.clock.now(), &self.policy, event);
         // What follows is stored with the next tick: asking a database that is away again at once would not end.
         for effect in effects {
-            match effect {
-                Effect::Store(record) => self.remember(*record),
-                other @ (Effect::Observe { .. }
-                | Effect::ReadBack { .. }
-                | Effect::Send(_)
-                | Effect::Note(_)
-                | Effect::Processed { .. }
-                | Effect::ForceEnded { .. }
-                | Effect::Held { .. }
-                | Effect::Released { .. }
-                | Effect::ReleaseRefused(_)) => self.outbox.push_back(other),
+            if let Effect::Store(record) = effect {
+                self.remember(*record);
+            } else {
+                self.outbox.push_back(effect);
             }
         }
-        self.arm(ctx);
     }
 
     fn send(&mut self, ctx: &mut Context<Self>, request: Request) {

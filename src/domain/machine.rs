@@ -286,7 +286,7 @@ impl Machine {
         let outdated = question.operation.0 <= self.changed_after;
         self.settle(now, question, &observation.remote, &judged.status, effects);
         if let Ok(campaign) = &observation.remote {
-            self.run_backoff.saw(campaign);
+            self.run_backoff.saw(campaign, &judged.status);
         }
         self.watch_readings(now, &observation, &judged.status);
         let may_decide = self.may_decide(policy) && !outdated;
@@ -388,6 +388,7 @@ impl Machine {
     /// The action is over: confirmed, or failed.
     fn finish(&mut self, now: DateTime<Utc>, result: Result<(), String>, effects: &mut Vec<Effect>) {
         self.progress = Progress::Settled;
+        let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
         let Some(action) = self.action.as_mut() else { return };
         if action.kind != ActionKind::SetEndTime {
             self.changed_after = self.last_number;
@@ -409,7 +410,7 @@ impl Machine {
                 action.failed_at = Some(now);
                 action.error = Some(reason.clone());
                 if action.kind == ActionKind::Activate {
-                    self.run_backoff.failed(now);
+                    self.run_backoff.failed(now, seen);
                 }
                 ActionNews::Failed(reason)
             }

@@ -142,11 +142,12 @@ impl RunBackoff {
         self.looks = seen.map(Looks::of);
     }
 
-    /// The run failed.
-    pub(super) fn failed(&mut self, now: DateTime<Utc>) {
+    /// The run failed; `seen` is the campaign as it was read last, for a run that an earlier process has decided.
+    pub(super) fn failed(&mut self, now: DateTime<Utc>, seen: Option<&RemoteCampaign>) {
         let minutes = RETRY_MINUTES.get(self.failures).or(RETRY_MINUTES.last()).copied().unwrap_or(15);
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + Duration::minutes(minutes));
+        self.looks = self.looks.take().or_else(|| seen.map(Looks::of));
     }
 
     /// Never farther away than the longest wait, though the clock was set back meanwhile.
@@ -160,9 +161,11 @@ impl RunBackoff {
         *self = Self::default();
     }
 
-    /// A campaign that looks otherwise than it did is tried at once, even where it looks the same again by then.
-    pub(super) fn saw(&mut self, seen: &RemoteCampaign) {
-        if self.looks.as_ref().is_some_and(|looks| *looks != Looks::of(seen)) {
+    /// A campaign that looks otherwise than it did is tried at once, even where it looks the same again by then. One that
+    /// runs does, even where a restart has forgotten how it looked: a run is decided on for what is stopped.
+    pub(super) fn saw(&mut self, seen: &RemoteCampaign, status: &RemoteStatus) {
+        let looked_otherwise = self.looks.as_ref().is_some_and(|looks| *looks != Looks::of(seen));
+        if looked_otherwise || *status == RemoteStatus::Running {
             self.not_before = None;
         }
     }

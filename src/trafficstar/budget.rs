@@ -330,6 +330,12 @@ impl Budget {
         Some(begin + WINDOW * i32::try_from(windows).unwrap_or(i32::MAX))
     }
 
+    /// Whether a pause waits, or the token that it needs.
+    #[must_use]
+    pub fn pause_waits(&self) -> bool {
+        self.waiting.keys().next().is_some_and(|(urgency, rank, _)| (*urgency, *rank) == (Urgency::Pause, Rank::FIRST))
+    }
+
     /// How many wait, by class.
     #[must_use]
     pub fn queue_lengths(&self) -> QueueStatus {

@@ -382,6 +382,7 @@ impl Gatekeeper {
         self.circuits.forget_untried(now);
         let granted = self.budget.grant(now);
         self.granted.extend(granted);
+        self.make_way_for_pauses(now);
         // Who holds a slot when a 429 is heard waits the silence out with the others.
         if self.budget.blocked_until(now).is_some() { 0 } else { self.granted.len() }
     }
@@ -441,6 +442,23 @@ impl Gatekeeper {
     pub fn held_back(&self) -> usize {
         let gathered = self.burst.as_ref().map_or(0, |burst| burst.tickets.len());
         gathered + self.stopped.values().map(BTreeSet::len).sum::<usize>()
+    }
+
+    /// Where no slot is free, a pause takes that of the least urgent who has not left yet; that one waits anew.
+    fn make_way_for_pauses(&mut self, now: DateTime<Utc>) {
+        while self.budget.blocked_until(now).is_none() && self.budget.pause_waits() {
+            let turn = |ticket: &Ticket| {
+                let asking = self.waiting.get(ticket).map(|waiter| waiter.asking)?;
+                let is_pause = (asking.urgency, asking.rank) == (Urgency::Pause, Rank::FIRST);
+                (!is_pause).then_some((asking.urgency, asking.rank, *ticket))
+            };
+            let Some((urgency, rank, last)) = self.granted.iter().filter_map(turn).max() else { return };
+            self.granted.retain(|granted| *granted != last);
+            self.budget.cancel(last);
+            self.budget.ask(now, urgency, rank, last);
+            let granted = self.budget.grant(now);
+            self.granted.extend(granted);
+        }
     }
 
     fn gather(&mut self, now: DateTime<Utc>, ticket: Ticket) {

@@ -63,6 +63,29 @@ fn who_holds_a_slot_when_a_429_is_heard_waits_the_silence_out() {
 }
 
 #[test]
+fn a_pause_takes_the_slot_of_who_has_not_left_yet() {
+    let now = DateTime::UNIX_EPOCH;
+    for silent in [false, true] {
+        let mut keeper = keeper_of(4);
+        let ask = |keeper: &mut Gatekeeper, ticket: u64, asking: Asking| {
+            let (admit, admitted) = tokio::sync::oneshot::channel();
+            keeper.hear(now, GateMessage::Ask { ticket: Ticket(ticket), asking, admit });
+            admitted
+        };
+        let _reads = [1, 2].map(|ticket| ask(&mut keeper, ticket, asking(Operation::List, Urgency::Sweep)));
+        assert_eq!(keeper.grant(now), 2);
+        let ends_at = now + Duration::seconds(if silent { 30 } else { 0 });
+        if silent {
+            keeper.hear(now, GateMessage::RateLimited { retry_after: Some(Duration::seconds(30)) });
+        }
+        let _pauses = [3, 4, 5].map(|ticket| ask(&mut keeper, ticket, Asking::pause()));
+        assert_eq!(keeper.grant(now), if silent { 0 } else { 4 });
+        let left = keeper.let_go(ends_at, 4).into_iter().map(|(ticket, _)| ticket.0).collect::<Vec<_>>();
+        assert_eq!(left, [3, 4, 5, 1], "silent: {silent}");
+    }
+}
+
+#[test]
 fn a_request_waits_for_its_slot_and_its_answer_counts_for_a_minute() {
     let now = DateTime::UNIX_EPOCH;
     let (gate, mut heard) = Gate::new();

@@ -107,6 +107,18 @@ fn what_others_changed_while_nobody_ran_is_theirs() {
 }
 
 #[test]
+fn a_run_that_came_about_after_the_crash_holds_the_next_one_up_no_longer() {
+    let mut rig = Rig::with(Phase::Idle, |numbers| numbers.tick = Duration::seconds(10));
+    let effects = rig.tick("12:00:00", &stopped().clicks(20_000));
+    let mut anew = restarted(&rig, &effects, "12:00:40");
+    let effects = anew.tick("12:00:40", &stopped().clicks(20_000));
+    assert_step("it failed and backs off", &anew, &effects, None, ActiveGuarded);
+    anew.tick("12:00:50", &running().clicks(20_000));
+    let effects = anew.tick("12:01:00", &stopped().clicks(20_000));
+    assert_step("somebody else stopped it", &anew, &effects, Some(Activate), ActiveGuarded);
+}
+
+#[test]
 fn a_pause_whose_answer_the_crash_swallowed_gets_its_end_time() {
     for answered in [false, true] {
         let (rig, effects) = pause(answered);

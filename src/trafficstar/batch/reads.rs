@@ -400,7 +400,9 @@ impl<T: Clone> Reads<T> {
         let mut least_served = u64::MAX;
         for page in 1..=self.list.pages().unwrap_or(1) {
             let coming = under_way.get(&ReadRequest::Page(page)).copied().unwrap_or(0);
-            let served = self.list.read_by(page).max(coming);
+            // What fails before it leaves, as without a token, would fail at once again, and again.
+            let unsent = self.failed.get(&page).filter(|failure| !failure.of_the_page);
+            let served = self.list.read_by(page).max(coming).max(unsent.map_or(0, |failure| failure.request));
             least_served = least_served.min(served);
             let first_unserved = sought.partition_point(|one| one.newest <= served);
             pages.extend(and_later.get(first_unserved).map(|those| (page, *those)));

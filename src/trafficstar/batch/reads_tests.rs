@@ -193,6 +193,21 @@ fn assert_bound(slots: usize, expected_bound: usize, nearest_within: i64) {
 }
 
 #[test]
+fn a_page_that_could_not_even_be_asked_for_is_not_asked_for_again_before_the_others_have_answered() {
+    let remote = Remote::of(1..=30, 10);
+    let mut reads = Reads::new(Duration::minutes(1));
+    tick(&mut reads, &remote, 0, &(1..=10).collect::<Vec<_>>(), 100);
+    let asked = [31, 32, 33, 34].map(|id| reads.ask(at(60), question(id, Urgency::Read, 60)));
+    let planned = reads.plan(at(60), room(3), true);
+    let [unsent, second, last] = planned[..] else { panic!("{planned:?}") };
+    let failed = ReadAnswer::PageFailed { answer: 0, of_the_page: false };
+    assert_eq!(reads.answered(unsent.id, failed), []);
+    assert_eq!(reads.plan(at(60), room(100), true), []);
+    assert_eq!(reads.answered(second.id, remote.answer(&second)), []);
+    assert_eq!(reads.answered(last.id, remote.answer(&last)), asked.map(|asker| (asker, 0)));
+}
+
+#[test]
 fn a_page_that_fails_fails_for_those_on_it_alone_and_what_a_pause_needs_is_read_by_itself() {
     let remote = Remote::of(1..=20, 10);
     let mut reads = Reads::new(Duration::minutes(1));
@@ -275,12 +290,13 @@ enum Step {
 enum How {
     Well,
     Failed,
+    Unsent,
     NoList,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let urgency = prop::sample::select(vec![Urgency::Pause, Urgency::ReadBack, Urgency::Read]);
-    let how = prop_oneof![6 => Just(How::Well), 2 => Just(How::Failed), 1 => Just(How::NoList)];
+    let how = prop_oneof![6 => Just(How::Well), 2 => Just(How::Failed), 1 => Just(How::Unsent), 1 => Just(How::NoList)];
     let listed = prop::collection::vec(0_i64..40, 0..40).prop_map(|mut ids| {
         let mut seen = BTreeSet::new();
         ids.retain(|id| seen.insert(*id));
@@ -318,8 +334,9 @@ impl World {
         let answer = match (how, planned.read) {
             (How::Well, _) => self.remote.answer(&planned),
             (How::Failed, ReadRequest::Page(_)) => ReadAnswer::PageFailed { answer: planned.id.0, of_the_page: true },
+            (How::Unsent, ReadRequest::Page(_)) => ReadAnswer::PageFailed { answer: planned.id.0, of_the_page: false },
             (How::NoList, ReadRequest::Page(_)) => ReadAnswer::NoList,
-            (How::Failed | How::NoList, ReadRequest::Single(_)) => ReadAnswer::Single(planned.id.0),
+            (How::Failed | How::Unsent | How::NoList, ReadRequest::Single(_)) => ReadAnswer::Single(planned.id.0),
         };
         for (asker, read) in self.reads.answered(planned.id, answer) {
             assert!(read > asker.0, "the read is older than the question");

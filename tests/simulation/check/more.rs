@@ -15,9 +15,6 @@ use super::{Checker, Findings};
 use crate::model::log::{Line, What};
 use crate::model::remote::Call;
 
-/// What was let go when a 429 was heard may still be being counted, and leaves into the silence.
-const LET_GO_BEFORE: Duration = Duration::milliseconds(100);
-
 /// `silence-is-kept`: "429 → nobody sends until then".
 #[derive(Debug, Default)]
 pub(super) struct Silence {
@@ -35,7 +32,7 @@ impl Checker for Silence {
             }
             What::Left { ticket } => {
                 if let Some((since, until)) = self.silence
-                    && line.at > since + LET_GO_BEFORE
+                    && line.at > since
                     && line.at < until
                 {
                     found.report(

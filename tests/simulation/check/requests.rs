@@ -1,7 +1,7 @@
 //! What leaves and what TrafficStars counts: the limit, who goes first, and that every request that changes something is
 //! somebody's decision, in its order and in its time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind};
@@ -86,8 +86,7 @@ struct Decided {
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     waiting: BTreeMap<Ticket, Waiting>,
-    /// With the time since when each waits.
-    pauses: BTreeMap<Ticket, DateTime<Utc>>,
+    pauses: BTreeSet<Ticket>,
     out: BTreeMap<Ticket, Waiting>,
     decided: BTreeMap<(usize, ActionId), Decided>,
     /// The run or pause of a campaign that is on its way.
@@ -97,21 +96,14 @@ pub(super) struct Gate {
     released: BTreeMap<usize, usize>,
     /// The line at which a hold was answered.
     held: BTreeMap<usize, usize>,
-    silent_since: Option<DateTime<Utc>>,
 }
-
-/// What was let go when a 429 was heard may still be being counted, and leaves into the silence that pauses wait out.
-const LET_GO_BEFORE: Duration = Duration::milliseconds(100);
-/// Who holds a slot is counted before it leaves, which takes 100 ms at the most, and waits for the counts before: it keeps
-/// its slot, though more urgent ones that hold slots, too, leave first. A pause that comes then takes the next slot.
-const HOLDS_A_SLOT: Duration = Duration::milliseconds(500);
 
 impl Checker for Gate {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
             What::AtTheGate { ticket, call, carries, .. } => {
                 if matches!(call, Call::Pause(_)) {
-                    self.pauses.insert(*ticket, line.at);
+                    self.pauses.insert(*ticket);
                 }
                 self.waiting.insert(*ticket, Waiting { call: call.clone(), carries: carries.clone() });
             }
@@ -119,7 +111,6 @@ impl Checker for Gate {
                 self.pauses.remove(ticket);
                 self.waiting.remove(ticket);
             }
-            What::Silence { .. } => self.silent_since = Some(line.at),
             What::Left { ticket } => self.left(world, index, line, *ticket, found),
             What::Ended { ticket, how } => self.ended(*ticket, how),
             What::Crashed | What::Started { .. } => *self = Self::default(),
@@ -185,10 +176,8 @@ impl Gate {
             found.report("one-supervisor", index, format!("{ticket:?} is of a process that is gone"));
         }
         // 3. "pauses overtake every other waiting request"
-        let was_let_go = self.silent_since.is_some_and(|since| line.at <= since + LET_GO_BEFORE);
-        let waits = |since: &DateTime<Utc>| line.at > *since + HOLDS_A_SLOT;
-        let overtaken = self.pauses.iter().find(|(_, since)| waits(since) && !was_let_go);
-        if let Some((pause, _)) = overtaken.filter(|_| !matches!(waiting.call, Call::Pause(_))) {
+        let overtaken = self.pauses.first().filter(|_| !matches!(waiting.call, Call::Pause(_)));
+        if let Some(pause) = overtaken {
             let text = format!("{:?} leaves while the pause {pause:?} waits", waiting.call);
             found.report("pauses-overtake", index, text);
         }

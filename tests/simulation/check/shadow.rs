@@ -151,6 +151,8 @@ enum Would {
     Nothing,
     /// By this row of the page.
     Do(ActionKind, usize),
+    /// By this row, unless it waits.
+    Perhaps(ActionKind, usize),
 }
 
 /// A pause that keeps a promise is the table's last but one row, whether the table or a cool-down or a hold asks for it.
@@ -333,7 +335,7 @@ impl Tick<'_, '_> {
         };
         if waits == Wait::May {
             expected.allowed.extend(self.nothing_in_mode(phase, facts, "").allowed);
-            expected.would = Would::Undecided;
+            expected.would = Would::Perhaps(ActionKind::Activate, number);
         }
         expected
     }
@@ -467,6 +469,8 @@ fn check_observed_only(memory: &mut Memory, seen: &Seen, step: &Step<'_>, expect
     match expected.would {
         Would::Undecided => {}
         Would::Nothing => memory.observed_only = None,
+        Would::Perhaps(does, number) if kind == Some(does) => memory.observed_only = Some((does, number)),
+        Would::Perhaps(..) => {}
         Would::Do(does, number) => {
             let changed = memory.observed_only.replace((does, number)) != Some((does, number));
             if changed && kind != Some(does) {

@@ -104,7 +104,9 @@ impl Checker for Flags {
         }
         told.blocked = blocked;
         let costs = facts.clicks == ClickClass::UsedUp || facts.spend == SpendClass::Reached;
-        let unguarded = facts.remote == Remote::Running && step.phase == Phase::Idle && costs;
+        // One whose generator is disabled is nobody's to guard.
+        let released = step.has(|effect| matches!(effect, Effect::Released { .. }));
+        let unguarded = facts.remote == Remote::Running && step.phase == Phase::Idle && costs && !released;
         let tells = step.has(|effect| matches!(effect, Effect::Note(Note::Unguarded)));
         if tells != (unguarded && !told.unguarded) {
             report(

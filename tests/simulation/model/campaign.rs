@@ -198,6 +198,7 @@ impl Campaign {
                     self.remember(*record);
                     self.store_next();
                 }
+                Effect::Send(request) if self.awaits_storing(request.action) => self.cannot_store_first(now, request),
                 Effect::Send(request) => self.errands.push(Errand::Send(request)),
                 Effect::Observe { operation, read_remote } => self.begin_tick(now, operation, read_remote),
                 Effect::ReadBack { operation } => {
@@ -262,25 +263,32 @@ impl Campaign {
                 self.retrying = false;
                 self.store_next();
             }
-            Err(reason) => self.not_stored(now, &reason),
+            Err(_) => self.not_stored(),
         }
         self.go_on(now);
     }
 
-    /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
-    fn not_stored(&mut self, now: Moment, reason: &str) {
+    fn not_stored(&mut self) {
         self.notes.push(What::NotStored { campaign: self.life.campaign });
         self.retrying = true;
         self.errands.push(Errand::RetrySaveIn(STORE_RETRY));
-        let Some(Effect::Send(request)) = self.outbox.front().cloned() else { return };
+    }
+
+    fn awaits_storing(&self, action: ActionId) -> bool {
+        let entries = self.unstored.iter().filter_map(|record| record.entry.as_ref());
+        entries.filter(|entry| entry.id == action).any(|entry| !entry.late)
+    }
+
+    /// The database is away. A pause goes out all the same and is journalled late; nothing else does.
+    fn cannot_store_first(&mut self, now: Moment, request: Request) {
         let event = if request.kind == ActionKind::Pause {
             for action in self.unstored.iter_mut().filter_map(|record| record.entry.as_mut()) {
                 action.late |= action.id == request.action;
             }
+            self.outbox.push_front(Effect::Send(request));
             Event::SentUnstored { action: request.action }
         } else {
-            self.outbox.pop_front();
-            let outcome = Outcome::NotSent(format!("its journal entry could not be stored: {reason}"));
+            let outcome = Outcome::NotSent("its journal entry could not be stored".to_owned());
             Event::Applied { action: request.action, outcome }
         };
         if self.logs {
@@ -289,17 +297,10 @@ impl Campaign {
         let effects = self.machine.step(now.wall, &self.policy, event);
         self.ask(effects.iter());
         for effect in effects {
-            match effect {
-                Effect::Store(record) => self.remember(*record),
-                other @ (Effect::Observe { .. }
-                | Effect::ReadBack { .. }
-                | Effect::Send(_)
-                | Effect::Note(_)
-                | Effect::Processed { .. }
-                | Effect::ForceEnded { .. }
-                | Effect::Held { .. }
-                | Effect::Released { .. }
-                | Effect::ReleaseRefused(_)) => self.outbox.push_back(other),
+            if let Effect::Store(record) = effect {
+                self.remember(*record);
+            } else {
+                self.outbox.push_back(effect);
             }
         }
     }

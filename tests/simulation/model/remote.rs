@@ -132,7 +132,10 @@ struct Campaign {
 #[derive(Debug)]
 pub(crate) struct Remote {
     page_size: usize,
-    pub(crate) ways: Ways,
+    ways: Ways,
+    /// What has shown up to then, and the spend that was told, are not taken back when its ways change.
+    shown_from: DateTime<Utc>,
+    told_from: DateTime<Utc>,
     campaigns: Vec<Campaign>,
     log: Vec<Arrival>,
 }
@@ -149,7 +152,25 @@ pub(crate) fn id_of(row: usize) -> RemoteId {
 
 impl Remote {
     pub(crate) const fn new(page_size: usize, ways: Ways) -> Self {
-        Self { page_size, ways, campaigns: Vec::new(), log: Vec::new() }
+        let (shown_from, told_from) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
+        Self { page_size, ways, shown_from, told_from, campaigns: Vec::new(), log: Vec::new() }
+    }
+
+    pub(crate) const fn ways(&self) -> Ways {
+        self.ways
+    }
+
+    pub(crate) fn set_ways(&mut self, now: DateTime<Utc>, ways: Ways) {
+        (self.shown_from, self.told_from) = (self.shown_at(now), self.told_at(now));
+        self.ways = ways;
+    }
+
+    fn shown_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.shown_from.max(now - self.ways.shows_after)
+    }
+
+    fn told_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.told_from.max(now - self.ways.spend_lag)
     }
 
     /// A campaign that runs if `active`, until `end_time` where it has one. One that spends nothing has no spend on record.
@@ -295,7 +316,7 @@ impl Remote {
     }
 
     fn page(&self, now: DateTime<Utc>, page: u64) -> Answer {
-        let shown_at = now - self.ways.shows_after;
+        let shown_at = self.shown_at(now);
         let is_listed = |row: &usize| self.campaigns.get(*row).is_some_and(|found| found.exists_at(shown_at));
         let listed: Vec<usize> = (0..self.campaigns.len()).filter(is_listed).collect();
         let size = ListSize {
@@ -322,7 +343,7 @@ impl Remote {
     /// A campaign as it shows, and today's spend in millionths as it is told.
     fn shown(&self, now: DateTime<Utc>, campaign: usize) -> Option<(State, i64)> {
         let found = self.campaigns.get(campaign)?;
-        let (shown_at, told_at) = (now - self.ways.shows_after, now - self.ways.spend_lag);
+        let (shown_at, told_at) = (self.shown_at(now), self.told_at(now));
         Some((found.at(shown_at), found.at(told_at).spent_at(told_at, found.micros_an_hour)))
     }
 

@@ -22,7 +22,7 @@ impl Storm {
         let at = guard.now().at;
         match trouble {
             Trouble::Weather(weather) => guard.outside.weather = weather,
-            Trouble::Ways(ways) => guard.outside.remote.ways = ways,
+            Trouble::Ways(ways) => guard.outside.remote.set_ways(at, ways),
             Trouble::Foreign(campaign) => self.interfere(guard, campaign),
             Trouble::Block(campaign, block) => {
                 let switched = guard.outside.remote.set_block(at, campaign, block);
@@ -280,7 +280,9 @@ impl Storm {
     fn calm(&mut self, guard: &mut Guard) {
         self.rages = false;
         guard.outside.weather = Weather::default();
-        guard.outside.remote.ways = Ways { ends_switch_off: guard.outside.remote.ways.ends_switch_off, ..CALM_WAYS };
+        let ways = guard.outside.remote.ways();
+        let ways = Ways { ends_switch_off: ways.ends_switch_off, ..CALM_WAYS };
+        guard.outside.remote.set_ways(guard.now().at, ways);
         self.defects.clear();
         let by_ms = guard.clock.set_right().num_milliseconds();
         guard.note(What::ClockSet { by_ms });
