@@ -74,8 +74,9 @@ impl Machine {
     /// What it would make of used-up clicks.
     #[must_use]
     pub fn stance(&self, now: DateTime<Utc>) -> Stance {
-        let promised_to_run = self.phase == Phase::ActiveGuarded;
-        Stance { promised_to_run, on_hold: self.hold(now).is_some_and(|hold| !hold.pause) }
+        let hold = self.hold(now);
+        let promised_to_run = self.phase == Phase::ActiveGuarded && hold.is_none();
+        Stance { promised_to_run, on_hold: hold.is_some_and(|hold| !hold.pause) }
     }
 
     /// Its own hold, whatever is on hold beside it.

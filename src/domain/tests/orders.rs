@@ -1,6 +1,7 @@
 //! Operators' orders: process, force, hold, release, and the hold on all.
 
 use super::*;
+use crate::domain::nearness::Stance;
 use crate::domain::action::{Step, Trigger};
 use crate::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
 use crate::domain::policy::Mode;
@@ -389,4 +390,21 @@ fn a_pause_that_was_forced_behind_an_activation_is_sent_though_the_generator_is_
     let effects = rig.confirm();
     assert_eq!(end_of_force(&effects), Some(Ok(())));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Released { .. })), "{effects:?}");
+}
+
+#[test]
+fn what_is_on_hold_is_not_promised_to_run_while_the_hold_lasts() {
+    let table = [
+        (Phase::ActiveGuarded, None, Stance { promised_to_run: true, on_hold: false }),
+        (Phase::PausedGuarded, None, Stance::default()),
+        (Phase::ActiveGuarded, Some(hold(true, None)), Stance::default()),
+        (Phase::ActiveGuarded, Some(hold(false, None)), Stance { promised_to_run: false, on_hold: true }),
+        (Phase::ActiveGuarded, Some(hold(false, Some("11:59:00"))), Stance { promised_to_run: true, on_hold: false }),
+    ];
+    for (phase, hold, stance) in table {
+        let mut rig = Rig::new(phase);
+        rig.now = at("12:00:00");
+        rig.machine = rig.machine.on_hold(hold.clone(), None);
+        assert_eq!(rig.machine.stance(rig.now), stance, "{phase:?} {hold:?}");
+    }
 }

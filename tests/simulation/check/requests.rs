@@ -21,9 +21,14 @@ pub(super) struct LimitOfRequests {
     /// When requests last left while the database was away, so that they could not be counted before they left; or when
     /// the clock was last set ahead, so that what is stored looks older than it is.
     uncounted_at: Option<DateTime<Utc>>,
+    /// When the database went away, or came back.
+    database_at: Option<DateTime<Utc>>,
     /// A process started that cannot know of them; README, "The account's limit", tells of it.
     forgotten_until: Option<DateTime<Utc>>,
 }
+
+/// A count that was asked for while the database was away may be answered so much later.
+const COUNTS_LATE: Duration = Duration::seconds(1);
 
 /// Without a token nothing leaves; the first one may take so long in fair weather.
 const FIRST_TOKEN: Duration = Duration::seconds(5);
@@ -34,7 +39,10 @@ const COUNTS_FOR: Duration = Duration::seconds(75);
 impl Checker for LimitOfRequests {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
-            What::Left { .. } if world.database_away => self.uncounted_at = Some(line.at),
+            What::Database { .. } => self.database_at = Some(line.at),
+            What::Left { .. } if world.database_away || self.database_at.is_some_and(|at| line.at < at + COUNTS_LATE) => {
+                self.uncounted_at = Some(line.at);
+            }
             What::ClockSet { by_ms: 1.. } => self.uncounted_at = Some(line.at),
             What::Started { .. } => {
                 let lately = self.uncounted_at.filter(|at| line.at <= *at + COUNTS_FOR);
@@ -87,6 +95,8 @@ struct Decided {
 pub(super) struct Gate {
     waiting: BTreeMap<Ticket, Waiting>,
     pauses: BTreeSet<Ticket>,
+    /// When the last ones left.
+    pauses_left: VecDeque<DateTime<Utc>>,
     out: BTreeMap<Ticket, Waiting>,
     decided: BTreeMap<(usize, ActionId), Decided>,
     /// The run or pause of a campaign that is on its way.
@@ -125,7 +135,7 @@ impl Checker for Gate {
             }
             What::Ends { .. } => {
                 for (campaign, (_, at, _)) in std::mem::take(&mut self.due) {
-                    too_late(world, campaign, at, line, index, found);
+                    self.too_late(world, campaign, at, line, index, found);
                 }
             }
             _ => {}
@@ -171,7 +181,10 @@ impl Gate {
         let Some(waiting) = self.waiting.remove(&ticket) else {
             return found.report("one-supervisor", index, format!("{ticket:?} leaves and was not at the gate"));
         };
-        self.pauses.remove(&ticket);
+        if self.pauses.remove(&ticket) {
+            self.pauses_left.push_back(line.at);
+            self.pauses_left.retain(|left| line.at - *left < Duration::minutes(10));
+        }
         if line.process != world.process {
             found.report("one-supervisor", index, format!("{ticket:?} is of a process that is gone"));
         }
@@ -245,7 +258,7 @@ impl Gate {
             if kind == ActionKind::Pause
                 && let Some((_, at, _)) = self.due.remove(&campaign)
             {
-                too_late(world, campaign, at, line, index, found);
+                self.too_late(world, campaign, at, line, index, found);
             }
         }
     }
@@ -301,26 +314,34 @@ fn check_activation(
     }
 }
 
-/// Rule 3: "… is sent a pause within one tick": from its decision on nothing but silence that TrafficStars has asked for, and a
-/// minute that is full, may hold it up.
-fn too_late(
-    world: &World<'_>,
-    campaign: usize,
-    decided: DateTime<Utc>,
-    line: &Line,
-    index: usize,
-    found: &mut Findings,
-) {
-    let tick = world.place(campaign).map_or(Duration::minutes(1), |place| place.row.policy.tick);
-    let silent = world.silence_until.map_or(decided, |until| until.max(decided));
-    // "Never more requests than the limit": what the last process sent still counts, until its longest time-out is over.
-    let silent =
-        world.started_at.map_or(silent, |at| silent.max(at + (COUNTS_FOR - Duration::minutes(1)) + FIRST_TOKEN));
-    if line.at > silent + tick.max(Duration::minutes(1)) + Duration::seconds(1) {
-        let text = format!(
-            "campaign {campaign}: its pause was decided at {decided} and has left at {} at the earliest",
-            line.at
-        );
-        found.report("pause-within-one-tick", index, text);
+impl Gate {
+    /// Rule 3: "… is sent a pause within one tick": from its decision on nothing but silence that TrafficStars has asked for,
+    /// and a minute that is full, may hold it up.
+    fn too_late(
+        &self,
+        world: &World<'_>,
+        campaign: usize,
+        decided: DateTime<Utc>,
+        line: &Line,
+        index: usize,
+        found: &mut Findings,
+    ) {
+        let tick = world.place(campaign).map_or(Duration::minutes(1), |place| place.row.policy.tick);
+        let silent = world.silence_until.map_or(decided, |until| until.max(decided));
+        // "Never more requests than the limit": what the last process sent still counts, until its longest time-out is over.
+        let silent =
+            world.started_at.map_or(silent, |at| silent.max(at + (COUNTS_FOR - Duration::minutes(1)) + FIRST_TOKEN));
+        // Where pauses alone fill a minute, the others wait for the next one.
+        let limit = usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX);
+        let before = self.pauses_left.iter().filter(|left| **left >= decided && **left < line.at).count();
+        let minutes = i32::try_from(before / limit.saturating_sub(2).max(1)).unwrap_or(i32::MAX);
+        let full = Duration::minutes(1) * minutes;
+        if line.at > silent + full + tick.max(Duration::minutes(1)) + Duration::seconds(1) {
+            let text = format!(
+                "campaign {campaign}: its pause was decided at {decided} and has left at {} at the earliest",
+                line.at
+            );
+            found.report("pause-within-one-tick", index, text);
+        }
     }
 }
