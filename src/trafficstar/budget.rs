@@ -105,8 +105,16 @@ impl Rank {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     urgency: Urgency,
+    /// It is a read that a pause needs.
+    reads_urgently: bool,
     /// It left because it was starving.
     starved: bool,
+}
+
+impl Slot {
+    const fn of(urgency: Urgency) -> Self {
+        Self { urgency, reads_urgently: false, starved: false }
+    }
 }
 
 /// How many slots are held, by what.
@@ -114,6 +122,7 @@ struct Slot {
 struct Held {
     all: usize,
     sweeps: usize,
+    urgent_reads: usize,
     starved: usize,
 }
 
@@ -121,12 +130,14 @@ impl Held {
     fn add(&mut self, slot: Slot) {
         self.all += 1;
         self.sweeps += usize::from(slot.urgency == Urgency::Sweep);
+        self.urgent_reads += usize::from(slot.reads_urgently);
         self.starved += usize::from(slot.starved);
     }
 
     fn remove(&mut self, slot: Slot) {
         self.all -= 1;
         self.sweeps -= usize::from(slot.urgency == Urgency::Sweep);
+        self.urgent_reads -= usize::from(slot.reads_urgently);
         self.starved -= usize::from(slot.starved);
     }
 }
@@ -195,7 +206,7 @@ impl Budget {
 
     /// Counts a request that was sent before this budget was made: it holds its slot until `free_at`.
     pub fn remember(&mut self, free_at: DateTime<Utc>) {
-        self.hold_until(free_at, Slot { urgency: Urgency::Read, starved: false });
+        self.hold_until(free_at, Slot::of(Urgency::Read));
     }
 
     /// Sets slots aside for the reads of all campaigns: so many requests do they take in a window.
@@ -298,7 +309,7 @@ impl Budget {
         let [pauses, read_backs, sweeps, _, _] = self.queued;
         // What reads back goes ahead, but not into the slots that are set aside for sweeps.
         let free = self.open().saturating_sub(self.held.all);
-        let read_backs = read_backs.min(free.saturating_sub(self.kept_for_sweeps.saturating_sub(self.held.sweeps)));
+        let read_backs = read_backs.min(free.saturating_sub(self.still_kept_for_sweeps()));
         let free_for_urgent = self.open_for_urgent_reads().saturating_sub(self.held.all);
         let urgent = free_for_urgent.saturating_sub(pauses);
         let open = free.saturating_sub(pauses + read_backs + sweeps);
@@ -324,7 +335,7 @@ impl Budget {
         let begin = self.blocked_until(now).unwrap_or(now);
         let in_a_window = self.open().saturating_sub(self.kept_for_sweeps + self.kept_for_runs());
         let in_a_window = in_a_window.saturating_sub(reads_of_all).max(in_a_window / 2).max(1);
-        let kept = self.kept_for_sweeps.saturating_sub(self.held.sweeps) + self.kept_for_runs();
+        let kept = self.still_kept_for_sweeps() + self.kept_for_runs();
         let at_once = self.open().saturating_sub(self.used(now) + kept);
         let windows = waiting.saturating_sub(at_once).div_ceil(in_a_window);
         Some(begin + WINDOW * i32::try_from(windows).unwrap_or(i32::MAX))
@@ -366,6 +377,11 @@ impl Budget {
         if share == 0 { 1 } else { share }
     }
 
+    /// What is set aside for the reads of all and not used yet. Those of them that a pause needs have used their share, too.
+    const fn still_kept_for_sweeps(&self) -> usize {
+        self.kept_for_sweeps.saturating_sub(self.held.sweeps + self.held.urgent_reads)
+    }
+
     const fn kept_for_runs(&self) -> usize {
         if self.open() - self.kept_for_sweeps > 1 { 1 } else { 0 }
     }
@@ -377,7 +393,7 @@ impl Budget {
         }
         let ((urgency, rank, _), ticket) = self.waiting.first_key_value()?;
         if *urgency == Urgency::Pause {
-            let slot = Slot { urgency: Urgency::Pause, starved: false };
+            let slot = Slot { reads_urgently: *rank != Rank::FIRST, ..Slot::of(Urgency::Pause) };
             return self.has_room(Urgency::Pause, *rank).then_some((*ticket, slot));
         }
         if self.held.all >= self.open() {
@@ -387,19 +403,19 @@ impl Budget {
         let starving = now.signed_duration_since(*since) >= STARVING_AFTER;
         if starving && self.held.starved < (self.limit / 10).max(1) {
             let urgency = self.places.get(oldest)?.0;
-            return Some((*oldest, Slot { urgency, starved: true }));
+            return Some((*oldest, Slot { starved: true, ..Slot::of(urgency) }));
         }
         let queues = Urgency::ALL.into_iter().filter_map(|urgency| {
             let mut queue = self.waiting.range((urgency, Rank(0), 0)..=(urgency, Rank(u64::MAX), u64::MAX));
             queue.next()
         });
         let mut may_leave = queues.filter(|((urgency, rank, _), _)| self.has_room(*urgency, *rank));
-        may_leave.next().map(|((urgency, _, _), ticket)| (*ticket, Slot { urgency: *urgency, starved: false }))
+        may_leave.next().map(|((urgency, _, _), ticket)| (*ticket, Slot::of(*urgency)))
     }
 
     /// Whether one more of this class leaves what is set aside for others alone.
     fn has_room(&self, urgency: Urgency, rank: Rank) -> bool {
-        let kept_for_sweeps = self.kept_for_sweeps.saturating_sub(self.held.sweeps);
+        let kept_for_sweeps = self.still_kept_for_sweeps();
         let kept = match urgency {
             // What a pause needs must not take all that is kept for the pause itself.
             Urgency::Pause if rank == Rank::FIRST => return self.held.all < self.limit,

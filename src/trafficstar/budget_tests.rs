@@ -90,6 +90,18 @@ fn a_burst_of_activations_leaves_the_reads_of_all_campaigns_their_slots() {
 }
 
 #[test]
+fn reads_that_a_pause_needs_use_up_what_is_kept_for_the_reads_of_all() {
+    let mut budget = Budget::new(12);
+    budget.keep_for_sweeps(8);
+    for ticket in 1..=6 {
+        budget.ask(at(0), Urgency::Pause, Rank::ANY, Ticket(ticket));
+    }
+    ask_all(&mut budget, Urgency::Sweep, 7..=8);
+    ask_all(&mut budget, Urgency::Activate, 9..=12);
+    assert_eq!(budget.grant(at(0)), tickets(1..=10), "two activations, and a slot is kept for their run");
+}
+
+#[test]
 fn a_run_finds_a_slot_behind_the_end_times_that_it_is_for() {
     let mut budget = Budget::new(20);
     for (number, clicks) in [(1, 20_000), (2, 90_000), (3, 15_000), (4, 90_000)] {

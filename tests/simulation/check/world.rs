@@ -149,7 +149,8 @@ impl Forced<'_> {
 #[derive(Debug, Clone)]
 pub(super) struct Place<'a> {
     pub(super) row: &'a Row,
-    pub(super) row_before: &'a Row,
+    /// Those that it had since its last tick: the machine goes by the one that this has read.
+    pub(super) rows_before: Vec<&'a Row>,
     /// It has a machine.
     pub(super) lives: bool,
     pub(super) phase: Phase,
@@ -177,7 +178,7 @@ impl<'a> Place<'a> {
     fn new(row: &'a Row) -> Self {
         Self {
             row,
-            row_before: row,
+            rows_before: Vec::new(),
             lives: false,
             phase: Phase::Idle,
             hold: None,
@@ -196,7 +197,8 @@ impl<'a> Place<'a> {
     }
 
     fn die(&mut self) {
-        *self = Self { row_before: self.row_before, ..Self::new(self.row) };
+        let rows_before = std::mem::take(&mut self.rows_before);
+        *self = Self { rows_before, ..Self::new(self.row) };
     }
 
     fn restore(&mut self, index: usize, line: &Line, restored: &Restored) {
@@ -217,7 +219,8 @@ impl<'a> Place<'a> {
     /// The policies by which it may have been told to decide lately: a row's change reaches it with a tick.
     pub(super) fn policies(&self) -> impl Iterator<Item = &Policy> {
         let seen = self.seen.map(|(_, seen)| &seen.policy);
-        seen.into_iter().chain([&self.row.policy, &self.row_before.policy])
+        let rows = self.rows_before.iter().copied().chain([self.row]);
+        seen.into_iter().chain(rows.map(|row| &row.policy))
     }
 
     /// The hold in force then: of its own and the one on all campaigns, the one that keeps it paused.
@@ -239,6 +242,7 @@ impl<'a> Place<'a> {
                     && let Some(seen) = step.seen
                 {
                     self.seen = Some((step.line, seen));
+                    self.rows_before.clear();
                 }
             }
             Event::ReadBack { operation, .. } => {
@@ -386,7 +390,7 @@ impl<'a> World<'a> {
             }
             What::RowChanged { campaign, row } => {
                 let place = self.places.entry(*campaign).or_insert_with(|| Place::new(row));
-                (place.row_before, place.row) = (place.row, row);
+                place.rows_before.push(std::mem::replace(&mut place.row, row));
             }
             What::Started { campaigns } => {
                 self.process = line.process;
