@@ -30,8 +30,8 @@ pub(super) struct LimitOfRequests {
 /// A count that was asked for while the database was away may be answered so much later.
 const COUNTS_LATE: Duration = Duration::seconds(1);
 
-/// Without a token nothing leaves; the first one may take so long in fair weather.
-const FIRST_TOKEN: Duration = Duration::seconds(5);
+/// Without a token nothing leaves; the first one may take so long.
+const FIRST_TOKEN: Duration = Duration::seconds(16);
 
 /// For so long a request counts that was sent by an earlier process: a window, and the longest time-out before it.
 const COUNTS_FOR: Duration = Duration::seconds(75);

@@ -25,8 +25,16 @@ struct Clockwork {
     line: usize,
     /// An operator has ordered a tick, or what makes one due, since.
     ordered: bool,
-    /// By when the next one is due, by the guard's clock, and the line since when.
-    due: Option<(DateTime<Utc>, usize)>,
+    /// When the last one ended.
+    ended: Option<Ended>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    at: DateTime<Utc>,
+    wall: DateTime<Utc>,
+    /// The next point of the grid then.
+    next_point: DateTime<Utc>,
 }
 
 /// `tick-at-the-grid`: "once at start, then at the next point of one shared grid (the full minute) … A tick that still
@@ -38,7 +46,7 @@ pub(super) struct Ticks {
 
 impl Checker for Ticks {
     fn line(&mut self, _world: &World<'_>, index: usize, line: &Line, _found: &mut Findings) {
-        let born = Clockwork { born_at: line.at, began: false, line: index, ordered: false, due: None };
+        let born = Clockwork { born_at: line.at, began: false, line: index, ordered: false, ended: None };
         if let What::Started { campaigns } = &line.what {
             self.clockworks = campaigns.iter().map(|restored| (restored.campaign, born)).collect();
         }
@@ -64,11 +72,11 @@ impl Checker for Ticks {
             clockwork.began = true;
             clockwork.line = step.line;
             clockwork.ordered = false;
-            clockwork.due = None;
+            clockwork.ended = None;
         }
         // No tick is due while a release is under way; whether one was meanwhile is known when it is over.
         if step.effects.iter().any(|(_, effect)| matches!(effect, Effect::ReleaseRefused(_))) {
-            clockwork.due = None;
+            clockwork.ended = None;
             clockwork.ordered = true;
         }
         let ends = match step.event {
@@ -88,7 +96,8 @@ impl Checker for Ticks {
             | Event::HoldAll(_) => false,
         };
         if ends {
-            clockwork.due = Some((next_point(place, step.wall), step.line));
+            let (at, wall) = (step.at, step.wall);
+            clockwork.ended = Some(Ended { at, wall, next_point: next_point(place, wall) });
         }
     }
 }
@@ -101,15 +110,28 @@ fn next_point(place: &Place<'_>, wall: DateTime<Utc>) -> DateTime<Utc> {
 
 impl Clockwork {
     fn wrong_time(&self, world: &World<'_>, place: &Place<'_>, step: &Step<'_>) -> Option<String> {
-        if world.clock_set_since(self.line) || place.releasing {
+        if place.releasing {
+            return None;
+        }
+        // However the clock is set: one tick until that is noticed, and one to the next point.
+        let longest = place.row.policy.tick * 2 + LATE;
+        if let Some(ended) = self.ended.filter(|ended| step.at - ended.at > longest) {
+            return Some(format!("no tick from {} to {}", ended.at, step.at));
+        }
+        if world.clock_set_since(self.line) {
             return None;
         }
         if !self.began {
             let waited = step.at.signed_duration_since(self.born_at);
             return (waited > FIRST).then(|| format!("its first tick comes {waited} after its start"));
         }
-        if let Some((due, _)) = self.due.filter(|(due, _)| step.wall > *due + LATE) {
-            return Some(format!("its tick was due at {due}, and begins at {}", step.wall));
+        if let Some(ended) = self.ended {
+            // "A tick falls due at their very end"
+            let cooled_down_at = place.phase.cooling_down_until().map(|until| until.max(ended.wall));
+            let due = cooled_down_at.map_or(ended.next_point, |at| at.min(ended.next_point));
+            if step.wall > due + LATE {
+                return Some(format!("its tick was due at {due}, and begins at {}", step.wall));
+            }
         }
         let length_ms = place.row.policy.tick.num_milliseconds();
         let at_the_grid = step.wall.timestamp_millis().rem_euclid(length_ms) <= LATE.num_milliseconds();

@@ -110,8 +110,8 @@ fn pauses_overtake_and_leave_within_a_tick() {
     let pause = story.queue(Call::Pause([REMOTE].into()));
     let mut slow = story.clone();
     let read = story.queue(Call::Campaign(REMOTE));
-    story.later(201).leave(read).leave(pause).breaks(&["pauses-overtake"]);
-    slow.later(82_000).leave(pause).breaks(&["pause-within-one-tick"]);
+    story.leave(read).leave(pause).breaks(&["pauses-overtake"]);
+    slow.later(93_000).leave(pause).breaks(&["pause-within-one-tick"]);
 }
 
 #[test]
@@ -156,6 +156,8 @@ fn the_entry_is_stored_before_its_request_leaves() {
     story.request(Call::Pause([REMOTE].into())).breaks(&["journal-before-sending"]);
 
     away.say(What::Database { away: true }).say(What::NotStored { campaign: 0 });
+    let action = away.action.as_ref().unwrap().id;
+    away.step_unstored(Event::SentUnstored { action }, vec![], cooling_until("12:02:00"));
     away.request(Call::Pause([REMOTE].into())).holds();
     let mut unmarked = away.clone();
     unmarked.say(What::Database { away: false }).applied(Outcome::Accepted, cooling_until("12:02:00.1"));
@@ -282,8 +284,8 @@ fn one_that_is_released_sends_nothing() {
     story().holds();
     let mut story = story();
     let effects = story.send(ActionKind::Pause, Trigger::Tick, cooling_until("12:02:30"));
-    story.step(Event::Wake, effects, cooling_until("12:02:30")).request(Call::Pause([REMOTE].into()));
-    story.breaks(&["released-sends-nothing", "read-in-the-same-tick"]);
+    story.step(Event::Wake, effects, cooling_until("12:02:30"));
+    story.breaks(&["released-sends-nothing"]);
 }
 
 #[test]
