@@ -500,12 +500,17 @@ impl CampaignActor {
     /// Sets the timer to the machine's next wake, a tick away at the most: the wall clock may be set back meanwhile, and
     /// the machine sees that when it is woken. Nothing is begun while the program shuts down.
     fn arm(&mut self, ctx: &mut Context<Self>) {
+        let next_wake = self.machine.next_wake().filter(|_| !self.finishing);
+        let wait = next_wake.map(|at| at.signed_duration_since(self.surroundings.clock.now()));
+        // The clock was set back. Whatever is heard meanwhile, as from a database that is away, must not put the wake off.
+        if self.timer.is_some() && wait.is_some_and(|wait| wait > self.policy.tick) {
+            return;
+        }
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let Some(at) = self.machine.next_wake().filter(|_| !self.finishing) else { return };
-        let wait = at.signed_duration_since(self.surroundings.clock.now()).min(self.policy.tick);
-        let wait = wait.to_std().unwrap_or_default();
+        let Some(wait) = wait else { return };
+        let wait = wait.min(self.policy.tick).to_std().unwrap_or_default();
         self.timer = Some(ctx.run_later(wait, |actor, ctx| {
             actor.timer = None;
             actor.step(ctx, Event::Wake);

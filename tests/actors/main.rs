@@ -21,3 +21,4 @@ mod panics;
 mod rebirth;
 mod stage;
 mod stopping;
+mod storing;

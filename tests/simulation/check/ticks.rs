@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
+use traffic_generator::domain::action::ActionKind;
 use traffic_generator::domain::event::{Effect, Event};
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::remote::RemoteFault;
 
-use super::world::{Place, Question, Step, World};
+use super::world::{Doing, Place, Question, Stage, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
 
@@ -31,6 +32,8 @@ struct Clockwork {
 
 #[derive(Debug, Clone, Copy)]
 struct Ended {
+    /// By the guard's clock.
+    began: DateTime<Utc>,
     at: DateTime<Utc>,
     wall: DateTime<Utc>,
     /// The next point of the grid then.
@@ -97,7 +100,8 @@ impl Checker for Ticks {
         };
         if ends {
             let (at, wall) = (step.at, step.wall);
-            clockwork.ended = Some(Ended { at, wall, next_point: next_point(place, wall) });
+            let began = place.observing.map_or(wall, |question| question.wall);
+            clockwork.ended = Some(Ended { began, at, wall, next_point: next_point(place, wall) });
         }
     }
 }
@@ -113,8 +117,8 @@ impl Clockwork {
         if place.releasing {
             return None;
         }
-        // However the clock is set: one tick until that is noticed, and one to the next point.
-        let longest = place.row.policy.tick * 2 + LATE;
+        // However the clock is set: one tick until that is noticed, one to the next point, and one for good measure.
+        let longest = place.row.policy.tick * 3 + LATE;
         if let Some(ended) = self.ended.filter(|ended| step.at - ended.at > longest) {
             return Some(format!("no tick from {} to {}", ended.at, step.at));
         }
@@ -126,8 +130,12 @@ impl Clockwork {
             return (waited > FIRST).then(|| format!("its first tick comes {waited} after its start"));
         }
         if let Some(ended) = self.ended {
-            // "A tick falls due at their very end"
-            let cooled_down_at = place.phase.cooling_down_until().map(|until| until.max(ended.wall));
+            // "A tick falls due at their very end"; it is known once the pause is answered.
+            let answered = |doing: &Doing| {
+                doing.kind == ActionKind::Pause && matches!(doing.stage, Stage::Awaiting { .. } | Stage::Confirmed)
+            };
+            let cools_down = place.doing.as_ref().filter(|doing| answered(doing)).and(place.phase.cooling_down_until());
+            let cooled_down_at = cools_down.filter(|until| ended.began < *until).map(|until| until.max(ended.wall));
             let due = cooled_down_at.map_or(ended.next_point, |at| at.min(ended.next_point));
             if step.wall > due + LATE {
                 return Some(format!("its tick was due at {due}, and begins at {}", step.wall));

@@ -222,8 +222,11 @@ impl Campaign {
 
     /// As the actor does: a tick away at the most.
     fn arm(&mut self, now: Moment) {
-        let wait = self.machine.next_wake().map(|at| at.signed_duration_since(now.wall).min(self.policy.tick));
-        let wait = wait.map(|wait| wait.max(Duration::zero()));
+        let wait = self.machine.next_wake().map(|at| at.signed_duration_since(now.wall));
+        if self.wakes_at.is_some() && wait.is_some_and(|wait| wait > self.policy.tick) {
+            return;
+        }
+        let wait = wait.map(|wait| wait.min(self.policy.tick).max(Duration::zero()));
         let wakes_at = wait.map(|wait| now.at + wait);
         if self.wakes_at != wakes_at {
             self.wakes_at = wakes_at;

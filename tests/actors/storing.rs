@@ -1,0 +1,52 @@
+//! A database that takes nothing for a while: what is sent without it, and what the journal says of that afterwards.
+
+use std::rc::Rc;
+
+use traffic_generator::actors::trafficstar::ChangeKind;
+use traffic_generator::control::{Ask, Order, Process};
+use traffic_generator::domain::action::{ActionKind, Step};
+use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::order::ForceKind;
+
+use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
+
+/// The activation is decided at 60 seconds, and its entry hangs. The pause that is ordered then has to wait for it, so that
+/// it is decided by the very failure of that entry, and no attempt to store its own has been made yet.
+#[test]
+fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
+    on_paused_time(async {
+        let id = CampaignId(1);
+        let mut due = Campaign::new(1, false, 20_000);
+        due.remaining_clicks = Rc::new(|now| if now < at(60) { 10_000 } else { 20_000 });
+        let stage = Stage::set(vec![due]).await;
+        stage.pass(30).await;
+        stage.fault(Call::Save, 1, Fault::Silent);
+        stage.pass(61).await;
+        let question = Process { campaign: id, force: Some(ForceKind::Pause), by: None };
+        let mut ordered = stage.order(|reply| Order::Process(Ask { question, reply }));
+        stage.pass(62).await;
+        let decided = stage.campaign(1).action.map(|action| (action.kind, action.step));
+        assert_eq!(decided, Some((ActionKind::Activate, Step::Requested)), "the pause waits for it");
+        assert!(stage.world.borrow().writes_for(id).is_empty(), "what is not stored is not sent");
+
+        stage.fault(Call::Save, 1, Fault::Fails);
+        stage.pass(100).await;
+        let answer = ordered.try_recv();
+        assert!(matches!(answer, Ok(Ok(_))), "the pause needs no database: {answer:?}");
+        assert!(stage.world.borrow().journal.is_empty(), "nothing could be stored until now");
+
+        stage.mend(Call::Save, 1);
+        let ticks = stage.actor(1).ticks;
+        stage.pass(102).await;
+        assert_eq!(stage.actor(1).ticks, ticks, "no tick brought it about that it is stored");
+        let world = stage.world.borrow();
+        let writes: Vec<_> = world.writes_for(id).iter().map(|write| write.kind).collect();
+        assert!(
+            matches!(writes[..], [ChangeKind::Pause, ChangeKind::SetEndTime { .. }]),
+            "the activation was never sent: {writes:?}"
+        );
+        let journal = world.journal.iter().map(|(_, entry)| (entry.action.kind, entry.action.step, entry.action.late));
+        let wanted = [(ActionKind::Activate, Step::Failed, false), (ActionKind::Pause, Step::Confirmed, true)];
+        assert_eq!(journal.collect::<Vec<_>>(), wanted);
+    });
+}
