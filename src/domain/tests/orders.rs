@@ -1,8 +1,8 @@
 //! Operators' orders: process, force, hold, release, and the hold on all.
 
 use super::*;
-use crate::domain::nearness::Stance;
 use crate::domain::action::{Step, Trigger};
+use crate::domain::nearness::Stance;
 use crate::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
 use crate::domain::policy::Mode;
 use crate::domain::status::Hold;

@@ -40,7 +40,9 @@ impl Checker for LimitOfRequests {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
             What::Database { .. } => self.database_at = Some(line.at),
-            What::Left { .. } if world.database_away || self.database_at.is_some_and(|at| line.at < at + COUNTS_LATE) => {
+            What::Left { .. }
+                if world.database_away || self.database_at.is_some_and(|at| line.at < at + COUNTS_LATE) =>
+            {
                 self.uncounted_at = Some(line.at);
             }
             What::ClockSet { by_ms: 1.. } => self.uncounted_at = Some(line.at),
