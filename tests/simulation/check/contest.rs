@@ -139,8 +139,11 @@ impl History {
             EndTime::At(end) => end <= step.wall && self.our_end_times.contains(&end),
             EndTime::Unset | EndTime::Unreadable(_) => false,
         });
-        // An end time that is not ours is somebody's change, before it comes and after.
-        let ended = remote == Remote::Stopped { by_end_time: true } || self.ended_at.is_some_and(|at| at >= since);
+        // An end time that is not ours is somebody's change, before it comes and after, whatever the guard's clock says.
+        let has_passed =
+            seen.remote.as_ref().is_ok_and(|remote| matches!(remote.end_time, EndTime::At(end) if end <= step.at));
+        let shows_end = remote == Remote::Stopped { by_end_time: true };
+        let ended = shows_end || has_passed || self.ended_at.is_some_and(|at| at >= since);
         let edited = self.end_time != seen.remote.as_ref().ok().map(|campaign| campaign.end_time.clone());
         let by_end_time = (ended || edited) && !end_is_ours;
         let doubtful = self.is_doubtful(step.at) || self.unseen || world.clock_set_since(self.known_line);
