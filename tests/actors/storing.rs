@@ -50,3 +50,20 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
         assert_eq!(journal.collect::<Vec<_>>(), wanted);
     });
 }
+
+/// Every failed attempt to store wakes the actor, which must not put off the wake that notices the clock.
+#[test]
+fn a_clock_that_is_set_back_while_the_database_is_away_stops_no_ticks() {
+    on_paused_time(async {
+        let mut due = Campaign::new(1, false, 20_000);
+        due.remaining_clicks = Rc::new(|now| if now < at(60) { 10_000 } else { 20_000 });
+        let stage = Stage::set(vec![due]).await;
+        stage.fault(Call::Save, 1, Fault::Fails);
+        stage.pass(65).await;
+        stage.set_clock(-600);
+        let ticks = stage.actor(1).ticks;
+        // One tick's length until the clock is noticed, and at most one more to the next point of the grid.
+        stage.pass(65 + 120).await;
+        assert!(stage.actor(1).ticks > ticks, "{:?}", stage.actor(1));
+    });
+}

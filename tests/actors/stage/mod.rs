@@ -7,6 +7,8 @@ mod world;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -56,7 +58,8 @@ pub(crate) struct Stage {
     pub(crate) remote: Addr<FakeRemote>,
     pub(crate) supervisor: Addr<Supervisor>,
     began: Instant,
-    events: RefCell<broadcast::Receiver<std::sync::Arc<LiveEvent>>>,
+    set_by: Arc<AtomicI64>,
+    events: RefCell<broadcast::Receiver<Arc<LiveEvent>>>,
     _listening: DefaultGuard,
 }
 
@@ -76,7 +79,10 @@ impl Stage {
     /// Sets the stage in a world that is `prepared`, and lets the supervisor begin.
     pub(crate) fn begin(numbers: PolicyNumbers, campaigns: Vec<Campaign>, prepare: impl FnOnce(&mut World)) -> Self {
         let (began, began_at) = (Instant::now(), noon());
-        let clock = Clock::new(move || began_at + began.elapsed());
+        let set_by = Arc::new(AtomicI64::new(0));
+        let seconds = Arc::clone(&set_by);
+        let set = move || chrono::Duration::seconds(seconds.load(Ordering::Relaxed));
+        let clock = Clock::new(move || began_at + began.elapsed() + set());
         let board = Board::new(clock.now());
         board.publish_leadership(clock.now(), LeadershipStatus::default());
         let events = RefCell::new(board.listen());
@@ -97,12 +103,17 @@ impl Stage {
             remote::remote_port(&remote),
         )
         .start();
-        Self { clock, board, world, defect, log, database, remote, supervisor, began, events, _listening }
+        Self { clock, board, world, defect, log, database, remote, supervisor, began, set_by, events, _listening }
     }
 
     /// Waits until so many seconds have passed since the beginning, and a blink more: all that was due then is done.
     pub(crate) async fn pass(&self, seconds: u64) {
         tokio::time::sleep_until(self.began + Duration::from_secs(seconds) + Duration::from_millis(1)).await;
+    }
+
+    /// Sets the clock ahead, or back.
+    pub(crate) fn set_clock(&self, seconds: i64) {
+        self.set_by.fetch_add(seconds, Ordering::Relaxed);
     }
 
     pub(crate) fn campaign(&self, id: i64) -> CampaignStatus {
