@@ -153,7 +153,7 @@ fn a_guard_that_starts_anew_counts_what_the_one_before_has_sent() {
     }
     let busiest = busiest_window(&world.sandbox.requests(), MINUTE);
     assert!(busiest <= limit as usize, "{busiest} requests within a minute, of {limit}");
-    assert!(busiest >= 8, "the first guard has sent some: {busiest}");
+    assert!(busiest >= 6, "the first guard has sent some: {busiest}");
 }
 
 #[test]

@@ -38,18 +38,24 @@ struct Ended {
     wall: DateTime<Utc>,
     /// The next point of the grid then.
     next_point: DateTime<Utc>,
+    clock_sets: i32,
 }
 
 /// `tick-at-the-grid`: "once at start, then at the next point of one shared grid (the full minute) … A tick that still
 /// waits for answers is never overlapped: a late one skips points." And one at the very end of a cool-down.
 #[derive(Debug, Default)]
 pub(super) struct Ticks {
+    /// How many times the guard's clock was set.
+    clock_sets: i32,
     clockworks: BTreeMap<usize, Clockwork>,
 }
 
 impl Checker for Ticks {
     fn line(&mut self, _world: &World<'_>, index: usize, line: &Line, _found: &mut Findings) {
         let born = Clockwork { born_at: line.at, began: false, line: index, ordered: false, ended: None };
+        if let What::ClockSet { .. } = &line.what {
+            self.clock_sets += 1;
+        }
         if let What::Started { campaigns } = &line.what {
             self.clockworks = campaigns.iter().map(|restored| (restored.campaign, born)).collect();
         }
@@ -69,7 +75,7 @@ impl Checker for Ticks {
                 let text = format!("campaign {}: a tick begins while another waits for answers", step.campaign);
                 found.report("tick-at-the-grid", *line, text);
             }
-            if let Some(text) = clockwork.wrong_time(world, place, step) {
+            if let Some(text) = clockwork.wrong_time(world, place, step, self.clock_sets) {
                 found.report("tick-at-the-grid", *line, format!("campaign {}: {text}", step.campaign));
             }
             clockwork.began = true;
@@ -101,7 +107,8 @@ impl Checker for Ticks {
         if ends {
             let (at, wall) = (step.at, step.wall);
             let began = place.observing.map_or(wall, |question| question.wall);
-            clockwork.ended = Some(Ended { began, at, wall, next_point: next_point(place, wall) });
+            let clock_sets = self.clock_sets;
+            clockwork.ended = Some(Ended { began, at, wall, clock_sets, next_point: next_point(place, wall) });
         }
     }
 }
@@ -113,13 +120,13 @@ fn next_point(place: &Place<'_>, wall: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 impl Clockwork {
-    fn wrong_time(&self, world: &World<'_>, place: &Place<'_>, step: &Step<'_>) -> Option<String> {
+    fn wrong_time(&self, world: &World<'_>, place: &Place<'_>, step: &Step<'_>, clock_sets: i32) -> Option<String> {
         if place.releasing {
             return None;
         }
-        // However the clock is set: one tick until that is noticed, one to the next point, and one for good measure.
-        let longest = place.row.policy.tick * 3 + LATE;
-        if let Some(ended) = self.ended.filter(|ended| step.at - ended.at > longest) {
+        // However the clock is set: one tick until that is noticed, each time, and one to the next point.
+        let longest = |ended: &Ended| place.row.policy.tick * (2 + (clock_sets - ended.clock_sets)) + LATE;
+        if let Some(ended) = self.ended.filter(|ended| step.at - ended.at > longest(ended)) {
             return Some(format!("no tick from {} to {}", ended.at, step.at));
         }
         if world.clock_set_since(self.line) {
