@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::ActionKind;
 use traffic_generator::domain::event::{Effect, Event};
-use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::remote::RemoteFault;
 
 use super::world::{Doing, Place, Question, Stage, Step, World};
@@ -39,6 +38,7 @@ struct Ended {
     /// The next point of the grid then.
     next_point: DateTime<Utc>,
     clock_sets: i32,
+    cools_down_until: Option<DateTime<Utc>>,
 }
 
 /// `tick-at-the-grid`: "once at start, then at the next point of one shared grid (the full minute) … A tick that still
@@ -108,7 +108,9 @@ impl Checker for Ticks {
             let (at, wall) = (step.at, step.wall);
             let began = place.observing.map_or(wall, |question| question.wall);
             let clock_sets = self.clock_sets;
-            clockwork.ended = Some(Ended { began, at, wall, clock_sets, next_point: next_point(place, wall) });
+            let cools_down_until = step.phase.cooling_down_until();
+            let next_point = next_point(place, wall);
+            clockwork.ended = Some(Ended { began, at, wall, next_point, clock_sets, cools_down_until });
         }
     }
 }
@@ -151,7 +153,10 @@ impl Clockwork {
         let length_ms = place.row.policy.tick.num_milliseconds();
         let at_the_grid = step.wall.timestamp_millis().rem_euclid(length_ms) <= LATE.num_milliseconds();
         // One that began before the end of the cool-down has not looked at it; the next one falls due when it is over.
-        let cooled_down = matches!(place.phase, Phase::CoolingDown { until } if until <= step.wall);
+        // "A tick that is due already stays due", though its pause is answered then and the cool-down begins anew.
+        let until_then = self.ended.and_then(|ended| ended.cools_down_until);
+        let cooled_down =
+            place.phase.cooling_down_until().into_iter().chain(until_then).any(|until| until <= step.wall);
         let waits_for_tick = place.forced.as_ref().is_some_and(|forced| forced.action.is_none());
         let reasoned = at_the_grid || cooled_down || self.ordered || waits_for_tick;
         (!reasoned).then(|| format!("a tick at {}, which is no point of the grid", step.wall))

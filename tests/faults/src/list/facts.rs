@@ -126,4 +126,12 @@ pub(super) const FAULTS: &[Fault] = &[
         original: "«asked_at.date_naive() == day» &&",
         faulty: "true",
     },
+    Fault {
+        name: "doubt-outlasts-the-half-hour",
+        what: "yesterday's value is doubted for the whole day",
+        breaks: "Spend",
+        file: SPEND,
+        original: "&& «since_midnight < MIDNIGHT_LAG»",
+        faulty: "true",
+    },
 ];

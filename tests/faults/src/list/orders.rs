@@ -91,4 +91,20 @@ pub(super) const FAULTS: &[Fault] = &[
         original: "if «self.phase.cooling_down_until().is_none_or(|until| until <= now)» {",
         faulty: "true",
     },
+    Fault {
+        name: "force-passes-the-day-end",
+        what: "a forced activation passes the day end",
+        breaks: "2",
+        file: ORDERS,
+        original: "if «policy.past_day_end(now)» {",
+        faulty: "false",
+    },
+    Fault {
+        name: "hold-hides-a-pausing-one",
+        what: "of two holds the one that does not pause counts",
+        breaks: "Operators",
+        file: ORDERS,
+        original: "lasting().find(|hold| «hold.pause»)",
+        faulty: "!hold.pause",
+    },
 ];

@@ -105,4 +105,13 @@ pub(super) const FAULTS: &[Fault] = &[
         original: "«self.granted.sort_by_key(turn);»",
         faulty: "",
     },
+    Fault {
+        name: "given-up-keeps-its-slot",
+        what: "a request that was given up is granted all the same, and its slot is never free again",
+        breaks: "3",
+        file: GATE,
+        original: "«self.budget.cancel(ticket);»
+        self.forget_gathered(ticket);",
+        faulty: "",
+    },
 ];
