@@ -345,6 +345,10 @@ impl Machine {
             Some(Releasing::Reading | Releasing::ReadingIfStopped) if stopped => {
                 self.releasing = Some(Releasing::Stopped);
             }
+            // Its mode may have changed while it was read.
+            Some(Releasing::Reading) if policy.mode == Mode::Observe => {
+                self.refuse_release(acting::OBSERVED_ONLY.to_owned(), effects);
+            }
             Some(Releasing::Reading) => {
                 self.releasing = Some(Releasing::Pausing(self.pause_to_release(now, policy, effects)));
             }

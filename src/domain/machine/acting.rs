@@ -13,6 +13,9 @@ use crate::domain::policy::{Mode, Policy};
 use crate::domain::progress::Progress;
 use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
 
+/// Why a release that would have to pause is refused.
+pub(super) const OBSERVED_ONLY: &str = "it is in observe mode, in which nothing is sent: set its mode to act first";
+
 /// An action that a decision asks for.
 pub(super) struct Due {
     pub(super) kind: ActionKind,
@@ -313,9 +316,7 @@ impl Machine {
         self.give_up_postponed(now, effects);
         let failure = match releasing {
             Releasing::Settle | Releasing::Stopped => None,
-            Releasing::Pause if policy.mode == Mode::Observe => {
-                Some("it is in observe mode, in which nothing is sent: set its mode to act first".to_owned())
-            }
+            Releasing::Pause if policy.mode == Mode::Observe => Some(OBSERVED_ONLY.to_owned()),
             Releasing::Pause => return self.read_to_release(now, Releasing::Reading, effects),
             Releasing::IfStopped => return self.read_to_release(now, Releasing::ReadingIfStopped, effects),
             Releasing::Reading | Releasing::ReadingIfStopped => return,

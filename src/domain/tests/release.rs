@@ -145,6 +145,16 @@ fn a_release_with_pause_is_refused_in_observe_mode() {
 }
 
 #[test]
+fn a_release_with_pause_is_refused_where_its_mode_becomes_observe_while_it_is_read() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    let asked = release(&mut rig, true);
+    rig.policy = Rig::with(Phase::Idle, |numbers| numbers.mode = Mode::Observe).policy;
+    let effects = answer_read(&mut rig, &asked, &running());
+    assert!(matches!(effects[..], [Effect::ReleaseRefused(_)]), "{effects:?}");
+    assert_eq!(rig.phase(), PhaseWord::ActiveGuarded);
+}
+
+#[test]
 fn a_second_order_asks_for_no_second_pause() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     let asked = release(&mut rig, true);

@@ -29,6 +29,8 @@ struct History {
     /// The last change by somebody else, by its end time, and the last doubt about our own.
     others_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
+    /// The last change that our own action brought about.
+    own_at: Option<DateTime<Utc>>,
     doubt_at: Option<DateTime<Utc>>,
     our_end_times: VecDeque<DateTime<Utc>>,
     end_time: Option<EndTime>,
@@ -55,7 +57,7 @@ impl Checker for Contested {
                 match by {
                     By::Others | By::TrafficStars => history.others_at = Some(line.at),
                     By::EndTime => history.ended_at = Some(line.at),
-                    By::Guard => {}
+                    By::Guard => history.own_at = Some(line.at),
                 }
             }
             What::Started { .. } | What::Crashed => {
@@ -133,6 +135,8 @@ impl History {
         }
         // Only what certainly was our own work, or time's alone, is held against it.
         let since = self.known_at? - SHOWN_LATE;
+        // Where ours followed theirs so soon, each may show when the other was taken for the last.
+        let since = self.own_at.filter(|at| *at >= since).map_or(since, |at| at - SHOWN_LATE);
         let by_others = self.others_at.is_some_and(|at| at >= since);
         let end_is_ours = seen.remote.as_ref().is_ok_and(|campaign| match campaign.end_time {
             // By a clock that is late it has not come yet, and nobody can know that it was time alone.
