@@ -214,7 +214,8 @@ impl History {
     }
 
     fn learn(&mut self, place: &Place<'_>, step: &Step<'_>, shown: Option<(&Seen, Remote)>) {
-        if let Some(doing) = place.doing
+        // An end time alone says nothing about whether it runs.
+        if let Some(doing) = place.doing.filter(|doing| doing.kind != ActionKind::SetEndTime)
             && let Some((_, end)) = step.end_of(doing.id)
         {
             match (end, doing.kind) {
