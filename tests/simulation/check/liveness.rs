@@ -27,8 +27,8 @@ const AFTER_THE_LAST_FAULT: [(&str, Duration); 6] = [
 ];
 /// A tick, the limit's minute, a request and its answer, and reading back: from facts to what they demand.
 const FROM_FACTS_TO_TRUTH: Duration = Duration::minutes(4);
-/// What has waited for longer is stuck.
-const STUCK: Duration = Duration::minutes(3);
+/// What has waited for longer is stuck: two of the longest ticks, and a minute for the limit.
+const STUCK: Duration = Duration::minutes(5);
 /// After midnight the spend may be unknown for 30 minutes.
 const AFTER_MIDNIGHT: Duration = Duration::minutes(35);
 
