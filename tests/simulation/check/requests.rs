@@ -33,6 +33,9 @@ const COUNTS_LATE: Duration = Duration::seconds(1);
 /// Without a token nothing leaves; the first one may take so long.
 const FIRST_TOKEN: Duration = Duration::seconds(16);
 
+/// A minute is full until one after the answers of those who filled it, which may take so long.
+const LONGEST_ANSWER: Duration = Duration::seconds(16);
+
 /// For so long a request counts that was sent by an earlier process: a window, and the longest time-out before it.
 const COUNTS_FOR: Duration = Duration::seconds(75);
 
@@ -338,7 +341,7 @@ impl Gate {
         let before = self.pauses_left.iter().filter(|left| **left >= decided && **left < line.at).count();
         let minutes = i32::try_from(before / limit.saturating_sub(2).max(1)).unwrap_or(i32::MAX);
         let full = Duration::minutes(1) * minutes;
-        if line.at > silent + full + tick.max(Duration::minutes(1)) + Duration::seconds(1) {
+        if line.at > silent + full + tick.max(Duration::minutes(1)) + LONGEST_ANSWER {
             let text = format!(
                 "campaign {campaign}: its pause was decided at {decided} and has left at {} at the earliest",
                 line.at

@@ -111,7 +111,7 @@ fn pauses_overtake_and_leave_within_a_tick() {
     let mut slow = story.clone();
     let read = story.queue(Call::Campaign(REMOTE));
     story.leave(read).leave(pause).breaks(&["pauses-overtake"]);
-    slow.later(93_000).leave(pause).breaks(&["pause-within-one-tick"]);
+    slow.later(108_000).leave(pause).breaks(&["pause-within-one-tick"]);
 }
 
 #[test]
