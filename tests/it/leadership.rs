@@ -123,6 +123,7 @@ fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader
     fleet.start(0);
     fleet.start(1);
     fleet.wait_for_writes_of(0, 1);
+    fleet.wait_for_role(1, "standby", PATIENCE);
     let leader = &fleet.members[0].guard;
     let standby = &fleet.members[1].guard;
 
