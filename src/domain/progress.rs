@@ -142,12 +142,13 @@ impl RunBackoff {
         self.looks = seen.map(Looks::of);
     }
 
-    /// The run failed; `seen` is the campaign as it was read last, for a run that an earlier process has decided.
+    /// The run failed; `seen` is the campaign as it was read last, if that could be read: what the run itself has changed is
+    /// no change of the remote.
     pub(super) fn failed(&mut self, now: DateTime<Utc>, seen: Option<&RemoteCampaign>) {
         let minutes = RETRY_MINUTES.get(self.failures).or(RETRY_MINUTES.last()).copied().unwrap_or(15);
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + Duration::minutes(minutes));
-        self.looks = self.looks.take().or_else(|| seen.map(Looks::of));
+        self.looks = seen.map(Looks::of).or(self.looks.take());
     }
 
     /// Never farther away than the longest wait, though the clock was set back meanwhile.

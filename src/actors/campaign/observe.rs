@@ -97,6 +97,8 @@ async fn await_status(question: &mut Question, stored: &mut Stored) -> Result<Re
         let now = question.surroundings.clock.now();
         let wait = question.policy.next_grid_point(now).signed_duration_since(now).to_std().unwrap_or_default();
         let Ok(answer) = tokio::time::timeout(wait, &mut answer).await else {
+            // The hold may be released by now, and whatever it kept from being sent is decided at the end of this tick.
+            question.stance.on_hold = false;
             *stored = read_stored(question).await;
             remote.remind_status.do_send(RemindStatus(question.read));
             continue;

@@ -382,7 +382,7 @@ impl<T: Clone> Reads<T> {
     }
 
     /// The pages on which these may be, each with those for whom it was not read, and is not being read, since they
-    /// asked. Whoever is on none of them is left out of `sought`: all that can be done is under way.
+    /// asked. Whoever is on none of them is left out of `sought`: all that can be done is under way, or fails by now.
     fn search(&self, sought: &mut Vec<&Wanted>) -> BTreeMap<u64, Wanted> {
         let under_way = self.newest_under_way();
         sought.sort_by_key(|one| one.newest);
@@ -400,9 +400,9 @@ impl<T: Clone> Reads<T> {
         let mut least_served = u64::MAX;
         for page in 1..=self.list.pages().unwrap_or(1) {
             let coming = under_way.get(&ReadRequest::Page(page)).copied().unwrap_or(0);
-            // What fails before it leaves, as without a token, would fail at once again, and again.
-            let unsent = self.failed.get(&page).filter(|failure| !failure.of_the_page);
-            let served = self.list.read_by(page).max(coming).max(unsent.map_or(0, |failure| failure.request));
+            // What every request fails by alike, as without a token, would fail at once again, and again.
+            let of_all = self.failed.get(&page).filter(|failure| !failure.of_the_page);
+            let served = self.list.read_by(page).max(coming).max(of_all.map_or(0, |failure| failure.request));
             least_served = least_served.min(served);
             let first_unserved = sought.partition_point(|one| one.newest <= served);
             pages.extend(and_later.get(first_unserved).map(|those| (page, *those)));
