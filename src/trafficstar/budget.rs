@@ -214,7 +214,7 @@ impl Budget {
         self.kept_for_sweeps = requests.min(self.most_for_sweeps()).min(self.open().saturating_sub(2));
     }
 
-    /// Queues a request. Each ticket is asked for once.
+    /// Queues a request. A ticket is asked for again only after it was cancelled.
     pub fn ask(&mut self, now: DateTime<Utc>, urgency: Urgency, rank: Rank, ticket: Ticket) {
         self.last_arrival += 1;
         let place = (urgency, rank, self.last_arrival);
