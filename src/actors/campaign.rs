@@ -418,8 +418,10 @@ impl CampaignActor {
             Event::Applied { action: request.action, outcome }
         };
         let effects = self.machine.step(self.surroundings.clock.now(), &self.policy, event);
-        // What follows is stored with the next tick: asking a database that is away again at once would not end.
-        for effect in effects {
+        self.outbox.extend(effects);
+        // What follows is stored with the next tick: asking a database that is away again at once would not end. What
+        // was decided earlier goes first: stored later, it would take back what this step promises.
+        for effect in std::mem::take(&mut self.outbox) {
             if let Effect::Store(record) = effect {
                 self.remember(*record);
             } else {

@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use traffic_generator::actors::trafficstar::ChangeKind;
-use traffic_generator::control::{Ask, Order, Process};
+use traffic_generator::control::{Ask, Order, Process, SetHold};
 use traffic_generator::domain::action::{ActionKind, Step};
 use traffic_generator::domain::facts::CampaignId;
 use traffic_generator::domain::order::ForceKind;
+use traffic_generator::domain::phase::PhaseWord;
+use traffic_generator::domain::status::Hold;
 
 use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
 
@@ -48,6 +50,38 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
         let journal = world.journal.iter().map(|(_, entry)| (entry.action.kind, entry.action.step, entry.action.late));
         let wanted = [(ActionKind::Activate, Step::Failed, false), (ActionKind::Pause, Step::Confirmed, true)];
         assert_eq!(journal.collect::<Vec<_>>(), wanted);
+    });
+}
+
+/// The hold is to be stored behind the activation's entry, whose failure decides the pause: what is stored last before the
+/// pause leaves is what it promises, and not what was promised when the hold was set.
+#[test]
+fn what_a_failure_to_store_decides_is_stored_after_what_was_decided_before_it() {
+    on_paused_time(async {
+        let id = CampaignId(1);
+        let mut due = Campaign::new(1, false, 20_000);
+        due.remaining_clicks = Rc::new(|now| if now < at(60) { 10_000 } else { 20_000 });
+        let stage = Stage::set(vec![due]).await;
+        stage.pass(30).await;
+        stage.fault(Call::Save, 1, Fault::Silent);
+        stage.pass(61).await;
+        let question = Process { campaign: id, force: Some(ForceKind::Pause), by: None };
+        let _forced = stage.order(|reply| Order::Process(Ask { question, reply }));
+        let hold = Hold { reason: None, since: at(61), until: None, by: None, pause: false };
+        let question = SetHold { campaign: id, hold };
+        let _held = stage.order(|reply| Order::Hold(Ask { question, reply }));
+        stage.pass(62).await;
+
+        stage.fault(Call::Change, 1, Fault::Silent);
+        stage.fault(Call::Save, 1, Fault::FailsOnce);
+        stage.pass(65).await;
+        let world = stage.world.borrow();
+        let journal = world.journal.iter().map(|(_, entry)| (entry.action.kind, entry.action.step));
+        let wanted = [(ActionKind::Activate, Step::Failed), (ActionKind::Pause, Step::Requested)];
+        assert_eq!(journal.collect::<Vec<_>>(), wanted, "the pause is on its way");
+        assert!(world.holds.contains_key(&id), "the hold is stored");
+        let promised = world.promises.get(&id).map(|stored| stored.promise.phase.word());
+        assert_eq!(promised, Some(PhaseWord::CoolingDown), "a crash right now must not forget the cool-down");
     });
 }
 

@@ -107,6 +107,8 @@ pub(crate) enum Fault {
     Silent,
     /// The answer is that it failed.
     Fails,
+    /// That is the answer to one call; the next succeeds.
+    FailsOnce,
     /// The answer takes so long.
     Takes(Duration),
 }
@@ -222,6 +224,10 @@ pub(crate) async fn suffer(world: &Shared, call: Call, id: CampaignId) -> Result
         match fault {
             None => return Ok(()),
             Some(Fault::Fails) => return Err(format!("{call:?} fails on purpose")),
+            Some(Fault::FailsOnce) => {
+                world.borrow_mut().faults.remove(&(call, id));
+                return Err(format!("{call:?} fails on purpose, once"));
+            }
             Some(Fault::Takes(time)) => {
                 tokio::time::sleep(time).await;
                 return Ok(());

@@ -299,7 +299,8 @@ impl Campaign {
         }
         let effects = self.machine.step(now.wall, &self.policy, event);
         self.ask(effects.iter());
-        for effect in effects {
+        self.outbox.extend(effects);
+        for effect in std::mem::take(&mut self.outbox) {
             if let Effect::Store(record) = effect {
                 self.remember(*record);
             } else {
