@@ -145,6 +145,15 @@ impl Held {
 /// Its place in the queue: the rank within its class, then the order of arrival.
 type Place = (Urgency, Rank, u64);
 
+/// A request that holds a slot and is not answered yet.
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    slot: Slot,
+    /// Where it waited, and since when, for the case that it gives its slot back.
+    place: Place,
+    since: Option<DateTime<Utc>>,
+}
+
 /// How many more reads could leave at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Room {
@@ -175,7 +184,7 @@ pub struct Budget {
     /// All but the pauses, by their order of arrival.
     by_age: BTreeMap<u64, (Ticket, DateTime<Utc>)>,
     last_arrival: u64,
-    in_flight: HashMap<Ticket, Slot>,
+    in_flight: HashMap<Ticket, InFlight>,
     /// When the slots of answered requests are free again, the earliest first.
     free_at: VecDeque<(DateTime<Utc>, Slot)>,
     held: Held,
@@ -214,25 +223,21 @@ impl Budget {
         self.kept_for_sweeps = requests.min(self.most_for_sweeps()).min(self.open().saturating_sub(2));
     }
 
-    /// Queues a request. A ticket is asked for again only after it was cancelled.
+    /// Queues a request.
     pub fn ask(&mut self, now: DateTime<Utc>, urgency: Urgency, rank: Rank, ticket: Ticket) {
         self.last_arrival += 1;
-        let place = (urgency, rank, self.last_arrival);
-        self.waiting.insert(place, ticket);
-        self.count(urgency, |queued| queued + 1);
-        self.places.insert(ticket, place);
-        if urgency != Urgency::Pause {
-            self.by_age.insert(self.last_arrival, (ticket, now));
-        }
+        let since = (urgency != Urgency::Pause).then_some(now);
+        self.wait(ticket, (urgency, rank, self.last_arrival), since);
     }
 
     /// The tickets whose requests may leave at `now`, the most urgent first. Each one holds a slot from here on.
     pub fn grant(&mut self, now: DateTime<Utc>) -> Vec<Ticket> {
         self.forget_the_past(now);
         let mut granted = Vec::new();
-        while let Some((ticket, slot)) = self.next(now) {
-            self.forget_waiting(ticket);
-            self.in_flight.insert(ticket, slot);
+        while let Some((ticket, slot)) = self.next(now)
+            && let Some((place, since)) = self.forget_waiting(ticket)
+        {
+            self.in_flight.insert(ticket, InFlight { slot, place, since });
             self.held.add(slot);
             granted.push(ticket);
         }
@@ -242,7 +247,7 @@ impl Budget {
 
     /// The request's answer came, or nobody waits for it any more. An unknown ticket changes nothing.
     pub fn answered(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        if let Some(slot) = self.in_flight.remove(&ticket) {
+        if let Some(InFlight { slot, .. }) = self.in_flight.remove(&ticket) {
             self.held.remove(slot);
             self.hold_until(now + WINDOW, slot);
         }
@@ -251,8 +256,16 @@ impl Budget {
     /// The request never left, and never will: it waits no longer, and holds no slot.
     pub fn cancel(&mut self, ticket: Ticket) {
         self.forget_waiting(ticket);
-        if let Some(slot) = self.in_flight.remove(&ticket) {
+        if let Some(InFlight { slot, .. }) = self.in_flight.remove(&ticket) {
             self.held.remove(slot);
+        }
+    }
+
+    /// The request has not left yet, and its slot goes to another: it waits again, where and since when it did.
+    pub fn give_back(&mut self, ticket: Ticket) {
+        if let Some(InFlight { slot, place, since }) = self.in_flight.remove(&ticket) {
+            self.held.remove(slot);
+            self.wait(ticket, place, since);
         }
     }
 
@@ -357,7 +370,7 @@ impl Budget {
     /// Whether a request of this class is under way.
     #[must_use]
     pub fn is_under_way(&self, urgency: Urgency) -> bool {
-        self.in_flight.values().any(|slot| slot.urgency == urgency)
+        self.in_flight.values().any(|request| request.slot.urgency == urgency)
     }
 
     /// The slots that are not for pauses alone.
@@ -440,12 +453,24 @@ impl Budget {
         self.held.add(slot);
     }
 
-    fn forget_waiting(&mut self, ticket: Ticket) {
-        if let Some(place) = self.places.remove(&ticket) {
-            self.waiting.remove(&place);
-            self.count(place.0, |queued| queued.saturating_sub(1));
-            self.by_age.remove(&place.2);
+    fn wait(&mut self, ticket: Ticket, place: Place, since: Option<DateTime<Utc>>) {
+        let (urgency, _, arrival) = place;
+        self.waiting.insert(place, ticket);
+        self.count(urgency, |queued| queued + 1);
+        self.places.insert(ticket, place);
+        if let Some(since) = since {
+            self.by_age.insert(arrival, (ticket, since));
         }
+    }
+
+    /// Where it waited, and since when, if its age counts.
+    fn forget_waiting(&mut self, ticket: Ticket) -> Option<(Place, Option<DateTime<Utc>>)> {
+        let place = self.places.remove(&ticket)?;
+        let (urgency, _, arrival) = place;
+        self.waiting.remove(&place);
+        self.count(urgency, |queued| queued.saturating_sub(1));
+        let since = self.by_age.remove(&arrival).map(|(_, since)| since);
+        Some((place, since))
     }
 
     fn past(&self, now: DateTime<Utc>) -> usize {

@@ -142,6 +142,21 @@ fn what_waits_too_long_goes_ahead_of_all_but_pauses_a_few_at_a_time() {
     assert_eq!(granted[..4], tickets([19, 20, 26, 27]), "two of twenty slots are for those who starve");
 }
 
+/// The read that a pause took the slot from neither stands behind those who came later, nor does it wait another two
+/// minutes before its age counts.
+#[test]
+fn who_gives_its_slot_back_waits_where_and_since_when_it_did() {
+    for (later, urgency) in [(at(0), Urgency::Read), (at(0) + STARVING_AFTER, Urgency::ReadBack)] {
+        let mut budget = Budget::new(10);
+        ask_all(&mut budget, Urgency::Read, [1]);
+        assert_eq!(budget.grant(at(0)), tickets([1]));
+        budget.ask(later, urgency, Rank::ANY, Ticket(2));
+        budget.give_back(Ticket(1));
+        assert_eq!(budget.used(later), 0);
+        assert_eq!(budget.grant(later), tickets([1, 2]), "{urgency:?}");
+    }
+}
+
 #[test]
 fn the_forecast_says_by_when_all_activations_have_left() {
     let mut budget = Budget::new(90);

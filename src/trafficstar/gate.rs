@@ -444,7 +444,7 @@ impl Gatekeeper {
         gathered + self.stopped.values().map(BTreeSet::len).sum::<usize>()
     }
 
-    /// Where no slot is free, a pause takes that of the least urgent who has not left yet; that one waits anew.
+    /// Where no slot is free, a pause takes that of the least urgent who has not left yet; that one waits again.
     fn make_way_for_pauses(&mut self, now: DateTime<Utc>) {
         while self.budget.blocked_until(now).is_none() && self.budget.pause_waits() {
             let turn = |ticket: &Ticket| {
@@ -452,10 +452,9 @@ impl Gatekeeper {
                 let is_pause = (asking.urgency, asking.rank) == (Urgency::Pause, Rank::FIRST);
                 (!is_pause).then_some((asking.urgency, asking.rank, *ticket))
             };
-            let Some((urgency, rank, last)) = self.granted.iter().filter_map(turn).max() else { return };
+            let Some((_, _, last)) = self.granted.iter().filter_map(turn).max() else { return };
             self.granted.retain(|granted| *granted != last);
-            self.budget.cancel(last);
-            self.budget.ask(now, urgency, rank, last);
+            self.budget.give_back(last);
             let granted = self.budget.grant(now);
             self.granted.extend(granted);
         }
