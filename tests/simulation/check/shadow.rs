@@ -13,7 +13,7 @@ use traffic_generator::domain::remote::RemoteFault;
 
 use super::judge::{self, ClickClass, Remote, SpendClass};
 use super::memory::{Memory, Owed, Wait};
-use super::world::{Place, Question, Stage, Step, World};
+use super::world::{Doing, Place, Question, Stage, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
 
@@ -314,12 +314,7 @@ impl Tick<'_, '_> {
         if past_day_end(policy, wall) {
             return self.nothing_in_mode(phase, facts, &format!("{why}, and past the day end"));
         }
-        // An end time that is on its way would end what is activated now.
-        let sets_end_time = self
-            .place
-            .open()
-            .is_some_and(|doing| doing.kind == ActionKind::SetEndTime && self.step.end_of(doing.id).is_none());
-        if sets_end_time || !self.place.end_times_underway.is_empty() {
+        if self.end_time_on_its_way() {
             return self.nothing_in_mode(phase, facts, &format!("{why}, and an end time is on its way"));
         }
         let waits = self.memory.backs_off(self.world, wall, policy);
@@ -377,13 +372,17 @@ impl Tick<'_, '_> {
         Expected { allowed: [set.allowed, none.allowed].concat(), ..set }
     }
 
+    /// It would end what is activated now, unless this very read ends the wait for it.
+    fn end_time_on_its_way(&self) -> bool {
+        let still_set = |doing: &Doing| doing.kind == ActionKind::SetEndTime && self.step.end_of(doing.id).is_none();
+        self.place.open().is_some_and(still_set) || !self.place.end_times_underway.is_empty()
+    }
+
     /// "do that now whatever spend and clicks say, then guard it"
     fn forced(&self, kind: ForceKind) -> Expected {
         let Self { place, step, seen, .. } = self;
         let remote = judge::remote(&seen.remote, step.wall);
         let observes = seen.policy.mode == Mode::Observe;
-        let on_its_way = place.open().is_some_and(|doing| doing.kind == ActionKind::SetEndTime)
-            || !place.end_times_underway.is_empty();
         let nothing =
             |why: &str| Expected { allowed: vec![(None, None)], ..Expected::one(None, place.phase, why).undecided() };
         match kind {
@@ -404,7 +403,9 @@ impl Tick<'_, '_> {
                     Remote::Blocked | Remote::Unknown { .. } => nothing("a forced activation that is refused"),
                     _ if observes || cools || held || past => nothing("a forced activation that is refused"),
                     Remote::Running => Expected::one(None, Phase::ActiveGuarded, "a forced activation of what runs"),
-                    Remote::Stopped { .. } if on_its_way => nothing("a forced activation that waits for an end time"),
+                    Remote::Stopped { .. } if self.end_time_on_its_way() => {
+                        nothing("a forced activation that waits for an end time")
+                    }
                     Remote::Stopped { .. } => Expected::one(ACTIVATE, Phase::ActiveGuarded, "a forced activation"),
                 }
             }

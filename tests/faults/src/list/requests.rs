@@ -32,7 +32,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a slot is held from the request's leaving, not from its answer",
         breaks: "6",
         file: BUDGET,
-        original: "«self.in_flight.insert(ticket, slot);
+        original: "«self.in_flight.insert(ticket, InFlight { slot, place, since });
             self.held.add(slot);»",
         faulty: "self.hold_until(now + WINDOW, slot);",
     },
