@@ -84,7 +84,7 @@ fn main() -> ExitCode {
             println!("{}", tally.line(began));
         }
     };
-    examine_many(first, |_| began.elapsed() < arguments.lasts, tell);
+    examine_many((first..).take_while(|_| began.elapsed() < arguments.lasts), tell);
     let tally = tally.into_inner().unwrap();
     println!("{}", tally.line(began));
     if tally.findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -2,9 +2,7 @@
 //! matters.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -58,17 +56,14 @@ fn run(storm: Storm) -> (Option<Violation>, Vec<Line>) {
     })
 }
 
-/// Runs the seeds from `first` on, on all cores, for as long as `go_on` says. Answers for each that was run, in any order.
-pub(crate) fn examine_many(first: u64, go_on: impl Fn(u64) -> bool + Sync, tell: impl Fn(Outcome) + Sync) {
-    let next = AtomicU64::new(first);
+/// Runs these seeds on all cores. Answers for each, in any order.
+pub(crate) fn examine_many(seeds: impl Iterator<Item = u64> + Send, tell: impl Fn(Outcome) + Sync) {
+    let seeds = Mutex::new(seeds);
+    let next = || seeds.lock().unwrap_or_else(PoisonError::into_inner).next();
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if !go_on(seed) {
-                        break;
-                    }
+                while let Some(seed) = next() {
                     tell(examine(seed));
                 }
             });
@@ -77,10 +72,10 @@ pub(crate) fn examine_many(first: u64, go_on: impl Fn(u64) -> bool + Sync, tell:
 }
 
 /// What these seeds found, in their order.
-pub(crate) fn found_by(seeds: RangeInclusive<u64>) -> Vec<(u64, Violation)> {
+pub(crate) fn found_by(seeds: impl Iterator<Item = u64> + Send) -> Vec<(u64, Violation)> {
     let found = Mutex::new(Vec::new());
     let tell = |outcome: Outcome| found.lock().unwrap_or_else(PoisonError::into_inner).extend(outcome.found);
-    examine_many(*seeds.start(), |seed| seed <= *seeds.end(), tell);
+    examine_many(seeds, tell);
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     found.sort_by_key(|(seed, _)| *seed);
     found

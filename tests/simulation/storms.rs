@@ -10,6 +10,18 @@ use crate::model::storm::{self, Storm};
 /// So many seeds are run by every `cargo test`.
 const SEEDS: u64 = 400;
 
+/// Seeds of longer runs that broke a rule, until what had been wrong was mended, in the guard or in a checker.
+const FOUND: &[u64] = &[
+    406, 439, 776, 894, 920, 1_122, 1_140, 1_145, 1_266, 1_291, 1_992, 2_120, 2_203, 2_656, 2_665, 2_803, 2_836, 2_925,
+    3_077, 3_600, 3_749, 3_877, 3_917, 4_097, 4_454, 4_472, 4_563, 4_758, 4_944, 4_978, 4_985, 5_079, 5_159, 5_256,
+    5_287, 5_416, 5_597, 5_736, 5_875, 5_896, 5_927, 6_227, 6_236, 6_351, 6_396, 6_416, 6_588, 6_607, 6_644, 6_789,
+    6_850, 6_915, 7_136, 7_366, 11_062, 12_222, 14_707, 15_840, 16_232, 16_366, 18_555, 18_880, 23_126, 32_073, 32_397,
+    32_834, 33_058, 33_290, 36_004, 36_800, 50_618, 51_321, 54_737, 55_602, 55_823, 55_838, 70_165, 71_334, 92_490,
+    208_513, 215_675, 219_729, 221_708, 402_188, 408_629, 414_624, 611_741, 806_923, 810_480, 1_000_046, 1_000_111,
+    1_000_194, 1_000_310, 1_001_214, 3_001_352, 3_028_366, 5_011_342, 5_043_167, 7_000_528, 7_018_975, 7_025_353,
+    7_035_757, 7_039_021, 7_040_586, 9_009_637,
+];
+
 #[track_caller]
 fn assert_nothing_found(found: Vec<(u64, Violation)>) {
     let by: BTreeMap<&str, Vec<u64>> = found.iter().fold(BTreeMap::new(), |mut by, (seed, violation)| {
@@ -22,7 +34,7 @@ fn assert_nothing_found(found: Vec<(u64, Violation)>) {
 
 #[test]
 fn no_storm_breaks_a_rule() {
-    assert_nothing_found(found_by(1..=SEEDS));
+    assert_nothing_found(found_by((1..=SEEDS).chain(FOUND.iter().copied())));
 }
 
 /// Every line, and after it the rules that it breaks.
@@ -46,7 +58,7 @@ fn one_seed_is_told_from_its_beginning_to_its_end() {
     }
     assert!(matches!(lines.first().unwrap().what, What::Begins { .. }));
     assert!(matches!(lines.last().unwrap().what, What::Ends { .. }));
-    assert_nothing_found(wanted.map(|seed| found_by(seed..=seed)).unwrap_or_default());
+    assert_nothing_found(found_by(wanted.into_iter()));
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl History {
         // Only what certainly was our own work, or time's alone, is held against it.
         let since = self.known_at? - SHOWN_LATE;
         // Where ours followed theirs so soon, each may show when the other was taken for the last.
-        let since = self.own_at.filter(|at| *at >= since).map_or(since, |at| at - SHOWN_LATE);
+        let since = self.own_at.filter(|at| *at >= since).map_or(since, |at| since.min(at - SHOWN_LATE));
         let by_others = self.others_at.is_some_and(|at| at >= since);
         let end_is_ours = seen.remote.as_ref().is_ok_and(|campaign| match campaign.end_time {
             // By a clock that is late it has not come yet, and nobody can know that it was time alone.
