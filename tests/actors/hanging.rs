@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use traffic_generator::actors::trafficstar::ChangeKind;
+use traffic_generator::control::{Ask, Order, SetHold};
 use traffic_generator::domain::facts::CampaignId;
 use traffic_generator::domain::health::{DegradationKind, HealthWord};
 use traffic_generator::domain::phase::PhaseWord;
-use traffic_generator::domain::status::Liveness;
+use traffic_generator::domain::status::{Hold, Liveness};
+use traffic_generator::trafficstar::budget::Urgency;
 
 use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
 
@@ -103,4 +105,26 @@ fn what_hung_goes_on_by_itself_when_the_answer_comes() {
             assert_eq!((pauses, world.campaigns[&CampaignId(2)].running), (1, false), "{what:?}");
         });
     }
+}
+
+/// On hold nothing is sent, so that no read is urgent; but what is read for a tick is decided at the tick's end, and the
+/// hold may be over by then.
+#[test]
+fn a_read_that_waits_is_as_urgent_as_its_pause_once_its_hold_may_be_over() {
+    on_paused_time(async {
+        let id = CampaignId(1);
+        let mut held = Campaign::new(1, true, 20_000);
+        held.remaining_clicks = Rc::new(|now| if now < at(60) { 20_000 } else { 100 });
+        let stage = Stage::set(vec![held]).await;
+        let hold = Hold { reason: None, since: at(0), until: None, by: None, pause: false };
+        let question = SetHold { campaign: id, hold };
+        let _held = stage.order(|reply| Order::Hold(Ask { question, reply }));
+        stage.pass(30).await;
+        stage.fault(Call::ReadStatus, 1, Fault::Silent);
+        stage.pass(90).await;
+        let _released = stage.order(|reply| Order::Release(Ask { question: id, reply }));
+        stage.pass(150).await;
+        let urgencies: Vec<_> = stage.world.borrow().status_urgencies.iter().map(|(_, urgency)| *urgency).collect();
+        assert_eq!(urgencies, [Urgency::Read, Urgency::Read, Urgency::Pause], "at the start, at 60 s, and at 120 s");
+    });
 }

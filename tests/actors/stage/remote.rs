@@ -42,6 +42,7 @@ impl Handler<ReadStatus> for FakeRemote {
 
     fn handle(&mut self, ReadStatus(question): ReadStatus, _: &mut Self::Context) -> Self::Result {
         let (world, id) = (Rc::clone(&self.0), id_of(question.remote));
+        world.borrow_mut().status_urgencies.push((id, question.urgency));
         Box::pin(async move {
             suffer(&world, Call::ReadStatus, id).await.map_err(RemoteFault::Failed)?;
             let mut world = world.borrow_mut();
@@ -81,7 +82,9 @@ impl Handler<Change> for FakeRemote {
 impl Handler<RemindStatus> for FakeRemote {
     type Result = ();
 
-    fn handle(&mut self, _: RemindStatus, _: &mut Self::Context) {}
+    fn handle(&mut self, RemindStatus(question): RemindStatus, _: &mut Self::Context) {
+        self.0.borrow_mut().status_urgencies.push((id_of(question.remote), question.urgency));
+    }
 }
 
 impl Handler<SetTick> for FakeRemote {

@@ -14,6 +14,7 @@ use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, StoredSpend};
 use traffic_generator::domain::status::Hold;
 use traffic_generator::store::{CampaignRow, Entry, JournalId, StoredPromise};
+use traffic_generator::trafficstar::budget::Urgency;
 
 /// A campaign's id at TrafficStars follows from its key.
 pub(crate) fn remote_of(id: CampaignId) -> RemoteId {
@@ -132,6 +133,8 @@ pub(crate) struct World {
     pub(crate) journal: Vec<(CampaignId, Entry)>,
     pub(crate) writes: Vec<Write>,
     pub(crate) status_reads: u64,
+    /// How urgent each question for a status was, and each reminder of one.
+    pub(crate) status_urgencies: Vec<(CampaignId, Urgency)>,
     spends: HashMap<CampaignId, (NaiveDate, StoredSpend, Option<Money>)>,
 }
 
@@ -150,6 +153,7 @@ impl World {
             journal: Vec::new(),
             writes: Vec::new(),
             status_reads: 0,
+            status_urgencies: Vec::new(),
             spends: HashMap::new(),
         }
     }
