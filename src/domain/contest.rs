@@ -98,6 +98,8 @@ impl Contest {
         let lifted = self.contested && self.changes.iter().all(|&at| at <= now - MEMORY);
         if lifted {
             self.contested = false;
+            // They are over, though the clock may be set back: it would be contested again without another change.
+            self.changes.clear();
         }
         lifted
     }

@@ -146,6 +146,19 @@ fn where_the_clock_was_set_back_it_is_lifted_once_an_hour_after_the_last_change(
 }
 
 #[test]
+fn once_lifted_it_is_not_contested_again_by_the_same_changes_though_the_clock_is_set_back() {
+    let mut rig = guarded(|numbers| numbers.contested_after = 0);
+    assert_eq!(began(&disturb(&mut rig)), 1);
+    let disturbed_at = rig.now;
+    rig.now = disturbed_at + Duration::minutes(70);
+    assert_eq!(notes(&rig.next_tick(&unread()), |note| *note == Note::Contested { began: false }), 1);
+    rig.now = disturbed_at + Duration::minutes(5);
+    rig.wake();
+    let told: Vec<Effect> = (0..10).flat_map(|_| rig.next_tick(&running().ends(at("23:59:00")))).collect();
+    assert_eq!(began(&told), 0);
+}
+
+#[test]
 fn a_status_in_doubt_is_no_change() {
     let mut rig = guarded(|_| {});
     for facts in [unread(), untaught(true), blocked()] {

@@ -15,6 +15,8 @@ use super::{Checker, Findings};
 use crate::model::log::{By, Line, Seen, What};
 
 const HOUR: Duration = Duration::hours(1);
+/// Changes that are older by the guard's clock may be none of the last hour's though it is set back.
+const REMEMBERED_FOR: Duration = Duration::hours(3);
 /// For so long what an action that failed, or one of a process that was killed, may still do is nobody's word.
 const LATE_EFFECT: Duration = Duration::minutes(10);
 /// For so long a change may be there and not be shown yet.
@@ -50,11 +52,14 @@ pub(super) struct Contested {
 }
 
 impl Checker for Contested {
-    fn line(&mut self, _world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
+    fn line(&mut self, world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
         match &line.what {
-            What::Switched { campaign, by, .. } => {
+            What::Switched { campaign, by, runs } => {
                 let history = self.histories.entry(*campaign).or_default();
+                let kind = world.place(*campaign).and_then(|place| place.doing).map(|doing| doing.kind);
                 match by {
+                    // A request of before takes effect once more: that is not what the guard did last, and it cannot know.
+                    By::Guard if kind.is_some_and(|kind| is_opposite(kind, *runs)) => history.others_at = Some(line.at),
                     By::Others | By::TrafficStars => history.others_at = Some(line.at),
                     By::EndTime => history.ended_at = Some(line.at),
                     By::Guard => history.own_at = Some(line.at),
@@ -95,6 +100,10 @@ impl Checker for Contested {
         history.count(world, place, step, shown.is_some(), &mut report);
         history.learn(place, step, shown);
     }
+}
+
+const fn is_opposite(kind: ActionKind, runs: bool) -> bool {
+    matches!((kind, runs), (ActionKind::Activate, false) | (ActionKind::Pause, true))
 }
 
 /// Whether what a tick has read says something about others: nothing of ours is on its way.
@@ -181,9 +190,10 @@ impl History {
     ) {
         let doubtful = self.changes.front().is_some_and(|(_, line)| world.clock_set_since(*line));
         let last = self.changes.back().copied();
-        while self.changes.front().is_some_and(|(at, _)| *at <= step.wall - HOUR) {
+        while self.changes.front().is_some_and(|(at, _)| *at <= step.wall - REMEMBERED_FOR) {
             self.changes.pop_front();
         }
+        let in_an_hour = self.changes.iter().filter(|(at, _)| *at > step.wall - HOUR).count();
         let told = step.effects.iter().find_map(|(_, effect)| match effect {
             Effect::Note(Note::Contested { began }) => Some(*began),
             _ => None,
@@ -193,7 +203,7 @@ impl History {
             .map(|policy| policy.contested_after)
             .chain(step.seen.map(|seen| seen.policy.contested_after));
         let (least, most) = most.fold((u32::MAX, 0), |(least, most), after| (least.min(after), most.max(after)));
-        let count = u32::try_from(self.changes.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(in_an_hour).unwrap_or(u32::MAX);
         match told {
             Some(true) if count <= least && !doubtful => {
                 report("contested-is-counted", format!("contested by {count} changes"))
@@ -205,12 +215,15 @@ impl History {
             None if !self.contested && count > most && !doubtful => {
                 report("contested-is-counted", format!("{count} changes in an hour do not make it contested"));
             }
-            None if self.contested && shown && self.changes.is_empty() && !world.clock_set_since(self.changed_line) => {
+            None if self.contested && shown && count == 0 && !world.clock_set_since(self.changed_line) => {
                 report("contested-is-counted", "contested after an hour without a change".to_owned());
             }
             Some(_) | None => {}
         }
         self.contested = told.unwrap_or(self.contested);
+        if told == Some(false) {
+            self.changes.clear();
+        }
     }
 
     fn learn(&mut self, place: &Place<'_>, step: &Step<'_>, shown: Option<(&Seen, Remote)>) {

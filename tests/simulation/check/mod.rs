@@ -7,7 +7,7 @@
 //! | `judge` | the page's words: the remote status and today's spend out of raw fields |
 //! | `shadow` | the decision table as the page has it, and all that holds a decision back |
 //! | `memory` | what the shadow remembers of earlier steps: backoffs, end times owed, changes of others |
-//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `more` | the other rules, by theme |
+//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `more` | the other rules, by theme |
 //! | `liveness` | once all faults have ceased, every campaign is as its facts demand |
 //!
 //! Deliberately absent: the domain's own logic. Its types are data; `decide`, `judge`, `resolve` and the like are not used,
@@ -21,6 +21,7 @@ mod judge;
 mod liveness;
 mod memory;
 mod more;
+mod reading;
 mod requests;
 mod sending;
 mod shadow;
@@ -89,6 +90,7 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
         Box::new(more::Silence::default()),
         Box::new(more::Unhindered::default()),
         Box::new(more::Debts::default()),
+        Box::new(reading::NeededReads::default()),
         Box::new(liveness::Liveness::default()),
     ];
     let mut found = Findings::default();

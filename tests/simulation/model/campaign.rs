@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record, Request};
-use traffic_generator::domain::facts::{Observation, RemainingClicks, Spend, SpendSource};
+use traffic_generator::domain::facts::{Clicks, Observation, RemainingClicks, Spend, SpendSource};
 use traffic_generator::domain::machine::Machine;
 use traffic_generator::domain::nearness::Trend;
 use traffic_generator::domain::order::HoldChange;
@@ -77,6 +77,7 @@ struct Tick {
     /// When the database was asked last.
     stored_at: DateTime<Utc>,
     row: Option<Row>,
+    first_clicks: Option<Clicks>,
     clicks: Result<RemainingClicks, String>,
     history: Result<SpendHistory, String>,
     remote: Option<(Status, Option<DateTime<Utc>>, Moment)>,
@@ -325,6 +326,7 @@ impl Campaign {
             policy: self.policy.clone(),
             stored_at: now.wall,
             row: None,
+            first_clicks: None,
             clicks: Err("not read yet".to_owned()),
             history: Err("not read yet".to_owned()),
             remote: None,
@@ -361,6 +363,7 @@ impl Campaign {
         tick.question = ReadQuestion::of_tick(tick.stored_at, id, &tick.policy, &self.trend, clicks, stance);
         match tick.stage {
             Stage::ReadingDatabase if tick.read_remote => {
+                tick.first_clicks = clicks;
                 tick.stage = Stage::AwaitingStatus;
                 self.errands.push(Errand::ReadStatus(operation, tick.question));
                 let wait = tick.policy.next_grid_point(now.wall).signed_duration_since(now.wall);
@@ -453,6 +456,7 @@ impl Campaign {
                 report: tick.report,
                 stored: tick.history,
                 clicks: tick.clicks,
+                first_clicks: tick.first_clicks,
                 spend,
                 policy: tick.policy.clone(),
             };

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind};
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record};
-use traffic_generator::domain::facts::{RemainingClicks, Spend};
+use traffic_generator::domain::facts::{Clicks, RemainingClicks, Spend};
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
@@ -126,6 +126,8 @@ pub(crate) struct Seen {
     pub(crate) report: Option<SourceAnswer>,
     pub(crate) stored: Result<SpendHistory, String>,
     pub(crate) clicks: Result<RemainingClicks, String>,
+    /// How many clicks remained when the tick began, which says how urgent its read is.
+    pub(crate) first_clicks: Option<Clicks>,
     /// What the guard made of the sources.
     pub(crate) spend: Result<Spend, String>,
     /// The policy by which it decides.

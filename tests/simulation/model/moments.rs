@@ -15,6 +15,9 @@ const OTHER_NUMBERS: u64 = 0x006D_6F6D_656E_7473;
 /// So many moments of each kind are drawn at most.
 const MOST_OF_A_KIND: i64 = 3;
 
+/// A limit that can be used up by operators who look at everything.
+const FEW_REQUESTS: u32 = 12;
+
 struct Moments<'a> {
     storm: &'a mut Storm,
     random: Random,
@@ -48,6 +51,12 @@ impl Moments<'_> {
             }
         }
         self.evening();
+        if self.storm.requests_per_minute <= FEW_REQUESTS && self.random.chance(40) {
+            for _ in 0..2 * MOST_OF_A_KIND {
+                let at = self.any_time();
+                self.reads_run_short(at);
+            }
+        }
     }
 
     fn any_time(&mut self) -> DateTime<Utc> {
@@ -144,6 +153,24 @@ impl Moments<'_> {
         let (campaign, later_ms) = (self.any_campaign(), self.random_ms(3_000));
         self.add_after_ms(point, later_ms, Trouble::Force(campaign, ForceKind::Pause));
         self.add_after_ms(point, 4_000, Trouble::Weather(Weather::default()));
+    }
+
+    /// Operators look at everything until the reads have used up their share; then clicks run out, while others are run.
+    fn reads_run_short(&mut self, at: DateTime<Utc>) {
+        let campaign = self.any_campaign();
+        self.add(at, Trouble::UsedUp(campaign, false));
+        self.add(at, Trouble::Force(campaign, ForceKind::Activate));
+        for _ in 0..24 {
+            let (campaign, later_ms) = (self.any_campaign(), self.random_ms(30_000));
+            self.add_after_ms(at, later_ms, Trouble::Tick(campaign));
+        }
+        let used_up_ms = 20_000 + self.random_ms(10_000);
+        self.add_after_ms(at, used_up_ms, Trouble::UsedUp(campaign, true));
+        self.add_after_ms(at, used_up_ms + 10, Trouble::Tick(campaign));
+        for _ in 0..4 {
+            let (other, later_ms) = (self.any_campaign(), self.random_ms(5_000));
+            self.add_after_ms(at, used_up_ms - later_ms, Trouble::Force(other, ForceKind::Activate));
+        }
     }
 
     /// Activations are ordered in the last moments before the day end, and must not leave after it.

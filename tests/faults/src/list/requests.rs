@@ -114,4 +114,12 @@ pub(super) const FAULTS: &[Fault] = &[
         self.forget_gathered(ticket);",
         faulty: "",
     },
+    Fault {
+        name: "used-up-is-not-urgent",
+        what: "the reads that a pause needs wait with all others",
+        breaks: "3",
+        file: READS,
+        original: "let urgency = if «needs_pause» {",
+        faulty: "false",
+    },
 ];

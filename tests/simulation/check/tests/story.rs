@@ -300,6 +300,7 @@ impl Story {
             remote: remote.clone(),
             report: facts.report.clone(),
             stored: Ok(facts.stored),
+            first_clicks: clicks.as_ref().ok().map(|clicks| clicks.count),
             clicks: clicks.clone(),
             spend: spend.clone(),
             policy: self.policy.clone(),
