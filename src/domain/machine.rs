@@ -56,6 +56,8 @@ pub struct Machine {
     end_time_owed: bool,
     /// The pauses whose end times are on their way: one may still be while the next pause is sent.
     end_times_underway: Vec<ActionId>,
+    /// The end time that a pause has overtaken: its request may still wait for its turn, or be on its way.
+    overtaken_end_time: Option<ActionId>,
     /// The pause whose end time is owed.
     last_pause: Option<ActionId>,
     /// The day on which today's limit was seen reached.
@@ -67,6 +69,8 @@ pub struct Machine {
     run_backoff: RunBackoff,
     action: Option<Action>,
     progress: Progress,
+    /// The kind of the last action that was sent, if it failed.
+    failed: Option<ActionKind>,
     /// The last action waits for its turn: stored, never sent, to be decided anew by the next tick. A pause never waits.
     postponed: bool,
     /// The last question asked before our last action was answered or settled: it and those before it say nothing about
@@ -137,6 +141,7 @@ impl Machine {
             since: promise.since,
             end_time_owed: promise.end_time_owed,
             end_times_underway: Vec::new(),
+            overtaken_end_time: None,
             last_pause: None,
             high_spend_on: None,
             unguarded: false,
@@ -151,6 +156,7 @@ impl Machine {
                 .map(|action| action.requested_at),
             action: unfinished,
             progress,
+            failed: None,
             postponed: false,
             changed_after: 0,
             observing: None,
@@ -317,6 +323,12 @@ impl Machine {
         self.progress == Progress::Settled || (self.is_setting_end_time() && policy.mode == Mode::Act)
     }
 
+    /// Whether an end time is on its way that is no action of its own any more: that of a pause, or one that a pause has
+    /// overtaken.
+    pub(super) fn follows_an_end_time(&self) -> bool {
+        !self.end_times_underway.is_empty() || self.overtaken_end_time.is_some()
+    }
+
     /// Whether an end time alone is on its way, or waits to be shown.
     fn is_setting_end_time(&self) -> bool {
         let sets_end_time = self.action.as_ref().is_some_and(|action| action.kind == ActionKind::SetEndTime);
@@ -399,6 +411,7 @@ impl Machine {
         }
         let news = match result {
             Ok(()) => {
+                self.failed = None;
                 action.step = Step::Confirmed;
                 action.confirmed_at = Some(now);
                 match action.kind {
@@ -410,6 +423,7 @@ impl Machine {
                 ActionNews::Confirmed
             }
             Err(reason) => {
+                self.failed = Some(action.kind);
                 action.step = Step::Failed;
                 action.failed_at = Some(now);
                 action.error = Some(reason.clone());
@@ -442,6 +456,10 @@ impl Machine {
             let half_done = cut_short && ours.as_ref() == Some(&campaign.end_time);
             if half_done && *status == RemoteStatus::Running {
                 self.contest.caused(true, &campaign.end_time);
+            }
+            // Ours may stand there by now, though its answer is still out.
+            if self.is_end_time_on_its_way() {
+                self.contest.end_time_asked_for();
             }
             let change = self.contest.observe(now, policy, status, &campaign.end_time);
             if change.foreign {

@@ -161,13 +161,19 @@ pub struct Room {
     pub urgent: usize,
     /// Of these, such as all campaigns need.
     pub sweeps: usize,
+    /// One that a pause needs may wait for the next slot, which else goes to who waits already.
+    pub may_wait: bool,
 }
 
 impl Room {
     /// The same with so many requests less.
     #[must_use]
     pub fn without(self, requests: usize) -> Self {
-        Self { urgent: self.urgent.saturating_sub(requests), sweeps: self.sweeps.saturating_sub(requests) }
+        Self {
+            urgent: self.urgent.saturating_sub(requests),
+            sweeps: self.sweeps.saturating_sub(requests),
+            may_wait: self.may_wait && requests == 0,
+        }
     }
 }
 
@@ -316,17 +322,18 @@ impl Budget {
     /// How many more reads could leave at once, beside those that wait ahead of them.
     pub fn room(&mut self, now: DateTime<Utc>) -> Room {
         self.forget_the_past(now);
-        if self.blocked_until.is_some() {
-            return Room::default();
-        }
         let [pauses, read_backs, sweeps, _, _] = self.queued;
+        let may_wait = pauses == 0;
+        if self.blocked_until.is_some() {
+            return Room { may_wait, ..Room::default() };
+        }
         // What reads back goes ahead, but not into the slots that are set aside for sweeps.
         let free = self.open().saturating_sub(self.held.all);
         let read_backs = read_backs.min(free.saturating_sub(self.still_kept_for_sweeps()));
         let free_for_urgent = self.open_for_urgent_reads().saturating_sub(self.held.all);
         let urgent = free_for_urgent.saturating_sub(pauses);
         let open = free.saturating_sub(pauses + read_backs + sweeps);
-        Room { urgent, sweeps: open.min(self.most_for_sweeps().saturating_sub(self.held.sweeps + sweeps)) }
+        Room { urgent, may_wait, sweeps: open.min(self.most_for_sweeps().saturating_sub(self.held.sweeps + sweeps)) }
     }
 
     /// How many requests that read all campaigns can leave in each window, however many wait.

@@ -102,6 +102,19 @@ fn reads_that_a_pause_needs_use_up_what_is_kept_for_the_reads_of_all() {
 }
 
 #[test]
+fn a_read_that_a_pause_needs_may_wait_for_a_slot_unless_one_does() {
+    let mut budget = Budget::new(10);
+    let silent_until = at(1_000);
+    budget.block_until(silent_until);
+    for now in [at(0), silent_until] {
+        assert!(budget.room(now).may_wait);
+        assert!(!budget.room(now).without(1).may_wait, "one is on its way to the gate");
+    }
+    ask_all(&mut budget, Urgency::Pause, [1]);
+    assert!(!budget.room(at(0)).may_wait);
+}
+
+#[test]
 fn a_run_finds_a_slot_behind_the_end_times_that_it_is_for() {
     let mut budget = Budget::new(20);
     for (number, clicks) in [(1, 20_000), (2, 90_000), (3, 15_000), (4, 90_000)] {

@@ -107,9 +107,9 @@ impl Machine {
         }
     }
 
-    /// Whether the last action was of this kind, and failed.
+    /// Whether the last action that was sent was of this kind, and failed.
     pub(super) fn has_failed(&self, kind: ActionKind) -> bool {
-        self.action.as_ref().is_some_and(|action| action.kind == kind && action.step == Step::Failed)
+        self.failed == Some(kind)
     }
 
     pub(super) fn pause_due(&self, now: DateTime<Utc>, policy: &Policy, reason: String) -> Due {
@@ -139,6 +139,7 @@ impl Machine {
                 self.waiting = Some(why);
             }
             if policy.mode == Mode::Act {
+                self.observed_only = None;
                 self.pay_end_time(now, policy, judged, effects);
             }
             return;
@@ -174,7 +175,7 @@ impl Machine {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }
-        if self.is_setting_end_time() || !self.end_times_underway.is_empty() {
+        if self.is_end_time_on_its_way() {
             return Some("for the answer to an end time that is on its way, which would end it".to_owned());
         }
         if let Some(until) = self.run_backoff.waits_until(now) {
@@ -236,7 +237,7 @@ impl Machine {
         judged: &Judged,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.end_time_owed || !self.end_times_underway.is_empty() || self.progress != Progress::Settled {
+        if !self.end_time_owed || self.follows_an_end_time() || self.progress != Progress::Settled {
             return;
         }
         let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
@@ -328,7 +329,7 @@ impl Machine {
         if let Some(reason) = failure {
             return self.refuse_release(reason, effects);
         }
-        if !self.end_times_underway.is_empty() {
+        if self.follows_an_end_time() {
             return;
         }
         if self.phase.cooling_down_until().is_none_or(|until| until <= now) {

@@ -221,7 +221,10 @@ impl Machine {
                 if let Some(refusal) = self.activation_refusal(now, policy, Some(&judged.status)) {
                     self.end_force(Err(refusal), effects);
                 } else if judged.status == RemoteStatus::Running {
-                    self.adopt_as(now, policy, Phase::ActiveGuarded, &force.reason, effects);
+                    // What is promised to run already keeps what it is owed.
+                    if self.phase != Phase::ActiveGuarded {
+                        self.adopt_as(now, policy, Phase::ActiveGuarded, &force.reason, effects);
+                    }
                     self.end_force(Ok(()), effects);
                 } else if !self.is_end_time_on_its_way() {
                     self.send_forced(now, policy, Some(judged), force, effects);
@@ -237,6 +240,10 @@ impl Machine {
     pub(super) fn go_on_forcing(&mut self, now: DateTime<Utc>, policy: &Policy, effects: &mut Vec<Effect>) {
         let at_once = self.orders.forcing.as_ref().filter(|forcing| forcing.stage == Stage::AtOnce);
         let Some(force) = at_once.map(|forcing| forcing.force.clone()) else { return };
+        if policy.mode == Mode::Observe {
+            // It was set to that while the pause waited.
+            return self.end_force(Err(observe_mode()), effects);
+        }
         let unsettled = self.action.as_ref().filter(|_| self.progress != Progress::Settled);
         match unsettled.map(|action| (action.kind, action.id)) {
             // The pause that is ordered is under way already, or TrafficStars took it.
@@ -367,7 +374,7 @@ impl Machine {
         let forcing = self.orders.forcing.as_ref();
         let force_waits = forcing.is_some_and(|forcing| matches!(forcing.stage, Stage::AwaitTick { .. }))
             && self.progress == Progress::Settled
-            && self.end_times_underway.is_empty();
+            && !self.follows_an_end_time();
         if self.orders.process_wanted.is_some() || force_waits {
             self.next_tick_at = self.next_tick_at.min(now);
         }
@@ -438,8 +445,8 @@ impl Machine {
     }
 
     /// An end time that is on its way would end what is activated now.
-    fn is_end_time_on_its_way(&self) -> bool {
-        self.is_setting_end_time() || !self.end_times_underway.is_empty()
+    pub(super) fn is_end_time_on_its_way(&self) -> bool {
+        self.is_setting_end_time() || self.follows_an_end_time()
     }
 
     fn is_seen_stopped(&self, judged: &Judged) -> bool {

@@ -25,6 +25,8 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> ActionId {
         if self.is_setting_end_time() {
+            let leaves_still = self.action.as_ref().filter(|_| self.progress == Progress::InFlight);
+            self.overtaken_end_time = leaves_still.map(|action| action.id).or(self.overtaken_end_time);
             self.finish(now, Err("overtaken by a pause".to_owned()), effects);
         }
         let next = due.next;
@@ -39,7 +41,7 @@ impl Machine {
         let (remaining_clicks, due_since) = (action.remaining_clicks, action.requested_at);
         self.enter(now, next, &reason, effects);
         self.action = Some(action);
-        self.progress = Progress::InFlight;
+        (self.progress, self.failed) = (Progress::InFlight, None);
         match kind {
             ActionKind::Activate => {
                 self.pausing_since = None;
@@ -104,7 +106,7 @@ impl Machine {
     ) {
         let Some(action) = self.action.as_mut().filter(|action| action.id == id && self.progress == Progress::InFlight)
         else {
-            self.counters.stale_answers += 1;
+            self.overtaken_applied(id, &outcome);
             return;
         };
         let kind = action.kind;
@@ -156,6 +158,15 @@ impl Machine {
         self.store(effects, true);
     }
 
+    /// The answer to what is no action any more: to an end time that a pause has overtaken, or to something older.
+    fn overtaken_applied(&mut self, id: ActionId, outcome: &Outcome) {
+        if self.overtaken_end_time.take_if(|overtaken| *overtaken == id).is_none() {
+            self.counters.stale_answers += 1;
+        } else if matches!(outcome, Outcome::Accepted | Outcome::Unclear(_)) {
+            self.contest.end_time_asked_for();
+        }
+    }
+
     /// It waits for its turn: the entry stays open, since nothing was tried, and the next tick decides anew.
     fn postpone(&mut self, reason: String, effects: &mut Vec<Effect>) {
         self.progress = Progress::Settled;
@@ -205,6 +216,8 @@ impl Machine {
             return;
         };
         self.end_times_underway.swap_remove(position);
+        // Whatever the answer, it may stand there.
+        self.contest.end_time_asked_for();
         match result {
             // Another pause followed, and owes its own.
             _ if self.last_pause != Some(id) => {}

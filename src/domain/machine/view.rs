@@ -66,7 +66,7 @@ impl Machine {
     /// Whether a request that changes something is on its way.
     #[must_use]
     pub fn is_action_in_flight(&self) -> bool {
-        matches!(self.progress, Progress::InFlight) || !self.end_times_underway.is_empty()
+        matches!(self.progress, Progress::InFlight) || self.follows_an_end_time()
     }
 
     /// What the last tick found out.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::action::Step;
 use crate::domain::event::ActionNews;
+use crate::domain::policy::Mode;
 use ActionKind::{Activate, Pause, SetEndTime};
 use PhaseWord::{ActiveGuarded, CoolingDown, PausedGuarded};
 
@@ -226,6 +227,33 @@ fn a_pause_waits_for_no_end_time_and_an_activation_waits_for_its_answer() {
     assert_eq!(steps, [(SetEndTime, Step::Failed), (Pause, Step::Requested)]);
     assert_eq!(rig.event(Event::Applied { action: overtaken, outcome: Outcome::Accepted }), []);
     rig.confirm();
+}
+
+/// It waits for its turn while the pause fails, and would leave after all.
+#[test]
+fn an_end_time_that_a_pause_has_overtaken_is_followed_to_its_answer() {
+    let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
+    let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
+    rig.tick("12:00:00", &stopped());
+    let overtaken = rig.action_id();
+    rig.tick("12:01:00", &running().clicks(10_000));
+    rig.applied(Outcome::Failed("refused".to_owned()));
+    let released = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Released { .. }));
+    assert!(!released(&rig.event(Event::Release { pause: false })));
+    assert!(released(&rig.event(Event::Applied { action: overtaken, outcome: Outcome::Accepted })));
+    assert_eq!(rig.machine.counters().stale_answers, 0);
+}
+
+#[test]
+fn after_observe_mode_a_pause_that_failed_before_is_tried_again() {
+    let mut rig = Rig::with(Phase::ActiveGuarded, |numbers| numbers.cooldown = Duration::minutes(10));
+    rig.tick("12:00:00", &running().clicks(0));
+    rig.applied(Outcome::Failed("refused".to_owned()));
+    rig.policy = rig.policy.in_mode(Mode::Observe);
+    rig.tick("12:01:00", &running());
+    rig.policy = rig.policy.in_mode(Mode::Act);
+    let effects = rig.tick("12:02:00", &untaught(true));
+    assert_step("it may run", &rig, &effects, Some(Pause), CoolingDown);
 }
 
 #[test]

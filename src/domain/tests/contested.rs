@@ -124,6 +124,23 @@ fn the_end_time_that_an_adopted_campaign_was_given_is_ours_too() {
     }
 }
 
+/// It waits behind a full minute, and ends what others have started and was adopted meanwhile.
+#[test]
+fn the_end_time_of_a_pause_is_ours_however_late_it_comes() {
+    for answered in [false, true] {
+        let mut rig = Rig::with(Phase::ActiveGuarded, |numbers| numbers.cooldown = Duration::seconds(10));
+        rig.tick("12:00:00", &running().clicks(0));
+        rig.applied(Outcome::Accepted);
+        rig.read_back(&stopped());
+        rig.tick("12:00:30", &running().clicks(20_000));
+        if answered {
+            rig.end_time_set(Err("timed out"));
+        }
+        let effects = rig.tick("12:01:00", &stopped().ends(at("12:00:00")).clicks(20_000));
+        assert_eq!(foreign(&effects), 0, "answered: {answered}");
+    }
+}
+
 #[test]
 fn an_end_time_that_somebody_set_in_the_past_is_their_stop() {
     let mut rig = guarded(|_| {});

@@ -70,6 +70,18 @@ fn observe_mode_journals_changes_while_cooling_down_too() {
 }
 
 #[test]
+fn what_was_journalled_is_journalled_anew_once_it_has_acted_in_between() {
+    let mut rig = observing(Phase::Idle);
+    let due = stopped().clicks(20_000);
+    assert_eq!(observed_only(&rig.tick("23:57:00", &due)), [Activate]);
+    rig.policy = rig.policy.in_mode(Mode::Act);
+    let effects = rig.tick("23:59:00", &due);
+    assert_step("it waits for the next day", &rig, &effects, None, Idle);
+    rig.policy = rig.policy.in_mode(Mode::Observe);
+    assert_eq!(observed_only(&rig.next_tick(&due)), [Activate]);
+}
+
+#[test]
 fn observe_mode_pays_no_end_time() {
     let promise = Promise { phase: Phase::PausedGuarded, since: at("11:00:00"), end_time_owed: true };
     let mut rig = Rig::from_record(at("12:00:00"), promise, None, |numbers| numbers.mode = Mode::Observe);

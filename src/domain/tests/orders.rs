@@ -193,6 +193,29 @@ fn a_forced_pause_waits_for_an_activation_in_flight_and_overtakes_one_that_waits
 }
 
 #[test]
+fn a_forced_pause_that_waits_is_not_sent_once_the_mode_is_observe() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &stopped().clicks(20_000));
+    rig.force(force(ForceKind::Pause));
+    rig.policy = rig.policy.in_mode(Mode::Observe);
+    let effects = rig.wake();
+    assert!(refusal(&effects).0.contains("observe mode"));
+    assert_eq!(sends(&[effects, rig.applied(Outcome::Accepted)].concat()).count(), 0);
+}
+
+/// Of the debt of an earlier adoption, say.
+#[test]
+fn a_forced_activation_of_what_is_promised_to_run_leaves_what_it_is_owed() {
+    let promise = Promise { phase: Phase::ActiveGuarded, since: at("11:00:00"), end_time_owed: true };
+    let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
+    rig.force(force(ForceKind::Activate));
+    let effects = rig.tick_at_once(&running().clicks(20_000));
+    assert_eq!(end_of_force(&effects), Some(Ok(())));
+    let effects = rig.next_tick(&running().clicks(20_000));
+    assert_step("it has no end time yet", &rig, &effects, Some(ActionKind::SetEndTime), ActiveGuarded);
+}
+
+#[test]
 fn a_forced_pause_joins_the_pause_that_is_under_way() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(0));

@@ -125,6 +125,8 @@ struct World {
     tick: Option<Asked>,
     read_back: Option<Asked>,
     request: Option<Request>,
+    /// An end time that a pause has overtaken, and that is not answered yet.
+    overtaken: Option<Request>,
     /// Those of accepted pauses that are still to be answered, the oldest first.
     end_times: VecDeque<ActionId>,
     /// Since the last tick began, an action was answered or settled: what the tick read is old.
@@ -152,6 +154,7 @@ impl World {
             tick: None,
             read_back: None,
             request: None,
+            overtaken: None,
             end_times: VecDeque::new(),
             outdated: false,
             releasing: false,
@@ -295,6 +298,10 @@ impl World {
         self.step(event);
     }
 
+    fn is_write_out(&self) -> bool {
+        self.request.is_some() || self.overtaken.is_some() || !self.end_times.is_empty()
+    }
+
     fn is_forcing(&self) -> bool {
         self.unanswered.values().any(|order| matches!(order, Order::Force(..)))
     }
@@ -307,7 +314,7 @@ impl World {
     fn wake(&mut self, late_ms: i64) {
         let Some(due) = self.rig.machine.next_wake() else {
             let waits = self.tick.is_some()
-                || self.releasing && (self.read_back.is_some() || self.is_action_open() || !self.end_times.is_empty());
+                || self.releasing && (self.read_back.is_some() || self.is_action_open() || self.is_write_out());
             assert!(self.released || waits, "it sleeps for good: {self:#?}");
             return;
         };
@@ -371,7 +378,7 @@ impl World {
     }
 
     fn answer_action(&mut self, reply: Reply) {
-        let Some(request) = self.request.take() else { return };
+        let Some(request) = self.overtaken.take().or_else(|| self.request.take()) else { return };
         let lost = || Outcome::Unclear("the answer was lost".to_owned());
         let (obeys, outcome) = match reply {
             Reply::Accepted => (true, Outcome::Accepted),
@@ -419,16 +426,17 @@ impl World {
                     let overtakes = request.kind == ActionKind::Pause
                         && self.request.is_some_and(|before| before.kind == ActionKind::SetEndTime);
                     assert!(self.request.is_none() || overtakes, "5: two actions are in flight");
-                    self.request = Some(*request);
+                    assert!(self.overtaken.is_none() || request.kind == ActionKind::Pause, "an end time comes late");
+                    self.overtaken = self.request.replace(*request).or(self.overtaken);
                 }
                 Effect::Released { .. } => {
-                    assert!(self.request.is_none() && self.end_times.is_empty(), "released with a write under way");
+                    assert!(!self.is_write_out(), "released with a write under way");
                     self.released = true;
                 }
                 Effect::ReleaseRefused(_) => self.releasing = false,
                 Effect::Processed { order } => self.answer(*order, |kind| matches!(kind, Order::Process)),
                 Effect::Held { order } => {
-                    assert!(self.request.is_none() && self.end_times.is_empty(), "on hold with a write under way");
+                    assert!(!self.is_write_out(), "on hold with a write under way");
                     self.answer(*order, |kind| matches!(kind, Order::Hold(..) | Order::ReleaseHold));
                 }
                 Effect::ForceEnded { order, .. } => {
@@ -486,7 +494,7 @@ impl World {
         {
             self.obey(request);
         }
-        (self.tick, self.read_back, self.releasing) = (None, None, false);
+        (self.tick, self.read_back, self.releasing, self.overtaken) = (None, None, false, None);
         self.end_times.clear();
         let unfinished = self.journal.clone().filter(|entry| matches!(entry.step, Step::Requested | Step::Accepted));
         let until = self.stored.phase.cooling_down_until();

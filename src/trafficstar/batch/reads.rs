@@ -209,13 +209,13 @@ impl<T: Clone> Reads<T> {
         }
     }
 
-    /// The requests that are to leave now, no more than there is room for. `list_works` says whether pages can be had.
+    /// The requests that are to leave now, no more than there is room for, or one that waits for room. `list_works` says whether pages can be had.
     pub fn plan(&mut self, now: DateTime<Utc>, room: Room, list_works: bool) -> Vec<PlannedRead> {
         let forgotten = now - self.tick * FORGOTTEN_AFTER_TICKS;
         // Who waits for longer than that asks still.
         self.recent.extend(self.by_remote.keys().map(|remote| (*remote, now)));
         self.recent.retain(|_, asked_at| *asked_at > forgotten);
-        if room.urgent == 0 {
+        if room.urgent == 0 && !room.may_wait {
             return Vec::new();
         }
         let wanted = self.wanted();
@@ -229,7 +229,8 @@ impl<T: Clone> Reads<T> {
             let (awaited, others): (Vec<_>, Vec<_>) =
                 others.into_iter().partition(|candidate| candidate.urgency == Urgency::ReadBack);
             // Even these leave some to the others: where many are in doubt for long, a foreign hand is seen nowhere else.
-            chosen = self.choose(urgent, room.urgent - room.urgent / 4);
+            let urgently = (room.urgent - room.urgent / 4).max(usize::from(room.may_wait));
+            chosen = self.choose(urgent, urgently);
             chosen.extend(self.choose(awaited, room.without(chosen.len()).urgent));
             chosen.extend(self.choose(others, room.without(chosen.len()).sweeps));
         }

@@ -8,7 +8,7 @@ use crate::domain::remote::StatusWord;
 
 /// Room for so many, urgent or not.
 fn room(requests: usize) -> Room {
-    Room { urgent: requests, sweeps: requests }
+    Room { urgent: requests, sweeps: requests, may_wait: false }
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -165,7 +165,7 @@ fn assert_bound(slots: usize, expected_bound: usize, nearest_within: i64) {
         }
         let mut left = slots;
         loop {
-            let planned = reads.plan(at(minute * 60), Room { urgent: left + 10, sweeps: left }, true);
+            let planned = reads.plan(at(minute * 60), Room { urgent: left + 10, ..room(left) }, true);
             left = left.saturating_sub(planned.iter().filter(|read| read.urgency != Urgency::Pause).count());
             if planned.is_empty() {
                 break;
@@ -235,6 +235,19 @@ fn a_page_that_fails_fails_for_those_on_it_alone_and_what_a_pause_needs_is_read_
     let planned = reads.plan(at(60), room(1), true);
     let shown: Vec<_> = planned.iter().map(|planned| (planned.read, planned.urgency)).collect();
     assert_eq!(shown, [(ReadRequest::Single(RemoteId(11)), Urgency::Pause)]);
+}
+
+/// What waits at the gate already would get every slot that falls free.
+#[test]
+fn one_read_that_a_pause_needs_may_wait_for_the_next_slot_and_no_other() {
+    let mut reads: Reads<u64> = Reads::new(Duration::minutes(1));
+    for (id, urgency) in [(1, Urgency::Read), (2, Urgency::ReadBack), (3, Urgency::Pause), (4, Urgency::Pause)] {
+        reads.ask(at(0), question(id, urgency, 60));
+    }
+    let full = Room { may_wait: true, ..room(0) };
+    assert_eq!(reads.plan(at(0), room(0), false), []);
+    let planned: Vec<_> = reads.plan(at(0), full, false).iter().map(|read| (read.read, read.urgency)).collect();
+    assert_eq!(planned, [(ReadRequest::Single(RemoteId(3)), Urgency::Pause)]);
 }
 
 #[test]
@@ -322,10 +335,11 @@ struct World {
 
 impl World {
     fn plan(&mut self, room: usize, list_works: bool) {
-        let room = Room { urgent: room, sweeps: room / 2 };
+        let room = Room { urgent: room, sweeps: room / 2, may_wait: room.is_multiple_of(2) };
         let planned = self.reads.plan(at(0), room, list_works);
         let ordinary = planned.iter().filter(|read| read.urgency > Urgency::ReadBack).count();
-        assert!(ordinary <= room.sweeps && planned.len() <= room.urgent, "{} requests for {room:?}", planned.len());
+        let most = room.urgent.max(usize::from(room.may_wait));
+        assert!(ordinary <= room.sweeps && planned.len() <= most, "{} requests for {room:?}", planned.len());
         self.under_way.extend(planned);
     }
 

@@ -52,15 +52,13 @@ pub(super) struct Contested {
 }
 
 impl Checker for Contested {
-    fn line(&mut self, world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
+    fn line(&mut self, _world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
         match &line.what {
-            What::Switched { campaign, by, runs } => {
+            What::Switched { campaign, by, .. } => {
                 let history = self.histories.entry(*campaign).or_default();
-                let kind = world.place(*campaign).and_then(|place| place.doing).map(|doing| doing.kind);
                 match by {
-                    // A request of before takes effect once more: that is not what the guard did last, and it cannot know.
-                    By::Guard if kind.is_some_and(|kind| is_opposite(kind, *runs)) => history.others_at = Some(line.at),
-                    By::Others | By::TrafficStars => history.others_at = Some(line.at),
+                    // What the guard asked for long before, and what it cannot know, is as good as anybody's.
+                    By::Others | By::TrafficStars | By::Again => history.others_at = Some(line.at),
                     By::EndTime => history.ended_at = Some(line.at),
                     By::Guard => history.own_at = Some(line.at),
                 }
@@ -100,10 +98,6 @@ impl Checker for Contested {
         history.count(world, place, step, shown.is_some(), &mut report);
         history.learn(place, step, shown);
     }
-}
-
-const fn is_opposite(kind: ActionKind, runs: bool) -> bool {
-    matches!((kind, runs), (ActionKind::Activate, false) | (ActionKind::Pause, true))
 }
 
 /// Whether what a tick has read says something about others: nothing of ours is on its way.

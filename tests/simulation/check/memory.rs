@@ -84,8 +84,15 @@ impl Memory {
             }
         }
         let read = match step.event {
-            Event::Observed { observation, .. } => observation.remote.as_ref().ok(),
-            Event::ReadBack { remote, .. } => remote.as_ref().ok().map(Box::as_ref),
+            // One that is told once more answers no question.
+            Event::Observed { operation, observation } => {
+                let is_asked = place.observing.is_some_and(|question| question.operation == *operation);
+                observation.remote.as_ref().ok().filter(|_| is_asked)
+            }
+            Event::ReadBack { operation, remote } => {
+                let is_asked = place.reading_back.is_some_and(|question| question.operation == *operation);
+                remote.as_ref().ok().map(Box::as_ref).filter(|_| is_asked)
+            }
             Event::Wake
             | Event::Applied { .. }
             | Event::EndTimeSet { .. }
@@ -98,7 +105,9 @@ impl Memory {
             | Event::HoldAll(_) => None,
         };
         self.take_end(place, step);
-        let Some(looks) = read.map(Looks::of) else { return };
+        let Some(read) = read else { return };
+        let looks = Looks::of(read);
+        let runs = judge::remote(&Ok(read.clone()), step.wall) == Remote::Running;
         let ended = place.doing.and_then(|doing| step.end_of(doing.id));
         let runs_open = place.open().is_some_and(|doing| doing.kind == ActionKind::Activate);
         if matches!(step.event, Event::ReadBack { .. }) {
@@ -113,7 +122,8 @@ impl Memory {
             self.looked.push(looks);
         } else if let Some(backoff) = &mut self.backoff {
             // "or at once when the remote changes"; nobody knows how it looked to a process that is gone.
-            if self.looked.is_empty() {
+            // What is seen running has come about after all, though a clock that is off shows it as it was.
+            if self.looked.is_empty() || (runs && self.looked.contains(&looks)) {
                 backoff.must_until = None;
             } else if !self.looked.contains(&looks) && !self.doubtful.contains(&looks) {
                 self.backoff = None;
@@ -192,7 +202,12 @@ impl Memory {
             }
         }
         match step.event {
-            Event::EndTimeSet { action, result: Ok(()) } if self.last_pause == Some(*action) => self.owed = None,
+            // One that is told once more says nothing of what is owed since.
+            Event::EndTimeSet { action, result: Ok(()) }
+                if self.last_pause == Some(*action) && place.end_times_underway.contains(action) =>
+            {
+                self.owed = None;
+            }
             Event::Applied { action, outcome: Outcome::Accepted } => {
                 let sets = |id, kind| id == *action && kind == ActionKind::SetEndTime;
                 if place.open().is_some_and(|doing| sets(doing.id, doing.kind)) {
@@ -219,12 +234,6 @@ impl Memory {
         let activates = step.sent().any(|sent| sent.request.kind == ActionKind::Activate);
         if step.phase == Phase::ActiveGuarded && place.phase != Phase::ActiveGuarded && !activates {
             self.owed = Self::owed_on_adoption(&seen.policy, &seen.remote);
-        }
-        // A forced activation of what runs, and was promised to, may be taken for an adoption too.
-        let forced = step.has(|effect| matches!(effect, Effect::ForceEnded { result: Ok(()), .. }));
-        if forced && step.phase == Phase::ActiveGuarded && place.phase == step.phase && self.owed.is_none() {
-            let owed = Self::owed_on_adoption(&seen.policy, &seen.remote);
-            self.owed = owed.map(|owed| Owed { certain: false, ..owed });
         }
         let passed = judge::remote(&seen.remote, step.wall) == Remote::Stopped { by_end_time: true };
         if let Some(owed) = &mut self.owed

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
-use traffic_generator::domain::action::{ActionKind, Outcome};
+use traffic_generator::domain::action::{ActionKind, Outcome, Step as ActionStep};
 use traffic_generator::domain::event::Event;
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
@@ -153,8 +153,11 @@ impl Checker for Debts {
             _ => false,
         };
         let adopts = step.phase == Phase::ActiveGuarded && place.phase != Phase::ActiveGuarded;
+        let sets_end_time = place.doing.filter(|doing| doing.kind == ActionKind::SetEndTime);
+        let end = sets_end_time.and_then(|doing| step.end_of(doing.id)).map(|(_, end)| end);
+        let is_set = end == Some(ActionStep::Confirmed);
         let activates = step.sent().any(|sent| sent.request.kind == ActionKind::Activate);
-        if settles || adopts || activates {
+        if settles || adopts || activates || is_set {
             *owed = false;
         }
         if let Some((line, record)) = step.records().last()

@@ -23,6 +23,7 @@ pub(super) struct LimitOfRequests {
     uncounted_at: Option<DateTime<Utc>>,
     /// When the database went away, or came back.
     database_at: Option<DateTime<Utc>>,
+    left_at: Option<DateTime<Utc>>,
     /// A process started that cannot know of them; README, "The account's limit", tells of it.
     forgotten_until: Option<DateTime<Utc>>,
 }
@@ -30,8 +31,8 @@ pub(super) struct LimitOfRequests {
 /// A count that was asked for while the database was away may be answered so much later.
 const COUNTS_LATE: Duration = Duration::seconds(1);
 
-/// Without a token nothing leaves; the first one may take so long.
-const FIRST_TOKEN: Duration = Duration::seconds(16);
+/// Without a token nothing leaves; one may take so long.
+const TOKEN_COMES_WITHIN: Duration = Duration::seconds(16);
 
 /// A minute is full until one after the answers of those who filled it, which may take so long.
 const LONGEST_ANSWER: Duration = Duration::seconds(16);
@@ -42,11 +43,17 @@ const COUNTS_FOR: Duration = Duration::seconds(75);
 impl Checker for LimitOfRequests {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
-            What::Database { .. } => self.database_at = Some(line.at),
-            What::Left { .. }
-                if world.database_away || self.database_at.is_some_and(|at| line.at < at + COUNTS_LATE) =>
-            {
-                self.uncounted_at = Some(line.at);
+            What::Database { away } => {
+                self.database_at = Some(line.at);
+                // What leaves before its count is stored may never be counted then.
+                let just_left = self.left_at.filter(|at| *away && line.at < *at + COUNTS_LATE);
+                self.uncounted_at = just_left.or(self.uncounted_at);
+            }
+            What::Left { .. } => {
+                self.left_at = Some(line.at);
+                if world.database_away || self.database_at.is_some_and(|at| line.at < at + COUNTS_LATE) {
+                    self.uncounted_at = Some(line.at);
+                }
             }
             What::ClockSet { by_ms: 1.. } => self.uncounted_at = Some(line.at),
             What::Started { .. } => {
@@ -100,6 +107,8 @@ struct Decided {
 pub(super) struct Gate {
     waiting: BTreeMap<Ticket, Waiting>,
     pauses: BTreeSet<Ticket>,
+    /// When a token was asked for last.
+    token_asked_at: Option<DateTime<Utc>>,
     /// When the last ones left.
     pauses_left: VecDeque<DateTime<Utc>>,
     out: BTreeMap<Ticket, Waiting>,
@@ -117,8 +126,10 @@ impl Checker for Gate {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
             What::AtTheGate { ticket, call, carries, .. } => {
-                if matches!(call, Call::Pause(_)) {
-                    self.pauses.insert(*ticket);
+                match call {
+                    Call::Pause(_) => drop(self.pauses.insert(*ticket)),
+                    Call::Token => self.token_asked_at = Some(line.at),
+                    _ => {}
                 }
                 self.waiting.insert(*ticket, Waiting { call: call.clone(), carries: carries.clone() });
             }
@@ -334,14 +345,17 @@ impl Gate {
         let tick = world.place(campaign).map_or(Duration::minutes(1), |place| place.row.policy.tick);
         let silent = world.silence_until.map_or(decided, |until| until.max(decided));
         // "Never more requests than the limit": what the last process sent still counts, until its longest time-out is over.
-        let silent =
-            world.started_at.map_or(silent, |at| silent.max(at + (COUNTS_FOR - Duration::minutes(1)) + FIRST_TOKEN));
+        let silent = world
+            .started_at
+            .map_or(silent, |at| silent.max(at + (COUNTS_FOR - Duration::minutes(1)) + TOKEN_COMES_WITHIN));
         // Where pauses alone fill a minute, the others wait for the next one.
         let limit = usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX);
         let before = self.pauses_left.iter().filter(|left| **left >= decided && **left < line.at).count();
         let minutes = i32::try_from(before / limit.saturating_sub(2).max(1)).unwrap_or(i32::MAX);
         let full = Duration::minutes(1) * minutes;
-        if line.at > silent + full + tick.max(Duration::minutes(1)) + LONGEST_ANSWER {
+        let lacks_token = self.token_asked_at.is_some_and(|at| at >= decided - COUNTS_FOR);
+        let token = if lacks_token { TOKEN_COMES_WITHIN } else { Duration::zero() };
+        if line.at > silent + full + token + tick.max(Duration::minutes(1)) + LONGEST_ANSWER {
             let text = format!(
                 "campaign {campaign}: its pause was decided at {decided} and has left at {} at the earliest",
                 line.at

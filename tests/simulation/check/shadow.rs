@@ -220,7 +220,7 @@ impl Tick<'_, '_> {
         let Self { place, step, seen, .. } = self;
         let unchanged = |why: &str| Expected::one(None, place.phase, why).undecided();
         let Some(question) = question else { return unchanged("the answer to no question that is out") };
-        if place.releasing {
+        if place.releasing || self.ends_what_it_is_here_for() {
             return Expected { allowed: vec![(None, None)], ..unchanged("its promise is ending") };
         }
         if self.still_open() {
@@ -256,6 +256,14 @@ impl Tick<'_, '_> {
             return self.cooling_down(phase, facts);
         }
         self.by_the_table(phase, facts)
+    }
+
+    /// What was forced once ends by this very read, and the promise with it.
+    fn ends_what_it_is_here_for(&self) -> bool {
+        let once = self.place.forced.as_ref().filter(|forced| forced.once && forced.action.is_some());
+        once.is_some_and(|forced| {
+            self.step.has(|effect| matches!(effect, Effect::ForceEnded { order, .. } if *order == forced.order))
+        })
     }
 
     /// "Until then a read that still shows the old state is a late effect". For an end time alone nothing waits.
@@ -349,8 +357,7 @@ impl Tick<'_, '_> {
         let owed = if adopted { Memory::owed_on_adoption(policy, &self.seen.remote) } else { self.memory.owed };
         let none = Expected::one(None, next, why);
         let busy = self.place.open().is_some_and(|doing| self.step.end_of(doing.id).is_none());
-        let Some(owed) = owed.filter(|_| policy.mode == Mode::Act && !busy && self.place.end_times_underway.is_empty())
-        else {
+        let Some(owed) = owed.filter(|_| policy.mode == Mode::Act && !busy && !self.place.follows_an_end_time()) else {
             return none;
         };
         let promised_stopped = matches!(next, Phase::PausedGuarded | Phase::CoolingDown { .. });
@@ -375,7 +382,7 @@ impl Tick<'_, '_> {
     /// It would end what is activated now, unless this very read ends the wait for it.
     fn end_time_on_its_way(&self) -> bool {
         let still_set = |doing: &Doing| doing.kind == ActionKind::SetEndTime && self.step.end_of(doing.id).is_none();
-        self.place.open().is_some_and(still_set) || !self.place.end_times_underway.is_empty()
+        self.place.open().is_some_and(still_set) || self.place.follows_an_end_time()
     }
 
     /// "do that now whatever spend and clicks say, then guard it"

@@ -108,7 +108,7 @@ impl Checker for Flags {
         let released = step.has(|effect| matches!(effect, Effect::Released { .. }));
         let unguarded = facts.remote == Remote::Running && step.phase == Phase::Idle && costs && !released;
         let tells = step.has(|effect| matches!(effect, Effect::Note(Note::Unguarded)));
-        if tells != (unguarded && !told.unguarded) {
+        if !released && tells != (unguarded && !told.unguarded) {
             report(
                 "unguarded-is-told",
                 if tells { "it is told, and was known or is not so" } else { "it is not told" },

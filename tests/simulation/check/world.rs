@@ -164,6 +164,8 @@ pub(super) struct Place<'a> {
     pub(super) changed_line: usize,
     /// The pauses that were accepted and whose end times are on their way.
     pub(super) end_times_underway: Vec<ActionId>,
+    /// The end time that a pause has overtaken, before it was answered.
+    pub(super) overtaken_end_time: Option<ActionId>,
     pub(super) forced: Option<Forced<'a>>,
     pub(super) releasing: bool,
     /// It has ended its promise, and heeds nothing until it is gone.
@@ -188,6 +190,7 @@ impl<'a> Place<'a> {
             doing: None,
             changed_line: 0,
             end_times_underway: Vec::new(),
+            overtaken_end_time: None,
             forced: None,
             releasing: false,
             released: false,
@@ -276,7 +279,13 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// An end time is on its way that is no action of its own any more.
+    pub(super) fn follows_an_end_time(&self) -> bool {
+        !self.end_times_underway.is_empty() || self.overtaken_end_time.is_some()
+    }
+
     fn take_answer(&mut self, step: &Step<'a>, action: ActionId, outcome: &Outcome) {
+        self.overtaken_end_time.take_if(|overtaken| *overtaken == action);
         let Some(doing) = self.doing.as_mut().filter(|doing| doing.id == action && doing.stage == Stage::InFlight)
         else {
             return;
@@ -329,6 +338,9 @@ impl<'a> Place<'a> {
                 {
                     if doing.is_open() && doing.kind != ActionKind::SetEndTime {
                         self.changed_line = step.line;
+                    }
+                    if doing.stage == Stage::InFlight && doing.kind == ActionKind::SetEndTime {
+                        self.overtaken_end_time = Some(doing.id);
                     }
                     doing.stage = if entry.step == ActionStep::Confirmed { Stage::Confirmed } else { Stage::Failed };
                 }

@@ -24,7 +24,7 @@ use super::campaign::{Campaign, Errand, Life, Reading};
 use super::client::{Change, ChangeKind, Client, Heard, Reader, Timer, Why};
 use super::clock::{Clock, Moment};
 use super::database::Database;
-use super::log::{Line, Log, Row, What};
+use super::log::{By, Line, Log, Row, What};
 use super::outside::{self, Outside};
 use super::remote::{Answer, Call};
 use super::storm::{Storm, Trouble};
@@ -301,7 +301,7 @@ impl Guard {
                 self.agenda.note(fate.ends_at, Happening::Own(process, Own::Ends(ticket, result)));
                 self.agenda_again(fate.again_at, call);
             }
-            Happening::Again(call) => self.outside.take_effect(at, &call),
+            Happening::Again(call) => self.outside.take_effect(at, &call, By::Again),
             Happening::Outside(happening) => self.outside.happen(at, happening),
             Happening::Trouble(trouble) => {
                 if let Some(mut storm) = self.storm.take() {

@@ -160,6 +160,8 @@ pub(crate) enum How {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     Guard,
+    /// The guard's request, which something on the way has sent twice.
+    Again,
     Others,
     EndTime,
     /// Blocked or unblocked, deleted or restored there.

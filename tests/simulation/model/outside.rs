@@ -136,25 +136,25 @@ impl Outside {
         if let Some(refused) = fate.refused {
             self.remote.refuse(now, call);
             if fate.takes_effect {
-                self.take_effect(now, call);
+                self.take_effect(now, call, By::Guard);
             }
             return Err(refused);
         }
         let (weather, random) = (self.weather, &mut self.random);
         let (answer, switched) = self.remote.serve(now, call, |_| weather.mood(random));
-        self.served(now, call, switched);
+        self.served(now, call, switched, By::Guard);
         answer.map_err(Failure::Status)
     }
 
     /// A request has its effect, and nobody counts or answers it.
-    pub(crate) fn take_effect(&mut self, now: DateTime<Utc>, call: &Call) {
+    pub(crate) fn take_effect(&mut self, now: DateTime<Utc>, call: &Call, by: By) {
         let (weather, random) = (self.weather, &mut self.random);
         let (_, switched) = self.remote.take_effect(now, call, |_| weather.mood(random));
-        self.served(now, call, switched);
+        self.served(now, call, switched, by);
     }
 
-    fn served(&mut self, now: DateTime<Utc>, call: &Call, switched: Vec<Switched>) {
-        self.switched(now, switched, By::Guard);
+    fn served(&mut self, now: DateTime<Utc>, call: &Call, switched: Vec<Switched>, by: By) {
+        self.switched(now, switched, by);
         if let Call::EndTime { id, at } = call {
             self.notes.push((*at, Happening::End(row_of(*id))));
         }
