@@ -155,7 +155,8 @@ impl Moments<'_> {
         self.add_after_ms(point, 4_000, Trouble::Weather(Weather::default()));
     }
 
-    /// Operators look at everything until the reads have used up their share; then clicks run out, while others are run.
+    /// Operators look at everything until the reads have used up their share; then clicks run out, while others are
+    /// paused.
     fn reads_run_short(&mut self, at: DateTime<Utc>) {
         let campaign = self.any_campaign();
         self.add(at, Trouble::UsedUp(campaign, false));
@@ -167,9 +168,10 @@ impl Moments<'_> {
         let used_up_ms = 20_000 + self.random_ms(10_000);
         self.add_after_ms(at, used_up_ms, Trouble::UsedUp(campaign, true));
         self.add_after_ms(at, used_up_ms + 10, Trouble::Tick(campaign));
-        for _ in 0..4 {
-            let (other, later_ms) = (self.any_campaign(), self.random_ms(5_000));
-            self.add_after_ms(at, used_up_ms - later_ms, Trouble::Force(other, ForceKind::Activate));
+        // A forced pause is sent unread, and its end time follows.
+        for _ in 0..3 {
+            let (other, later_ms) = (self.any_campaign(), self.random.within(2_500..9_000));
+            self.add_after_ms(at, used_up_ms + later_ms, Trouble::Force(other, ForceKind::Pause));
         }
     }
 

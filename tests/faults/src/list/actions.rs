@@ -111,7 +111,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign is run while an end time is on its way that ends it",
         breaks: "Decisions",
         file: ACTING,
-        original: "if «self.is_setting_end_time() || !self.end_times_underway.is_empty()» {
+        original: "if «self.is_end_time_on_its_way()» {
             return Some(",
         faulty: "false",
     },
