@@ -419,8 +419,9 @@ impl CampaignActor {
         };
         let effects = self.machine.step(self.surroundings.clock.now(), &self.policy, event);
         self.outbox.extend(effects);
-        // What follows is stored with the next tick: asking a database that is away again at once would not end. What
-        // was decided earlier goes first: stored later, it would take back what this step promises.
+        // What follows is stored when that is tried again: asking a database that is away again at once would not end. A
+        // pause in it leaves late, untried. What was decided earlier goes first: stored later, it would take back what
+        // this step promises.
         for effect in std::mem::take(&mut self.outbox) {
             if let Effect::Store(record) = effect {
                 self.remember(*record);

@@ -69,8 +69,9 @@ pub struct Machine {
     run_backoff: RunBackoff,
     action: Option<Action>,
     progress: Progress,
-    /// The kind of the last action that was sent, if it failed.
-    failed: Option<ActionKind>,
+    /// The kind of the last action that was begun, if it came to nothing, unsent ones included. What was only observed is
+    /// none.
+    came_to_nothing: Option<ActionKind>,
     /// The last action waits for its turn: stored, never sent, to be decided anew by the next tick. A pause never waits.
     postponed: bool,
     /// The last question asked before our last action was answered or settled: it and those before it say nothing about
@@ -156,7 +157,7 @@ impl Machine {
                 .map(|action| action.requested_at),
             action: unfinished,
             progress,
-            failed: None,
+            came_to_nothing: None,
             postponed: false,
             changed_after: 0,
             observing: None,
@@ -411,7 +412,7 @@ impl Machine {
         }
         let news = match result {
             Ok(()) => {
-                self.failed = None;
+                self.came_to_nothing = None;
                 action.step = Step::Confirmed;
                 action.confirmed_at = Some(now);
                 match action.kind {
@@ -423,7 +424,7 @@ impl Machine {
                 ActionNews::Confirmed
             }
             Err(reason) => {
-                self.failed = Some(action.kind);
+                self.came_to_nothing = Some(action.kind);
                 action.step = Step::Failed;
                 action.failed_at = Some(now);
                 action.error = Some(reason.clone());

@@ -229,7 +229,7 @@ impl Budget {
         self.kept_for_sweeps = requests.min(self.most_for_sweeps()).min(self.open().saturating_sub(2));
     }
 
-    /// Queues a request.
+    /// Queues a request. A ticket that waits or holds a slot is not asked for again.
     pub fn ask(&mut self, now: DateTime<Utc>, urgency: Urgency, rank: Rank, ticket: Ticket) {
         self.last_arrival += 1;
         let since = (urgency != Urgency::Pause).then_some(now);
@@ -323,7 +323,8 @@ impl Budget {
     pub fn room(&mut self, now: DateTime<Utc>) -> Room {
         self.forget_the_past(now);
         let [pauses, read_backs, sweeps, _, _] = self.queued;
-        let may_wait = pauses == 0;
+        // Ahead of all others, but not for the whole of a window: nothing else would leave while many are in doubt.
+        let may_wait = pauses == 0 && self.held.urgent_reads < self.most_for_sweeps();
         if self.blocked_until.is_some() {
             return Room { may_wait, ..Room::default() };
         }

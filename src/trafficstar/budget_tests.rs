@@ -114,6 +114,19 @@ fn a_read_that_a_pause_needs_may_wait_for_a_slot_unless_one_does() {
     assert!(!budget.room(at(0)).may_wait);
 }
 
+/// Where many are in doubt, what waits at the gate must leave some time.
+#[test]
+fn reads_that_pauses_need_wait_ahead_of_others_for_a_part_of_the_window_alone() {
+    let mut budget = Budget::new(10);
+    let share = budget.sweeps_per_window() as u64;
+    for read in 0..share {
+        assert!(budget.room(at(0)).may_wait);
+        ask_all(&mut budget, Urgency::Pause, [read]);
+        assert_eq!(budget.grant(at(0)), tickets([read]));
+    }
+    assert!(!budget.room(at(0)).may_wait);
+}
+
 #[test]
 fn a_run_finds_a_slot_behind_the_end_times_that_it_is_for() {
     let mut budget = Budget::new(20);

@@ -107,9 +107,9 @@ impl Machine {
         }
     }
 
-    /// Whether the last action that was sent was of this kind, and failed.
+    /// Whether the last action that was begun was of this kind, and came to nothing.
     pub(super) fn has_failed(&self, kind: ActionKind) -> bool {
-        self.failed == Some(kind)
+        self.came_to_nothing == Some(kind)
     }
 
     pub(super) fn pause_due(&self, now: DateTime<Utc>, policy: &Policy, reason: String) -> Due {

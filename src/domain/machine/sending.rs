@@ -41,7 +41,7 @@ impl Machine {
         let (remaining_clicks, due_since) = (action.remaining_clicks, action.requested_at);
         self.enter(now, next, &reason, effects);
         self.action = Some(action);
-        (self.progress, self.failed) = (Progress::InFlight, None);
+        (self.progress, self.came_to_nothing) = (Progress::InFlight, None);
         match kind {
             ActionKind::Activate => {
                 self.pausing_since = None;

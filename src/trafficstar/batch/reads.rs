@@ -8,7 +8,8 @@
 //!
 //! Where the budget does not reach, what a pause or an action waits for goes first; of the rest, half goes to whoever waits
 //! longest, so that nobody waits beyond [`Reads::rounds`], and half to whoever is nearest to a threshold. No more is
-//! planned than may leave at once: who waits here can become urgent, who waits at the gate can not.
+//! planned than may leave at once, since who waits here can become urgent, who waits at the gate can not; but one read that
+//! a pause needs waits there, or those who wait there already would get every slot that falls free.
 //!
 //! Deliberately absent: requests, a clock, and why somebody is near to a threshold (`domain::nearness`).
 
@@ -209,13 +210,15 @@ impl<T: Clone> Reads<T> {
         }
     }
 
-    /// The requests that are to leave now, no more than there is room for, or one that waits for room. `list_works` says whether pages can be had.
+    /// The requests that are to leave now: no more than there is room for, or one that waits for room. `list_works` says
+    /// whether pages can be had.
     pub fn plan(&mut self, now: DateTime<Utc>, room: Room, list_works: bool) -> Vec<PlannedRead> {
         let forgotten = now - self.tick * FORGOTTEN_AFTER_TICKS;
         // Who waits for longer than that asks still.
         self.recent.extend(self.by_remote.keys().map(|remote| (*remote, now)));
         self.recent.retain(|_, asked_at| *asked_at > forgotten);
-        if room.urgent == 0 && !room.may_wait {
+        let needs_one = || self.askers.values().any(|asker| asker.question.urgency == Urgency::Pause);
+        if room.urgent == 0 && !(room.may_wait && needs_one()) {
             return Vec::new();
         }
         let wanted = self.wanted();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::event::{Effect, Event, OperationId};
 use traffic_generator::domain::policy::Mode;
-use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::budget::{Ticket, Urgency};
 
 use super::judge::{Remote, SpendClass};
 use super::shadow::Facts;
@@ -16,6 +16,8 @@ use crate::model::remote::Call;
 
 /// The database is read before a status is asked for, and questions are gathered.
 const ASKED_WITHIN: Duration = Duration::seconds(2);
+/// A slot is held until a minute after its answer.
+const HELD_FOR: Duration = Duration::seconds(76);
 /// No tick takes longer.
 const REMEMBERED_FOR: Duration = Duration::minutes(10);
 
@@ -25,8 +27,15 @@ struct Left {
     ticket: Ticket,
     came_at: DateTime<Utc>,
     left_at: DateTime<Utc>,
-    /// It reads campaigns; else it runs one, or sets its end time.
-    reads: bool,
+    does: Does,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Read,
+    ReadForAPause,
+    /// It runs a campaign, or sets an end time.
+    Change,
 }
 
 /// `needed-reads-are-not-last`: rule 3, "the reads that they need are not last". Used-up clicks of a campaign that ran when
@@ -34,7 +43,7 @@ struct Left {
 /// may leave before its read.
 #[derive(Debug, Default)]
 pub(super) struct NeededReads {
-    at_the_gate: BTreeMap<Ticket, (DateTime<Utc>, bool)>,
+    at_the_gate: BTreeMap<Ticket, (DateTime<Utc>, Does)>,
     left: VecDeque<Left>,
     /// The ticks whose reads a pause may need.
     ticks: BTreeMap<usize, (OperationId, DateTime<Utc>)>,
@@ -44,16 +53,19 @@ impl Checker for NeededReads {
     fn line(&mut self, _world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
         match &line.what {
             What::Started { .. } | What::Crashed => *self = Self::default(),
-            What::AtTheGate { ticket, call, .. } => {
-                let reads = matches!(call, Call::Page(_) | Call::Campaign(_));
-                if reads || matches!(call, Call::Run(_) | Call::EndTime { .. }) {
-                    self.at_the_gate.insert(*ticket, (line.at, reads));
-                }
+            What::AtTheGate { ticket, call, urgency, .. } => {
+                let does = match call {
+                    Call::Page(_) | Call::Campaign(_) if *urgency == Urgency::Pause => Does::ReadForAPause,
+                    Call::Page(_) | Call::Campaign(_) => Does::Read,
+                    Call::Run(_) | Call::EndTime { .. } => Does::Change,
+                    Call::Token | Call::Report { .. } | Call::Pause(_) => return,
+                };
+                self.at_the_gate.insert(*ticket, (line.at, does));
             }
             What::GaveUp { ticket } => drop(self.at_the_gate.remove(ticket)),
             What::Left { ticket } => {
-                if let Some((came_at, reads)) = self.at_the_gate.remove(ticket) {
-                    self.left.push_back(Left { ticket: *ticket, came_at, left_at: line.at, reads });
+                if let Some((came_at, does)) = self.at_the_gate.remove(ticket) {
+                    self.left.push_back(Left { ticket: *ticket, came_at, left_at: line.at, does });
                 }
                 self.left.retain(|left| line.at - left.left_at < REMEMBERED_FOR);
             }
@@ -68,7 +80,7 @@ impl Checker for NeededReads {
             && let Some((asked, began_at)) = self.ticks.remove(&step.campaign)
             && asked == *operation
             && used_up_from_the_beginning(place, seen)
-            && let Some(overtaker) = self.overtaker(began_at, seen)
+            && let Some(overtaker) = self.overtaker(world, began_at, seen)
         {
             let text = format!(
                 "campaign {}: its clicks are used up, and {:?} left before its status was asked for",
@@ -89,11 +101,17 @@ impl Checker for NeededReads {
 }
 
 impl NeededReads {
-    fn overtaker(&self, began_at: DateTime<Utc>, seen: &Seen) -> Option<&Left> {
+    fn overtaker(&self, world: &World<'_>, began_at: DateTime<Utc>, seen: &Seen) -> Option<&Left> {
         let sent_at = seen.sent_at?;
+        // Where many are in doubt, their reads leave something to the others.
+        let lately = self.left.iter().filter(|left| left.left_at > began_at - HELD_FOR && left.left_at < sent_at);
+        let needed = lately.filter(|left| left.does == Does::ReadForAPause).count();
+        if needed >= usize::try_from(world.requests_per_minute).unwrap_or(usize::MAX) / 2 {
+            return None;
+        }
         let mut before = self.left.iter().filter(|left| left.left_at > began_at && left.left_at < sent_at);
         // Many reads may be needed, and what is on its way may have been to bring this one.
-        if before.clone().any(|left| left.reads) {
+        if before.clone().any(|left| left.does != Does::Change) {
             return None;
         }
         before.find(|left| left.came_at > began_at + ASKED_WITHIN)
