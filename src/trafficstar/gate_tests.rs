@@ -17,6 +17,17 @@ fn keeper_of(requests_per_minute: u32) -> Gatekeeper {
     Gatekeeper::new(Budget::new(requests_per_minute), Duration::minutes(1))
 }
 
+fn ask(
+    keeper: &mut Gatekeeper,
+    now: DateTime<Utc>,
+    ticket: u64,
+    asking: Asking,
+) -> oneshot::Receiver<Result<(), NotAdmitted>> {
+    let (admit, admitted) = oneshot::channel();
+    keeper.hear(now, GateMessage::Ask { ticket: Ticket(ticket), asking, admit });
+    admitted
+}
+
 fn hear_all(
     keeper: &mut Gatekeeper,
     heard: &mut mpsc::UnboundedReceiver<GateMessage>,
@@ -35,10 +46,8 @@ fn a_pause_that_comes_while_a_read_is_being_counted_leaves_before_it() {
     let now = DateTime::UNIX_EPOCH;
     let mut keeper = keeper_of(10);
     let mut ask = |ticket, asking| {
-        let (admit, admitted) = tokio::sync::oneshot::channel();
-        keeper.hear(now, GateMessage::Ask { ticket: Ticket(ticket), asking, admit });
-        let granted = keeper.grant(now);
-        (granted, admitted)
+        let admitted = ask(&mut keeper, now, ticket, asking);
+        (keeper.grant(now), admitted)
     };
     let (granted, _read) = ask(1, a_read());
     let (_, _urgent_read) = ask(2, Asking::read(Operation::Report, Urgency::Pause));
@@ -51,7 +60,7 @@ fn a_pause_that_comes_while_a_read_is_being_counted_leaves_before_it() {
 fn who_holds_a_slot_when_a_429_is_heard_waits_the_silence_out() {
     let now = DateTime::UNIX_EPOCH;
     let mut keeper = keeper_of(10);
-    let (admit, _admitted) = tokio::sync::oneshot::channel();
+    let (admit, _admitted) = oneshot::channel();
     keeper.hear(now, GateMessage::Ask { ticket: Ticket(1), asking: a_read(), admit });
     assert_eq!(keeper.grant(now), 1);
     let ends_at = now + Duration::seconds(30);
@@ -67,22 +76,34 @@ fn a_pause_takes_the_slot_of_who_has_not_left_yet() {
     let now = DateTime::UNIX_EPOCH;
     for silent in [false, true] {
         let mut keeper = keeper_of(4);
-        let ask = |keeper: &mut Gatekeeper, ticket: u64, asking: Asking| {
-            let (admit, admitted) = tokio::sync::oneshot::channel();
-            keeper.hear(now, GateMessage::Ask { ticket: Ticket(ticket), asking, admit });
-            admitted
-        };
-        let _reads = [1, 2].map(|ticket| ask(&mut keeper, ticket, asking(Operation::List, Urgency::Sweep)));
+        let _reads = [1, 2].map(|ticket| ask(&mut keeper, now, ticket, asking(Operation::List, Urgency::Sweep)));
         assert_eq!(keeper.grant(now), 2);
         let ends_at = now + Duration::seconds(if silent { 30 } else { 0 });
         if silent {
             keeper.hear(now, GateMessage::RateLimited { retry_after: Some(Duration::seconds(30)) });
         }
-        let _pauses = [3, 4, 5].map(|ticket| ask(&mut keeper, ticket, Asking::pause()));
+        let _pauses = [3, 4, 5].map(|ticket| ask(&mut keeper, now, ticket, Asking::pause()));
         assert_eq!(keeper.grant(now), if silent { 0 } else { 4 });
         let left = keeper.let_go(ends_at, 4).into_iter().map(|(ticket, _)| ticket.0).collect::<Vec<_>>();
         assert_eq!(left, [3, 4, 5, 1], "silent: {silent}");
     }
+}
+
+#[test]
+fn who_gives_its_slot_to_a_pause_keeps_its_place() {
+    let now = DateTime::UNIX_EPOCH;
+    let mut keeper = keeper_of(2);
+    let _earlier = ask(&mut keeper, now, 1, a_read());
+    assert_eq!(keeper.grant(now), 1);
+    let _later = ask(&mut keeper, now, 2, a_read());
+    let _pauses = [3, 4].map(|ticket| ask(&mut keeper, now, ticket, Asking::pause()));
+    let left =
+        |keeper: &mut Gatekeeper| keeper.let_go(now, 2).into_iter().map(|(ticket, _)| ticket.0).collect::<Vec<_>>();
+    assert_eq!(left(&mut keeper), [3, 4]);
+    for ticket in [3, 4] {
+        keeper.hear(now, GateMessage::GaveUp(Ticket(ticket)));
+    }
+    assert_eq!(left(&mut keeper), [1], "the other slot is for pauses");
 }
 
 #[test]

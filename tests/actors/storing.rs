@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use tokio::sync::oneshot;
 use traffic_generator::actors::trafficstar::ChangeKind;
-use traffic_generator::control::{Ask, Order, Process, SetHold};
+use traffic_generator::control::{Ask, Order, Process, Processed, Refusal, SetHold};
 use traffic_generator::domain::action::{ActionKind, Step};
 use traffic_generator::domain::facts::CampaignId;
 use traffic_generator::domain::order::ForceKind;
@@ -12,24 +13,30 @@ use traffic_generator::domain::status::Hold;
 
 use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
 
+const ID: CampaignId = CampaignId(1);
+
 /// The activation is decided at 60 seconds, and its entry hangs. The pause that is ordered then has to wait for it, so that
 /// it is decided by the very failure of that entry, and no attempt to store its own has been made yet.
+async fn pause_behind_an_entry_that_hangs() -> (Stage, oneshot::Receiver<Result<Processed, Refusal>>) {
+    let mut due = Campaign::new(1, false, 20_000);
+    due.remaining_clicks = Rc::new(|now| if now < at(60) { 10_000 } else { 20_000 });
+    let stage = Stage::set(vec![due]).await;
+    stage.pass(30).await;
+    stage.fault(Call::Save, 1, Fault::Silent);
+    stage.pass(61).await;
+    let question = Process { campaign: ID, force: Some(ForceKind::Pause), by: None };
+    let ordered = stage.order(|reply| Order::Process(Ask { question, reply }));
+    (stage, ordered)
+}
+
 #[test]
 fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
     on_paused_time(async {
-        let id = CampaignId(1);
-        let mut due = Campaign::new(1, false, 20_000);
-        due.remaining_clicks = Rc::new(|now| if now < at(60) { 10_000 } else { 20_000 });
-        let stage = Stage::set(vec![due]).await;
-        stage.pass(30).await;
-        stage.fault(Call::Save, 1, Fault::Silent);
-        stage.pass(61).await;
-        let question = Process { campaign: id, force: Some(ForceKind::Pause), by: None };
-        let mut ordered = stage.order(|reply| Order::Process(Ask { question, reply }));
+        let (stage, mut ordered) = pause_behind_an_entry_that_hangs().await;
         stage.pass(62).await;
         let decided = stage.campaign(1).action.map(|action| (action.kind, action.step));
         assert_eq!(decided, Some((ActionKind::Activate, Step::Requested)), "the pause waits for it");
-        assert!(stage.world.borrow().writes_for(id).is_empty(), "what is not stored is not sent");
+        assert!(stage.world.borrow().writes_for(ID).is_empty(), "what is not stored is not sent");
 
         stage.fault(Call::Save, 1, Fault::Fails);
         stage.pass(100).await;
@@ -42,7 +49,7 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
         stage.pass(102).await;
         assert_eq!(stage.actor(1).ticks, ticks, "no tick brought it about that it is stored");
         let world = stage.world.borrow();
-        let writes: Vec<_> = world.writes_for(id).iter().map(|write| write.kind).collect();
+        let writes: Vec<_> = world.writes_for(ID).iter().map(|write| write.kind).collect();
         assert!(
             matches!(writes[..], [ChangeKind::Pause, ChangeKind::SetEndTime { .. }]),
             "the activation was never sent: {writes:?}"
@@ -58,17 +65,9 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
 #[test]
 fn what_a_failure_to_store_decides_is_stored_after_what_was_decided_before_it() {
     on_paused_time(async {
-        let id = CampaignId(1);
-        let mut due = Campaign::new(1, false, 20_000);
-        due.remaining_clicks = Rc::new(|now| if now < at(60) { 10_000 } else { 20_000 });
-        let stage = Stage::set(vec![due]).await;
-        stage.pass(30).await;
-        stage.fault(Call::Save, 1, Fault::Silent);
-        stage.pass(61).await;
-        let question = Process { campaign: id, force: Some(ForceKind::Pause), by: None };
-        let _forced = stage.order(|reply| Order::Process(Ask { question, reply }));
+        let (stage, _ordered) = pause_behind_an_entry_that_hangs().await;
         let hold = Hold { reason: None, since: at(61), until: None, by: None, pause: false };
-        let question = SetHold { campaign: id, hold };
+        let question = SetHold { campaign: ID, hold };
         let _held = stage.order(|reply| Order::Hold(Ask { question, reply }));
         stage.pass(62).await;
 
@@ -79,8 +78,8 @@ fn what_a_failure_to_store_decides_is_stored_after_what_was_decided_before_it() 
         let journal = world.journal.iter().map(|(_, entry)| (entry.action.kind, entry.action.step));
         let wanted = [(ActionKind::Activate, Step::Failed), (ActionKind::Pause, Step::Requested)];
         assert_eq!(journal.collect::<Vec<_>>(), wanted, "the pause is on its way");
-        assert!(world.holds.contains_key(&id), "the hold is stored");
-        let promised = world.promises.get(&id).map(|stored| stored.promise.phase.word());
+        assert!(world.holds.contains_key(&ID), "the hold is stored");
+        let promised = world.promises.get(&ID).map(|stored| stored.promise.phase.word());
         assert_eq!(promised, Some(PhaseWord::CoolingDown), "a crash right now must not forget the cool-down");
     });
 }

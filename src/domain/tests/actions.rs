@@ -21,6 +21,14 @@ fn pausing() -> Rig {
     rig
 }
 
+/// The end time of an earlier pause, sent at noon.
+fn setting_end_time() -> Rig {
+    let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
+    let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
+    rig.tick("12:00:00", &stopped());
+    rig
+}
+
 fn unclear() -> Outcome {
     Outcome::Unclear("the answer was lost".to_owned())
 }
@@ -214,9 +222,7 @@ fn an_end_time_that_is_on_its_way_is_not_sent_twice() {
 
 #[test]
 fn a_pause_waits_for_no_end_time_and_an_activation_waits_for_its_answer() {
-    let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
-    let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
-    rig.tick("12:00:00", &stopped());
+    let mut rig = setting_end_time();
     let overtaken = rig.action_id();
     let effects = rig.tick("12:01:00", &stopped().clicks(20_000));
     assert_step("it would set another end time", &rig, &effects, None, PausedGuarded);
@@ -232,9 +238,7 @@ fn a_pause_waits_for_no_end_time_and_an_activation_waits_for_its_answer() {
 /// It waits for its turn while the pause fails, and would leave after all.
 #[test]
 fn an_end_time_that_a_pause_has_overtaken_is_followed_to_its_answer() {
-    let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
-    let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
-    rig.tick("12:00:00", &stopped());
+    let mut rig = setting_end_time();
     let overtaken = rig.action_id();
     rig.tick("12:01:00", &running().clicks(10_000));
     rig.applied(Outcome::Failed("refused".to_owned()));
@@ -258,9 +262,7 @@ fn after_observe_mode_a_pause_that_failed_before_is_tried_again() {
 
 #[test]
 fn the_answer_to_an_end_time_does_not_make_the_facts_of_a_tick_old() {
-    let promise = Promise { phase: Phase::PausedGuarded, since: at("12:00:00"), end_time_owed: true };
-    let mut rig = Rig::from_record(at("12:00:00"), promise, None, |_| {});
-    rig.tick("12:00:00", &stopped());
+    let mut rig = setting_end_time();
     let tick = rig.begin_tick("12:01:00");
     rig.now = at("12:01:00.5");
     rig.applied(Outcome::Accepted);

@@ -24,7 +24,7 @@ use super::remote::id_of;
 
 /// As in `actors::campaign::observe`: clicks that were read longer ago are read again before they are decided on.
 const OLD_CLICKS: Duration = Duration::seconds(1);
-/// As in `actors::campaign`: how soon what could not be stored is tried again.
+/// As in `actors::campaign::storing`: how soon what could not be stored is tried again.
 pub(crate) const STORE_RETRY: Duration = Duration::seconds(1);
 
 /// What a reading of the database brought.

@@ -4,6 +4,7 @@ use chrono::Duration;
 use traffic_generator::domain::action::{ActionKind, Outcome, Step, Trigger};
 use traffic_generator::domain::event::{Effect, Event};
 use traffic_generator::domain::phase::Phase;
+use traffic_generator::trafficstar::budget::{Ticket, Urgency};
 
 use super::story::*;
 use crate::model::log::What;
@@ -112,6 +113,28 @@ fn pauses_overtake_and_leave_within_a_tick() {
     let read = story.queue(Call::Campaign(REMOTE));
     story.leave(read).leave(pause).breaks(&["pauses-overtake"]);
     slow.later(108_000).leave(pause).breaks(&["pause-within-one-tick"]);
+}
+
+/// A run that nobody asked for leaves after its tick has begun: alone, or with a read that may be for it.
+#[test]
+fn what_a_pause_needs_is_not_read_last() {
+    let for_nobody = "undisturbed-costs-nothing";
+    for (other, broken) in [(None, &["needed-reads-are-not-last", for_nobody][..]), (Some(REMOTE), &[for_nobody][..])] {
+        let mut story = Story::new(ACTIVE);
+        story.tick("12:00:00", &running(), vec![], ACTIVE).at("12:01:00");
+        let operation = story.begin_tick();
+        story.later(3_000);
+        if let Some(other) = other {
+            let read = story.queue(Call::Campaign(other));
+            story.leave(read);
+        }
+        let (ticket, call) = (Ticket(9), Call::Run([REMOTE].into()));
+        story.say(What::AtTheGate { ticket, urgency: Urgency::Activate, call, carries: Vec::new() }).leave(ticket);
+        story.later(3_000);
+        let cooling = cooling_until("12:03:06");
+        let effects = story.send(ActionKind::Pause, Trigger::Tick, cooling);
+        story.answer_tick(operation, &running().clicks(5_000), effects, cooling).breaks(broken);
+    }
 }
 
 #[test]
