@@ -136,6 +136,8 @@ fn say_all(voice: Voice, output: &Output) {
 pub(super) struct Guard {
     child: Child,
     logs: Vec<JoinHandle<()>>,
+    /// The last table that was asked for.
+    status: Option<JoinHandle<()>>,
     program: PathBuf,
     socket: PathBuf,
 }
@@ -151,21 +153,22 @@ impl Guard {
         let stdout = child.stdout.take().map(pass_through);
         let stderr = child.stderr.take().map(pass_through);
         let logs = stdout.into_iter().chain(stderr).collect();
-        Ok(Self { child, logs, program: program.program.path.clone(), socket })
+        Ok(Self { child, logs, status: None, program: program.program.path.clone(), socket })
     }
 
     /// Prints what `traffic-generator status` prints, without holding the play up.
-    pub(super) fn print_status(&self) {
+    pub(super) fn print_status(&mut self) {
         let mut command = Command::new(&self.program);
         command.arg("status").arg("--socket").arg(&self.socket).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).kill_on_drop(true);
-        tokio::spawn(async move {
+        let status = tokio::spawn(async move {
             match tokio::time::timeout(STATUS_WITHIN, command.output()).await {
                 Ok(Ok(output)) => say_all(Voice::Status, &output),
                 Ok(Err(error)) => say(Voice::Status, &format!("cannot ask for the status: {error}")),
                 Err(_) => say(Voice::Status, "the guard does not answer"),
             }
         });
+        self.status = Some(status);
     }
 
     /// Ends only if the supervisor does, which it should not.
@@ -178,6 +181,10 @@ impl Guard {
 
     /// Asks it to end, and ends it if it does not.
     pub(super) async fn stop(mut self) -> Result<(), GuardError> {
+        // A table that is asked for while the guard ends would only tell that nobody answers.
+        if let Some(status) = self.status.take() {
+            status.abort();
+        }
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
             let asked = kill_process(pid, Signal::TERM).is_ok();
