@@ -7,7 +7,7 @@ use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault, RemoteStatu
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::trafficstar::wire;
 
-use super::expected::{assert_fit_to_show, in_full, is_amount, parts_of_end_time};
+use super::expected::{assert_fit_to_show, in_full, is_amount, is_amount_in_cents, parts_of_end_time};
 
 /// Whatever is read from the answer stands in it.
 pub fn check(bytes: &[u8]) {
@@ -37,7 +37,8 @@ fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 fn is_zero(value: &Value) -> bool {
-    value.as_f64() == Some(0.0)
+    let number = value.as_str().map_or_else(|| value.as_f64(), |text| text.trim().parse().ok());
+    number == Some(0.0)
 }
 
 fn is_id(value: &Value, id: i64) -> bool {
@@ -46,24 +47,30 @@ fn is_id(value: &Value, id: i64) -> bool {
 
 fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
     assert!(field(object, "id").is_some_and(|id| is_id(id, campaign.id.0)), "{campaign:?} from {object}");
-    for shown in [&campaign.name, &campaign.status, &campaign.approved].into_iter().flatten() {
+    for shown in [&campaign.name, &campaign.status, &campaign.approved, &campaign.stopped].into_iter().flatten() {
         assert_fit_to_show(shown);
     }
-    check_spent(object, &campaign.spent);
+    check_spent(object, "spent_today", &campaign.spent_today);
+    check_spent(object, "spent", &campaign.spent);
+    for odd in &campaign.odd_fields {
+        assert!(field(object, odd.name).is_some(), "{odd:?} is not in {object}");
+        assert_fit_to_show(&odd.problem);
+    }
     let status = judge(&Ok(campaign.clone()), noon());
     let end_time = field(object, "schedule_end_time");
     let is_blank = end_time.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty()));
     let has_passed =
         end_time.and_then(Value::as_str).and_then(parts_of_end_time).map(|end| end <= [2026, 11, 22, 12, 0, 0]);
     let word = field(object, "status").and_then(Value::as_str);
-    let active = field(object, "active").and_then(Value::as_bool);
+    let active = field(object, "active").and_then(flag);
     match status {
         RemoteStatus::Running => {
-            let is_free = |name| field(object, name).is_none_or(|flag| flag == false);
+            let is_free = |name| field(object, name).is_none_or(|value| flag(value) == Some(false));
             assert!(
                 active == Some(true)
                     && matches!(word, Some("enabled" | "active"))
                     && field(object, "approved").is_none_or(|word| word == "approved")
+                    && field(object, "stopped").is_none_or(|word| word.is_string() && word != "no_funds")
                     && is_free("no_funds")
                     && is_free("is_archived")
                     && field(object, "schedule_timezone").is_none_or(is_zero)
@@ -76,16 +83,32 @@ fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
             assert!(active == Some(false) || word == Some("paused") || has_passed == Some(true), "stopped by {object}");
             assert!(active.is_some() && word.is_some() && (is_blank || has_passed.is_some()), "stopped by {object}");
         }
-        RemoteStatus::Blocked { reason } => assert_fit_to_show(&reason),
-        RemoteStatus::Unknown { reason, active: is_active } => {
+        RemoteStatus::Blocked { reason, may_run } | RemoteStatus::Unknown { reason, may_run } => {
             assert_fit_to_show(&reason);
-            assert_eq!(is_active, active == Some(true), "unknown by {object}");
+            let is_utc = field(object, "schedule_timezone").is_none_or(is_zero);
+            let has_ended = is_utc && has_passed == Some(true);
+            assert!(may_run == (active == Some(true) && !has_ended) || !is_utc, "may run: {may_run}, by {object}");
+            assert!(!may_run || active == Some(true), "may run by {object}");
         }
     }
 }
 
-fn check_spent(object: &Value, spent: &SourceAnswer) {
-    let written = field(object, "spent_today").or_else(|| field(object, "spent"));
+/// 0 and 1 stand for false and true, and all of them may be texts.
+fn flag(value: &Value) -> Option<bool> {
+    match value.as_str().map(str::trim) {
+        Some("true" | "1") => Some(true),
+        Some("false" | "0") => Some(false),
+        Some(text) => text.parse().ok().and_then(of_number),
+        None => value.as_bool().or_else(|| of_number(value.as_f64()?)),
+    }
+}
+
+fn of_number(number: f64) -> Option<bool> {
+    if number == 0.0 { Some(false) } else { (number == 1.0).then_some(true) }
+}
+
+fn check_spent(object: &Value, name: &str, spent: &SourceAnswer) {
+    let written = field(object, name);
     let is_utc = field(object, "timezone").is_none_or(is_zero);
     match spent {
         SourceAnswer::Value(money) => {
@@ -169,7 +192,7 @@ fn check_spends(value: &Value) {
 fn check_amount(written: Option<&Value>, spend: &SourceAnswer) {
     match spend {
         SourceAnswer::Value(money) => {
-            assert!(written.is_some_and(|value| is_amount(value, money.micros())), "{money} from {written:?}");
+            assert!(written.is_some_and(|value| is_amount_in_cents(value, money.micros())), "{money} from {written:?}");
         }
         SourceAnswer::Failed(reason) => assert_fit_to_show(reason),
         SourceAnswer::NoValue | SourceAnswer::NoSource => panic!("a row is a value: {written:?}"),
@@ -191,12 +214,12 @@ fn check_day(value: &Value) {
     match spend {
         SourceAnswer::Value(money) => match of_day.as_slice() {
             [] => panic!("{money} from no row of {value}"),
-            [one] => assert!(is_amount(one, money.micros()), "{money} from {one}"),
+            [one] => assert!(is_amount_in_cents(one, money.micros()), "{money} from {one}"),
             // Each by itself is checked above; here that none is more than the whole.
             [..] => assert!(
                 of_day
                     .iter()
-                    .all(|one| one.as_f64().is_none_or(|one| one <= money.micros() as f64 / 1e6 + 1e-5 + one / 1e12))
+                    .all(|one| one.as_f64().is_none_or(|one| one <= money.micros() as f64 / 1e6 + 0.005_01 + one / 1e12))
             ),
         },
         SourceAnswer::NoValue => assert!(of_day.is_empty(), "no value from {value}"),

@@ -64,6 +64,20 @@ pub fn is_amount(value: &Value, micros: i64) -> bool {
         }
 }
 
+/// Whether `micros` is what a JSON value says, rounded half up to cents.
+pub fn is_amount_in_cents(value: &Value, micros: i64) -> bool {
+    let in_cents = |exact: i64| Some(exact.checked_add(5_000)? / 10_000 * 10_000);
+    micros >= 0
+        && match value {
+            Value::Number(number) => {
+                let float = number.as_f64().unwrap_or(f64::NAN) * 1e6;
+                (float - micros as f64).abs() <= 5_001.0 + float.abs() / 2_f64.powi(50)
+            }
+            Value::String(text) => micros_of_text(text).is_some_and(|exact| in_cents(exact).unwrap_or(exact) == micros),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+        }
+}
+
 /// Year, month, day, hour, minute and second of an end time in one of the three known forms, to the letter.
 pub fn parts_of_end_time(text: &str) -> Option<[u32; 6]> {
     const FORMS: [(&str, [usize; 6]); 3] = [

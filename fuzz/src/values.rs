@@ -27,7 +27,7 @@ pub fn check(bytes: &[u8]) {
 
 fn spent(value: &Value) -> SourceAnswer {
     let answer = json!({"id": 1, "active": true, "status": "enabled", "spent_today": value});
-    wire::campaign(&answer).expect("a spend that cannot be read costs the status nothing").spent
+    wire::campaign(&answer).expect("a spend that cannot be read costs the status nothing").spent_today
 }
 
 fn check_spent(value: &Value) {

@@ -33,6 +33,7 @@ use crate::domain::machine::Machine;
 use crate::domain::nearness::Trend;
 use crate::domain::policy::{Policy, PolicyNumbers};
 use crate::domain::remote::judge;
+use crate::domain::spend::Sightings;
 use crate::domain::status::{Handling, Hold};
 use crate::store::{CampaignRow, JournalId, StoredCampaign, StoredPromise};
 use crate::trafficstar::batch::reads::ReadQuestion;
@@ -145,6 +146,8 @@ pub struct CampaignActor {
     policy: Policy,
     machine: Machine,
     trend: Trend,
+    /// What the campaign's own counters of spend have shown since midnight.
+    sightings: Sightings,
     incarnation: Incarnation,
     /// Effects that wait for the one before them.
     outbox: VecDeque<Effect>,
@@ -206,6 +209,7 @@ impl CampaignActor {
             policy,
             machine,
             trend: Trend::default(),
+            sightings: Sightings::default(),
             incarnation,
             outbox: VecDeque::new(),
             unstored: VecDeque::new(),
@@ -316,10 +320,10 @@ impl CampaignActor {
                 self.row = row;
             }
         }
-        self.policy = reading.policy;
+        (self.policy, self.sightings) = (reading.policy, reading.sightings);
         let (clicks, spend) = (reading.observation.clicks.as_ref(), reading.observation.spend.as_ref());
-        let status = judge(&reading.observation.remote, now).word();
-        self.trend.saw(now, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), status);
+        let status = judge(&reading.observation.remote, now);
+        self.trend.saw(now, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), &status);
         // What could not be stored while the database was away may be storable now.
         self.store_next(ctx);
         let skipped_before = self.machine.counters().skipped_ticks;
@@ -384,6 +388,7 @@ impl CampaignActor {
             read: ReadQuestion::of_read_back(self.row.trafficstar_id),
             policy: self.policy.clone(),
             trend: self.trend,
+            sightings: self.sightings,
             stance: self.machine.stance(self.surroundings.clock.now()),
         }
     }

@@ -81,6 +81,7 @@ fn status(fact: &StatusFact, now: DateTime<Utc>) -> Option<String> {
         ("status", fact.remote_status.clone()),
         ("active", fact.remote_active.map(|active| active.to_string())),
         ("approved", fact.remote_approved.clone()),
+        ("stopped", fact.remote_stopped.clone()),
     ];
     let said: Vec<String> = said.into_iter().filter_map(|(field, value)| Some(format!("{field} {}", value?))).collect();
     let said = if said.is_empty() { String::new() } else { format!("; TrafficStars says: {}", said.join(", ")) };
@@ -274,6 +275,7 @@ mod tests {
                     remote_status: Some("paused".to_owned()),
                     remote_active: Some(false),
                     remote_approved: Some("approved".to_owned()),
+                    remote_stopped: None,
                     at: Some(at("12:03:00")),
                     unknown_since: None,
                 },

@@ -64,6 +64,8 @@ fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'stat
         contested_after,
         contested_backoff,
         stored_spend_max_age,
+        midnight_doubt,
+        implausible_clicks,
         adopt_sets_end_time,
         mode,
     } = present;
@@ -78,6 +80,8 @@ fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'stat
         ("generator.contested_after", *contested_after != fresh.contested_after),
         ("generator.contested_backoff", *contested_backoff != fresh.contested_backoff),
         ("generator.stored_spend_max_age", *stored_spend_max_age != fresh.stored_spend_max_age),
+        ("generator.midnight_doubt", *midnight_doubt != fresh.midnight_doubt),
+        ("generator.implausible_clicks", *implausible_clicks != fresh.implausible_clicks),
         ("generator.adopt_sets_end_time", *adopt_sets_end_time != fresh.adopt_sets_end_time),
         ("generator.mode", *mode != fresh.mode),
     ])
@@ -127,6 +131,8 @@ mod tests {
             contested_after = 9
             contested_backoff = "10m"
             stored_spend_max_age = "11m"
+            midnight_doubt = "12m"
+            implausible_clicks = 1000000
             adopt_sets_end_time = true
             mode = "observe"
             [log]
@@ -136,7 +142,7 @@ mod tests {
         );
         let changes = present.changes_to(&fresh);
         // high_spend has one value, and top_up_interval is not used yet.
-        assert_eq!(changes.at_run_time.len(), 13, "{changes:#?}");
+        assert_eq!(changes.at_run_time.len(), 15, "{changes:#?}");
         assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
         present.take_over(fresh.clone());
         let left = present.changes_to(&fresh);

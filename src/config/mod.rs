@@ -210,6 +210,9 @@ fn read_generator(settings: &mut Settings<'_>, confirm_within: Duration) -> Poli
             default.stored_spend_max_age,
             value::time_delta,
         ),
+        midnight_doubt: settings.get(section, "midnight_doubt", default.midnight_doubt, value::time_delta),
+        implausible_clicks: settings
+            .get(section, "implausible_clicks", default.implausible_clicks, |raw| value::clicks(raw).map(Some)),
         adopt_sets_end_time: settings.get(section, "adopt_sets_end_time", default.adopt_sets_end_time, value::boolean),
         mode: settings.get(section, "mode", default.mode, value::word),
     }

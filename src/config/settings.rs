@@ -179,6 +179,7 @@ impl<'a> Settings<'a> {
     fn refuse_policy(&mut self, error: &PolicyError) {
         let names = match error {
             PolicyError::ThresholdsMeet { .. } => vec!["activate_clicks", "pause_clicks"],
+            PolicyError::ImplausibleTooLow { .. } => vec!["implausible_clicks", "activate_clicks"],
             PolicyError::TickTooShort => vec!["tick"],
             PolicyError::Negative { key } | PolicyError::TooLong { key } => vec![*key],
         };

@@ -62,7 +62,9 @@ fn keys_of(section: &str) -> Vec<String> {
 fn the_shipped_file_shows_every_key_and_no_other() {
     // The keys without a default are shown commented.
     let shipped =
-        SHIPPED.replace("# contested_backoff", "contested_backoff").replace("# password_file", "password_file");
+        ["contested_backoff", "implausible_clicks", "password_file"]
+        .iter()
+        .fold(SHIPPED.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
     let shipped: toml::Table = toml::from_str(&shipped).unwrap();
     for (section, shown) in &shipped {
         let shown: Vec<&String> = shown.as_table().unwrap().keys().collect();
@@ -118,6 +120,8 @@ fn every_key_reaches_its_place() {
         contested_after = 0
         contested_backoff = "15m"
         stored_spend_max_age = "0s"
+        midnight_doubt = "2h"
+        implausible_clicks = 10_000_000
         adopt_sets_end_time = true
         mode = "observe"
         [log]
@@ -152,6 +156,8 @@ fn every_key_reaches_its_place() {
             contested_after: 0,
             contested_backoff: Some(chrono::Duration::minutes(15)),
             stored_spend_max_age: chrono::Duration::zero(),
+            midnight_doubt: chrono::Duration::hours(2),
+            implausible_clicks: Some(Clicks(10_000_000)),
             adopt_sets_end_time: true,
             mode: Mode::Observe,
             ..PolicyNumbers::default()
@@ -240,6 +246,7 @@ fn a_range_holds_to_its_last_value() {
         ("generator", "top_up_interval"),
         ("generator", "contested_backoff"),
         ("generator", "stored_spend_max_age"),
+        ("generator", "midnight_doubt"),
     ] {
         assert_accepted(section, key, r#""0s""#);
         assert_accepted(section, key, r#""365days""#);
@@ -291,8 +298,8 @@ timeout = 15
             "config.toml:8: `generator.requests_per_minute` is not a key; it belongs below [trafficstar]",
             "config.toml:9: not valid TOML: `day_end`: invalid time, expected hour between 00 and 23",
             "config.toml:10: `generator.nonsense` is not a key; the keys of [generator] are activate_clicks, \
-             adopt_sets_end_time, contested_after, contested_backoff, cooldown, day_end, high_spend, mode, pause_clicks, \
-             spend_limit, stored_spend_max_age, tick, top_up_interval",
+             adopt_sets_end_time, contested_after, contested_backoff, cooldown, day_end, high_spend, implausible_clicks, \
+             midnight_doubt, mode, pause_clicks, spend_limit, stored_spend_max_age, tick, top_up_interval",
             "config.toml:12: trafficstar.timeout: 15 is not text in quotes: write a duration like \"90s\", \"2m\" or \
              \"1h 30m\"",
             "TRAFFIC_GENERATOR__GENERATOR__COLDOWN: `TRAFFIC_GENERATOR__GENERATOR__COLDOWN` is not a variable of this \

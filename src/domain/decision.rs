@@ -14,10 +14,12 @@ use super::remote::RemoteStatus;
 /// The rows of the decision table, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Row {
+    /// It may run, with the clicks used up: pause.
+    ClicksUsedUp,
+    /// Blocked or unknown, it may run against the promise: pause.
+    GuardPauseInDoubt,
     /// Blocked or unknown: nothing.
     Doubt,
-    /// Running with the clicks used up: pause.
-    ClicksUsedUp,
     /// The limit is reached: leave it alone.
     HighSpend,
     /// Spend unknown and clicks not known to be used up, running against the promise: pause.
@@ -113,11 +115,12 @@ impl Judged {
     }
 }
 
-/// A sum with a senseless row in it counts that row as 0: enough to pause by, never enough to start by.
+/// A sum with a senseless row in it counts that row as 0: enough to pause by, never enough to start by. More clicks than
+/// is plausible are somebody's wrong limit.
 fn click_level(clicks: &RemainingClicks, policy: &Policy) -> ClickLevel {
     if clicks.count <= policy.pause_clicks {
         ClickLevel::UsedUp
-    } else if clicks.defect.is_some() {
+    } else if clicks.defect.is_some() || policy.is_implausible(clicks.count) {
         ClickLevel::Unknown
     } else if clicks.count >= policy.activate_clicks {
         ClickLevel::Enough
@@ -132,9 +135,11 @@ pub fn decide(judged: &Judged, phase: PhaseWord) -> Decision {
     let row = first_row(judged, phase);
     let (action, next) = match row {
         Row::Doubt | Row::SpendUnknown | Row::ClicksUnknown | Row::Between => (None, None),
-        Row::ClicksUsedUp | Row::GuardPauseWithoutSpend | Row::GuardPauseWithoutClicks | Row::GuardPause => {
-            (Some(ActionKind::Pause), Some(PhaseWord::CoolingDown))
-        }
+        Row::ClicksUsedUp
+        | Row::GuardPauseInDoubt
+        | Row::GuardPauseWithoutSpend
+        | Row::GuardPauseWithoutClicks
+        | Row::GuardPause => (Some(ActionKind::Pause), Some(PhaseWord::CoolingDown)),
         Row::HighSpend => (None, Some(PhaseWord::Idle)),
         Row::EnoughClicks | Row::GuardActivate => (Some(ActionKind::Activate), Some(PhaseWord::ActiveGuarded)),
         Row::AdoptRunning => (None, Some(PhaseWord::ActiveGuarded)),
@@ -145,9 +150,13 @@ pub fn decide(judged: &Judged, phase: PhaseWord) -> Decision {
 
 fn first_row(judged: &Judged, phase: PhaseWord) -> Row {
     let running = judged.status == RemoteStatus::Running;
-    let money_may_flow = running || matches!(judged.status, RemoteStatus::Unknown { active: true, .. });
-    if judged.clicks == ClickLevel::UsedUp && judged.spend != SpendLevel::Reached && money_may_flow {
+    let below_or_unknown = judged.spend != SpendLevel::Reached;
+    if judged.clicks == ClickLevel::UsedUp && below_or_unknown && judged.status.may_run() {
         return Row::ClicksUsedUp;
+    }
+    let against_promise = judged.status.may_run() && phase == PhaseWord::PausedGuarded;
+    if !running && below_or_unknown && against_promise {
+        return Row::GuardPauseInDoubt;
     }
     if matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. }) {
         return Row::Doubt;
@@ -178,15 +187,20 @@ pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
     let limit = policy.spend_limit;
     match decision.row {
         Row::Doubt => match &judged.status {
-            RemoteStatus::Blocked { reason } => format!("running it cannot help: {reason}"),
+            RemoteStatus::Blocked { reason, .. } => format!("running it cannot help: {reason}"),
             RemoteStatus::Unknown { reason, .. } => format!("its status is unknown: {reason}"),
             RemoteStatus::Stopped(_) | RemoteStatus::Running => "its status is in doubt".to_owned(),
         },
+        Row::GuardPauseInDoubt => {
+            format!("it may run although we stopped it: it is switched on{}", in_doubt(&judged.status))
+        }
         Row::ClicksUsedUp => {
             format!(
-                "it runs with {} clicks left, {} or fewer pause it (spend {})",
+                "it {} with {} clicks left, {} or fewer pause it{} (spend {})",
+                if judged.status == RemoteStatus::Running { "runs" } else { "may run" },
                 clicks(),
                 policy.pause_clicks,
+                in_doubt(&judged.status),
                 spend()
             )
         }
@@ -219,5 +233,14 @@ pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
             policy.pause_clicks,
             policy.activate_clicks
         ),
+    }
+}
+
+/// Why it only may run, to be said after what is done about it.
+fn in_doubt(status: &RemoteStatus) -> String {
+    match status {
+        RemoteStatus::Blocked { reason, .. } => format!("; it is blocked ({reason})"),
+        RemoteStatus::Unknown { reason, .. } => format!("; its status is unknown ({reason})"),
+        RemoteStatus::Stopped(_) | RemoteStatus::Running => String::new(),
     }
 }

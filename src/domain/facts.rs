@@ -80,6 +80,15 @@ impl Money {
         self.micros
     }
 
+    /// Rounded half up to cents, as TrafficStars shows a campaign's spend. What cannot be counted any more stays as it is.
+    #[must_use]
+    pub fn rounded_to_cents(self) -> Self {
+        const MICROS_PER_CENT: i64 = 10_000;
+        let cents = self.micros.checked_add(MICROS_PER_CENT / 2).map(|micros| micros / MICROS_PER_CENT);
+        let micros = cents.and_then(|cents| cents.checked_mul(MICROS_PER_CENT));
+        Self { micros: micros.unwrap_or(self.micros) }
+    }
+
     /// The sum, or `None` where it cannot be counted.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {

@@ -489,7 +489,7 @@ impl Machine {
             effects.push(Effect::Note(Note::HighSpend { began: !was_high }));
         }
         let blocked = match &judged.status {
-            RemoteStatus::Blocked { reason } => Some(reason.clone()),
+            RemoteStatus::Blocked { reason, .. } => Some(reason.clone()),
             // A failed read says nothing new.
             RemoteStatus::Unknown { .. } => self.blocked.clone(),
             RemoteStatus::Stopped(_) | RemoteStatus::Running => None,
@@ -505,7 +505,7 @@ impl Machine {
 fn not_stopped(status: &RemoteStatus) -> String {
     let seen = match status {
         RemoteStatus::Running | RemoteStatus::Stopped(_) => "it runs at TrafficStars".to_owned(),
-        RemoteStatus::Blocked { reason } => format!("it is switched on at TrafficStars ({reason})"),
+        RemoteStatus::Blocked { reason, .. } => format!("it is switched on at TrafficStars ({reason})"),
         RemoteStatus::Unknown { reason, .. } => format!("it may run at TrafficStars ({reason})"),
     };
     format!("{seen}, and nobody would watch it any more: say pause to have it paused first")

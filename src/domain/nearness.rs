@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::facts::{Clicks, Money};
 use super::policy::{HighSpend, PolicyNumbers};
-use super::remote::StatusWord;
+use super::remote::{RemoteStatus, StatusWord};
 
 /// Farther away than anything is estimated.
 pub const FAR: Duration = Duration::days(1);
@@ -43,13 +43,15 @@ pub struct Stance {
 const BELIEVED_FOR: Duration = Duration::minutes(5);
 
 impl Trend {
-    /// Takes note of a tick's facts; what is unknown leaves the last ones.
-    pub fn saw(&mut self, now: DateTime<Utc>, clicks: Option<Clicks>, spend: Option<Money>, status: StatusWord) {
+    /// Takes note of a tick's facts; what is unknown leaves the last ones. What may run counts as running, since used-up
+    /// clicks pause it, too.
+    pub fn saw(&mut self, now: DateTime<Utc>, clicks: Option<Clicks>, spend: Option<Money>, status: &RemoteStatus) {
         let clicks = clicks.map(|clicks| i64::try_from(clicks.0).unwrap_or(i64::MAX));
         note(&mut self.clicks, now, clicks);
         note(&mut self.spend, now, spend.map(Money::micros));
-        if status != StatusWord::Unknown {
-            self.status = Some((status, now));
+        let word = if status.may_run() { StatusWord::Running } else { status.word() };
+        if word != StatusWord::Unknown {
+            self.status = Some((word, now));
         }
     }
 
@@ -135,6 +137,18 @@ fn time_for(distance: i64, reading: Option<Reading>, in_a_day: i64) -> Duration 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::remote::StopCause;
+
+    const RUNNING: RemoteStatus = RemoteStatus::Running;
+    const STOPPED: RemoteStatus = RemoteStatus::Stopped(StopCause::SwitchedOff);
+
+    fn blocked(may_run: bool) -> RemoteStatus {
+        RemoteStatus::Blocked { reason: "out of funds".to_owned(), may_run }
+    }
+
+    fn unknown(may_run: bool) -> RemoteStatus {
+        RemoteStatus::Unknown { reason: "a word nobody taught us".to_owned(), may_run }
+    }
 
     fn at(minutes: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + Duration::minutes(minutes)
@@ -145,7 +159,7 @@ mod tests {
     }
 
     /// In how many minutes a threshold may be crossed, after two ticks a minute apart.
-    fn minutes(status: StatusWord, clicks: [u64; 2], spend: [&str; 2]) -> i64 {
+    fn minutes(status: &RemoteStatus, clicks: [u64; 2], spend: [&str; 2]) -> i64 {
         let mut trend = Trend::default();
         let [first, second] = clicks.map(|clicks| Some(Clicks(clicks)));
         trend.saw(at(0), first, usd(spend[0]), status);
@@ -156,7 +170,7 @@ mod tests {
     #[test]
     fn the_nearest_threshold_by_clicks_spend_and_their_speed_counts() {
         let day = FAR.num_minutes();
-        let (running, stopped) = (StatusWord::Running, StatusWord::Stopped);
+        let (running, stopped) = (&RUNNING, &STOPPED);
         let cases = [
             ("a hundred clicks a minute", running, [6_100, 6_000], ["0", "0"], 10),
             ("a dollar a minute", running, [90_000, 90_000], ["4", "5"], 5),
@@ -167,7 +181,9 @@ mod tests {
             ("to be activated", stopped, [20_000, 20_000], ["0", "0"], 0),
             ("stopped, and stays so", stopped, [9_000, 9_000], ["0", "0"], day),
             ("stopped with its limit reached", stopped, [20_000, 20_000], ["0", "10"], day),
-            ("blocked", StatusWord::Blocked, [20_000, 20_000], ["0", "0"], day),
+            ("blocked, switched off", &blocked(false), [5_100, 5_000], ["0", "0"], day),
+            ("blocked, and may run", &blocked(true), [6_100, 6_000], ["0", "0"], 10),
+            ("unknown, and may run", &unknown(true), [6_100, 6_000], ["0", "0"], 10),
         ];
         for (name, status, clicks, spend, expected) in cases {
             assert_eq!(minutes(status, clicks, spend), expected, "{name}");
@@ -179,7 +195,7 @@ mod tests {
         let policy = PolicyNumbers::default();
         assert_eq!(Trend::default().threshold_in(at(0), &policy, Some(Clicks(20_000))), Duration::zero());
         let mut trend = Trend::default();
-        trend.saw(at(0), Some(Clicks(20_000)), usd("0"), StatusWord::Running);
+        trend.saw(at(0), Some(Clicks(20_000)), usd("0"), &RUNNING);
         assert_eq!(trend.threshold_in(at(0), &policy, None), Duration::zero(), "clicks that cannot be read");
     }
 
@@ -187,26 +203,29 @@ mod tests {
     fn what_was_seen_stopped_is_taken_for_stopped_for_a_while_in_which_it_cannot_be_read() {
         let mut trend = Trend::default();
         assert!(!trend.is_known_stopped(at(0)), "it was never read");
-        trend.saw(at(0), None, None, StatusWord::Stopped);
-        trend.saw(at(1), None, None, StatusWord::Unknown);
+        trend.saw(at(0), None, None, &STOPPED);
+        trend.saw(at(1), None, None, &unknown(false));
         assert!(trend.is_known_stopped(at(4)) && !trend.is_known_stopped(at(5)));
-        trend.saw(at(6), None, None, StatusWord::Running);
-        assert!(!trend.is_known_stopped(at(6)));
+        for (minute, status) in (6..).zip([RUNNING, blocked(true), unknown(true)]) {
+            trend.saw(at(minute), None, None, &STOPPED);
+            trend.saw(at(minute), None, None, &status);
+            assert!(!trend.is_known_stopped(at(minute)), "{status:?}");
+        }
     }
 
     #[test]
     fn yesterdays_spend_leaves_nobody_alone_today() {
         let policy = PolicyNumbers::default();
         let mut trend = Trend::default();
-        trend.saw(at(0), Some(Clicks(20_000)), usd("10"), StatusWord::Stopped);
+        trend.saw(at(0), Some(Clicks(20_000)), usd("10"), &STOPPED);
         assert!(trend.is_left_alone(at(1_439), &policy) && !trend.is_left_alone(at(1_440), &policy));
     }
 
     #[test]
     fn no_number_is_too_large() {
         let day = FAR.num_minutes();
-        assert_eq!(minutes(StatusWord::Running, [u64::MAX, 0], ["0", "9000000000000"]), day);
-        assert_eq!(minutes(StatusWord::Running, [u64::MAX, 0], ["0", "9"]), 0);
-        assert_eq!(minutes(StatusWord::Running, [0, u64::MAX], ["0", "0"]), 0, "it moves that fast");
+        assert_eq!(minutes(&RUNNING, [u64::MAX, 0], ["0", "9000000000000"]), day);
+        assert_eq!(minutes(&RUNNING, [u64::MAX, 0], ["0", "9"]), 0);
+        assert_eq!(minutes(&RUNNING, [0, u64::MAX], ["0", "0"]), 0, "it moves that fast");
     }
 }

@@ -136,6 +136,10 @@ pub struct PolicyNumbers {
     pub contested_backoff: Option<Duration>,
     /// For how long a stored spend below the limit serves.
     pub stored_spend_max_age: Duration,
+    /// For how long after midnight (UTC) a campaign's own counter may still be yesterday's.
+    pub midnight_doubt: Duration,
+    /// More remaining clicks than this are unknown: somebody has written a wrong limit. No bound, where not set.
+    pub implausible_clicks: Option<Clicks>,
     /// Whether a running campaign without an end time gets one when it is adopted.
     pub adopt_sets_end_time: bool,
     /// Whether decisions become requests.
@@ -152,6 +156,14 @@ pub enum PolicyError {
         activate: Clicks,
         /// `pause_clicks` as given.
         pause: Clicks,
+    },
+    /// Nothing could ever be activated.
+    #[error("implausible_clicks ({implausible}) must be above activate_clicks ({activate})")]
+    ImplausibleTooLow {
+        /// `implausible_clicks` as given.
+        implausible: Clicks,
+        /// `activate_clicks` as given.
+        activate: Clicks,
     },
     /// A tick of no length would never rest.
     #[error("tick must be 100ms or longer")]
@@ -184,6 +196,9 @@ impl PolicyNumbers {
         if self.activate_clicks <= self.pause_clicks {
             return Err(PolicyError::ThresholdsMeet { activate: self.activate_clicks, pause: self.pause_clicks });
         }
+        if let Some(implausible) = self.implausible_clicks.filter(|implausible| *implausible <= self.activate_clicks) {
+            return Err(PolicyError::ImplausibleTooLow { implausible, activate: self.activate_clicks });
+        }
         if self.tick < Duration::milliseconds(100) {
             return Err(PolicyError::TickTooShort);
         }
@@ -193,6 +208,7 @@ impl PolicyNumbers {
             ("confirm_within", Some(self.confirm_within)),
             ("contested_backoff", self.contested_backoff),
             ("stored_spend_max_age", Some(self.stored_spend_max_age)),
+            ("midnight_doubt", Some(self.midnight_doubt)),
         ];
         for (key, span) in spans {
             if span.is_some_and(|span| span < Duration::zero()) {
@@ -220,6 +236,8 @@ impl Default for PolicyNumbers {
             contested_after: 6,
             contested_backoff: None,
             stored_spend_max_age: Duration::minutes(30),
+            midnight_doubt: Duration::hours(3),
+            implausible_clicks: None,
             adopt_sets_end_time: false,
             mode: Mode::Act,
         }
@@ -243,6 +261,12 @@ impl Policy {
     #[must_use]
     pub fn past_day_end(&self, now: DateTime<Utc>) -> bool {
         now >= self.day_end_on(now)
+    }
+
+    /// Whether so many remaining clicks are more than can be meant.
+    #[must_use]
+    pub fn is_implausible(&self, clicks: Clicks) -> bool {
+        self.implausible_clicks.is_some_and(|bound| clicks > bound)
     }
 
     /// The first point of the shared grid after `now`.

@@ -84,7 +84,7 @@ pub(super) fn verdict(
     if shown {
         return Verdict::Shown;
     }
-    if let (ActionKind::Activate, RemoteStatus::Blocked { reason }) = (action.kind, status) {
+    if let (ActionKind::Activate, RemoteStatus::Blocked { reason, .. }) = (action.kind, status) {
         return Verdict::Failed(format!("TrafficStars does not run it: {reason}"));
     }
     if asked_at < awaiting.deadline {
@@ -109,6 +109,7 @@ struct Looks {
     active: Option<bool>,
     status: Option<String>,
     approved: Option<String>,
+    stopped: Option<String>,
     no_funds: bool,
     archived: bool,
 }
@@ -119,6 +120,7 @@ impl Looks {
             active: campaign.active,
             status: campaign.status.clone(),
             approved: campaign.approved.clone(),
+            stopped: campaign.stopped.clone(),
             no_funds: campaign.no_funds,
             archived: campaign.archived,
         }

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: JSON. `trafficstar::wire` turns an answer into a [`RemoteCampaign`].
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,6 +22,8 @@ pub struct RemoteCampaign {
     pub status: Option<String>,
     /// The moderation word as sent.
     pub approved: Option<String>,
+    /// Why it is stopped, in a word as sent; mostly absent.
+    pub stopped: Option<String>,
     /// Out of funds.
     pub no_funds: bool,
     /// Archived.
@@ -32,8 +34,21 @@ pub struct RemoteCampaign {
     pub schedule_timezone: Option<i64>,
     /// The account's offset in hours, by which its day is counted.
     pub account_timezone: Option<i64>,
-    /// The campaign object's own word about today's spend.
+    /// `spent_today`: what it has spent on the current day.
+    pub spent_today: SourceAnswer,
+    /// A bare `spent`: it may be the lifetime's.
     pub spent: SourceAnswer,
+    /// The fields that judging needs and that are of no type that we can read.
+    pub odd_fields: Vec<OddField>,
+}
+
+/// A field of a type that cannot be read. It is doubt about this field alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddField {
+    /// Its name.
+    pub name: &'static str,
+    /// What was expected and what was found, in words.
+    pub problem: String,
 }
 
 /// A campaign's `schedule_end_time`.
@@ -63,13 +78,15 @@ pub enum RemoteStatus {
     Unknown {
         /// In words.
         reason: String,
-        /// The answer said `active: true`, so that money may be flowing.
-        active: bool,
+        /// It is switched on, and no end time has passed: money may be flowing.
+        may_run: bool,
     },
     /// Running it cannot help.
     Blocked {
         /// In words.
         reason: String,
+        /// As above: what blocks it may end at any moment, or may not stop it at all.
+        may_run: bool,
     },
     /// It does not run.
     Stopped(StopCause),
@@ -124,14 +141,29 @@ impl RemoteStatus {
             Self::Running => StatusWord::Running,
         }
     }
+
+    /// Whether the campaign may run: every rule that pauses takes it for running then (behaviour.md, "Words").
+    #[must_use]
+    pub const fn may_run(&self) -> bool {
+        match self {
+            Self::Unknown { may_run, .. } | Self::Blocked { may_run, .. } => *may_run,
+            Self::Stopped(_) => false,
+            Self::Running => true,
+        }
+    }
 }
 
 /// Words that say: the advertiser wants it to run. Whether it does is for the other fields to say.
 const RUNNING_WORDS: [&str; 2] = ["enabled", "active"];
 const STOPPED_WORD: &str = "paused";
-/// Words of campaigns that run calls cannot start.
-const BLOCKED_WORDS: [&str; 6] =
-    ["unapproved", "rejected", "draft", "archived", "no_funds_paused", "total_budget_is_reached"];
+/// Words of campaigns whose account has no money left, switched off or on.
+const NO_FUNDS_WORDS: [&str; 2] = ["no_funds_paused", "no_funds_active"];
+/// The reason in `stopped` that says the same.
+const STOPPED_WITHOUT_FUNDS: &str = "no_funds";
+/// Words of campaigns that moderation keeps from running.
+const MODERATION_WORDS: [&str; 3] = ["unapproved", "pending", "rejected"];
+/// Words of campaigns that run calls cannot start for another reason.
+const BLOCKED_WORDS: [&str; 3] = ["draft", "archived", "total_budget_is_reached"];
 const APPROVED_WORD: &str = "approved";
 
 /// Judges a read: the first of unknown, blocked, stopped and running that fits.
@@ -141,17 +173,19 @@ pub fn judge(read: &Result<RemoteCampaign, RemoteFault>, now: DateTime<Utc>) -> 
         Ok(campaign) => judge_campaign(campaign, now),
         Err(RemoteFault::NotFound) => RemoteStatus::Blocked {
             reason: "TrafficStars knows no such campaign (404): check trafficstar_id".to_owned(),
+            may_run: false,
         },
-        Err(RemoteFault::Failed(reason)) => RemoteStatus::Unknown { reason: reason.clone(), active: false },
+        Err(RemoteFault::Failed(reason)) => RemoteStatus::Unknown { reason: reason.clone(), may_run: false },
     }
 }
 
 fn judge_campaign(campaign: &RemoteCampaign, now: DateTime<Utc>) -> RemoteStatus {
+    let may_run = campaign.active == Some(true) && !has_certainly_ended(campaign, now);
     if let Some(reason) = doubt(campaign) {
-        return RemoteStatus::Unknown { reason, active: campaign.active == Some(true) };
+        return RemoteStatus::Unknown { reason, may_run };
     }
     if let Some(reason) = block(campaign) {
-        return RemoteStatus::Blocked { reason };
+        return RemoteStatus::Blocked { reason, may_run };
     }
     if matches!(campaign.end_time, EndTime::At(end) if end <= now) {
         return RemoteStatus::Stopped(StopCause::EndTimePassed);
@@ -162,12 +196,32 @@ fn judge_campaign(campaign: &RemoteCampaign, now: DateTime<Utc>) -> RemoteStatus
     RemoteStatus::Running
 }
 
+/// Whether its end time has passed in the time zone by which its schedule is read. Where that time zone cannot be read,
+/// nobody can tell.
+fn has_certainly_ended(campaign: &RemoteCampaign, now: DateTime<Utc>) -> bool {
+    let EndTime::At(local) = campaign.end_time else { return false };
+    if campaign.odd_fields.iter().any(|field| field.name == SCHEDULE_TIMEZONE) {
+        return false;
+    }
+    let offset = Duration::try_hours(campaign.schedule_timezone.unwrap_or(0));
+    let end = offset.and_then(|offset| local.checked_sub_signed(offset));
+    end.is_some_and(|end| end <= now)
+}
+
+/// The name of the field with the offset by which a schedule is read.
+pub const SCHEDULE_TIMEZONE: &str = "schedule_timezone";
+
 /// Why the answer cannot be judged, if so. A field that judging needs and that is missing or unreadable is doubt, too.
 fn doubt(campaign: &RemoteCampaign) -> Option<String> {
+    if let Some((first, more)) = campaign.odd_fields.split_first() {
+        let more: Vec<String> = more.iter().map(|field| format!("`{}`", field.name)).collect();
+        let more = if more.is_empty() { String::new() } else { format!("; others: {}", more.join(", ")) };
+        return Some(format!("TrafficStars' answer has a field of an odd type: {}{more}", first.problem));
+    }
     let Some(status) = campaign.status.as_deref() else {
         return Some("TrafficStars' answer has no `status`".to_owned());
     };
-    if !(RUNNING_WORDS.contains(&status) || status == STOPPED_WORD || BLOCKED_WORDS.contains(&status)) {
+    if !is_taught(status) {
         return Some(format!("TrafficStars says status `{status}`, a word this program does not know"));
     }
     if campaign.active.is_none() {
@@ -179,12 +233,20 @@ fn doubt(campaign: &RemoteCampaign) -> Option<String> {
     None
 }
 
+fn is_taught(status: &str) -> bool {
+    let words = [&RUNNING_WORDS[..], &NO_FUNDS_WORDS, &MODERATION_WORDS, &BLOCKED_WORDS, &[STOPPED_WORD]];
+    words.concat().contains(&status)
+}
+
 /// Why running the campaign cannot help, if so.
 fn block(campaign: &RemoteCampaign) -> Option<String> {
+    let status = campaign.status.as_deref();
+    let has_status = |words: &[&str]| status.is_some_and(|status| words.contains(&status));
     if campaign.archived {
         return Some("archived".to_owned());
     }
-    if campaign.no_funds {
+    let stopped_without_funds = campaign.stopped.as_deref() == Some(STOPPED_WITHOUT_FUNDS);
+    if campaign.no_funds || stopped_without_funds || has_status(&NO_FUNDS_WORDS) {
         return Some("out of funds".to_owned());
     }
     if let Some(word) = campaign.approved.as_deref()
@@ -192,14 +254,15 @@ fn block(campaign: &RemoteCampaign) -> Option<String> {
     {
         return Some(format!("moderation says `{word}`"));
     }
-    if let Some(word) = campaign.status.as_deref()
-        && BLOCKED_WORDS.contains(&word)
-    {
+    if let Some(word) = status.filter(|_| has_status(&MODERATION_WORDS)) {
+        return Some(format!("moderation: its status is `{word}`"));
+    }
+    if let Some(word) = status.filter(|_| has_status(&BLOCKED_WORDS)) {
         return Some(format!("its status is `{word}`"));
     }
     match campaign.schedule_timezone {
         Some(hours) if hours != 0 => {
-            Some(format!("its schedule_timezone is {hours}: set it to 0, or its end times are misread"))
+            Some(format!("its {SCHEDULE_TIMEZONE} is {hours}: set it to 0, or its end times are misread"))
         }
         _ => None,
     }

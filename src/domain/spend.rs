@@ -1,4 +1,5 @@
-//! Today's spend out of three sources, in the order in which they are believed (behaviour.md, "Spend").
+//! Today's spend out of its sources, in the order in which they are believed (behaviour.md, "Spend"): the campaign's
+//! `spent_today`, the day's report, a bare `spent` where no report exists, the stored value.
 //!
 //! Deliberately absent: asking the sources. The campaign actor asks; this file says whether a report is needed, and what
 //! the answers amount to.
@@ -6,6 +7,7 @@
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 
 use super::facts::{Money, Spend, SpendSource};
+use super::remote::{RemoteCampaign, RemoteFault};
 
 /// What one source answered about one campaign and day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct StoredSpend {
     pub amount: Money,
     /// When the API said so.
     pub at: DateTime<Utc>,
+    /// Who said so.
+    pub source: SpendSource,
 }
 
 /// What the database remembers of a campaign's spend.
@@ -38,75 +42,183 @@ pub struct SpendHistory {
     pub yesterday: Option<Money>,
 }
 
-/// For how long after midnight a counter that still shows yesterday's value is not believed.
-const MIDNIGHT_LAG: Duration = Duration::minutes(30);
+/// A campaign's own counters of today's spend, as one read shows them. They do not say which day they are of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counters {
+    /// `spent_today`.
+    pub spent_today: SourceAnswer,
+    /// A bare `spent`, which may be the lifetime's.
+    pub spent: SourceAnswer,
+}
+
+impl Counters {
+    /// The counters of a read that was asked for at `asked_at` and answered at `answered_at`, for the spend of `day`.
+    #[must_use]
+    pub fn of(
+        remote: &Result<RemoteCampaign, RemoteFault>,
+        day: NaiveDate,
+        asked_at: DateTime<Utc>,
+        answered_at: DateTime<Utc>,
+    ) -> Self {
+        let both = |answer: SourceAnswer| Self { spent_today: answer.clone(), spent: answer };
+        match remote {
+            Ok(_) if !read_on(day, asked_at, answered_at) => {
+                both(SourceAnswer::Failed("it was read across midnight".to_owned()))
+            }
+            Ok(campaign) => Self { spent_today: campaign.spent_today.clone(), spent: campaign.spent.clone() },
+            Err(RemoteFault::NotFound) => both(SourceAnswer::NoSource),
+            Err(RemoteFault::Failed(reason)) => both(SourceAnswer::Failed(reason.clone())),
+        }
+    }
+}
+
+/// The least that a counter showed. Absent is less than any value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Least {
+    Absent,
+    Value(Money),
+}
+
+/// The least that each of a campaign's counters has shown since midnight: a counter that fell since then counts the new
+/// day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sightings {
+    day: Option<NaiveDate>,
+    spent_today: Option<Least>,
+    spent: Option<Least>,
+}
+
+impl Sightings {
+    /// Takes note of what a read on `day` shows.
+    pub fn saw(&mut self, day: NaiveDate, counters: &Counters) {
+        if self.day != Some(day) {
+            *self = Self { day: Some(day), ..Self::default() };
+        }
+        for (least, answer) in [(&mut self.spent_today, &counters.spent_today), (&mut self.spent, &counters.spent)] {
+            let seen = match answer {
+                SourceAnswer::Value(amount) => Least::Value(*amount),
+                SourceAnswer::NoValue => Least::Absent,
+                SourceAnswer::NoSource | SourceAnswer::Failed(_) => continue,
+            };
+            *least = Some(least.map_or(seen, |earlier| earlier.min(seen)));
+        }
+    }
+}
 
 /// All that is known about a campaign's spend on the day of `now`.
 #[derive(Debug, Clone)]
 pub struct SpendQuestion<'a> {
-    /// The campaign object's own field.
-    pub campaign: &'a SourceAnswer,
+    /// The campaign object's own fields.
+    pub counters: &'a Counters,
+    /// What they have shown since midnight.
+    pub sightings: &'a Sightings,
     /// The database's memory, or why it could not be read.
     pub history: &'a Result<SpendHistory, String>,
     /// The limit: a stored value at or above it counts at any age.
     pub limit: Money,
     /// For how long a stored value below the limit serves.
     pub stored_max_age: Duration,
+    /// For how long after midnight a counter may still be yesterday's.
+    pub midnight_doubt: Duration,
     /// The moment of the question.
     pub now: DateTime<Utc>,
 }
 
 impl SpendQuestion<'_> {
-    /// Whether the campaign's own field does not suffice, so that a report has to be asked for.
+    /// Whether the campaign's `spent_today` does not suffice, so that a report has to be asked for.
     #[must_use]
     pub fn needs_report(&self) -> bool {
-        !matches!(self.campaign, SourceAnswer::Value(amount) if !self.may_be_yesterdays(*amount))
+        !matches!(self.counters.spent_today, SourceAnswer::Value(amount) if !self.is_in_doubt(amount, self.sightings.spent_today))
     }
 
-    /// Today's spend; or, in words, why it is unknown. `report` is [`SourceAnswer::NoSource`] where none was needed.
+    /// Today's spend; or, in words, why it is unknown. `report` is [`SourceAnswer::NoSource`] where none was needed, or
+    /// none exists.
     ///
     /// # Errors
     /// The spend is unknown: a source failed and no later one had a value, or the only values are in doubt.
     pub fn resolve(&self, report: &SourceAnswer) -> Result<Spend, String> {
         let today = self.now.date_naive();
         let spend = |amount, source, at| Spend { amount, source, day: today, at };
+        let mut failures = Vec::new();
         let mut doubts = Vec::new();
-        match self.campaign {
-            SourceAnswer::Value(amount) if self.may_be_yesterdays(*amount) => {
-                doubts.push(format!("the campaign's counter may still show yesterday's {amount}"));
+        let of_counter = |answer: &SourceAnswer, least| match answer {
+            SourceAnswer::Value(amount) if self.is_in_doubt(*amount, least) => {
+                Some(Err(format!("the campaign's counter may still show yesterday's spend ({amount})")))
             }
-            SourceAnswer::Value(amount) => return Ok(spend(*amount, SpendSource::Campaign, self.now)),
-            SourceAnswer::Failed(reason) => doubts.push(format!("the campaign's own field: {reason}")),
-            SourceAnswer::NoValue | SourceAnswer::NoSource => {}
+            SourceAnswer::Value(amount) => Some(Ok(spend(*amount, SpendSource::Campaign, self.now))),
+            SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
+        };
+        match of_counter(&self.counters.spent_today, self.sightings.spent_today) {
+            Some(Ok(spend)) => return Ok(spend),
+            Some(Err(doubt)) => doubts.push(doubt),
+            None => failures.extend(failure("the campaign's own field", &self.counters.spent_today)),
         }
         match report {
             SourceAnswer::Value(amount) => return Ok(spend(*amount, SpendSource::Report, self.now)),
-            SourceAnswer::Failed(reason) => doubts.push(format!("the report: {reason}")),
-            SourceAnswer::NoValue | SourceAnswer::NoSource => {}
-        }
-        match self.history {
-            Ok(SpendHistory { today: Some(stored), .. }) if stored.at.date_naive() == today => {
-                let fresh = self.now.signed_duration_since(stored.at) <= self.stored_max_age;
-                if stored.amount >= self.limit || fresh {
-                    return Ok(spend(stored.amount, SpendSource::Database, stored.at));
+            // Its rows say their day: without one, nothing is on record for today, whatever a counter shows.
+            SourceAnswer::NoValue => doubts.clear(),
+            SourceAnswer::Failed(_) => failures.extend(failure("the report", report)),
+            SourceAnswer::NoSource => match of_counter(&self.counters.spent, self.sightings.spent) {
+                Some(Ok(spend)) => return Ok(spend),
+                Some(Err(doubt)) => doubts.push(doubt),
+                None if failures.is_empty() => {
+                    failures.extend(failure("the campaign's `spent`", &self.counters.spent));
                 }
-                doubts.push(format!("the stored {} is of {}", stored.amount, stored.at.format("%H:%M")));
-            }
-            Ok(_) => {}
-            Err(reason) => doubts.push(format!("the database: {reason}")),
+                None => {}
+            },
         }
-        if doubts.is_empty() { Ok(spend(Money::ZERO, SpendSource::None, self.now)) } else { Err(doubts.join("; ")) }
+        if !failures.is_empty() {
+            match self.stored() {
+                Ok(Some(stored)) => return Ok(spend(stored.amount, SpendSource::Database, stored.at)),
+                Ok(None) => {}
+                Err(reason) => failures.push(reason),
+            }
+        }
+        let reasons: Vec<String> = doubts.into_iter().chain(failures).collect();
+        if reasons.is_empty() { Ok(spend(Money::ZERO, SpendSource::None, self.now)) } else { Err(reasons.join("; ")) }
     }
 
-    /// After midnight a counter that stands where yesterday's ended may simply not have been reset yet; where nobody knows
-    /// where it ended, any may. A value that was believed today already is not doubted again.
-    fn may_be_yesterdays(&self, amount: Money) -> bool {
+    /// Today's stored value, where it serves.
+    fn stored(&self) -> Result<Option<StoredSpend>, String> {
+        let history = self.history.as_ref().map_err(|reason| format!("the database: {reason}"))?;
+        let Some(stored) = history.today.filter(|stored| stored.at.date_naive() == self.now.date_naive()) else {
+            return Ok(None);
+        };
+        let fresh = self.now.signed_duration_since(stored.at) <= self.stored_max_age;
+        if stored.amount >= self.limit || fresh {
+            Ok(Some(stored))
+        } else {
+            Err(format!("the stored {} is of {}", stored.amount, stored.at.format("%H:%M")))
+        }
+    }
+
+    /// Whether a counter may still be yesterday's, and a little higher than it was last seen: above 0, within so long after
+    /// midnight, never seen lower or absent since then, and not below what yesterday ended with. A counter that was
+    /// believed today is not doubted again.
+    fn is_in_doubt(&self, amount: Money, least: Option<Least>) -> bool {
         let today = self.now.date_naive();
         let since_midnight = self.now.signed_duration_since(today.and_time(NaiveTime::MIN).and_utc());
-        let believed_today =
-            |history: &SpendHistory| history.today.is_some_and(|stored| stored.at.date_naive() == today);
-        let may_be = |history: &SpendHistory| history.yesterday == Some(amount) && !believed_today(history);
-        amount > Money::ZERO && since_midnight < MIDNIGHT_LAG && self.history.as_ref().map_or(true, may_be)
+        if amount == Money::ZERO || since_midnight >= self.midnight_doubt {
+            return false;
+        }
+        if self.sightings.day == Some(today) && least.is_some_and(|least| least < Least::Value(amount)) {
+            return false;
+        }
+        let history = self.history.as_ref().copied().unwrap_or_default();
+        let believed_today = |stored: StoredSpend| {
+            stored.source == SpendSource::Campaign && stored.at.date_naive() == today
+        };
+        if history.today.is_some_and(believed_today) {
+            return false;
+        }
+        amount >= history.yesterday.unwrap_or(self.limit)
+    }
+}
+
+fn failure(source: &str, answer: &SourceAnswer) -> Option<String> {
+    match answer {
+        SourceAnswer::Failed(reason) => Some(format!("{source}: {reason}")),
+        SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource => None,
     }
 }
 

@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::lease::refuse_unless_reigning;
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, spends, urls};
-use super::values::{BadValue, Place, Stamp, word};
+use super::values::{BadValue, Place, Stamp, TrackerText, word};
 use crate::domain::facts::{CampaignId, Clicks, RemainingClicks, RemoteId, Spend};
 use crate::domain::spend::{SpendHistory, StoredSpend};
 
@@ -98,6 +98,7 @@ impl Store {
                                 spends::trafficstar_id,
                                 spends::day,
                                 spends::amount_micros,
+                                spends::source,
                                 spends::at,
                             ))
                             .load(connection)?,
@@ -195,21 +196,26 @@ impl Readings {
         }
     }
 
-    fn add_spends(&mut self, rows: Vec<(i64, i64, NaiveDate, i64, Stamp)>) {
-        for (campaign, remote, day, micros, at) in rows {
+    fn add_spends(&mut self, rows: Vec<(i64, i64, NaiveDate, i64, TrackerText, Stamp)>) {
+        for (campaign, remote, day, micros, source, at) in rows {
             let Some(reading) = self.by_campaign.get_mut(&CampaignId(campaign)) else { continue };
             if reading.row.trafficstar_id != RemoteId(remote) {
                 continue;
             }
             let place = Place { table: "spends", row: campaign };
-            let amount = place.money("amount_micros", micros);
-            // When yesterday's was read says nothing.
-            let at = if day == self.today { place.time("at", at).map(Some) } else { Ok(None) };
-            match (amount.and_then(|amount| Ok((amount, at?))), &mut reading.spends) {
-                (Ok((amount, Some(at))), Ok(spends)) => spends.today = Some(StoredSpend { amount, at }),
-                (Ok((amount, None)), Ok(spends)) => spends.yesterday = Some(amount),
-                (Err(bad), _) => reading.spends = Err(bad),
-                (Ok(_), Err(_)) => {}
+            let Ok(spends) = &mut reading.spends else { continue };
+            // When yesterday's was read, and who said it, decides nothing.
+            let read = place.money("amount_micros", micros).and_then(|amount| {
+                if day == self.today {
+                    let (at, source) = (place.time("at", at)?, place.word("source", &String::from(source))?);
+                    spends.today = Some(StoredSpend { amount, at, source });
+                } else {
+                    spends.yesterday = Some(amount);
+                }
+                Ok(())
+            });
+            if let Err(bad) = read {
+                reading.spends = Err(bad);
             }
         }
     }

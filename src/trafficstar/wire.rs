@@ -1,7 +1,8 @@
 //! The shapes of requests and answers (trafficstars-api.md). Every answer has been met in two shapes; both are read here.
 //!
-//! Unknown and missing fields are let pass. A field that decisions rest on and that has the wrong type makes the answer
-//! unreadable, with an error that names the field and what was found: never a default. Money is parsed here, once.
+//! Unknown and missing fields are let pass, numbers in texts and 0 and 1 for false and true are read. A campaign's field of
+//! a type that cannot be read is noted as odd, with what was found: it is doubt about that field, never a default, and
+//! hides no other. An answer without what makes it an answer is unreadable. Money is parsed here, once.
 //!
 //! Deliberately absent: HTTP, and what the fields mean (`domain::remote`).
 
@@ -16,7 +17,7 @@ use thiserror::Error;
 
 use super::batch::ListSize;
 use crate::domain::facts::{Money, RemoteId};
-use crate::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
+use crate::domain::remote::{EndTime, OddField, RemoteCampaign, RemoteFault, SCHEDULE_TIMEZONE};
 use crate::domain::spend::SourceAnswer;
 
 /// Why an answer can't be read.
@@ -108,7 +109,7 @@ impl<'a> Fields<'a> {
     }
 
     fn flag(&self, name: &str) -> Result<Option<bool>, WireError> {
-        self.typed(name, "true or false", Value::as_bool)
+        self.typed(name, "true or false", flag)
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, WireError> {
@@ -120,7 +121,7 @@ impl<'a> Fields<'a> {
     }
 
     fn count(&self, name: &str) -> Result<Option<u64>, WireError> {
-        self.typed(name, "a number from 0", Value::as_u64)
+        self.typed(name, "a number from 0", |value| u64::try_from(whole_number(value)?).ok())
     }
 
     fn id(&self, name: &str) -> Result<RemoteId, WireError> {
@@ -137,9 +138,22 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// `0.0` is a whole number to whoever writes every number with decimals.
+/// `0.0` is a whole number where every number is written with decimals, and `"0"` where every value is a text.
 fn whole_number(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| decimal_text(value.as_number()?).parse().ok())
+    value.as_i64().or_else(|| match value {
+        Value::String(text) => text.trim().parse().ok(),
+        other => decimal_text(other.as_number()?).parse().ok(),
+    })
+}
+
+/// `true` and `false`, 0 and 1, and both as texts.
+fn flag(value: &Value) -> Option<bool> {
+    let word = value.as_str().and_then(|text| text.trim().parse().ok());
+    value.as_bool().or(word).or_else(|| match whole_number(value)? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    })
 }
 
 /// Ids come as numbers and as texts.
@@ -176,40 +190,50 @@ fn unwrapped(value: &Value) -> &Value {
     value.get("response").filter(|inner| !inner.is_null()).unwrap_or(value)
 }
 
+/// The fields of a campaign that could not be read. Each read that fails adds one, and leaves the others as they are.
+#[derive(Default)]
+struct OddFields(Vec<OddField>);
+
+impl OddFields {
+    fn note<T>(&mut self, name: &'static str, read: Result<Option<T>, WireError>) -> Option<T> {
+        read.unwrap_or_else(|error| {
+            self.0.push(OddField { name, problem: error.to_string() });
+            None
+        })
+    }
+}
+
 /// One campaign, bare or wrapped.
 ///
 /// # Errors
-/// A field that decisions rest on is missing or of the wrong type.
+/// It is no object, or has no id. A field of an odd type is no such error: it is noted in the campaign.
 pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
     let fields = Fields::of(unwrapped(value), "the campaign")?;
+    let id = fields.id("id")?;
+    let mut odd = OddFields::default();
     // A time zone that can't be read costs the campaign's own spend, not its status.
     let account_timezone = fields.whole_number("timezone");
+    let own_spend = |name: &'static str| match &account_timezone {
+        Ok(None | Some(0)) => fields.get(name).map_or(SourceAnswer::NoValue, |value| amount(&fields, name, value)),
+        Ok(Some(_)) => SourceAnswer::NoSource,
+        Err(error) => SourceAnswer::Failed(error.to_string()),
+    };
     Ok(RemoteCampaign {
-        id: fields.id("id")?,
+        id,
         name: fields.text("name").ok().flatten(),
-        active: fields.flag("active")?,
-        status: fields.text("status")?,
-        approved: fields.text("approved")?,
-        no_funds: fields.flag("no_funds")?.unwrap_or(false),
-        archived: fields.flag("is_archived")?.unwrap_or(false),
+        active: odd.note("active", fields.flag("active")),
+        status: odd.note("status", fields.text("status")),
+        approved: odd.note("approved", fields.text("approved")),
+        stopped: odd.note("stopped", fields.text("stopped")),
+        no_funds: odd.note("no_funds", fields.flag("no_funds")).unwrap_or(false),
+        archived: odd.note("is_archived", fields.flag("is_archived")).unwrap_or(false),
         end_time: end_time(fields.get("schedule_end_time")),
-        schedule_timezone: fields.whole_number("schedule_timezone")?,
-        spent: match &account_timezone {
-            Ok(None | Some(0)) => own_spend(&fields),
-            Ok(Some(_)) => SourceAnswer::NoSource,
-            Err(error) => SourceAnswer::Failed(error.to_string()),
-        },
+        schedule_timezone: odd.note(SCHEDULE_TIMEZONE, fields.whole_number(SCHEDULE_TIMEZONE)),
+        spent_today: own_spend("spent_today"),
+        spent: own_spend("spent"),
         account_timezone: account_timezone.ok().flatten(),
+        odd_fields: odd.0,
     })
-}
-
-/// `spent_today`, else `spent`. One that can't be read is no reason to believe the other.
-fn own_spend(fields: &Fields<'_>) -> SourceAnswer {
-    let named = |name: &'static str| fields.get(name).map(|value| (name, value));
-    match named("spent_today").or_else(|| named("spent")) {
-        None => SourceAnswer::NoValue,
-        Some((name, value)) => amount(fields, name, value),
-    }
 }
 
 fn amount(fields: &Fields<'_>, name: &str, value: &Value) -> SourceAnswer {
@@ -361,7 +385,8 @@ fn report_rows(value: &Value) -> Result<Vec<Value>, WireError> {
     rows.iter().map(row_of).collect()
 }
 
-/// Each row's spend by campaign. A row whose amount can't be read fails its own campaign alone; one whose campaign can't
+/// Each row's spend by campaign, rounded half up to cents as the campaign's own field is: the same spend must not change
+/// sides of a limit with its source. A row whose amount can't be read fails its own campaign alone; one whose campaign can't
 /// be read could be anybody's and spoils the report.
 ///
 /// # Errors
@@ -369,12 +394,12 @@ fn report_rows(value: &Value) -> Result<Vec<Value>, WireError> {
 pub fn campaign_spends(value: &Value) -> Result<Vec<(RemoteId, SourceAnswer)>, WireError> {
     let spend_of = |row: &Value| {
         let fields = Fields::of(row, "a row of the report")?;
-        Ok((fields.id("campaign_id")?, row_amount(&fields)))
+        Ok((fields.id("campaign_id")?, rounded(row_amount(&fields))))
     };
     report_rows(value)?.iter().map(spend_of).collect()
 }
 
-/// The spend on `day` in a report by days; rows of other days are let pass.
+/// The spend on `day` in a report by days, rounded half up to cents; rows of other days are let pass.
 ///
 /// # Errors
 /// It is no report, or a row names no day.
@@ -387,7 +412,14 @@ pub fn day_spend(value: &Value, day: NaiveDate) -> Result<SourceAnswer, WireErro
             spend = sum(&spend, row_amount(&fields));
         }
     }
-    Ok(spend)
+    Ok(rounded(spend))
+}
+
+fn rounded(answer: SourceAnswer) -> SourceAnswer {
+    match answer {
+        SourceAnswer::Value(amount) => SourceAnswer::Value(amount.rounded_to_cents()),
+        SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => answer,
+    }
 }
 
 fn row_amount(fields: &Fields<'_>) -> SourceAnswer {

@@ -38,12 +38,15 @@ fn a_campaign_is_read_bare_and_wrapped() {
         active: Some(true),
         status: Some("enabled".to_owned()),
         approved: Some("approved".to_owned()),
+        stopped: None,
         no_funds: false,
         archived: false,
         end_time: moment("2025-05-07T23:59:00Z"),
         schedule_timezone: Some(0),
         account_timezone: Some(0),
-        spent: usd("32.49"),
+        spent_today: usd("32.49"),
+        spent: SourceAnswer::NoValue,
+        odd_fields: Vec::new(),
     };
     let bare = with(&json!({}));
     assert_eq!(parse(bare.clone()), expected);
@@ -58,27 +61,44 @@ fn missing_fields_are_not_made_up() {
         active: None,
         status: None,
         approved: None,
+        stopped: None,
         no_funds: false,
         archived: false,
         end_time: EndTime::Unset,
         schedule_timezone: None,
         account_timezone: None,
+        spent_today: SourceAnswer::NoValue,
         spent: SourceAnswer::NoValue,
+        odd_fields: Vec::new(),
     };
     assert_eq!(parse(json!({"id": "7", "active": null, "some_new_field": [1]})), expected);
 }
 
 #[test]
-fn a_field_of_the_wrong_type_makes_the_campaign_unreadable_and_is_named() {
+fn what_is_no_campaign_is_unreadable() {
     let cases = [
         (json!({"id": null}), "`id` of the campaign should be an id, but is missing"),
         (json!({"id": 1.5}), "`id` of the campaign should be an id, but is `1.5`"),
+    ];
+    for (change, expected) in cases {
+        assert_eq!(campaign(&with(&change)).unwrap_err().to_string(), expected);
+    }
+    for value in [json!([]), json!("text"), json!(null), json!({"response": [1]})] {
+        let error = campaign(&value).unwrap_err().to_string();
+        assert!(error.starts_with("the campaign should be an object"), "{error}");
+    }
+}
+
+#[test]
+fn a_field_of_an_odd_type_is_noted_and_hides_no_other() {
+    let cases = [
         (json!({"active": "yes"}), "`active` of the campaign should be true or false, but is `\"yes\"`"),
-        (json!({"active": 1}), "`active` of the campaign should be true or false, but is `1`"),
+        (json!({"active": 2}), "`active` of the campaign should be true or false, but is `2`"),
         (json!({"status": 5}), "`status` of the campaign should be a text, but is `5`"),
-        (json!({"approved": true}), "`approved` of the campaign should be a text, but is `true`"),
+        (json!({"approved": 1}), "`approved` of the campaign should be a text, but is `1`"),
+        (json!({"stopped": true}), "`stopped` of the campaign should be a text, but is `true`"),
         (json!({"no_funds": "no"}), "`no_funds` of the campaign should be true or false, but is `\"no\"`"),
-        (json!({"is_archived": 0}), "`is_archived` of the campaign should be true or false, but is `0`"),
+        (json!({"is_archived": []}), "`is_archived` of the campaign should be true or false, but is `[]`"),
         (
             json!({"schedule_timezone": "UTC"}),
             "`schedule_timezone` of the campaign should be a whole number, but is `\"UTC\"`",
@@ -88,15 +108,52 @@ fn a_field_of_the_wrong_type_makes_the_campaign_unreadable_and_is_named() {
             "`schedule_timezone` of the campaign should be a whole number, but is `5.5`",
         ),
     ];
+    let whole = parse(with(&json!({})));
     for (change, expected) in cases {
-        assert_eq!(campaign(&with(&change)).unwrap_err().to_string(), expected);
+        let read = parse(with(&change));
+        let problems: Vec<&str> = read.odd_fields.iter().map(|field| field.problem.as_str()).collect();
+        assert_eq!(problems, [expected]);
+        assert!(change.get(read.odd_fields[0].name).is_some(), "{change}");
+        assert_eq!((&read.spent_today, &read.end_time), (&whole.spent_today, &whole.end_time), "{change}");
+        assert_eq!(read.active == Some(true), change.get("active").is_none(), "{change}");
     }
-    for value in [json!([]), json!("text"), json!(null), json!({"response": [1]})] {
-        let error = campaign(&value).unwrap_err().to_string();
-        assert!(error.starts_with("the campaign should be an object"), "{error}");
-    }
+    let all = json!({"active": true, "status": 1, "approved": 1, "no_funds": [], "schedule_timezone": {}});
+    let read = parse(with(&all));
+    assert_eq!((read.active, read.odd_fields.len()), (Some(true), 4));
     assert_eq!(parse(with(&json!({"name": 5}))).name, None, "a name decides nothing");
-    assert_eq!(parse(with(&json!({"schedule_timezone": 0.0}))).schedule_timezone, Some(0));
+}
+
+#[test]
+fn numbers_in_texts_and_0_and_1_for_false_and_true_are_read() {
+    let read = |name: &str, value: Value| {
+        let read = parse(with(&json!({ name: value.clone() })));
+        assert_eq!(read.odd_fields, [], "{name}: {value}");
+        read
+    };
+    for (value, expected) in [("0", 0), ("3", 3), (" -5 ", -5)] {
+        assert_eq!(read("schedule_timezone", json!(value)).schedule_timezone, Some(expected));
+    }
+    assert_eq!(read("schedule_timezone", json!(0.0)).schedule_timezone, Some(0));
+    let flags = [
+        (json!(true), true),
+        (json!(1), true),
+        (json!("1"), true),
+        (json!("true"), true),
+        (json!(false), false),
+        (json!(0), false),
+        (json!("0"), false),
+        (json!("false"), false),
+    ];
+    for (value, expected) in flags {
+        assert_eq!(read("active", value.clone()).active, Some(expected), "{value}");
+        assert_eq!(read("no_funds", value.clone()).no_funds, expected, "{value}");
+        assert_eq!(read("is_archived", value.clone()).archived, expected, "{value}");
+    }
+    assert_eq!(read("timezone", json!("0")).spent_today, usd("32.49"));
+    let page = json!({"page": "1", "count": "26", "page_count": "3", "page_size": "10", "response": []});
+    let page = campaign_page(&page).unwrap();
+    let paging = (page.page, page.page_count, page.page_size, page.campaign_count);
+    assert_eq!(paging, (Some(1), Some(3), Some(10), Some(26)));
 }
 
 #[test]
@@ -149,7 +206,7 @@ fn money_is_read_from_numbers_and_texts_to_the_millionth() {
     ];
     for (text, expected) in cases {
         let value: Value = serde_json::from_str(text).unwrap();
-        assert_eq!(parse(with(&json!({"spent_today": value}))).spent, usd(expected), "{text}");
+        assert_eq!(parse(with(&json!({"spent_today": value}))).spent_today, usd(expected), "{text}");
     }
 }
 
@@ -170,7 +227,7 @@ fn money_that_makes_no_sense_is_a_failure_and_never_nothing() {
     ];
     for text in wrong {
         let value: Value = serde_json::from_str(text).unwrap();
-        let SourceAnswer::Failed(reason) = parse(with(&json!({"spent_today": value, "spent": 1}))).spent else {
+        let SourceAnswer::Failed(reason) = parse(with(&json!({"spent_today": value, "spent": 1}))).spent_today else {
             panic!("{text} was read");
         };
         assert!(reason.starts_with("`spent_today` of the campaign should be an amount of money, but is `"), "{reason}");
@@ -178,29 +235,30 @@ fn money_that_makes_no_sense_is_a_failure_and_never_nothing() {
 }
 
 #[test]
-fn the_campaigns_own_spend_is_spent_today_else_spent_and_none_in_another_time_zone() {
+fn the_campaigns_own_spends_are_read_apart_and_are_no_source_in_another_time_zone() {
+    let unreadable = || {
+        SourceAnswer::Failed(
+            "`timezone` of the campaign should be a whole number, but is `\"Europe/Berlin\"`".to_owned(),
+        )
+    };
     let cases = [
-        (json!({"spent_today": 1, "spent": 2}), usd("1")),
-        (json!({"spent_today": 0, "spent": 2}), usd("0")),
-        (json!({"spent_today": null, "spent": 2}), usd("2")),
-        (json!({"spent_today": null, "spent": null}), SourceAnswer::NoValue),
-        (json!({"timezone": 3}), SourceAnswer::NoSource),
-        (json!({"timezone": null}), usd("32.49")),
-        (
-            json!({"timezone": "Europe/Berlin"}),
-            SourceAnswer::Failed(
-                "`timezone` of the campaign should be a whole number, but is `\"Europe/Berlin\"`".to_owned(),
-            ),
-        ),
+        (json!({"spent_today": 1, "spent": 2}), usd("1"), usd("2")),
+        (json!({"spent_today": 0}), usd("0"), SourceAnswer::NoValue),
+        (json!({"spent_today": null, "spent": 2}), SourceAnswer::NoValue, usd("2")),
+        (json!({"spent_today": null, "spent": null}), SourceAnswer::NoValue, SourceAnswer::NoValue),
+        (json!({"timezone": 3, "spent": 2}), SourceAnswer::NoSource, SourceAnswer::NoSource),
+        (json!({"timezone": null}), usd("32.49"), SourceAnswer::NoValue),
+        (json!({"timezone": "Europe/Berlin", "spent": 2}), unreadable(), unreadable()),
     ];
-    for (change, expected) in cases {
-        assert_eq!(parse(with(&change)).spent, expected, "{change}");
+    for (change, spent_today, spent) in cases {
+        let read = parse(with(&change));
+        assert_eq!((read.spent_today, read.spent), (spent_today, spent), "{change}");
     }
 }
 
 #[test]
 fn an_error_quotes_a_bounded_excerpt_on_one_line() {
-    let error = campaign(&with(&json!({"active": "x\n".repeat(100_000)}))).unwrap_err().to_string();
+    let error = campaign(&with(&json!({"id": "x\n".repeat(100_000)}))).unwrap_err().to_string();
     assert!(error.chars().count() < 200 && error.ends_with("…`"), "{error}");
     assert_eq!(excerpt("\n two\nlines\r"), "two lines");
 }
@@ -221,20 +279,17 @@ fn the_list_is_read_with_its_paging_and_as_a_bare_array() {
 
 #[test]
 fn one_unreadable_campaign_spoils_no_other_of_its_list() {
-    let page = campaign_page(&json!([{"id": 1, "active": "yes"}, {"active": true}, "text", with(&json!({"id": 2}))]));
-    let page = page.unwrap();
-    let reason = "`active` of the campaign should be true or false, but is `\"yes\"`";
-    assert_eq!(page.campaigns[&RemoteId(1)], Err(RemoteFault::Failed(reason.to_owned())));
-    assert!(page.campaigns[&RemoteId(2)].is_ok());
-    assert_eq!(page.nameless.len(), 2);
+    let page = campaign_page(&json!([{"id": "one"}, {"active": true}, "text", with(&json!({"id": 2}))])).unwrap();
+    assert_eq!(page.campaigns.keys().copied().collect::<Vec<_>>(), [RemoteId(2)]);
+    assert_eq!(page.nameless.len(), 3);
 }
 
 #[test]
 fn a_list_whose_paging_makes_no_sense_is_unreadable() {
     let cases = [
         (
-            json!({"page_count": "3", "response": []}),
-            "`page_count` of the list of campaigns should be a number from 0, but is `\"3\"`",
+            json!({"page_count": "three", "response": []}),
+            "`page_count` of the list of campaigns should be a number from 0, but is `\"three\"`",
         ),
         (
             json!({"count": -1, "response": []}),
@@ -263,7 +318,7 @@ fn a_switch_answer_lists_ids_as_numbers_or_texts() {
 
 #[test]
 fn a_report_by_campaign_is_read_in_both_shapes() {
-    let expected = vec![(RemoteId(1), usd("0.33135")), (RemoteId(2), usd("66.27"))];
+    let expected = vec![(RemoteId(1), usd("0.33")), (RemoteId(2), usd("66.27"))];
     let rows = json!([{"campaign_id": 1, "name": "a", "amount": 0.33135}, {"campaign_id": "2", "amount": "66.27"}]);
     assert_eq!(campaign_spends(&rows).unwrap(), expected);
     let table = json!({"data": {"columns": ["campaign_id", "amount"], "rows": [[1, 0.33135], ["2", "$66.27"]]}});
@@ -311,6 +366,28 @@ fn a_report_by_days_gives_the_day_that_was_asked_for() {
     assert!(matches!(day_spend(&bad_amount, day).unwrap(), SourceAnswer::Failed(_)));
     assert!(day_spend(&json!([{"amount": 1}]), day).is_err());
     assert!(day_spend(&json!([{"day": "yesterday", "amount": 1}]), day).is_err());
+}
+
+#[test]
+fn a_reports_amounts_are_rounded_half_up_to_cents() {
+    let day = NaiveDate::from_ymd_opt(2025, 5, 8).unwrap();
+    let cases = [
+        ("9.996", "10.00"),
+        ("9.995", "10.00"),
+        ("9.994999", "9.99"),
+        ("22.896472", "22.90"),
+        ("37.701788", "37.70"),
+        ("0.004999", "0"),
+        ("0.005", "0.01"),
+    ];
+    for (sent, expected) in cases {
+        let by_campaign = campaign_spends(&json!([{"campaign_id": 1, "amount": sent}])).unwrap();
+        assert_eq!(by_campaign, [(RemoteId(1), usd(expected))], "{sent}");
+        let by_day = day_spend(&json!([{"day": "2025-05-08", "amount": sent}]), day).unwrap();
+        assert_eq!(by_day, usd(expected), "{sent}");
+    }
+    let rows = json!([{"day": "2025-05-08", "amount": 0.004}, {"day": "2025-05-08", "amount": 0.004}]);
+    assert_eq!(day_spend(&rows, day).unwrap(), usd("0.01"), "the day's sum is rounded, not its rows");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::MailboxError;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::Surroundings;
 use crate::actors::database::{ReadTick, SaveSpend};
@@ -12,7 +12,7 @@ use crate::domain::facts::{CampaignId, Observation, RemainingClicks, Spend, Spen
 use crate::domain::nearness::{Stance, Trend};
 use crate::domain::policy::Policy;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
-use crate::domain::spend::{SourceAnswer, SpendHistory, SpendQuestion, read_on};
+use crate::domain::spend::{Counters, Sightings, SourceAnswer, SpendHistory, SpendQuestion};
 use crate::error_chain::in_full;
 use crate::store::{CampaignRow, SpendRow, TickReading};
 use crate::trafficstar::batch::reads::ReadQuestion;
@@ -27,6 +27,8 @@ pub(super) struct Question {
     pub(super) policy: Policy,
     pub(super) trend: Trend,
     pub(super) stance: Stance,
+    /// What the campaign's own counters have shown since midnight, up to the last tick.
+    pub(super) sightings: Sightings,
 }
 
 /// Clicks that were read longer ago are read again before they are decided on.
@@ -38,6 +40,8 @@ pub(super) struct Reading {
     pub(super) row: Option<CampaignRow>,
     pub(super) policy: Policy,
     pub(super) observation: Observation,
+    /// What the campaign's own counters have shown since midnight, this tick included.
+    pub(super) sightings: Sightings,
 }
 
 impl Reading {
@@ -71,11 +75,17 @@ pub(super) async fn observe(mut question: Question, read_remote: bool) -> Readin
         (Err(RemoteFault::NotFound), asked_at)
     };
     let Stored { row, clicks, history, .. } = stored;
-    let spend = find_spend(&question, &remote, asked_at, remote_at, &history).await;
+    let day = question.surroundings.clock.now().date_naive();
+    let counters = Counters::of(&remote, day, asked_at, remote_at);
+    question.sightings.saw(day, &counters);
+    // A campaign that is not there has spent nothing that a report could tell.
+    let may_have_report = remote != Err(RemoteFault::NotFound);
+    let spend = find_spend(&question, day, &counters, may_have_report, asked_at, &history).await;
     if let Ok(spend) = &spend {
         store_spend(&question, *spend);
     }
-    Reading { row, policy: question.policy, observation: Observation { remote, remote_at, spend, clicks } }
+    let observation = Observation { remote, remote_at, spend, clicks };
+    Reading { row, policy: question.policy, observation, sightings: question.sightings }
 }
 
 /// Reads the campaign at TrafficStars, to see whether an action shows.
@@ -154,32 +164,26 @@ fn judge_stored(question: &Question, stored: Result<TickReading, String>, at: Da
     (stored, policy)
 }
 
-/// Today's spend by the three sources in order; a report is asked for only where the campaign's own field is not enough.
+/// Today's spend by its sources in order; a report is asked for only where the campaign's own field is not enough.
 async fn find_spend(
     question: &Question,
-    remote: &Result<RemoteCampaign, RemoteFault>,
+    day: NaiveDate,
+    counters: &Counters,
+    may_have_report: bool,
     asked_at: DateTime<Utc>,
-    answered_at: DateTime<Utc>,
     history: &Result<SpendHistory, String>,
 ) -> Result<Spend, String> {
     let clock = &question.surroundings.clock;
-    let day = clock.now().date_naive();
-    let campaign = match remote {
-        Ok(_) if !read_on(day, asked_at, answered_at) => SourceAnswer::Failed("it was read across midnight".to_owned()),
-        Ok(campaign) => campaign.spent.clone(),
-        Err(RemoteFault::NotFound) => SourceAnswer::NoSource,
-        Err(RemoteFault::Failed(reason)) => SourceAnswer::Failed(reason.clone()),
-    };
     let ask = |now| SpendQuestion {
-        campaign: &campaign,
+        counters,
+        sightings: &question.sightings,
         history,
         limit: question.policy.spend_limit,
         stored_max_age: question.policy.stored_spend_max_age,
+        midnight_doubt: question.policy.midnight_doubt,
         now,
     };
-    // A campaign that is not there has spent nothing that a report could tell.
-    let absent = *remote == Err(RemoteFault::NotFound);
-    let needs_report = !absent && ask(clock.now()).needs_report();
+    let needs_report = may_have_report && ask(clock.now()).needs_report();
     let report = if needs_report { read_report(question, asked_at).await } else { SourceAnswer::NoSource };
     let now = clock.now();
     if now.date_naive() != day {

@@ -19,7 +19,7 @@ fn status(case: &Case<'_>, observation: &Observation) -> StatusFact {
     let judged = judge(&observation.remote, case.now);
     let campaign = observation.remote.as_ref().ok();
     let reason = match &judged {
-        RemoteStatus::Unknown { reason, .. } | RemoteStatus::Blocked { reason } => Some(reason.clone()),
+        RemoteStatus::Unknown { reason, .. } | RemoteStatus::Blocked { reason, .. } => Some(reason.clone()),
         RemoteStatus::Stopped(StopCause::EndTimePassed) => Some("its end time has passed".to_owned()),
         RemoteStatus::Stopped(StopCause::SwitchedOff) => Some("it is switched off".to_owned()),
         RemoteStatus::Running => None,
@@ -30,6 +30,7 @@ fn status(case: &Case<'_>, observation: &Observation) -> StatusFact {
         remote_status: campaign.and_then(|campaign| campaign.status.clone()),
         remote_active: campaign.and_then(|campaign| campaign.active),
         remote_approved: campaign.and_then(|campaign| campaign.approved.clone()),
+        remote_stopped: campaign.and_then(|campaign| campaign.stopped.clone()),
         at: Some(observation.remote_at),
         unknown_since: case.insight.status_unknown_since,
     }

@@ -145,6 +145,9 @@ pub struct StatusFact {
     pub remote_active: Option<bool>,
     /// TrafficStars' word of moderation.
     pub remote_approved: Option<String>,
+    /// TrafficStars' word for why it is stopped.
+    #[serde(default)]
+    pub remote_stopped: Option<String>,
     /// When TrafficStars answered.
     pub at: Option<DateTime<Utc>>,
     /// Since when it has not been known, if so.

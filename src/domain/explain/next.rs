@@ -191,6 +191,7 @@ fn as_it_should(row: Row, judged: &Judged) -> String {
         Row::AdoptStopped => "it is stopped as it should".to_owned(),
         Row::Between => "its clicks are between the thresholds, and no promise is broken".to_owned(),
         Row::ClicksUsedUp
+        | Row::GuardPauseInDoubt
         | Row::GuardPauseWithoutSpend
         | Row::GuardPauseWithoutClicks
         | Row::EnoughClicks

@@ -86,12 +86,12 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let paused_in_vain = self.has_failed(ActionKind::Pause);
-        let may_run = matches!(judged.status, RemoteStatus::Unknown { active: true, .. });
-        if judged.status == RemoteStatus::Running || (paused_in_vain && may_run) {
+        if judged.status.may_run() {
+            let runs = if judged.status == RemoteStatus::Running { "it runs" } else { "it may run" };
             let (trigger, reason) = if paused_in_vain {
-                (Trigger::Recovery, "it runs, since its last pause failed".to_owned())
+                (Trigger::Recovery, format!("{runs}, since its last pause failed"))
             } else {
-                (Trigger::Guard, "it runs while it cools down after a pause".to_owned())
+                (Trigger::Guard, format!("{runs} while it cools down after a pause"))
             };
             let conclusion = if policy.mode == Mode::Observe { Conclusion::WouldPause } else { Conclusion::Pause };
             self.decisions.note(now, conclusion, None, reason.clone());

@@ -391,9 +391,9 @@ impl Machine {
     ) {
         self.stop_waiting();
         let why = hold.in_words();
-        let may_run = matches!(judged.status, RemoteStatus::Running | RemoteStatus::Unknown { active: true, .. });
-        if hold.pause && may_run {
-            let reason = format!("it runs, and is to be kept paused {why}");
+        if hold.pause && judged.status.may_run() {
+            let runs = if judged.status == RemoteStatus::Running { "it runs" } else { "it may run" };
+            let reason = format!("{runs}, and is to be kept paused {why}");
             let conclusion = if policy.mode == Mode::Act { Conclusion::Pause } else { Conclusion::WouldPause };
             self.decisions.note(now, conclusion, None, reason.clone());
             let due = self.pause_due(now, policy, reason);
@@ -432,7 +432,7 @@ impl Machine {
             return not_now(format!("from {} to midnight (UTC) nothing is activated", policy.day_end), midnight);
         }
         match status {
-            Some(RemoteStatus::Blocked { reason }) => {
+            Some(RemoteStatus::Blocked { reason, .. }) => {
                 let reason =
                     format!("running it cannot help: {reason}; possible as soon as that is put right at TrafficStars");
                 not_now(reason, None)

@@ -41,16 +41,38 @@ fn a_blocked_or_unknown_campaign_is_left_as_it_is_whatever_else_is_known() {
         }
         assert_row("clicks unknown", &remote.clicks_unknown(), unchanged());
     }
-    for facts in [untaught(true).clicks(5_001), untaught(true).clicks_unknown(), untaught(true).clicks(15_000)] {
-        assert_row("an untaught word and clicks not known to be used up", &facts, unchanged());
-        assert_row("an untaught word, spend unknown", &facts.spend_unknown(), unchanged());
+    for doubtful in [untaught(true), unfunded()] {
+        assert_row("it may run, and high spend", &doubtful.clicks(0).spend("10.00"), unchanged());
     }
-    assert_row("an untaught word and high spend", &untaught(true).clicks(0).spend("10.00"), unchanged());
 }
 
 #[test]
-fn with_5_000_clicks_or_fewer_what_runs_is_paused_even_by_an_untaught_word_or_on_unknown_spend() {
-    for facts in [running(), untaught(true)] {
+fn what_is_blocked_or_unknown_and_may_run_is_stopped_by_the_guard_that_stops_and_never_run() {
+    for doubtful in [untaught(true), unfunded()] {
+        for facts in [doubtful.clone().clicks(5_001), doubtful.clone().clicks_unknown(), doubtful.clicks(15_000)] {
+            assert_row("clicks not known to be used up", &facts, paused_by_guard_alone());
+            assert_row("the same, spend unknown", &facts.spend_unknown(), paused_by_guard_alone());
+        }
+    }
+}
+
+#[test]
+fn an_implausible_number_of_clicks_is_unknown_and_starts_nothing() {
+    let tick = |phase, facts: &Facts| {
+        let mut rig = Rig::with(phase, |numbers| numbers.implausible_clicks = Some(Clicks(1_000_000)));
+        let effects = rig.tick("12:00:00", facts);
+        (sends(&effects).next().map(|request| request.kind), rig.phase())
+    };
+    for (clicks, expected) in [(1_000_000, Some(Activate)), (1_000_001, None), (u64::MAX, None)] {
+        assert_eq!(tick(Phase::Idle, &stopped().clicks(clicks)).0, expected, "{clicks}");
+    }
+    assert_eq!(tick(Phase::PausedGuarded, &running().clicks(1_000_001)).0, Some(Pause), "the guard that stops acts");
+    assert_eq!(tick(Phase::ActiveGuarded, &running().clicks(1_000_001)), (None, ActiveGuarded), "nothing else does");
+}
+
+#[test]
+fn with_5_000_clicks_or_fewer_what_may_run_is_paused_whatever_blocks_it_and_on_unknown_spend() {
+    for facts in [running(), untaught(true), unfunded()] {
         for clicks in [0, 4_999, 5_000] {
             let what = format!("{clicks} clicks, {:?}", facts.remote);
             assert_row(&what, &facts.clone().clicks(clicks), always(Some(Pause), CoolingDown));

@@ -13,11 +13,12 @@ type Named = (&'static str, Facts);
 type Making = (&'static str, fn(Facts) -> Facts);
 
 fn combinations() -> Vec<([&'static str; 4], Facts, PhaseWord)> {
-    let remotes: [Named; 6] = [
+    let remotes: [Named; 7] = [
         ("blocked", blocked()),
+        ("in doubt, may run", unfunded()),
         ("unknown", unread()),
         ("unknown", untaught(false)),
-        ("untaught and active", untaught(true)),
+        ("in doubt, may run", untaught(true)),
         ("stopped", stopped()),
         ("running", running()),
     ];
@@ -63,7 +64,7 @@ fn every_combination_is_decided_as_the_page_says_and_every_line_is_needed() {
     let mut needed = BTreeSet::new();
     for (words, facts, phase) in combinations() {
         let fits = |line: &&Vec<&str>| {
-            words.iter().zip(&line[1..5]).all(|(word, cell)| *cell == "any" || cell.split(", ").any(|one| one == *word))
+            words.iter().zip(&line[1..5]).all(|(word, cell)| *cell == "any" || cell.split(" or ").any(|one| one == *word))
         };
         let line = lines.iter().find(fits).unwrap_or_else(|| panic!("no line for {words:?}"));
         needed.insert(line[0]);

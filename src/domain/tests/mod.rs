@@ -67,12 +67,15 @@ fn campaign() -> RemoteCampaign {
         active: Some(true),
         status: Some("enabled".to_owned()),
         approved: Some("approved".to_owned()),
+        stopped: None,
         no_funds: false,
         archived: false,
         end_time: EndTime::Unset,
         schedule_timezone: Some(0),
         account_timezone: Some(0),
+        spent_today: SourceAnswer::NoValue,
         spent: SourceAnswer::NoValue,
+        odd_fields: Vec::new(),
     }
 }
 
@@ -155,8 +158,21 @@ fn stopped() -> Facts {
     })
 }
 
+/// Out of funds and switched off.
 fn blocked() -> Facts {
-    running().with(|campaign| campaign.no_funds = true)
+    running().with(|campaign| {
+        campaign.active = Some(false);
+        campaign.status = Some("no_funds_paused".to_owned());
+        campaign.no_funds = true;
+    })
+}
+
+/// Out of funds and switched on: money flows as soon as funds come.
+fn unfunded() -> Facts {
+    running().with(|campaign| {
+        campaign.status = Some("no_funds_active".to_owned());
+        campaign.no_funds = true;
+    })
 }
 
 fn unread() -> Facts {

@@ -366,9 +366,7 @@ impl World {
                     assert_eq!(request.end_time, self.rig.policy.day_end_on(self.rig.now));
                 }
                 ActionKind::Pause => {
-                    let flows =
-                        matches!(judged.status, RemoteStatus::Running | RemoteStatus::Unknown { active: true, .. });
-                    assert!(flows || forced, "4: it was stopped already: {judged:?}");
+                    assert!(judged.status.may_run() || forced, "4: it was stopped already: {judged:?}");
                 }
                 ActionKind::SetEndTime => {
                     assert_eq!(judged.status, RemoteStatus::Stopped(StopCause::SwitchedOff), "4: {judged:?}");

@@ -97,7 +97,7 @@ fn no_tick_decides_anything_while_a_release_is_under_way() {
 
 #[test]
 fn a_release_with_pause_pauses_what_runs_and_keeps_the_new_cool_down() {
-    for facts in [running(), untaught(true), unread(), blocked()] {
+    for facts in [running(), untaught(true), unread(), unfunded()] {
         let mut rig = Rig::new(Phase::ActiveGuarded);
         let asked = release(&mut rig, true);
         let effects = answer_read(&mut rig, &asked, &facts);

@@ -1,7 +1,7 @@
-//! Today's spend: every order of the sources, what a stored value is worth, and the first half hour of a day.
+//! Today's spend: every order of the sources, what a stored value is worth, and the first hours of a day.
 
 use super::*;
-use crate::domain::spend::{SpendHistory, SpendQuestion, StoredSpend, read_on};
+use crate::domain::spend::{Counters, Sightings, SpendHistory, SpendQuestion, StoredSpend, read_on};
 use SourceAnswer::{NoSource, NoValue};
 
 /// The spend's amount and source, or `None` where it is unknown.
@@ -15,16 +15,42 @@ fn failed() -> SourceAnswer {
     SourceAnswer::Failed("timed out".to_owned())
 }
 
+fn stored_by(source: SpendSource, text: &str, time: &str) -> SpendHistory {
+    SpendHistory { today: Some(StoredSpend { amount: money(text), at: at(time), source }), yesterday: None }
+}
+
 fn stored(text: &str, time: &str) -> SpendHistory {
-    SpendHistory { today: Some(StoredSpend { amount: money(text), at: at(time) }), yesterday: None }
+    stored_by(SpendSource::Report, text, time)
 }
 
 fn yesterdays(text: &str) -> SpendHistory {
     SpendHistory { today: None, yesterday: Some(money(text)) }
 }
 
-fn question<'a>(now: &str, campaign: &'a SourceAnswer, history: &'a Result<SpendHistory, String>) -> SpendQuestion<'a> {
-    SpendQuestion { campaign, history, limit: money("10.00"), stored_max_age: Duration::minutes(30), now: at(now) }
+/// An object with `spent_today` alone.
+fn counter(spent_today: &SourceAnswer) -> Counters {
+    let spent = match spent_today {
+        SourceAnswer::Failed(_) | NoSource => spent_today.clone(),
+        SourceAnswer::Value(_) | NoValue => NoValue,
+    };
+    Counters { spent_today: spent_today.clone(), spent }
+}
+
+fn question<'a>(
+    now: &str,
+    counters: &'a Counters,
+    sightings: &'a Sightings,
+    history: &'a Result<SpendHistory, String>,
+) -> SpendQuestion<'a> {
+    SpendQuestion {
+        counters,
+        sightings,
+        history,
+        limit: money("10.00"),
+        stored_max_age: Duration::minutes(30),
+        midnight_doubt: Duration::hours(3),
+        now: at(now),
+    }
 }
 
 #[track_caller]
@@ -35,8 +61,20 @@ fn assert_spend(
     history: &Result<SpendHistory, String>,
     expected: Known,
 ) {
-    let what = format!("at {now}: campaign {campaign:?}, report {report:?}, stored {history:?}");
-    let spend = question(now, campaign, history).resolve(report);
+    assert_spend_of(now, &counter(campaign), &Sightings::default(), report, history, expected);
+}
+
+#[track_caller]
+fn assert_spend_of(
+    now: &str,
+    counters: &Counters,
+    sightings: &Sightings,
+    report: &SourceAnswer,
+    history: &Result<SpendHistory, String>,
+    expected: Known,
+) {
+    let what = format!("at {now}: {counters:?}, {sightings:?}, report {report:?}, stored {history:?}");
+    let spend = question(now, counters, sightings, history).resolve(report);
     let found = spend.as_ref().ok().map(|spend| (spend.amount, spend.source));
     assert_eq!(found, expected.map(|(text, source)| (money(text), source)), "{what}: {spend:?}");
     if let Ok(spend) = spend {
@@ -62,10 +100,12 @@ fn the_sources_are_believed_in_their_order_and_unknown_is_never_0() {
             assert_spend("12:00:00", &campaign, &value("0"), &history, Some(("0", SpendSource::Report)));
         }
         for report in [NoValue, NoSource, failed()] {
-            assert_spend("12:00:00", &campaign, &report, &fresh(), db);
-            assert_spend("12:00:00", &campaign, &report, &away(), None);
             let a_source_failed = campaign == failed() || report == failed();
-            assert_spend("12:00:00", &campaign, &report, &empty(), if a_source_failed { None } else { none });
+            let with_stored = if a_source_failed { db } else { none };
+            let without = if a_source_failed { None } else { none };
+            assert_spend("12:00:00", &campaign, &report, &fresh(), with_stored);
+            assert_spend("12:00:00", &campaign, &report, &away(), without);
+            assert_spend("12:00:00", &campaign, &report, &empty(), without);
         }
     }
 }
@@ -78,7 +118,7 @@ fn a_stored_value_below_the_limit_serves_for_30_minutes_and_at_the_limit_at_any_
         [("11:31:00", true), ("11:30:00", true), ("11:29:59", false), ("11:29:00", false), ("00:00:00", false)]
     {
         let expected = below_serves.then_some(("9.999999", SpendSource::Database));
-        for (campaign, report) in [(failed(), failed()), (NoValue, NoValue), (NoSource, NoSource)] {
+        for (campaign, report) in [(failed(), failed()), (NoValue, failed()), (failed(), NoSource)] {
             assert_spend("12:00:00", &campaign, &report, &below(time), expected);
             assert_spend("12:00:00", &campaign, &report, &reached(time), Some(("10.00", SpendSource::Database)));
         }
@@ -87,8 +127,8 @@ fn a_stored_value_below_the_limit_serves_for_30_minutes_and_at_the_limit_at_any_
 
 #[test]
 fn a_stored_value_says_of_when_it_is() {
-    let history = Ok(stored("3.00", "11:50:00"));
-    let spend = question("12:00:00", &failed(), &history).resolve(&failed()).unwrap();
+    let (counters, history) = (counter(&failed()), Ok(stored("3.00", "11:50:00")));
+    let spend = question("12:00:00", &counters, &Sightings::default(), &history).resolve(&failed()).unwrap();
     assert_eq!(spend.at, at("11:50:00"));
 }
 
@@ -100,27 +140,94 @@ fn a_stored_value_of_yesterday_is_not_todays() {
 }
 
 #[test]
-fn after_midnight_a_counter_that_still_shows_yesterdays_value_is_unknown_until_it_changes() {
-    let before = Ok(yesterdays("7.50"));
-    let believed = Some(("7.50", SpendSource::Campaign));
-    for report in [NoValue, NoSource, failed()] {
-        for (now, expected) in
-            [("00:00:00", None), ("00:29:59.999", None), ("00:30:00", believed), ("12:00:00", believed)]
-        {
-            assert_spend(now, &value("7.50"), &report, &before, expected);
+fn a_stored_value_serves_only_where_a_source_failed() {
+    let history = Ok(stored_by(SpendSource::Campaign, "55.10", "00:00:01"));
+    assert_spend("00:01:00", &NoValue, &NoValue, &history, Some(("0", SpendSource::None)));
+    assert_spend("00:01:00", &NoValue, &failed(), &history, Some(("55.10", SpendSource::Database)));
+}
+
+/// Of a counter that is at yesterday's value or above it, and was never seen lower.
+#[test]
+fn after_midnight_a_counter_that_may_be_yesterdays_is_in_doubt_and_the_days_report_decides() {
+    let ended_with = Ok(yesterdays("54.90"));
+    let believed = |text| Some((text, SpendSource::Campaign));
+    // Late clicks have raised it.
+    for counter in ["54.90", "54.91", "55.10", "1000"] {
+        for now in ["00:00:00", "00:00:01", "02:59:59.999"] {
+            assert_spend(now, &value(counter), &NoSource, &ended_with, None);
+            assert_spend(now, &value(counter), &failed(), &ended_with, None);
+            assert_spend(now, &value(counter), &NoValue, &ended_with, Some(("0", SpendSource::None)));
+            assert_spend(now, &value(counter), &value("0.20"), &ended_with, Some(("0.20", SpendSource::Report)));
+        }
+        for now in ["03:00:00", "12:00:00"] {
+            assert_spend(now, &value(counter), &NoSource, &ended_with, believed(counter));
         }
     }
-    assert_spend("00:01:00", &value("7.51"), &NoSource, &before, Some(("7.51", SpendSource::Campaign)));
-    assert_spend("00:01:00", &value("0.10"), &NoSource, &before, Some(("0.10", SpendSource::Campaign)));
-    assert_spend("00:01:00", &value("7.50"), &value("7.50"), &before, Some(("7.50", SpendSource::Report)));
-    assert_spend("00:01:00", &value("7.50"), &value("0.20"), &before, Some(("0.20", SpendSource::Report)));
-    assert_spend("00:01:00", &value("0"), &NoSource, &Ok(yesterdays("0")), Some(("0", SpendSource::Campaign)));
+    for below in ["0", "0.10", "54.89"] {
+        assert_spend("00:00:01", &value(below), &NoSource, &ended_with, believed(below));
+    }
 }
 
 #[test]
-fn a_value_believed_today_is_not_doubted_again() {
-    let history = SpendHistory { yesterday: Some(money("7.50")), ..stored("7.40", "00:05:00") };
-    assert_spend("00:06:00", &value("7.50"), &NoSource, &Ok(history), Some(("7.50", SpendSource::Campaign)));
+fn where_nobody_knows_what_yesterday_ended_with_a_counter_below_the_limit_is_believed() {
+    for history in [Ok(SpendHistory::default()), Err("the database is away".to_owned())] {
+        for (counter, expected) in [("9.99", Some(("9.99", SpendSource::Campaign))), ("10.00", None), ("412.50", None)] {
+            assert_spend("00:05:00", &value(counter), &NoSource, &history, expected);
+        }
+        assert_spend("00:05:00", &value("12.00"), &value("0.50"), &history, Some(("0.50", SpendSource::Report)));
+        assert_spend("03:00:00", &value("12.00"), &NoSource, &history, Some(("12.00", SpendSource::Campaign)));
+    }
+}
+
+#[test]
+fn a_counter_that_was_seen_lower_or_absent_since_midnight_counts_the_new_day() {
+    let ended_with = Ok(yesterdays("7.50"));
+    let day = at("00:00:00").date_naive();
+    let cases = [
+        (value("7.49"), true),
+        (value("0"), true),
+        (NoValue, true),
+        (value("7.60"), false),
+        (value("8.00"), false),
+        (failed(), false),
+    ];
+    for (earlier, believed) in cases {
+        let mut sightings = Sightings::default();
+        sightings.saw(day, &counter(&earlier));
+        let expected = believed.then_some(("7.60", SpendSource::Campaign));
+        assert_spend_of("00:30:00", &counter(&value("7.60")), &sightings, &NoSource, &ended_with, expected);
+        let tomorrow = "2026-11-23 00:30:00";
+        assert_spend_of(tomorrow, &counter(&value("7.60")), &sightings, &NoSource, &ended_with, None);
+    }
+}
+
+#[test]
+fn a_counter_that_was_believed_today_is_not_doubted_after_a_restart() {
+    let after = |source| Ok(SpendHistory { yesterday: Some(money("7.50")), ..stored_by(source, "7.40", "00:05:00") });
+    let believed = Some(("7.60", SpendSource::Campaign));
+    assert_spend("00:06:00", &value("7.60"), &NoSource, &after(SpendSource::Campaign), believed);
+    assert_spend("00:06:00", &value("7.60"), &NoSource, &after(SpendSource::Report), None);
+}
+
+#[test]
+fn a_bare_spent_serves_only_where_no_report_of_the_day_exists() {
+    let lifetime = Counters { spent_today: NoValue, spent: value("412.50") };
+    let none = Sightings::default();
+    let empty = Ok(SpendHistory::default());
+    let cases = [
+        (NoValue, Some(("0", SpendSource::None))),
+        (value("1.00"), Some(("1.00", SpendSource::Report))),
+        (failed(), None),
+        (NoSource, Some(("412.50", SpendSource::Campaign))),
+    ];
+    for (report, expected) in cases {
+        assert_spend_of("12:00:00", &lifetime, &none, &report, &empty, expected);
+    }
+    // After midnight it is a counter like the other one.
+    assert_spend_of("00:05:00", &lifetime, &none, &NoSource, &empty, None);
+    let unreadable = Counters { spent_today: NoValue, spent: failed() };
+    assert_spend_of("12:00:00", &unreadable, &none, &NoSource, &empty, None);
+    assert_spend_of("12:00:00", &unreadable, &none, &NoValue, &empty, Some(("0", SpendSource::None)));
 }
 
 #[test]
@@ -134,20 +241,26 @@ fn a_report_is_asked_for_only_where_the_campaigns_own_field_does_not_suffice() {
         ("12:00:00", NoSource, &empty, true),
         ("12:00:00", failed(), &empty, true),
         ("00:10:00", value("7.50"), &lagging, true),
-        ("00:10:00", value("7.60"), &lagging, false),
-        ("00:30:00", value("7.50"), &lagging, false),
+        ("00:10:00", value("7.60"), &lagging, true),
+        ("00:10:00", value("7.40"), &lagging, false),
+        ("03:00:00", value("7.50"), &lagging, false),
     ] {
-        assert_eq!(question(now, &campaign, history).needs_report(), needed, "{campaign:?} at {now}");
+        let counters = counter(&campaign);
+        let asks = question(now, &counters, &Sightings::default(), history).needs_report();
+        assert_eq!(asks, needed, "{campaign:?} at {now}");
     }
 }
 
 #[test]
 fn an_unknown_spend_says_why_for_each_source() {
-    let away = Err("the database is away".to_owned());
-    let reason = question("12:00:00", &failed(), &away).resolve(&failed()).unwrap_err();
+    let (counters, away) = (counter(&failed()), Err("the database is away".to_owned()));
+    let reason = question("12:00:00", &counters, &Sightings::default(), &away).resolve(&failed()).unwrap_err();
     for part in ["own field: timed out", "report: timed out", "database is away"] {
-        assert!(reason.contains(part), "{reason}");
+        assert_eq!(reason.matches(part).count(), 1, "{reason}");
     }
+    let (counters, lagging) = (counter(&value("7.60")), Ok(yesterdays("7.50")));
+    let reason = question("00:10:00", &counters, &Sightings::default(), &lagging).resolve(&NoSource).unwrap_err();
+    assert!(reason.contains("yesterday's spend (7.60)"), "{reason}");
 }
 
 #[test]
@@ -159,10 +272,13 @@ fn a_value_that_was_read_across_midnight_is_of_no_day() {
 }
 
 #[test]
-fn where_nobody_knows_what_yesterday_ended_with_any_counter_may_be_yesterdays_until_half_past_midnight() {
-    let away = Err("the database is away".to_owned());
-    assert_spend("2026-11-23 00:05:00", &value("12.00"), &failed(), &away, None);
-    assert_spend("2026-11-23 00:05:00", &value("12.00"), &value("0.50"), &away, Some(("0.50", SpendSource::Report)));
-    assert_spend("2026-11-23 00:05:00", &value("0"), &NoSource, &away, Some(("0", SpendSource::Campaign)));
-    assert_spend("2026-11-23 00:30:00", &value("12.00"), &NoSource, &away, Some(("12.00", SpendSource::Campaign)));
+fn a_counter_that_was_read_across_midnight_is_of_no_day() {
+    let remote = Ok(running().with(|campaign| campaign.spent_today = value("1.00")).remote.unwrap());
+    let day = at("2026-11-23 00:00:00").date_naive();
+    let across = Counters::of(&remote, day, at("23:59:59"), at("2026-11-23 00:00:01"));
+    assert!(matches!(&across.spent_today, SourceAnswer::Failed(reason) if reason.contains("midnight")), "{across:?}");
+    let within = Counters::of(&remote, day, at("2026-11-23 00:00:01"), at("2026-11-23 00:00:02"));
+    assert_eq!(within.spent_today, value("1.00"));
+    let absent = Counters::of(&Err(RemoteFault::NotFound), day, at("12:00:00"), at("12:00:00"));
+    assert_eq!((absent.spent_today, absent.spent), (NoSource, NoSource));
 }

@@ -1,7 +1,7 @@
 //! Running, stopped, blocked or unknown, judged from the whole answer: the first that fits.
 
 use super::*;
-use crate::domain::remote::{RemoteStatus, StatusWord, StopCause, judge};
+use crate::domain::remote::{OddField, RemoteStatus, StatusWord, StopCause, judge};
 use StatusWord::{Blocked, Running, Stopped, Unknown};
 
 fn judged(facts: &Facts, now: &str) -> StatusWord {
@@ -22,7 +22,9 @@ fn every_word_means_what_the_page_says_with_active_true_and_false() {
         ("rejected", Blocked, Blocked),
         ("draft", Blocked, Blocked),
         ("archived", Blocked, Blocked),
+        ("pending", Blocked, Blocked),
         ("no_funds_paused", Blocked, Blocked),
+        ("no_funds_active", Blocked, Blocked),
         ("total_budget_is_reached", Blocked, Blocked),
         ("frozen", Unknown, Unknown),
         ("ENABLED", Unknown, Unknown),
@@ -36,16 +38,86 @@ fn every_word_means_what_the_page_says_with_active_true_and_false() {
 }
 
 #[test]
-fn an_untaught_word_says_whether_money_may_be_flowing() {
-    for active in [true, false] {
-        let RemoteStatus::Unknown { active: flows, reason } = judge(&untaught(active).remote, at("12:00:00")) else {
-            panic!("it is unknown")
-        };
-        assert_eq!(flows, active);
-        assert!(reason.contains("`frozen`"), "{reason}");
+fn what_is_switched_on_and_blocked_or_unknown_may_run_until_its_end_time() {
+    type Change = fn(&mut RemoteCampaign);
+    let odd = |campaign: &mut RemoteCampaign| {
+        campaign.odd_fields.push(OddField { name: "approved", problem: "`approved` is `1`".to_owned() });
+    };
+    let changes: [(&str, Change); 9] = [
+        ("out of funds", |campaign| campaign.status = Some("no_funds_active".to_owned())),
+        ("its budget is used up", |campaign| campaign.status = Some("total_budget_is_reached".to_owned())),
+        ("moderation", |campaign| campaign.approved = Some("pending".to_owned())),
+        ("archived", |campaign| campaign.archived = true),
+        ("an untaught word", |campaign| campaign.status = Some("frozen".to_owned())),
+        ("no word", |campaign| campaign.status = None),
+        ("an end time in no known form", |campaign| campaign.end_time = EndTime::Unreadable("tomorrow".to_owned())),
+        ("an odd field", odd),
+        ("another time zone", |campaign| campaign.schedule_timezone = Some(3)),
+    ];
+    for (what, change) in changes {
+        let may_run = |facts: Facts| judge(&facts.remote, at("12:00:00")).may_run();
+        assert!(may_run(running().with(change)), "{what}");
+        assert!(!may_run(running().with(change).with(|campaign| campaign.active = Some(false))), "{what}, switched off");
+        assert!(!may_run(running().with(change).with(|campaign| campaign.active = None)), "{what}, nobody knows");
+        let ended = running().ends(at("08:00:00")).with(change);
+        let unreadable = what.starts_with("an end time");
+        assert_eq!(may_run(ended), unreadable, "{what}, its end time has passed");
     }
-    let failed = judge(&unread().remote, at("12:00:00"));
-    assert!(matches!(failed, RemoteStatus::Unknown { active: false, .. }));
+    assert!(!judge(&unread().remote, at("12:00:00")).may_run(), "a read that failed says nothing");
+    assert!(!judge(&missing().remote, at("12:00:00")).may_run());
+}
+
+#[test]
+fn an_end_time_in_another_time_zone_has_passed_when_it_has_passed_there() {
+    for (hours, may_run_at) in [(3, "08:59:59"), (-5, "16:59:59"), (0, "11:59:59")] {
+        let facts = running().ends(at("12:00:00")).with(|campaign| {
+            campaign.schedule_timezone = Some(hours);
+            campaign.approved = Some("pending".to_owned());
+        });
+        assert!(judge(&facts.remote, at(may_run_at)).may_run(), "{hours}");
+        assert!(!judge(&facts.remote, at(may_run_at) + Duration::seconds(1)).may_run(), "{hours}");
+    }
+    let nobody_knows = running().ends(at("08:00:00")).with(|campaign| {
+        campaign.odd_fields.push(OddField { name: "schedule_timezone", problem: "`schedule_timezone` is `[]`".to_owned() });
+    });
+    assert!(judge(&nobody_knows.remote, at("12:00:00")).may_run(), "it may be of any zone");
+}
+
+#[test]
+fn an_odd_field_is_doubt_and_says_what_it_is() {
+    let odd = |name, problem: &str| OddField { name, problem: problem.to_owned() };
+    let facts = stopped().with(|campaign| {
+        campaign.odd_fields = vec![odd("no_funds", "`no_funds` is `[]`"), odd("approved", "`approved` is `1`")];
+    });
+    let RemoteStatus::Unknown { reason, .. } = judge(&facts.remote, at("12:00:00")) else { panic!("it is unknown") };
+    assert_eq!(reason, "TrafficStars' answer has a field of an odd type: `no_funds` is `[]`; others: `approved`");
+}
+
+#[test]
+fn out_of_funds_is_said_by_each_of_four_fields() {
+    type Change = fn(&mut RemoteCampaign);
+    let changes: [Change; 4] = [
+        |campaign| campaign.no_funds = true,
+        |campaign| campaign.status = Some("no_funds_paused".to_owned()),
+        |campaign| campaign.status = Some("no_funds_active".to_owned()),
+        |campaign| campaign.stopped = Some("no_funds".to_owned()),
+    ];
+    for change in changes {
+        let RemoteStatus::Blocked { reason, .. } = judge(&running().with(change).remote, at("12:00:00")) else {
+            panic!("not blocked")
+        };
+        assert_eq!(reason, "out of funds");
+    }
+    let other = running().with(|campaign| campaign.stopped = Some("daily_budget".to_owned()));
+    assert_eq!(judged(&other, "12:00:00"), Running, "another reason is shown, and decides nothing");
+}
+
+#[test]
+fn an_untaught_word_is_named() {
+    let RemoteStatus::Unknown { reason, .. } = judge(&untaught(true).remote, at("12:00:00")) else {
+        panic!("it is unknown")
+    };
+    assert!(reason.contains("`frozen`"), "{reason}");
 }
 
 #[test]
@@ -61,7 +133,7 @@ fn what_cannot_be_run_is_blocked_whether_or_not_it_is_switched_on() {
     ];
     for (change, says) in changes {
         for facts in [running(), stopped(), running().ends(at("11:00:00"))] {
-            let RemoteStatus::Blocked { reason } = judge(&facts.with(change).remote, at("12:00:00")) else {
+            let RemoteStatus::Blocked { reason, .. } = judge(&facts.with(change).remote, at("12:00:00")) else {
                 panic!("not blocked: {says}")
             };
             assert!(reason.contains(says), "{reason}");

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::facts::Money;
-use crate::domain::remote::StatusWord;
+use crate::domain::remote::{RemoteStatus, StopCause};
 
 /// Room for so many, urgent or not.
 fn room(requests: usize) -> Room {
@@ -25,17 +25,20 @@ fn a_tick_is_as_urgent_as_a_pause_where_one_would_be_sent_alone() {
     let observe = PolicyNumbers { mode: Mode::Observe, ..act.clone() };
     let promised = Stance { promised_to_run: true, on_hold: false };
     let on_hold = Stance { on_hold: true, ..promised };
-    let of = |status: StatusWord, spent: i64| {
+    let of = |status: RemoteStatus, spent: i64| {
         let mut trend = Trend::default();
-        trend.saw(at(0), Some(Clicks(5_000)), Money::from_micros(spent), status);
+        trend.saw(at(0), Some(Clicks(5_000)), Money::from_micros(spent), &status);
         trend
     };
-    let (runs, stands) = (of(StatusWord::Running, 0), of(StatusWord::Stopped, 0));
-    let rich = of(StatusWord::Running, 10_000_000);
+    let blocked = |may_run| of(RemoteStatus::Blocked { reason: "out of funds".to_owned(), may_run }, 0);
+    let (runs, stands) = (of(RemoteStatus::Running, 0), of(RemoteStatus::Stopped(StopCause::SwitchedOff), 0));
+    let rich = of(RemoteStatus::Running, 10_000_000);
     let table = [
         ("used up and running", &act, runs, 5_000, Stance::default(), Urgency::Pause),
         ("one click more", &act, runs, 5_001, Stance::default(), Urgency::Read),
         ("it was never seen", &act, Trend::default(), 0, Stance::default(), Urgency::Pause),
+        ("it was seen blocked and may run", &act, blocked(true), 5_000, Stance::default(), Urgency::Pause),
+        ("it was seen blocked and switched off", &act, blocked(false), 5_000, Stance::default(), Urgency::Read),
         ("it was seen stopped", &act, stands, 0, Stance::default(), Urgency::Read),
         ("it was seen stopped, and promised to run", &act, stands, 0, promised, Urgency::Pause),
         ("past the spend limit it is left alone", &act, rich, 0, promised, Urgency::Read),

@@ -166,7 +166,7 @@ async fn one_report_gives_the_spend_of_all_and_no_row_is_no_value() {
     })])
     .await;
     let spends = spends_of(&remote, ids(1..=3)).await;
-    assert_eq!(spends[&RemoteId(1)], usd("66.270003"));
+    assert_eq!(spends[&RemoteId(1)], usd("66.27"), "in cents, as the campaign's own field");
     assert!(matches!(spends[&RemoteId(2)], SourceAnswer::Failed(_)));
     assert_eq!(spends[&RemoteId(3)], SourceAnswer::NoValue);
     assert_eq!(spends.len(), 3);

@@ -56,7 +56,7 @@ impl Handler<ReadSpend> for FakeRemote {
     type Result = ResponseFuture<SourceAnswer>;
 
     fn handle(&mut self, question: ReadSpend, _: &mut Self::Context) -> Self::Result {
-        let spent = self.0.borrow().seen(id_of(question.remote)).spent;
+        let spent = self.0.borrow().seen(id_of(question.remote)).spent_today;
         Box::pin(std::future::ready(spent))
     }
 }

@@ -103,7 +103,7 @@ impl Handler<SaveSpend> for FakeStore {
     type Result = ();
 
     fn handle(&mut self, SaveSpend(row): SaveSpend, _: &mut Self::Context) {
-        let spend = StoredSpend { amount: row.spend.amount, at: row.spend.at };
+        let spend = StoredSpend { amount: row.spend.amount, at: row.spend.at, source: row.spend.source };
         self.0.borrow_mut().store_spend(row.campaign, row.spend.day, spend);
     }
 }

@@ -81,12 +81,15 @@ impl Campaign {
             active: Some(self.running),
             status: Some(if self.running { "enabled" } else { "paused" }.to_owned()),
             approved: Some("approved".to_owned()),
+            stopped: None,
             no_funds: false,
             archived: self.archived,
             end_time: self.end_time.clone(),
             schedule_timezone: Some(0),
             account_timezone: Some(0),
-            spent: SourceAnswer::Value((self.spent_today)(now)),
+            spent_today: SourceAnswer::Value((self.spent_today)(now)),
+            spent: SourceAnswer::NoValue,
+            odd_fields: Vec::new(),
         }
     }
 }

@@ -75,7 +75,7 @@ impl<'a> Reading<'a> {
     }
 
     fn is_blocked(&self, wall: DateTime<Utc>) -> bool {
-        judge::remote(&self.remote.cloned().map_err(Clone::clone), wall) == Remote::Blocked
+        matches!(judge::remote(&self.remote.cloned().map_err(Clone::clone), wall), Remote::Blocked { .. })
     }
 }
 

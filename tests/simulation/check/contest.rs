@@ -169,7 +169,7 @@ impl History {
         let runs = match remote {
             Remote::Running => true,
             Remote::Stopped { by_end_time: false } => false,
-            Remote::Stopped { by_end_time: true } | Remote::Blocked | Remote::Unknown { .. } => return None,
+            Remote::Stopped { by_end_time: true } | Remote::Blocked { .. } | Remote::Unknown { .. } => return None,
         };
         (self.known == Some(!runs)).then(|| format!("it is {remote:?}, which we did not ask for, and is not counted"))
     }
@@ -238,7 +238,7 @@ impl History {
         }
         if let Some((seen, remote)) = shown {
             self.end_time = seen.remote.as_ref().ok().map(|campaign| campaign.end_time.clone());
-            self.unseen = matches!(remote, Remote::Blocked | Remote::Unknown { .. });
+            self.unseen = matches!(remote, Remote::Blocked { .. } | Remote::Unknown { .. });
             if !self.unseen {
                 (self.known, self.known_at) = (Some(remote == Remote::Running), Some(seen.answered_at));
                 self.known_line = step.line;

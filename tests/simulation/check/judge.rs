@@ -1,7 +1,7 @@
 //! The words of behaviour.md: what the raw fields of an answer mean, and what today's spend is.
 
-use chrono::{DateTime, Duration, Utc};
-use traffic_generator::domain::facts::{Money, RemainingClicks};
+use chrono::{DateTime, Utc};
+use traffic_generator::domain::facts::{Money, RemainingClicks, SpendSource};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
 use traffic_generator::domain::spend::SourceAnswer;
@@ -12,9 +12,11 @@ use crate::model::log::Seen;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remote {
     Unknown {
-        active: bool,
+        may_run: bool,
     },
-    Blocked,
+    Blocked {
+        may_run: bool,
+    },
     /// By its end time, or by somebody's switch.
     Stopped {
         by_end_time: bool,
@@ -23,9 +25,9 @@ pub(super) enum Remote {
 }
 
 impl Remote {
-    /// "running, or an untaught word with `active: true`"
+    /// "running, or blocked or unknown with `active: true` and no end time that has passed"
     pub(super) const fn may_run(self) -> bool {
-        matches!(self, Self::Running | Self::Unknown { active: true })
+        matches!(self, Self::Running | Self::Unknown { may_run: true } | Self::Blocked { may_run: true })
     }
 
     pub(super) const fn is_stopped(self) -> bool {
@@ -50,40 +52,40 @@ pub(super) enum ClickClass {
     Enough,
 }
 
-const TAUGHT: [&str; 9] = [
-    "enabled",
-    "active",
-    "paused",
+const FREE: [&str; 3] = ["enabled", "active", "paused"];
+const BLOCKING: [&str; 8] = [
     "unapproved",
+    "pending",
     "rejected",
     "draft",
     "archived",
-    "no_funds_paused",
     "total_budget_is_reached",
+    "no_funds_paused",
+    "no_funds_active",
 ];
-const BLOCKING: [&str; 6] =
-    ["unapproved", "rejected", "draft", "archived", "no_funds_paused", "total_budget_is_reached"];
 
 /// "judged from the whole answer, the first that fits"
 pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<Utc>) -> Remote {
     let campaign = match read {
         Ok(campaign) => campaign,
         // "or a 404 when read by itself"
-        Err(RemoteFault::NotFound) => return Remote::Blocked,
-        Err(RemoteFault::Failed(_)) => return Remote::Unknown { active: false },
+        Err(RemoteFault::NotFound) => return Remote::Blocked { may_run: false },
+        Err(RemoteFault::Failed(_)) => return Remote::Unknown { may_run: false },
     };
     let word = campaign.status.as_deref();
-    let taught = word.is_some_and(|word| TAUGHT.contains(&word));
-    // Where a field that judging needs is missing or cannot be read the page says: doubt stops, never starts.
+    let blocking_word = word.is_some_and(|word| BLOCKING.contains(&word));
+    let taught = blocking_word || word.is_some_and(|word| FREE.contains(&word));
+    let may_run = campaign.active == Some(true) && !has_passed(campaign, wall);
+    // "a field that judging needs is missing or of a type that cannot be read. Each field stands alone"
     let readable = campaign.active.is_some() && !matches!(campaign.end_time, EndTime::Unreadable(_));
-    if !taught || !readable {
-        return Remote::Unknown { active: campaign.active == Some(true) };
+    if !taught || !readable || !campaign.odd_fields.is_empty() {
+        return Remote::Unknown { may_run };
     }
     let disapproved = campaign.approved.as_deref().is_some_and(|word| word != "approved");
     let shifted = campaign.schedule_timezone.is_some_and(|hours| hours != 0);
-    let blocking_word = word.is_some_and(|word| BLOCKING.contains(&word));
-    if campaign.archived || campaign.no_funds || disapproved || blocking_word || shifted {
-        return Remote::Blocked;
+    let without_funds = campaign.no_funds || campaign.stopped.as_deref() == Some("no_funds");
+    if campaign.archived || without_funds || disapproved || blocking_word || shifted {
+        return Remote::Blocked { may_run };
     }
     if matches!(campaign.end_time, EndTime::At(end) if end <= wall) {
         return Remote::Stopped { by_end_time: true };
@@ -92,6 +94,14 @@ pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<
         return Remote::Stopped { by_end_time: false };
     }
     Remote::Running
+}
+
+/// "no end time that has passed", in the time zone by which the schedule is read; in one that nobody can read it has not.
+fn has_passed(campaign: &RemoteCampaign, wall: DateTime<Utc>) -> bool {
+    let EndTime::At(end) = campaign.end_time else { return false };
+    let unreadable = campaign.odd_fields.iter().any(|field| field.name == "schedule_timezone");
+    let hours = campaign.schedule_timezone.unwrap_or(0);
+    !unreadable && end.signed_duration_since(wall).num_seconds() <= hours * 3_600
 }
 
 /// Whether a read shows it stopped, whatever else is wrong with it.
@@ -103,8 +113,9 @@ pub(super) fn clicks(clicks: &Result<RemainingClicks, String>, policy: &Policy) 
     match clicks {
         Err(_) => ClickClass::Unknown,
         Ok(clicks) if clicks.count <= policy.pause_clicks => ClickClass::UsedUp,
-        // A sum with a senseless row in it may stop, never start.
+        // A sum with a senseless row in it may stop, never start; and so may more clicks than are plausible.
         Ok(clicks) if clicks.defect.is_some() => ClickClass::Unknown,
+        Ok(clicks) if policy.implausible_clicks.is_some_and(|bound| clicks.count > bound) => ClickClass::Unknown,
         Ok(clicks) if clicks.count >= policy.activate_clicks => ClickClass::Enough,
         Ok(_) => ClickClass::Between,
     }
@@ -118,10 +129,7 @@ pub(super) fn spend_class(spend: Option<Money>, policy: &Policy) -> SpendClass {
     }
 }
 
-/// "for 30 minutes at most: the remote's counters are known to lag"
-pub(super) const MIDNIGHT_LAG: Duration = Duration::minutes(30);
-
-/// Today's spend out of the three sources; `None` is unknown. `wall` is the moment of the decision.
+/// Today's spend out of its sources; `None` is unknown. `wall` is the moment of the decision.
 pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
     let today = wall.date_naive();
     // "A value read for another day is not today's spend."
@@ -130,52 +138,54 @@ pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
     }
     let mut failed = false;
     let mut doubted = false;
-    match &seen.remote {
-        Ok(campaign) => {
-            let elsewhere = campaign.account_timezone.is_some_and(|hours| hours != 0);
-            let of_yesterday = [seen.began_at_wall, seen.answered_at_wall].iter().any(|at| at.date_naive() != today);
-            match &campaign.spent {
-                SourceAnswer::Value(_) if elsewhere => {}
-                SourceAnswer::Value(_) if of_yesterday => failed = true,
-                SourceAnswer::Value(amount) if may_be_yesterdays(seen, *amount, wall) => doubted = true,
-                SourceAnswer::Value(amount) => return Some(*amount),
-                SourceAnswer::Failed(_) => failed = true,
-                SourceAnswer::NoValue | SourceAnswer::NoSource => failed |= of_yesterday,
-            }
+    if let Ok(campaign) = &seen.remote {
+        let elsewhere = campaign.account_timezone.is_some_and(|hours| hours != 0);
+        let of_yesterday = [seen.began_at_wall, seen.answered_at_wall].iter().any(|at| at.date_naive() != today);
+        match &campaign.spent_today {
+            SourceAnswer::Value(_) if elsewhere => {}
+            SourceAnswer::Value(_) if of_yesterday => failed = true,
+            SourceAnswer::Value(amount) if is_in_doubt(seen, *amount, wall) => doubted = true,
+            SourceAnswer::Value(amount) => return Some(*amount),
+            SourceAnswer::Failed(_) => failed = true,
+            SourceAnswer::NoValue | SourceAnswer::NoSource => failed |= of_yesterday,
         }
-        Err(RemoteFault::NotFound) => {}
-        Err(RemoteFault::Failed(_)) => failed = true,
+    } else {
+        failed = seen.remote != Err(RemoteFault::NotFound);
     }
     match &seen.report {
         Some(SourceAnswer::Value(amount)) => return Some(*amount),
         Some(SourceAnswer::Failed(_)) => failed = true,
-        Some(SourceAnswer::NoValue | SourceAnswer::NoSource) => {}
+        // "answered without a row it says 0"
+        Some(SourceAnswer::NoValue) => doubted = false,
+        Some(SourceAnswer::NoSource) => {}
         // Where the object had no value the report is to be asked; a campaign that is not there has no report.
         None => failed |= seen.remote != Err(RemoteFault::NotFound),
     }
-    match &seen.stored {
-        Ok(history) => {
-            if let Some(stored) = history.today.filter(|stored| stored.at.date_naive() == today) {
-                // "at or above the limit it counts at any age; below it serves for 30 minutes, then unknown"
-                let fresh = wall.signed_duration_since(stored.at) <= seen.policy.stored_spend_max_age;
-                return (stored.amount >= seen.policy.spend_limit || fresh).then_some(stored.amount);
-            }
-        }
-        Err(_) => failed = true,
+    if !failed {
+        // "Every source answered and none had a value: the spend is 0"
+        return (!doubted).then_some(Money::ZERO);
     }
-    // "Every source answered and none had a value: the spend is 0"
-    (!failed && !doubted).then_some(Money::ZERO)
+    // "(d) the value stored in the database, if a source before it failed and it is of this UTC day"
+    let stored = seen.stored.as_ref().ok()?.today.filter(|stored| stored.at.date_naive() == today)?;
+    // "at or above the limit it counts at any age; below it serves for 30 minutes, then unknown"
+    let fresh = wall.signed_duration_since(stored.at) <= seen.policy.stored_spend_max_age;
+    (stored.amount >= seen.policy.spend_limit || fresh).then_some(stored.amount)
 }
 
-/// "After midnight a value other than 0 that equals yesterday's last one is unknown until it changes": one that was
-/// believed today already has changed, or was confirmed.
-fn may_be_yesterdays(seen: &Seen, amount: Money, wall: DateTime<Utc>) -> bool {
+/// "For 3 hours (`midnight_doubt`) a counter above 0 is in doubt unless it was seen lower, or absent, since midnight, or is
+/// below yesterday's last known value (none known: below the limit)." One that was believed today was seen to be today's.
+fn is_in_doubt(seen: &Seen, amount: Money, wall: DateTime<Utc>) -> bool {
     let today = wall.date_naive();
     let since_midnight = wall.signed_duration_since(today.and_time(chrono::NaiveTime::MIN).and_utc());
-    // Where nobody knows yesterday's, any may be: "doubt stops, never starts".
-    let may_be = seen.stored.as_ref().map_or(true, |history| {
-        let believed = history.today.is_some_and(|stored| stored.at.date_naive() == today);
-        history.yesterday == Some(amount) && !believed
+    let seen_lower = seen.least_counter.is_some_and(|(day, least)| day == today && least < Some(amount));
+    let stored = seen.stored.as_ref().ok();
+    let believed = stored.and_then(|stored| stored.today).is_some_and(|stored| {
+        stored.source == SpendSource::Campaign && stored.at.date_naive() == today
     });
-    amount > Money::ZERO && since_midnight < MIDNIGHT_LAG && may_be
+    let bound = stored.and_then(|stored| stored.yesterday).unwrap_or(seen.policy.spend_limit);
+    amount > Money::ZERO
+        && since_midnight < seen.policy.midnight_doubt
+        && !seen_lower
+        && !believed
+        && amount >= bound
 }

@@ -29,8 +29,8 @@ const AFTER_THE_LAST_FAULT: [(&str, Duration); 6] = [
 const FROM_FACTS_TO_TRUTH: Duration = Duration::minutes(4);
 /// What has waited for longer is stuck: two of the longest ticks, and a minute for the limit.
 const STUCK: Duration = Duration::minutes(5);
-/// After midnight the spend may be unknown for 30 minutes.
-const AFTER_MIDNIGHT: Duration = Duration::minutes(35);
+/// After midnight the day's report decides where a counter is in doubt; it comes with the next ticks.
+const AFTER_MIDNIGHT: Duration = Duration::minutes(5);
 
 /// How long after `Calm` a run must end for it to be judged: a driver that ends sooner learns nothing of liveness.
 pub(crate) fn bound() -> Duration {
@@ -140,8 +140,8 @@ impl Liveness {
         report: &mut impl FnMut(String),
     ) {
         let policy = &place.row.policy;
-        // Observe mode and a hold send nothing, and what is not there or blocked can neither run nor be paused.
-        if policy.mode == Mode::Observe || !truth.exists || truth.blocked {
+        // Observe mode and a hold send nothing, and what is not there can neither run nor be paused.
+        if policy.mode == Mode::Observe || !truth.exists {
             return;
         }
         if let Some(hold) = place.holding(line.wall) {
@@ -174,6 +174,8 @@ impl Liveness {
             (SpendClass::Below, ClickClass::Between, Phase::PausedGuarded) => Some(false),
             (SpendClass::Below, ClickClass::Between, Phase::Idle | Phase::CoolingDown { .. }) => None,
         };
+        // What is blocked and runs all the same is stopped, and never started.
+        let may_be_activated = may_be_activated && !truth.blocked;
         if demanded.is_some_and(|demanded| demanded != truth.runs && (!demanded || may_be_activated)) {
             report(format!("its facts ({steady:?}, {:?}) demand that it runs: {demanded:?}", place.phase));
         }

@@ -26,11 +26,12 @@ pub(super) enum Wait {
 /// What of a campaign "changes" when a run that failed is worth another try at once. The end time is not among it: the
 /// attempt itself has set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Looks(Option<bool>, Option<String>, Option<String>, bool, bool);
+struct Looks(Option<bool>, [Option<String>; 3], bool, bool);
 
 impl Looks {
     fn of(read: &RemoteCampaign) -> Self {
-        Self(read.active, read.status.clone(), read.approved.clone(), read.no_funds, read.archived)
+        let words = [&read.status, &read.approved, &read.stopped].map(Clone::clone);
+        Self(read.active, words, read.no_funds, read.archived)
     }
 }
 

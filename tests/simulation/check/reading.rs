@@ -7,7 +7,7 @@ use traffic_generator::domain::event::{Effect, Event, OperationId};
 use traffic_generator::domain::policy::Mode;
 use traffic_generator::trafficstar::budget::{Ticket, Urgency};
 
-use super::judge::{Remote, SpendClass};
+use super::judge::SpendClass;
 use super::shadow::Facts;
 use super::world::{Place, Step, World};
 use super::{Checker, Findings};
@@ -124,7 +124,7 @@ fn may_need_a_pause(place: &Place<'_>, step: &Step<'_>) -> bool {
     let facts = Facts::of(seen, step.wall);
     let acts = place.policies().all(|policy| policy.mode == Mode::Act);
     let held = place.holding(step.wall).is_some();
-    facts.remote == Remote::Running && facts.spend == SpendClass::Below && acts && !held
+    facts.remote.may_run() && facts.spend == SpendClass::Below && acts && !held
 }
 
 fn used_up_from_the_beginning(place: &Place<'_>, seen: &Seen) -> bool {

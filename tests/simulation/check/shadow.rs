@@ -22,6 +22,8 @@ use crate::model::log::{Line, Seen, What};
 enum RemoteIs {
     BlockedOrUnknown,
     MayRun,
+    /// "may run, not running"
+    MayRunInDoubt,
     Running,
     Stopped,
     Any,
@@ -71,9 +73,10 @@ const fn row(
 }
 
 /// behaviour.md, "Decisions", in its order.
-const TABLE: [TableRow; 13] = [
-    row(ANY_SPEND, ANY_CLICKS, RemoteIs::BlockedOrUnknown, StateIs::Any, None, None),
+const TABLE: [TableRow; 14] = [
     row(NOT_REACHED, USED_UP, RemoteIs::MayRun, StateIs::Any, PAUSE, None),
+    row(NOT_REACHED, ANY_CLICKS, RemoteIs::MayRunInDoubt, StateIs::Paused, PAUSE, None),
+    row(ANY_SPEND, ANY_CLICKS, RemoteIs::BlockedOrUnknown, StateIs::Any, None, None),
     row(&[SpendClass::Reached], ANY_CLICKS, RemoteIs::Any, StateIs::Any, None, Some(Phase::Idle)),
     row(UNKNOWN, MORE_OR_UNKNOWN, RemoteIs::Running, StateIs::Paused, PAUSE, None),
     row(UNKNOWN, ANY_CLICKS, RemoteIs::Any, StateIs::Any, None, None),
@@ -108,8 +111,9 @@ impl Facts {
 impl TableRow {
     fn fits(&self, facts: Facts, phase: Phase) -> bool {
         let remote = match self.remote {
-            RemoteIs::BlockedOrUnknown => matches!(facts.remote, Remote::Blocked | Remote::Unknown { .. }),
+            RemoteIs::BlockedOrUnknown => matches!(facts.remote, Remote::Blocked { .. } | Remote::Unknown { .. }),
             RemoteIs::MayRun => facts.remote.may_run(),
+            RemoteIs::MayRunInDoubt => facts.remote.may_run() && facts.remote != Remote::Running,
             RemoteIs::Running => facts.remote == Remote::Running,
             RemoteIs::Stopped => facts.remote.is_stopped(),
             RemoteIs::Any => true,
@@ -123,16 +127,9 @@ impl TableRow {
     }
 }
 
-/// The first row that fits, and its number on the page; the first one gives way to the next ("but see the next row").
+/// The first row that fits, and its number on the page.
 fn first_row(facts: Facts, phase: Phase) -> Option<(usize, &'static TableRow)> {
-    let [doubt, used_up, rest @ ..] = &TABLE;
-    if used_up.fits(facts, phase) {
-        return Some((2, used_up));
-    }
-    if doubt.fits(facts, phase) {
-        return Some((1, doubt));
-    }
-    rest.iter().enumerate().find(|(_, row)| row.fits(facts, phase)).map(|(number, row)| (number + 3, row))
+    (1..).zip(&TABLE).find(|(_, row)| row.fits(facts, phase))
 }
 
 /// What a tick's step may be. More than one where the page leaves it open.
@@ -156,7 +153,7 @@ enum Would {
 }
 
 /// A pause that keeps a promise is the table's last but one row, whether the table or a cool-down or a hold asks for it.
-const GUARD_PAUSE: usize = 12;
+const GUARD_PAUSE: usize = 13;
 
 impl Expected {
     fn one(request: Option<ActionKind>, phase: Phase, why: impl Into<String>) -> Self {
@@ -276,13 +273,9 @@ impl Tick<'_, '_> {
     }
 
     fn cooling_down(&self, phase: Phase, facts: Facts) -> Expected {
-        let failed = self.place.doing.is_some_and(|doing| doing.kind == ActionKind::Pause && self.has_failed());
-        if facts.remote == Remote::Running {
-            return self.pause(phase, GUARD_PAUSE, "it runs while it cools down");
-        }
-        // "A pause that fails is tried again at every tick."
-        if failed && facts.remote.may_run() {
-            return self.pause(phase, GUARD_PAUSE, "its pause failed, and it may run");
+        // "may run → pause again, and the 2 minutes start anew"
+        if facts.remote.may_run() {
+            return self.pause(phase, GUARD_PAUSE, "it may run while it cools down");
         }
         self.nothing(phase, phase, facts, "it cools down")
     }
@@ -364,7 +357,7 @@ impl Tick<'_, '_> {
         let due = match facts.remote {
             Remote::Stopped { by_end_time: false } => promised_stopped,
             Remote::Running => next == Phase::ActiveGuarded && !past_day_end(policy, self.step.wall),
-            Remote::Stopped { by_end_time: true } | Remote::Blocked | Remote::Unknown { .. } => false,
+            Remote::Stopped { by_end_time: true } | Remote::Blocked { .. } | Remote::Unknown { .. } => false,
         };
         if !due {
             return none;
@@ -407,7 +400,7 @@ impl Tick<'_, '_> {
                 let held = place.holding(step.wall).is_some();
                 let past = past_day_end(&seen.policy, step.wall);
                 match remote {
-                    Remote::Blocked | Remote::Unknown { .. } => nothing("a forced activation that is refused"),
+                    Remote::Blocked { .. } | Remote::Unknown { .. } => nothing("a forced activation that is refused"),
                     _ if observes || cools || held || past => nothing("a forced activation that is refused"),
                     Remote::Running => Expected::one(None, Phase::ActiveGuarded, "a forced activation of what runs"),
                     Remote::Stopped { .. } if self.end_time_on_its_way() => {

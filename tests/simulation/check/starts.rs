@@ -63,7 +63,7 @@ impl Checker for NothingStartedWhileHeldBack {
         if let Some(hold) = place.holding(step.wall) {
             report(&format!("activated while on hold: {hold:?}"));
         }
-        if step.seen.is_some_and(|seen| Facts::of(seen, step.wall).remote == Remote::Blocked) {
+        if step.seen.is_some_and(|seen| matches!(Facts::of(seen, step.wall).remote, Remote::Blocked { .. })) {
             report("activated while blocked");
         }
         if place.releasing && !forced {

@@ -94,7 +94,7 @@ impl Checker for Flags {
         };
         check_high_spend(told, facts, step, &mut report);
         let blocked = match facts.remote {
-            Remote::Blocked => true,
+            Remote::Blocked { .. } => true,
             Remote::Unknown { .. } => told.blocked,
             Remote::Stopped { .. } | Remote::Running => false,
         };

@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record, Request};
-use traffic_generator::domain::facts::{Clicks, Observation, RemainingClicks, Spend, SpendSource};
+use traffic_generator::domain::facts::{Clicks, Money, Observation, RemainingClicks, Spend, SpendSource};
 use traffic_generator::domain::machine::Machine;
 use traffic_generator::domain::nearness::Trend;
 use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::phase::{Phase, PhaseWord};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{RemoteFault, judge};
-use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, SpendQuestion, read_on};
+use traffic_generator::domain::spend::{Counters, Sightings, SourceAnswer, SpendHistory, SpendQuestion};
 use traffic_generator::trafficstar::batch::reads::ReadQuestion;
 use traffic_generator::trafficstar::budget::Urgency;
 
@@ -101,6 +101,9 @@ pub(crate) struct Campaign {
     machine: Machine,
     policy: Policy,
     trend: Trend,
+    sightings: Sightings,
+    /// The least that its counter has shown, and on which day, for the log; absent is least.
+    least_counter: Option<(NaiveDate, Option<Money>)>,
     tick: Option<Tick>,
     outbox: VecDeque<Effect>,
     /// Records that are not stored yet, the oldest first.
@@ -135,6 +138,8 @@ impl Campaign {
             machine,
             policy: policy.clone(),
             trend: Trend::default(),
+            sightings: Sightings::default(),
+            least_counter: None,
             tick: None,
             outbox: VecDeque::new(),
             unstored: VecDeque::new(),
@@ -407,9 +412,13 @@ impl Campaign {
 
     fn find_spend(&mut self, now: Moment) {
         let Some(tick) = self.tick.as_mut() else { return };
-        (tick.stage, tick.day) = (Stage::AwaitingSpend, Some(now.wall.date_naive()));
+        let day = now.wall.date_naive();
+        (tick.stage, tick.day) = (Stage::AwaitingSpend, Some(day));
+        let counters = tick.counters(day);
+        self.sightings.saw(day, &counters);
         let absent = matches!(tick.remote, Some((Err(RemoteFault::NotFound), ..)));
-        let needs_report = !absent && tick.spend_question(now, |question| question.needs_report());
+        let needs_report =
+            !absent && tick.spend_question(now, &counters, &self.sightings, |question| question.needs_report());
         if needs_report {
             self.errands.push(Errand::ReadSpend(tick.operation, tick.question.urgency, tick.began.wall));
         } else {
@@ -426,15 +435,35 @@ impl Campaign {
         }
     }
 
+    /// What the log says of the counter before the next tick: raw, for checkers that judge by themselves.
+    fn note_counter(&mut self, tick: &Tick) {
+        let Some((Ok(campaign), _, answered)) = &tick.remote else { return };
+        let day = answered.wall.date_naive();
+        if tick.began.wall.date_naive() != day || tick.day != Some(day) {
+            return;
+        }
+        let shown = match campaign.spent_today {
+            SourceAnswer::Value(amount) => Some(amount),
+            SourceAnswer::NoValue => None,
+            SourceAnswer::NoSource | SourceAnswer::Failed(_) => return,
+        };
+        let earlier = self.least_counter.filter(|(known, _)| *known == day);
+        self.least_counter = Some((day, earlier.map_or(shown, |(_, least)| least.min(shown))));
+    }
+
     /// All facts are there.
     fn conclude(&mut self, now: Moment, report: SourceAnswer) {
         let Some(tick) = self.tick.take() else { return };
         let Some((remote, sent_at, answered)) = tick.remote.clone() else { return };
-        let spend = if tick.day == Some(now.wall.date_naive()) {
-            tick.spend_question(now, |question| question.resolve(&report))
-        } else {
-            Err("it was read across midnight".to_owned())
+        let spend = match tick.day.filter(|day| *day == now.wall.date_naive()) {
+            Some(day) => {
+                let counters = tick.counters(day);
+                tick.spend_question(now, &counters, &self.sightings, |question| question.resolve(&report))
+            }
+            None => Err("it was read across midnight".to_owned()),
         };
+        let least_counter = self.least_counter;
+        self.note_counter(&tick);
         if let Ok(spend) = &spend
             && matches!(spend.source, SpendSource::Campaign | SpendSource::Report)
         {
@@ -454,6 +483,7 @@ impl Campaign {
                 spend_day: tick.day,
                 remote: observation.remote.clone(),
                 report: tick.report,
+                least_counter,
                 stored: tick.history,
                 clicks: tick.clicks,
                 first_clicks: tick.first_clicks,
@@ -467,8 +497,8 @@ impl Campaign {
         }
         self.policy = tick.policy;
         let (clicks, spend) = (observation.clicks.as_ref(), observation.spend.as_ref());
-        let status = judge(&observation.remote, now.wall).word();
-        self.trend.saw(now.wall, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), status);
+        let status = judge(&observation.remote, now.wall);
+        self.trend.saw(now.wall, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), &status);
         self.store_next();
         let observed = Event::Observed { operation, observation: Box::new(observation) };
         if self.logs {
@@ -479,20 +509,26 @@ impl Campaign {
 }
 
 impl Tick {
-    fn spend_question<T>(&self, now: Moment, ask: impl FnOnce(&SpendQuestion<'_>) -> T) -> T {
-        let campaign = match &self.remote {
-            Some((Ok(_), _, answered)) if self.day.is_some_and(|day| !read_on(day, self.began.wall, answered.wall)) => {
-                SourceAnswer::Failed("it was read across midnight".to_owned())
-            }
-            Some((Ok(campaign), ..)) => campaign.spent.clone(),
-            Some((Err(RemoteFault::NotFound), ..)) | None => SourceAnswer::NoSource,
-            Some((Err(RemoteFault::Failed(reason)), ..)) => SourceAnswer::Failed(reason.clone()),
-        };
+    fn counters(&self, day: NaiveDate) -> Counters {
+        let none = (Err(RemoteFault::NotFound), None, self.began);
+        let (remote, _, answered) = self.remote.as_ref().unwrap_or(&none);
+        Counters::of(remote, day, self.began.wall, answered.wall)
+    }
+
+    fn spend_question<T>(
+        &self,
+        now: Moment,
+        counters: &Counters,
+        sightings: &Sightings,
+        ask: impl FnOnce(&SpendQuestion<'_>) -> T,
+    ) -> T {
         ask(&SpendQuestion {
-            campaign: &campaign,
+            counters,
+            sightings,
             history: &self.history,
             limit: self.policy.spend_limit,
             stored_max_age: self.policy.stored_spend_max_age,
+            midnight_doubt: self.policy.midnight_doubt,
             now: now.wall,
         })
     }

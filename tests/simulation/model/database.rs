@@ -103,7 +103,7 @@ impl Database {
 
     pub(crate) fn save_spend(&mut self, campaign: usize, spend: &Spend) {
         if let Some(stored) = self.campaigns.get_mut(campaign) {
-            stored.spends.insert(spend.day, StoredSpend { amount: spend.amount, at: spend.at });
+            stored.spends.insert(spend.day, StoredSpend { amount: spend.amount, at: spend.at, source: spend.source });
         }
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind};
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record};
-use traffic_generator::domain::facts::{Clicks, RemainingClicks, Spend};
+use traffic_generator::domain::facts::{Clicks, Money, RemainingClicks, Spend};
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
@@ -124,6 +124,8 @@ pub(crate) struct Seen {
     pub(crate) remote: Result<RemoteCampaign, RemoteFault>,
     /// The report's answer, where one was asked for.
     pub(crate) report: Option<SourceAnswer>,
+    /// The least that the campaign's counter has shown to earlier ticks of this machine, and on which day; absent is least.
+    pub(crate) least_counter: Option<(NaiveDate, Option<Money>)>,
     pub(crate) stored: Result<SpendHistory, String>,
     pub(crate) clicks: Result<RemainingClicks, String>,
     /// How many clicks remained when the tick began, which says how urgent its read is.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, NaiveTime, Utc};
 
 use super::log::{By, What};
 use super::random::Random;
-use super::remote::{Answer, Call, Remote, Switched, Ways, row_of};
+use super::remote::{Answer, Block, Call, Remote, Switched, Ways, row_of};
 use super::tracker::Tracker;
 use super::transport::Failure;
 use super::weather::{Fate, Weather};
@@ -155,8 +155,8 @@ impl Outside {
 
     fn served(&mut self, now: DateTime<Utc>, call: &Call, switched: Vec<Switched>, by: By) {
         self.switched(now, switched, by);
-        if let Call::EndTime { id, at } = call {
-            self.notes.push((*at, Happening::End(row_of(*id))));
+        if let Call::EndTime { id, .. } = call {
+            self.note_end(row_of(*id));
         }
     }
 
@@ -176,7 +176,18 @@ impl Outside {
     pub(crate) fn set_end(&mut self, now: DateTime<Utc>, campaign: usize, end: Option<DateTime<Utc>>) {
         let switched = self.remote.set_end(now, campaign, end);
         self.switched(now, switched, By::Others);
-        self.notes.extend(end.map(|end| (end, Happening::End(campaign))));
+        self.note_end(campaign);
+    }
+
+    /// A campaign is blocked, or no more. Its end time may be another moment by that.
+    pub(crate) fn set_block(&mut self, now: DateTime<Utc>, campaign: usize, block: Option<Block>) {
+        let switched = self.remote.set_block(now, campaign, block);
+        self.switched(now, switched, By::TrafficStars);
+        self.note_end(campaign);
+    }
+
+    fn note_end(&mut self, campaign: usize) {
+        self.notes.extend(self.remote.ends_at(campaign).map(|end| (end, Happening::End(campaign))));
     }
 
     pub(crate) fn happen(&mut self, now: DateTime<Utc>, happening: Happening) {

@@ -253,7 +253,7 @@ impl Remote {
 
     /// When it stops by itself, if it runs until then.
     pub(crate) fn ends_at(&self, campaign: usize) -> Option<DateTime<Utc>> {
-        self.campaigns.get(campaign)?.now().end_time
+        self.campaigns.get(campaign)?.now().ends_at()
     }
 
     /// Somebody else switches it on or off.
@@ -333,9 +333,11 @@ impl Remote {
         }
     }
 
-    /// Those without spend are in no row.
+    /// Those without spend are in no row. Its rows are of today, however late the counters are.
     fn report(&self, now: DateTime<Utc>, offset: usize, limit: usize) -> Vec<(RemoteId, SourceAnswer)> {
-        let spends = (0..self.campaigns.len()).filter_map(|row| Some((row, in_cents(self.shown(now, row)?.1))));
+        let is_today = self.told_at(now) >= midnight_before(now);
+        let spends = (0..self.campaigns.len()).filter(|_| is_today);
+        let spends = spends.filter_map(|row| Some((row, in_cents(self.shown(now, row)?.1))));
         let rows = spends.filter(|(_, spent)| matches!(spent, SourceAnswer::Value(_)));
         rows.map(|(row, spent)| (id_of(row), spent)).skip(offset).take(limit).collect()
     }
@@ -375,7 +377,7 @@ impl Remote {
         let Some(found) = self.campaigns.get_mut(campaign) else { return Vec::new() };
         let before = found.now();
         let ran = before.runs(now);
-        let has_ended = before.end_time.is_some_and(|end| end <= now);
+        let has_ended = before.ends_at().is_some_and(|end| end <= now);
         let active = before.active && !(ways.ends_switch_off && has_ended);
         let mut state = State { since: now, active, spent: before.spent_at(now, found.micros_an_hour), ..before };
         change(&mut state);
@@ -425,21 +427,30 @@ impl State {
     /// One whose schedule is read in another timezone runs all the same.
     fn runs(&self, now: DateTime<Utc>) -> bool {
         let is_free = matches!(self.block, None | Some(Block::Timezone));
-        self.exists && self.active && is_free && self.end_time.is_none_or(|end| now < end)
+        self.exists && self.active && is_free && self.ends_at().is_none_or(|end| now < end)
+    }
+
+    /// Its end time is read in its schedule's time zone.
+    fn ends_at(&self) -> Option<DateTime<Utc>> {
+        self.end_time.map(|end| end - Duration::hours(self.schedule_timezone()))
+    }
+
+    fn schedule_timezone(&self) -> i64 {
+        if self.block == Some(Block::Timezone) { 2 } else { 0 }
     }
 
     /// Today's spend, in millionths.
     fn spent_at(&self, now: DateTime<Utc>, micros_an_hour: i64) -> i64 {
         let midnight = midnight_before(now);
         let (spent, from) = if self.since < midnight { (0, midnight) } else { (self.spent, self.since) };
-        let until = self.end_time.map_or(now, |end| end.min(now));
+        let until = self.ends_at().map_or(now, |end| end.min(now));
         let ran = self.runs(from.min(until - Duration::milliseconds(1)));
         let ran_ms = if ran { until.signed_duration_since(from).num_milliseconds().max(0) } else { 0 };
         spent + ran_ms * micros_an_hour / 3_600_000
     }
 
     fn show(&self, now: DateTime<Utc>, row: usize, spent: i64) -> RemoteCampaign {
-        let is_on = self.active && self.end_time.is_none_or(|end| now < end);
+        let is_on = self.active && self.ends_at().is_none_or(|end| now < end);
         let word = match self.block {
             _ if self.untaught => "warming_up",
             Some(Block::BudgetReached) => "total_budget_is_reached",
@@ -453,12 +464,15 @@ impl State {
             active: Some(is_on),
             status: Some(word.to_owned()),
             approved: Some(if self.block == Some(Block::Unapproved) { "rejected" } else { "approved" }.to_owned()),
+            stopped: None,
             no_funds: self.block == Some(Block::NoFunds),
             archived: self.block == Some(Block::Archived),
             end_time: self.end_time.map_or(EndTime::Unset, EndTime::At),
-            schedule_timezone: Some(if self.block == Some(Block::Timezone) { 2 } else { 0 }),
+            schedule_timezone: Some(self.schedule_timezone()),
             account_timezone: Some(0),
-            spent: in_cents(spent),
+            spent_today: in_cents(spent),
+            spent: SourceAnswer::NoValue,
+            odd_fields: Vec::new(),
         }
     }
 }

@@ -24,10 +24,7 @@ impl Storm {
             Trouble::Weather(weather) => guard.outside.weather = weather,
             Trouble::Ways(ways) => guard.outside.remote.set_ways(at, ways),
             Trouble::Foreign(campaign) => self.interfere(guard, campaign),
-            Trouble::Block(campaign, block) => {
-                let switched = guard.outside.remote.set_block(at, campaign, block);
-                guard.outside.switched(at, switched, By::TrafficStars);
-            }
+            Trouble::Block(campaign, block) => guard.outside.set_block(at, campaign, block),
             Trouble::Exists(campaign, exists) => {
                 let switched = guard.outside.remote.set_exists(at, campaign, exists);
                 guard.outside.switched(at, switched, By::TrafficStars);

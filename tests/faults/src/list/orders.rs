@@ -45,7 +45,7 @@ pub(super) const FAULTS: &[Fault] = &[
         breaks: "2",
         file: ORDERS,
         original: "match «status» {
-            Some(RemoteStatus::Blocked { reason }) => {",
+            Some(RemoteStatus::Blocked { reason, .. }) => {",
         faulty: "status.filter(|status| !matches!(status, RemoteStatus::Blocked { .. }))",
     },
     Fault {
@@ -54,7 +54,7 @@ pub(super) const FAULTS: &[Fault] = &[
         breaks: "1",
         file: ORDERS,
         original: "match «status» {
-            Some(RemoteStatus::Blocked { reason }) => {",
+            Some(RemoteStatus::Blocked { reason, .. }) => {",
         faulty: "status.filter(|status| !matches!(status, RemoteStatus::Unknown { .. }))",
     },
     Fault {

@@ -90,12 +90,15 @@ pub(super) fn running() -> Facts {
         active: Some(true),
         status: Some("enabled".to_owned()),
         approved: Some("approved".to_owned()),
+        stopped: None,
         no_funds: false,
         archived: false,
         end_time: EndTime::Unset,
         schedule_timezone: Some(0),
         account_timezone: Some(0),
+        spent_today: SourceAnswer::NoValue,
         spent: SourceAnswer::NoValue,
+        odd_fields: Vec::new(),
     })
 }
 
@@ -279,7 +282,7 @@ impl Story {
     pub(super) fn seen(&mut self, operation: OperationId, facts: &Facts) -> Event {
         let mut remote = facts.remote.clone();
         if let (Ok(campaign), Ok(spend)) = (&mut remote, &facts.spend) {
-            campaign.spent = SourceAnswer::Value(Money::from_micros(*spend).unwrap());
+            campaign.spent_today = SourceAnswer::Value(Money::from_micros(*spend).unwrap());
         }
         let wall = self.wall();
         let spend = facts.made.clone().unwrap_or_else(|| facts.spend.clone()).map(|micros| Spend {
@@ -299,6 +302,7 @@ impl Story {
             spend_day: Some(wall.date_naive()),
             remote: remote.clone(),
             report: facts.report.clone(),
+            least_counter: None,
             stored: Ok(facts.stored),
             first_clicks: clicks.as_ref().ok().map(|clicks| clicks.count),
             clicks: clicks.clone(),
