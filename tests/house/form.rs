@@ -67,7 +67,7 @@ const SLEEPS: [(&str, usize, &str); 17] = [
     ("tests/it/helper/line.rs", 1, "between two looks, bounded"),
     ("tests/it/helper/mod.rs", 2, "between two looks, bounded; a date that is about to change"),
     ("tests/it/leadership.rs", 1, "nothing is to happen meanwhile"),
-    ("tests/sandbox/tests/quirks.rs", 1, "between two looks, bounded"),
+    ("tests/sandbox/tests/quirks/caller.rs", 1, "between two looks, bounded"),
 ];
 
 #[test]

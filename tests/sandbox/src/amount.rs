@@ -36,10 +36,11 @@ impl Amount {
         self.0
     }
 
-    /// The amount without what is less than a cent.
+    /// The amount in whole cents, half a cent rounded up.
     #[must_use]
-    pub const fn whole_cents(self) -> Self {
-        Self(self.0.div_euclid(Self::MICROS_PER_CENT).saturating_mul(Self::MICROS_PER_CENT))
+    pub const fn rounded_to_cents(self) -> Self {
+        let cents = self.0.saturating_add(Self::MICROS_PER_CENT / 2).div_euclid(Self::MICROS_PER_CENT);
+        Self::cents(cents)
     }
 
     /// The JSON number that prints like the decimal text.
@@ -85,6 +86,20 @@ mod tests {
             assert_eq!((amount.as_micros(), amount.to_string()), (micros, text.to_owned()));
         }
         assert!("ten".parse::<Amount>().is_err());
-        assert_eq!(Amount::micros(9_999_999).whole_cents().to_number(), serde_json::json!(9.99));
+    }
+
+    #[test]
+    fn half_a_cent_and_more_is_rounded_up() {
+        for (exact, rounded) in [
+            ("22.896472", "22.90"),
+            ("37.701788", "37.70"),
+            ("9.996", "10.00"),
+            ("9.995", "10.00"),
+            ("9.994999", "9.99"),
+            ("0.004999", "0.00"),
+        ] {
+            let amount: Amount = exact.parse().unwrap();
+            assert_eq!(amount.rounded_to_cents().to_string(), rounded, "{exact}");
+        }
     }
 }

@@ -39,9 +39,11 @@ impl Operation {
 pub struct RequestRecord {
     /// Counts from 1, in the order of receipt.
     pub sequence: u64,
-    /// When it was received.
+    /// When it was received, by the real clock.
     pub received_at: DateTime<Utc>,
-    /// When its answer was ready, or dropped.
+    /// The same by the API's clock (see [`crate::Sandbox::set_clock`]).
+    pub received_at_by_api: DateTime<Utc>,
+    /// When its answer was ready, or dropped, by the real clock.
     pub answered_at: Option<DateTime<Utc>>,
     /// What it is about.
     pub operation: Operation,

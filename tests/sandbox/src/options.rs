@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::amount::Amount;
+
 /// How the sandbox behaves. The default is the live API as far as it is known.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -40,13 +42,20 @@ pub struct Options {
     pub column_report: bool,
     /// Whether the older `GET /v1/stats/advertiser/day` exists.
     pub day_stats: bool,
-    /// Whether a report's `amount` is a string.
+    /// Rows on a page of that one.
+    pub day_stats_page_size: usize,
+    /// Whether a report's amounts are strings.
     pub amounts_as_text: bool,
     /// The most rows that one report request is answered with.
     pub max_report_rows: usize,
     /// Whether a campaign whose end time passes becomes `active: false`, `paused`; otherwise it still says that it is
     /// active, and does not run.
     pub end_time_flips: bool,
+    /// For so long after 00:00 UTC a campaign's field of today's spend still says the day before's, where there was any.
+    /// Reports say each day's own.
+    pub counter_falls_after: Duration,
+    /// What comes in late for each day with spend: it is on that day's record from 00:00 UTC on.
+    pub late_clicks: Amount,
     /// How many seconds of spending and clicking pass in one second.
     pub speed: u32,
     /// How many requests the log keeps at most; when it is full, the older half goes.
@@ -86,9 +95,12 @@ impl Default for Options {
             custom_reports: true,
             column_report: false,
             day_stats: false,
+            day_stats_page_size: 10,
             amounts_as_text: false,
             max_report_rows: 1000,
             end_time_flips: false,
+            counter_falls_after: Duration::ZERO,
+            late_clicks: Amount::default(),
             speed: 1,
             keep_requests: 1_000_000,
             database: None,

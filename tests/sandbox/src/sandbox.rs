@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -156,7 +156,15 @@ impl Sandbox {
     /// # Errors
     /// There is no such campaign.
     pub fn set_spend(&self, id: i64, spend: Amount) -> Result<(), NoSuchCampaign> {
-        self.shared.change(|world| world.set_spend(id, Some(spend)))
+        self.shared.change(|world| world.set_spend(id, None, Some(spend)))
+    }
+
+    /// Sets the spend of any day; `None` takes it off the record.
+    ///
+    /// # Errors
+    /// There is no such campaign.
+    pub fn set_spend_on(&self, id: i64, day: NaiveDate, spend: Option<Amount>) -> Result<(), NoSuchCampaign> {
+        self.shared.change(|world| world.set_spend(id, Some(day), spend))
     }
 
     /// Takes today's spend off the record: no field in the campaign, no row in a report.
@@ -164,7 +172,25 @@ impl Sandbox {
     /// # Errors
     /// There is no such campaign.
     pub fn clear_spend(&self, id: i64) -> Result<(), NoSuchCampaign> {
-        self.shared.change(|world| world.set_spend(id, None))
+        self.shared.change(|world| world.set_spend(id, None, None))
+    }
+
+    /// What the API's clock says.
+    #[must_use]
+    pub fn clock(&self) -> DateTime<Utc> {
+        self.shared.lock().now()
+    }
+
+    /// Sets the API's clock, which goes on from there: days, end times and what answers say, their `Date` included, follow
+    /// it. Nothing is spent in the time between. The rate limit, the life of tokens and the times of the log stay with the
+    /// real clock.
+    pub fn set_clock(&self, to: DateTime<Utc>) {
+        self.shared.change(|world| world.set_ahead(to - world.real_now()));
+    }
+
+    /// Lets the API's clock be the real one again.
+    pub fn reset_clock(&self) {
+        self.shared.change(|world| world.set_ahead(TimeDelta::zero()));
     }
 
     /// Makes every token issued so far worthless.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, LOCATION};
 use axum::response::Response;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures_util::stream;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -74,12 +74,18 @@ async fn carry(
         body: axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default().to_vec(),
     };
     // A task of its own: what was received takes effect even when the caller hangs up.
-    tokio::spawn(handle(shared, spoiler, incoming)).await.unwrap_or_else(|_| text_response(500, String::new()))
+    let handled = tokio::spawn(handle(Arc::clone(&shared), spoiler, incoming)).await;
+    let mut response = handled.unwrap_or_else(|_| text_response(500, String::new()));
+    let now = shared.lock().now();
+    if let Ok(date) = api::http_date(now).parse() {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
 }
 
 async fn handle(shared: Arc<Shared>, spoiler: Spoiler, incoming: Incoming) -> Response {
     let (sequence, met) = shared.change(|world| {
-        let record = incoming.record(world.now(), world);
+        let record = incoming.record(world);
         world.receive(record)
     });
     let faults = match met {
@@ -87,8 +93,9 @@ async fn handle(shared: Arc<Shared>, spoiler: Spoiler, incoming: Incoming) -> Re
         Err(room_at) => {
             return shared.change(|world| {
                 finish(world, sequence, Some(429));
+                let wait = (room_at - world.real_now()).to_std().unwrap_or_default();
                 let form = world.options.retry_after;
-                spoilt_response(&api::too_many_requests(world.now(), room_at, form), &[])
+                spoilt_response(&api::too_many_requests(world.now(), wait, form), &[])
             });
         }
     };
@@ -99,7 +106,8 @@ async fn handle(shared: Arc<Shared>, spoiler: Spoiler, incoming: Incoming) -> Re
         return text_response(500, String::new());
     }
     tokio::time::sleep(total(&faults, FaultKind::delay_before_effect)).await;
-    let instead = faults.iter().find_map(|met| instead(&met.kind));
+    let now = shared.lock().now();
+    let instead = faults.iter().find_map(|met| instead(&met.kind, now));
     let answer = shared.change(|world| {
         let request = world.request(sequence).cloned();
         let answer = match (&instead, request) {
@@ -126,7 +134,7 @@ async fn handle(shared: Arc<Shared>, spoiler: Spoiler, incoming: Incoming) -> Re
 }
 
 fn finish(world: &mut World, sequence: u64, status: Option<u16>) {
-    let now = world.now();
+    let now = world.real_now();
     world.note(sequence, |request| {
         request.answered_at = Some(now);
         request.status = status;
@@ -153,13 +161,12 @@ impl FaultKind {
 }
 
 /// The answer of a fault that keeps the request from having an effect.
-fn instead(kind: &FaultKind) -> Option<Response> {
+fn instead(kind: &FaultKind, now: DateTime<Utc>) -> Option<Response> {
     if let FaultKind::Status { code, body } = kind {
         return Some(text_response(*code, body.clone()));
     }
     if let FaultKind::TooManyRequests { wait, form } = kind {
-        let now = Utc::now();
-        return Some(spoilt_response(&api::too_many_requests(now, now + *wait, *form), &[]));
+        return Some(spoilt_response(&api::too_many_requests(now, *wait, *form), &[]));
     }
     if let FaultKind::Redirect(to) = kind {
         let mut response = text_response(302, String::new());

@@ -1,11 +1,14 @@
 //! All of the sandbox's state: the campaigns, the tokens, the rate limit, the faults and the log.
 //!
+//! The API's clock may differ from the real one. Days, end times and what an answer says follow the API's clock; a length of
+//! time (the rate limit, the life of a token) is measured by the real one, so that setting the clock lets none pass.
+//!
 //! Deliberately absent: sockets, threads, and a clock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::amount::Amount;
@@ -33,7 +36,7 @@ pub enum Interference {
     SetStatus(String),
     /// Changes the moderation word.
     SetApproved(String),
-    /// Takes its funds, or gives them back.
+    /// Takes its funds, or gives them back: one that is switched on runs again by itself.
     SetNoFunds(bool),
     /// Archives it, or brings it back.
     SetArchived(bool),
@@ -62,11 +65,13 @@ pub struct World {
     limit: RateLimit,
     too_many: usize,
     received: u64,
-    now: DateTime<Utc>,
+    real_now: DateTime<Utc>,
+    /// How far the API's clock is ahead of the real one.
+    ahead: TimeDelta,
 }
 
 impl World {
-    pub(crate) fn new(options: Options, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(options: Options, real_now: DateTime<Utc>) -> Self {
         Self {
             options,
             campaigns: BTreeMap::new(),
@@ -78,7 +83,8 @@ impl World {
             limit: RateLimit::default(),
             too_many: 0,
             received: 0,
-            now,
+            real_now,
+            ahead: TimeDelta::zero(),
         }
     }
 
@@ -97,13 +103,13 @@ impl World {
     /// A campaign's present state.
     #[must_use]
     pub fn campaign(&self, id: i64) -> Option<CampaignView> {
-        self.campaigns.get(&id).map(|campaign| campaign.view(self.now))
+        self.campaigns.get(&id).map(|campaign| campaign.view(self.now()))
     }
 
     /// Whether a campaign runs; false where there is none.
     #[must_use]
     pub fn is_running(&self, id: i64) -> bool {
-        self.campaigns.get(&id).is_some_and(|campaign| campaign.is_running(self.now))
+        self.campaigns.get(&id).is_some_and(|campaign| campaign.is_running(self.now()))
     }
 
     /// How many requests were answered with 429.
@@ -112,30 +118,53 @@ impl World {
         self.too_many
     }
 
-    /// Brings every campaign up to `now`.
-    pub(crate) fn settle(&mut self, now: DateTime<Utc>) {
-        self.now = now;
+    /// Brings every campaign up to the moment that the real clock says is now.
+    pub(crate) fn settle(&mut self, real_now: DateTime<Utc>) {
+        self.real_now = real_now;
+        let now = self.now();
         for campaign in self.campaigns.values_mut() {
             campaign.settle(now, &self.options);
         }
     }
 
-    pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.now
+    /// What the API's clock says.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.real_now + self.ahead
+    }
+
+    pub(crate) fn real_now(&self) -> DateTime<Utc> {
+        self.real_now
+    }
+
+    /// Sets the API's clock that far ahead of the real one.
+    pub(crate) fn set_ahead(&mut self, ahead: TimeDelta) {
+        let by = ahead - self.ahead;
+        self.ahead = ahead;
+        for campaign in self.campaigns.values_mut() {
+            campaign.jump(by, &self.options);
+        }
+        self.settle(self.real_now);
     }
 
     pub(crate) fn add(&mut self, spec: CampaignSpec) {
-        self.campaigns.insert(spec.id, Campaign::new(spec, self.now));
+        self.campaigns.insert(spec.id, Campaign::new(spec, self.now()));
     }
 
-    pub(crate) fn set_spend(&mut self, id: i64, spend: Option<Amount>) -> Result<(), NoSuchCampaign> {
-        let day = self.now.date_naive();
+    /// Sets what a campaign has spent on `day`, today otherwise; `None` takes it off the record.
+    pub(crate) fn set_spend(
+        &mut self,
+        id: i64,
+        day: Option<NaiveDate>,
+        spend: Option<Amount>,
+    ) -> Result<(), NoSuchCampaign> {
+        let day = day.unwrap_or_else(|| self.now().date_naive());
         self.find(id)?.set_spend(spend, day);
         Ok(())
     }
 
     pub(crate) fn interfere(&mut self, id: i64, what: Interference) -> Result<(), NoSuchCampaign> {
-        let now = self.now;
+        let now = self.now();
         let campaign = self.find(id)?;
         campaign.touch(now);
         match what {
@@ -144,7 +173,7 @@ impl World {
             Interference::SetEndTime(end) => campaign.spec.schedule_end_time = end,
             Interference::SetStatus(word) => campaign.spec.status = word,
             Interference::SetApproved(word) => campaign.spec.approved = word,
-            Interference::SetNoFunds(no_funds) => campaign.spec.no_funds = no_funds,
+            Interference::SetNoFunds(no_funds) => campaign.set_no_funds(no_funds),
             Interference::SetArchived(archived) => campaign.spec.archived = archived,
             Interference::SetScheduleTimezone(hours) => campaign.spec.schedule_timezone = hours,
             Interference::SetField { field, value } => campaign.spec.overrides.push((field, value)),
@@ -157,7 +186,7 @@ impl World {
     }
 
     /// Writes a request into the log. Says which faults it meets, or, where the rate limit does not let it in, when
-    /// there is room again.
+    /// there is room again by the real clock.
     pub(crate) fn receive(&mut self, mut request: RequestRecord) -> (u64, Result<Vec<Met>, DateTime<Utc>>) {
         self.received += 1;
         let sequence = self.received;
@@ -186,7 +215,7 @@ impl World {
         if operation == Operation::Token && !self.options.rate_counts_tokens {
             return Ok(());
         }
-        let admitted = self.limit.admit(self.now, self.options.requests_per_minute, self.options.rate_window);
+        let admitted = self.limit.admit(self.real_now, self.options.requests_per_minute, self.options.rate_window);
         if admitted.is_err() {
             self.too_many += 1;
         }
@@ -197,12 +226,12 @@ impl World {
     pub(crate) fn issue_token(&mut self, api_key: &str) -> String {
         self.tokens_issued += 1;
         let token = format!("eyJhbGciOiJub25lIn0.sandbox-{:016x}", self.random.hash_one(self.tokens_issued));
-        self.tokens.insert(token.clone(), (self.now + self.options.token_lifetime, api_key.to_owned()));
+        self.tokens.insert(token.clone(), (self.real_now + self.options.token_lifetime, api_key.to_owned()));
         token
     }
 
     pub(crate) fn is_good_token(&self, token: &str) -> bool {
-        self.tokens.get(token).is_some_and(|(expires, _)| *expires > self.now)
+        self.tokens.get(token).is_some_and(|(expires, _)| *expires > self.real_now)
     }
 
     /// The API key for which a token was issued.

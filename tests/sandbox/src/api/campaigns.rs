@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use super::{Answer, Incoming};
 use crate::amount::Amount;
-use crate::campaign::{Campaign, TIME_FORM};
+use crate::campaign::TIME_FORM;
 use crate::faults::{FaultKind, Met};
 use crate::log::RequestRecord;
 use crate::world::World;
 
 pub(super) fn one(world: &World, id: i64) -> Answer {
-    match world.campaigns.get(&id).map(|campaign| campaign.to_json(world.now())) {
+    match world.campaigns.get(&id).map(|campaign| campaign.to_json(world.now(), &world.options)) {
         None => Answer::not_found(),
         Some(campaign) if world.options.wrapped_campaign => Answer::ok(json!({ "response": campaign })),
         Some(campaign) => Answer::ok(campaign),
@@ -25,16 +25,19 @@ pub(super) fn list(world: &World, request: &RequestRecord) -> Answer {
         .campaigns
         .values()
         .filter(|campaign| !campaign.spec.archived)
-        .filter(|campaign| wanted.is_empty() || wanted.contains(&campaign.shown_status()))
-        .map(|campaign| campaign.to_json(now))
+        .map(|campaign| campaign.to_json(now, &world.options))
+        .filter(|campaign| {
+            wanted.is_empty()
+                || campaign.get("status").and_then(Value::as_str).is_some_and(|word| wanted.contains(&word))
+        })
         .collect();
     if world.options.bare_list {
         return Answer::ok(Value::Array(listed));
     }
     let page_size = page_size(world, request);
-    let page: usize = match request.query_value("page").map_or(Ok(1), str::parse) {
-        Ok(page) if page >= 1 => page,
-        Ok(_) | Err(_) => return Answer::bad("page", "must be a number from 1"),
+    let page = match super::page(request) {
+        Ok(page) => page,
+        Err(complaint) => return complaint,
     };
     let on_page: Vec<&Value> = listed.iter().skip((page - 1).saturating_mul(page_size)).take(page_size).collect();
     Answer::ok(json!({
@@ -70,8 +73,7 @@ pub(super) fn switch(world: &mut World, on: bool, incoming: &Incoming, body: Opt
     let (mut success, mut failed, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     for &id in &ids {
         let met = |kind: &dyn Fn(&FaultKind) -> bool| faults.iter().find(|met| met.is_about(id) && kind(&met.kind));
-        let impossible = |campaign: &Campaign| campaign.spec.archived || (on && campaign.is_blocked());
-        let campaign = world.campaigns.get_mut(&id).filter(|campaign| !impossible(campaign));
+        let campaign = world.campaigns.get_mut(&id).filter(|campaign| !campaign.refuses(on));
         let (Some(campaign), None) = (campaign, met(&|kind| *kind == FaultKind::FailedInside200)) else {
             failed.push(id);
             continue;

@@ -6,6 +6,8 @@ mod campaigns;
 mod reports;
 mod token;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
@@ -83,7 +85,7 @@ impl Incoming {
     }
 
     /// The log's entry of this request. It has no number yet.
-    pub(crate) fn record(&self, now: DateTime<Utc>, world: &World) -> RequestRecord {
+    pub(crate) fn record(&self, world: &World) -> RequestRecord {
         let route = route(self, world);
         let body = if route == Route::Token {
             let pairs = form_urlencoded::parse(&self.body).into_owned();
@@ -103,7 +105,8 @@ impl Incoming {
         };
         RequestRecord {
             sequence: 0,
-            received_at: now,
+            received_at: world.real_now(),
+            received_at_by_api: world.now(),
             answered_at: None,
             operation: route.operation(),
             method: self.method.clone(),
@@ -182,23 +185,37 @@ pub(crate) fn answer(world: &mut World, incoming: &Incoming, request: &RequestRe
         Route::Edit(id) => campaigns::edit(world, id, incoming, request.body.as_ref()),
         Route::Switch { on } => campaigns::switch(world, on, incoming, request.body.as_ref(), faults),
         Route::CustomByCampaign => reports::by_campaign(world, request),
-        Route::CustomByDay => reports::by_day(world, request, "date_to"),
-        Route::DayStats => reports::by_day(world, request, "date_until"),
+        Route::CustomByDay => reports::by_day(world, request),
+        Route::DayStats => reports::day_stats(world, request),
         Route::ColumnsByDay => reports::columns_by_day(world, request),
     }
 }
 
-/// The answer to a request that came too early: there is room at `room_at`.
-pub(crate) fn too_many_requests(now: DateTime<Utc>, room_at: DateTime<Utc>, form: RetryAfter) -> Answer {
+/// The page that is asked for, from 1 on.
+fn page(request: &RequestRecord) -> Result<usize, Answer> {
+    match request.query_value("page").map_or(Ok(1), str::parse) {
+        Ok(page) if page >= 1 => Ok(page),
+        Ok(_) | Err(_) => Err(Answer::bad("page", "must be a number from 1")),
+    }
+}
+
+/// The answer to a request that came too early: there is room after `wait`.
+pub(crate) fn too_many_requests(now: DateTime<Utc>, wait: Duration, form: RetryAfter) -> Answer {
     let mut answer = Answer::error(429, json!({"detail": "Too Many Requests"}));
-    let wait_ms = (room_at - now).num_milliseconds();
+    let whole_seconds = wait.as_millis().div_ceil(1000);
     match form {
         RetryAfter::Missing => {}
-        RetryAfter::Seconds => answer.headers.push(("retry-after", ((wait_ms + 999) / 1000).to_string())),
+        RetryAfter::Seconds => answer.headers.push(("retry-after", whole_seconds.to_string())),
         RetryAfter::HttpDate => {
-            let whole_second = now + chrono::Duration::seconds((wait_ms + 1999) / 1000);
-            answer.headers.push(("retry-after", whole_second.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+            // A date has whole seconds: one more, so that it is not before the end of the wait.
+            let date = now + wait + Duration::from_secs(1);
+            answer.headers.push(("retry-after", http_date(date)));
         }
     }
     answer
+}
+
+/// A time as HTTP's headers write it.
+pub(crate) fn http_date(time: DateTime<Utc>) -> String {
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

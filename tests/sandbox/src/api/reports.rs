@@ -1,4 +1,4 @@
-//! Reports: spend by campaign and by day, in the three shapes that clients have met.
+//! Reports: spend by campaign and by day, in the shapes that clients have met.
 
 use std::collections::BTreeMap;
 
@@ -21,16 +21,22 @@ struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    fn read(world: &'a World, request: &RequestRecord, last_day: &str) -> Result<Self, Answer> {
-        let day = |name: &str| {
-            let text = request.query_value(name).ok_or_else(|| Answer::bad(name, "required"))?;
-            parse_day(text).ok_or_else(|| Answer::bad(name, "must look like 2025-05-07 or 2025-05-07T10:00:00Z"))
-        };
-        let ids: Result<Vec<i64>, _> = request.query_values("campaign_id").map(str::parse).collect();
-        let ids = ids.map_err(|_| Answer::bad("campaign_id", "must be an integer"))?;
+    fn read(world: &'a World, request: &RequestRecord) -> Result<Self, Answer> {
+        let ids = campaign_ids(request)?;
         let wanted = |campaign: &&Campaign| ids.is_empty() || ids.contains(&campaign.spec.id);
         let campaigns = world.campaigns.values().filter(wanted).collect();
-        Ok(Self { from: day("date_from")?, to: day(last_day)?, campaigns })
+        Ok(Self { from: day_in(request, "date_from")?, to: day_in(request, "date_to")?, campaigns })
+    }
+
+    /// As the oldest report reads it: one campaign, which has to be named, and a last day that is not included.
+    fn read_oldest(world: &'a World, request: &RequestRecord) -> Result<Self, Answer> {
+        let [id] = campaign_ids(request)?.try_into().map_err(|ids: Vec<i64>| {
+            Answer::bad("campaign_id", if ids.is_empty() { "required" } else { "must be one campaign" })
+        })?;
+        let until = day_in(request, "date_until")?;
+        let to = until.pred_opt().ok_or_else(|| Answer::bad("date_until", "is too early"))?;
+        let campaigns = world.campaigns.get(&id).into_iter().collect();
+        Ok(Self { from: day_in(request, "date_from")?, to, campaigns })
     }
 
     fn covers(&self, day: NaiveDate) -> bool {
@@ -50,7 +56,7 @@ impl<'a> Scope<'a> {
 }
 
 pub(super) fn by_campaign(world: &World, request: &RequestRecord) -> Answer {
-    let scope = match Scope::read(world, request, "date_to") {
+    let scope = match Scope::read(world, request) {
         Ok(scope) => scope,
         Err(complaint) => return complaint,
     };
@@ -69,8 +75,8 @@ pub(super) fn by_campaign(world: &World, request: &RequestRecord) -> Answer {
     slice(world, request, scope.campaigns.iter().filter_map(row).collect())
 }
 
-pub(super) fn by_day(world: &World, request: &RequestRecord, last_day: &str) -> Answer {
-    let scope = match Scope::read(world, request, last_day) {
+pub(super) fn by_day(world: &World, request: &RequestRecord) -> Answer {
+    let scope = match Scope::read(world, request) {
         Ok(scope) => scope,
         Err(complaint) => return complaint,
     };
@@ -82,8 +88,25 @@ pub(super) fn by_day(world: &World, request: &RequestRecord, last_day: &str) -> 
     slice(world, request, rows.collect())
 }
 
+/// The oldest report: other names for money and day, and pages.
+pub(super) fn day_stats(world: &World, request: &RequestRecord) -> Answer {
+    let (scope, page) = match (Scope::read_oldest(world, request), super::page(request)) {
+        (Ok(scope), Ok(page)) => (scope, page),
+        (Err(complaint), _) | (_, Err(complaint)) => return complaint,
+    };
+    let rows: Vec<Value> = scope
+        .per_day()
+        .into_iter()
+        .map(|(day, amount)| json!({"price": money(world, amount), "clicks": 9, "date": format!("{day}T00:00:00Z")}))
+        .collect();
+    let page_size = world.options.day_stats_page_size.max(1);
+    let (count, page_count) = (rows.len(), rows.len().div_ceil(page_size));
+    let on_page: Vec<Value> = rows.into_iter().skip((page - 1).saturating_mul(page_size)).take(page_size).collect();
+    Answer::ok(json!({"count": count, "page": page, "page_count": page_count, "response": on_page}))
+}
+
 pub(super) fn columns_by_day(world: &World, request: &RequestRecord) -> Answer {
-    let scope = match Scope::read(world, request, "date_to") {
+    let scope = match Scope::read(world, request) {
         Ok(scope) => scope,
         Err(complaint) => return complaint,
     };
@@ -96,11 +119,14 @@ fn add(total: &mut Amount, part: Option<Amount>) {
     *total = Amount::micros(total.as_micros().saturating_add(part.unwrap_or_default().as_micros()));
 }
 
+fn money(world: &World, amount: Amount) -> Value {
+    if world.options.amounts_as_text { json!(amount.to_string()) } else { amount.to_number() }
+}
+
 /// The columns that every row has. The sandbox knows the amount alone; the others are there to be ignored.
 fn figures(world: &World, amount: Amount) -> serde_json::Map<String, Value> {
-    let amount = if world.options.amounts_as_text { json!(amount.to_string()) } else { amount.to_number() };
     let others = [("clicks", 54), ("impressions", 6627), ("leads", 3)].map(|(name, count)| (name, json!(count)));
-    [("amount", amount)].into_iter().chain(others).map(|(name, value)| (name.to_owned(), value)).collect()
+    [("amount", money(world, amount))].into_iter().chain(others).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// `offset` and `limit`: a report is cut short without a word.
@@ -117,6 +143,17 @@ fn slice(world: &World, request: &RequestRecord, rows: Vec<Value>) -> Answer {
         }
         (Err(complaint), _) | (_, Err(complaint)) => complaint,
     }
+}
+
+/// The campaigns that a report is to be about; none named is all of them.
+fn campaign_ids(request: &RequestRecord) -> Result<Vec<i64>, Answer> {
+    let ids: Result<Vec<i64>, _> = request.query_values("campaign_id").map(str::parse).collect();
+    ids.map_err(|_| Answer::bad("campaign_id", "must be an integer"))
+}
+
+fn day_in(request: &RequestRecord, name: &str) -> Result<NaiveDate, Answer> {
+    let text = request.query_value(name).ok_or_else(|| Answer::bad(name, "required"))?;
+    parse_day(text).ok_or_else(|| Answer::bad(name, "must look like 2025-05-07 or 2025-05-07T10:00:00Z"))
 }
 
 fn parse_day(text: &str) -> Option<NaiveDate> {

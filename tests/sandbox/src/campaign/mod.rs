@@ -1,0 +1,237 @@
+//! One campaign at TrafficStars: what it is, when it runs, and what it spends meanwhile.
+//!
+//! Nothing here reads a clock: [`Campaign::settle`] brings a campaign up to the moment it is given.
+
+mod shown;
+mod spec;
+mod words;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+
+pub use self::spec::{CampaignSpec, CampaignView, SpendForm};
+use crate::amount::Amount;
+use crate::options::Options;
+
+/// The one form of a time in bodies that the live API was seen to confirm.
+pub(crate) const TIME_FORM: &str = "%Y-%m-%d %H:%M:%S";
+
+/// Spend and clicks are counted in millionths of a micro-unit and of a click: a rate times microseconds.
+const PARTS: i128 = 1_000_000;
+
+/// What reads still show while an accepted change takes its time.
+#[derive(Debug, Clone)]
+struct OldView {
+    active: bool,
+    status: String,
+    until: DateTime<Utc>,
+}
+
+/// A campaign and what it has done so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Campaign {
+    pub(crate) spec: CampaignSpec,
+    spend_parts: BTreeMap<NaiveDate, i128>,
+    click_parts: i128,
+    settled_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    old_view: Option<OldView>,
+}
+
+impl Campaign {
+    pub(crate) fn new(mut spec: CampaignSpec, now: DateTime<Utc>) -> Self {
+        spec.mend_word();
+        let mut campaign = Self {
+            spend_parts: BTreeMap::new(),
+            click_parts: 0,
+            settled_at: now,
+            updated_at: now,
+            old_view: None,
+            spec,
+        };
+        campaign.set_spend(campaign.spec.spent_today, now.date_naive());
+        campaign
+    }
+
+    /// Brings spend, clicks and the end time's effect up to `now`.
+    pub(crate) fn settle(&mut self, now: DateTime<Utc>, options: &Options) {
+        if now <= self.settled_at {
+            return;
+        }
+        let end = self.ends_at().filter(|end| *end <= now);
+        if self.spec.active && !self.is_blocked() {
+            self.accrue(self.settled_at, end.unwrap_or(now), options.speed);
+        }
+        self.end_day(self.settled_at, now, options);
+        self.settled_at = now;
+        if end.is_some() && options.end_time_flips && self.spec.active {
+            self.switch(false, now);
+        }
+        if self.old_view.as_ref().is_some_and(|old| old.until <= now) {
+            self.old_view = None;
+        }
+    }
+
+    /// Brings it to the time of a clock that was set: nothing is spent in the time between, and what is to come stays as
+    /// far away as it was.
+    pub(crate) fn jump(&mut self, by: Duration, options: &Options) {
+        let now = self.settled_at + by;
+        self.end_day(self.settled_at, now, options);
+        self.settled_at = now;
+        if let Some(old) = &mut self.old_view {
+            old.until += by;
+        }
+    }
+
+    /// Where the day of `from` is over at `until`, its late clicks come in.
+    fn end_day(&mut self, from: DateTime<Utc>, until: DateTime<Utc>, options: &Options) {
+        if from.date_naive() < until.date_naive()
+            && let Some(parts) = self.spend_parts.get_mut(&from.date_naive())
+        {
+            *parts += i128::from(options.late_clicks.as_micros()) * PARTS;
+        }
+    }
+
+    fn accrue(&mut self, mut from: DateTime<Utc>, until: DateTime<Utc>, speed: u32) {
+        while from < until {
+            let day = from.date_naive();
+            let midnight = (day + Duration::days(1)).and_time(NaiveTime::MIN).and_utc();
+            let stop = until.min(midnight);
+            let micros = i128::from((stop - from).num_microseconds().unwrap_or(0)) * i128::from(speed);
+            if self.spec.spend_per_second > Amount::default() {
+                *self.spend_parts.entry(day).or_default() +=
+                    i128::from(self.spec.spend_per_second.as_micros()) * micros;
+            }
+            self.click_parts += i128::from(self.spec.clicks_per_second) * micros;
+            from = stop;
+        }
+    }
+
+    /// The whole clicks since the last time they were taken.
+    pub(crate) fn take_clicks(&mut self) -> i64 {
+        let clicks = self.click_parts / PARTS;
+        self.click_parts -= clicks * PARTS;
+        i64::try_from(clicks).unwrap_or(i64::MAX)
+    }
+
+    pub(crate) fn set_spend(&mut self, spend: Option<Amount>, day: NaiveDate) {
+        match spend {
+            Some(amount) => self.spend_parts.insert(day, i128::from(amount.as_micros()) * PARTS),
+            None => self.spend_parts.remove(&day),
+        };
+    }
+
+    /// What was spent on `day`, if anything is on record.
+    pub(crate) fn spent_on(&self, day: NaiveDate) -> Option<Amount> {
+        self.spend_parts.get(&day).map(|parts| Amount::micros(i64::try_from(parts / PARTS).unwrap_or(i64::MAX)))
+    }
+
+    /// The days with spend on record.
+    pub(crate) fn days(&self) -> impl Iterator<Item = NaiveDate> {
+        self.spend_parts.keys().copied()
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.spec.is_blocked()
+    }
+
+    /// Whether a run, or a pause, is answered under `failed`.
+    pub(crate) fn refuses(&self, on: bool) -> bool {
+        self.spec.archived || (on && self.spec.refuses_runs())
+    }
+
+    pub(crate) fn is_running(&self, now: DateTime<Utc>) -> bool {
+        self.spec.active && !self.is_blocked() && self.ends_at().is_none_or(|end| end > now)
+    }
+
+    pub(crate) fn ends_at(&self) -> Option<DateTime<Utc>> {
+        let text = self.spec.schedule_end_time.as_deref()?;
+        let local = NaiveDateTime::parse_from_str(text, TIME_FORM).ok()?;
+        Some(local.and_utc() - Duration::hours(self.spec.schedule_timezone))
+    }
+
+    /// Switches it on or off. A word that says why it cannot run stays.
+    pub(crate) fn switch(&mut self, on: bool, now: DateTime<Utc>) {
+        let is_unfunded = self.spec.is_unfunded();
+        self.spec.active = on;
+        self.spec.set_word(is_unfunded);
+        self.updated_at = now;
+    }
+
+    /// Takes its funds, or gives them back: a campaign that is switched on runs again by itself.
+    pub(crate) fn set_no_funds(&mut self, no_funds: bool) {
+        self.spec.no_funds = no_funds;
+        self.spec.set_word(no_funds);
+    }
+
+    /// Switches it on or off, and lets reads show the old state until then.
+    pub(crate) fn switch_shown_late(&mut self, on: bool, now: DateTime<Utc>, until: DateTime<Utc>) {
+        let old = OldView { active: self.spec.active, status: self.spec.status.clone(), until };
+        self.switch(on, now);
+        self.old_view = Some(old);
+    }
+
+    pub(crate) fn touch(&mut self, now: DateTime<Utc>) {
+        self.updated_at = now;
+    }
+
+    pub(crate) fn view(&self, now: DateTime<Utc>) -> CampaignView {
+        CampaignView {
+            id: self.spec.id,
+            name: self.spec.name.clone(),
+            running: self.is_running(now),
+            blocked: self.is_blocked(),
+            active: self.spec.active,
+            status: self.spec.status.clone(),
+            schedule_end_time: self.spec.schedule_end_time.clone(),
+            ends_at: self.ends_at(),
+            max_daily: self.spec.max_daily,
+            spent_today: self.spent_on(now.date_naive()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Campaign, CampaignSpec};
+    use crate::amount::Amount;
+    use crate::options::Options;
+    use chrono::{DateTime, Utc};
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_running_campaign_spends_until_its_end_time_and_the_day_counts_by_itself() {
+        let spec = CampaignSpec {
+            spend_per_second: Amount::cents(1),
+            clicks_per_second: 2,
+            schedule_end_time: Some("2026-11-23 00:00:30".to_owned()),
+            ..CampaignSpec::running(1)
+        };
+        let mut campaign = Campaign::new(spec, at("2026-11-22T23:59:50Z"));
+        campaign.settle(at("2026-11-23T00:00:05Z"), &Options::default());
+        assert!(campaign.is_running(at("2026-11-23T00:00:05Z")));
+        campaign.settle(at("2026-11-23T00:02:00Z"), &Options::default());
+        assert_eq!(campaign.spent_on(at("2026-11-22T00:00:00Z").date_naive()), Some(Amount::cents(10)));
+        assert_eq!(campaign.spent_on(at("2026-11-23T00:00:00Z").date_naive()), Some(Amount::cents(30)));
+        assert_eq!((campaign.take_clicks(), campaign.take_clicks()), (80, 0));
+        assert!(!campaign.is_running(at("2026-11-23T00:00:30Z")));
+        let shown = |now: &str| campaign.to_json(at(now), &Options::default());
+        assert_eq!(shown("2026-11-23T00:02:00Z")["active"], true);
+        assert_eq!(shown("2026-11-24T00:02:00Z").get("spent_today"), None);
+    }
+
+    #[test]
+    fn the_schedule_is_read_in_its_own_timezone() {
+        let spec = CampaignSpec {
+            schedule_timezone: 2,
+            schedule_end_time: Some("2026-11-22 12:00:00".to_owned()),
+            ..CampaignSpec::running(1)
+        };
+        let campaign = Campaign::new(spec, at("2026-11-22T00:00:00Z"));
+        assert_eq!(campaign.ends_at(), Some(at("2026-11-22T10:00:00Z")));
+    }
+}

@@ -1,0 +1,10 @@
+//! The API's shapes and quirks, each through real HTTP.
+
+// Helpers are not recognised as tests by these lints.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics says which line failed")]
+
+mod caller;
+mod clock;
+mod funds;
+mod reports;
+mod shapes;
