@@ -43,6 +43,22 @@ pub fn micros_of_text(text: &str) -> Option<i64> {
     digits.map(|digit| i64::from(digit - b'0')).try_fold(0_i64, |sum, digit| sum.checked_mul(10)?.checked_add(digit))
 }
 
+/// What may stand beside an amount in an answer.
+const CURRENCIES: &str = "$ € £ ¥ ₹ ₽ ₴ ₺ ₩ USD EUR GBP JPY CNY CHF CAD AUD INR RUB UAH TRY KRW";
+
+/// The micro-units of an amount in an answer: from its first to its last digit, with one currency before or behind.
+fn micros_of_amount(text: &str) -> Option<i64> {
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let (first, last) = (text.find(is_digit)?, text.rfind(is_digit)?);
+    let beside = match (text.get(..first)?.trim(), text.get(last + 1..)?.trim()) {
+        (before, "") => before,
+        ("", behind) => behind,
+        _ => return None,
+    };
+    let is_known = beside.is_empty() || CURRENCIES.split(' ').any(|currency| currency == beside);
+    micros_of_text(text.get(first..=last)?).filter(|_| is_known)
+}
+
 /// Whether `micros` is what a JSON number says, as far as its type tells.
 pub fn is_amount_of_number(number: &Number, micros: i64) -> bool {
     if let Some(whole) = number.as_u64() {
@@ -59,7 +75,7 @@ pub fn is_amount(value: &Value, micros: i64) -> bool {
     micros >= 0
         && match value {
             Value::Number(number) => is_amount_of_number(number, micros),
-            Value::String(text) => micros_of_text(text) == Some(micros),
+            Value::String(text) => micros_of_amount(text) == Some(micros),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
         }
 }

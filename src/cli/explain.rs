@@ -114,7 +114,7 @@ fn spend(fact: &SpendFact, now: DateTime<Utc>) -> Option<String> {
         SpendSource::None => "every source answered, and none has a value",
     };
     let doubt = doubt.map(|doubt| format!("; {doubt}")).unwrap_or_default();
-    Some(format!("spend      ${amount}, {source}{}{doubt}", read_at(fact.at, now)))
+    Some(format!("spend      {amount}, {source}{}{doubt}", read_at(fact.at, now)))
 }
 
 fn clicks(fact: &ClicksFact, now: DateTime<Utc>) -> Option<String> {
@@ -141,7 +141,7 @@ fn thresholds(thresholds: &Thresholds) -> Vec<String> {
     };
     let money = thresholds
         .spend_to_limit
-        .map_or_else(unknown, |left| if left.micros() == 0 { "reached".to_owned() } else { format!("${left} to go") });
+        .map_or_else(unknown, |left| if left.micros() == 0 { "reached".to_owned() } else { format!("{left} to go") });
     vec![
         format!(
             "pause       at {} clicks or fewer: {}",
@@ -153,7 +153,7 @@ fn thresholds(thresholds: &Thresholds) -> Vec<String> {
             thresholds.activate_clicks,
             clicks(thresholds.clicks_to_activation, "missing")
         ),
-        format!("left alone  from ${} spent today on: {money}", thresholds.spend_limit),
+        format!("left alone  from {} spent today on: {money}", thresholds.spend_limit),
     ]
 }
 
@@ -352,7 +352,7 @@ Facts
 Thresholds
   pause       at 5,000 clicks or fewer: 11,000 to go
   activation  at 15,000 clicks or more: reached
-  left alone  from $10.00 spent today on: the distance is unknown
+  left alone  from 10.00 spent today on: the distance is unknown
 
 Timers
   12:04:00 (in 50s): next tick: it is read again

@@ -94,7 +94,7 @@ fn state(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> Stri
 
 fn spend(observed: &Observed) -> String {
     match (observed.spend, observed.spend_source) {
-        (Some(amount), Some(source)) => format!("${amount} ({})", source_word(source)),
+        (Some(amount), Some(source)) => format!("{amount} ({})", source_word(source)),
         (Some(_) | None, _) => "?".to_owned(),
     }
 }

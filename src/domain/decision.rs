@@ -183,7 +183,7 @@ fn first_row(judged: &Judged, phase: PhaseWord) -> Row {
 #[must_use]
 pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
     let clicks = || judged.remaining.map_or_else(|| "unknown".to_owned(), |clicks| clicks.to_string());
-    let spend = || judged.amount.map_or_else(|| "unknown".to_owned(), |amount| format!("${amount}"));
+    let spend = || judged.amount.map_or_else(|| "unknown".to_owned(), |amount| format!("{amount}"));
     let limit = policy.spend_limit;
     match decision.row {
         Row::Doubt => match &judged.status {
@@ -204,7 +204,7 @@ pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
                 spend()
             )
         }
-        Row::HighSpend => format!("${limit} or more is spent today ({}): it is left alone", spend()),
+        Row::HighSpend => format!("{limit} or more is spent today ({}): it is left alone", spend()),
         Row::GuardPauseWithoutSpend => "it runs although we stopped it, and its spend is unknown".to_owned(),
         Row::SpendUnknown => "its spend is unknown".to_owned(),
         Row::GuardPauseWithoutClicks => {
@@ -213,7 +213,7 @@ pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
         Row::ClicksUnknown => "its remaining clicks are unknown".to_owned(),
         Row::EnoughClicks => {
             format!(
-                "{} clicks left, {} or more run it (spend {} of ${limit})",
+                "{} clicks left, {} or more run it (spend {} of {limit})",
                 clicks(),
                 policy.activate_clicks,
                 spend()

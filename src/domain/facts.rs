@@ -63,6 +63,12 @@ pub enum MoneyError {
     TooLarge(String),
 }
 
+/// What may stand beside an amount. Each names a whole unit of a currency; `¢` and the like are left out.
+const CURRENCIES: [&str; 22] = [
+    "$", "€", "£", "¥", "₹", "₽", "₴", "₺", "₩", "USD", "EUR", "GBP", "JPY", "CNY", "CHF", "CAD", "AUD", "INR", "RUB",
+    "UAH", "TRY", "KRW",
+];
+
 impl Money {
     /// No money.
     pub const ZERO: Self = Self { micros: 0 };
@@ -89,22 +95,22 @@ impl Money {
         Self { micros: micros.unwrap_or(self.micros) }
     }
 
-    /// The sum, or `None` where it cannot be counted.
-    #[must_use]
-    pub fn checked_add(self, other: Self) -> Option<Self> {
-        self.micros.checked_add(other.micros).map(|micros| Self { micros })
+    /// Reads what `from_str` reads, with the sign or the code of one well-known currency before or behind it: `€12.34`,
+    /// `12.34 EUR`. The currency is not kept, since nobody says that it is the account's. Any other word is refused: it may
+    /// be a unit of another size, such as cents.
+    ///
+    /// # Errors
+    /// It is no amount, or too large a one.
+    pub fn with_currency(text: &str) -> Result<Self, MoneyError> {
+        let trimmed = text.trim();
+        let without = |currency: &&str| trimmed.strip_prefix(currency).or_else(|| trimmed.strip_suffix(currency));
+        Self::decimal(CURRENCIES.iter().find_map(without).unwrap_or(trimmed).trim(), text)
     }
-}
 
-impl FromStr for Money {
-    type Err = MoneyError;
-
-    /// Reads `12`, `12.34`, or `$12.34`. Digits behind the sixth decimal are cut off: money counts as spent when it is.
-    fn from_str(text: &str) -> Result<Self, MoneyError> {
+    /// The amount in `digits`, which stand in `text`.
+    fn decimal(digits: &str, text: &str) -> Result<Self, MoneyError> {
         let not_decimal = || MoneyError::NotDecimal(text.to_owned());
         let too_large = || MoneyError::TooLarge(text.to_owned());
-        let trimmed = text.trim();
-        let digits = trimmed.strip_prefix('$').unwrap_or(trimmed);
         let (units, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
         let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !all_digits(units) || !all_digits(decimals) {
@@ -118,6 +124,22 @@ impl FromStr for Money {
             .and_then(|whole| whole.checked_add(micros))
             .map(|micros| Self { micros })
             .ok_or_else(too_large)
+    }
+
+    /// The sum, or `None` where it cannot be counted.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.micros.checked_add(other.micros).map(|micros| Self { micros })
+    }
+}
+
+impl FromStr for Money {
+    type Err = MoneyError;
+
+    /// Reads `12`, `12.34`, or `$12.34`. Digits behind the sixth decimal are cut off: money counts as spent when it is.
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let trimmed = text.trim();
+        Self::decimal(trimmed.strip_prefix('$').unwrap_or(trimmed), text)
     }
 }
 

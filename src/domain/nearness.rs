@@ -173,7 +173,7 @@ mod tests {
         let (running, stopped) = (&RUNNING, &STOPPED);
         let cases = [
             ("a hundred clicks a minute", running, [6_100, 6_000], ["0", "0"], 10),
-            ("a dollar a minute", running, [90_000, 90_000], ["4", "5"], 5),
+            ("1.00 a minute", running, [90_000, 90_000], ["4", "5"], 5),
             ("the sooner of both", running, [6_100, 6_000], ["4", "5"], 5),
             ("past the limit of clicks already", running, [5_100, 5_000], ["0", "0"], 0),
             ("past the limit of money it is left alone", running, [90_000, 5_000], ["0", "10"], day),

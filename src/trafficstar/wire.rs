@@ -175,11 +175,11 @@ fn decimal_text(number: &Number) -> String {
     }
 }
 
-/// An amount of money: a number, or a text such as `$12.34`.
+/// An amount of money: a number, or a text such as `12.34`, with a currency or without.
 fn money(value: &Value) -> Option<Money> {
     match value.as_number() {
         Some(number) => decimal_text(number).parse().ok(),
-        None => value.as_str()?.parse().ok(),
+        None => Money::with_currency(value.as_str()?).ok(),
     }
 }
 

@@ -203,6 +203,8 @@ fn money_is_read_from_numbers_and_texts_to_the_millionth() {
         ("\"12.34\"", "12.34"),
         ("\"$12.34\"", "12.34"),
         ("\" $0.5 \"", "0.5"),
+        ("\"€12.34\"", "12.34"),
+        ("\"12.34 EUR\"", "12.34"),
     ];
     for (text, expected) in cases {
         let value: Value = serde_json::from_str(text).unwrap();

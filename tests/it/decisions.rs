@@ -212,11 +212,11 @@ fn each_threshold_counts_from_its_very_value_on() {
         case("5,001 clicks", IDLE, low, Remaining(5_001), Running, Stay(IDLE)),
         case("14,999 clicks", IDLE, low, Remaining(14_999), Stopped, Stay(IDLE)),
         case("15,000 clicks", IDLE, low, Remaining(15_000), Stopped, Activate("tick")),
-        case("$9.99, enough clicks", IDLE, Cents(999), Remaining(15_000), Stopped, Activate("tick")),
-        case("$9.999999, enough clicks", IDLE, Micros(9_999_999), Remaining(15_000), Stopped, Activate("tick")),
-        case("$10.00, enough clicks", IDLE, Cents(1_000), Remaining(15_000), Stopped, Stay(IDLE)),
-        case("$9.99, clicks used up", IDLE, Cents(999), Remaining(5_000), Running, Pause("tick")),
-        case("$10.00, clicks used up", IDLE, Cents(1_000), Remaining(5_000), Running, Stay(IDLE)),
+        case("9.99, enough clicks", IDLE, Cents(999), Remaining(15_000), Stopped, Activate("tick")),
+        case("9.999999, enough clicks", IDLE, Micros(9_999_999), Remaining(15_000), Stopped, Activate("tick")),
+        case("10.00, enough clicks", IDLE, Cents(1_000), Remaining(15_000), Stopped, Stay(IDLE)),
+        case("9.99, clicks used up", IDLE, Cents(999), Remaining(5_000), Running, Pause("tick")),
+        case("10.00, clicks used up", IDLE, Cents(1_000), Remaining(5_000), Running, Stay(IDLE)),
     ]);
 }
 

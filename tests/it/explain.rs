@@ -68,7 +68,7 @@ fn high_spend_says_plainly_that_the_guard_that_stops_is_released_too() {
     let row = world.database.row_id(ID);
     let text = world.told(row);
     assert!(text.contains("The guard that stops it is released, too"), "{text}");
-    assert!(text.contains("left alone  from $10.00 spent today on: reached"), "{text}");
+    assert!(text.contains("left alone  from 10.00 spent today on: reached"), "{text}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn it_shows_the_campaigns_gives_orders_and_survives_a_restart_of_the_supervisor(
     let mut world = world();
     let mut view = world.in_terminal(&["top"]);
     wait_until_shown(&mut world, &view, "active-guarded");
-    wait_until_shown(&mut world, &view, "limits $10.00, run 15,000, pause 5,000 (config)");
+    wait_until_shown(&mut world, &view, "limits 10.00, run 15,000, pause 5,000 (config)");
     view.type_in("p");
     wait_until_shown(&mut world, &view, "decide now");
     view.type_in("\r");

@@ -92,7 +92,7 @@ fn several() -> Vec<Value> {
                 ("/observed/remaining_clicks", json!(3_996)),
                 ("/observed/spend", json!("1.667")),
                 ("/action/kind", json!("pause")),
-                ("/action/reason", json!("it runs with 4,134 clicks left, 5,000 or fewer pause it (spend $1.66)")),
+                ("/action/reason", json!("it runs with 4,134 clicks left, 5,000 or fewer pause it (spend 1.66)")),
                 ("/action/requested_at", json!(noon_plus(-6))),
                 ("/action/accepted_at", json!(noon_plus(-6))),
                 ("/action/confirmed_at", json!(noon_plus(-5))),

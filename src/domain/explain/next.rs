@@ -126,7 +126,7 @@ fn predicted(case: &Case<'_>, observation: &Observation, tick_at: DateTime<Utc>)
         phase @ (Phase::Idle | Phase::ActiveGuarded | Phase::PausedGuarded) => phase.word(),
     };
     let decision = decide(&judged, phase);
-    let day = if new_day { "a new UTC day begins, so that its spend counts from $0.00; " } else { "" };
+    let day = if new_day { "a new UTC day begins, so that its spend counts from 0.00; " } else { "" };
     let cooled = if case.insight.phase.word() == PhaseWord::CoolingDown { "the cool-down ends; " } else { "" };
     let then = format!("{day}{cooled}it is read again; if nothing has changed until then, {}", {
         outcome(case, &judged, &decision, phase, tick_at)
@@ -211,7 +211,7 @@ fn unless(case: &Case<'_>, judged: &Judged, decision: &Decision) -> Vec<String> 
         ];
     }
     if judged.spend == SpendLevel::Reached {
-        return vec![format!("below ${limit}, at midnight UTC at the latest, spend and clicks decide again")];
+        return vec![format!("below {limit}, at midnight UTC at the latest, spend and clicks decide again")];
     }
     let mut unless = Vec::new();
     if running && decision.action != Some(ActionKind::Pause) {
@@ -230,7 +230,7 @@ fn unless(case: &Case<'_>, judged: &Judged, decision: &Decision) -> Vec<String> 
         }
         PhaseWord::Idle | PhaseWord::ActiveGuarded | PhaseWord::PausedGuarded | PhaseWord::CoolingDown => {}
     }
-    unless.push(format!("from ${limit} spent today on it is left alone, and the guard that stops it is released, too"));
+    unless.push(format!("from {limit} spent today on it is left alone, and the guard that stops it is released, too"));
     if case.observes() {
         unless.push("whatever is decided, observe mode sends nothing".to_owned());
     }

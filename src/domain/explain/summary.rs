@@ -93,8 +93,8 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
     let (status, policy) = (case.status, &case.insight.policy);
     let high_spend = status.high_spend.then(|| {
         format!(
-            "${limit} or more is spent today: it is left alone, running or stopped. The guard that stops it is released, \
-             too: if it runs, it runs on, whatever its clicks, until its spend is below ${limit} again, at midnight UTC \
+            "{limit} or more is spent today: it is left alone, running or stopped. The guard that stops it is released, \
+             too: if it runs, it runs on, whatever its clicks, until its spend is below {limit} again, at midnight UTC \
              at the latest.",
             limit = policy.spend_limit
         )

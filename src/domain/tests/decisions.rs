@@ -83,12 +83,12 @@ fn with_5_000_clicks_or_fewer_what_may_run_is_paused_whatever_blocks_it_and_on_u
 }
 
 #[test]
-fn from_10_dollars_on_it_is_left_alone_and_nothing_is_promised() {
+fn from_the_limit_on_it_is_left_alone_and_nothing_is_promised() {
     for spend in ["10.00", "10.000001", "66.270003"] {
         for facts in [running(), stopped()] {
             for facts in [facts.clone().clicks(0), facts.clone(), facts.clone().clicks(20_000), facts.clicks_unknown()]
             {
-                assert_row(&format!("${spend}, {facts:?}"), &facts.spend(spend), always(None, Idle));
+                assert_row(&format!("{spend}, {facts:?}"), &facts.spend(spend), always(None, Idle));
             }
         }
     }

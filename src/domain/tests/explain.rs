@@ -89,7 +89,7 @@ fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
             Phase::Idle,
             running().clicks(20_000),
             &[
-                "It runs. Last decision: it runs, with 20,000 clicks left as it should (spend $3.21).",
+                "It runs. Last decision: it runs, with 20,000 clicks left as it should (spend 3.21).",
                 "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: it runs as it \
                  should",
             ],
@@ -109,9 +109,9 @@ fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
             Phase::ActiveGuarded,
             running().clicks(1_000).spend("12.50"),
             &[
-                "It runs. Last decision: $10.00 or more is spent today ($12.50): it is left alone.",
-                "! $10.00 or more is spent today: it is left alone, running or stopped. The guard that stops it is \
-                 released, too: if it runs, it runs on, whatever its clicks, until its spend is below $10.00 again, at \
+                "It runs. Last decision: 10.00 or more is spent today (12.50): it is left alone.",
+                "! 10.00 or more is spent today: it is left alone, running or stopped. The guard that stops it is \
+                 released, too: if it runs, it runs on, whatever its clicks, until its spend is below 10.00 again, at \
                  midnight UTC at the latest.",
                 "! Unguarded: it runs, nothing is promised about it, and its clicks are used up or its limit is reached. \
                  It spends money that nobody watches.",
@@ -232,7 +232,7 @@ fn a_run_that_failed_tells_when_it_is_tried_again() {
         &explanation,
         &[
             "It is stopped. Last decision: its last activation failed: 20,000 clicks left, 15,000 or more \
-             run it (spend $3.21 of $10.00).",
+             run it (spend 3.21 of 10.00).",
             "! The last activation failed at 2026-11-22 12:03:00: TrafficStars answered 500.",
             "> at 22 12:04:00 it is read again; if nothing has changed until then, it is not activated yet: its last run \
              failed, and it is tried again from 12:07:00 on, or as soon as TrafficStars shows something else of it",
@@ -252,9 +252,9 @@ fn after_the_day_end_it_waits_for_the_next_day() {
         "the next tick is the next day's",
         &rig.explained(),
         &[
-            "It is stopped. Last decision: 20,000 clicks left, 15,000 or more run it (spend $3.21 of $10.00); it waits: for \
+            "It is stopped. Last decision: 20,000 clicks left, 15,000 or more run it (spend 3.21 of 10.00); it waits: for \
              the next day, since its end time would be 23:59:00 and is past.",
-            "> at 23 00:00:00 a new UTC day begins, so that its spend counts from $0.00; it is read again; if nothing has \
+            "> at 23 00:00:00 a new UTC day begins, so that its spend counts from 0.00; it is read again; if nothing has \
              changed until then, it is activated",
         ],
     );
@@ -289,7 +289,7 @@ fn a_pause_is_followed_through_its_cool_down() {
         &cooling,
         &[
             "It is stopped, since its end time has passed. Last decision: it runs with 5,000 clicks left, 5,000 or fewer \
-             pause it (spend $3.21).",
+             pause it (spend 3.21).",
             "> at 22 12:01:00 it is read again, and paused again if somebody has started it; spend and clicks decide from \
              12:02:00 on",
         ],
@@ -317,7 +317,7 @@ fn in_observe_mode_it_is_told_what_would_be_done() {
         "observe mode",
         &rig.explained(),
         &[
-            "It runs. Last decision: it runs with 100 clicks left, 5,000 or fewer pause it (spend $3.21).",
+            "It runs. Last decision: it runs with 100 clicks left, 5,000 or fewer pause it (spend 3.21).",
             "! Unguarded: it runs, nothing is promised about it, and its clicks are used up or its limit is reached. It \
              spends money that nobody watches.",
             "! Observe mode: it is read and decided about as always, and nothing that changes anything is sent.",
@@ -344,7 +344,7 @@ fn a_contested_campaign_tells_when_it_may_be_activated_again() {
         &explanation,
         &[
             "It is stopped. Last decision: somebody else stopped it: 20,000 clicks left, 15,000 or more \
-             run it (spend $3.21 of $10.00); it waits: it is contested, the next attempt is at 12:02:00.",
+             run it (spend 3.21 of 10.00); it waits: it is contested, the next attempt is at 12:02:00.",
             "! Contested: others changed it more than 0 times within an hour. Somebody, or another program, works against \
              the guard.",
             "> at 22 12:02:00 it is read again; if nothing has changed until then, it is activated",

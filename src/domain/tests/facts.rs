@@ -43,6 +43,55 @@ fn what_is_no_amount_is_refused_with_its_text() {
 }
 
 #[test]
+fn an_amount_is_read_with_one_well_known_currency_beside_it() {
+    for text in [
+        "12.34",
+        " 12.34 ",
+        "$12.34",
+        "$ 12.34",
+        "12.34$",
+        "€12.34",
+        "12.34 €",
+        "12.34\u{a0}€",
+        "£12.34",
+        "¥12.34",
+        "USD 12.34",
+        "USD12.34",
+        "12.34 EUR",
+        "12.34EUR",
+    ] {
+        assert_eq!(Money::with_currency(text), Ok(money("12.34")), "`{text}`");
+    }
+    for text in [
+        "$",
+        "EUR",
+        "$$1",
+        "$1$",
+        "€1 EUR",
+        "$-1",
+        "-$1",
+        "1,00 €",
+        "12¢",
+        "12 CTS",
+        "12 clicks",
+        "12 usd",
+        "0x12",
+        "$.5",
+        "%12",
+    ] {
+        assert_eq!(Money::with_currency(text), Err(MoneyError::NotDecimal(text.to_owned())), "`{text}`");
+    }
+    assert_eq!(Money::with_currency("€9223372036855"), Err(MoneyError::TooLarge("€9223372036855".to_owned())));
+}
+
+#[test]
+fn only_an_answers_amount_may_have_any_currency() {
+    for text in ["€12.34", "12.34 EUR", "12.34$", "$ 12.34"] {
+        assert_eq!(text.parse::<Money>(), Err(MoneyError::NotDecimal(text.to_owned())), "`{text}`");
+    }
+}
+
+#[test]
 fn money_is_never_negative_and_sums_are_checked() {
     assert_eq!(Money::from_micros(-1), None);
     assert_eq!(Money::from_micros(0), Some(Money::ZERO));

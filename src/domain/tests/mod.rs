@@ -79,7 +79,7 @@ fn campaign() -> RemoteCampaign {
     }
 }
 
-/// What a tick finds out. As it begins: $3.21 spent, 10,000 clicks left.
+/// What a tick finds out. As it begins: 3.21 spent, 10,000 clicks left.
 #[derive(Debug, Clone)]
 struct Facts {
     remote: Result<RemoteCampaign, RemoteFault>,

@@ -89,7 +89,7 @@ impl Details<'_> {
         let limit = app.limits.spend;
         self.add(
             "spend",
-            &format!("${amount} of ${limit} ({source}{day}, {})", ago(observed.spend_at, now)),
+            &format!("{amount} of {limit} ({source}{day}, {})", ago(observed.spend_at, now)),
             Style::new(),
         );
         let bar = spend_bar(amount, &app.limits, self.theme, BAR);

@@ -99,7 +99,7 @@ impl Columns<'_> {
             Line::from(campaign.name.as_str()),
             Span::styled(campaign.state.as_str(), theme.state(campaign.state, campaign.actor.is_some())).into(),
             remote.into(),
-            Line::from(spend.map_or_else(unknown, |spend| Span::raw(format!("${}", to_cents(spend))))).right_aligned(),
+            Line::from(spend.map_or_else(unknown, |spend| Span::raw(format!("{}", to_cents(spend))))).right_aligned(),
             spend.map_or_else(Line::default, |spend| spend_bar(spend, limits, theme, BAR).into()),
         ];
         let seen =
@@ -127,7 +127,7 @@ fn note<'c>(campaign: &CampaignStatus, reasons: Vec<(attention::Attention, Strin
     Span::styled(text, style).into()
 }
 
-/// Cut, not rounded: `$9.99` is below a limit of `$10.00`.
+/// Cut, not rounded: `9.99` is below a limit of `10.00`.
 pub(super) fn to_cents(amount: Money) -> String {
     let text = amount.to_string();
     text.split_once('.').map_or_else(

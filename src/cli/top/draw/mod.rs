@@ -142,7 +142,7 @@ fn freshness(app: &App, data: &Data, theme: Theme, now: DateTime<Utc>) -> Line<'
     let limits = &app.limits;
     let (spend, activate, pause) = (limits.spend, limits.activate, limits.pause);
     let origin = if limits.config.is_some() { "config" } else { "defaults" };
-    let text = format!("data {age} old  limits ${spend}, run {activate}, pause {pause} ({origin})");
+    let text = format!("data {age} old  limits {spend}, run {activate}, pause {pause} ({origin})");
     Line::styled(text, theme.label())
 }
 

@@ -62,7 +62,7 @@ pub(super) fn help(frame: &mut Frame<'_>, limits: &Limits, theme: Theme, area: R
     let (spend, activate, pause) = (limits.spend, limits.activate, limits.pause);
     lines.extend([
         Line::default(),
-        Line::from(format!("Bars: spend of ${spend}; clicks of {activate}, ┊ is {pause}.")),
+        Line::from(format!("Bars: spend of {spend}; clicks of {activate}, ┊ is {pause}.")),
         Line::from(limits.config.as_ref().map_or_else(
             || "Those are the defaults: no config could be read.".to_owned(),
             |file| format!("Those limits are from {}.", file.display()),

@@ -39,7 +39,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "limit-itself-is-below",
-        what: "a spend of exactly $10 is taken for less",
+        what: "a spend of exactly 10.00 is taken for less",
         breaks: "Decisions",
         file: DECISION,
         original: "Some(amount) if «amount >= policy.spend_limit» =>",
@@ -47,7 +47,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "unknown-spend-is-nothing",
-        what: "an unknown spend is taken for $0",
+        what: "an unknown spend is taken for 0",
         breaks: "1",
         file: DECISION,
         original: "None => «SpendLevel::Unknown»,",

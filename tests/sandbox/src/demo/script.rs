@@ -15,12 +15,12 @@ const BOOKS: i64 = 1005;
 /// What a newcomer should know before it begins.
 pub(super) const INTRODUCTION: &str = "\
 The rules are the real ones: run at 15,000 remaining clicks or more, pause at 5,000 or fewer, leave alone from
-$10.00 of today's spend on, keep stopped for a while after each pause. Only the times are short: a tick of 2 s
+10.00 of today's spend on, keep stopped for a while after each pause. Only the times are short: a tick of 2 s
 instead of a minute, a cool-down of 10 s instead of 2 minutes.
   1001 shoes    paused,  18,000 clicks remain, many visitors: will run, be clicked down, and be paused
   1002 travel   paused,  40,000 clicks remain, few visitors: will run; somebody will stop it by hand
   1003 games    paused,   4,000 clicks remain: is kept stopped; somebody will start it by hand
-  1004 watches  running, 30,000 clicks remain, $9.40 spent and rising: will be left alone from $10.00 on
+  1004 watches  running, 30,000 clicks remain, 9.40 spent and rising: will be left alone from 10.00 on
   1005 books    unapproved at TrafficStars: blocked, running it cannot help
 The guard is started now. Ctrl-C ends the demo at any time.";
 
@@ -80,14 +80,14 @@ pub(super) fn beats() -> Vec<Beat> {
             14,
             WATCHES,
             Act::Look,
-            "By now watches has spent $10.00: high spend, it is left alone from here on.",
+            "By now watches has spent 10.00: high spend, it is left alone from here on.",
             None,
         ),
         beat(20, TRAVEL, Act::Stop, "Somebody pauses travel by hand at TrafficStars. It was promised to run.", run),
         beat(25, GAMES, Act::AddUrl(5_000), "The owner of games adds a URL: 9,000 clicks, not enough to run.", None),
         beat(35, GAMES, Act::Start, "Somebody starts games by hand. It was promised to be stopped.", pause),
         beat(50, SHOES, Act::AddUrl(14_000), "The owner of shoes adds a URL: above 15,000 clicks again.", run),
-        beat(60, WATCHES, Act::Stop, "Somebody pauses watches. From $10.00 on that is nobody's business here.", None),
+        beat(60, WATCHES, Act::Stop, "Somebody pauses watches. From 10.00 on that is nobody's business here.", None),
         beat(70, TRAVEL, Act::EndNow, "Somebody lets the schedule of travel end now.", run),
         beat(85, BOOKS, Act::Approve, "TrafficStars approves books: it can run now.", run),
         beat(100, GAMES, Act::Start, "Somebody starts games by hand once more.", pause),
