@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::sync::{broadcast, watch};
 
+use crate::domain::another_guard::Sign;
 use crate::domain::explain::{ActorRest, Explanation, Insight, explain, explain_from_standby};
 use crate::domain::facts::CampaignId;
 use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
@@ -170,6 +171,16 @@ impl Board {
         });
     }
 
+    /// Takes note of what looks like another program on the account, and tells it where that is news.
+    pub fn note_sign(&self, now: DateTime<Utc>, sign: Sign) {
+        let mut news = None;
+        self.publish(|published| news = published.failing.signs.note(now, sign));
+        if let Some(another) = news {
+            tracing::warn!("{another}");
+            self.tell(LiveEvent::another_guard(now, &another));
+        }
+    }
+
     /// Tells what happened to those who listen. Publish first what it is about: who hears of it finds it in the dump.
     pub fn tell(&self, event: LiveEvent) {
         // Within the publication, so that the ids rise in the order of the events.
@@ -227,16 +238,18 @@ impl Board {
     /// Why one campaign is (not) running, and what happens next, as of now.
     #[must_use]
     pub fn explain(&self, id: CampaignId, now: DateTime<Utc>) -> Option<Explanation> {
-        let (leadership, status, insight, rest) = {
+        let (leadership, status, insight, rest, another_guard) = {
             let published = self.published.borrow();
             let status = published.campaigns.get(&id).cloned()?;
             let (insight, rest) = (published.insights.get(&id).cloned(), published.rests.get(&id).copied());
-            (published.leadership.clone(), status, insight, rest)
+            let another_guard = published.failing.signs.another_guard(now);
+            (published.leadership.clone(), status, insight, rest, another_guard)
         };
         if leadership.role == Role::Standby && insight.is_none() {
             return Some(explain_from_standby(now, &status, leadership.leader.as_ref()));
         }
-        Some(explain(now, &status, insight.as_deref(), rest))
+        let line = another_guard.map(|another| format!("Degraded: {another}."));
+        Some(explain(now, &status, insight.as_deref(), rest).with_attention(line))
     }
 
     /// Whether every promise can be kept, as of now.

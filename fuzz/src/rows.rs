@@ -39,6 +39,7 @@ const TABLES: [(&str, &str, &[&str]); 9] = [
             "cooldown_seconds",
             "high_spend",
             "price_per_thousand_micros",
+            "implausible_clicks",
             "created_at",
             "updated_at",
         ],

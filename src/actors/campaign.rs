@@ -25,6 +25,7 @@ use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus, RemindStatus
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::{ActionId, ActionKind, Outcome};
+use crate::domain::another_guard::Sign;
 use crate::domain::event::{Effect, Event, Note, Record, Request};
 use crate::domain::explain::Insight;
 use crate::domain::facts::{CampaignId, RemoteId};
@@ -268,6 +269,11 @@ impl CampaignActor {
                     ctx.spawn(read.into_actor(self).map(move |remote, actor, ctx| {
                         actor.step(ctx, Event::ReadBack { operation, remote: remote.map(Box::new) });
                     }));
+                }
+                // One word for the account, whichever campaign shows it.
+                Effect::Note(Note::AnotherGuard(sign)) => {
+                    let sign = Sign::EndTime(self.row.id, sign);
+                    self.surroundings.board.note_sign(self.surroundings.clock.now(), sign);
                 }
                 Effect::Note(note) => {
                     if let Note::Action { kind, news } = &note {

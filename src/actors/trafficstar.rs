@@ -33,6 +33,7 @@ use super::database::CountRequests;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
+use crate::domain::another_guard::Sign;
 use crate::domain::facts::RemoteId;
 use crate::domain::health::ReadFailure;
 use crate::domain::live::{LiveEvent, Part};
@@ -238,6 +239,14 @@ impl TrafficStarActor {
         }
     }
 
+    /// A 429 where this program has sent fewer requests than it may: somebody else sends requests for the account, too.
+    fn note_rate_limited(&self, now: DateTime<Utc>) {
+        let (sent, limit) = (self.keeper.budget().used(now), self.requests_per_minute);
+        if sent < usize::try_from(limit).unwrap_or(usize::MAX) {
+            self.board.note_sign(self.clock.now(), Sign::RateLimited { sent, limit });
+        }
+    }
+
     /// Other requests may succeed meanwhile; without statuses nobody is guarded.
     fn note_reads(&mut self, failure: Option<&str>) {
         let since = self.reads_failing.as_ref().map_or_else(|| self.clock.now(), |failing| failing.since);
@@ -300,6 +309,9 @@ impl StreamHandler<Vec<GateMessage>> for TrafficStarActor {
             if let GateMessage::Answered { exchange, .. } = &message {
                 let (class, answer) = (exchange.urgency.as_str(), exchange.answer.word());
                 self.board.metrics().request_ended(class, answer, exchange.waited, exchange.took);
+            }
+            if let GateMessage::RateLimited { .. } = &message {
+                self.note_rate_limited(now);
             }
             self.keeper.hear(now, message);
         }

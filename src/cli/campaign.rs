@@ -85,6 +85,9 @@ pub(super) struct Overrides {
     /// What a thousand clicks cost, like 1.20; `default`: none
     #[arg(long, value_name = "MONEY")]
     price_per_thousand: Option<OrDefault<Money>>,
+    /// More remaining clicks than this count as unknown, so that a wrong click limit starts nothing; `default`: the config's
+    #[arg(long, value_name = "N")]
+    implausible_clicks: Option<OrDefault<Count>>,
 }
 
 impl Overrides {
@@ -97,6 +100,7 @@ impl Overrides {
             cooldown: self.cooldown.map(|cooldown| cooldown.0),
             high_spend: self.high_spend.map(|policy| policy.0),
             price_per_thousand: self.price_per_thousand.map(|price| price.0),
+            implausible_clicks: self.implausible_clicks.map(|clicks| clicks.0),
             ..CampaignPatch::default()
         }
     }
@@ -176,6 +180,7 @@ fn changed(campaign: &Campaign, patch: &CampaignPatch) -> String {
         as_set("cooldown", patch.cooldown.as_ref()),
         as_set("high_spend", patch.high_spend.as_ref()),
         as_set("price_per_thousand", patch.price_per_thousand.as_ref()),
+        as_set("implausible_clicks", patch.implausible_clicks.as_ref()),
     ];
     let settings: Vec<String> = settings.into_iter().flatten().collect();
     format!("Campaign {} ({}) was changed: {}.", campaign.id, campaign.name, settings.join(", "))
@@ -198,6 +203,7 @@ fn table(campaigns: &[Campaign], fits_terminal: bool) -> String {
         "COOLDOWN",
         "HIGH SPEND",
         "PER 1,000",
+        "IMPLAUSIBLE",
     ];
     let own = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let rows = campaigns.iter().map(|campaign| {
@@ -213,6 +219,7 @@ fn table(campaigns: &[Campaign], fits_terminal: bool) -> String {
             own(campaign.cooldown.as_deref()),
             own(campaign.high_spend.as_deref()),
             own(campaign.price_per_thousand.as_deref()),
+            campaign.implausible_clicks.map_or_else(|| "-".to_owned(), render::count),
         ]
     });
     render::table(header, rows, fits_terminal)

@@ -114,7 +114,9 @@ fn spend(fact: &SpendFact, now: DateTime<Utc>) -> Option<String> {
         SpendSource::None => "every source answered, and none has a value",
     };
     let doubt = doubt.map(|doubt| format!("; {doubt}")).unwrap_or_default();
-    Some(format!("spend      {amount}, {source}{}{doubt}", read_at(fact.at, now)))
+    let unchanged = fact.unchanged_since.filter(|since| *since < now);
+    let unchanged = unchanged.map(|since| format!("; unchanged since {}", ago(since, now))).unwrap_or_default();
+    Some(format!("spend      {amount}, {source}{}{doubt}{unchanged}", read_at(fact.at, now)))
 }
 
 fn clicks(fact: &ClicksFact, now: DateTime<Utc>) -> Option<String> {
@@ -124,7 +126,7 @@ fn clicks(fact: &ClicksFact, now: DateTime<Utc>) -> Option<String> {
             Some(format!("clicks     {remaining} left, from the database{}", read_at(fact.at, now)))
         }
         (Some(remaining), Some(doubt)) => {
-            Some(format!("clicks     {remaining} left at the least, in doubt: {doubt}{since}{}", read_at(fact.at, now)))
+            Some(format!("clicks     {remaining} counted, in doubt: {doubt}{since}{}", read_at(fact.at, now)))
         }
         (None, Some(doubt)) => Some(format!("clicks     unknown: {doubt}{since}")),
         (None, None) => None,

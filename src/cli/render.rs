@@ -1,6 +1,6 @@
 //! Status to text. Pure: what is printed depends on the arguments alone.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::domain::action::Step;
@@ -68,7 +68,7 @@ fn row(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> [Strin
         format!("{} {}", campaign.id, printable(&campaign.name)),
         state(campaign, now, stands_by),
         campaign.observed.status.map_or_else(unknown, |status| status.as_str().to_owned()),
-        spend(&campaign.observed),
+        spend(&campaign.observed, now),
         remaining,
         campaign.next_tick_at.map_or_else(|| "-".to_owned(), |at| until(at, now)),
         campaign.action.as_ref().map_or_else(|| "-".to_owned(), |action| last_action(action, now)),
@@ -92,9 +92,14 @@ fn state(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> Stri
     }
 }
 
-fn spend(observed: &Observed) -> String {
+/// A counter is some minutes late by its nature: only what is the same for longer is worth a word.
+const UNCHANGED_FROM: TimeDelta = TimeDelta::minutes(10);
+
+fn spend(observed: &Observed, now: DateTime<Utc>) -> String {
+    let unchanged = observed.spend_unchanged_since.filter(|since| now.signed_duration_since(since) >= UNCHANGED_FROM);
+    let unchanged = unchanged.map(|since| format!(", unchanged for {}", span(since, now))).unwrap_or_default();
     match (observed.spend, observed.spend_source) {
-        (Some(amount), Some(source)) => format!("{amount} ({})", source_word(source)),
+        (Some(amount), Some(source)) => format!("{amount} ({}{unchanged})", source_word(source)),
         (Some(_) | None, _) => "?".to_owned(),
     }
 }
@@ -129,6 +134,7 @@ fn notes(campaign: &CampaignStatus) -> Vec<String> {
     let observe = (campaign.ordered.mode == crate::domain::policy::Mode::Observe).then(|| "observe mode".to_owned());
     let hold = campaign.ordered.hold.as_ref().map(|hold| format!("on hold {}", hold.in_words()));
     let blocked = campaign.blocked.as_ref().map(|reason| format!("blocked: {reason}"));
+    let stopped = campaign.observed.remote_stopped.as_ref().map(|word| format!("TrafficStars says stopped: {word}"));
     let actor = campaign.actor.as_ref().and_then(|actor| match actor.status {
         Liveness::Running => None,
         Liveness::Restarting => Some("its actor died and is built anew".to_owned()),
@@ -139,6 +145,7 @@ fn notes(campaign: &CampaignStatus) -> Vec<String> {
         .chain(raised)
         .chain(observe)
         .chain(blocked)
+        .chain(stopped)
         .chain(actor)
         .chain(campaign.last_error.clone())
         .chain(failed);

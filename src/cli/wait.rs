@@ -87,6 +87,8 @@ async fn follow(client: &Client, id: CampaignId, until: PhaseWord, last: &mut La
                 | LiveKind::Blocked { .. }
                 | LiveKind::Waiting { .. }
                 | LiveKind::Hold { .. }
+                | LiveKind::SpendStandsStill { .. }
+                | LiveKind::AnotherGuard { .. }
                 | LiveKind::Leadership { .. }
                 | LiveKind::Endpoint { .. }
                 | LiveKind::Error { .. }

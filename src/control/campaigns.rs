@@ -36,6 +36,8 @@ pub struct Campaign {
     pub high_spend: Option<String>,
     /// What a thousand clicks cost, as decimal text in the account's currency.
     pub price_per_thousand: Option<String>,
+    /// More remaining clicks than this count as unknown.
+    pub implausible_clicks: Option<i64>,
 }
 
 /// The body of `PATCH /v1/campaigns/{id}`, and of `POST /v1/campaigns`, which needs `name` and `trafficstar_id`. A field
@@ -77,6 +79,9 @@ pub struct CampaignPatch {
     /// As decimal text.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub price_per_thousand: Option<Option<Money>>,
+    /// Must be above `activate_clicks`, the defaults included.
+    #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
+    pub implausible_clicks: Option<Option<Count>>,
     /// With `generator_enabled: false` or another `trafficstar_id`: pause the campaign first. It stays guarded if that
     /// fails.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -124,6 +129,7 @@ impl CampaignPatch {
             && as_shown(self.cooldown.as_ref(), campaign.cooldown.as_deref())
             && as_shown(self.high_spend.as_ref(), campaign.high_spend.as_deref())
             && as_shown(self.price_per_thousand.as_ref(), campaign.price_per_thousand.as_deref())
+            && count(self.implausible_clicks, campaign.implausible_clicks)
     }
 }
 
@@ -186,7 +192,7 @@ mod tests {
     fn a_patch_is_met_by_a_campaign_that_is_as_it_says_in_every_field() {
         let json = r#"{"id": 1, "name": "n", "trafficstar_id": 7, "generator_enabled": true, "mode": "act",
             "spend_limit": "2.50", "activate_clicks": 3, "pause_clicks": 2, "cooldown": "1m 30s", "high_spend": "observe",
-            "price_per_thousand": null}"#;
+            "price_per_thousand": null, "implausible_clicks": 9}"#;
         let campaign: Campaign = serde_json::from_str(json).unwrap();
         assert!(patch(json).is_met_by(&campaign));
         assert!(patch(r#"{"spend_limit": "2.5", "cooldown": "90s"}"#).is_met_by(&campaign), "other words, same values");
@@ -201,6 +207,7 @@ mod tests {
             r#"{"cooldown": "91s"}"#,
             r#"{"high_spend": null}"#,
             r#"{"price_per_thousand": "0"}"#,
+            r#"{"implausible_clicks": 8}"#,
         ];
         for json in others {
             assert!(!patch(json).is_met_by(&campaign), "{json}");

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::another_guard::EndTimeSign;
 use super::policy::Policy;
 use super::remote::{EndTime, RemoteStatus, StopCause};
 
@@ -14,6 +15,8 @@ struct Known {
     running: bool,
     /// `None` where it was not seen: after a restart, or after ours was asked for.
     end_time: Option<EndTime>,
+    /// When that was known last.
+    at: DateTime<Utc>,
 }
 
 /// Counts foreign changes and slows the activations of a contested campaign down, where that is configured.
@@ -33,6 +36,8 @@ pub(super) struct ContestChange {
     pub(super) foreign: bool,
     /// This change made it contested.
     pub(super) began: bool,
+    /// Somebody else changed its end time as a guard does.
+    pub(super) sign: Option<EndTimeSign>,
 }
 
 impl Contest {
@@ -42,18 +47,19 @@ impl Contest {
 
     /// Nothing has happened in the future, though the clock was set back meanwhile.
     pub(super) fn heed_clock(&mut self, now: DateTime<Utc>) {
-        let times = self.changes.iter_mut().chain(&mut self.last_activation_at);
+        let known_at = self.known.as_mut().map(|known| &mut known.at);
+        let times = self.changes.iter_mut().chain(&mut self.last_activation_at).chain(known_at);
         times.for_each(|at| *at = (*at).min(now));
     }
 
     /// What a promise says of the remote, for an actor that was built anew.
-    pub(super) fn expect(&mut self, running: bool) {
-        self.known = Some(Known { running, end_time: None });
+    pub(super) fn expect(&mut self, now: DateTime<Utc>, running: bool) {
+        self.known = Some(Known { running, end_time: None, at: now });
     }
 
     /// A state that our own action brought about, whatever else is wrong with the campaign.
-    pub(super) fn caused(&mut self, running: bool, end_time: &EndTime) {
-        self.known = Some(Known { running, end_time: Some(end_time.clone()) });
+    pub(super) fn caused(&mut self, now: DateTime<Utc>, running: bool, end_time: &EndTime) {
+        self.known = Some(Known { running, end_time: Some(end_time.clone()), at: now });
     }
 
     /// We asked for an end time that may stand there by now: it is nobody else's.
@@ -64,9 +70,9 @@ impl Contest {
     }
 
     /// A state as it was seen.
-    fn settle(&mut self, status: &RemoteStatus, end_time: &EndTime) {
+    fn settle(&mut self, now: DateTime<Utc>, status: &RemoteStatus, end_time: &EndTime) {
         if let Some(running) = runs(status) {
-            self.known = Some(Known { running, end_time: Some(end_time.clone()) });
+            self.caused(now, running, end_time);
         }
     }
 
@@ -79,7 +85,10 @@ impl Contest {
         end_time: &EndTime,
     ) -> ContestChange {
         let foreign = runs(status).is_some() && self.is_foreign(status, end_time);
-        self.settle(status, end_time);
+        let changed = |known: &&Known| known.end_time.as_ref().is_some_and(|known| known != end_time);
+        let last_known = self.known.as_ref().filter(changed);
+        let sign = last_known.and_then(|known| EndTimeSign::of(now, policy, status, end_time, known.at));
+        self.settle(now, status, end_time);
         if foreign {
             self.changes.push(now);
         }
@@ -90,7 +99,7 @@ impl Contest {
             self.contested = true;
             self.activations = 0;
         }
-        ContestChange { foreign, began }
+        ContestChange { foreign, began, sign }
     }
 
     /// Whether an hour without a foreign change has just lifted it.

@@ -120,7 +120,7 @@ impl Judged {
 fn click_level(clicks: &RemainingClicks, policy: &Policy) -> ClickLevel {
     if clicks.count <= policy.pause_clicks {
         ClickLevel::UsedUp
-    } else if clicks.defect.is_some() || policy.is_implausible(clicks.count) {
+    } else if policy.clicks_doubt(clicks).is_some() {
         ClickLevel::Unknown
     } else if clicks.count >= policy.activate_clicks {
         ClickLevel::Enough

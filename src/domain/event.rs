@@ -5,10 +5,12 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::action::{Action, ActionId, ActionKind, Outcome};
+use super::another_guard::EndTimeSign;
 use super::facts::{Clicks, Observation};
 use super::order::{Force, ForceFailure, HoldChange, OrderId};
 use super::phase::{PhaseWord, Promise};
 use super::remote::{RemoteCampaign, RemoteFault};
+use super::standing::StandsStill;
 use super::status::Hold;
 
 /// Numbers a question, so that an answer to an older one is recognised and dropped.
@@ -203,6 +205,10 @@ pub enum Note {
     Waiting(String),
     /// An operator put it on hold, in words; or, without any, the hold has ended.
     Hold(Option<String>),
+    /// It runs, its clicks go on, and its spend has been the same for long.
+    SpendStandsStill(StandsStill),
+    /// Somebody else changed its end time as a guard does. Told once for the account.
+    AnotherGuard(EndTimeSign),
 }
 
 /// What happened to an action.
@@ -232,7 +238,11 @@ impl Note {
             Self::Action { news, .. } => {
                 matches!(news, ActionNews::Unclear(_) | ActionNews::Failed(_) | ActionNews::EndTimeOwed(_))
             }
-            Self::ForeignChange { .. } | Self::Unguarded | Self::Blocked(Some(_)) => true,
+            Self::ForeignChange { .. }
+            | Self::Unguarded
+            | Self::Blocked(Some(_))
+            | Self::SpendStandsStill(_)
+            | Self::AnotherGuard(_) => true,
             Self::Contested { began } => *began,
             Self::Transition { .. }
             | Self::HighSpend { .. }
@@ -258,6 +268,13 @@ impl fmt::Display for Note {
             Self::Blocked(Some(reason)) => write!(f, "blocked: {reason}"),
             Self::Blocked(None) => f.write_str("no longer blocked"),
             Self::Waiting(reason) => write!(f, "should run, and waits: {reason}"),
+            Self::SpendStandsStill(StandsStill { amount, since, clicks_used }) => write!(
+                f,
+                "its spend stands still at {amount} since {}, though it runs and {} clicks were used meanwhile",
+                since.format("%H:%M:%S"),
+                Clicks(*clicks_used)
+            ),
+            Self::AnotherGuard(_) => f.write_str("its end time was changed as a guard does it"),
             Self::Hold(Some(hold)) => write!(f, "on hold {hold}"),
             Self::Hold(None) => f.write_str("no longer on hold"),
         }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::another_guard::Signs;
 use super::explain::Insight;
 use super::facts::CampaignId;
 use super::status::{ActorStatus, DatabaseStatus, LeadershipStatus, RemoteClientStatus, Role};
@@ -77,6 +78,8 @@ pub enum DegradationKind {
     BudgetTooSmall,
     /// A status or remaining clicks could not be read for fifteen minutes.
     Unreadable,
+    /// Another program like this one works on the account.
+    AnotherGuard,
 }
 
 /// What is known of a guarded campaign.
@@ -102,7 +105,7 @@ pub struct ReadFailure {
 }
 
 /// Since when the parts that all share have been failing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Failing {
     /// The lease on leadership.
     pub lease_since: Option<DateTime<Utc>>,
@@ -114,6 +117,8 @@ pub struct Failing {
     pub blocked_since: Option<DateTime<Utc>>,
     /// The limit of requests does not reach for all campaigns.
     pub budget_too_small_since: Option<DateTime<Utc>>,
+    /// What looks like another program like this one.
+    pub signs: Signs,
 }
 
 /// All that health is judged by.
@@ -143,6 +148,7 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
         circuit_open(vitals),
         budget_too_small(now, vitals),
         unreadable(now, vitals),
+        another_guard(now, vitals),
     ]
     .into_iter()
     .flatten()
@@ -176,6 +182,13 @@ fn unreadable(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     });
     let words = "the status or the remaining clicks could not be read for 15 minutes of";
     about(DegradationKind::Unreadable, blind.collect(), words)
+}
+
+/// Two programs that each undo what the other does keep no promise.
+fn another_guard(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
+    let another = vitals.failing.signs.another_guard(now)?;
+    let (kind, since, reason) = (DegradationKind::AnotherGuard, another.since, another.to_string());
+    Some(Degradation { kind, since, reason, campaigns: Vec::new() })
 }
 
 fn cut_off(vitals: &Vitals<'_>) -> Option<Degradation> {

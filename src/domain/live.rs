@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::action::ActionKind;
+use super::another_guard::AnotherGuard;
 use super::event::{ActionNews, Note};
 use super::facts::CampaignId;
 use super::lease::Epoch;
@@ -86,6 +87,16 @@ pub enum LiveKind {
     Hold {
         /// Whose, until when and why; none: it ended.
         hold: Option<String>,
+    },
+    /// It runs, its clicks go on, and its spend has been the same for long.
+    SpendStandsStill {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// Another program like this one works on the account.
+    AnotherGuard {
+        /// What gave it away.
+        sign: String,
     },
     /// Something failed.
     Error {
@@ -238,6 +249,13 @@ impl LiveEvent {
         Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
     }
 
+    /// Another program like this one works on the account.
+    #[must_use]
+    pub fn another_guard(at: DateTime<Utc>, another: &AnotherGuard) -> Self {
+        let kind = LiveKind::AnotherGuard { sign: another.sign.to_string() };
+        Self { id: None, at, campaign_id: None, name: None, warning: true, text: another.to_string(), kind }
+    }
+
     /// A reader was too slow for so many events.
     #[must_use]
     pub fn lost(at: DateTime<Utc>, count: u64) -> Self {
@@ -267,6 +285,8 @@ impl LiveKind {
             Self::Blocked { .. } => "blocked",
             Self::Waiting { .. } => "waiting",
             Self::Hold { .. } => "hold",
+            Self::SpendStandsStill { .. } => "spend-stands-still",
+            Self::AnotherGuard { .. } => "another-guard",
             Self::Error { .. } => "error",
             Self::Recovery { .. } => "recovery",
             Self::Leadership { .. } => "leadership",
@@ -291,6 +311,8 @@ impl From<&Note> for LiveKind {
             Note::Blocked(reason) => Self::Blocked { reason: reason.clone() },
             Note::Waiting(reason) => Self::Waiting { reason: reason.clone() },
             Note::Hold(hold) => Self::Hold { hold: hold.clone() },
+            Note::SpendStandsStill(still) => Self::SpendStandsStill { since: still.since },
+            Note::AnotherGuard(_) => Self::AnotherGuard { sign: note.to_string() },
         }
     }
 }

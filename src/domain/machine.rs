@@ -25,6 +25,7 @@ use super::phase::{Phase, Promise};
 use super::policy::{Mode, Policy};
 use super::progress::{Awaiting, Progress, RunBackoff, Verdict, is_stopped, verdict};
 use super::remote::{EndTime, RemoteCampaign, RemoteFault, RemoteStatus, judge};
+use super::standing::StandingSpend;
 
 /// How long a campaign that answered 404 is not read again.
 const NOT_FOUND_PAUSE: Duration = Duration::minutes(15);
@@ -66,6 +67,7 @@ pub struct Machine {
     blocked: Option<String>,
     waiting: Option<String>,
     contest: Contest,
+    standing: StandingSpend,
     run_backoff: RunBackoff,
     action: Option<Action>,
     progress: Progress,
@@ -128,8 +130,8 @@ impl Machine {
         // What an unfinished action was to bring about may not have come about, and nobody else is to blame.
         if unfinished.is_none() {
             match promise.phase {
-                Phase::ActiveGuarded => contest.expect(true),
-                Phase::PausedGuarded | Phase::CoolingDown { .. } => contest.expect(false),
+                Phase::ActiveGuarded => contest.expect(now, true),
+                Phase::PausedGuarded | Phase::CoolingDown { .. } => contest.expect(now, false),
                 Phase::Idle => {}
             }
         }
@@ -149,6 +151,7 @@ impl Machine {
             blocked: None,
             waiting: None,
             contest,
+            standing: StandingSpend::default(),
             run_backoff: RunBackoff::default(),
             last_number: unfinished.as_ref().map_or(0, |action| action.id.0),
             pausing_since: unfinished
@@ -295,10 +298,13 @@ impl Machine {
         if let Ok(campaign) = &observation.remote {
             self.run_backoff.saw(campaign, &judged.status);
         }
-        self.watch_readings(now, &observation, &judged.status);
+        self.watch_readings(now, policy, &observation, &judged.status);
         let may_decide = self.may_decide(policy) && !outdated;
         if may_decide {
             self.watch_others(now, policy, &observation.remote, &judged.status, effects);
+        }
+        if let Some(still) = self.standing.saw(now, &observation, &judged) {
+            effects.push(Effect::Note(Note::SpendStandsStill(still)));
         }
         self.observation = Some(observation);
         self.raise_flags(now, &judged, effects);
@@ -394,7 +400,7 @@ impl Machine {
             Verdict::NotYet => {}
             Verdict::Shown => {
                 if let (Ok(campaign), Some(running)) = (remote, action.kind.wants_running()) {
-                    self.contest.caused(running, &campaign.end_time);
+                    self.contest.caused(now, running, &campaign.end_time);
                 }
                 self.finish(now, Ok(()), effects);
             }
@@ -456,7 +462,7 @@ impl Machine {
             let cut_short = self.has_failed(ActionKind::Activate) || waits;
             let half_done = cut_short && ours.as_ref() == Some(&campaign.end_time);
             if half_done && *status == RemoteStatus::Running {
-                self.contest.caused(true, &campaign.end_time);
+                self.contest.caused(now, true, &campaign.end_time);
             }
             // Ours may stand there by now, though its answer is still out.
             if self.is_end_time_on_its_way() {
@@ -468,6 +474,10 @@ impl Machine {
             }
             if change.began {
                 effects.push(Effect::Note(Note::Contested { began: true }));
+            }
+            // What an activation of ours that failed halfway has left there is no sign of another guard.
+            if let Some(sign) = change.sign.filter(|_| ours.as_ref() != Some(&campaign.end_time)) {
+                effects.push(Effect::Note(Note::AnotherGuard(sign)));
             }
         }
         if self.contest.lift(now) {

@@ -4,6 +4,7 @@
 //! serde, thiserror and chrono's types alone.
 
 pub mod action;
+pub mod another_guard;
 mod contest;
 pub mod decided;
 pub mod decision;
@@ -22,6 +23,7 @@ pub mod policy;
 mod progress;
 pub mod remote;
 pub mod spend;
+pub mod standing;
 pub mod status;
 pub mod timer;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::facts::{Clicks, Money};
+use super::facts::{Clicks, Money, RemainingClicks};
 
 /// Whether decisions become requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -263,10 +263,18 @@ impl Policy {
         now >= self.day_end_on(now)
     }
 
-    /// Whether so many remaining clicks are more than can be meant.
+    /// Why remaining clicks are known too badly to start anything by them, if so: a row makes no sense, or they are more than
+    /// can be meant.
     #[must_use]
-    pub fn is_implausible(&self, clicks: Clicks) -> bool {
-        self.implausible_clicks.is_some_and(|bound| clicks > bound)
+    pub fn clicks_doubt(&self, clicks: &RemainingClicks) -> Option<String> {
+        let implausible = || {
+            let bound = self.implausible_clicks.filter(|bound| clicks.count > *bound)?;
+            Some(format!(
+                "{} are more than implausible_clicks ({bound}): correct the click_limit of its URLs, or raise the bound",
+                clicks.count
+            ))
+        };
+        clicks.defect.clone().or_else(implausible)
     }
 
     /// The first point of the shared grid after `now`.

@@ -289,6 +289,9 @@ pub struct Observed {
     pub remote_status: Option<String>,
     /// TrafficStars' `active`.
     pub remote_active: Option<bool>,
+    /// TrafficStars' word for why it is stopped; mostly absent.
+    #[serde(default)]
+    pub remote_stopped: Option<String>,
     /// TrafficStars' end time, `YYYY-MM-DD HH:MM:SS`.
     pub schedule_end_time: Option<String>,
     /// When TrafficStars answered.
@@ -301,6 +304,9 @@ pub struct Observed {
     pub spend_day: Option<NaiveDate>,
     /// When the source said so.
     pub spend_at: Option<DateTime<Utc>>,
+    /// Since when the spend is the same, while the campaign runs.
+    #[serde(default)]
+    pub spend_unchanged_since: Option<DateTime<Utc>>,
     /// Remaining clicks; none while unknown.
     pub remaining_clicks: Option<Clicks>,
     /// When the database was read.

@@ -45,6 +45,8 @@ pub struct CampaignRow {
     pub high_spend: Option<String>,
     /// In millionths of the currency unit; no policy uses it yet.
     pub price_per_thousand_micros: Option<i64>,
+    /// More remaining clicks than this are unknown.
+    pub implausible_clicks: Option<i64>,
 }
 
 /// Why a campaign's own settings make no policy.
@@ -111,6 +113,9 @@ impl CampaignRow {
         }
         if let Some(seconds) = self.number("cooldown_seconds", self.cooldown_seconds, LONGEST_OWN_COOLDOWN_SECONDS)? {
             numbers.cooldown = Duration::seconds(seconds);
+        }
+        if let Some(clicks) = self.clicks("implausible_clicks", self.implausible_clicks)? {
+            numbers.implausible_clicks = Some(clicks);
         }
         numbers.validate().map_err(|source| OverrideError::Numbers { campaign: self.id, source })
     }

@@ -40,6 +40,8 @@ pub struct CampaignColumns {
     pub high_spend: Option<Option<String>>,
     /// In millionths of the currency unit.
     pub price_per_thousand_micros: Option<Option<i64>>,
+    /// More remaining clicks than this are unknown.
+    pub implausible_clicks: Option<Option<i64>>,
 }
 
 /// A row of `urls`, as stored.

@@ -15,6 +15,7 @@ diesel::table! {
         cooldown_seconds -> Nullable<BigInt>,
         high_spend -> Nullable<Text>,
         price_per_thousand_micros -> Nullable<BigInt>,
+        implausible_clicks -> Nullable<BigInt>,
         created_at -> Timestamp,
         updated_at -> Timestamp,
     }

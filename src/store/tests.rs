@@ -167,6 +167,8 @@ async fn columns_that_make_no_policy_are_named() {
         ("pause_clicks = -1", "campaign 1: the column `pause_clicks` holds -1"),
         ("spend_limit_micros = -1", "campaign 1: the column `spend_limit_micros` holds -1"),
         ("cooldown_seconds = -1", "campaign 1: the column `cooldown_seconds` holds -1"),
+        ("implausible_clicks = -1", "campaign 1: the column `implausible_clicks` holds -1"),
+        ("implausible_clicks = 15000", "campaign 1: its columns and the config's defaults do not go together"),
         (
             "cooldown_seconds = 9223372036854775807",
             "campaign 1: the column `cooldown_seconds` holds 9223372036854775807",
@@ -179,7 +181,7 @@ async fn columns_that_make_no_policy_are_named() {
         for (assignment, named) in cases {
             database.execute(
                 "UPDATE campaigns SET mode = NULL, high_spend = NULL, activate_clicks = NULL, pause_clicks = NULL, \
-                 spend_limit_micros = NULL, cooldown_seconds = NULL",
+                 spend_limit_micros = NULL, cooldown_seconds = NULL, implausible_clicks = NULL",
             );
             database.execute(&format!("UPDATE campaigns SET {assignment}"));
             let problem = reading(&store).await.row.policy(&PolicyNumbers::default()).unwrap_err().to_string();
@@ -196,7 +198,7 @@ async fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
         database.execute(ONE_CAMPAIGN);
         database.execute(
             "UPDATE campaigns SET mode = 'act', activate_clicks = 200, pause_clicks = 100, spend_limit_micros = 5000000, \
-             cooldown_seconds = 3, high_spend = 'observe'",
+             cooldown_seconds = 3, high_spend = 'observe', implausible_clicks = 300",
         );
         let row = reading(&store).await.row;
         let defaults = PolicyNumbers { mode: Mode::Observe, ..PolicyNumbers::default() };
@@ -205,6 +207,7 @@ async fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
             pause_clicks: Clicks(100),
             spend_limit: "5".parse().unwrap(),
             cooldown: Duration::seconds(3),
+            implausible_clicks: Some(Clicks(300)),
             ..defaults.clone()
         };
         assert_eq!(row.policy(&defaults).unwrap(), expected.validate().unwrap());

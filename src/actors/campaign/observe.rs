@@ -49,8 +49,8 @@ impl Reading {
     pub(super) fn error(&self) -> Option<String> {
         let Observation { remote, spend, clicks, .. } = &self.observation;
         let clicks = match clicks {
-            Ok(clicks) => clicks.defect.as_ref(),
-            Err(reason) => Some(reason),
+            Ok(clicks) => self.policy.clicks_doubt(clicks),
+            Err(reason) => Some(reason.clone()),
         };
         let remote = match remote {
             Ok(_) => None,

@@ -14,6 +14,7 @@ impl CampaignActor {
     pub(super) fn status(&self) -> CampaignStatus {
         let counters = self.machine.counters();
         let observed = self.machine.observation().map(observed).unwrap_or_default();
+        let observed = Observed { spend_unchanged_since: self.machine.spend_unchanged_since(), ..observed };
         CampaignStatus {
             state: self.machine.phase().word(),
             since: self.machine.since(),
@@ -89,6 +90,7 @@ fn observed(observation: &Observation) -> Observed {
         status: Some(judge(remote, *remote_at).word()),
         remote_status: campaign.and_then(|campaign| campaign.status.clone()),
         remote_active: campaign.and_then(|campaign| campaign.active),
+        remote_stopped: campaign.and_then(|campaign| campaign.stopped.clone()),
         schedule_end_time: campaign.and_then(|campaign| match &campaign.end_time {
             EndTime::Unset => None,
             EndTime::At(at) => Some(at.format("%Y-%m-%d %H:%M:%S").to_string()),
@@ -99,6 +101,7 @@ fn observed(observation: &Observation) -> Observed {
         spend_source: spend.map(|spend| spend.source),
         spend_day: spend.map(|spend| spend.day),
         spend_at: spend.map(|spend| spend.at),
+        spend_unchanged_since: None,
         remaining_clicks: clicks.as_ref().ok().map(|clicks| Clicks(clicks.count.0)),
         clicks_at: clicks.as_ref().ok().map(|clicks| clicks.at),
     }

@@ -249,6 +249,7 @@ fn columns(patch: &CampaignPatch) -> CampaignColumns {
         cooldown_seconds: patch.cooldown.map(|cooldown| cooldown.map(|cooldown| cooldown.seconds().into())),
         high_spend: patch.high_spend.map(|policy| policy.map(|policy| policy.as_str().to_owned())),
         price_per_thousand_micros: patch.price_per_thousand.map(|price| price.map(Money::micros)),
+        implausible_clicks: patch.implausible_clicks.map(|clicks| clicks.map(Count::get)),
     }
 }
 
@@ -274,6 +275,7 @@ pub(in crate::actors) fn shown(row: &CampaignRow) -> Campaign {
         cooldown: row.cooldown_seconds.map(cooldown),
         high_spend: row.high_spend.clone(),
         price_per_thousand: row.price_per_thousand_micros.map(money),
+        implausible_clicks: row.implausible_clicks,
     }
 }
 
@@ -296,6 +298,7 @@ mod tests {
             cooldown_seconds: None,
             high_spend: None,
             price_per_thousand_micros: None,
+            implausible_clicks: None,
         }
     }
 

@@ -59,6 +59,7 @@ fn spend(case: &Case<'_>, observation: &Observation) -> SpendFact {
             at: Some(spend.at),
             doubt: (spend.day != case.now.date_naive())
                 .then(|| format!("it is of {}, and says nothing of today", spend.day)),
+            unchanged_since: case.insight.spend_unchanged_since,
         },
         Err(reason) => SpendFact { doubt: Some(reason.clone()), ..SpendFact::default() },
     }
@@ -70,7 +71,7 @@ fn clicks(case: &Case<'_>, observation: &Observation) -> ClicksFact {
         Ok(clicks) => ClicksFact {
             remaining: Some(clicks.count),
             at: Some(clicks.at),
-            doubt: clicks.defect.clone(),
+            doubt: case.insight.policy.clicks_doubt(clicks),
             unknown_since,
         },
         Err(reason) => ClicksFact { doubt: Some(reason.clone()), unknown_since, ..ClicksFact::default() },

@@ -41,6 +41,10 @@ pub struct Insight {
     pub clicks_unknown_since: Option<DateTime<Utc>>,
     /// When the first pause was decided of which none has been confirmed, while it is wanted.
     pub pausing_since: Option<DateTime<Utc>>,
+    /// Since when today's spend is the same, while the campaign runs.
+    pub spend_unchanged_since: Option<DateTime<Utc>>,
+    /// It has been the same for so long, with clicks going on, that this was told.
+    pub spend_stands_still: bool,
     /// Its generator is being disabled: the promise ends once nothing is on its way.
     pub releasing: bool,
     /// An end time is still to be set.
@@ -180,6 +184,9 @@ pub struct SpendFact {
     pub at: Option<DateTime<Utc>>,
     /// Why it is unknown, in words.
     pub doubt: Option<String>,
+    /// Since when it is the same, while the campaign runs.
+    #[serde(default)]
+    pub unchanged_since: Option<DateTime<Utc>>,
 }
 
 /// The remaining clicks.
@@ -251,6 +258,15 @@ struct Case<'a> {
     now: DateTime<Utc>,
     status: &'a CampaignStatus,
     insight: &'a Insight,
+}
+
+impl Explanation {
+    /// The same with one more thing that a person should know, before all others.
+    #[must_use]
+    pub fn with_attention(mut self, line: Option<String>) -> Self {
+        self.attention.splice(0..0, line);
+        self
+    }
 }
 
 impl Case<'_> {

@@ -116,6 +116,13 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
     });
     let hold = status.ordered.hold.as_ref().map(on_hold);
     let blocked = status.blocked.as_ref().map(|reason| format!("Blocked, running it cannot help: {reason}."));
+    let stands_still = case.insight.spend_unchanged_since.filter(|_| case.insight.spend_stands_still).map(|since| {
+        format!(
+            "Its spend stands still: it says that it runs and its clicks go on, and the spend is the same since {}. Look \
+             whether it is shown to anybody at TrafficStars.",
+            date_and_clock(since)
+        )
+    });
     let owed = (case.insight.end_time_owed && case.insight.progress == ActionProgress::Settled)
         .then(|| "Its end time could not be set yet; it is tried again at every tick.".to_owned());
     let failed = case.insight.action.as_ref().filter(|action| action.step == Step::Failed).map(|action| {
@@ -130,7 +137,8 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
         .insight
         .releasing
         .then(|| "Its generator is being disabled: nothing new is begun, and its promise ends.".to_owned());
-    [releasing, high_spend, unguarded, observe, contested, hold, blocked, failed, owed].into_iter().flatten().collect()
+    let all = [releasing, high_spend, unguarded, observe, contested, hold, blocked, failed, stands_still, owed];
+    all.into_iter().flatten().collect()
 }
 
 fn on_hold(hold: &Hold) -> String {

@@ -25,6 +25,8 @@ impl Machine {
             status_unknown_since: self.status_unknown_since,
             clicks_unknown_since: self.clicks_unknown_since,
             pausing_since: self.pausing_since,
+            spend_unchanged_since: self.standing.since(),
+            spend_stands_still: self.standing.is_told(),
             releasing: self.releasing.is_some(),
             end_time_owed: self.end_time_owed,
             action: self.action.clone(),
@@ -58,10 +60,16 @@ impl Machine {
     }
 
     /// Keeps up to date since when a fact cannot be told, and sees that a pause came about after all.
-    pub(super) fn watch_readings(&mut self, now: DateTime<Utc>, observation: &Observation, status: &RemoteStatus) {
+    pub(super) fn watch_readings(
+        &mut self,
+        now: DateTime<Utc>,
+        policy: &Policy,
+        observation: &Observation,
+        status: &RemoteStatus,
+    ) {
         let unknown = |is_unknown: bool, since: Option<DateTime<Utc>>| is_unknown.then(|| since.unwrap_or(now));
         self.status_unknown_since = unknown(matches!(status, RemoteStatus::Unknown { .. }), self.status_unknown_since);
-        let clicks_known = observation.clicks.as_ref().is_ok_and(|clicks| clicks.defect.is_none());
+        let clicks_known = observation.clicks.as_ref().is_ok_and(|clicks| policy.clicks_doubt(clicks).is_none());
         self.clicks_unknown_since = unknown(!clicks_known, self.clicks_unknown_since);
         if observation.remote == Err(RemoteFault::NotFound) || is_stopped(&observation.remote, status) {
             self.pausing_since = None;

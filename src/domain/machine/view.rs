@@ -51,6 +51,12 @@ impl Machine {
         self.blocked.as_deref()
     }
 
+    /// Since when today's spend of a campaign that runs is the same.
+    #[must_use]
+    pub fn spend_unchanged_since(&self) -> Option<DateTime<Utc>> {
+        self.standing.since()
+    }
+
     /// Why an activation that is due is held back, if so.
     #[must_use]
     pub fn waiting(&self) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! Changes of the remote that we did not ask for.
 
 use super::*;
+use crate::domain::another_guard::EndTimeSign;
 use ActionKind::{Activate, Pause};
 use PhaseWord::{ActiveGuarded, CoolingDown};
 
@@ -233,4 +234,44 @@ fn pauses_of_a_contested_campaign_never_back_off() {
         rig.confirm();
     }
     assert!(rig.machine.contested());
+}
+
+fn signs(effects: &[Effect]) -> Vec<EndTimeSign> {
+    let sign = |effect: &Effect| match effect {
+        Effect::Note(Note::AnotherGuard(sign)) => Some(*sign),
+        _ => None,
+    };
+    effects.iter().filter_map(sign).collect()
+}
+
+#[test]
+fn a_stop_with_an_end_time_of_that_very_second_is_another_guards() {
+    let mut rig = guarded(|_| {});
+    let effects = rig.tick("12:01:00", &stopped().ends(at("12:00:41")));
+    assert_eq!(signs(&effects), [EndTimeSign::MomentOfStop(at("12:00:41"))]);
+
+    let mut rig = guarded(|_| {});
+    for facts in [stopped().ends(at("23:59:00")), stopped().ends(at("11:00:00")), running().ends(at("23:00:00"))] {
+        assert_eq!(signs(&rig.clone().tick("12:01:00", &facts)), [], "{facts:?}");
+    }
+    let effects = rig.tick("12:01:00", &stopped().with(|campaign| campaign.end_time = EndTime::Unset));
+    assert_eq!(signs(&effects), [], "a person");
+}
+
+#[test]
+fn a_start_with_an_end_time_of_the_day_end_is_another_guards_and_our_own_is_not() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    rig.tick("12:00:00", &running().ends(at("23:59:00")).clicks(4_000));
+    assert_eq!(signs(&rig.confirm()), [], "our own pause sets its second");
+    assert_eq!(signs(&rig.tick("12:01:00", &stopped().ends(at("12:00:00")).clicks(4_000))), []);
+    let effects = rig.tick("12:02:00", &running().ends(at("23:59:00")).clicks(4_000));
+    assert_eq!(signs(&effects), [EndTimeSign::DayEnd(at("23:59:00"))]);
+
+    // Our own activation, though it failed halfway, sets the day end.
+    let mut rig = Rig::new(Phase::PausedGuarded);
+    rig.tick("12:00:00", &stopped().ends(at("11:00:00")));
+    let effects = rig.tick("12:01:00", &stopped().ends(at("11:00:00")).clicks(20_000));
+    assert_step("activated", &rig, &effects, Some(Activate), ActiveGuarded);
+    rig.applied(Outcome::Failed("the run was refused".to_owned()));
+    assert_eq!(signs(&rig.tick("12:02:00", &stopped().ends(at("23:59:00")).clicks(20_000))), []);
 }

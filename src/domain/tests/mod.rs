@@ -18,6 +18,7 @@ mod release;
 mod restart;
 mod retries;
 mod spend;
+mod standing;
 mod status;
 mod ticks;
 

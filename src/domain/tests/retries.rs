@@ -105,6 +105,39 @@ fn a_block_that_came_and_went_is_a_change_of_the_remote() {
 }
 
 #[test]
+fn a_run_that_is_read_back_out_of_funds_has_failed_at_once_and_nothing_is_sent_until_funds_are_back() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    rig.applied(Outcome::Accepted);
+    let effects = rig.read_back(&unfunded().clicks(20_000));
+    let entry = entries(&effects).next().unwrap();
+    assert_eq!((entry.step, entry.failed_at), (Step::Failed, Some(at("12:00:01"))));
+    assert!(entry.error.as_ref().unwrap().contains("out of funds"), "{entry:?}");
+    for _ in 0..40 {
+        let effects = rig.next_tick(&unfunded().clicks(20_000));
+        assert_step("without funds", &rig, &effects, None, ActiveGuarded);
+    }
+    let effects = rig.clone().next_tick(&running().clicks(20_000));
+    assert_eq!(sends(&effects).count(), 0, "with the funds it runs by itself");
+    let effects = rig.next_tick(&wanted());
+    assert_step("it was switched off meanwhile", &rig, &effects, Some(Activate), ActiveGuarded);
+}
+
+#[test]
+fn what_is_out_of_funds_and_switched_on_is_paused_once() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    let effects = rig.tick("12:00:00", &unfunded().clicks(100));
+    assert_step("used up", &rig, &effects, Some(ActionKind::Pause), PhaseWord::CoolingDown);
+    rig.applied(Outcome::Accepted);
+    rig.end_time_set(Ok(()));
+    rig.read_back(&blocked().clicks(100));
+    assert_eq!(rig.machine.action().unwrap().step, Step::Confirmed);
+    for _ in 0..5 {
+        assert_eq!(sends(&rig.next_tick(&blocked().clicks(100))).count(), 0);
+    }
+}
+
+#[test]
 fn a_run_that_nobody_could_read_back_and_came_about_holds_the_next_one_up_no_longer() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &wanted());

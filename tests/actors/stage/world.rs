@@ -59,6 +59,7 @@ impl Campaign {
             cooldown_seconds: None,
             high_spend: None,
             price_per_thousand_micros: None,
+            implausible_clicks: None,
         };
         Self {
             row,

@@ -47,16 +47,16 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a foreign start while it cools down is not undone",
         breaks: "Decisions",
         file: ACTING,
-        original: "if «judged.status == RemoteStatus::Running» ||",
-        faulty: "paused_in_vain && judged.status == RemoteStatus::Running",
+        original: "if «judged.status.may_run()» {\n            let runs",
+        faulty: "paused_in_vain && judged.status.may_run()",
     },
     Fault {
         name: "pause-backs-off",
         what: "a pause that failed is tried again a minute and a half later",
         breaks: "Decisions",
         file: ACTING,
-        original: "if «judged.status == RemoteStatus::Running» ||",
-        faulty: "judged.status == RemoteStatus::Running
+        original: "if «judged.status.may_run()» {\n            let runs",
+        faulty: "judged.status.may_run()
             && !self.action.as_ref().and_then(|action| action.failed_at).is_some_and(|at| now < at + chrono::Duration::seconds(90))",
     },
     Fault {

@@ -74,7 +74,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a sum with a senseless row in it starts a campaign",
         breaks: "1",
         file: DECISION,
-        original: "} else if «clicks.defect.is_some()» {",
+        original: "} else if «policy.clicks_doubt(clicks).is_some()» {",
         faulty: "false",
     },
     Fault {

@@ -20,7 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a hold with `pause` lets a campaign run",
         breaks: "Operators",
         file: ORDERS,
-        original: "if «hold.pause && may_run» {",
+        original: "if «hold.pause && judged.status.may_run()» {",
         faulty: "false",
     },
     Fault {
