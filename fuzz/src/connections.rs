@@ -7,8 +7,8 @@
 use super::served::Served;
 
 /// What the server says, in the order of the statuses; nothing else may come, 500 above all.
-const KNOWN: [u16; 14] = [100, 200, 201, 202, 400, 404, 405, 408, 409, 413, 414, 422, 431, 503];
-const HEALTH: &[u8] = b"GET /v1/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+const KNOWN: [u16; 17] = [100, 200, 201, 202, 400, 403, 404, 405, 408, 409, 413, 414, 415, 421, 422, 431, 503];
+const HEALTH: &[u8] = b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// Each answer has a known status, the connection ends, and the next client is served.
 pub fn check(bytes: &[u8]) {

@@ -11,7 +11,7 @@
 //! | [`exchanges`] | all that TrafficStars' server sends over a connection | an answer or an error fit to be shown, in time |
 //! | [`config`] | a config file, and variables | values within their bounds, or errors that name line and key |
 //! | [`rows`] | the columns of a campaign's rows in SQLite | no other campaign suffers, doubt starts nothing |
-//! | [`requests`] | one request to the control API | a documented answer |
+//! | [`requests`] | one request to the control API | a documented answer; what a foreign page can have sent is refused |
 //! | [`connections`] | all that a client sends to the control socket | what is answered is documented, and others are served |
 //! | [`clients`] | all that answers on the control socket | a command ends, with an answer or an error |
 

@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ pub fn outlive_closed_pipes() {
 /// No head of an answer is longer.
 const LONGEST_HEAD: usize = 1024;
 
+/// So many orders have come through to somebody who carries them out.
+static ORDERS: AtomicUsize = AtomicUsize::new(0);
+
 /// The server that all inputs of this process meet.
 pub struct Served {
     folder: TempDir,
@@ -65,6 +69,11 @@ impl Served {
 
     fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
+    }
+
+    /// How many orders have come through so far.
+    pub fn orders(&self) -> usize {
+        ORDERS.load(Ordering::SeqCst)
     }
 
     /// Runs `body` while no other input is served.
@@ -105,7 +114,8 @@ impl Served {
     /// The statuses that are documented for a request.
     pub fn documented(&self, method: &str, path: &str) -> Option<Vec<u16>> {
         let openapi = self.openapi.get_or_init(|| {
-            let answer = self.answer(b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", true);
+            let answer =
+                self.answer(b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", true);
             let text = String::from_utf8(answer).expect("a text");
             serde_json::from_str(text.split_once("\r\n\r\n").expect("a body").1).expect("a document")
         });
@@ -160,6 +170,7 @@ const NOBODY: Refusal = Refusal::UnknownCampaign(CampaignId(7));
 
 async fn answer_orders(mut orders: Receiver<Order>) {
     while let Some(order) = orders.recv().await {
+        ORDERS.fetch_add(1, Ordering::SeqCst);
         match order {
             Order::Campaigns(CampaignOrder::List(ask)) => accept(ask, None, Vec::new()),
             Order::Campaigns(CampaignOrder::Add(ask)) => {
@@ -208,6 +219,7 @@ async fn answer_orders(mut orders: Receiver<Order>) {
 
 async fn answer_operations(mut operations: Receiver<Operation>) {
     while let Some(operation) = operations.recv().await {
+        ORDERS.fetch_add(1, Ordering::SeqCst);
         match operation {
             Operation::Reload(ask) => accept(ask, None, Reloaded::default()),
             Operation::SetLogFilter(ask) => match ask.question.filter.parse::<LogFilter>() {

@@ -23,6 +23,7 @@ mod ending;
 mod endpoints;
 mod explain;
 mod faults;
+mod foreign_pages;
 mod guards;
 mod helper;
 mod history;

@@ -1,13 +1,14 @@
 //! `GET /v1/openapi.json` held against live answers: each documented answer is asked for and is as documented.
 //!
-//! Whoever adds a path adds a sample of each of its answers to the list below; the test says which are missing.
+//! Whoever adds a path adds a sample of each of its answers to the list below; the test says which are missing. What is
+//! refused of every path alike is asked of those that are documented.
 
 use std::collections::BTreeSet;
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation};
 use serde_json::{Value, json};
 
-use crate::helper::{Reply, World, ask};
+use crate::helper::{Reply, World, ask, ask_with};
 
 /// Documented, and not worth the time that it takes to bring about.
 const NOT_SAMPLED: [(&str, &str, &str); 13] = [
@@ -55,13 +56,41 @@ impl Description {
         let reply = ask(&world.guard.socket(), &method.to_uppercase(), &template.replace("{id}", id), body);
         let name = format!("{method} {template} ({id}) {body}");
         assert_eq!(reply.status, status, "{name}: {}", reply.text);
+        self.see(method, template, &name, &reply);
+        reply
+    }
+
+    fn see(&mut self, method: &str, template: &str, name: &str, reply: &Reply) {
         let template = template.split('?').next().unwrap_or_default();
         let responses = &self.document["paths"][template][method]["responses"];
-        let key = status.to_string();
+        let key = reply.status.to_string();
         let key = if responses.get(&key).is_some() { key } else { "default".to_owned() };
-        self.compare(&responses[&key], &reply, &name);
+        self.compare(&responses[&key], reply, name);
         self.seen.insert((method.to_owned(), template.to_owned(), key));
-        reply
+    }
+
+    /// What is refused of every path for where it comes from, or for how its body is sent.
+    fn sample_foreign(&mut self, world: &World, id: &str) {
+        let foreign: [(&str, &[&str]); 3] = [
+            ("421", &["Host: evil.example"]),
+            ("403", &["Host: localhost", "Origin: http://evil.example"]),
+            ("415", &["Host: localhost", "Content-Type: text/plain"]),
+        ];
+        let paths = self.document["paths"].as_object().unwrap().clone();
+        for (template, methods) in &paths {
+            for (method, operation) in methods.as_object().unwrap() {
+                let can_happen = |status: &str| method != "get" || status == "421";
+                for (status, headers) in foreign.into_iter().filter(|(status, _)| can_happen(status)) {
+                    let documented = operation["responses"].get(status);
+                    assert!(documented.is_some(), "{method} {template} does not document {status}");
+                    let path = template.replace("{id}", id);
+                    let reply = ask_with(&world.guard.socket(), headers, &method.to_uppercase(), &path, "{}");
+                    let name = format!("{method} {template}, to be refused with {status}");
+                    assert_eq!(reply.status.to_string(), status, "{name}: {}", reply.text);
+                    self.see(method, template, &name, &reply);
+                }
+            }
+        }
     }
 
     fn compare(&self, documented: &Value, reply: &Reply, name: &str) {
@@ -126,6 +155,7 @@ fn every_documented_answer_is_as_documented() {
     let (guarded, unguarded) = (world.database.row_id(701).to_string(), world.database.row_id(702).to_string());
     let mut api = Description::of(&world);
 
+    api.sample_foreign(&world, &guarded);
     api.sample(&world, "get", "/v1/openapi.json", "", "", 200);
     api.sample(&world, "get", "/v1/state", "", "", 200);
     for id in [&guarded, &unguarded] {

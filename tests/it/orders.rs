@@ -355,7 +355,7 @@ fn an_order_whose_effect_is_still_to_come_is_answered_with_202_and_its_journal_e
     let body = r#"{"force": "activate"}"#;
     let head = format!(
         "POST /v1/campaigns/1/process HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nPrefer: wait=1\r\n\
-         Content-Length: {}\r\n\r\n{body}",
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut answer = String::new();

@@ -1,5 +1,5 @@
-//! What is done for every request, whatever it asks for: its body is read within bounds, each command leaves a line in
-//! the audit log, and every error is a problem document.
+//! What is done for every request, whatever it asks for: foreign ones are refused, its body is read within bounds, each
+//! command leaves a line in the audit log, and every error is a problem document.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::answer::{Answer, PROBLEM_TYPE};
 use super::connections::Peer;
+use super::foreign;
 
 /// The largest request body that is read.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -19,6 +20,27 @@ const BODY_LIMIT_BYTES: usize = 64 * 1024;
 const THROWN_AWAY_BYTES: usize = 4 * 1024 * 1024;
 /// How long a body may take.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Refuses what is not for this server, and what a page of another site may have sent.
+pub(super) async fn refuse_foreign(request: Request, next: Next) -> Response {
+    let Some(refusal) = foreign::refusal(request.method(), request.uri(), request.headers()) else {
+        return next.run(request).await;
+    };
+    // Whoever still sends does not read the answer.
+    let _ = timeout(BODY_WITHIN, collect(request.into_body())).await;
+    refusal.into_response()
+}
+
+/// Refuses the body of a change that is not sent as JSON is. To be asked when the body has been read: until then, nobody
+/// knows whether there is one.
+pub(super) async fn refuse_other_types(request: Request, next: Next) -> Response {
+    let has_body = !request.body().is_end_stream();
+    let is_judged = has_body && !request.method().is_safe();
+    match foreign::type_refusal(request.headers()).filter(|_| is_judged) {
+        None => next.run(request).await,
+        Some(refusal) => refusal.into_response(),
+    }
+}
 
 /// Reads the body before anybody acts on the request.
 pub(super) async fn read_body(request: Request, next: Next) -> Response {
@@ -61,7 +83,8 @@ pub(super) async fn audit(Extension(peer): Extension<Peer>, request: Request, ne
         return next.run(request).await;
     }
     let path = request.uri().path().to_owned();
-    let mut entry = AuditEntry { peer, method: request.method().clone(), path, status: None };
+    let origin = request.headers().get(header::ORIGIN).map(foreign::shown);
+    let mut entry = AuditEntry { peer, method: request.method().clone(), path, origin, status: None };
     let response = next.run(request).await;
     entry.status = Some(response.status());
     response
@@ -72,6 +95,8 @@ struct AuditEntry {
     peer: Peer,
     method: Method,
     path: String,
+    /// The web page that sent it, as the browser says.
+    origin: Option<String>,
     status: Option<StatusCode>,
 }
 
@@ -80,7 +105,8 @@ impl Drop for AuditEntry {
         let Peer { uid, pid } = self.peer;
         let status =
             self.status.map_or_else(|| "none: the client left".to_owned(), |status| status.as_str().to_owned());
-        tracing::info!(target: "audit", uid, pid, method = %self.method, path = self.path, %status, "audit");
+        let Self { method, path, origin, .. } = self;
+        tracing::info!(target: "audit", uid, pid, %method, path, %status, origin, "audit");
     }
 }
 

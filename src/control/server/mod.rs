@@ -5,6 +5,7 @@ mod campaigns;
 mod connections;
 mod events;
 mod explain;
+mod foreign;
 mod frame;
 mod journal;
 mod openapi;
@@ -168,5 +169,10 @@ fn router(shared: Shared) -> Router {
 
 /// What is done for every request, from the inside out.
 fn framed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    routes.layer(from_fn(frame::only_problems)).layer(from_fn(frame::read_body)).layer(from_fn(frame::audit))
+    routes
+        .layer(from_fn(frame::only_problems))
+        .layer(from_fn(frame::refuse_other_types))
+        .layer(from_fn(frame::read_body))
+        .layer(from_fn(frame::refuse_foreign))
+        .layer(from_fn(frame::audit))
 }

@@ -39,7 +39,7 @@ const NO_SUCH_URL: &str = "There is no such URL";
 const NOT_NOW: &str = "Not possible now";
 const BAD_INPUT: &str = "The request makes no sense; `field` names what is wrong";
 
-/// Every path with its methods. An answer that each of them can give, such as 413, is not repeated.
+/// Every path with its methods. What each of them can be answered with is not repeated: [`document`] adds it.
 fn operations() -> Vec<Described> {
     vec![
         Described::get("/v1/openapi.json", "This description").answers::<Value>(200, "OpenAPI 3.1"),

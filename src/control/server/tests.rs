@@ -77,7 +77,7 @@ impl Served {
     }
 
     async fn assert_answers(&self) {
-        let answer = self.answer("GET /v1/state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        let answer = self.answer("GET /v1/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }
@@ -93,17 +93,17 @@ async fn assert_closed(stream: &mut UnixStream) {
 #[tokio::test]
 async fn a_client_that_does_not_finish_its_head_is_let_go() {
     let served = Served::start(Limits { silence: SHORT, ..GENEROUS });
-    for begun in ["", "GET /v1/st", "GET /v1/state HTTP/1.1\r\nHost: x\r\n"] {
+    for begun in ["", "GET /v1/st", "GET /v1/state HTTP/1.1\r\nHost: localhost\r\n"] {
         assert_closed(&mut served.say(begun).await).await;
     }
     // One that was answered and says nothing more is let go as well.
-    assert_closed(&mut served.say("GET /v1/state HTTP/1.1\r\nHost: x\r\n\r\n").await).await;
+    assert_closed(&mut served.say("GET /v1/state HTTP/1.1\r\nHost: localhost\r\n\r\n").await).await;
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_let_go_and_one_that_reads_gets_all_of_it() {
     let served = Served::start(Limits { connections: 1, unread: SHORT, ..GENEROUS });
-    let request = "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let request = "GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let _unread = served.say(request).await;
     // There is one place: the next one is answered once the first has lost it.
     let answer = served.answer(request).await;
@@ -114,7 +114,7 @@ async fn a_client_that_does_not_read_its_answer_is_let_go_and_one_that_reads_get
 async fn silent_clients_make_room_when_all_places_are_taken() {
     let served = Served::start(GENEROUS);
     let mut silent = Vec::new();
-    for begun in ["", "GET /v1/st", "GET /v1/state HTTP/1.1\r\nHost: x\r\n\r\n"].iter().cycle().take(30) {
+    for begun in ["", "GET /v1/st", "GET /v1/state HTTP/1.1\r\nHost: localhost\r\n\r\n"].iter().cycle().take(30) {
         silent.push(served.say(begun).await);
     }
     let start = Instant::now();
@@ -125,9 +125,9 @@ async fn silent_clients_make_room_when_all_places_are_taken() {
 #[tokio::test]
 async fn one_client_too_many_waits_for_a_place() {
     let served = Served::start(Limits { connections: 2, ..GENEROUS });
-    let request = "GET /never HTTP/1.1\r\nHost: x\r\n\r\n";
+    let request = "GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let busy = [served.say(request).await, served.say(request).await];
-    let mut waits = served.say("GET /v1/state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let mut waits = served.say("GET /v1/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     let mut answer = String::new();
     assert!(timeout(SHORT, waits.read_to_string(&mut answer)).await.is_err(), "there was no place: {answer}");
     drop(busy);
@@ -153,7 +153,7 @@ async fn when_it_stops_the_answers_under_way_are_finished() {
         let _ = stopped.await;
     }));
     let mut stream = UnixStream::connect(folder.path().join("socket")).await.unwrap();
-    stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     // Longer than the grace of a client that has said nothing.
     tokio::time::sleep(GENEROUS.grace * 2).await;
     stop.send(()).unwrap();
@@ -190,12 +190,14 @@ async fn whatever_is_refused_is_a_problem_document() {
         (422, "PATCH /v1/campaigns/1", r#"{"generator": true}"#, Some("generator")),
         (422, "PATCH /v1/campaigns/1", "{}", Some("body")),
         (422, "PATCH /v1/campaigns/1", "{", None),
+        // It does not know curl's type.
         (415, "POST /number", "1", None),
     ];
     for (status, line, body, field) in table {
         let length = body.len();
-        let request =
-            format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{kind}");
+        let request = format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}");
         let (answered, head, problem) = problem(&served, &request).await;
         assert_eq!(answered, *status, "{line} {body}: {problem:?}");
         if field.is_some() {
@@ -208,7 +210,8 @@ async fn whatever_is_refused_is_a_problem_document() {
 #[tokio::test]
 async fn a_body_of_64_kib_is_read_and_a_larger_one_is_refused_whether_its_length_is_told_or_not() {
     let served = Served::start(GENEROUS);
-    let head = "PATCH /v1/campaigns/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    let head = "PATCH /v1/campaigns/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                Content-Type: application/json\r\n";
     for (length, status) in [(64 * 1024, 422), (64 * 1024 + 1, 413), (1024 * 1024, 413)] {
         let body = " ".repeat(length);
         let whole = format!("{head}Content-Length: {length}\r\n\r\n{body}");

@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// The status line and the headers.
+    pub(crate) head: String,
     pub(crate) content_type: String,
     /// What came, where it was not JSON `null`.
     pub(crate) text: String,
@@ -34,15 +36,21 @@ pub(crate) fn say(socket: &Path, bytes: &str) -> UnixStream {
     stream
 }
 
+/// What curl says of the body that its `-d` sends, whatever it is.
+const CURLS_TYPE: &str = "Content-Type: application/x-www-form-urlencoded";
+
 /// Sends a request with a body, perhaps an empty one, and waits for the answer.
 pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Reply {
+    let headers: &[&str] = if body.is_empty() { &["Host: localhost"] } else { &["Host: localhost", CURLS_TYPE] };
+    ask_with(socket, headers, method, path, body)
+}
+
+/// The same with these headers, and no others but those that frame the request.
+pub(crate) fn ask_with(socket: &Path, headers: &[&str], method: &str, path: &str, body: &str) -> Reply {
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();
-    let mut stream = say(
-        socket,
-        &format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        ),
-    );
+    let head = format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}");
+    let mut stream = say(socket, &format!("{head}\r\n\r\n{body}"));
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, text) =
@@ -53,6 +61,7 @@ pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Reply 
     };
     assert!(header("transfer-encoding").is_none(), "an answer in chunks: {head}");
     Reply {
+        head: head.to_owned(),
         status: head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap(),
         content_type: header("content-type").unwrap_or_default(),
         text: text.to_owned(),

@@ -25,7 +25,7 @@ pub(crate) use self::database::{Database, Deed, Entry};
 pub(crate) use self::dump::Campaign;
 pub(crate) use self::fleet::Fleet;
 use self::guard::Guard;
-pub(crate) use self::http::{Reply, ask, say};
+pub(crate) use self::http::{Reply, ask, ask_with, say};
 pub(crate) use self::kinds::on_both_databases;
 pub(crate) use self::line::Line;
 pub(crate) use self::terminal::Terminal;

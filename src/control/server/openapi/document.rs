@@ -13,6 +13,9 @@ use super::super::super::{Pending, Problem};
 use super::super::answer::PROBLEM_TYPE;
 use crate::domain::facts::Money;
 
+const DESCRIPTION: &str = "HTTP on the supervisor's Unix socket. Times are RFC 3339 in UTC, money is decimal text. A body is \
+JSON; application/x-www-form-urlencoded, which curl's -d says of it, is taken for application/json.";
+
 impl PartialSchema for Money {
     fn schema() -> RefOr<Schema> {
         let mut text = Object::with_type(Type::String);
@@ -169,7 +172,7 @@ pub(super) fn document(operations: Vec<Described>) -> OpenApi {
     let mut components = ComponentsBuilder::new();
     for operation in operations {
         let Described { method, path, summary, parameters, body, responses, schemas } =
-            operation.refuses_otherwise("Anything else that is wrong");
+            operation.refuses_the_foreign().refuses_otherwise("Anything else that is wrong");
         let mut built = OperationBuilder::new().summary(Some(summary)).request_body(body);
         built = parameters.into_iter().fold(built, OperationBuilder::parameter);
         built = responses.into_iter().fold(built, |built, (status, response)| built.response(status, response));
@@ -179,7 +182,7 @@ pub(super) fn document(operations: Vec<Described>) -> OpenApi {
     let info = InfoBuilder::new()
         .title("Traffic Generator's control API")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("HTTP on the supervisor's Unix socket. Times are RFC 3339 in UTC, money is decimal text."))
+        .description(Some(DESCRIPTION))
         .build();
     OpenApiBuilder::new()
         .info(info)
@@ -190,6 +193,18 @@ pub(super) fn document(operations: Vec<Described>) -> OpenApi {
 }
 
 impl Described {
+    /// What every request can be answered with for where it comes from, and every change for how it is sent.
+    fn refuses_the_foreign(self) -> Self {
+        let is_change = !matches!(self.method, HttpMethod::Get);
+        let described = self.refuses(421, "`Host` is none of localhost, 127.0.0.0/8 and [::1]");
+        if !is_change {
+            return described;
+        }
+        described
+            .refuses(403, "A web page of another site may have sent it, says `Sec-Fetch-Site` or `Origin`")
+            .refuses(415, "The body is not sent as JSON")
+    }
+
     fn refuses_otherwise(self, description: &str) -> Self {
         let mut refusing = self.refuses(0, description);
         if let Some((status, _)) = refusing.responses.last_mut() {

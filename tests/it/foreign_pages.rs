@@ -1,0 +1,339 @@
+//! Web pages that reach the control socket through a browser, behind `ssh -L`: they give no orders and read nothing. Who
+//! speaks to the socket as curl does notices none of that.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use sandbox::CampaignSpec;
+use serde_json::{Value, json};
+
+use crate::helper::{Reply, World, ask, ask_with, say};
+
+const OURS: &str = "Host: localhost:8080";
+const JSON: &str = "Content-Type: application/json";
+/// An order that does nothing where it is let through: there is no such campaign.
+const NOTHING: (&str, &str) = ("/v1/campaigns/999/process", r#"{"force": "activate"}"#);
+
+/// A refusal is a problem that says what was wrong.
+fn assert_refused(reply: &Reply, status: u16, words: &[&str]) {
+    assert_eq!((reply.status, reply.content_type.as_str()), (status, "application/problem+json"), "{reply:?}");
+    let problem = reply.json();
+    assert_eq!(problem["status"], status, "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    for word in words {
+        assert!(detail.contains(word), "{detail} does not have {word}");
+    }
+}
+
+/// Whether the request was let through to where nothing is found.
+fn is_let_through(reply: &Reply) -> bool {
+    reply.status == 404 && reply.json()["title"] == "unknown campaign"
+}
+
+#[test]
+fn a_foreign_page_gives_no_orders() {
+    let mut world = World::new();
+    let socket = world.guard.socket();
+    world.add(CampaignSpec::paused(901), 10_000);
+    world.wait_until(901, "its first tick", |campaign| campaign.ticks() > 0);
+    let id = world.database.row_id(901);
+    let foreign = [OURS, "Origin: http://evil.example", "Sec-Fetch-Site: cross-site", "Content-Type: text/plain"];
+    let words = ["another site", "Sec-Fetch-Site: cross-site", "Origin: http://evil.example"];
+
+    let force = format!("/v1/campaigns/{id}/process");
+    for (method, path, body) in [
+        ("POST", force.as_str(), r#"{"force":"activate"}"#),
+        ("POST", "/v1/process", r#"{"force":"activate"}"#),
+        ("PATCH", &format!("/v1/campaigns/{id}"), r#"{"name":"theirs"}"#),
+        ("DELETE", &format!("/v1/campaigns/{id}"), ""),
+        ("PUT", "/v1/hold", "{}"),
+        ("POST", "/v1/reload", ""),
+        ("POST", "/v1/shutdown", ""),
+    ] {
+        assert_refused(&ask_with(&socket, &foreign, method, path, body), 403, &words);
+    }
+
+    world.let_ticks_pass(2);
+    assert_eq!(world.writes(901), [], "a page of evil.example changed it");
+    let row = ask(&socket, "GET", &format!("/v1/campaigns/{id}"), "").json();
+    assert_ne!(row["name"], "theirs", "{row}");
+    let hold = &world.guard.state()["campaigns"][0]["ordered"]["hold"];
+    assert!(hold.is_null(), "{hold}");
+    let log = world.guard.log();
+    let expected = format!("method=POST path=\"{force}\" status=403 origin=\"http://evil.example\"");
+    assert!(log.contains(&expected), "{expected} is not in the audit log: {log}");
+    assert!(log.contains("path=\"/v1/shutdown\" status=403"), "{log}");
+}
+
+#[test]
+fn a_change_passes_with_a_site_of_our_own_or_from_outside_of_browsers() {
+    let world = World::new();
+    let socket = world.guard.socket();
+    let passing: &[&[&str]] = &[
+        &[],
+        &["Sec-Fetch-Site: same-origin"],
+        &["Sec-Fetch-Site: none"],
+        &["Sec-Fetch-Site: same-origin", "Origin: http://localhost:8080"],
+        &["Sec-Fetch-Site: none", "Origin: null"],
+        &["sec-fetch-site: none", "Sec-Fetch-Mode: navigate"],
+    ];
+    let refused: &[&[&str]] = &[
+        &["Sec-Fetch-Site: cross-site"],
+        &["Sec-Fetch-Site: same-site"],
+        &["Sec-Fetch-Site: cross-site", "Origin: http://localhost:8080"],
+        &["Sec-Fetch-Site: same-site", "Origin: http://localhost:9090"],
+        &["Sec-Fetch-Site: Same-Origin"],
+        &["Sec-Fetch-Site: NONE"],
+        &["Sec-Fetch-Site: none, none"],
+        &["Sec-Fetch-Site: same-origin; x"],
+        &["Sec-Fetch-Site: elsewhere"],
+        &["Sec-Fetch-Site:"],
+        &["Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"],
+        &["Sec-Fetch-Site: none", "Sec-Fetch-Site: none"],
+        &["Sec-Fetch-Site: säme-origin"],
+        &["Origin: http://evil.example"],
+        // The same as `Host`: a browser that does not say `same-origin` knows nothing of our rules.
+        &["Origin: http://localhost:8080"],
+        &["Origin: null"],
+        &["ORIGIN: null"],
+        &["Origin:"],
+        &["Origin: http://evil.example", "Origin: http://localhost:8080"],
+        &["Origin: http://évil.example"],
+    ];
+    let ask = |said: &[&str], method: &str, (path, body): (&str, &str)| {
+        ask_with(&socket, &[&[OURS, JSON], said].concat(), method, path, body)
+    };
+    for said in passing {
+        let reply = ask(said, "POST", NOTHING);
+        assert!(is_let_through(&reply), "{said:?}: {reply:?}");
+    }
+    for said in refused {
+        for (method, request) in [("POST", NOTHING), ("DELETE", ("/v1/hold", "")), ("BREW", ("/v1/nothing", ""))] {
+            assert_refused(&ask(said, method, request), 403, &["another site", "curl"]);
+        }
+        // They change nothing, and the browser keeps the answer from the page.
+        for (method, path, status) in
+            [("GET", "/v1/state", 200), ("HEAD", "/v1/state", 200), ("OPTIONS", "/v1/state", 405)]
+        {
+            let reply = ask(said, method, (path, ""));
+            assert_eq!(reply.status, status, "{method}, {said:?}: {reply:?}");
+        }
+    }
+}
+
+#[test]
+fn a_request_is_for_a_name_of_this_machine() {
+    let world = World::new();
+    let socket = world.guard.socket();
+    let local: &[&[&str]] = &[
+        &[],
+        &["Host:"],
+        &["Host: localhost"],
+        &["Host: LOCALHOST:8080"],
+        &["Host: localhost:"],
+        &["Host: 127.0.0.1"],
+        &["Host: 127.0.0.1:8080"],
+        &["Host: 127.8.9.10:1"],
+        &["Host: [::1]"],
+        &["Host: [::1]:8080"],
+    ];
+    let foreign: &[&[&str]] = &[
+        &["Host: evil.example"],
+        &["Host: evil.example:8080"],
+        &["Host: localhost.evil.example"],
+        &["Host: 127.0.0.1.evil.example"],
+        &["Host: localhost@evil.example"],
+        &["Host: evil@localhost"],
+        &["Host: localhost, evil.example"],
+        &["Host: localhost."],
+        &["Host: 128.0.0.1"],
+        &["Host: 0.0.0.0:8080"],
+        &["Host: 192.168.0.1"],
+        &["Host: 127.1"],
+        &["Host: [::2]"],
+        &["Host: ::1"],
+        &["Host: [::ffff:127.0.0.1]"],
+        &["Host: löcalhost"],
+        &["Host: localhost", "Host: evil.example"],
+        &["Host: localhost", "host: localhost"],
+        &["Host: localhost", "Host:"],
+    ];
+    // An absolute target counts beside `Host`.
+    let targets =
+        [("", true), ("http://localhost:8080", true), ("http://evil.example", false), ("http://evil@[::1]", false)];
+    for (names, host_is_local) in [(local, true), (foreign, false)] {
+        for host in names {
+            for (target, target_is_local) in targets {
+                let read = ask_with(&socket, host, "GET", &format!("{target}/v1/state"), "");
+                let change = ask_with(
+                    &socket,
+                    &[host, &[JSON][..]].concat(),
+                    "POST",
+                    &format!("{target}{}", NOTHING.0),
+                    NOTHING.1,
+                );
+                let nothing = ask_with(&socket, host, "OPTIONS", &format!("{target}/nothing"), "");
+                if host_is_local && target_is_local {
+                    let statuses = (read.status, is_let_through(&change), nothing.status);
+                    assert_eq!(statuses, (200, true, 404), "{target} {host:?}: {change:?}");
+                } else {
+                    for refused in [read, change, nothing] {
+                        assert_refused(&refused, 421, &["localhost, 127.0.0.0/8 and [::1] alone"]);
+                    }
+                }
+            }
+        }
+    }
+    let rebound = ask_with(&socket, &["Host: rebound.evil.example:8080"], "GET", "/v1/state", "");
+    assert_refused(&rebound, 421, &["rebound.evil.example:8080"]);
+    // The name is looked at before the site.
+    let both = ask_with(&socket, &["Host: evil.example", "Origin: http://evil.example"], "POST", "/v1/shutdown", "");
+    assert_refused(&both, 421, &[]);
+}
+
+#[test]
+fn a_client_of_http_1_0_needs_no_name() {
+    let world = World::new();
+    let mut answer = String::new();
+    say(&world.guard.socket(), "GET /v1/state HTTP/1.0\r\n\r\n").read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+}
+
+#[test]
+fn the_body_of_a_change_is_sent_as_json_or_as_curl_sends_it() {
+    let world = World::new();
+    let socket = world.guard.socket();
+    let read: &[&[&str]] = &[
+        &[JSON],
+        &["content-type: Application/Json; charset=UTF-8"],
+        &["Content-Type: application/merge-patch+json"],
+        &["Content-Type: application/x-www-form-urlencoded"],
+        &["Content-Type: application/x-www-form-urlencoded; charset=utf-8"],
+    ];
+    let refused: &[(&[&str], &str)] = &[
+        (&[], "without a Content-Type"),
+        (&["Content-Type:"], "as "),
+        (&["Content-Type: text/plain"], "as text/plain:"),
+        (&["Content-Type: text/plain; charset=application/json"], "as text/plain"),
+        (&["Content-Type: multipart/form-data; boundary=x"], "as multipart/form-data"),
+        (&["Content-Type: text/json"], "as text/json"),
+        (&["Content-Type: application/octet-stream"], "as application/octet-stream"),
+        (&["Content-Type: application/json, text/plain"], "as application/json, text/plain"),
+        (&[JSON, "Content-Type: text/plain"], "as application/json, text/plain"),
+        (&["Content-Type: application/jsön"], r"as application/js\xc3\xb6n"),
+    ];
+    let (path, body) = NOTHING;
+    let ask = |said: &[&str], method: &str, path: &str, body: &str| {
+        ask_with(&socket, &[&[OURS], said].concat(), method, path, body)
+    };
+    for said in read {
+        let reply = ask(said, "POST", path, body);
+        assert!(is_let_through(&reply), "{said:?}: {reply:?}");
+    }
+    for (said, words) in refused {
+        let what_to_do = ["Content-Type: application/json", "application/x-www-form-urlencoded"];
+        assert_refused(&ask(said, "POST", path, body), 415, &[&[*words], &what_to_do[..]].concat());
+        // A path that reads no body takes none of another type, either.
+        assert_refused(&ask(said, "POST", "/v1/shutdown", " "), 415, &[words]);
+        let without = ask(said, "POST", path, "");
+        assert!(is_let_through(&without), "there is no body, {said:?}: {without:?}");
+        assert_eq!(ask(said, "GET", "/v1/state", body).status, 200, "it changes nothing, {said:?}");
+    }
+    // Whether there is a body is known when it has come.
+    let head = format!("POST {path} HTTP/1.1\r\n{OURS}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (chunks, expected) in [("0\r\n\r\n", 404), ("2\r\n{}\r\n0\r\n\r\n", 415)] {
+        let mut answer = String::new();
+        say(&socket, &format!("{head}{chunks}")).read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{chunks:?}: {answer}");
+    }
+}
+
+/// It has sent more than the socket's buffers hold before anybody reads it.
+#[test]
+fn who_sends_a_large_body_reads_why_it_is_refused() {
+    let world = World::new();
+    let large = " ".repeat(2 * 1024 * 1024);
+    let reply = ask_with(&world.guard.socket(), &["Host: evil.example"], "POST", "/v1/process", &large);
+    assert_refused(&reply, 421, &["evil.example"]);
+}
+
+/// Without the headers that allow it, a browser keeps every answer from pages of other sites.
+#[test]
+fn no_answer_allows_a_page_of_another_site_to_read_it() {
+    let world = World::new();
+    let socket = world.guard.socket();
+    let asked = ["Access-Control-Request-Method: PATCH", "Access-Control-Request-Private-Network: true"];
+    for path in ["/v1/state", "/v1/health", "/v1/journal", "/v1/campaigns", "/metrics", "/v1/openapi.json", "/nothing"]
+    {
+        for origin in ["Origin: http://evil.example", "Origin: null", "Origin: http://localhost:8080"] {
+            for method in ["GET", "HEAD", "OPTIONS", "POST"] {
+                let reply = ask_with(&socket, &[&[OURS, origin], &asked[..]].concat(), method, path, "");
+                let head = reply.head.to_lowercase();
+                assert!(!head.contains("access-control-"), "{method} {path}, {origin}: {head}");
+            }
+        }
+    }
+}
+
+#[test]
+fn curl_and_the_programs_own_commands_are_untouched() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(902), 20_000);
+    world.wait_for_state(902, "active-guarded");
+    let id = world.database.row_id(902).to_string();
+    let socket = world.guard.socket();
+
+    // To the letter what curl 7.88 sends for: curl --unix-socket S -X PUT -d '{"reason": "curl"}' http://localhost/v1/…
+    let body = r#"{"reason": "curl"}"#;
+    let sent = format!(
+        "PUT /v1/campaigns/{id}/hold HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\
+         Content-Length: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+        body.len()
+    );
+    let mut begun = [0; 15];
+    say(&socket, &sent).read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200 OK");
+    assert_eq!(reason(&world, &id), json!("curl"));
+
+    for command in [
+        &["release", &id][..],
+        &["hold", &id, "--reason", "command"],
+        &["release-all"],
+        &["release", &id],
+        &["process", &id],
+        &["campaign", "set", &id, "--name", "ours"],
+        &["url", "add", &id, "--name", "page", "--target-url", "https://example.com/", "--click-limit", "9"],
+        &["disable", &id],
+        &["enable", &id],
+        &["reload"],
+        &["log-filter", "debug"],
+    ] {
+        let done = world.guard.command(command);
+        assert!(done.status.success(), "{command:?}: {done:?}");
+    }
+    if let Some(put) = curl(&socket, &["-X", "PUT", "-d", body, &format!("http://localhost/v1/campaigns/{id}/hold")]) {
+        assert_eq!(put["reason"], "curl", "{put}");
+        let released = curl(&socket, &["-X", "DELETE", &format!("http://127.0.0.1:8080/v1/campaigns/{id}/hold")]);
+        assert!(released.is_some(), "it was there a moment ago");
+    }
+    let done = world.guard.command(&["shutdown"]);
+    assert!(done.status.success(), "{done:?}");
+    world.guard.wait_for_end();
+}
+
+fn reason(world: &World, id: &str) -> Value {
+    world.guard.get(&format!("/v1/campaigns/{id}/state")).json()["ordered"]["hold"]["reason"].clone()
+}
+
+/// What the real one gets, where this machine has it.
+fn curl(socket: &Path, arguments: &[&str]) -> Option<Value> {
+    let mut curl = Command::new("curl");
+    let curl = curl.args(["--silent", "--show-error", "--fail-with-body", "--unix-socket"]).arg(socket);
+    let done = match curl.args(arguments).stdin(Stdio::null()).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        done => done.unwrap(),
+    };
+    assert!(done.status.success(), "{arguments:?}: {done:?}");
+    Some(serde_json::from_slice(&done.stdout).unwrap())
+}
