@@ -14,6 +14,9 @@ use super::{Config, Environment};
 /// The variable that holds the API key, if it does not stand in a file.
 const API_KEY_VARIABLE: &str = "TRAFFICSTAR_API_KEY";
 
+/// `{"` in Base64, with which every JWT begins.
+const JWT_BEGINS_WITH: &str = "eyJ";
+
 /// A database URL. `Debug` shows its scheme alone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
@@ -89,6 +92,15 @@ pub enum ApiKeyError {
         /// The variable, or the file.
         place: String,
     },
+    /// A key is a JWT: three parts with dots between them.
+    #[error(
+        "{place} holds a part of an API key: it was cut off. A whole key is three parts with dots between them, in one line; \
+         copy it anew from your TrafficStars profile page, from `eyJ` to its very end"
+    )]
+    CutOff {
+        /// The variable, or the file.
+        place: String,
+    },
     /// A key is one word of ASCII characters.
     #[error("{place} holds something else than an API key: a key has no space and no line break within it")]
     NotOneWord {
@@ -130,9 +142,16 @@ fn checked_key(text: &str, place: String) -> Result<SecretString, ApiKeyError> {
         Err(ApiKeyError::Empty { place })
     } else if !key.chars().all(|character| character.is_ascii_graphic()) {
         Err(ApiKeyError::NotOneWord { place })
+    } else if key.starts_with(JWT_BEGINS_WITH) && !is_whole_jwt(key) {
+        Err(ApiKeyError::CutOff { place })
     } else {
         Ok(SecretString::from(key))
     }
+}
+
+/// What is cut off right behind a dot has an empty part.
+fn is_whole_jwt(key: &str) -> bool {
+    key.split('.').count() == 3 && key.split('.').all(|part| !part.is_empty())
 }
 
 /// Whoever takes `api_key_file` for the place of the key itself must not find the key in a log.

@@ -436,11 +436,23 @@ fn the_api_key_is_the_environments_or_the_files() {
 
     let error = key(&none).unwrap_err().to_string();
     assert!(error.contains(file.to_str().unwrap()) && error.contains("TRAFFICSTAR_API_KEY"), "{error}");
-    for (content, expected) in [(" \n", "it is empty"), ("one two", "something else"), ("a\nb\n", "something else")] {
+    for (content, expected) in [
+        (" \n", "it is empty"),
+        ("one two", "something else"),
+        ("a\nb\n", "something else"),
+        ("eyJhbGciOiJIUzI1Ni", "it was cut off"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOi\n", "it was cut off"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.", "it was cut off"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln.more", "it was cut off"),
+    ] {
         std::fs::write(&file, content).unwrap();
         let error = key(&none).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains(file.to_str().unwrap()), "{error}");
+        assert!(!error.contains("eyJhbG"), "{error}");
     }
+    let whole = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
+    std::fs::write(&file, whole).unwrap();
+    assert_eq!(key(&none).unwrap(), whole);
     std::fs::write(&file, "from-file\n").unwrap();
     assert_eq!(key(&none).unwrap(), "from-file");
     assert_eq!(key(&environment([("TRAFFICSTAR_API_KEY", "from-environment")])).unwrap(), "from-environment");

@@ -27,9 +27,22 @@ pub enum RemoteError {
     /// 401, twice, the second time with a new token.
     #[error("TrafficStars refuses a new access token (401): check what the API key's account may do")]
     Unauthorized,
-    /// The token request was refused.
+    /// The answer to a token request says that the key is no good.
     #[error("TrafficStars refuses the API key: check [trafficstar] api_key_file, or TRAFFICSTAR_API_KEY")]
     BadApiKey,
+    /// A token request was refused, and not for its key: the provider that TrafficStars asks has trouble, or a wall
+    /// stands before the service.
+    #[error(
+        "TrafficStars rejects the request ({status}){}, and does not say that the API key is bad: leave the key as it \
+         is, a token is asked for again by itself",
+        shown_request_id(.request_id.as_deref())
+    )]
+    TokenRefused {
+        /// The status code.
+        status: u16,
+        /// The answer's name, for TrafficStars' support. Nothing else of a token answer is shown.
+        request_id: Option<String>,
+    },
     /// No token could be had for another reason, so that the request itself never left.
     #[error("no access token could be fetched from TrafficStars")]
     NoToken(#[source] Box<RemoteError>),
@@ -92,6 +105,7 @@ impl RemoteError {
             Self::RateLimited { .. }
             | Self::Unauthorized
             | Self::BadApiKey
+            | Self::TokenRefused { .. }
             | Self::NoToken(_)
             | Self::NotFound
             | Self::NoEndpoint { .. }
@@ -126,7 +140,12 @@ impl RemoteError {
     pub const fn is_of_this_request(&self) -> bool {
         !matches!(
             self,
-            Self::NoToken(_) | Self::BadApiKey | Self::Unauthorized | Self::RateLimited { .. } | Self::NotSent(_)
+            Self::NoToken(_)
+                | Self::BadApiKey
+                | Self::TokenRefused { .. }
+                | Self::Unauthorized
+                | Self::RateLimited { .. }
+                | Self::NotSent(_)
         )
     }
 
@@ -137,6 +156,7 @@ impl RemoteError {
             | Self::TimedOut { .. }
             | Self::Connection { .. }
             | Self::Unreadable(_)
+            | Self::TokenRefused { .. }
             | Self::NoToken(_) => Ended::Failed(self.in_full()),
             Self::RateLimited { .. } | Self::GivenUp(_) | Self::NotSent(_) => Ended::Untold,
             Self::Unauthorized | Self::BadApiKey | Self::NotFound | Self::NoEndpoint { .. } | Self::Rejected { .. } => {
@@ -151,7 +171,9 @@ impl RemoteError {
             Self::RateLimited { .. } => AnswerWord::Status(429),
             Self::Unauthorized | Self::BadApiKey => AnswerWord::Status(401),
             Self::NotFound | Self::NoEndpoint { .. } => AnswerWord::Status(404),
-            Self::Rejected { status, .. } | Self::Unavailable { status } => AnswerWord::Status(*status),
+            Self::Rejected { status, .. } | Self::TokenRefused { status, .. } | Self::Unavailable { status } => {
+                AnswerWord::Status(*status)
+            }
             Self::Unreadable(_) => AnswerWord::Unreadable,
             Self::TimedOut { .. } => AnswerWord::TimedOut,
             Self::Connection { .. } => AnswerWord::Connection,
@@ -169,16 +191,15 @@ impl RemoteError {
     /// The same failure of a token request. What the token endpoint answers is never quoted.
     pub(super) fn of_token_request(self) -> Self {
         match self {
-            Self::Rejected { status: 400 | 403, .. } | Self::Unauthorized => Self::BadApiKey,
-            Self::Rejected { status, .. } => {
-                Self::NoToken(Box::new(Self::Rejected { status, excerpt: "not shown".to_owned() }))
-            }
             Self::Unreadable(WireError::NotJson { source, .. }) => {
                 let error = WireError::NotJson { excerpt: "not shown".to_owned(), source };
                 Self::NoToken(Box::new(error.into()))
             }
             Self::RateLimited { .. } | Self::BadApiKey | Self::NoToken(_) | Self::NotSent(_) => self,
-            Self::NotFound
+            Self::Unauthorized
+            | Self::TokenRefused { .. }
+            | Self::Rejected { .. }
+            | Self::NotFound
             | Self::NoEndpoint { .. }
             | Self::Unavailable { .. }
             | Self::TimedOut { .. }
@@ -197,6 +218,10 @@ impl RemoteError {
     pub(super) const fn is_bad_request(&self) -> bool {
         matches!(self, Self::Rejected { status: 400, .. })
     }
+}
+
+fn shown_request_id(request_id: Option<&str>) -> String {
+    request_id.map(|id| format!(" (request id {id})")).unwrap_or_default()
 }
 
 impl From<ReignEnded> for RemoteError {

@@ -6,8 +6,8 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,12 +16,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use super::budget::Urgency;
 use super::candidates::KnownEndpoints;
 use super::circuit::{Ended, Operation};
 use super::error::RemoteError;
 use super::gate::{AnswerWord, Asking, Gate};
+use super::token;
 use super::wire::{self, TokenAnswer, WireError, excerpt};
 use crate::reign::Reign;
 
@@ -29,8 +31,13 @@ use crate::reign::Reign;
 const LARGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// As much of an error's body as is read for an excerpt.
 const LARGEST_REFUSAL_BYTES: usize = 4 * 1024;
+/// As much of a refused token request's answer as is read for its reason.
+const LARGEST_TOKEN_REFUSAL_BYTES: usize = 64 * 1024;
 /// What is shorter is looked for in no answer of success.
 const SHORTEST_SECRET: usize = 12;
+/// A pause asks for a token anew when the last failure is this part of `token_rest` old. Until then it waits, and all who
+/// come meanwhile with it: each fetch takes a slot that is kept for pauses.
+const PAUSE_RESTS_FOR_PART: u32 = 3;
 /// A token is renewed this long before it expires, or a tenth of its lifetime, whichever is shorter.
 const LONGEST_RENEWAL_MARGIN: Duration = Duration::from_secs(300);
 
@@ -71,7 +78,7 @@ pub struct RemoteClient {
     gate: Gate,
     reign: Reign,
     tokens: Tokens,
-    token_rest_ms: i64,
+    token_rest: Duration,
     pub(super) known: KnownEndpoints,
 }
 
@@ -119,12 +126,31 @@ impl Token {
 /// The cached token, and who renews it.
 struct Tokens {
     current: watch::Sender<Option<Arc<Token>>>,
-    /// Held while a token is fetched, so that all who need one wait for the same. Holds why the last fetch failed.
-    renewal: Mutex<Option<RemoteError>>,
+    /// Held while a token is fetched, so that all who need one wait for the same.
+    renewal: Mutex<()>,
+    /// Why the last fetch failed, if it did.
+    failure: std::sync::Mutex<Option<Failed>>,
     /// How many fetches have ended: whoever waited while one ended takes its failure, too.
     ended: AtomicU64,
-    /// After a renewal that failed, a token that still serves is used without another try until then, as Unix time.
-    renewal_rests_until_ms: AtomicI64,
+}
+
+#[derive(Debug, Clone)]
+struct Failed {
+    error: RemoteError,
+    at: Instant,
+}
+
+impl Tokens {
+    fn failure(&self) -> Option<Failed> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how a fetch ended.
+    fn ended(&self, failure: Option<&RemoteError>) {
+        let failure = failure.map(|error| Failed { error: error.clone(), at: Instant::now() });
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        self.ended.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl fmt::Debug for RemoteClient {
@@ -172,12 +198,12 @@ impl RemoteClient {
             api_key: settings.api_key,
             gate,
             reign,
-            token_rest_ms: i64::try_from(settings.token_rest.as_millis()).unwrap_or(i64::MAX),
+            token_rest: settings.token_rest,
             tokens: Tokens {
                 current: watch::Sender::new(None),
-                renewal: Mutex::new(None),
+                renewal: Mutex::new(()),
+                failure: std::sync::Mutex::new(None),
                 ended: AtomicU64::new(0),
-                renewal_rests_until_ms: AtomicI64::new(0),
             },
             known: KnownEndpoints::default(),
         })
@@ -232,7 +258,8 @@ impl RemoteClient {
             // A pause that was let go in the same moment leaves first, whichever of the two is polled first.
             tokio::task::yield_now().await;
         }
-        let answered = self.reign.send(answer_to(request, secrets)).await.unwrap_or_else(|ended| Err(ended.into()));
+        let answer = answer_to(request, asking.operation, secrets);
+        let answered = self.reign.send(answer).await.unwrap_or_else(|ended| Err(ended.into()));
         let (ended, word) = match &answered {
             Ok(_) => (Ended::Answered, AnswerWord::Status(200)),
             Err(error) => (error.ended(), error.answer_word()),
@@ -253,43 +280,45 @@ impl RemoteClient {
         if let Some(token) = fresh() {
             return Ok(token);
         }
+        let resting = || self.tokens.failure().filter(|failed| failed.at.elapsed() < self.token_rest);
         // One that still serves is good enough for a pause, which must not wait for a renewal that may hang; and for
         // everybody for a while after a renewal has failed.
-        let rests = || Utc::now().timestamp_millis() < self.tokens.renewal_rests_until_ms.load(Ordering::SeqCst);
-        let serving = self.cached_token().filter(|token| Utc::now() < token.expires_at);
-        if let Some(token) = serving.filter(|_| rests() || urgency == Urgency::Pause) {
+        let serving = || self.cached_token().filter(|token| Utc::now() < token.expires_at);
+        if let Some(token) = serving().filter(|_| urgency == Urgency::Pause || resting().is_some()) {
             return Ok(token);
         }
+        // What is no pause's shares a failure for a while.
+        if let Some(failed) = resting().filter(|_| urgency != Urgency::Pause) {
+            return Err(failed.error);
+        }
         let ended_before = self.tokens.ended.load(Ordering::SeqCst);
-        let mut last_failure = self.tokens.renewal.lock().await;
+        let _renewal = self.tokens.renewal.lock().await;
         if let Some(token) = fresh() {
             return Ok(token);
         }
-        // What is no pause's shares a failure for a while: each fetch takes a slot that is kept for pauses.
-        let waits = || urgency != Urgency::Pause && rests();
-        let ended_meanwhile = || self.tokens.ended.load(Ordering::SeqCst) != ended_before;
-        let shared = last_failure.clone().filter(|_| ended_meanwhile() || waits());
-        let failure = if let Some(failure) = shared {
-            failure
-        } else {
-            let fetched = self.fetch_token().await;
-            self.tokens.ended.fetch_add(1, Ordering::SeqCst);
-            match fetched {
-                Ok(token) => {
-                    *last_failure = None;
-                    let token = Arc::new(token);
-                    self.tokens.current.send_replace(Some(Arc::clone(&token)));
-                    return Ok(token);
-                }
-                Err(failure) => {
-                    let rests_until_ms = Utc::now().timestamp_millis().saturating_add(self.token_rest_ms);
-                    self.tokens.renewal_rests_until_ms.store(rests_until_ms, Ordering::SeqCst);
-                    last_failure.insert(failure).clone()
-                }
-            }
+        let last = self.tokens.failure();
+        let ended_meanwhile = self.tokens.ended.load(Ordering::SeqCst) != ended_before;
+        let failure = match last {
+            Some(failed) if ended_meanwhile => failed.error,
+            last => match self.renew_token(last).await {
+                Ok(token) => return Ok(token),
+                Err(failure) => failure,
+            },
         };
         // A renewal ahead of time that fails leaves a token that still serves.
-        self.cached_token().filter(|token| Utc::now() < token.expires_at).ok_or(failure)
+        serving().ok_or(failure)
+    }
+
+    /// A new token, not too soon after the last failure.
+    async fn renew_token(&self, last: Option<Failed>) -> Result<Arc<Token>, RemoteError> {
+        if let Some(failed) = last {
+            tokio::time::sleep_until(failed.at + self.token_rest / PAUSE_RESTS_FOR_PART).await;
+        }
+        let fetched = self.fetch_token().await.map(Arc::new);
+        self.tokens.ended(fetched.as_ref().err());
+        let token = fetched?;
+        self.tokens.current.send_replace(Some(Arc::clone(&token)));
+        Ok(token)
     }
 
     fn cached_token(&self) -> Option<Arc<Token>> {
@@ -337,10 +366,10 @@ fn failed_to_send(error: reqwest::Error) -> RemoteError {
     }
 }
 
-async fn answer_to(request: RequestBuilder, secrets: [&str; 2]) -> Result<Value, RemoteError> {
+async fn answer_to(request: RequestBuilder, operation: Operation, secrets: [&str; 2]) -> Result<Value, RemoteError> {
     let response = request.send().await.map_err(failed_to_send)?;
     if !response.status().is_success() {
-        return Err(refusal(response, secrets).await);
+        return Err(refusal(response, operation, secrets).await);
     }
     let body = read_body(response, LARGEST_ANSWER_BYTES).await?;
     serde_json::from_slice(&body).map_err(|source| {
@@ -361,13 +390,19 @@ async fn read_body(mut response: Response, limit_bytes: usize) -> Result<Vec<u8>
 }
 
 /// An answer that is none of success, in the caller's words.
-async fn refusal(response: Response, secrets: [&str; 2]) -> RemoteError {
+async fn refusal(response: Response, operation: Operation, secrets: [&str; 2]) -> RemoteError {
     let status = response.status().as_u16();
     match status {
-        401 => RemoteError::Unauthorized,
-        404 => RemoteError::NotFound,
         429 => RemoteError::RateLimited { retry_at: retry_at(&response, Utc::now()) },
         500..=599 => RemoteError::Unavailable { status },
+        _ if operation == Operation::Token => {
+            let header = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+            let body = read_body(response, LARGEST_TOKEN_REFUSAL_BYTES).await.unwrap_or_default();
+            let [api_key, _] = secrets;
+            token::refusal(status, header.as_deref(), &body, api_key)
+        }
+        401 => RemoteError::Unauthorized,
+        404 => RemoteError::NotFound,
         _ => {
             // The status says enough where the body does not come whole.
             let body = read_body(response, LARGEST_REFUSAL_BYTES).await.unwrap_or_default();

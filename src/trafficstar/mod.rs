@@ -5,6 +5,7 @@
 //! | [`endpoints`] | the operations, as methods of [`http::RemoteClient`], and the candidates for each | the client actor; `check`; `pause-all --direct` |
 //! | `candidates` | which candidate is tried next, which works, what does not exist | `endpoints` |
 //! | [`http`] | one request: token, time-outs, bounds, status codes to errors | `endpoints` |
+//! | `token` | PURE: what a refused token request says of the API key | `http` |
 //! | [`wire`] | the shapes of requests and answers; money parsed, once | `endpoints`, `http` |
 //! | [`error`] | what can go wrong, and whether a write may have happened all the same | everybody who asks |
 //! | [`gate`] | where every request waits for its turn, and the keeper's side of it | `http` asks, the client actor keeps |
@@ -26,6 +27,7 @@ pub mod endpoints;
 pub mod error;
 pub mod gate;
 pub mod http;
+mod token;
 pub mod wire;
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ const STOPWATCH: Allowed = &[
     ("src/control/server/connections.rs", "for how long a client is silent"),
     ("src/reign.rs", "when to look at the lease again"),
     ("src/trafficstar/gate.rs", "for how long a request waited and took"),
+    ("src/trafficstar/http.rs", "for how long a failed token request rests"),
 ];
 
 /// Waiting for a time instead of a condition.
@@ -42,6 +43,7 @@ const SLEEPS: Allowed = &[
     ("src/daemon/terms.rs", "waits for its turn to lead"),
     ("src/reign.rs", "looks whether it still leads"),
     ("src/store/postgres.rs", "bounds an operation of the database"),
+    ("src/trafficstar/http.rs", "asks for a token again when the last failure has rested"),
 ];
 
 const ENVIRONMENT: Allowed = &[

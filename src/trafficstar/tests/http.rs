@@ -1,6 +1,7 @@
 //! Tokens, the gate, time-outs, bounds, and status codes.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 
@@ -10,6 +11,7 @@ use super::*;
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
 use crate::domain::remote::RemoteFault;
+use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::http::ClientError;
 use crate::trafficstar::wire::WireError;
@@ -70,14 +72,18 @@ async fn a_refused_token_is_never_sent_again_even_while_no_other_can_be_had() {
         false => status(401),
     })
     .await;
+    let begun = Instant::now();
     for _ in 0..3 {
         let error = read(&remote).await.unwrap_err();
         assert!(matches!(error, RemoteError::NoToken(_)), "{error:?}");
     }
     assert_eq!((remote.token_requests(), remote.lines().len()), (2, 1), "reads share the failure for a while");
     assert_eq!(remote.client.token_expires_at(), None);
-    remote.client.pause(&BTreeSet::from([RemoteId(7)])).await.unwrap_err();
-    assert_eq!(remote.token_requests(), 3, "a pause tries by itself");
+    let ids = BTreeSet::from([RemoteId(7)]);
+    let pauses = join_all((0..5).map(|_| remote.client.pause(&ids))).await;
+    assert!(pauses.iter().all(Result::is_err), "{pauses:?}");
+    assert_eq!(remote.token_requests(), 3, "pauses try again soon, one for all of them");
+    assert!(begun.elapsed() >= TOKEN_REST / 3, "a third of the rest is theirs, too");
 }
 
 #[tokio::test]
@@ -111,9 +117,33 @@ async fn a_refused_api_key_is_named_once_for_all_who_wait() {
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_be_had_opens_the_circuit_and_a_bad_key_does_not() {
+    for (body, opens) in
+        [(json!({"error": "EXTERNAL_SERVICE_ERROR"}), true), (json!({"error": "invalid_grant"}), false)]
+    {
+        let remote = Remote::answering_tokens_too(move |_| (StatusCode::BAD_REQUEST, body.to_string()).into_response());
+        let remote = remote.await.without_rest();
+        for _ in 0..3 {
+            read(&remote).await.unwrap_err();
+        }
+        assert_eq!(remote.token_requests(), 3);
+        let is_open = || !remote.keeper.lock().unwrap().circuits().is_closed(Operation::Token);
+        let heard = || remote.keeper.lock().unwrap().count(&[Operation::Token]) == 0;
+        eventually(|| heard().then_some(())).await;
+        assert_eq!(is_open(), opens);
+    }
+}
+
+#[tokio::test]
 async fn a_write_without_a_token_has_not_happened() {
-    let cases: [fn() -> Response; 3] =
-        [|| status(503), || json_answer(&json!({"secret": API_KEY})), || (StatusCode::OK, API_KEY).into_response()];
+    let cases: [fn() -> Response; 6] = [
+        || status(503),
+        || json_answer(&json!({"secret": API_KEY})),
+        || (StatusCode::OK, API_KEY).into_response(),
+        || (StatusCode::BAD_REQUEST, json!({"message": API_KEY, "requestId": API_KEY}).to_string()).into_response(),
+        || (StatusCode::FORBIDDEN, format!("<html>{API_KEY}</html>")).into_response(),
+        || (StatusCode::UNAUTHORIZED, API_KEY).into_response(),
+    ];
     for answer in cases {
         let remote = Remote::answering_tokens_too(move |_| answer()).await;
         let error = remote.client.pause(&[RemoteId(1)].into()).await.unwrap_err();

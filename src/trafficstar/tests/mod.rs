@@ -23,6 +23,8 @@ use crate::reign::Reign;
 
 const API_KEY: &str = "the-api-key";
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// For how long a failed token request rests; a third of it for a pause.
+const TOKEN_REST: Duration = Duration::from_secs(3);
 
 /// A request as the server saw it.
 #[derive(Debug, Clone)]
@@ -94,6 +96,11 @@ impl Remote {
     }
 
     pub(super) fn with_client_of(base_url: String, seen: Arc<Mutex<Vec<Seen>>>, timeout: Duration) -> Self {
+        let settings = settings(&base_url, timeout);
+        Self::with(settings, base_url, seen)
+    }
+
+    fn with(settings: RemoteSettings, base_url: String, seen: Arc<Mutex<Vec<Seen>>>) -> Self {
         let (gate, mut heard) = Gate::new();
         let keeper = Arc::new(Mutex::new(Gatekeeper::new(Budget::new(1_000), chrono::Duration::zero())));
         let asked: Arc<Mutex<Vec<Urgency>>> = Arc::default();
@@ -109,13 +116,19 @@ impl Remote {
                 keeper.let_go(Utc::now(), granted);
             }
         });
-        let client = RemoteClient::new(settings(&base_url, timeout), gate, Reign::sole()).unwrap();
+        let client = RemoteClient::new(settings, gate, Reign::sole()).unwrap();
         Self { client, seen, asked, keeper, base_url }
     }
 
     /// The same server, with a client of little patience.
     fn impatient(self) -> Self {
         Self::with_client_of(self.base_url, self.seen, Duration::from_secs(1))
+    }
+
+    /// The same server, with a client that asks for a token again at once.
+    fn without_rest(self) -> Self {
+        let settings = RemoteSettings { token_rest: Duration::ZERO, ..settings(&self.base_url, PATIENCE) };
+        Self::with(settings, self.base_url, self.seen)
     }
 
     fn seen(&self) -> Vec<Seen> {
@@ -147,8 +160,7 @@ async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
 
 fn settings(base_url: &str, timeout: Duration) -> RemoteSettings {
     let api_key = SecretString::from(API_KEY);
-    let token_rest = Duration::from_secs(15);
-    RemoteSettings { base_url: base_url.to_owned(), api_key, connect_timeout: timeout, timeout, token_rest }
+    RemoteSettings { base_url: base_url.to_owned(), api_key, connect_timeout: timeout, timeout, token_rest: TOKEN_REST }
 }
 
 async fn note(request: Request) -> Seen {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation, RetryAfter};
+use serde_json::json;
 
-use super::{Change, Failure, config, try_each};
+use super::{Failure, config, try_each};
 use crate::helper::{ACTIVATION, Outcome, World, Write, in_parallel};
 
 const ID: i64 = 995_001;
@@ -108,15 +109,12 @@ fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one(
             world.wait_for_state(ID, "active-guarded");
             world
         },
-        |world, _, Failure { name, kind, change, words }| {
+        |world, _, Failure { name, kind, words, .. }| {
             let fault = world.sandbox.inject(Fault::always(kind.clone()).on(Operation::Token));
             world.sandbox.revoke_tokens();
-            // A 403 of the token endpoint is about the key.
-            let is_refused = *change == Change::Refused && matches!(kind, FaultKind::Status { .. });
-            let words = if is_refused { "TrafficStars refuses the API key" } else { words };
             let campaign = world.wait_until(ID, name, |campaign| campaign.text("/last_error").contains(words));
             let no_token = campaign.text("/last_error").contains("no access token could be fetched from TrafficStars");
-            assert_eq!(no_token, !is_refused, "{name}: {campaign}");
+            assert!(no_token, "{name}: {campaign}");
             let last = world.sandbox.requests().len();
             let sent = world.wait_for("further attempts", |world| {
                 let sent = world.sandbox.requests().split_off(last);
@@ -129,6 +127,58 @@ fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one(
             assert_eq!(world.outcome(ID), Outcome::new("active-guarded", &[], &[]), "{name}");
         },
     );
+}
+
+/// A token request's refusal as TrafficStars words it.
+fn refusal(message: &str) -> FaultKind {
+    let body = json!({
+        "status": 400, "error": "EXTERNAL_SERVICE_ERROR", "message": message, "requestId": "5f0e-77", "path": "/v1/auth/token",
+    });
+    FaultKind::Status { code: 400, body: body.to_string() }
+}
+
+#[test]
+fn a_provider_in_trouble_and_a_wall_are_no_bad_key_and_cost_few_requests() {
+    let in_trouble = refusal("503 Service Unavailable from the identity provider");
+    let wall = FaultKind::Status { code: 403, body: "<html><h1>Attention required!</h1></html>".to_owned() };
+    let cases = [
+        (in_trouble, "rejects the request (400) (request id 5f0e-77), and does not say that the API key is bad"),
+        (wall, "rejects the request (403), and does not say that the API key is bad"),
+    ];
+    in_parallel(cases, |(kind, words)| {
+        // A failure rests for a tick, and for a third of it before a pause.
+        let mut world = World::configured(config().generator("tick", "2s"));
+        let fault = world.sandbox.inject(Fault::always(kind).on(Operation::Token));
+        let ids = [ID, ID + 1, ID + 2, ID + 3, ID + 4, ID + 5];
+        for id in ids {
+            world.add(CampaignSpec::running(id), 1_000);
+        }
+        world.wait_until(ID, words, |campaign| campaign.text("/last_error").contains(words));
+        world.wait_for("the open circuit", |world| {
+            let health = world.guard.get("/v1/health").json();
+            if health.to_string().contains("circuit-open") { Ok(()) } else { Err(health.to_string()) }
+        });
+        let requests = world.sandbox.requests();
+        assert!(requests.iter().all(|one| one.operation == Operation::Token), "{requests:?}");
+        for (first, second) in requests.iter().zip(&requests[1..]) {
+            let apart = (second.received_at - first.received_at).num_milliseconds();
+            assert!(apart >= 650, "{apart} ms apart");
+        }
+        assert!(!world.guard.log().contains("refuses the API key"));
+        world.sandbox.remove_fault(fault);
+        for id in ids {
+            world.wait_until(id, "the pause", |campaign| campaign.text("/action/step") == "confirmed");
+        }
+    });
+}
+
+#[test]
+fn a_bad_key_is_told_from_within_the_providers_words() {
+    let mut world = World::configured(config());
+    let message = r#"400 Bad Request: {"error":"invalid_grant","error_description":"Token is not active"}"#;
+    world.sandbox.inject(Fault::always(refusal(message)).on(Operation::Token));
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_until(ID, "the refusal", |campaign| campaign.text("/last_error").contains("refuses the API key"));
 }
 
 #[test]

@@ -109,6 +109,8 @@ pub(crate) enum Timer {
     PausesDue,
     RunsDue,
     Gate,
+    /// The last failed token request has rested.
+    TokenRested,
     TooLate(traffic_generator::trafficstar::budget::Ticket),
 }
 
@@ -366,6 +368,7 @@ impl Client {
                 self.transport.ask(now, Asking::run(leave_by), Call::Run(ids), Purpose::Run(changes));
             }
             Timer::Gate => self.transport.gate_timer_fired(now),
+            Timer::TokenRested => self.transport.fetch_token(now),
             Timer::TooLate(ticket) => self.transport.too_late(now, ticket),
         }
     }

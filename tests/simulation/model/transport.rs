@@ -22,8 +22,10 @@ use super::remote::{Answer, Call};
 pub(crate) const TIMEOUT: Duration = Duration::seconds(15);
 /// As in `trafficstar::gate`: however long a 429 tells us to wait, TrafficStars is asked again after this.
 const LONGEST_SILENCE: Duration = Duration::minutes(5);
-/// For how long after a failure no other token is fetched, pauses excepted.
+/// For how long after a failure no other token is fetched.
 const TOKEN_RESTS: Duration = Duration::seconds(15);
+/// The same where a pause waits for it.
+const TOKEN_RESTS_FOR_PAUSES: Duration = Duration::seconds(5);
 
 /// Why a request did not bring what was asked for, as `trafficstar::error` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +140,7 @@ pub(crate) struct Transport {
     last_ticket: u64,
     gate_at: Option<DateTime<Utc>>,
     token: Token,
-    token_rests_until: Option<DateTime<Utc>>,
+    token_failed_at: Option<DateTime<Utc>>,
     without_token: Vec<Unsent>,
     counting: bool,
     uncounted: u32,
@@ -158,7 +160,7 @@ impl Transport {
             last_ticket: 0,
             gate_at: None,
             token: if needs_token { Token::Missing } else { Token::Serves },
-            token_rests_until: None,
+            token_failed_at: None,
             without_token: Vec::new(),
             counting: false,
             uncounted: 0,
@@ -207,17 +209,27 @@ impl Transport {
             self.ask_gate(now, request);
             return;
         }
-        let rests = self.token_rests_until.is_some_and(|until| now.wall < until);
-        if self.token == Token::Missing && rests && request.asking.urgency != Urgency::Pause {
+        let failed_ago = self.token_failed_at.map(|at| now.gate - at);
+        let rests = failed_ago.is_some_and(|ago| ago < TOKEN_RESTS);
+        if rests && request.asking.urgency != Urgency::Pause {
             self.end(request, None, Err(Failure::NoToken));
             return;
         }
         self.without_token.push(request);
         if self.token == Token::Missing {
             self.token = Token::Coming;
-            let fetch = Unsent { asking: Asking::token(), call: Call::Token, purpose: Purpose::Token, again: false };
-            self.ask_gate(now, fetch);
+            let rest = failed_ago.map_or(Duration::zero(), |ago| TOKEN_RESTS_FOR_PAUSES - ago);
+            if rest > Duration::zero() {
+                self.timers.push((rest, Timer::TokenRested));
+            } else {
+                self.fetch_token(now);
+            }
         }
+    }
+
+    pub(crate) fn fetch_token(&mut self, now: Moment) {
+        let fetch = Unsent { asking: Asking::token(), call: Call::Token, purpose: Purpose::Token, again: false };
+        self.ask_gate(now, fetch);
     }
 
     fn ask_gate(&mut self, now: Moment, request: Unsent) {
@@ -326,11 +338,12 @@ impl Transport {
         let waiting = std::mem::take(&mut self.without_token);
         let Some(failure) = failure else {
             self.token = Token::Serves;
+            self.token_failed_at = None;
             waiting.into_iter().for_each(|request| self.ask_gate(now, request));
             return;
         };
         self.token = Token::Missing;
-        self.token_rests_until = Some(now.wall + TOKEN_RESTS);
+        self.token_failed_at = Some(now.gate);
         let failure = if matches!(failure, Failure::TooMany(_)) { failure } else { Failure::NoToken };
         waiting.into_iter().for_each(|request| self.end(request, None, Err(failure)));
     }
