@@ -17,7 +17,7 @@ use super::circuit::Operation;
 use super::error::RemoteError;
 use super::gate::Asking;
 use super::http::{RemoteClient, Request};
-use super::wire::{self, CampaignPage, SwitchAnswer, WireError};
+use super::wire::{self, CampaignPage, OldestReport, SwitchAnswer, WireError};
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
 use crate::domain::live::LiveEvent;
@@ -65,11 +65,19 @@ const PAUSE_CANDIDATES: [SwitchCandidate; 3] = [
 
 const CAMPAIGN_REPORTS: [&str; 1] = ["/v1.1/advertiser/custom/report/by-campaign"];
 
-/// The reports by days, each with the name of its last day's parameter.
-const DAY_REPORTS: [(&str, &str); 3] = [
-    ("/v1.1/advertiser/custom/report/by-day", "date_to"),
-    ("/v1.1/advertiser/campaign/report/by-day", "date_to"),
-    ("/v1/stats/advertiser/day", "date_until"),
+/// A report by days.
+#[derive(Debug, Clone, Copy)]
+enum DayReport {
+    /// Its last day is `date_to`, which it holds.
+    Whole(&'static str),
+    /// Its last day is `date_until`, which it does not hold; it comes in pages.
+    Oldest(&'static str),
+}
+
+const DAY_REPORTS: [DayReport; 3] = [
+    DayReport::Whole("/v1.1/advertiser/custom/report/by-day"),
+    DayReport::Whole("/v1.1/advertiser/campaign/report/by-day"),
+    DayReport::Oldest("/v1/stats/advertiser/day"),
 ];
 
 impl RemoteClient {
@@ -244,21 +252,56 @@ impl RemoteClient {
         Err(WireError::CutShort(format!("no end after {MOST_REPORT_PAGES} pages")).into())
     }
 
-    /// One campaign's spend on `day`. Rows by days say their day, so that a `date_until`, of which nobody knows whether
-    /// it holds its own day, can be the day after.
     async fn report_by_day(&self, day: NaiveDate, id: RemoteId, urgency: Urgency) -> Result<SourceAnswer, RemoteError> {
-        let mut trial = Trial::of(&self.known, Endpoint::SpendByDay, &DAY_REPORTS, |(path, _)| format!("GET {path}"));
-        while let Some((path, end_name)) = trial.next_candidate() {
-            let end = if *end_name == "date_until" { day.succ_opt().unwrap_or(day) } else { day };
-            let dates = [("date_from", day.to_string()), (*end_name, end.to_string())];
-            let query = std::iter::once(("campaign_id", id.to_string())).chain(dates).collect();
-            let answer = self.send(&Request::get(Operation::Report, urgency, *path, query)).await;
-            let spend = answer.and_then(|answer| Ok(wire::day_spend(&answer, day)?));
+        let mut trial = Trial::of(&self.known, Endpoint::SpendByDay, &DAY_REPORTS, DayReport::line);
+        while let Some(report) = trial.next_candidate() {
+            let rows = match report {
+                DayReport::Whole(path) => self.rows_of_day(path, day, id, urgency).await,
+                DayReport::Oldest(path) => self.oldest_rows_of_day(path, day, id, urgency).await,
+            };
+            let spend = rows.and_then(|rows| Ok(wire::day_spend(&rows, day)?));
             if let Some(spend) = trial.judge(spend) {
                 return spend;
             }
         }
         Err(trial.failure())
+    }
+
+    async fn rows_of_day(
+        &self,
+        path: &'static str,
+        day: NaiveDate,
+        id: RemoteId,
+        urgency: Urgency,
+    ) -> Result<Value, RemoteError> {
+        let query = vec![("campaign_id", id.to_string()), ("date_from", day.to_string()), ("date_to", day.to_string())];
+        self.send(&Request::get(Operation::Report, urgency, path, query)).await
+    }
+
+    async fn oldest_rows_of_day(
+        &self,
+        path: &'static str,
+        day: NaiveDate,
+        id: RemoteId,
+        urgency: Urgency,
+    ) -> Result<Value, RemoteError> {
+        let until = day.succ_opt().unwrap_or(day);
+        let mut report = OldestReport::default();
+        for page in 1.. {
+            let mut query = vec![
+                ("campaign_id", id.to_string()),
+                ("date_from", day.to_string()),
+                ("date_until", until.to_string()),
+            ];
+            if page > 1 {
+                query.push(("page", page.to_string()));
+            }
+            let answer = self.send(&Request::get(Operation::Report, urgency, path, query)).await?;
+            if !report.take(page, &answer)? {
+                break;
+            }
+        }
+        Ok(report.into_rows())
     }
 
     async fn switch(
@@ -347,6 +390,14 @@ impl Switch {
             Self::Run => Asking::run(leave_by),
             Self::Pause => Asking::pause(),
         }
+    }
+}
+
+impl DayReport {
+    /// As the dump shows it.
+    fn line(&self) -> String {
+        let (Self::Whole(path) | Self::Oldest(path)) = self;
+        format!("GET {path}")
     }
 }
 

@@ -6,6 +6,8 @@
 //!
 //! Deliberately absent: HTTP, and what the fields mean (`domain::remote`).
 
+mod oldest_report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
+pub use self::oldest_report::OldestReport;
 use super::batch::ListSize;
 use crate::domain::facts::{Money, RemoteId};
 use crate::domain::remote::{EndTime, OddField, RemoteCampaign, RemoteFault, SCHEDULE_TIMEZONE};

@@ -15,6 +15,7 @@ use crate::trafficstar::error::RemoteError;
 
 const BY_CAMPAIGN: &str = "/v1.1/advertiser/custom/report/by-campaign";
 const BY_DAY: &str = "/v1.1/advertiser/custom/report/by-day";
+const OLDEST: &str = "/v1/stats/advertiser/day";
 
 fn ids(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<RemoteId> {
     numbers.into_iter().map(RemoteId).collect()
@@ -315,6 +316,10 @@ async fn what_works_is_shown_and_a_change_is_told() {
 async fn without_a_report_by_campaigns_each_campaign_has_its_report_by_days() {
     let table = |_: &Seen| json!({"data": {"columns": ["day", "amount"], "rows": [["2025-05-08", "66.27"]]}});
     let row = |_: &Seen| json!([{"day": "2025-05-08", "amount": 3}, {"day": "2025-05-09", "amount": 4}]);
+    let oldest = |_: &Seen| {
+        let row = json!({"price": 553.6, "clicks": 9, "date": "2025-05-08T00:00:00Z"});
+        json!({"count": 1, "page": 1, "page_count": 1, "response": [row]})
+    };
     let cases: [(&str, Body, &str, &str); 3] = [
         (BY_DAY, row, "3", "campaign_id=1&date_from=2025-05-08&date_to=2025-05-08"),
         (
@@ -323,7 +328,7 @@ async fn without_a_report_by_campaigns_each_campaign_has_its_report_by_days() {
             "66.27",
             "campaign_id=1&date_from=2025-05-08&date_to=2025-05-08",
         ),
-        ("/v1/stats/advertiser/day", row, "3", "campaign_id=1&date_from=2025-05-08&date_until=2025-05-09"),
+        (OLDEST, oldest, "553.6", "campaign_id=1&date_from=2025-05-08&date_until=2025-05-09"),
     ];
     for (path, answer, expected, query) in cases {
         let remote =
@@ -332,5 +337,29 @@ async fn without_a_report_by_campaigns_each_campaign_has_its_report_by_days() {
         let spends = spends_of(&remote, ids([1, 2])).await;
         assert_eq!(spends, BTreeMap::from([(RemoteId(1), usd(expected)), (RemoteId(2), usd(expected))]), "{path}");
         assert!(remote.lines().contains(&format!("GET {path}?{query}")), "{:?}", remote.lines());
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_report_is_read_to_its_last_page_and_one_whose_pages_do_not_work_is_a_failure() {
+    let page = |page: u64, day: &str| {
+        let row = json!({"price": page, "date": format!("{day}T00:00:00Z")});
+        json_answer(&json!({"count": 2, "page": page, "page_count": 2, "response": [row]}))
+    };
+    let works = move |seen: &Seen| match seen.line() {
+        line if line.ends_with("date_until=2025-05-09&page=2") => page(2, "2025-05-08"),
+        line if line.ends_with("date_until=2025-05-09") => page(1, "2025-05-07"),
+        line => panic!("{line}"),
+    };
+    let always_the_first = move |_: &Seen| page(1, "2025-05-07");
+    let answers: [(Box<dyn Fn(&Seen) -> Response + Send + Sync>, _); 2] =
+        [(Box::new(works), Some("2")), (Box::new(always_the_first), None)];
+    for (answer, expected) in answers {
+        let remote = Remote::answering(move |seen| if seen.path == OLDEST { answer(seen) } else { status(404) }).await;
+        let spend = spends_of(&remote, ids([1])).await.remove(&RemoteId(1)).unwrap();
+        match expected {
+            Some(expected) => assert_eq!(spend, usd(expected)),
+            None => assert!(matches!(&spend, SourceAnswer::Failed(reason) if reason.contains("paging does not work"))),
+        }
     }
 }
