@@ -35,6 +35,11 @@ pub enum FaultKind {
         /// How the answer says so.
         form: RetryAfter,
     },
+    /// No effect, a 403 with a page of HTML instead: a wall stands before the service.
+    Wall,
+    /// No effect. The answer is that of a token request while the identity provider behind the API is in trouble: a 400
+    /// whose wrapper is that of a wrong key, and whose message is not.
+    IdentityProviderDown,
     /// No effect, a 302 to there instead.
     Redirect(String),
     /// The effect comes this much later, and the answer after it, even to a caller who has gone.

@@ -37,10 +37,10 @@ mod tracker;
 mod world;
 
 pub use amount::{Amount, NotAnAmount};
-pub use campaign::{CampaignSpec, CampaignView, SpendForm};
+pub use campaign::{CampaignSpec, CampaignView, Refusal, SpendForm, Way};
 pub use faults::{Fault, FaultId, FaultKind};
 pub use log::{Operation, RequestRecord, busiest_window};
-pub use options::{Options, RetryAfter};
+pub use options::{IdFilter, Options, RefusedKey, RetryAfter};
 pub use sandbox::{Sandbox, StartError, WaitedInVain};
 pub use tracker::{Tracker, TrackerError};
 pub use world::{Interference, NoSuchCampaign, World};

@@ -30,12 +30,20 @@ pub struct Options {
     pub bare_list: bool,
     /// Campaigns on a page when nothing else is asked for.
     pub page_size: usize,
-    /// The largest page that `per_page`, `page_size` or `limit` can ask for; `None` ignores them.
+    /// The largest page that [`Options::page_size_names`] can ask for; `None` ignores them.
     pub max_page_size: Option<usize>,
+    /// The parameters that ask for another page size; the first of them that is there counts.
+    pub page_size_names: Vec<String>,
+    /// In which form the list's filter by `id` is understood; the other form is ignored.
+    pub id_filter: IdFilter,
+    /// How a wrong API key is refused.
+    pub refused_key: RefusedKey,
     /// Whether `PUT /v2/campaigns/run` and `/pause` exist.
     pub v2_run_and_pause: bool,
     /// Whether the older `PUT /v1.1/campaigns/run` and `/pause` exist.
     pub v1_run_and_pause: bool,
+    /// Whether the deprecated `PUT /v1.1/campaigns/{id}/run` and `/pause` exist.
+    pub single_run_and_pause: bool,
     /// Whether `GET /v1.1/advertiser/custom/report/by-…` exists.
     pub custom_reports: bool,
     /// Whether `GET /v1.1/advertiser/campaign/report/by-day` exists, which answers columns and rows.
@@ -51,6 +59,8 @@ pub struct Options {
     /// Whether a campaign whose end time passes becomes `active: false`, `paused`; otherwise it still says that it is
     /// active, and does not run.
     pub end_time_flips: bool,
+    /// The status word of a campaign that has spent its daily budget; `None` leaves it as it was.
+    pub daily_budget_word: Option<String>,
     /// For so long after 00:00 UTC a campaign's field of today's spend still says the day before's, where there was any.
     /// Reports say each day's own.
     pub counter_falls_after: Duration,
@@ -75,6 +85,28 @@ pub enum RetryAfter {
     HttpDate,
 }
 
+/// The form of the list's filter by `id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdFilter {
+    /// `id=1&id=2`.
+    Plain,
+    /// `id[]=1&id[]=2`.
+    Brackets,
+    /// Either of them.
+    Either,
+    /// None is: all campaigns are listed.
+    Ignored,
+}
+
+/// The answer to a wrong API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedKey {
+    /// The wrapper around the identity provider's answer, as seen.
+    Wrapped,
+    /// `{"error": "invalid_grant"}` alone.
+    Bare,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -90,8 +122,12 @@ impl Default for Options {
             bare_list: false,
             page_size: 10,
             max_page_size: None,
+            page_size_names: ["size", "per_page", "page_size", "limit"].map(str::to_owned).to_vec(),
+            id_filter: IdFilter::Either,
+            refused_key: RefusedKey::Wrapped,
             v2_run_and_pause: true,
             v1_run_and_pause: true,
+            single_run_and_pause: true,
             custom_reports: true,
             column_report: false,
             day_stats: false,
@@ -99,6 +135,7 @@ impl Default for Options {
             amounts_as_text: false,
             max_report_rows: 1000,
             end_time_flips: false,
+            daily_budget_word: None,
             counter_falls_after: Duration::ZERO,
             late_clicks: Amount::default(),
             speed: 1,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, LOCATION};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -21,6 +22,9 @@ use crate::faults::{FaultKind, Met};
 use crate::world::World;
 
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+const WALL: &str = "<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head>\
+    <body><h1>Sorry, you have been blocked</h1></body></html>";
 
 /// The state, and a bell that rings with each change of it.
 #[derive(Debug)]
@@ -107,7 +111,7 @@ async fn handle(shared: Arc<Shared>, spoiler: Spoiler, incoming: Incoming) -> Re
     }
     tokio::time::sleep(total(&faults, FaultKind::delay_before_effect)).await;
     let now = shared.lock().now();
-    let instead = faults.iter().find_map(|met| instead(&met.kind, now));
+    let instead = faults.iter().find_map(|met| instead(&met.kind, sequence, now));
     let answer = shared.change(|world| {
         let request = world.request(sequence).cloned();
         let answer = match (&instead, request) {
@@ -161,12 +165,20 @@ impl FaultKind {
 }
 
 /// The answer of a fault that keeps the request from having an effect.
-fn instead(kind: &FaultKind, now: DateTime<Utc>) -> Option<Response> {
+fn instead(kind: &FaultKind, sequence: u64, now: DateTime<Utc>) -> Option<Response> {
     if let FaultKind::Status { code, body } = kind {
         return Some(text_response(*code, body.clone()));
     }
     if let FaultKind::TooManyRequests { wait, form } = kind {
         return Some(spoilt_response(&api::too_many_requests(now, *wait, *form), &[]));
+    }
+    if *kind == FaultKind::IdentityProviderDown {
+        return Some(spoilt_response(&api::identity_provider_down(sequence), &[]));
+    }
+    if *kind == FaultKind::Wall {
+        let mut response = text_response(403, WALL.to_owned());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
+        return Some(response);
     }
     if let FaultKind::Redirect(to) = kind {
         let mut response = text_response(302, String::new());
@@ -188,6 +200,8 @@ fn spoilt_response(answer: &Answer, faults: &[Met]) -> Response {
             FaultKind::TruncatedBody => truncate = true,
             FaultKind::Status { .. }
             | FaultKind::TooManyRequests { .. }
+            | FaultKind::Wall
+            | FaultKind::IdentityProviderDown
             | FaultKind::Redirect(_)
             | FaultKind::SlowHeaders(_)
             | FaultKind::DelayBeforeEffect(_)
@@ -220,7 +234,7 @@ fn status(code: u16) -> axum::http::StatusCode {
 fn text_response(code: u16, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status(code);
-    response.headers_mut().insert(CONTENT_TYPE, axum::http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::amount::Amount;
-use crate::campaign::{Campaign, CampaignSpec, CampaignView};
+use crate::campaign::{Campaign, CampaignSpec, CampaignView, Refusal};
 use crate::faults::{Faults, Met};
 use crate::limit::RateLimit;
 use crate::log::{Operation, RequestRecord};
@@ -49,6 +49,12 @@ pub enum Interference {
         /// Its value.
         value: Option<serde_json::Value>,
     },
+    /// Takes a [`Interference::SetField`] back, and what [`CampaignSpec::with_field`] has set.
+    ClearField(String),
+    /// Changes the daily budget.
+    SetMaxDaily(Amount),
+    /// From now on requests that run or pause it are refused as a whole; `None` ends that.
+    Refuse(Option<Refusal>),
 }
 
 /// The sandbox's state, as conditions of [`crate::Sandbox::wait_for`] see it.
@@ -177,6 +183,9 @@ impl World {
             Interference::SetArchived(archived) => campaign.spec.archived = archived,
             Interference::SetScheduleTimezone(hours) => campaign.spec.schedule_timezone = hours,
             Interference::SetField { field, value } => campaign.spec.overrides.push((field, value)),
+            Interference::ClearField(field) => campaign.spec.overrides.retain(|(name, _)| *name != field),
+            Interference::SetMaxDaily(amount) => campaign.spec.max_daily = amount,
+            Interference::Refuse(refusal) => campaign.spec.refusal = refusal,
         }
         Ok(())
     }

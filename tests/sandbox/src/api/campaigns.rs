@@ -8,7 +8,11 @@ use crate::amount::Amount;
 use crate::campaign::TIME_FORM;
 use crate::faults::{FaultKind, Met};
 use crate::log::RequestRecord;
+use crate::options::IdFilter;
 use crate::world::World;
+
+/// The word by which archived campaigns can be asked for.
+const ARCHIVED: &str = "archived";
 
 pub(super) fn one(world: &World, id: i64) -> Answer {
     match world.campaigns.get(&id).map(|campaign| campaign.to_json(world.now(), &world.options)) {
@@ -21,15 +25,17 @@ pub(super) fn one(world: &World, id: i64) -> Answer {
 pub(super) fn list(world: &World, request: &RequestRecord) -> Answer {
     let now = world.now();
     let wanted: Vec<&str> = request.query_values("status[]").collect();
+    let ids = match wanted_ids(world, request) {
+        Ok(ids) => ids,
+        Err(complaint) => return complaint,
+    };
     let listed: Vec<Value> = world
         .campaigns
         .values()
-        .filter(|campaign| !campaign.spec.archived)
-        .map(|campaign| campaign.to_json(now, &world.options))
-        .filter(|campaign| {
-            wanted.is_empty()
-                || campaign.get("status").and_then(Value::as_str).is_some_and(|word| wanted.contains(&word))
-        })
+        .filter(|campaign| ids.is_empty() || ids.contains(&campaign.spec.id))
+        .map(|campaign| (campaign.spec.archived, campaign.to_json(now, &world.options)))
+        .filter(|(archived, campaign)| is_listed(&wanted, *archived, campaign))
+        .map(|(_, campaign)| campaign)
         .collect();
     if world.options.bare_list {
         return Answer::ok(Value::Array(listed));
@@ -49,9 +55,30 @@ pub(super) fn list(world: &World, request: &RequestRecord) -> Answer {
     }))
 }
 
+/// By the words that are asked for; without any, all that are not archived.
+fn is_listed(wanted: &[&str], archived: bool, campaign: &Value) -> bool {
+    let word = if archived { Some(ARCHIVED) } else { campaign.get("status").and_then(Value::as_str) };
+    if wanted.is_empty() { !archived } else { word.is_some_and(|word| wanted.contains(&word)) }
+}
+
+/// The ids that the list is to hold; none named is all of them.
+fn wanted_ids(world: &World, request: &RequestRecord) -> Result<Vec<i64>, Answer> {
+    let (plain, brackets) = match world.options.id_filter {
+        IdFilter::Plain => (true, false),
+        IdFilter::Brackets => (false, true),
+        IdFilter::Either => (true, true),
+        IdFilter::Ignored => (false, false),
+    };
+    let named = |name, understood: bool| request.query_values(name).filter(move |_| understood);
+    let ids: Result<Vec<i64>, _> = named("id", plain).chain(named("id[]", brackets)).map(str::parse).collect();
+    ids.map_err(|_| Answer::bad("id", "must be an integer"))
+}
+
 fn page_size(world: &World, request: &RequestRecord) -> usize {
-    let asked = ["per_page", "page_size", "limit"]
-        .into_iter()
+    let asked = world
+        .options
+        .page_size_names
+        .iter()
         .find_map(|name| request.query_value(name))
         .and_then(|value| value.parse::<usize>().ok());
     match (asked, world.options.max_page_size) {
@@ -69,32 +96,66 @@ pub(super) fn switch(world: &mut World, on: bool, incoming: &Incoming, body: Opt
     let Some(ids) = ids_in(body).filter(|_| incoming.has_json_content()) else {
         return Answer::bad("campaign_ids", "a list of integers is required");
     };
-    let now = world.now();
     let (mut success, mut failed, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     for &id in &ids {
-        let met = |kind: &dyn Fn(&FaultKind) -> bool| faults.iter().find(|met| met.is_about(id) && kind(&met.kind));
-        let campaign = world.campaigns.get_mut(&id).filter(|campaign| !campaign.refuses(on));
-        let (Some(campaign), None) = (campaign, met(&|kind| *kind == FaultKind::FailedInside200)) else {
-            failed.push(id);
-            continue;
-        };
-        let in_neither = met(&|kind| matches!(kind, FaultKind::InNeitherList { .. })).map(|met| &met.kind);
-        let late = met(&|kind| matches!(kind, FaultKind::EffectLate(_))).map(|met| &met.kind);
-        if in_neither != Some(&(FaultKind::InNeitherList { effect: false })) {
+        let switched = switch_id(world, on, id, faults);
+        if switched.has_effect {
             changed.push(id);
-            if let Some(FaultKind::EffectLate(delay)) = late {
-                let until = now + Duration::from_std(*delay).unwrap_or_default();
-                campaign.switch_shown_late(on, now, until);
-            } else {
-                campaign.switch(on, now);
-            }
         }
-        if in_neither.is_none() {
-            success.push(id);
+        match switched.listed {
+            Listed::Success => success.push(id),
+            Listed::Failed => failed.push(id),
+            Listed::Nowhere => {}
         }
     }
     let total = ids.len();
     Answer { changed, ..Answer::ok(json!({"success": success, "failed": failed, "total": total})) }
+}
+
+/// The deprecated way, which answers the campaign. What a run that is not possible answers was never seen.
+pub(super) fn switch_one(world: &mut World, on: bool, id: i64, faults: &[Met]) -> Answer {
+    if !world.campaigns.contains_key(&id) {
+        return Answer::not_found();
+    }
+    let switched = switch_id(world, on, id, faults);
+    match switched.listed {
+        Listed::Failed => Answer::bad("campaign", "not possible"),
+        Listed::Success | Listed::Nowhere => {
+            Answer { changed: if switched.has_effect { vec![id] } else { Vec::new() }, ..one(world, id) }
+        }
+    }
+}
+
+/// What became of one id of a run or pause.
+struct Switched {
+    has_effect: bool,
+    listed: Listed,
+}
+
+enum Listed {
+    Success,
+    Failed,
+    Nowhere,
+}
+
+fn switch_id(world: &mut World, on: bool, id: i64, faults: &[Met]) -> Switched {
+    let now = world.now();
+    let met = |kind: &dyn Fn(&FaultKind) -> bool| faults.iter().find(|met| met.is_about(id) && kind(&met.kind));
+    let campaign = world.campaigns.get_mut(&id).filter(|campaign| !campaign.refuses(on));
+    let (Some(campaign), None) = (campaign, met(&|kind| *kind == FaultKind::FailedInside200)) else {
+        return Switched { has_effect: false, listed: Listed::Failed };
+    };
+    let in_neither = met(&|kind| matches!(kind, FaultKind::InNeitherList { .. })).map(|met| &met.kind);
+    let late = met(&|kind| matches!(kind, FaultKind::EffectLate(_))).map(|met| &met.kind);
+    let has_effect = in_neither != Some(&FaultKind::InNeitherList { effect: false });
+    if let (true, Some(FaultKind::EffectLate(delay))) = (has_effect, late) {
+        let until = now + Duration::from_std(*delay).unwrap_or_default();
+        campaign.switch_shown_late(on, now, until);
+    } else if has_effect {
+        campaign.switch(on, now);
+    }
+    let listed = if in_neither.is_none() { Listed::Success } else { Listed::Nowhere };
+    Switched { has_effect, listed }
 }
 
 /// What an edit sets, checked before any of it is applied.

@@ -11,6 +11,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+pub(crate) use self::token::identity_provider_down;
+use crate::campaign::Way;
 use crate::faults::Met;
 use crate::log::{Operation, RequestRecord};
 use crate::options::RetryAfter;
@@ -43,7 +45,8 @@ enum Route {
     Campaigns,
     Campaign(i64),
     Edit(i64),
-    Switch { on: bool },
+    Switch { on: bool, way: Way },
+    SwitchOne { on: bool, id: i64 },
     CustomByCampaign,
     CustomByDay,
     ColumnsByDay,
@@ -96,7 +99,7 @@ impl Incoming {
         let query: Vec<(String, String)> = form_urlencoded::parse(self.query.as_bytes()).into_owned().collect();
         let named_in_query = || query.iter().filter(|(key, _)| key == "campaign_id");
         let campaign_ids = match route {
-            Route::Campaign(id) | Route::Edit(id) => vec![id],
+            Route::Campaign(id) | Route::Edit(id) | Route::SwitchOne { id, .. } => vec![id],
             Route::Switch { .. } => campaigns::ids_in(body.as_ref()).unwrap_or_default(),
             Route::CustomByCampaign | Route::CustomByDay | Route::ColumnsByDay | Route::DayStats => {
                 named_in_query().filter_map(|(_, id)| id.parse().ok()).collect()
@@ -129,8 +132,8 @@ impl Route {
             Self::Campaigns => Operation::Campaigns,
             Self::Campaign(_) => Operation::Campaign,
             Self::Edit(_) => Operation::Edit,
-            Self::Switch { on: true } => Operation::Run,
-            Self::Switch { on: false } => Operation::Pause,
+            Self::Switch { on: true, .. } | Self::SwitchOne { on: true, .. } => Operation::Run,
+            Self::Switch { on: false, .. } | Self::SwitchOne { on: false, .. } => Operation::Pause,
             Self::CustomByCampaign => Operation::ReportByCampaign,
             Self::CustomByDay | Self::ColumnsByDay | Self::DayStats => Operation::ReportByDay,
             Self::NotThere | Self::WrongMethod => Operation::Other,
@@ -140,28 +143,64 @@ impl Route {
 
 fn route(incoming: &Incoming, world: &World) -> Route {
     let options = &world.options;
+    let switch = |on, way| ("PUT", Route::Switch { on, way });
     let (wanted, found) = match incoming.path.as_str() {
         "/v1/auth/token" => ("POST", Route::Token),
         "/v1.1/campaigns" => ("GET", Route::Campaigns),
-        "/v2/campaigns/run" if options.v2_run_and_pause => ("PUT", Route::Switch { on: true }),
-        "/v2/campaigns/pause" if options.v2_run_and_pause => ("PUT", Route::Switch { on: false }),
-        "/v1.1/campaigns/run" if options.v1_run_and_pause => ("PUT", Route::Switch { on: true }),
-        "/v1.1/campaigns/pause" if options.v1_run_and_pause => ("PUT", Route::Switch { on: false }),
+        "/v2/campaigns/run" if options.v2_run_and_pause => switch(true, Way::V2),
+        "/v2/campaigns/pause" if options.v2_run_and_pause => switch(false, Way::V2),
+        "/v1.1/campaigns/run" if options.v1_run_and_pause => switch(true, Way::V1),
+        "/v1.1/campaigns/pause" if options.v1_run_and_pause => switch(false, Way::V1),
         "/v1.1/advertiser/custom/report/by-campaign" if options.custom_reports => ("GET", Route::CustomByCampaign),
         "/v1.1/advertiser/custom/report/by-day" if options.custom_reports => ("GET", Route::CustomByDay),
         "/v1.1/advertiser/campaign/report/by-day" if options.column_report => ("GET", Route::ColumnsByDay),
         "/v1/stats/advertiser/day" if options.day_stats => ("GET", Route::DayStats),
         path => {
-            let id = path.strip_prefix("/v1.1/campaigns/").and_then(|id| id.parse().ok());
-            return match (id, incoming.method.as_str()) {
-                (None, _) => Route::NotThere,
-                (Some(id), "GET") => Route::Campaign(id),
-                (Some(id), "PATCH") => Route::Edit(id),
-                (Some(_), _) => Route::WrongMethod,
-            };
+            return path
+                .strip_prefix("/v1.1/campaigns/")
+                .map_or(Route::NotThere, |rest| below_campaigns(rest, incoming, world));
         }
     };
     if incoming.method == wanted { found } else { Route::WrongMethod }
+}
+
+/// What follows `/v1.1/campaigns/`: `{id}`, `{id}/run` or `{id}/pause`.
+fn below_campaigns(rest: &str, incoming: &Incoming, world: &World) -> Route {
+    let (id, action) = rest.split_once('/').map_or((rest, None), |(id, action)| (id, Some(action)));
+    let on = match action {
+        None => None,
+        Some("run") if world.options.single_run_and_pause => Some(true),
+        Some("pause") if world.options.single_run_and_pause => Some(false),
+        Some(_) => return Route::NotThere,
+    };
+    match (id.parse(), on, incoming.method.as_str()) {
+        (Err(_), ..) => Route::NotThere,
+        (Ok(id), None, "GET") => Route::Campaign(id),
+        (Ok(id), None, "PATCH") => Route::Edit(id),
+        (Ok(id), Some(on), "PUT") => Route::SwitchOne { on, id },
+        (Ok(_), ..) => Route::WrongMethod,
+    }
+}
+
+/// The answer of the first campaign that refuses to be named in a run or pause; nothing happens to the others then.
+fn refusal(world: &World, route: Route, request: &RequestRecord) -> Option<Answer> {
+    let (on, way) = match route {
+        Route::Switch { on, way } => (on, way),
+        Route::SwitchOne { on, .. } => (on, Way::Single),
+        Route::Edit(_) => (request.body.as_ref()?.get("active")?.as_bool()?, Way::Edit),
+        Route::Token
+        | Route::Campaigns
+        | Route::Campaign(_)
+        | Route::CustomByCampaign
+        | Route::CustomByDay
+        | Route::ColumnsByDay
+        | Route::DayStats
+        | Route::NotThere
+        | Route::WrongMethod => return None,
+    };
+    let mut refusals = request.campaign_ids.iter().filter_map(|id| world.campaigns.get(id)?.spec.refusal.as_ref());
+    let refusal = refusals.find(|refusal| refusal.meets(on, way))?;
+    Some(Answer::error(refusal.status, json!({"detail": "The request was refused"})))
 }
 
 /// What the API answers, and what it does to the campaigns.
@@ -177,13 +216,17 @@ pub(crate) fn answer(world: &mut World, incoming: &Incoming, request: &RequestRe
         // Seen live: it then looks for every parameter in the body, where a GET has none.
         return Answer::error(400, json!({"error": "required"}));
     }
+    if let Some(refusal) = refusal(world, route, request) {
+        return refusal;
+    }
     match route {
         Route::Token | Route::NotThere => Answer::not_found(),
         Route::WrongMethod => Answer::error(405, json!({"detail": "Method Not Allowed"})),
         Route::Campaigns => campaigns::list(world, request),
         Route::Campaign(id) => campaigns::one(world, id),
         Route::Edit(id) => campaigns::edit(world, id, incoming, request.body.as_ref()),
-        Route::Switch { on } => campaigns::switch(world, on, incoming, request.body.as_ref(), faults),
+        Route::SwitchOne { on, id } => campaigns::switch_one(world, on, id, faults),
+        Route::Switch { on, .. } => campaigns::switch(world, on, incoming, request.body.as_ref(), faults),
         Route::CustomByCampaign => reports::by_campaign(world, request),
         Route::CustomByDay => reports::by_day(world, request),
         Route::DayStats => reports::day_stats(world, request),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Answer;
 use crate::log::RequestRecord;
-use crate::options::Options;
+use crate::options::{Options, RefusedKey};
 use crate::world::World;
 
 /// The live API sends a large one, for nobody's use.
@@ -19,7 +19,11 @@ pub(super) fn answer(world: &mut World, request: &RequestRecord) -> Answer {
     let Options { api_key, more_api_keys, .. } = &world.options;
     let mut keys = std::iter::once(api_key).chain(more_api_keys);
     let Some(api_key) = keys.find(|key| field("refresh_token") == Some(key.as_str())).cloned() else {
-        return Answer::error(400, json!({"error": "invalid_grant"}));
+        let refused = json!({"error": "invalid_grant"});
+        return match world.options.refused_key {
+            RefusedKey::Bare => Answer::error(400, refused),
+            RefusedKey::Wrapped => wrapped(request.sequence, &format!("400 Bad Request: {refused}")),
+        };
     };
     Answer::ok(json!({
         "access_token": world.issue_token(&api_key),
@@ -28,4 +32,21 @@ pub(super) fn answer(world: &mut World, request: &RequestRecord) -> Answer {
         "refresh_token": api_key,
         "id_token": "x".repeat(ID_TOKEN_BYTES),
     }))
+}
+
+/// While the identity provider is in trouble: the same wrapper, and no word about the key.
+pub(crate) fn identity_provider_down(sequence: u64) -> Answer {
+    wrapped(sequence, "503 Service Unavailable: upstream connect error")
+}
+
+/// The wrapper around an answer of the identity provider. Its own words are the same for every trouble.
+fn wrapped(sequence: u64, answer: &str) -> Answer {
+    let body = json!({
+        "status": 400,
+        "error": "EXTERNAL_SERVICE_ERROR",
+        "message": format!("Identity provider answered {answer}"),
+        "requestId": format!("sandbox-{sequence}"),
+        "path": "/v1/auth/token",
+    });
+    Answer::error(400, body)
 }

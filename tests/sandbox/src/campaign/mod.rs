@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock: [`Campaign::settle`] brings a campaign up to the moment it is given.
 
+mod refusal;
 mod shown;
 mod spec;
 mod words;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
+pub use self::refusal::{Refusal, Way};
 pub use self::spec::{CampaignSpec, CampaignView, SpendForm};
 use crate::amount::Amount;
 use crate::options::Options;
@@ -99,13 +101,29 @@ impl Campaign {
             let midnight = (day + Duration::days(1)).and_time(NaiveTime::MIN).and_utc();
             let stop = until.min(midnight);
             let micros = i128::from((stop - from).num_microseconds().unwrap_or(0)) * i128::from(speed);
-            if self.spec.spend_per_second > Amount::default() {
-                *self.spend_parts.entry(day).or_default() +=
-                    i128::from(self.spec.spend_per_second.as_micros()) * micros;
+            let per_micro = i128::from(self.spec.spend_per_second.as_micros());
+            let (micros, spent) = match self.budget_left(day) {
+                Some(left) if left <= per_micro * micros => (div_ceil(left, per_micro), left),
+                Some(_) | None => (micros, per_micro * micros),
+            };
+            if spent > 0 {
+                *self.spend_parts.entry(day).or_default() += spent;
             }
             self.click_parts += i128::from(self.spec.clicks_per_second) * micros;
             from = stop;
         }
+    }
+
+    /// What the daily budget leaves of a day, in parts and at least 0; `None` where there is no such bound.
+    fn budget_left(&self, day: NaiveDate) -> Option<i128> {
+        let budget = i128::from(self.spec.max_daily.as_micros()) * PARTS;
+        let spent = self.spend_parts.get(&day).copied().unwrap_or_default();
+        (budget > 0).then(|| (budget - spent).max(0))
+    }
+
+    /// Whether the day's spend has reached the daily budget.
+    fn has_used_budget(&self, now: DateTime<Utc>) -> bool {
+        self.budget_left(now.date_naive()) == Some(0)
     }
 
     /// The whole clicks since the last time they were taken.
@@ -132,7 +150,7 @@ impl Campaign {
         self.spend_parts.keys().copied()
     }
 
-    pub(crate) fn is_blocked(&self) -> bool {
+    fn is_blocked(&self) -> bool {
         self.spec.is_blocked()
     }
 
@@ -142,7 +160,8 @@ impl Campaign {
     }
 
     pub(crate) fn is_running(&self, now: DateTime<Utc>) -> bool {
-        self.spec.active && !self.is_blocked() && self.ends_at().is_none_or(|end| end > now)
+        let is_over = self.ends_at().is_some_and(|end| end <= now);
+        self.spec.active && !self.is_blocked() && !is_over && !self.has_used_budget(now)
     }
 
     pub(crate) fn ends_at(&self) -> Option<DateTime<Utc>> {
@@ -187,9 +206,15 @@ impl Campaign {
             schedule_end_time: self.spec.schedule_end_time.clone(),
             ends_at: self.ends_at(),
             max_daily: self.spec.max_daily,
+            budget_used: self.has_used_budget(now),
             spent_today: self.spent_on(now.date_naive()),
         }
     }
+}
+
+/// How long `parts` last; no time at all where nothing is left.
+fn div_ceil(parts: i128, per_micro: i128) -> i128 {
+    if parts > 0 { (parts + per_micro - 1) / per_micro } else { 0 }
 }
 
 #[cfg(test)]
@@ -222,6 +247,30 @@ mod tests {
         let shown = |now: &str| campaign.to_json(at(now), &Options::default());
         assert_eq!(shown("2026-11-23T00:02:00Z")["active"], true);
         assert_eq!(shown("2026-11-24T00:02:00Z").get("spent_today"), None);
+    }
+
+    #[test]
+    fn a_daily_budget_ends_spend_and_clicks_until_the_next_day() {
+        let spec = CampaignSpec {
+            spend_per_second: Amount::cents(1),
+            clicks_per_second: 2,
+            max_daily: Amount::cents(30),
+            ..CampaignSpec::running(1)
+        };
+        let mut campaign = Campaign::new(spec, at("2026-11-22T23:59:00Z"));
+        let spent = |campaign: &Campaign, day: &str| campaign.spent_on(day.parse().unwrap());
+        campaign.settle(at("2026-11-22T23:59:29Z"), &Options::default());
+        assert!(campaign.is_running(at("2026-11-22T23:59:29Z")));
+        campaign.settle(at("2026-11-23T00:00:10Z"), &Options::default());
+        assert_eq!(spent(&campaign, "2026-11-22"), Some(Amount::cents(30)));
+        assert_eq!(spent(&campaign, "2026-11-23"), Some(Amount::cents(10)));
+        assert_eq!(campaign.take_clicks(), 80);
+        assert!(campaign.is_running(at("2026-11-23T00:00:10Z")));
+        campaign.settle(at("2026-11-23T10:00:00Z"), &Options::default());
+        assert!(!campaign.is_running(at("2026-11-23T10:00:00Z")));
+        campaign.spec.max_daily = Amount::cents(35);
+        assert!(campaign.is_running(at("2026-11-23T10:00:00Z")));
+        assert_eq!(campaign.take_clicks(), 40);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use super::{Campaign, words};
 use crate::amount::Amount;
 use crate::options::Options;
 
+const HOURS_OF_A_WEEK: usize = 168;
+
 impl Campaign {
     /// The campaign object of the API: the fields that matter, and some of the sixty others.
     pub(crate) fn to_json(&self, now: DateTime<Utc>, options: &Options) -> Value {
@@ -18,7 +20,7 @@ impl Campaign {
         put("id", json!(spec.id));
         put("name", json!(spec.name));
         put("active", json!(active));
-        put("status", json!(self.old_view.as_ref().map_or(&spec.status, |old| &old.status)));
+        put("status", json!(self.shown_status(now, options)));
         if active && spec.is_unfunded() {
             put("stopped", json!(words::NO_FUNDS));
         }
@@ -31,12 +33,16 @@ impl Campaign {
         put("schedule_days_of_week", json!([1, 2, 3, 4, 5, 6, 7]));
         put("timezone", json!(spec.timezone));
         put("max_daily", spec.max_daily.to_number());
-        put("max_total", Value::Null);
+        put("total_budget", json!(0));
+        put("use_total_budget", json!(false));
+        put("hours_targeting", json!("1".repeat(HOURS_OF_A_WEEK)));
         put("pricing_model", json!("cpm"));
         put("price", json!(0.051));
         put("frequency", json!({"count": 1, "period_hours": 24}));
         put("countries", json!(["US", "CA"]));
         put("creatives_count", json!(3));
+        // Personal data, which the live API sends along.
+        put("user", json!({"id": 90210, "email": "owner@example.com"}));
         put("updated_at", json!(self.updated_at.format("%Y-%m-%dT%H:%M:%SZ").to_string()));
         if let Some(spend) = self.counter(now, options) {
             put(spec.spend_key, written(spend, spec.spend_form));
@@ -48,6 +54,12 @@ impl Campaign {
             };
         }
         Value::Object(fields)
+    }
+
+    fn shown_status<'a>(&'a self, now: DateTime<Utc>, options: &'a Options) -> &'a str {
+        let word = self.old_view.as_ref().map_or(&self.spec.status, |old| &old.status);
+        let stopped_by_budget = self.spec.active && !self.spec.is_blocked() && self.has_used_budget(now);
+        options.daily_budget_word.as_ref().filter(|_| stopped_by_budget).unwrap_or(word)
     }
 
     /// What the field of today's spend says. It is not there without spend today (seen). For a while after midnight it is

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::refusal::Refusal;
 use super::words::{SWITCHED_OFF, SWITCHED_ON};
 use crate::amount::Amount;
 
@@ -35,12 +36,15 @@ pub struct CampaignSpec {
     pub spend_key: &'static str,
     /// The form in which today's spend is shown.
     pub spend_form: SpendForm,
-    /// The daily budget. Shown, not applied.
+    /// The daily budget: what it has spent never exceeds it while it runs, and it stops there until the next day, or
+    /// until the budget is raised. 0 is no bound.
     pub max_daily: Amount,
     /// What it spends in a second while it runs.
     pub spend_per_second: Amount,
     /// How often its visitors click in a second while it runs (see [`crate::Options::database`]).
     pub clicks_per_second: u32,
+    /// Requests that run or pause it are refused as a whole.
+    pub refusal: Option<Refusal>,
     /// Fields that are answered like this whatever else holds; `None` leaves the field out.
     pub overrides: Vec<(String, Option<Value>)>,
 }
@@ -65,9 +69,9 @@ pub struct CampaignView {
     pub id: i64,
     /// Its name.
     pub name: String,
-    /// Visitors come: switched on, not blocked, its end time not passed.
+    /// Visitors come: switched on, not blocked, its end time not passed, its daily budget not used up.
     pub running: bool,
-    /// Running it cannot help.
+    /// Running it cannot help. A daily budget that is used up is not counted.
     pub blocked: bool,
     /// `active` in truth, even while reads lag behind.
     pub active: bool,
@@ -79,6 +83,8 @@ pub struct CampaignView {
     pub ends_at: Option<DateTime<Utc>>,
     /// The daily budget.
     pub max_daily: Amount,
+    /// Today's spend has reached it.
+    pub budget_used: bool,
     /// Today's spend, if any is on record.
     pub spent_today: Option<Amount>,
 }
@@ -104,6 +110,7 @@ impl CampaignSpec {
             max_daily: Amount::cents(10_000),
             spend_per_second: Amount::default(),
             clicks_per_second: 0,
+            refusal: None,
             overrides: Vec::new(),
         }
     }

@@ -3,25 +3,10 @@
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
-use sandbox::{
-    Amount, CampaignSpec, Fault, FaultKind, Interference, Operation, Options, RetryAfter, SpendForm, busiest_window,
-};
+use sandbox::{Amount, CampaignSpec, Fault, FaultKind, Operation, Options, RetryAfter, SpendForm, busiest_window};
 use serde_json::{Value, json};
 
 use crate::caller::{Caller, eventually, report};
-
-#[tokio::test]
-async fn a_token_is_needed_and_can_be_revoked() {
-    let caller = Caller::new(Options::default()).await;
-    let refused = caller.fetch_token("another-key").await;
-    assert_eq!(refused.status(), 400);
-    assert_eq!(refused.json::<Value>().await.unwrap(), json!({"error": "invalid_grant"}));
-    let bare = caller.client.get(caller.url("/v1.1/campaigns")).send().await.unwrap();
-    assert_eq!(bare.status(), 401);
-    assert_eq!(caller.get("/v1.1/campaigns").await.0, 200);
-    caller.sandbox.revoke_tokens();
-    assert_eq!(caller.get("/v1.1/campaigns").await.0, 401);
-}
 
 #[tokio::test]
 async fn a_campaign_is_bare_or_wrapped_and_a_missing_one_is_404() {
@@ -59,24 +44,6 @@ async fn spend_is_shown_in_every_form_and_missing_where_there_is_none() {
     caller.sandbox.clear_spend(7).unwrap();
     assert_eq!(caller.get("/v1.1/campaigns/7").await.1.get("spent"), None);
     assert_eq!(caller.get(&report("campaign")).await.1, json!([]));
-}
-
-#[tokio::test]
-async fn the_list_has_pages_of_ten_a_filter_and_no_archived_campaigns() {
-    let caller = Caller::new(Options::default()).await;
-    for id in 1..=26 {
-        caller.sandbox.add_campaign(CampaignSpec::running(id));
-    }
-    caller.sandbox.add_campaign(CampaignSpec { archived: true, ..CampaignSpec::running(27) });
-    caller.sandbox.interfere(5, Interference::Stop).unwrap();
-    let (_, last) = caller.get("/v1.1/campaigns?page=3&per_page=100").await;
-    let shape = ["page", "count", "page_count", "page_size"].map(|name| last[name].as_u64().unwrap());
-    assert_eq!((shape, last["response"].as_array().unwrap().len()), ([3, 26, 3, 10], 6));
-    assert_eq!(caller.get("/v1.1/campaigns?status[]=paused").await.1["response"][0]["id"], 5);
-    caller.sandbox.change_options(|options| options.max_page_size = Some(20));
-    assert_eq!(caller.get("/v1.1/campaigns?per_page=100").await.1["page_size"], 20);
-    caller.sandbox.change_options(|options| options.bare_list = true);
-    assert_eq!(caller.get("/v1.1/campaigns").await.1.as_array().unwrap().len(), 26);
 }
 
 #[tokio::test]
