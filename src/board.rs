@@ -172,7 +172,7 @@ impl Board {
     }
 
     /// Takes note of what looks like another program on the account, and tells it where that is news.
-    pub fn note_sign(&self, now: DateTime<Utc>, sign: Sign) {
+    pub fn publish_sign(&self, now: DateTime<Utc>, sign: Sign) {
         let mut news = None;
         self.publish(|published| news = published.failing.signs.note(now, sign));
         if let Some(another) = news {

@@ -212,16 +212,16 @@ fn check_day(value: &Value) {
     let of_day: Vec<&Value> =
         rows.iter().filter(is_of_day).map(|row| row.get("amount").unwrap_or(&Value::Null)).collect();
     match spend {
-        SourceAnswer::Value(money) => match of_day.as_slice() {
-            [] => panic!("{money} from no row of {value}"),
-            [one] => assert!(is_amount_in_cents(one, money.micros()), "{money} from {one}"),
-            // Each by itself is checked above; here that none is more than the whole.
-            [..] => assert!(
-                of_day
-                    .iter()
-                    .all(|one| one.as_f64().is_none_or(|one| one <= money.micros() as f64 / 1e6 + 0.005_01 + one / 1e12))
-            ),
-        },
+        SourceAnswer::Value(money) => {
+            match of_day.as_slice() {
+                [] => panic!("{money} from no row of {value}"),
+                [one] => assert!(is_amount_in_cents(one, money.micros()), "{money} from {one}"),
+                // Each by itself is checked above; here that none is more than the whole.
+                [..] => assert!(of_day.iter().all(|one| {
+                    one.as_f64().is_none_or(|one| one <= money.micros() as f64 / 1e6 + 0.005_01 + one / 1e12)
+                })),
+            }
+        }
         SourceAnswer::NoValue => assert!(of_day.is_empty(), "no value from {value}"),
         SourceAnswer::Failed(reason) => assert_fit_to_show(&reason),
         SourceAnswer::NoSource => panic!("a report that was answered is a source"),

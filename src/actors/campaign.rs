@@ -273,7 +273,7 @@ impl CampaignActor {
                 // One word for the account, whichever campaign shows it.
                 Effect::Note(Note::AnotherGuard(sign)) => {
                     let sign = Sign::EndTime(self.row.id, sign);
-                    self.surroundings.board.note_sign(self.surroundings.clock.now(), sign);
+                    self.surroundings.board.publish_sign(self.surroundings.clock.now(), sign);
                 }
                 Effect::Note(note) => {
                     if let Note::Action { kind, news } = &note {

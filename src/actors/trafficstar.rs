@@ -243,7 +243,7 @@ impl TrafficStarActor {
     fn note_rate_limited(&self, now: DateTime<Utc>) {
         let (sent, limit) = (self.keeper.budget().used(now), self.requests_per_minute);
         if sent < usize::try_from(limit).unwrap_or(usize::MAX) {
-            self.board.note_sign(self.clock.now(), Sign::RateLimited { sent, limit });
+            self.board.publish_sign(self.clock.now(), Sign::RateLimited { sent, limit });
         }
     }
 

@@ -61,8 +61,7 @@ fn keys_of(section: &str) -> Vec<String> {
 #[test]
 fn the_shipped_file_shows_every_key_and_no_other() {
     // The keys without a default are shown commented.
-    let shipped =
-        ["contested_backoff", "implausible_clicks", "password_file"]
+    let shipped = ["contested_backoff", "implausible_clicks", "password_file"]
         .iter()
         .fold(SHIPPED.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
     let shipped: toml::Table = toml::from_str(&shipped).unwrap();

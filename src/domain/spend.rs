@@ -205,9 +205,8 @@ impl SpendQuestion<'_> {
             return false;
         }
         let history = self.history.as_ref().copied().unwrap_or_default();
-        let believed_today = |stored: StoredSpend| {
-            stored.source == SpendSource::Campaign && stored.at.date_naive() == today
-        };
+        let believed_today =
+            |stored: StoredSpend| stored.source == SpendSource::Campaign && stored.at.date_naive() == today;
         if history.today.is_some_and(believed_today) {
             return false;
         }

@@ -57,8 +57,7 @@ impl StandingSpend {
             self.0 = None;
             return None;
         }
-        let fresh =
-            Standing { amount: shown.amount, since: now, last_clicks: None, clicks_used: 0, is_told: false };
+        let fresh = Standing { amount: shown.amount, since: now, last_clicks: None, clicks_used: 0, is_told: false };
         let is_same = |standing: &Standing| standing.amount == shown.amount && standing.since.date_naive() == shown.day;
         let mut standing = self.0.filter(is_same).unwrap_or(fresh);
         standing.since = standing.since.min(now);

@@ -91,7 +91,7 @@ fn survive(config: Config, seed: u64, lasting: std::time::Duration) {
         journal: world.database.chronicle(),
         clicks: chaos.clicks,
         barriers: chaos.barriers,
-        day_end: world.guard.config.day_end_today(),
+        day_end: world.guard.config.day_end_on(world.sandbox.clock().date_naive()),
         cooldown: chrono::Duration::seconds(1),
         requests_per_minute: 100_000,
     };

@@ -13,6 +13,7 @@
 )]
 
 mod account;
+mod another_guard;
 mod away;
 mod commands;
 mod cooldown;
@@ -24,13 +25,16 @@ mod endpoints;
 mod explain;
 mod faults;
 mod foreign_pages;
+mod funds;
 mod guards;
 mod helper;
 mod history;
 mod leadership;
 mod limit;
 mod managing;
+mod midnight;
 mod modes;
+mod odd_types;
 mod openapi;
 mod operate;
 mod orders;
@@ -42,6 +46,7 @@ mod restart;
 mod rows;
 mod sending;
 mod spend;
+mod standing;
 mod top;
 mod wait;
 mod watch;

@@ -10,7 +10,7 @@ use crate::helper::{ACTIVATION, Outcome, World, in_parallel};
 const ID: i64 = 995_224;
 
 #[test]
-fn a_blocked_campaign_is_neither_run_nor_paused_until_its_block_is_gone() {
+fn a_blocked_campaign_that_is_switched_off_is_left_alone_until_its_block_is_gone() {
     let mut world = World::new();
     let field = |name: &str, value| {
         (format!("{name} {value}"), Interference::SetField { field: name.to_owned(), value: Some(value) })
@@ -26,9 +26,8 @@ fn a_blocked_campaign_is_neither_run_nor_paused_until_its_block_is_gone() {
     }
     let blocked: Vec<_> = (995_001..).step_by(2).zip(&blocks).collect();
     for (id, (_, block)) in &blocked {
-        for (id, spec, clicks) in [(*id, CampaignSpec::paused(*id), 20_000), (id + 1, CampaignSpec::running(id + 1), 0)]
-        {
-            world.sandbox.add_campaign(spec);
+        for (id, clicks) in [(*id, 20_000), (id + 1, 0)] {
+            world.sandbox.add_campaign(CampaignSpec::paused(id));
             world.sandbox.interfere(id, block.clone()).unwrap();
             world.database.add_campaign(id, clicks);
         }

@@ -33,15 +33,17 @@ fn expect_spend(world: &mut World, id: i64, name: &str, source: &str, spend: &st
 fn each_source_is_believed_in_its_order() {
     let mut world = World::new();
     let as_text = |form| CampaignSpec { spend_form: form, ..spent(0, 1_234) };
-    let by_spent = CampaignSpec { spend_key: "spent", ..spent(0, 1_000) };
+    let rounded = CampaignSpec::paused(0).spent(Amount::micros(9_996_000)).with_field("spent_today", None);
+    let of_a_lifetime = CampaignSpec::paused(0).with_field("spent", Some(json!(412.50)));
     let table = [
         ("the campaign's own field", spent(0, 999), "campaign", "9.99"),
         ("its text", as_text(SpendForm::Text), "campaign", "12.34"),
         ("its text with the currency", as_text(SpendForm::DollarText), "campaign", "12.34"),
-        ("its other key", by_spent.clone(), "campaign", "10.00"),
+        ("a bare `spent`, which may be the lifetime's", of_a_lifetime, "none", "0.00"),
         ("both keys", spent(0, 123).with_field("spent", Some(json!(99.99))), "campaign", "1.23"),
         ("a field of 0", spent(0, 0), "campaign", "0.00"),
         ("a report", told_by_reports(0, 1_000), "report", "10.00"),
+        ("a report of 9.996, in cents as the field is", rounded, "report", "10.00"),
         (
             "an unreadable field, a report",
             spent(0, 500).with_field("spent_today", Some(json!("much"))),
@@ -150,6 +152,13 @@ fn the_older_reports_serve_and_no_report_at_all_is_no_failure() {
         world.add(told_by_reports(ID, 420), 10_000);
         expect_spend(&mut world, ID, name, source, spend);
     });
+}
+
+#[test]
+fn where_no_report_exists_a_bare_spent_is_todays() {
+    let mut world = World::with(Config::default(), Options { custom_reports: false, ..Options::default() });
+    world.add(CampaignSpec { spend_key: "spent", ..spent(ID, 41_250) }, 10_000);
+    expect_spend(&mut world, ID, "no report", "campaign", "412.50");
 }
 
 #[test]

@@ -64,7 +64,10 @@ fn every_combination_is_decided_as_the_page_says_and_every_line_is_needed() {
     let mut needed = BTreeSet::new();
     for (words, facts, phase) in combinations() {
         let fits = |line: &&Vec<&str>| {
-            words.iter().zip(&line[1..5]).all(|(word, cell)| *cell == "any" || cell.split(" or ").any(|one| one == *word))
+            words
+                .iter()
+                .zip(&line[1..5])
+                .all(|(word, cell)| *cell == "any" || cell.split(" or ").any(|one| one == *word))
         };
         let line = lines.iter().find(fits).unwrap_or_else(|| panic!("no line for {words:?}"));
         needed.insert(line[0]);

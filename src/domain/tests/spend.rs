@@ -171,7 +171,8 @@ fn after_midnight_a_counter_that_may_be_yesterdays_is_in_doubt_and_the_days_repo
 #[test]
 fn where_nobody_knows_what_yesterday_ended_with_a_counter_below_the_limit_is_believed() {
     for history in [Ok(SpendHistory::default()), Err("the database is away".to_owned())] {
-        for (counter, expected) in [("9.99", Some(("9.99", SpendSource::Campaign))), ("10.00", None), ("412.50", None)] {
+        for (counter, expected) in [("9.99", Some(("9.99", SpendSource::Campaign))), ("10.00", None), ("412.50", None)]
+        {
             assert_spend("00:05:00", &value(counter), &NoSource, &history, expected);
         }
         assert_spend("00:05:00", &value("12.00"), &value("0.50"), &history, Some(("0.50", SpendSource::Report)));

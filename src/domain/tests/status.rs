@@ -57,7 +57,10 @@ fn what_is_switched_on_and_blocked_or_unknown_may_run_until_its_end_time() {
     for (what, change) in changes {
         let may_run = |facts: Facts| judge(&facts.remote, at("12:00:00")).may_run();
         assert!(may_run(running().with(change)), "{what}");
-        assert!(!may_run(running().with(change).with(|campaign| campaign.active = Some(false))), "{what}, switched off");
+        assert!(
+            !may_run(running().with(change).with(|campaign| campaign.active = Some(false))),
+            "{what}, switched off"
+        );
         assert!(!may_run(running().with(change).with(|campaign| campaign.active = None)), "{what}, nobody knows");
         let ended = running().ends(at("08:00:00")).with(change);
         let unreadable = what.starts_with("an end time");
@@ -78,7 +81,9 @@ fn an_end_time_in_another_time_zone_has_passed_when_it_has_passed_there() {
         assert!(!judge(&facts.remote, at(may_run_at) + Duration::seconds(1)).may_run(), "{hours}");
     }
     let nobody_knows = running().ends(at("08:00:00")).with(|campaign| {
-        campaign.odd_fields.push(OddField { name: "schedule_timezone", problem: "`schedule_timezone` is `[]`".to_owned() });
+        campaign
+            .odd_fields
+            .push(OddField { name: "schedule_timezone", problem: "`schedule_timezone` is `[]`".to_owned() });
     });
     assert!(judge(&nobody_knows.remote, at("12:00:00")).may_run(), "it may be of any zone");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chrono::Utc;
+use chrono::NaiveDate;
 use toml::{Table, Value};
 
 /// What goes into config.toml: short times, and no limit that a test would run into, unless it sets one.
@@ -51,10 +51,10 @@ impl Config {
         self.table["database"]["url"].as_str().unwrap()
     }
 
-    /// The end time that activations of today get, as it travels.
-    pub(crate) fn day_end_today(&self) -> String {
+    /// The end time that activations of a day get, as it travels.
+    pub(crate) fn day_end_on(&self, day: NaiveDate) -> String {
         let day_end = self.table["generator"]["day_end"].as_str().unwrap();
-        format!("{} {day_end}:00", Utc::now().date_naive())
+        format!("{day} {day_end}:00")
     }
 
     pub(super) fn write(&self, file: &Path) {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::clock::Clock;
 use super::{Config, Reply, ask};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_traffic-generator");
@@ -21,6 +22,8 @@ pub(crate) struct Guard {
     child: Option<Child>,
     /// What it shows to TrafficStars.
     pub(super) api_key: String,
+    /// The clock that it lives by, where a test sets one.
+    pub(super) clock: Option<Clock>,
     log: Arc<Mutex<String>>,
 }
 
@@ -34,7 +37,7 @@ impl Guard {
             .set("trafficstar", "base_url", base_url);
         config.write(&folder.join("config.toml"));
         let api_key = "sandbox-api-key".to_owned();
-        Self { folder, config, child: None, api_key, log: Arc::default() }
+        Self { folder, config, child: None, api_key, clock: None, log: Arc::default() }
     }
 
     /// Where its control socket is.
@@ -83,6 +86,9 @@ impl Guard {
             }
         }
         command.env("TRAFFICSTAR_API_KEY", &self.api_key).stdin(Stdio::null());
+        if let Some(clock) = &self.clock {
+            clock.keep(&mut command);
+        }
         command
     }
 

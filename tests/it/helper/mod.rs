@@ -1,6 +1,7 @@
 //! The harness: a world with a sandbox, a database, a config and a guard.
 
 mod background;
+mod clock;
 mod config;
 mod database;
 mod dump;
@@ -15,16 +16,17 @@ mod writes;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use chrono::{Timelike, Utc};
+use chrono::{DateTime, Timelike, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, Sandbox};
 use tempfile::TempDir;
 
 pub(crate) use self::background::Background;
+use self::clock::Clock;
 pub(crate) use self::config::Config;
 pub(crate) use self::database::{Database, Deed, Entry};
 pub(crate) use self::dump::Campaign;
 pub(crate) use self::fleet::Fleet;
-use self::guard::Guard;
+pub(crate) use self::guard::Guard;
 pub(crate) use self::http::{Reply, ask, ask_with, say};
 pub(crate) use self::kinds::on_both_databases;
 pub(crate) use self::line::Line;
@@ -46,7 +48,7 @@ pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) guard: Guard,
     /// Removed when the world goes, after all that uses it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What is to become of one campaign.
@@ -92,6 +94,12 @@ impl World {
     /// The same with what is there before the guard is: at TrafficStars, and in the database, which has no table yet.
     pub(crate) fn prepared(config: Config, options: Options, prepare: impl FnOnce(&Sandbox, &mut Database)) -> Self {
         wait_until_midnight_is_far();
+        let mut world = Self::unstarted(config, options, prepare);
+        world.start();
+        world
+    }
+
+    fn unstarted(config: Config, options: Options, prepare: impl FnOnce(&Sandbox, &mut Database)) -> Self {
         let live_limit = Options::default().requests_per_minute;
         let requests_per_minute =
             if options.requests_per_minute == live_limit { 1_000_000 } else { options.requests_per_minute };
@@ -102,9 +110,37 @@ impl World {
         prepare(&sandbox, &mut database);
         let migrated = guard.command(&["migrate"]);
         assert!(migrated.status.success(), "migrate failed: {migrated:?}");
-        let mut world = Self { sandbox, database, guard, _folder: folder };
+        Self { sandbox, database, guard, folder }
+    }
+
+    /// A world in which it is `now`, for the guard and for TrafficStars; `prepare` as above.
+    pub(crate) fn at(
+        now: DateTime<Utc>,
+        config: Config,
+        options: Options,
+        prepare: impl FnOnce(&Sandbox, &mut Database),
+    ) -> Self {
+        let mut world = Self::unstarted(config, options, prepare);
+        world.guard.clock = Some(Clock::new(world.folder.path()));
+        world.set_clock(now);
         world.start();
         world
+    }
+
+    /// From now on it is `now`, for a guard that began with [`World::at`] and for TrafficStars.
+    pub(crate) fn set_clock(&self, now: DateTime<Utc>) {
+        self.guard.clock.as_ref().unwrap().set(now);
+        self.sandbox.set_clock(now);
+    }
+
+    /// Another guard on the same account, with a database of its own.
+    pub(crate) fn another_guard(&self, config: Config) -> (Guard, Database) {
+        let folder = self.folder.path().join("another");
+        std::fs::create_dir(&folder).unwrap();
+        let guard = Guard::new(&folder, &self.sandbox.base_url(), config);
+        assert!(guard.command(&["migrate"]).status.success());
+        let database = Database::open(guard.config.database_url());
+        (guard, database)
     }
 
     /// Starts the guard, and returns when its socket answers.
@@ -155,7 +191,11 @@ impl World {
 
     /// The requests that the sandbox received for a campaign and that were meant to change it.
     pub(crate) fn writes(&self, id: i64) -> Vec<Write> {
-        writes::of(&self.sandbox.requests(), id, &self.guard.config.day_end_today())
+        writes::of(&self.sandbox.requests(), id, &self.day_end())
+    }
+
+    fn day_end(&self) -> String {
+        self.guard.config.day_end_on(self.sandbox.clock().date_naive())
     }
 
     /// What has become of a campaign so far.
@@ -165,8 +205,7 @@ impl World {
 
     /// The same for many campaigns, of about one moment.
     fn outcomes(&mut self, ids: &[i64]) -> Vec<Outcome> {
-        let (dump, requests, day_end) =
-            (self.guard.state(), self.sandbox.requests(), self.guard.config.day_end_today());
+        let (dump, requests, day_end) = (self.guard.state(), self.sandbox.requests(), self.day_end());
         let outcome = |id: &i64| Outcome {
             state: Campaign::find(&dump, *id).map_or_else(|| "not in the dump".to_owned(), |found| found.state()),
             writes: writes::of(&requests, *id, &day_end),

@@ -54,7 +54,7 @@ fn write(request: &RequestRecord, day_end: &str) -> Write {
     }
     match NaiveDateTime::parse_from_str(end, "%Y-%m-%d %H:%M:%S") {
         Ok(end) => {
-            let age = request.received_at - end.and_utc();
+            let age = request.received_at_by_api - end.and_utc();
             if age >= Duration::zero() && age <= NOW_IS_WITHIN { Write::EndNow } else { strange() }
         }
         Err(_) => strange(),

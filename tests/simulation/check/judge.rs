@@ -179,13 +179,9 @@ fn is_in_doubt(seen: &Seen, amount: Money, wall: DateTime<Utc>) -> bool {
     let since_midnight = wall.signed_duration_since(today.and_time(chrono::NaiveTime::MIN).and_utc());
     let seen_lower = seen.least_counter.is_some_and(|(day, least)| day == today && least < Some(amount));
     let stored = seen.stored.as_ref().ok();
-    let believed = stored.and_then(|stored| stored.today).is_some_and(|stored| {
-        stored.source == SpendSource::Campaign && stored.at.date_naive() == today
-    });
+    let believed = stored
+        .and_then(|stored| stored.today)
+        .is_some_and(|stored| stored.source == SpendSource::Campaign && stored.at.date_naive() == today);
     let bound = stored.and_then(|stored| stored.yesterday).unwrap_or(seen.policy.spend_limit);
-    amount > Money::ZERO
-        && since_midnight < seen.policy.midnight_doubt
-        && !seen_lower
-        && !believed
-        && amount >= bound
+    amount > Money::ZERO && since_midnight < seen.policy.midnight_doubt && !seen_lower && !believed && amount >= bound
 }

@@ -1,0 +1,60 @@
+/* The wall clock of one program, set by a test: loaded before libc, it adds what a file says to the time of day. The clocks
+ * by which programs wait are left alone. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND 1000000000LL
+
+/* Nanoseconds ahead of the real clock; the test writes them while the program runs. */
+static int64_t ahead(void) {
+    static volatile int64_t *shared;
+    if (!shared) {
+        static int64_t none;
+        const char *path = getenv("SHIFTED_CLOCK");
+        int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        void *mapped = file < 0 ? MAP_FAILED : mmap(NULL, sizeof none, PROT_READ, MAP_SHARED, file, 0);
+        if (file >= 0) close(file);
+        shared = mapped == MAP_FAILED ? &none : mapped;
+    }
+    return *shared;
+}
+
+static int (*real_clock_gettime)(clockid_t, struct timespec *);
+
+__attribute__((constructor)) static void find(void) {
+    real_clock_gettime = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+}
+
+int clock_gettime(clockid_t clock, struct timespec *at) {
+    if (!real_clock_gettime) find();
+    int result = real_clock_gettime(clock, at);
+    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
+        int64_t nanoseconds = (int64_t)at->tv_sec * SECOND + at->tv_nsec + ahead();
+        at->tv_sec = nanoseconds / SECOND;
+        at->tv_nsec = nanoseconds % SECOND;
+    }
+    return result;
+}
+
+int gettimeofday(struct timeval *at, void *zone) {
+    struct timespec now;
+    (void)zone;
+    int result = clock_gettime(CLOCK_REALTIME, &now);
+    at->tv_sec = now.tv_sec;
+    at->tv_usec = now.tv_nsec / 1000;
+    return result;
+}
+
+time_t time(time_t *at) {
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now)) return (time_t)-1;
+    if (at) *at = now.tv_sec;
+    return now.tv_sec;
+}

@@ -1,0 +1,78 @@
+//! A spend that stands still while its campaign runs, and a click limit that jumps.
+
+use chrono::Duration;
+use sandbox::{Amount, CampaignSpec, Options};
+use serde_json::Value;
+
+use crate::helper::{Config, Outcome, World};
+
+const ID: i64 = 995_224;
+
+fn stdout(world: &World, arguments: &[&str]) -> String {
+    String::from_utf8(world.guard.command(arguments).stdout).unwrap()
+}
+
+#[test]
+fn a_spend_that_stands_still_for_an_hour_with_clicks_going_on_is_told_once_and_shown_everywhere() {
+    let noon = "2026-12-05T12:00:00Z".parse().unwrap();
+    let mut world = World::at(noon, Config::default(), Options::default(), |_, _| {});
+    world.add(CampaignSpec::running(ID).spent(Amount::cents(321)), 20_000);
+    world.wait_until(ID, "since when", |campaign| !campaign.text("/observed/spend_unchanged_since").is_empty());
+    let watch = world.guard.begin(&["watch", "--json"]);
+    let told = |text: &str| text.lines().filter(|line| line.contains("spend-stands-still")).count();
+
+    let url = world.database.first_url(ID);
+    world.database.tracker.add_clicks(url, 10);
+    world.let_ticks_pass(1);
+    world.set_clock(noon + Duration::minutes(59));
+    world.let_ticks_pass(2);
+    assert_eq!(told(&world.guard.log()) + told(&watch.stdout()), 0, "not yet");
+    world.set_clock(noon + Duration::minutes(61));
+    world.wait_for("the event", |_| if told(&watch.stdout()) == 1 { Ok(()) } else { Err(watch.stdout()) });
+    let event: Value = watch.stdout().lines().find(|line| told(line) == 1).unwrap().parse().unwrap();
+    assert_eq!((event["warning"].as_bool(), event["campaign_id"].as_i64()), (Some(true), Some(1)), "{event}");
+    assert!(stdout(&world, &["status"]).contains("unchanged for 1h"), "{}", stdout(&world, &["status"]));
+    let explained = stdout(&world, &["explain", "1"]);
+    assert!(
+        explained.contains("unchanged since 2026-12-05 12:00") && explained.contains("stands still"),
+        "{explained}"
+    );
+    world.let_ticks_pass(3);
+    assert_eq!(told(&watch.stdout()), 1, "once");
+
+    world.sandbox.set_spend(ID, Amount::cents(322)).unwrap();
+    world.wait_until(ID, "another value", |campaign| campaign.text("/observed/spend") == "3.22");
+    let explained = stdout(&world, &["explain", "1"]);
+    assert!(!explained.contains("stands still"), "{explained}");
+}
+
+#[test]
+fn a_click_limit_that_jumps_starts_nothing_and_is_told() {
+    let bounded = Config::default().generator("implausible_clicks", 500_000);
+    let mut world = World::configured(bounded);
+    let (by_config, by_row, unbounded) = (995_001, 995_002, 995_003);
+    for id in [by_config, by_row, unbounded] {
+        world.add(CampaignSpec::paused(id), 100);
+        world.wait_for_state(id, "paused-guarded");
+    }
+    world.database.execute(&format!("UPDATE campaigns SET implausible_clicks = 50000 WHERE trafficstar_id = {by_row}"));
+    world
+        .database
+        .execute(&format!("UPDATE campaigns SET implausible_clicks = 2000000 WHERE trafficstar_id = {unbounded}"));
+    world.let_ticks_pass(1);
+    world.database.set_remaining_clicks(by_config, 1_000_000);
+    world.database.set_remaining_clicks(by_row, 60_000);
+    world.database.set_remaining_clicks(unbounded, 1_000_000);
+    world.wait_for_state(unbounded, "active-guarded");
+    let nothing = || Outcome::new("paused-guarded", &[], &[]);
+    world.expect_all(&[(by_config, "the config's bound", nothing()), (by_row, "its own bound", nothing())]);
+    let note = "1,000,000 are more than implausible_clicks (500,000)";
+    assert!(world.campaign(by_config).text("/last_error").contains(note), "{}", world.campaign(by_config));
+    for text in [world.guard.log(), stdout(&world, &["status"]), stdout(&world, &["explain", "1"])] {
+        assert!(text.contains(note), "{text}");
+    }
+
+    // What still runs is paused by used-up clicks and by its guard as before.
+    world.database.set_remaining_clicks(by_config, 20_000);
+    world.wait_for_state(by_config, "active-guarded");
+}
