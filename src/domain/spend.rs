@@ -72,20 +72,39 @@ impl Counters {
     }
 }
 
-/// The least that a counter showed. Absent is less than any value.
+/// What a counter shows. Absent is less than any value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Least {
+enum Shown {
     Absent,
     Value(Money),
 }
 
-/// The least that each of a campaign's counters has shown since midnight: a counter that fell since then counts the new
-/// day.
+/// What a counter has shown since midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sighting {
+    least: Shown,
+    last: Shown,
+    /// The least that it showed after it had shown more.
+    fell_to: Option<Shown>,
+}
+
+impl Sighting {
+    fn after(earlier: Option<Self>, shown: Shown) -> Self {
+        let Some(Self { least, last, fell_to }) = earlier else {
+            return Self { least: shown, last: shown, fell_to: None };
+        };
+        let falls = (shown < last).then_some(shown);
+        Self { least: least.min(shown), last: shown, fell_to: fell_to.into_iter().chain(falls).min() }
+    }
+}
+
+/// What each of a campaign's counters has shown since midnight: one that has fallen since then counts the new day. One that
+/// has only grown may be yesterday's, with more and more late clicks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sightings {
     day: Option<NaiveDate>,
-    spent_today: Option<Least>,
-    spent: Option<Least>,
+    spent_today: Option<Sighting>,
+    spent: Option<Sighting>,
 }
 
 impl Sightings {
@@ -94,13 +113,13 @@ impl Sightings {
         if self.day != Some(day) {
             *self = Self { day: Some(day), ..Self::default() };
         }
-        for (least, answer) in [(&mut self.spent_today, &counters.spent_today), (&mut self.spent, &counters.spent)] {
-            let seen = match answer {
-                SourceAnswer::Value(amount) => Least::Value(*amount),
-                SourceAnswer::NoValue => Least::Absent,
+        for (sighting, answer) in [(&mut self.spent_today, &counters.spent_today), (&mut self.spent, &counters.spent)] {
+            let shown = match answer {
+                SourceAnswer::Value(amount) => Shown::Value(*amount),
+                SourceAnswer::NoValue => Shown::Absent,
                 SourceAnswer::NoSource | SourceAnswer::Failed(_) => continue,
             };
-            *least = Some(least.map_or(seen, |earlier| earlier.min(seen)));
+            *sighting = Some(Sighting::after(*sighting, shown));
         }
     }
 }
@@ -141,8 +160,8 @@ impl SpendQuestion<'_> {
         let spend = |amount, source, at| Spend { amount, source, day: today, at };
         let mut failures = Vec::new();
         let mut doubts = Vec::new();
-        let of_counter = |answer: &SourceAnswer, least| match answer {
-            SourceAnswer::Value(amount) if self.is_in_doubt(*amount, least) => {
+        let of_counter = |answer: &SourceAnswer, sighting| match answer {
+            SourceAnswer::Value(amount) if self.is_in_doubt(*amount, sighting) => {
                 Some(Err(format!("the campaign's counter may still show yesterday's spend ({amount})")))
             }
             SourceAnswer::Value(amount) => Some(Ok(spend(*amount, SpendSource::Campaign, self.now))),
@@ -192,25 +211,33 @@ impl SpendQuestion<'_> {
         }
     }
 
-    /// Whether a counter may still be yesterday's, and a little higher than it was last seen: above 0, within so long after
-    /// midnight, never seen lower or absent since then, and not below what yesterday ended with. A counter that was
-    /// believed today is not doubted again.
-    fn is_in_doubt(&self, amount: Money, least: Option<Least>) -> bool {
+    /// Whether a counter may still be yesterday's, and higher than it was last seen by late clicks: above 0, within so long
+    /// after midnight, and nothing says that it counts the new day. A counter that was believed today is not doubted again.
+    fn is_in_doubt(&self, amount: Money, sighting: Option<Sighting>) -> bool {
         let today = self.now.date_naive();
         let since_midnight = self.now.signed_duration_since(today.and_time(NaiveTime::MIN).and_utc());
         if amount == Money::ZERO || since_midnight >= self.midnight_doubt {
             return false;
         }
-        if self.sightings.day == Some(today) && least.is_some_and(|least| least < Least::Value(amount)) {
+        let sighting = sighting.filter(|_| self.sightings.day == Some(today));
+        let least = sighting.map_or(Shown::Value(amount), |sighting| sighting.least.min(Shown::Value(amount)));
+        if least == Shown::Absent {
             return false;
         }
-        let history = self.history.as_ref().copied().unwrap_or_default();
-        let believed_today =
-            |stored: StoredSpend| stored.source == SpendSource::Campaign && stored.at.date_naive() == today;
-        if history.today.is_some_and(believed_today) {
-            return false;
-        }
-        amount >= history.yesterday.unwrap_or(self.limit)
+        // Whether anything is known of yesterday is unknown, too.
+        let Ok(history) = self.history else { return true };
+        let fell_below = |bound| {
+            let fell_to = sighting.and_then(|sighting| sighting.fell_to);
+            fell_to.is_some_and(|fell_to| fell_to < Shown::Value(bound))
+        };
+        let Some(yesterday) = history.yesterday else {
+            // One that is let pass for being low may be yesterday's all the same, and does not vouch for more.
+            return amount >= self.limit && !fell_below(self.limit);
+        };
+        let believed = history
+            .today
+            .is_some_and(|stored| stored.source == SpendSource::Campaign && stored.at.date_naive() == today);
+        least >= Shown::Value(yesterday) && !believed
     }
 }
 

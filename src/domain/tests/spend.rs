@@ -169,14 +169,52 @@ fn after_midnight_a_counter_that_may_be_yesterdays_is_in_doubt_and_the_days_repo
 }
 
 #[test]
-fn where_nobody_knows_what_yesterday_ended_with_a_counter_below_the_limit_is_believed() {
-    for history in [Ok(SpendHistory::default()), Err("the database is away".to_owned())] {
-        for (counter, expected) in [("9.99", Some(("9.99", SpendSource::Campaign))), ("10.00", None), ("412.50", None)]
-        {
-            assert_spend("00:05:00", &value(counter), &NoSource, &history, expected);
-        }
+fn where_nothing_is_known_of_yesterday_a_counter_below_the_limit_is_believed() {
+    let none = Ok(SpendHistory::default());
+    for (counter, expected) in [("9.99", Some(("9.99", SpendSource::Campaign))), ("10.00", None), ("412.50", None)] {
+        assert_spend("00:05:00", &value(counter), &NoSource, &none, expected);
+    }
+    // What yesterday ended with may be stored, and nobody can look.
+    let away = Err("the database is away".to_owned());
+    for (counter, expected) in [("0", Some(("0", SpendSource::Campaign))), ("0.01", None), ("9.99", None)] {
+        assert_spend("00:05:00", &value(counter), &NoSource, &away, expected);
+    }
+    for history in [none, away] {
         assert_spend("00:05:00", &value("12.00"), &value("0.50"), &history, Some(("0.50", SpendSource::Report)));
         assert_spend("03:00:00", &value("12.00"), &NoSource, &history, Some(("12.00", SpendSource::Campaign)));
+    }
+}
+
+/// Late clicks come one after the other: a counter that grows is no proof of a new day.
+#[test]
+fn a_counter_that_only_grows_after_midnight_stays_in_doubt_until_it_falls() {
+    let day = at("00:00:00").date_naive();
+    let stored_today = |yesterday: Option<&str>| {
+        let stored = stored_by(SpendSource::Campaign, "9.90", "00:01:00");
+        Ok(SpendHistory { yesterday: yesterday.map(money), ..stored })
+    };
+    let nothing_known = Ok(SpendHistory::default());
+    let ended_with = Ok(yesterdays("54.90"));
+    let cases: [(&[&str], &Result<SpendHistory, String>, bool); 9] = [
+        (&["54.90", "54.91", "55.10"], &ended_with, false),
+        (&["55.10", "55.10", "55.20"], &ended_with, false),
+        (&["55.10", "0.20", "55.20"], &ended_with, true),
+        (&["55.10", "54.89", "55.20"], &ended_with, true),
+        (&["55.20", "55.10", "55.20"], &ended_with, false),
+        // Below the limit it was believed, and stored, where nothing was known of yesterday.
+        (&["9.90", "9.99", "10.05"], &nothing_known, false),
+        (&["9.90", "9.99", "10.05"], &stored_today(None), false),
+        (&["412.50", "0.20", "10.05"], &nothing_known, true),
+        (&["412.50", "412.40", "412.50"], &nothing_known, false),
+    ];
+    for (shown, history, believed) in cases {
+        let mut sightings = Sightings::default();
+        for shown in shown {
+            sightings.saw(day, &counter(&value(shown)));
+        }
+        let last = shown[shown.len() - 1];
+        let expected = believed.then_some((last, SpendSource::Campaign));
+        assert_spend_of("00:30:00", &counter(&value(last)), &sightings, &NoSource, history, expected);
     }
 }
 
