@@ -404,7 +404,13 @@ impl Machine {
                 }
                 self.finish(now, Ok(()), effects);
             }
-            Verdict::Failed(reason) => self.finish(now, Err(reason), effects),
+            Verdict::Failed(reason) => {
+                let activates = action.kind == ActionKind::Activate;
+                self.finish(now, Err(reason), effects);
+                if let (true, RemoteStatus::Blocked { .. }, Ok(campaign)) = (activates, status, remote) {
+                    self.run_backoff.blocked(campaign);
+                }
+            }
         }
     }
 

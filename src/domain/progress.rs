@@ -153,6 +153,12 @@ impl RunBackoff {
         self.looks = seen.map(Looks::of).or(self.looks.take());
     }
 
+    /// The run failed by what blocks the campaign, which looks like this: it waits for that to end, and no longer, though the
+    /// campaign looks as before the run by then.
+    pub(super) fn blocked(&mut self, seen: &RemoteCampaign) {
+        self.looks = Some(Looks::of(seen));
+    }
+
     /// Never farther away than the longest wait, though the clock was set back meanwhile.
     pub(super) fn heed_clock(&mut self, now: DateTime<Utc>) {
         let longest = Duration::minutes(RETRY_MINUTES.last().copied().unwrap_or_default());

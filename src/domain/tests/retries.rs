@@ -104,6 +104,29 @@ fn a_block_that_came_and_went_is_a_change_of_the_remote() {
     assert_step("funded again", &rig, &effects, Some(Activate), ActiveGuarded);
 }
 
+/// It may look as before the run when the funds are back: the read back alone has shown that they were gone.
+#[test]
+fn a_run_that_failed_for_want_of_funds_waits_for_the_funds_and_no_longer() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    for minutes in [1, 2, 4, 8] {
+        rig.applied(refused());
+        assert_eq!(minutes_until_run(&mut rig, &wanted()), minutes);
+    }
+    rig.applied(Outcome::Accepted);
+    rig.read_back(&unfunded().clicks(20_000));
+    assert_eq!(rig.machine.action().unwrap().step, Step::Failed);
+    let effects = rig.next_tick(&unfunded().clicks(20_000));
+    assert_step("without funds", &rig, &effects, None, ActiveGuarded);
+    let effects = rig.next_tick(&wanted());
+    assert_step("funded, and switched off by somebody", &rig, &effects, Some(Activate), ActiveGuarded);
+
+    rig.applied(Outcome::Accepted);
+    rig.read_back(&unfunded().clicks(20_000));
+    let effects = rig.next_tick(&wanted());
+    assert_step("the same before any tick could see it", &rig, &effects, Some(Activate), ActiveGuarded);
+}
+
 #[test]
 fn a_run_that_is_read_back_out_of_funds_has_failed_at_once_and_nothing_is_sent_until_funds_are_back() {
     let mut rig = Rig::new(Phase::Idle);
