@@ -1,10 +1,10 @@
 //! The words of behaviour.md: what the raw fields of an answer mean, and what today's spend is.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::facts::{Money, RemainingClicks, SpendSource};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::{SourceAnswer, StoredSpend};
 
 use crate::model::log::Seen;
 
@@ -101,7 +101,7 @@ fn has_passed(campaign: &RemoteCampaign, wall: DateTime<Utc>) -> bool {
     let EndTime::At(end) = campaign.end_time else { return false };
     let unreadable = campaign.odd_fields.iter().any(|field| field.name == "schedule_timezone");
     let hours = campaign.schedule_timezone.unwrap_or(0);
-    !unreadable && end.signed_duration_since(wall).num_seconds() <= hours * 3_600
+    !unreadable && end <= wall + Duration::hours(hours)
 }
 
 /// Whether a read shows it stopped, whatever else is wrong with it.
@@ -173,15 +173,27 @@ pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
 }
 
 /// "For 3 hours (`midnight_doubt`) a counter above 0 is in doubt unless it was seen lower, or absent, since midnight, or is
-/// below yesterday's last known value (none known: below the limit)." One that was believed today was seen to be today's.
+/// below yesterday's last known value (none known: below the limit)." Lower than what may be yesterday's: late clicks alone
+/// make it grow. One that was believed today was seen to be today's. What nobody can read is not known to be none.
 fn is_in_doubt(seen: &Seen, amount: Money, wall: DateTime<Utc>) -> bool {
     let today = wall.date_naive();
     let since_midnight = wall.signed_duration_since(today.and_time(chrono::NaiveTime::MIN).and_utc());
-    let seen_lower = seen.least_counter.is_some_and(|(day, least)| day == today && least < Some(amount));
-    let stored = seen.stored.as_ref().ok();
-    let believed = stored
-        .and_then(|stored| stored.today)
-        .is_some_and(|stored| stored.source == SpendSource::Campaign && stored.at.date_naive() == today);
-    let bound = stored.and_then(|stored| stored.yesterday).unwrap_or(seen.policy.spend_limit);
-    amount > Money::ZERO && since_midnight < seen.policy.midnight_doubt && !seen_lower && !believed && amount >= bound
+    if amount == Money::ZERO || since_midnight >= seen.policy.midnight_doubt {
+        return false;
+    }
+    let earlier = seen.counter.filter(|counter| counter.day == today);
+    if earlier.is_some_and(|counter| counter.least.is_none()) {
+        return false;
+    }
+    let Ok(stored) = &seen.stored else { return true };
+    let least = earlier.and_then(|counter| counter.least).unwrap_or(amount).min(amount);
+    let falls = earlier.filter(|counter| Some(amount) < counter.last).map(|_| amount);
+    let fell_to = earlier.and_then(|counter| counter.fell_to).flatten().into_iter().chain(falls).min();
+    let believed = |today_stored: StoredSpend| {
+        today_stored.source == SpendSource::Campaign && today_stored.at.date_naive() == today
+    };
+    match stored.yesterday {
+        Some(yesterday) => least >= yesterday && !stored.today.is_some_and(believed),
+        None => amount >= seen.policy.spend_limit && fell_to.is_none_or(|fell_to| fell_to >= seen.policy.spend_limit),
+    }
 }

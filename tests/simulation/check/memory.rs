@@ -8,6 +8,7 @@ use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
 
+use super::doubts::out_of_funds;
 use super::judge::{self, Remote};
 use super::world::{Place, Stage, Step, World};
 use crate::model::log::Restored;
@@ -42,6 +43,8 @@ struct Backoff {
     must_until: Option<DateTime<Utc>>,
     may_until: DateTime<Utc>,
     line: usize,
+    /// The read that showed the failure said that the funds are gone: it waits for them alone.
+    without_funds: bool,
 }
 
 /// An end time that is to be set.
@@ -105,8 +108,10 @@ impl Memory {
             | Event::Hold { .. }
             | Event::HoldAll(_) => None,
         };
-        self.take_end(place, step);
+        self.take_end(place, step, read);
         let Some(read) = read else { return };
+        // "nothing is sent again until funds are back, then within a tick"
+        self.backoff.take_if(|backoff| backoff.without_funds && !out_of_funds(read));
         let looks = Looks::of(read);
         let runs = judge::remote(&Ok(read.clone()), step.wall) == Remote::Running;
         let ended = place.doing.and_then(|doing| step.end_of(doing.id));
@@ -134,7 +139,7 @@ impl Memory {
         }
     }
 
-    fn take_end(&mut self, place: &Place<'_>, step: &Step<'_>) {
+    fn take_end(&mut self, place: &Place<'_>, step: &Step<'_>, read: Option<&RemoteCampaign>) {
         let Some(doing) = place.doing.filter(|doing| doing.is_open() || doing.stage == Stage::Postponed) else {
             return;
         };
@@ -163,7 +168,8 @@ impl Memory {
         };
         let (sure, possible) = self.failures;
         let must_until = surely.then(|| wait(sure));
-        self.backoff = Some(Backoff { must_until, may_until: wait(possible), line: step.line });
+        let without_funds = surely && read.is_some_and(out_of_funds);
+        self.backoff = Some(Backoff { must_until, may_until: wait(possible), line: step.line, without_funds });
         self.failures = (sure + usize::from(surely), possible + 1);
     }
 

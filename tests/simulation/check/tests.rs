@@ -2,5 +2,6 @@
 //!
 //! [`Story`] writes a log of one campaign, as a driver would.
 
+mod doubts;
 mod rules;
 mod story;

@@ -446,6 +446,8 @@ impl<'a> World<'a> {
             | What::Left { .. }
             | What::Arrived { .. }
             | What::Ended { .. }
+            | What::OldCounter(_)
+            | What::SpendStored { .. }
             | What::Switched { .. }
             | What::SeenBack { .. }
             | What::HoldOnAllStored { .. }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record, Request};
-use traffic_generator::domain::facts::{Clicks, Money, Observation, RemainingClicks, Spend, SpendSource};
+use traffic_generator::domain::facts::{Clicks, Observation, RemainingClicks, Spend, SpendSource};
 use traffic_generator::domain::machine::Machine;
 use traffic_generator::domain::nearness::Trend;
 use traffic_generator::domain::order::HoldChange;
@@ -19,7 +19,7 @@ use traffic_generator::trafficstar::budget::Urgency;
 
 use super::client::Status;
 use super::clock::Moment;
-use super::log::{Restored, Row, Seen, What};
+use super::log::{CounterSeen, Restored, Row, Seen, What};
 use super::remote::id_of;
 
 /// As in `actors::campaign::observe`: clicks that were read longer ago are read again before they are decided on.
@@ -102,8 +102,8 @@ pub(crate) struct Campaign {
     policy: Policy,
     trend: Trend,
     sightings: Sightings,
-    /// The least that its counter has shown, and on which day, for the log; absent is least.
-    least_counter: Option<(NaiveDate, Option<Money>)>,
+    /// What its counter has shown, for the log.
+    counter: Option<CounterSeen>,
     tick: Option<Tick>,
     outbox: VecDeque<Effect>,
     /// Records that are not stored yet, the oldest first.
@@ -139,7 +139,7 @@ impl Campaign {
             policy: policy.clone(),
             trend: Trend::default(),
             sightings: Sightings::default(),
-            least_counter: None,
+            counter: None,
             tick: None,
             outbox: VecDeque::new(),
             unstored: VecDeque::new(),
@@ -447,8 +447,11 @@ impl Campaign {
             SourceAnswer::NoValue => None,
             SourceAnswer::NoSource | SourceAnswer::Failed(_) => return,
         };
-        let earlier = self.least_counter.filter(|(known, _)| *known == day);
-        self.least_counter = Some((day, earlier.map_or(shown, |(_, least)| least.min(shown))));
+        let new = CounterSeen { day, least: shown, last: shown, fell_to: None };
+        let seen = self.counter.filter(|known| known.day == day).unwrap_or(new);
+        let falls = (shown < seen.last).then(|| seen.fell_to.map_or(shown, |least| least.min(shown)));
+        let fell_to = falls.or(seen.fell_to);
+        self.counter = Some(CounterSeen { day, least: seen.least.min(shown), last: shown, fell_to });
     }
 
     /// All facts are there.
@@ -462,7 +465,7 @@ impl Campaign {
             }
             None => Err("it was read across midnight".to_owned()),
         };
-        let least_counter = self.least_counter;
+        let counter = self.counter;
         self.note_counter(&tick);
         if let Ok(spend) = &spend
             && matches!(spend.source, SpendSource::Campaign | SpendSource::Report)
@@ -483,7 +486,7 @@ impl Campaign {
                 spend_day: tick.day,
                 remote: observation.remote.clone(),
                 report: tick.report,
-                least_counter,
+                counter,
                 stored: tick.history,
                 clicks: tick.clicks,
                 first_clicks: tick.first_clicks,

@@ -14,7 +14,7 @@ use traffic_generator::domain::spend::{SourceAnswer, SpendHistory};
 use traffic_generator::domain::status::Hold;
 use traffic_generator::trafficstar::budget::{Ticket, Urgency};
 
-use super::remote::Call;
+use super::remote::{Call, OldCounter};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +75,10 @@ pub(crate) enum What {
     Arrived { ticket: Ticket, call: Call, refused: bool },
     /// The guard hears how it ended.
     Ended { ticket: Ticket, how: How },
+    /// TrafficStars answers with a counter of the day that is of an earlier day.
+    OldCounter(OldCounter),
+    /// The database has taken a spend.
+    SpendStored { campaign: usize, spend: Spend },
     /// Whether a campaign runs at TrafficStars has changed.
     Switched { campaign: usize, runs: bool, by: By },
     /// The database can be reached, or cannot.
@@ -124,8 +128,8 @@ pub(crate) struct Seen {
     pub(crate) remote: Result<RemoteCampaign, RemoteFault>,
     /// The report's answer, where one was asked for.
     pub(crate) report: Option<SourceAnswer>,
-    /// The least that the campaign's counter has shown to earlier ticks of this machine, and on which day; absent is least.
-    pub(crate) least_counter: Option<(NaiveDate, Option<Money>)>,
+    /// What the campaign's counter has shown to earlier ticks of this machine, on the day of the last of them.
+    pub(crate) counter: Option<CounterSeen>,
     pub(crate) stored: Result<SpendHistory, String>,
     pub(crate) clicks: Result<RemainingClicks, String>,
     /// How many clicks remained when the tick began, which says how urgent its read is.
@@ -134,6 +138,16 @@ pub(crate) struct Seen {
     pub(crate) spend: Result<Spend, String>,
     /// The policy by which it decides.
     pub(crate) policy: Policy,
+}
+
+/// What a campaign's counter has shown on one day. Absent is less than any amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CounterSeen {
+    pub(crate) day: NaiveDate,
+    pub(crate) least: Option<Money>,
+    pub(crate) last: Option<Money>,
+    /// The least that it showed after it had shown more.
+    pub(crate) fell_to: Option<Option<Money>>,
 }
 
 /// An action that a request is for.
@@ -230,6 +244,8 @@ impl What {
             | Self::Stands { campaign, .. }
             | Self::Stored { campaign, .. }
             | Self::NotStored { campaign }
+            | Self::OldCounter(OldCounter { campaign, .. })
+            | Self::SpendStored { campaign, .. }
             | Self::Switched { campaign, .. } => vec![*campaign],
             Self::Enabled(restored) => vec![restored.campaign],
             Self::AtTheGate { carries, .. } => carries.iter().map(|carried| carried.campaign).collect(),

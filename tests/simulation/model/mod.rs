@@ -11,7 +11,7 @@
 //! | `database` | what outlives a crash |
 //! | `outside` | TrafficStars, the tracker, the network between, and what happens there by itself |
 //! | `campaign`, `client`, `transport`, `guard` | the actors' shell without actors: they carry out what the pure parts decide |
-//! | `storm`, `moments`, `troubles` | a run in which everything goes wrong: its kind drawn from a seed, and what strikes |
+//! | `storm`, `moments`, `doubts`, `troubles` | a run in which everything goes wrong: its kind drawn from a seed, and what strikes |
 //! | `log` | what happened, for checkers that know nothing else |
 //! | `obvious` | the client that everybody would write first, to compare with |
 //!
@@ -22,6 +22,7 @@ mod campaign;
 mod client;
 mod clock;
 mod database;
+mod doubts;
 pub(crate) mod guard;
 pub(crate) mod log;
 mod moments;

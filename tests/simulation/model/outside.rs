@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, NaiveTime, Utc};
 
 use super::log::{By, What};
 use super::random::Random;
-use super::remote::{Answer, Block, Call, Remote, Switched, Ways, row_of};
+use super::remote::{Answer, Block, Call, Funds, Remote, Switched, Ways, row_of};
 use super::tracker::Tracker;
 use super::transport::Failure;
 use super::weather::{Fate, Weather};
@@ -143,6 +143,8 @@ impl Outside {
         let (weather, random) = (self.weather, &mut self.random);
         let (answer, switched) = self.remote.serve(now, call, |_| weather.mood(random));
         self.served(now, call, switched, By::Guard);
+        let old = answer.as_ref().map(|answer| self.remote.old_counters(now, answer)).unwrap_or_default();
+        self.lines.extend(old.into_iter().map(What::OldCounter));
         answer.map_err(Failure::Status)
     }
 
@@ -184,6 +186,12 @@ impl Outside {
         let switched = self.remote.set_block(now, campaign, block);
         self.switched(now, switched, By::TrafficStars);
         self.note_end(campaign);
+    }
+
+    /// Its funds go, or come back.
+    pub(crate) fn set_funds(&mut self, now: DateTime<Utc>, campaign: usize, funds: Funds) {
+        let switched = self.remote.set_funds(now, campaign, funds);
+        self.switched(now, switched, By::TrafficStars);
     }
 
     fn note_end(&mut self, campaign: usize) {

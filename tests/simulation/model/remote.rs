@@ -1,14 +1,22 @@
 //! A model of TrafficStars: a list in pages, single reads, the report by campaigns, run, pause, end times; and its own
 //! count of requests. What it shows, and what it says was spent, may lag behind what is so.
+//!
+//! `state` is one campaign and what a read shows of it, `counter` a counter of the day that goes on as yesterday's.
+
+mod counter;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use chrono::{DateTime, Duration, NaiveTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::facts::{Money, RemoteId};
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::trafficstar::batch::ListSize;
 
+pub(crate) use self::counter::LateCounter;
+pub(crate) use self::state::{Block, Funds, ODD_NAMES, Odd};
+use self::state::{Campaign, State, in_cents, midnight_before};
 use super::log::Truth;
 
 /// What can be asked for.
@@ -68,6 +76,14 @@ pub(crate) struct Switched {
     pub(crate) runs: bool,
 }
 
+/// A campaign's counter of the day that is of an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OldCounter {
+    pub(crate) campaign: usize,
+    pub(crate) amount: Money,
+    pub(crate) day: NaiveDate,
+}
+
 /// Whether a run or a pause of one campaign is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
@@ -77,18 +93,6 @@ pub(crate) enum Mood {
     Unnamed {
         done: bool,
     },
-}
-
-/// Why running a campaign cannot help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Block {
-    Unapproved,
-    NoFunds,
-    Archived,
-    /// Seen live together with `active: true`.
-    BudgetReached,
-    /// It runs, and its end times would be misread.
-    Timezone,
 }
 
 /// TrafficStars' ways, as far as nobody knows them.
@@ -106,27 +110,6 @@ impl Ways {
     /// What is so shows at once; what nobody knows is what costs the guard more.
     pub(crate) const PROMPT: Self =
         Self { shows_after: Duration::zero(), spend_lag: Duration::zero(), ends_switch_off: true };
-}
-
-/// How a campaign is set from some moment on.
-#[derive(Debug, Clone, Copy)]
-struct State {
-    since: DateTime<Utc>,
-    exists: bool,
-    active: bool,
-    end_time: Option<DateTime<Utc>>,
-    block: Option<Block>,
-    /// Its status is a word that nobody has taught us.
-    untaught: bool,
-    /// Today's spend at `since`, in millionths.
-    spent: i64,
-}
-
-#[derive(Debug, Clone)]
-struct Campaign {
-    /// The last one is the present; older ones still show. Never empty.
-    states: VecDeque<State>,
-    micros_an_hour: i64,
 }
 
 #[derive(Debug)]
@@ -182,8 +165,8 @@ impl Remote {
         spent: i64,
         micros_an_hour: i64,
     ) {
-        let state = State { since: now, exists: true, active, end_time, block: None, untaught: false, spent };
-        self.campaigns.push(Campaign { states: VecDeque::from([state]), micros_an_hour });
+        let states = VecDeque::from([State::of(now, active, end_time, spent)]);
+        self.campaigns.push(Campaign { states, micros_an_hour, late_counter: None });
     }
 
     /// A request arrives that is refused: it is counted, and has no effect.
@@ -215,8 +198,9 @@ impl Remote {
             Call::Page(page) => Ok(self.page(now, *page)),
             Call::Campaign(id) => {
                 let row = row_of(*id);
-                let shown = self.shown(now, row).filter(|(state, _)| state.exists);
-                shown.map(|(state, spent)| Answer::Campaign(Box::new(state.show(now, row, spent)))).ok_or(404)
+                let exists = self.campaigns.get(row).is_some_and(|found| found.at(self.shown_at(now)).exists);
+                let shown = self.shown(now, row).filter(|_| exists);
+                shown.map(|campaign| Answer::Campaign(Box::new(campaign))).ok_or(404)
             }
             Call::Report { offset, limit } => Ok(Answer::Report(self.report(now, *offset, *limit))),
             Call::EndTime { id, at } => {
@@ -244,7 +228,7 @@ impl Remote {
             campaign,
             exists: state.exists,
             runs: state.runs(now),
-            blocked: state.block.is_some() || !state.exists || state.untaught,
+            blocked: state.is_blocked(),
             end_time: state.end_time,
             spent_micros: state.spent_at(now, found.micros_an_hour),
             remaining_clicks,
@@ -276,6 +260,15 @@ impl Remote {
 
     pub(crate) fn set_untaught(&mut self, now: DateTime<Utc>, campaign: usize, untaught: bool) {
         self.change(now, campaign, |state| state.untaught = untaught);
+    }
+
+    /// Its funds go, or come back: one that is switched on runs again by itself.
+    pub(crate) fn set_funds(&mut self, now: DateTime<Utc>, campaign: usize, funds: Funds) -> Vec<Switched> {
+        self.change(now, campaign, |state| state.funds = funds)
+    }
+
+    pub(crate) fn set_odd(&mut self, now: DateTime<Utc>, campaign: usize, odd: Odd) {
+        self.change(now, campaign, |state| state.odd = odd);
     }
 
     /// From now on it spends so much in an hour that it runs.
@@ -326,27 +319,43 @@ impl Remote {
         };
         let first = usize::try_from(page.saturating_sub(1)).unwrap_or(usize::MAX).saturating_mul(self.page_size);
         let on_page = listed.into_iter().skip(first).take(self.page_size);
-        let shown = on_page.filter_map(|row| self.shown(now, row).map(|(state, spent)| (row, state, spent)));
-        Answer::Page {
-            campaigns: shown.map(|(row, state, spent)| (id_of(row), state.show(now, row, spent))).collect(),
-            size,
-        }
+        let shown = on_page.filter_map(|row| Some((id_of(row), self.shown(now, row)?)));
+        Answer::Page { campaigns: shown.collect(), size }
     }
 
     /// Those without spend are in no row. Its rows are of today, however late the counters are.
     fn report(&self, now: DateTime<Utc>, offset: usize, limit: usize) -> Vec<(RemoteId, SourceAnswer)> {
         let is_today = self.told_at(now) >= midnight_before(now);
         let spends = (0..self.campaigns.len()).filter(|_| is_today);
-        let spends = spends.filter_map(|row| Some((row, in_cents(self.shown(now, row)?.1))));
+        let told_at = self.told_at(now);
+        let spends = spends.filter_map(|row| Some((row, in_cents(self.campaigns.get(row)?.spent_at(told_at)))));
         let rows = spends.filter(|(_, spent)| matches!(spent, SourceAnswer::Value(_)));
         rows.map(|(row, spent)| (id_of(row), spent)).skip(offset).take(limit).collect()
     }
 
-    /// A campaign as it shows, and today's spend in millionths as it is told.
-    fn shown(&self, now: DateTime<Utc>, campaign: usize) -> Option<(State, i64)> {
-        let found = self.campaigns.get(campaign)?;
-        let (shown_at, told_at) = (self.shown_at(now), self.told_at(now));
-        Some((found.at(shown_at), found.at(told_at).spent_at(told_at, found.micros_an_hour)))
+    /// A campaign as it shows.
+    fn shown(&self, now: DateTime<Utc>, campaign: usize) -> Option<RemoteCampaign> {
+        let state = self.campaigns.get(campaign)?.at(self.shown_at(now));
+        let (spent_today, _) = self.counter(now, campaign)?;
+        Some(state.show(now, campaign, spent_today))
+    }
+
+    /// The campaigns of an answer given now whose counters are not of today, and what they show.
+    pub(crate) fn old_counters(&self, now: DateTime<Utc>, answer: &Answer) -> Vec<OldCounter> {
+        let shown: Vec<&RemoteCampaign> = match answer {
+            Answer::Page { campaigns, .. } => campaigns.values().collect(),
+            Answer::Campaign(campaign) => vec![campaign],
+            Answer::Token | Answer::Report(_) | Answer::EndTime(_) | Answer::Named { .. } => Vec::new(),
+        };
+        let old = shown.into_iter().filter_map(|shown| {
+            let campaign = row_of(shown.id);
+            let (counter, day) = self.counter(now, campaign)?;
+            match counter {
+                SourceAnswer::Value(amount) if day < now.date_naive() => Some(OldCounter { campaign, amount, day }),
+                _ => None,
+            }
+        });
+        old.collect()
     }
 
     fn switch(
@@ -381,6 +390,7 @@ impl Remote {
         let active = before.active && !(ways.ends_switch_off && has_ended);
         let mut state = State { since: now, active, spent: before.spent_at(now, found.micros_an_hour), ..before };
         change(&mut state);
+        state.is_switched();
         while found.states.get(1).is_some_and(|next| next.since <= oldest) || found.states.len() > 64 {
             found.states.pop_front();
         }
@@ -391,100 +401,4 @@ impl Remote {
         let runs = state.runs(now);
         if ran == runs { Vec::new() } else { vec![Switched { campaign, runs }] }
     }
-}
-
-impl Campaign {
-    fn now(&self) -> State {
-        self.states.back().copied().unwrap_or(NEVER)
-    }
-
-    fn exists_at(&self, at: DateTime<Utc>) -> bool {
-        match self.states.back() {
-            Some(last) if self.states.len() == 1 => last.exists,
-            Some(_) => self.at(at).exists,
-            None => false,
-        }
-    }
-
-    fn at(&self, at: DateTime<Utc>) -> State {
-        let then = self.states.iter().rev().find(|state| state.since <= at).or(self.states.front());
-        then.copied().unwrap_or(NEVER)
-    }
-}
-
-/// Of a campaign without any state, which is none.
-const NEVER: State = State {
-    since: DateTime::UNIX_EPOCH,
-    exists: false,
-    active: false,
-    end_time: None,
-    block: None,
-    untaught: false,
-    spent: 0,
-};
-
-impl State {
-    /// One whose schedule is read in another timezone runs all the same.
-    fn runs(&self, now: DateTime<Utc>) -> bool {
-        let is_free = matches!(self.block, None | Some(Block::Timezone));
-        self.exists && self.active && is_free && self.ends_at().is_none_or(|end| now < end)
-    }
-
-    /// Its end time is read in its schedule's time zone.
-    fn ends_at(&self) -> Option<DateTime<Utc>> {
-        self.end_time.map(|end| end - Duration::hours(self.schedule_timezone()))
-    }
-
-    fn schedule_timezone(&self) -> i64 {
-        if self.block == Some(Block::Timezone) { 2 } else { 0 }
-    }
-
-    /// Today's spend, in millionths.
-    fn spent_at(&self, now: DateTime<Utc>, micros_an_hour: i64) -> i64 {
-        let midnight = midnight_before(now);
-        let (spent, from) = if self.since < midnight { (0, midnight) } else { (self.spent, self.since) };
-        let until = self.ends_at().map_or(now, |end| end.min(now));
-        let ran = self.runs(from.min(until - Duration::milliseconds(1)));
-        let ran_ms = if ran { until.signed_duration_since(from).num_milliseconds().max(0) } else { 0 };
-        spent + ran_ms * micros_an_hour / 3_600_000
-    }
-
-    fn show(&self, now: DateTime<Utc>, row: usize, spent: i64) -> RemoteCampaign {
-        let is_on = self.active && self.ends_at().is_none_or(|end| now < end);
-        let word = match self.block {
-            _ if self.untaught => "warming_up",
-            Some(Block::BudgetReached) => "total_budget_is_reached",
-            Some(Block::Archived) => "archived",
-            Some(Block::Unapproved | Block::NoFunds | Block::Timezone) | None if is_on => "enabled",
-            Some(Block::Unapproved | Block::NoFunds | Block::Timezone) | None => "paused",
-        };
-        RemoteCampaign {
-            id: id_of(row),
-            name: None,
-            active: Some(is_on),
-            status: Some(word.to_owned()),
-            approved: Some(if self.block == Some(Block::Unapproved) { "rejected" } else { "approved" }.to_owned()),
-            stopped: None,
-            no_funds: self.block == Some(Block::NoFunds),
-            archived: self.block == Some(Block::Archived),
-            end_time: self.end_time.map_or(EndTime::Unset, EndTime::At),
-            schedule_timezone: Some(self.schedule_timezone()),
-            account_timezone: Some(0),
-            spent_today: in_cents(spent),
-            spent: SourceAnswer::NoValue,
-            odd_fields: Vec::new(),
-        }
-    }
-}
-
-/// TrafficStars tells cents, and leaves the field out where nothing was spent.
-fn in_cents(micros: i64) -> SourceAnswer {
-    match Money::from_micros(micros / 10_000 * 10_000) {
-        Some(spend) if spend > Money::ZERO => SourceAnswer::Value(spend),
-        Some(_) | None => SourceAnswer::NoValue,
-    }
-}
-
-fn midnight_before(now: DateTime<Utc>) -> DateTime<Utc> {
-    now.date_naive().and_time(NaiveTime::MIN).and_utc()
 }

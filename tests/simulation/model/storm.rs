@@ -14,11 +14,13 @@ use traffic_generator::domain::policy::{Mode, Policy, PolicyNumbers};
 
 use super::clock::Clock;
 use super::database::Database;
+use super::doubts;
+pub(crate) use super::doubts::FIRST_SEED as FIRST_SEED_WITH_DOUBTS;
 use super::guard::Guard;
 use super::log::{Line, Row};
 use super::outside::Outside;
 use super::random::Random;
-use super::remote::{Block, Ways};
+use super::remote::{Block, Funds, LateCounter, Odd, Ways};
 use super::weather::Weather;
 
 /// Longer than anything that was begun in the storm may take to come to an end, its longest wait included.
@@ -43,6 +45,13 @@ pub(crate) enum Trouble {
     Block(usize, Option<Block>),
     Exists(usize, bool),
     Untaught(usize, bool),
+    Odd(usize, Odd),
+    Funds(usize, Funds),
+    LateCounter(usize, LateCounter),
+    /// The database knows what yesterday came to, in millionths.
+    KnownYesterday(usize, i64),
+    /// So many reports fail, in percent.
+    FailingReports(i64),
     /// URLs come or go; clicks come in a burst.
     Clicks(usize),
     /// A URL's row makes no sense, or does again.
@@ -115,6 +124,7 @@ impl Storm {
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let begins_at = begin(&mut random);
+        let begins_at = doubts::around_midnight(seed).unwrap_or(begins_at);
         let calm_at = begins_at + Duration::minutes(random.within(30..150));
         let campaigns = if random.chance(8) { random.within(20..40) } else { random.within(1..7) };
         let campaigns = usize::try_from(campaigns).unwrap_or(1);
@@ -142,6 +152,7 @@ impl Storm {
         };
         storm.schedule();
         storm.add_moments(seed);
+        storm.add_doubts(seed);
         storm.troubles.push((storm.calm_at, Trouble::Calm));
         storm.troubles.push((storm.ends_at - STILL_FOR, Trouble::Still));
         storm

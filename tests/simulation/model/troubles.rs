@@ -1,9 +1,9 @@
 //! What strikes in a storm, one by one.
 
-use chrono::Duration;
+use chrono::{Duration, NaiveTime};
 use traffic_generator::domain::action::Trigger;
 use traffic_generator::domain::event::Event;
-use traffic_generator::domain::facts::Clicks;
+use traffic_generator::domain::facts::{Clicks, Money, Spend, SpendSource};
 use traffic_generator::domain::order::{Force, ForceKind, OrderId};
 use traffic_generator::domain::policy::{Mode, PolicyNumbers};
 use traffic_generator::domain::status::Hold;
@@ -30,6 +30,11 @@ impl Storm {
                 guard.outside.switched(at, switched, By::TrafficStars);
             }
             Trouble::Untaught(campaign, untaught) => guard.outside.remote.set_untaught(at, campaign, untaught),
+            Trouble::Odd(campaign, odd) => guard.outside.remote.set_odd(at, campaign, odd),
+            Trouble::Funds(campaign, funds) => guard.outside.set_funds(at, campaign, funds),
+            Trouble::LateCounter(campaign, late) => guard.outside.remote.set_late_counter(at, campaign, late),
+            Trouble::KnownYesterday(campaign, micros) => know_yesterday(guard, campaign, micros),
+            Trouble::FailingReports(percent) => guard.outside.weather.failing_reports = percent,
             Trouble::Clicks(campaign) => self.change_clicks(guard, campaign),
             Trouble::Defect(campaign, true) => drop(self.defects.insert(campaign)),
             Trouble::Defect(campaign, false) => drop(self.defects.remove(&campaign)),
@@ -297,6 +302,15 @@ fn enable(guard: &mut Guard, campaign: usize) {
         set_enabled(guard, campaign, true);
         guard.enable(campaign);
     }
+}
+
+/// An earlier process has stored it.
+fn know_yesterday(guard: &mut Guard, campaign: usize, micros: i64) {
+    let now = guard.now().wall;
+    let Some(amount) = Money::from_micros(micros) else { return };
+    let at = now.date_naive().and_time(NaiveTime::MIN).and_utc() - Duration::minutes(2);
+    let spend = Spend { amount, source: SpendSource::Campaign, day: at.date_naive(), at };
+    guard.database.save_spend(campaign, &spend);
 }
 
 fn set_enabled(guard: &mut Guard, campaign: usize, enabled: bool) {

@@ -30,6 +30,8 @@ pub(crate) struct Weather {
     pub(crate) too_many: i64,
     /// 5xx, a third of which took effect.
     pub(crate) failing: i64,
+    /// 5xx, of the reports alone.
+    pub(crate) failing_reports: i64,
     /// 404 for what is there.
     pub(crate) missing: i64,
     /// Of the campaigns that a run or a pause names.
@@ -105,6 +107,11 @@ impl Weather {
         if *call == Call::Token {
             let refusal = random.chance(self.bad_key).then_some((Failure::Status(401), false));
             return refusal.or(random.chance(self.failing).then_some((Failure::Status(503), false)));
+        }
+        // Where none fails nothing is drawn.
+        let may_fail = self.failing_reports > 0 && matches!(call, Call::Report { .. });
+        if may_fail && random.chance(self.failing_reports) {
+            return Some((Failure::Status(500), false));
         }
         if random.chance(self.unauthorized) {
             Some((Failure::Status(401), false))

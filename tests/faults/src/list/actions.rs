@@ -47,7 +47,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a foreign start while it cools down is not undone",
         breaks: "Decisions",
         file: ACTING,
-        original: "if «judged.status.may_run()» {\n            let runs",
+        original: "if «judged.status.may_run()» {",
         faulty: "paused_in_vain && judged.status.may_run()",
     },
     Fault {
@@ -55,9 +55,17 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a pause that failed is tried again a minute and a half later",
         breaks: "Decisions",
         file: ACTING,
-        original: "if «judged.status.may_run()» {\n            let runs",
+        original: "if «judged.status.may_run()» {",
         faulty: "judged.status.may_run()
             && !self.action.as_ref().and_then(|action| action.failed_at).is_some_and(|at| now < at + chrono::Duration::seconds(90))",
+    },
+    Fault {
+        name: "cooldown-ignores-doubt",
+        what: "while it cools down, what is blocked or unknown and switched on is left running",
+        breaks: "Decisions",
+        file: ACTING,
+        original: "if «judged.status.may_run()» {",
+        faulty: "judged.status == RemoteStatus::Running",
     },
     Fault {
         name: "day-end-dropped",
@@ -195,6 +203,22 @@ pub(super) const FAULTS: &[Fault] = &[
         file: PROGRESS,
         original: "if «asked_at < awaiting.deadline» {",
         faulty: "false",
+    },
+    Fault {
+        name: "out-of-funds-waits-for-its-effect",
+        what: "a run that is read back as out of funds is waited for until `confirm_within` is over",
+        breaks: "Decisions",
+        file: PROGRESS,
+        original: "RemoteStatus::Blocked { reason, .. }) = «(action.kind, status)» {",
+        faulty: "(ActionKind::SetEndTime, status)",
+    },
+    Fault {
+        name: "backoff-outlasts-a-change",
+        what: "a run that failed waits though the remote has changed",
+        breaks: "Decisions",
+        file: PROGRESS,
+        original: "if «looked_otherwise || *status == RemoteStatus::Running» {",
+        faulty: "{ let _ = looked_otherwise; *status == RemoteStatus::Running }",
     },
     Fault {
         name: "outdated-tick-decides",

@@ -4,6 +4,8 @@ use super::Fault;
 
 const REMOTE: &str = "src/domain/remote.rs";
 const SPEND: &str = "src/domain/spend.rs";
+/// The model of the shell that stores what was read.
+const CAMPAIGN: &str = "tests/simulation/model/campaign.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -71,36 +73,120 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "RemoteStatus::Stopped(StopCause::SwitchedOff)",
     },
     Fault {
+        name: "odd-field-hides-active",
+        what: "a field of an odd type hides that the campaign is switched on",
+        breaks: "Words",
+        file: REMOTE,
+        original: "let may_run = «campaign.active == Some(true)» &&",
+        faulty: "campaign.odd_fields.is_empty() && campaign.active == Some(true)",
+    },
+    Fault {
+        name: "odd-field-ignored",
+        what: "a field of an odd type is taken for one that is not there",
+        breaks: "Words",
+        file: REMOTE,
+        original: "if let Some((first, more)) = «campaign.odd_fields.split_first()» {",
+        faulty: "None::<(&OddField, &[OddField])>",
+    },
+    Fault {
+        name: "no-funds-words-untaught",
+        what: "the words of a campaign without funds are taken for words nobody taught us",
+        breaks: "Words",
+        file: REMOTE,
+        original: "[&RUNNING_WORDS[..], «&NO_FUNDS_WORDS», ",
+        faulty: "&RUNNING_WORDS",
+    },
+    Fault {
+        name: "blocked-always-may-run",
+        what: "what is blocked and switched off is paused at every tick",
+        breaks: "4",
+        file: REMOTE,
+        original: "«return RemoteStatus::Blocked { reason, may_run };»",
+        faulty: "return RemoteStatus::Blocked { reason, may_run: true };",
+    },
+    Fault {
         name: "yesterdays-counter-believed",
         what: "after midnight a counter that stands where yesterday's ended, or above it, is believed",
         breaks: "Spend",
         file: SPEND,
-        original: "«amount >= history.yesterday.unwrap_or(self.limit)»",
-        faulty: "{ let _ = history; false }",
+        original: "«least >= Shown::Value(yesterday)» && !believed",
+        faulty: "{ let _ = yesterday; false }",
     },
     Fault {
         name: "late-clicks-believed",
         what: "after midnight a counter that late clicks have raised above yesterday's last value is believed",
         breaks: "Spend",
         file: SPEND,
-        original: "«amount >= history.yesterday.unwrap_or(self.limit)»",
-        faulty: "amount == history.yesterday.unwrap_or(self.limit)",
+        original: "«least >= Shown::Value(yesterday)» && !believed",
+        faulty: "Shown::Value(amount) == Shown::Value(yesterday)",
+    },
+    Fault {
+        name: "growing-counter-believed",
+        what: "a counter that was seen lower since midnight, though never below yesterday's last value, is believed",
+        breaks: "Spend",
+        file: SPEND,
+        original: "«least >= Shown::Value(yesterday)» && !believed",
+        faulty: "least >= Shown::Value(yesterday) && least == Shown::Value(amount)",
     },
     Fault {
         name: "counter-doubted-below-yesterdays",
         what: "a counter below what yesterday ended with is doubted all the same",
         breaks: "Spend",
         file: SPEND,
-        original: "«amount >= history.yesterday.unwrap_or(self.limit)»",
-        faulty: "{ let _ = history; true }",
+        original: "«least >= Shown::Value(yesterday)» && !believed",
+        faulty: "{ let _ = yesterday; true }",
+    },
+    Fault {
+        name: "believed-counter-doubted",
+        what: "a counter that was believed today is doubted again after a restart",
+        breaks: "Spend",
+        file: SPEND,
+        original: "least >= Shown::Value(yesterday) && «!believed»",
+        faulty: "{ let _ = believed; true }",
+    },
+    Fault {
+        name: "absent-counter-forgotten",
+        what: "a counter that was absent since midnight is doubted all the same",
+        breaks: "Spend",
+        file: SPEND,
+        original: "if «least == Shown::Absent» {",
+        faulty: "false",
+    },
+    Fault {
+        name: "unknown-yesterday-is-none",
+        what: "with the database away a counter below the limit is taken for today's",
+        breaks: "Spend",
+        file: SPEND,
+        original: "let Ok(history) = self.history else { «return true» };",
+        faulty: "return amount >= self.limit",
+    },
+    Fault {
+        name: "high-counter-believed-without-yesterday",
+        what: "where nothing is known of yesterday a counter at the limit is believed",
+        breaks: "Spend",
+        file: SPEND,
+        original: "return «amount >= self.limit» && !fell_below(self.limit);",
+        faulty: "false",
     },
     Fault {
         name: "fallen-counter-doubted",
-        what: "a counter that was seen lower or absent since midnight is doubted all the same",
+        what: "where nothing is known of yesterday a counter that has fallen since midnight is doubted all the same",
         breaks: "Spend",
         file: SPEND,
-        original: "if «self.sightings.day == Some(today) && least.is_some_and(|least| least < Least::Value(amount))» {",
-        faulty: "{ let _ = least; false }",
+        original: "return amount >= self.limit && «!fell_below(self.limit)»;",
+        faulty: "{ let _ = fell_below; true }",
+    },
+    Fault {
+        name: "counter-in-doubt-stored",
+        what: "a counter in doubt is stored as today's spend",
+        breaks: "Spend",
+        file: CAMPAIGN,
+        original: "«»if let Ok(spend) = &spend
+            && matches!(spend.source,",
+        faulty: "if let (Err(_), SourceAnswer::Value(amount)) = (&spend, tick.counters(now.wall.date_naive()).spent_today) {
+                let day = now.wall.date_naive();
+                self.errands.push(Errand::SaveSpend(Spend { amount, source: SpendSource::Campaign, day, at: now.wall }));
+            }",
     },
     Fault {
         name: "report-without-a-row-leaves-the-doubt",

@@ -24,6 +24,14 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "false",
     },
     Fault {
+        name: "hold-ignores-doubt",
+        what: "a hold with `pause` leaves running what is blocked or unknown and switched on",
+        breaks: "Operators",
+        file: ORDERS,
+        original: "if «hold.pause && judged.status.may_run()» {",
+        faulty: "hold.pause && judged.status == RemoteStatus::Running",
+    },
+    Fault {
         name: "force-passes-a-hold",
         what: "a forced activation passes a hold",
         breaks: "2",

@@ -302,7 +302,7 @@ impl Story {
             spend_day: Some(wall.date_naive()),
             remote: remote.clone(),
             report: facts.report.clone(),
-            least_counter: None,
+            counter: None,
             stored: Ok(facts.stored),
             first_clicks: clicks.as_ref().ok().map(|clicks| clicks.count),
             clicks: clicks.clone(),

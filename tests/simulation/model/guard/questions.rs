@@ -66,6 +66,7 @@ impl Guard {
             Question::SaveSpend(campaign, spend) => {
                 if !away {
                     self.database.save_spend(campaign, &spend);
+                    self.note(What::SpendStored { campaign, spend });
                 }
                 return;
             }

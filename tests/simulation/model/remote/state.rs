@@ -1,0 +1,220 @@
+//! How a campaign is set at TrafficStars, whether it runs by that, what it spends, and what a read shows of it.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Duration, NaiveTime, Utc};
+use traffic_generator::domain::facts::Money;
+use traffic_generator::domain::remote::{EndTime, OddField, RemoteCampaign};
+use traffic_generator::domain::spend::SourceAnswer;
+
+use super::counter::LateCounter;
+use super::id_of;
+
+/// Why running a campaign cannot help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Block {
+    Unapproved,
+    /// The flag alone says so.
+    NoFunds,
+    Archived,
+    /// Seen live together with `active: true`.
+    BudgetReached,
+    /// It runs, and its end times would be misread.
+    Timezone,
+}
+
+/// Whether there is money to run a campaign by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Funds {
+    There,
+    /// They are gone, which shows as soon as it is switched on.
+    GoneUnseen,
+    Gone,
+}
+
+/// The fields of a campaign that may be of a type that nobody can read.
+pub(crate) const ODD_NAMES: [&str; 7] =
+    ["active", "status", "approved", "stopped", "no_funds", "is_archived", "schedule_timezone"];
+
+/// Which of [`ODD_NAMES`] are odd.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Odd([bool; 7]);
+
+impl Odd {
+    pub(crate) fn of(places: &[usize]) -> Self {
+        let mut odd = Self::default();
+        for (place, is_odd) in odd.0.iter_mut().enumerate() {
+            *is_odd = places.contains(&place);
+        }
+        odd
+    }
+
+    pub(super) fn is_any(self) -> bool {
+        self.0.contains(&true)
+    }
+
+    /// As `trafficstar::wire` leaves them: without a value, and named.
+    fn hide(self, campaign: &mut RemoteCampaign) {
+        for (name, _) in ODD_NAMES.into_iter().zip(self.0).filter(|(_, is_odd)| *is_odd) {
+            match name {
+                "active" => campaign.active = None,
+                "status" => campaign.status = None,
+                "approved" => campaign.approved = None,
+                "stopped" => campaign.stopped = None,
+                "no_funds" => campaign.no_funds = false,
+                "is_archived" => campaign.archived = false,
+                _ => campaign.schedule_timezone = None,
+            }
+            campaign.odd_fields.push(OddField { name, problem: format!("`{name}` is an object") });
+        }
+    }
+}
+
+/// How a campaign is set from some moment on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    pub(super) since: DateTime<Utc>,
+    pub(super) exists: bool,
+    pub(super) active: bool,
+    pub(super) end_time: Option<DateTime<Utc>>,
+    pub(super) block: Option<Block>,
+    pub(super) funds: Funds,
+    /// Its status is a word that nobody has taught us.
+    pub(super) untaught: bool,
+    pub(super) odd: Odd,
+    /// Today's spend at `since`, in millionths.
+    pub(super) spent: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Campaign {
+    /// The last one is the present; older ones still show. Never empty.
+    pub(super) states: VecDeque<State>,
+    pub(super) micros_an_hour: i64,
+    pub(super) late_counter: Option<LateCounter>,
+}
+
+impl Campaign {
+    pub(super) fn now(&self) -> State {
+        self.states.back().copied().unwrap_or(NEVER)
+    }
+
+    pub(super) fn exists_at(&self, at: DateTime<Utc>) -> bool {
+        match self.states.back() {
+            Some(last) if self.states.len() == 1 => last.exists,
+            Some(_) => self.at(at).exists,
+            None => false,
+        }
+    }
+
+    pub(super) fn at(&self, at: DateTime<Utc>) -> State {
+        let then = self.states.iter().rev().find(|state| state.since <= at).or(self.states.front());
+        then.copied().unwrap_or(NEVER)
+    }
+
+    /// The spend of the day of `at`, in millionths.
+    pub(super) fn spent_at(&self, at: DateTime<Utc>) -> i64 {
+        self.at(at).spent_at(at, self.micros_an_hour)
+    }
+}
+
+/// Of a campaign without any state, which is none.
+const NEVER: State = State {
+    since: DateTime::UNIX_EPOCH,
+    exists: false,
+    active: false,
+    end_time: None,
+    block: None,
+    funds: Funds::There,
+    untaught: false,
+    odd: Odd([false; 7]),
+    spent: 0,
+};
+
+impl State {
+    pub(super) const fn of(now: DateTime<Utc>, active: bool, end_time: Option<DateTime<Utc>>, spent: i64) -> Self {
+        Self { since: now, exists: true, active, end_time, spent, ..NEVER }
+    }
+
+    /// One whose schedule is read in another timezone runs all the same.
+    pub(super) fn runs(&self, now: DateTime<Utc>) -> bool {
+        let is_free = matches!(self.block, None | Some(Block::Timezone)) && self.funds == Funds::There;
+        self.exists && self.active && is_free && self.ends_at().is_none_or(|end| now < end)
+    }
+
+    /// Whether a read says why it cannot be run.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.block.is_some() || self.funds != Funds::There || !self.exists || self.untaught || self.odd.is_any()
+    }
+
+    /// Its end time is read in its schedule's time zone.
+    pub(super) fn ends_at(&self) -> Option<DateTime<Utc>> {
+        self.end_time.map(|end| end - Duration::hours(self.schedule_timezone()))
+    }
+
+    fn schedule_timezone(&self) -> i64 {
+        if self.block == Some(Block::Timezone) { 2 } else { 0 }
+    }
+
+    /// The spend of the day of `now`, in millionths.
+    pub(super) fn spent_at(&self, now: DateTime<Utc>, micros_an_hour: i64) -> i64 {
+        let midnight = midnight_before(now);
+        let (spent, from) = if self.since < midnight { (0, midnight) } else { (self.spent, self.since) };
+        let until = self.ends_at().map_or(now, |end| end.min(now));
+        let ran = self.runs(from.min(until - Duration::milliseconds(1)));
+        let ran_ms = if ran { until.signed_duration_since(from).num_milliseconds().max(0) } else { 0 };
+        spent + ran_ms * micros_an_hour / 3_600_000
+    }
+
+    /// A run of what has no funds is taken, and shows that they are gone.
+    pub(super) fn is_switched(&mut self) {
+        if self.funds == Funds::GoneUnseen && self.active {
+            self.funds = Funds::Gone;
+        }
+    }
+
+    pub(super) fn show(&self, now: DateTime<Utc>, row: usize, spent_today: SourceAnswer) -> RemoteCampaign {
+        let is_on = self.active && self.ends_at().is_none_or(|end| now < end);
+        let word = match self.block {
+            _ if self.untaught => "warming_up",
+            Some(Block::BudgetReached) => "total_budget_is_reached",
+            Some(Block::Archived) => "archived",
+            Some(Block::Unapproved | Block::NoFunds | Block::Timezone) | None => match (self.funds, is_on) {
+                (Funds::Gone, true) => "no_funds_active",
+                (Funds::Gone, false) => "no_funds_paused",
+                (Funds::There | Funds::GoneUnseen, true) => "enabled",
+                (Funds::There | Funds::GoneUnseen, false) => "paused",
+            },
+        };
+        let mut campaign = RemoteCampaign {
+            id: id_of(row),
+            name: None,
+            active: Some(is_on),
+            status: Some(word.to_owned()),
+            approved: Some(if self.block == Some(Block::Unapproved) { "rejected" } else { "approved" }.to_owned()),
+            stopped: (self.funds == Funds::Gone && is_on).then(|| "no_funds".to_owned()),
+            no_funds: self.block == Some(Block::NoFunds) || self.funds == Funds::Gone,
+            archived: self.block == Some(Block::Archived),
+            end_time: self.end_time.map_or(EndTime::Unset, EndTime::At),
+            schedule_timezone: Some(self.schedule_timezone()),
+            account_timezone: Some(0),
+            spent_today,
+            spent: SourceAnswer::NoValue,
+            odd_fields: Vec::new(),
+        };
+        self.odd.hide(&mut campaign);
+        campaign
+    }
+}
+
+/// TrafficStars tells cents, and leaves the field out where nothing was spent.
+pub(super) fn in_cents(micros: i64) -> SourceAnswer {
+    match Money::from_micros(micros / 10_000 * 10_000) {
+        Some(spend) if spend > Money::ZERO => SourceAnswer::Value(spend),
+        Some(_) | None => SourceAnswer::NoValue,
+    }
+}
+
+pub(super) fn midnight_before(now: DateTime<Utc>) -> DateTime<Utc> {
+    now.date_naive().and_time(NaiveTime::MIN).and_utc()
+}
