@@ -90,8 +90,8 @@ fn refusal(method: &str, authority: Option<&str>, headers: &[Header], body: usiz
     if ["GET", "HEAD", "OPTIONS", "TRACE"].contains(&method) {
         return None;
     }
-    let is_own = ["same-origin", "none"].iter().any(|own| sites == [*own]);
-    if !is_own && !(sites.is_empty() && values("origin").is_empty()) {
+    let is_of_no_page = sites.is_empty() && values("origin").is_empty();
+    if !is_of_no_page && sites != ["same-origin"] && sites != ["none"] {
         return Some(403);
     }
     let kind = kinds[0].split(';').next().unwrap_or_default().trim().to_lowercase();

@@ -186,7 +186,9 @@ fn a_request_is_for_a_name_of_this_machine() {
         }
     }
     let rebound = ask_with(&socket, &["Host: rebound.evil.example:8080"], "GET", "/v1/state", "");
-    assert_refused(&rebound, 421, &["rebound.evil.example:8080"]);
+    assert_refused(&rebound, 421, &["the request is for rebound.evil.example:8080:"]);
+    let proxied = ask_with(&socket, &["Host: evil.example"], "GET", "http://evil.example/v1/state", "");
+    assert_refused(&proxied, 421, &["the request is for evil.example:"]);
     // The name is looked at before the site.
     let both = ask_with(&socket, &["Host: evil.example", "Origin: http://evil.example"], "POST", "/v1/shutdown", "");
     assert_refused(&both, 421, &[]);

@@ -116,7 +116,10 @@ fn values(headers: &HeaderMap, name: HeaderName) -> Vec<&HeaderValue> {
 }
 
 fn listed(texts: impl Iterator<Item = String>) -> String {
-    texts.take(SHOWN_VALUES).collect::<Vec<_>>().join(", ")
+    let mut texts: Vec<String> = texts.take(SHOWN_VALUES).collect();
+    // A client that knows what it does repeats the target's name in `Host`.
+    texts.dedup();
+    texts.join(", ")
 }
 
 /// A header's value, fit for a terminal and a log: its sender may be anybody.
