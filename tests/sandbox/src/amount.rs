@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use thiserror::Error;
 
-/// An amount in the account's currency, in millionths of its unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+/// An amount in the account's currency, in millionths of its unit. In JSON it is a text; a number is read, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
+#[serde(try_from = "Value")]
 pub struct Amount(i64);
 
 /// A text that is no decimal number with six decimals at most.
@@ -63,6 +66,20 @@ impl FromStr for Amount {
         let units: i64 = units.parse().map_err(|_| wrong())?;
         let micros: i64 = format!("{decimals:0<6}").parse().map_err(|_| wrong())?;
         units.checked_mul(Self::MICROS_PER_UNIT).and_then(|whole| whole.checked_add(micros)).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl TryFrom<Value> for Amount {
+    type Error = NotAnAmount;
+
+    fn try_from(value: Value) -> Result<Self, NotAnAmount> {
+        value.as_str().map_or_else(|| value.to_string().parse(), str::parse)
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::log::{Operation, RequestRecord};
 use crate::options::RetryAfter;
 
 /// One thing that goes wrong with the requests that match.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// The operation it happens to; `None` is every one.
     pub operation: Option<Operation>,
@@ -19,18 +22,21 @@ pub struct Fault {
 }
 
 /// What happens to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// No effect, this answer instead.
     Status {
         /// The status code.
         code: u16,
         /// The body.
+        #[serde(default)]
         body: String,
     },
     /// No effect, a 429 instead, which asks for this much silence in this form.
     TooManyRequests {
         /// How long nothing is to come.
+        #[serde(with = "crate::lengths")]
         wait: Duration,
         /// How the answer says so.
         form: RetryAfter,
@@ -43,9 +49,9 @@ pub enum FaultKind {
     /// No effect, a 302 to there instead.
     Redirect(String),
     /// The effect comes this much later, and the answer after it, even to a caller who has gone.
-    DelayBeforeEffect(Duration),
+    DelayBeforeEffect(#[serde(with = "crate::lengths")] Duration),
     /// The effect happens, the answer comes this much later.
-    DelayBeforeAnswer(Duration),
+    DelayBeforeAnswer(#[serde(with = "crate::lengths")] Duration),
     /// The effect happens, and the connection is dropped without an answer.
     LoseAnswer,
     /// No effect, and the connection is dropped without an answer.
@@ -56,9 +62,9 @@ pub enum FaultKind {
     TruncatedBody,
     /// The effect happens; the answer trickles from its status line on, a byte in each such interval, and so does all that
     /// follows on that connection.
-    SlowHeaders(Duration),
+    SlowHeaders(#[serde(with = "crate::lengths")] Duration),
     /// The effect happens; the answer's body trickles, a byte in each such interval.
-    SlowBody(Duration),
+    SlowBody(#[serde(with = "crate::lengths")] Duration),
     /// The effect happens; the answer's body is this many spaces before the JSON.
     HugeBody(usize),
     /// Run and pause: no effect on the campaign (or all of the request), its id under `failed`.
@@ -69,12 +75,12 @@ pub enum FaultKind {
         effect: bool,
     },
     /// Run and pause: the effect happens, and shows in reads only this much later.
-    EffectLate(Duration),
+    EffectLate(#[serde(with = "crate::lengths")] Duration),
 }
 
 /// Names an injected fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FaultId(u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct FaultId(pub(crate) u64);
 
 impl Fault {
     /// A fault of every request.
@@ -136,8 +142,15 @@ impl Faults {
         id
     }
 
-    pub(crate) fn remove(&mut self, id: FaultId) {
+    /// False where there is none of that number.
+    pub(crate) fn remove(&mut self, id: FaultId) -> bool {
+        let before = self.rules.len();
         self.rules.retain(|(each, _)| *each != id);
+        self.rules.len() < before
+    }
+
+    pub(crate) fn list(&self) -> &[(FaultId, Fault)] {
+        &self.rules
     }
 
     pub(crate) fn clear(&mut self) {

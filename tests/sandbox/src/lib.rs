@@ -4,6 +4,7 @@
 //! - [`Sandbox`] is a running API: [`Sandbox::start_in_thread`], [`Sandbox::base_url`], and what a test does to it.
 //! - [`CampaignSpec`] says what a campaign is; [`Options`] what the API is like; [`Fault`] what goes wrong.
 //! - [`RequestRecord`] is one request as it was received: all of them are in [`Sandbox::requests`].
+//! - Below `/sandbox` on the same port is a control interface for people: [`curl_examples`].
 //! - [`Tracker`] writes the guard's SQLite tables as a tracker would. Campaigns with `clicks_per_second` have visitors,
 //!   who click there while the campaign runs.
 //!
@@ -26,7 +27,9 @@ mod amount;
 mod api;
 mod campaign;
 mod connection;
+mod control;
 mod faults;
+mod lengths;
 mod life;
 mod limit;
 mod log;
@@ -38,6 +41,7 @@ mod world;
 
 pub use amount::{Amount, NotAnAmount};
 pub use campaign::{CampaignSpec, CampaignView, Refusal, SpendForm, Way};
+pub use control::curl_examples;
 pub use faults::{Fault, FaultId, FaultKind};
 pub use log::{Operation, RequestRecord, busiest_window};
 pub use options::{IdFilter, Options, RefusedKey, RetryAfter};

@@ -18,7 +18,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the API until interrupted.
+    /// Run the API until interrupted, and let people play by hand what may happen to campaigns there.
+    #[command(after_long_help = serve::examples())]
     Serve(serve::Arguments),
     /// Watch the Traffic Generator guard a few campaigns: builds it, sets everything up, and tells what happens.
     Demo(demo::Arguments),

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::amount::Amount;
 
 /// How the sandbox behaves. The default is the live API as far as it is known.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes any free one.
     pub port: u16,
@@ -15,10 +18,12 @@ pub struct Options {
     /// Further keys of the same account, so that a test can tell who sent what.
     pub more_api_keys: Vec<String>,
     /// `expires_in` of a token, after which it is answered with 401.
+    #[serde(with = "crate::lengths")]
     pub token_lifetime: Duration,
     /// Requests that fit into any [`Options::rate_window`]; further ones get 429.
     pub requests_per_minute: usize,
     /// The length of the rate limit's sliding window.
+    #[serde(with = "crate::lengths")]
     pub rate_window: Duration,
     /// Whether token requests count towards the rate limit.
     pub rate_counts_tokens: bool,
@@ -63,6 +68,7 @@ pub struct Options {
     pub daily_budget_word: Option<String>,
     /// For so long after 00:00 UTC a campaign's field of today's spend still says the day before's, where there was any.
     /// Reports say each day's own.
+    #[serde(with = "crate::lengths")]
     pub counter_falls_after: Duration,
     /// What comes in late for each day with spend: it is on that day's record from 00:00 UTC on.
     pub late_clicks: Amount,
@@ -75,7 +81,8 @@ pub struct Options {
 }
 
 /// The `Retry-After` of a 429.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
     /// No such header.
     Missing,
@@ -86,7 +93,8 @@ pub enum RetryAfter {
 }
 
 /// The form of the list's filter by `id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum IdFilter {
     /// `id=1&id=2`.
     Plain,
@@ -99,7 +107,8 @@ pub enum IdFilter {
 }
 
 /// The answer to a wrong API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RefusedKey {
     /// The wrapper around the identity provider's answer, as seen.
     Wrapped,

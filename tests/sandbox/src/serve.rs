@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sandbox::{Amount, CampaignSpec, Options, RequestRecord, Sandbox};
 
+const PORT: u16 = 8080;
 const FIRST_ID: i64 = 1001;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const KEEP_REQUESTS: usize = 10_000;
@@ -14,7 +15,7 @@ const KEEP_REQUESTS: usize = 10_000;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The port on 127.0.0.1; 0 takes any free one.
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, default_value_t = PORT)]
     port: u16,
     /// The API key that is accepted.
     #[arg(long, default_value = "sandbox-api-key")]
@@ -31,6 +32,15 @@ pub(crate) struct Arguments {
     /// How many seconds of spending and clicking pass in one second.
     #[arg(long, default_value_t = 1)]
     speed: u32,
+}
+
+/// What `--help` ends with.
+pub(crate) fn examples() -> String {
+    let examples = sandbox::curl_examples(&format!("http://127.0.0.1:{PORT}"));
+    format!(
+        "Play by hand while it runs, from another terminal. What is refused says why; every answer is JSON. In this\n\
+         order each of these works with the four campaigns of the start:\n\n{examples}"
+    )
 }
 
 pub(crate) async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
@@ -52,7 +62,11 @@ pub(crate) async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     println!("A TrafficStars API listens on {url}, with {count} campaigns from id {FIRST_ID} on. To guard them, set");
     println!("  in config.toml, section [trafficstar]: base_url = \"{url}\"");
     println!("  in the environment:                    TRAFFICSTAR_API_KEY={api_key}");
-    println!("and add rows of those trafficstar_ids to the table campaigns. Ctrl-C ends it. Requests as they come:");
+    println!(
+        "and add rows of those trafficstar_ids to the table campaigns. To play by hand what happens at TrafficStars,"
+    );
+    println!("  in another terminal:                   curl {url}/sandbox");
+    println!("Ctrl-C ends it. Requests as they come:");
 
     let mut seen = 0;
     let mut clock = tokio::time::interval(LOOK_EVERY);

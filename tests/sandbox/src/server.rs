@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::api::{self, Answer, Incoming};
 use crate::connection::{SpoilableListener, Spoiler};
+use crate::control;
 use crate::faults::{FaultKind, Met};
 use crate::world::World;
 
@@ -54,7 +55,8 @@ impl Shared {
 
 /// Serves until `stop` fires or its other end is dropped.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: oneshot::Receiver<()>) -> io::Result<()> {
-    let router = Router::new().fallback(carry).with_state(shared);
+    let control = control::router(Arc::clone(&shared));
+    let router = Router::new().fallback(carry).with_state(shared).nest(control::PATH, control);
     let service = router.into_make_service_with_connect_info::<Spoiler>();
     tokio::select! {
         result = async { axum::serve(SpoilableListener(listener), service).await } => result,

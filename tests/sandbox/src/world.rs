@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::amount::Amount;
@@ -24,7 +25,8 @@ use crate::options::Options;
 pub struct NoSuchCampaign(pub i64);
 
 /// Something that somebody other than the guard does to a campaign.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Interference {
     /// Switches it on. An end time stays, and keeps it stopped where it has passed: set that to `None` first.
     Start,
@@ -47,6 +49,7 @@ pub enum Interference {
         /// The field's name.
         field: String,
         /// Its value.
+        #[serde(default, deserialize_with = "present")]
         value: Option<serde_json::Value>,
     },
     /// Takes a [`Interference::SetField`] back, and what [`CampaignSpec::with_field`] has set.
@@ -55,6 +58,11 @@ pub enum Interference {
     SetMaxDaily(Amount),
     /// From now on requests that run or pause it are refused as a whole; `None` ends that.
     Refuse(Option<Refusal>),
+}
+
+/// JSON's null is a value here; a field that is not there is none.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(deserializer).map(Some)
 }
 
 /// The sandbox's state, as conditions of [`crate::Sandbox::wait_for`] see it.
@@ -190,7 +198,7 @@ impl World {
         Ok(())
     }
 
-    fn find(&mut self, id: i64) -> Result<&mut Campaign, NoSuchCampaign> {
+    pub(crate) fn find(&mut self, id: i64) -> Result<&mut Campaign, NoSuchCampaign> {
         self.campaigns.get_mut(&id).ok_or(NoSuchCampaign(id))
     }
 

@@ -191,6 +191,16 @@ impl Campaign {
         self.old_view = Some(old);
     }
 
+    /// Changes what it is; its spend of today with it, where that differs from what is on record.
+    pub(crate) fn change(&mut self, spec: CampaignSpec, now: DateTime<Utc>) {
+        let today = now.date_naive();
+        if spec.spent_today != self.spent_on(today) {
+            self.set_spend(spec.spent_today, today);
+        }
+        self.spec = spec;
+        self.touch(now);
+    }
+
     pub(crate) fn touch(&mut self, now: DateTime<Utc>) {
         self.updated_at = now;
     }

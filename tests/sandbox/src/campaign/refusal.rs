@@ -1,20 +1,25 @@
 //! A campaign whose id makes the requests that name it fail as a whole.
 
+use serde::{Deserialize, Serialize};
+
 use crate::log::Operation;
 
 /// Requests that run or pause a campaign are refused, and those of other campaigns in the same request with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Refusal {
     /// The status that answers them.
     pub status: u16,
     /// [`Operation::Run`] or [`Operation::Pause`]; `None` is both.
     pub operation: Option<Operation>,
     /// The ways that refuse; none named is all of them.
+    #[serde(default)]
     pub ways: Vec<Way>,
 }
 
 /// A way to run and pause campaigns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Way {
     /// `PUT /v2/campaigns/run` and `/pause`.
     V2,

@@ -1,6 +1,7 @@
 //! A campaign as a test or a person wants it, and what they are told of it.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::refusal::Refusal;
@@ -8,7 +9,8 @@ use super::words::{SWITCHED_OFF, SWITCHED_ON};
 use crate::amount::Amount;
 
 /// A campaign as a test or the demo wants it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CampaignSpec {
     /// Its id.
     pub id: i64,
@@ -32,8 +34,9 @@ pub struct CampaignSpec {
     pub timezone: i64,
     /// Today's spend; `None` where nothing is on record: the key is missing then.
     pub spent_today: Option<Amount>,
-    /// The key under which today's spend is shown.
-    pub spend_key: &'static str,
+    /// The key under which today's spend is shown: `spent_today` or `spent`.
+    #[serde(deserialize_with = "spend_key")]
+    pub spend_key: FieldName,
     /// The form in which today's spend is shown.
     pub spend_form: SpendForm,
     /// The daily budget: what it has spent never exceeds it while it runs, and it stops there until the next day, or
@@ -46,11 +49,14 @@ pub struct CampaignSpec {
     /// Requests that run or pause it are refused as a whole.
     pub refusal: Option<Refusal>,
     /// Fields that are answered like this whatever else holds; `None` leaves the field out.
+    // JSON's null could not be told from a field that is left out: the control interface has requests of its own for it.
+    #[serde(skip)]
     pub overrides: Vec<(String, Option<Value>)>,
 }
 
 /// How an amount is written in a campaign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SpendForm {
     /// A number, rounded half up to cents, as seen: `32.49`.
     Cents,
@@ -87,6 +93,17 @@ pub struct CampaignView {
     pub budget_used: bool,
     /// Today's spend, if any is on record.
     pub spent_today: Option<Amount>,
+}
+
+/// A field's name that stands in the code. Written as a reference, serde would take it for a part of the text it reads.
+type FieldName = &'static str;
+
+const SPEND_KEYS: [FieldName; 2] = ["spent_today", "spent"];
+
+fn spend_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FieldName, D::Error> {
+    let key = String::deserialize(deserializer)?;
+    let known = SPEND_KEYS.into_iter().find(|known| *known == key);
+    known.ok_or_else(|| de::Error::unknown_variant(&key, &SPEND_KEYS))
 }
 
 impl CampaignSpec {

@@ -28,7 +28,7 @@ impl CampaignSpec {
     }
 
     /// Sets the word that goes with `active` and with the funds. A word that says why it cannot run stays.
-    pub(super) fn set_word(&mut self, is_unfunded: bool) {
+    pub(crate) fn set_word(&mut self, is_unfunded: bool) {
         if !self.refuses_runs() {
             let word = match (is_unfunded, self.active) {
                 (false, true) => SWITCHED_ON,

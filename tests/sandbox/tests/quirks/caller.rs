@@ -14,7 +14,7 @@ pub(crate) struct Caller {
     token: String,
 }
 
-fn client() -> Client {
+pub(crate) fn client() -> Client {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
         // Another test may have been first.

@@ -6,8 +6,10 @@
 mod budget;
 mod caller;
 mod clock;
+mod control;
 mod fields;
 mod funds;
+mod help;
 mod lists;
 mod refusals;
 mod reports;

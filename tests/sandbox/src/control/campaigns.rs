@@ -1,0 +1,166 @@
+//! Requests about campaigns.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use chrono::NaiveDate;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Answered;
+use super::bodies::{Complaint, Shown, parsed, patched, read, shown};
+use crate::amount::Amount;
+use crate::campaign::{Campaign, CampaignSpec};
+use crate::server::Shared;
+use crate::world::{Interference, World};
+
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Answered {
+    let world = shared.lock();
+    let all: Result<Vec<Value>, Complaint> =
+        world.campaigns.values().map(|campaign| described(&world, campaign)).collect();
+    Ok(Shown(Value::Array(all?)))
+}
+
+pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Answered {
+    answered(&mut shared.lock(), number(&id)?)
+}
+
+/// A campaign that runs, with the fields that the body has. The status word goes with them unless the body has one.
+pub(super) async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Answered {
+    let fields = read(&body)?;
+    let id = fields.get("id").and_then(Value::as_i64).ok_or_else(|| Complaint::bad("id: an integer is required"))?;
+    let has_word = fields.get("status").is_some();
+    let mut spec = patched(&CampaignSpec::running(id), fields)?;
+    if !has_word {
+        spec.set_word(spec.no_funds);
+    }
+    shared.change(|world| {
+        if world.campaigns.contains_key(&id) {
+            let message = format!("campaign {id} is there already: PATCH /sandbox/campaigns/{id} changes it");
+            return Err(Complaint::new(StatusCode::CONFLICT, message));
+        }
+        world.add(spec);
+        answered(world, id)
+    })
+}
+
+/// Changes fields. The status word goes with `active` and `no_funds` unless the body has one.
+pub(super) async fn change(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Answered {
+    let (id, patch) = (number(&id)?, read(&body)?);
+    let has_word = patch.get("status").is_some();
+    if patch.get("id").is_some_and(|other| *other != json!(id)) {
+        return Err(Complaint::bad("id: it stays; to have another, remove the campaign and add one"));
+    }
+    shared.change(|world| {
+        let now = world.now();
+        let campaign = world.find(id)?;
+        let old = present(campaign, now.date_naive());
+        let mut spec = CampaignSpec { overrides: old.overrides.clone(), ..patched(&old, patch)? };
+        if !has_word && (old.active, old.no_funds) != (spec.active, spec.no_funds) {
+            spec.set_word(spec.no_funds);
+        }
+        campaign.change(spec, now);
+        answered(world, id)
+    })
+}
+
+pub(super) async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Answered {
+    let id = number(&id)?;
+    shared.change(|world| {
+        world.find(id)?;
+        world.campaigns.remove(&id);
+        Ok(Shown(json!({"removed": id})))
+    })
+}
+
+pub(super) async fn interfere(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Answered {
+    let id = number(&id)?;
+    let what: Interference = parsed(read(&body)?)?;
+    shared.change(|world| {
+        world.interfere(id, what)?;
+        answered(world, id)
+    })
+}
+
+/// A day's spend; an amount of `null` takes it off the record.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spend {
+    #[serde(default)]
+    day: Day,
+    // Named here, it has to be there: one that is forgotten must not take the spend off the record.
+    #[serde(deserialize_with = "Option::deserialize")]
+    amount: Option<Amount>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "String")]
+enum Day {
+    #[default]
+    Today,
+    Yesterday,
+    Of(NaiveDate),
+}
+
+impl TryFrom<String> for Day {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "today" => Ok(Self::Today),
+            "yesterday" => Ok(Self::Yesterday),
+            date => {
+                date.parse().map(Self::Of).map_err(|_| format!("`{date}` is no day: today, yesterday, or 2026-11-22"))
+            }
+        }
+    }
+}
+
+pub(super) async fn set_spend(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Answered {
+    let id = number(&id)?;
+    let Spend { day, amount } = parsed(read(&body)?)?;
+    shared.change(|world| {
+        let today = world.now().date_naive();
+        let day = match day {
+            Day::Today => today,
+            Day::Yesterday => today.pred_opt().unwrap_or(today),
+            Day::Of(day) => day,
+        };
+        world.set_spend(id, Some(day), amount)?;
+        answered(world, id)
+    })
+}
+
+fn number(id: &str) -> Result<i64, Complaint> {
+    id.parse().map_err(|_| Complaint::bad(format!("`{id}` is no campaign's id: that is an integer")))
+}
+
+fn answered(world: &mut World, id: i64) -> Answered {
+    world.find(id)?;
+    let campaign = world.campaigns.get(&id).map(|campaign| described(world, campaign)).transpose()?;
+    Ok(Shown(campaign.unwrap_or_default()))
+}
+
+/// What a campaign is now, its spend of today included.
+fn present(campaign: &Campaign, today: NaiveDate) -> CampaignSpec {
+    CampaignSpec { spent_today: campaign.spent_on(today), ..campaign.spec.clone() }
+}
+
+/// What is so (`campaign` can be changed field by field), and what a read answers.
+fn described(world: &World, campaign: &Campaign) -> Result<Value, Complaint> {
+    let now = world.now();
+    let view = campaign.view(now);
+    let Shown(spec) = shown(&present(campaign, now.date_naive()))?;
+    let spend = campaign.days().map(|day| (day.to_string(), json!(campaign.spent_on(day))));
+    Ok(json!({
+        "id": view.id,
+        "running": view.running,
+        "blocked": view.blocked,
+        "budget_used": view.budget_used,
+        "spend": spend.collect::<Map<String, Value>>(),
+        "campaign": spec,
+        "answered_as": campaign.to_json(now, &world.options),
+    }))
+}
