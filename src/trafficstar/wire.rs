@@ -143,9 +143,9 @@ impl<'a> Fields<'a> {
 
 /// `0.0` is a whole number where every number is written with decimals, and `"0"` where every value is a text.
 fn whole_number(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| match value {
-        Value::String(text) => text.trim().parse().ok(),
-        other => decimal_text(other.as_number()?).parse().ok(),
+    value.as_i64().or_else(|| match value.as_str() {
+        Some(text) => text.trim().parse().ok(),
+        None => decimal_text(value.as_number()?).parse().ok(),
     })
 }
 

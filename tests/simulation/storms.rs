@@ -7,8 +7,9 @@ use traffic_generator::domain::event::Effect;
 
 use crate::check::{Violation, check};
 use crate::harness::{found_by, shorten};
+use crate::model::doubts::FIRST_SEED as FIRST_SEED_WITH_DOUBTS;
 use crate::model::log::{How, Line, What};
-use crate::model::storm::{self, FIRST_SEED_WITH_DOUBTS, Storm};
+use crate::model::storm::{self, Storm};
 
 /// These seeds are run by every `cargo test`; newer ones have more kinds of weather.
 const SEEDS: [RangeInclusive<u64>; 2] = [1..=200, FIRST_SEED_WITH_DOUBTS..=FIRST_SEED_WITH_DOUBTS + 299];

@@ -206,9 +206,12 @@ fn unless(case: &Case<'_>, judged: &Judged, decision: &Decision) -> Vec<String> 
     let (pause, activate, limit) = (policy.pause_clicks, policy.activate_clicks, policy.spend_limit);
     let running = judged.status == RemoteStatus::Running;
     if matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. }) {
-        let plainly = "as soon as TrafficStars says plainly that it runs or is stopped, spend and clicks decide".to_owned();
-        let is_paused_below = judged.status.may_run() && decision.action.is_none() && judged.spend != SpendLevel::Reached;
-        let paused = is_paused_below.then(|| format!("with {pause} clicks left or fewer it is paused, since it may run"));
+        let plainly =
+            "as soon as TrafficStars says plainly that it runs or is stopped, spend and clicks decide".to_owned();
+        let is_paused_below =
+            judged.status.may_run() && decision.action.is_none() && judged.spend != SpendLevel::Reached;
+        let paused =
+            is_paused_below.then(|| format!("with {pause} clicks left or fewer it is paused, since it may run"));
         return paused.into_iter().chain([plainly]).collect();
     }
     if judged.spend == SpendLevel::Reached {

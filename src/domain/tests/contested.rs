@@ -237,9 +237,8 @@ fn pauses_of_a_contested_campaign_never_back_off() {
 }
 
 fn signs(effects: &[Effect]) -> Vec<EndTimeSign> {
-    let sign = |effect: &Effect| match effect {
-        Effect::Note(Note::AnotherGuard(sign)) => Some(*sign),
-        _ => None,
+    let sign = |effect: &Effect| {
+        if let Effect::Note(Note::AnotherGuard(sign)) = effect { Some(*sign) } else { None }
     };
     effects.iter().filter_map(sign).collect()
 }

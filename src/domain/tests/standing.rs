@@ -4,9 +4,8 @@ use super::*;
 use crate::domain::standing::StandsStill;
 
 fn told(effects: &[Effect]) -> Vec<StandsStill> {
-    let still = |effect: &Effect| match effect {
-        Effect::Note(Note::SpendStandsStill(still)) => Some(*still),
-        _ => None,
+    let still = |effect: &Effect| {
+        if let Effect::Note(Note::SpendStandsStill(still)) = effect { Some(*still) } else { None }
     };
     effects.iter().filter_map(still).collect()
 }

@@ -352,8 +352,8 @@ async fn the_oldest_report_is_read_to_its_last_page_and_one_whose_pages_do_not_w
         line => panic!("{line}"),
     };
     let always_the_first = move |_: &Seen| page(1, "2025-05-07");
-    let answers: [(Box<dyn Fn(&Seen) -> Response + Send + Sync>, _); 2] =
-        [(Box::new(works), Some("2")), (Box::new(always_the_first), None)];
+    type Answering = Box<dyn Fn(&Seen) -> Response + Send + Sync>;
+    let answers: [(Answering, _); 2] = [(Box::new(works), Some("2")), (Box::new(always_the_first), None)];
     for (answer, expected) in answers {
         let remote = Remote::answering(move |seen| if seen.path == OLDEST { answer(seen) } else { status(404) }).await;
         let spend = spends_of(&remote, ids([1])).await.remove(&RemoteId(1)).unwrap();

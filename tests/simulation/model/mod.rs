@@ -22,7 +22,7 @@ mod campaign;
 mod client;
 mod clock;
 mod database;
-mod doubts;
+pub(crate) mod doubts;
 pub(crate) mod guard;
 pub(crate) mod log;
 mod moments;

@@ -350,10 +350,8 @@ impl Remote {
         let old = shown.into_iter().filter_map(|shown| {
             let campaign = row_of(shown.id);
             let (counter, day) = self.counter(now, campaign)?;
-            match counter {
-                SourceAnswer::Value(amount) if day < now.date_naive() => Some(OldCounter { campaign, amount, day }),
-                _ => None,
-            }
+            let SourceAnswer::Value(amount) = counter else { return None };
+            (day < now.date_naive()).then_some(OldCounter { campaign, amount, day })
         });
         old.collect()
     }

@@ -15,7 +15,6 @@ use traffic_generator::domain::policy::{Mode, Policy, PolicyNumbers};
 use super::clock::Clock;
 use super::database::Database;
 use super::doubts;
-pub(crate) use super::doubts::FIRST_SEED as FIRST_SEED_WITH_DOUBTS;
 use super::guard::Guard;
 use super::log::{Line, Row};
 use super::outside::Outside;
