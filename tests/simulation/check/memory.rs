@@ -168,7 +168,11 @@ impl Memory {
         };
         let (sure, possible) = self.failures;
         let must_until = surely.then(|| wait(sure));
-        let without_funds = surely && read.is_some_and(out_of_funds);
+        // By a read that an odd field keeps from being judged nothing is known of its funds.
+        let shows_it = |read: &RemoteCampaign| {
+            out_of_funds(read) && matches!(judge::remote(&Ok(read.clone()), step.wall), Remote::Blocked { .. })
+        };
+        let without_funds = surely && read.is_some_and(shows_it);
         self.backoff = Some(Backoff { must_until, may_until: wait(possible), line: step.line, without_funds });
         self.failures = (sure + usize::from(surely), possible + 1);
     }
