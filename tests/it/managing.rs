@@ -63,6 +63,7 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
     let fresh = json!({
         "id": 1, "name": "shoes", "trafficstar_id": 1001, "generator_enabled": false, "mode": null, "spend_limit": null,
         "activate_clicks": null, "pause_clicks": null, "cooldown": null, "high_spend": null, "price_per_thousand": null,
+        "implausible_clicks": null,
     });
     assert_eq!(printed_json(&world, &["campaign", "list"]), json!([fresh]));
     let overrides = [
@@ -73,15 +74,16 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
         ["--cooldown", "3m"],
         ["--high-spend", "observe"],
         ["--price-per-thousand", "1.2"],
+        ["--implausible-clicks", "900000"],
     ];
     let set = [vec!["campaign", "set", "1", "--name", "red"], overrides.concat()].concat();
     assert_eq!(
         done(&world, &set),
         "Campaign 1 (red) was changed: name red, mode observe, spend_limit 25.00, activate_clicks 30,000, \
-         pause_clicks 7,000, cooldown 3m, high_spend observe, price_per_thousand 1.20."
+         pause_clicks 7,000, cooldown 3m, high_spend observe, price_per_thousand 1.20, implausible_clicks 900,000."
     );
     let table = done(&world, &["campaign", "list"]);
-    let row = ["1", "red", "1001", "no", "observe", "25.00", "30,000", "7,000", "3m", "observe", "1.20"];
+    let row = ["1", "red", "1001", "no", "observe", "25.00", "30,000", "7,000", "3m", "observe", "1.20", "900,000"];
     assert_eq!(words(&table)[1], row, "{table}");
     let cleared = ["campaign", "set", "1", "--spend-limit", "default", "--cooldown", "default"];
     let changed = printed_json(&world, &cleared);
