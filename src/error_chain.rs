@@ -2,7 +2,10 @@
 
 use std::error::Error;
 
-/// The message with all its causes: `what failed: why: why that`.
+use crate::printable::printable;
+
+/// The message with all its causes: `what failed: why: why that`. It may quote a server or a file, so it is made fit to be
+/// shown here, where it becomes a text.
 #[must_use]
 pub fn in_full(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -11,5 +14,5 @@ pub fn in_full(error: &dyn Error) -> String {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    text
+    printable(&text)
 }

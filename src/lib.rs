@@ -15,7 +15,7 @@
 //! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
 //! | [`daemon`] | the composition root: the only file that sees everything | |
 //! | [`reign`] | whether this process leads, asked right before each request leaves | taking and renewing the lease: `daemon` does, by `domain`'s rules |
-//! | [`clock`], [`telemetry`], [`error_chain`], [`operator`], `tls` | the time, log lines, an error with its causes, an operator's name, the one choice of cryptography | |
+//! | [`clock`], [`telemetry`], [`error_chain`], [`operator`], [`printable`], `tls` | the time, log lines, an error with its causes, an operator's name, text from outside fit to be shown, the one choice of cryptography | |
 //!
 //! # Who may import whom
 //!
@@ -24,18 +24,19 @@
 //! | room | may import |
 //! | --- | --- |
 //! | `daemon` | everything |
-//! | `cli` | `clock`, `config`, `control`, `control::client`, `control::server`, `daemon`, `domain`, `error_chain`, `operator`, `store`, `telemetry` |
+//! | `cli` | `clock`, `config`, `control`, `control::client`, `control::server`, `daemon`, `domain`, `error_chain`, `operator`, `printable`, `store`, `telemetry` |
 //! | `actors` | `board`, `clock`, `control`, `domain`, `error_chain`, `store`, `trafficstar` |
-//! | `control::server` | `board`, `clock`, `control`, `domain`, `metrics`, `operator` |
-//! | `control::client` | `control`, `domain`, `tls` |
+//! | `control::server` | `board`, `clock`, `control`, `domain`, `metrics`, `operator`, `printable` |
+//! | `control::client` | `control`, `domain`, `printable`, `tls` |
 //! | `control` | `domain` |
-//! | `trafficstar` | `domain`, `error_chain`, `reign`, `tls` |
+//! | `trafficstar` | `domain`, `error_chain`, `printable`, `reign`, `tls` |
 //! | `reign` | `clock`, `domain` |
 //! | `store` | `domain` |
 //! | `board` | `domain`, `metrics` |
 //! | `metrics`, `config` | `domain` |
-//! | `telemetry` | `config` |
-//! | `domain`, `clock`, `error_chain`, `operator`, `tls` | nobody |
+//! | `telemetry` | `config`, `printable` |
+//! | `error_chain`, `operator` | `printable` |
+//! | `domain`, `clock`, `printable`, `tls` | nobody |
 //!
 //! `domain` uses std, serde, thiserror, chrono's types and utoipa's derive alone, which describes its types for the control
 //! API as serde's does. Actors import `control`'s types for the orders that they carry out, and never read the board.
@@ -70,6 +71,7 @@ pub mod domain;
 pub mod error_chain;
 pub mod metrics;
 pub mod operator;
+pub mod printable;
 pub mod reign;
 pub mod store;
 pub mod telemetry;

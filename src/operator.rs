@@ -2,12 +2,14 @@
 
 use nix::unistd::{Uid, User};
 
+use crate::printable::printable;
+
 /// The operator with this uid, `1000 (alice)`; the uid alone where the system has no name for it. May block, since the
 /// system may have to ask a directory.
 #[must_use]
 pub fn describe(uid: u32) -> String {
     match User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => format!("{uid} ({})", user.name),
+        Ok(Some(user)) => format!("{uid} ({})", printable(&user.name)),
         Ok(None) | Err(_) => uid.to_string(),
     }
 }

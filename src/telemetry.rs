@@ -5,7 +5,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::Utc;
@@ -18,6 +18,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{LogConfig, LogFilter, LogFormat};
+use crate::printable::{printable, printable_json};
 
 /// Why nothing is logged.
 #[derive(Debug, Error)]
@@ -95,7 +96,7 @@ where
     let filter = env_filter(&log.filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(writer)
+        .with_writer(PrintableLines { writer, format: log.format, colour })
         .with_timer(utc_seconds as Clock)
         // A log that cannot be written must not end the guard: complaining about it on stderr would panic.
         .log_internal_errors(false);
@@ -113,6 +114,40 @@ where
         }
     };
     Ok((subscriber, LogControl { filter: Arc::new(Mutex::new(log.filter.clone())), set }))
+}
+
+/// Makes each line fit to be shown, whatever text from outside is in it. The library writes an event in one piece.
+struct PrintableLines<W> {
+    writer: W,
+    format: LogFormat,
+    colour: bool,
+}
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for PrintableLines<W> {
+    type Writer = PrintableLines<W::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        PrintableLines { writer: self.writer.make_writer(), format: self.format, colour: self.colour }
+    }
+}
+
+impl<W: Write> Write for PrintableLines<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let shown = match self.format {
+            // An escape begins one of the library's colours: it lets none of a message or a text through.
+            LogFormat::Text if self.colour => line.split('\u{1b}').map(printable).collect::<Vec<_>>().join("\u{1b}"),
+            LogFormat::Text => printable(line),
+            LogFormat::Json => printable_json(line),
+        };
+        self.writer.write_all(format!("{shown}\n").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 type Clock = fn(&mut Writer<'_>) -> fmt::Result;

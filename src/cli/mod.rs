@@ -40,6 +40,7 @@ use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
 use crate::domain::order::ForceKind;
 use crate::domain::phase::PhaseWord;
 use crate::error_chain::in_full;
+use crate::printable::{escaped_json, printable};
 use crate::telemetry::{self, TelemetryError};
 
 /// Guards TrafficStars campaigns: runs and pauses them by today's spend and the clicks that remain.
@@ -337,7 +338,7 @@ fn complain(kind: &str, message: &str) {
 
 /// A message for people. Where nobody can read it, nothing is left to do about it: `eprintln!` would panic.
 fn remark(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{message}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(message));
 }
 
 /// Parses the arguments, carries the command out, and answers with the exit status.
@@ -414,7 +415,8 @@ impl Arguments {
             Some(path) => path.clone(),
             None => self.load_config()?.control.socket,
         };
-        Ok(Client::new(&path)?)
+        let client = Client::new(&path)?;
+        Ok(if self.json { client } else { client.for_people() })
     }
 
     fn wait_for<T>(&self, command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
@@ -425,11 +427,17 @@ impl Arguments {
 
     /// Prints a result: as JSON, or as `text` says it.
     fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-        let printed = if self.json { to_json(result)? } else { text() };
+        let printed = if self.json { to_json(result)? } else { printable_lines(&text()) };
         writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
     }
 }
 
+/// Where a line ends is ours to say: what came from outside has no line breaks any more.
+fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
 fn to_json(result: &impl Serialize) -> Result<String, CommandError> {
-    serde_json::to_string_pretty(result).map_err(|error| CommandError::Print(error.into()))
+    let json = serde_json::to_string_pretty(result).map_err(|error| CommandError::Print(error.into()))?;
+    Ok(escaped_json(json))
 }

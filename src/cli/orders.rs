@@ -12,6 +12,7 @@ use crate::domain::facts::CampaignId;
 use crate::domain::order::ForceKind;
 use crate::domain::status::Hold;
 use crate::operator;
+use crate::printable::printable;
 
 pub(super) async fn process(arguments: &Arguments, id: i64, force: Option<ForceKind>) -> Result<(), CommandError> {
     let processed = arguments.client()?.process(CampaignId(id), ProcessBody { force }).await?;
@@ -101,7 +102,7 @@ pub(super) async fn release_all(arguments: &Arguments) -> Result<(), CommandErro
 /// Without a supervisor nobody else says whose order it is, and since when.
 fn hold_of_mine(reason: &str, now: DateTime<Utc>) -> Hold {
     Hold {
-        reason: Some(reason.to_owned()),
+        reason: Some(printable(reason)),
         since: now.trunc_subsecs(6),
         until: None,
         by: Some(operator::myself()),

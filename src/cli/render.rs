@@ -26,7 +26,7 @@ pub(super) fn not_leading(leadership: &LeadershipStatus) -> Option<String> {
         || "nobody leads at the moment".to_owned(),
         |leader| {
             let since = leader.since.format("%Y-%m-%d %H:%M:%S UTC");
-            format!("{} (pid {}) leads since {since}", printable(&leader.host), leader.pid)
+            format!("{} (pid {}) leads since {since}", leader.host, leader.pid)
         },
     );
     match leadership.role {
@@ -65,7 +65,7 @@ fn row(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> [Strin
     let unknown = || "?".to_owned();
     let remaining = campaign.observed.remaining_clicks.map_or_else(unknown, |clicks| clicks.to_string());
     [
-        format!("{} {}", campaign.id, printable(&campaign.name)),
+        format!("{} {}", campaign.id, campaign.name),
         state(campaign, now, stands_by),
         campaign.observed.status.map_or_else(unknown, |status| status.as_str().to_owned()),
         spend(&campaign.observed, now),
@@ -74,11 +74,6 @@ fn row(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> [Strin
         campaign.action.as_ref().map_or_else(|| "-".to_owned(), |action| last_action(action, now)),
         notes(campaign).join("; "),
     ]
-}
-
-/// A name from the database, without what would confuse a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 fn state(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> String {

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Arguments, CommandError, remark};
 use crate::domain::facts::CampaignId;
 use crate::domain::live::LiveEvent;
+use crate::printable::{escaped_json, printable};
 
 pub(super) async fn watch(arguments: &Arguments, id: Option<i64>) -> Result<(), CommandError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
@@ -21,9 +22,9 @@ pub(super) async fn watch(arguments: &Arguments, id: Option<i64>) -> Result<(), 
             event = events.next() => event?,
         };
         let printed = if arguments.json {
-            serde_json::to_string(&event).map_err(|error| CommandError::Print(error.into()))?
+            escaped_json(serde_json::to_string(&event).map_err(|error| CommandError::Print(error.into()))?)
         } else {
-            line(&event)
+            printable(&line(&event))
         };
         writeln!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)?;
     }

@@ -20,6 +20,7 @@ pub use self::events::Events;
 use super::Problem;
 use crate::domain::facts::CampaignId;
 use crate::domain::status::{CampaignStatus, Dump};
+use crate::printable::printable_json;
 
 /// Longer than the server takes to answer 202.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -68,6 +69,8 @@ pub enum ClientError {
 pub struct Client {
     http: reqwest::Client,
     path: PathBuf,
+    /// Whether the texts of an answer are made fit to be shown.
+    for_people: bool,
 }
 
 impl Client {
@@ -85,7 +88,14 @@ impl Client {
             .timeout(ANSWER_WITHIN)
             .build()
             .map_err(ClientError::Broken)?;
-        Ok(Self { http, path: path.to_owned() })
+        Ok(Self { http, path: path.to_owned(), for_people: false })
+    }
+
+    /// The same for people to read: no text of an answer, such as a campaign's name, has a character any more that acts on
+    /// a terminal or ends a line. Programs get each text as it is.
+    #[must_use]
+    pub fn for_people(self) -> Self {
+        Self { for_people: true, ..self }
     }
 
     /// The whole dump.
@@ -122,9 +132,9 @@ impl Client {
         let status = answer.status();
         let body = answer.bytes().await.map_err(ClientError::Broken)?;
         if status.is_success() {
-            return Ok((status, body.to_vec()));
+            return Ok((status, heard(&body, self.for_people)));
         }
-        Err(ClientError::Refused(Box::new(read(&body)?)))
+        Err(ClientError::Refused(Box::new(read(&heard(&body, self.for_people))?)))
     }
 
     fn failure(&self, source: reqwest::Error) -> ClientError {
@@ -134,6 +144,11 @@ impl Client {
             ClientError::Broken(source)
         }
     }
+}
+
+/// An answer's JSON as it is, or for people to read.
+fn heard(json: &[u8], for_people: bool) -> Vec<u8> {
+    if for_people { printable_json(&String::from_utf8_lossy(json)).into_bytes() } else { json.to_vec() }
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {

@@ -61,7 +61,7 @@ impl Operator {
             for line in errors.lines() {
                 tracing::error!("the config is not reloaded: {line}");
             }
-            Refusal::BadConfig(errors.to_string())
+            Refusal::BadConfig(errors.lines().collect::<Vec<_>>().join("; "))
         })?;
         if let Some(log) = &self.log {
             // What `log-filter` set since is over.

@@ -22,6 +22,7 @@ use super::batch::ListSize;
 use crate::domain::facts::{Money, RemoteId};
 use crate::domain::remote::{EndTime, OddField, RemoteCampaign, RemoteFault, SCHEDULE_TIMEZONE};
 use crate::domain::spend::SourceAnswer;
+use crate::printable::printable;
 
 /// Why an answer can't be read.
 #[derive(Debug, Clone, Error)]
@@ -59,25 +60,20 @@ pub enum WireError {
 /// As much of an answer as an error quotes.
 const EXCERPT_CHARACTERS: usize = 120;
 
-/// A word as it was sent, but for what would harm a terminal or a log: it is shown to operators. Nothing is trimmed, so
-/// that no other word becomes one that we know.
+/// The beginning of a word that was sent, fit to be shown. Nothing is trimmed, so that no other word becomes one that we
+/// know.
 fn bounded(text: &str) -> String {
-    let mut characters = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut characters = text.chars();
     let mut beginning: String = characters.by_ref().take(EXCERPT_CHARACTERS).collect();
     if characters.next().is_some() {
         beginning.push('…');
     }
-    beginning
+    printable(&beginning)
 }
 
 /// The beginning of a text, on one line, fit for an error message.
 pub(super) fn excerpt(text: &str) -> String {
-    let mut characters = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut beginning: String = characters.by_ref().take(EXCERPT_CHARACTERS).collect();
-    if characters.next().is_some() {
-        beginning.push('…');
-    }
-    beginning
+    bounded(&text.trim().replace(|character: char| character.is_ascii_whitespace(), " "))
 }
 
 fn wrong(place: impl Into<String>, expected: &'static str, found: Option<&Value>) -> WireError {

@@ -25,7 +25,9 @@ mod endpoints;
 mod explain;
 mod faults;
 mod foreign_pages;
+mod foreign_text;
 mod funds;
+
 mod guards;
 mod helper;
 mod history;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Response;
 use tokio::time::timeout;
 
-use super::{ANSWER_WITHIN, Client, ClientError, read};
+use super::{ANSWER_WITHIN, Client, ClientError, heard, read};
 use crate::control::KEEP_ALIVE;
 use crate::domain::facts::CampaignId;
 use crate::domain::live::LiveEvent;
@@ -23,6 +23,7 @@ pub struct Events {
     /// What has come of the next line so far.
     line: Vec<u8>,
     path: PathBuf,
+    for_people: bool,
 }
 
 impl Client {
@@ -37,9 +38,10 @@ impl Client {
         let answer = timeout(ANSWER_WITHIN, request.send()).await.map_err(|_| lost())?;
         let answer = answer.map_err(|source| self.failure(source))?;
         if answer.status().is_success() {
-            return Ok(Events { answer, line: Vec::new(), path: self.path.clone() });
+            return Ok(Events { answer, line: Vec::new(), path: self.path.clone(), for_people: self.for_people });
         }
-        let problem = read(&answer.bytes().await.map_err(ClientError::Broken)?)?;
+        let body = answer.bytes().await.map_err(ClientError::Broken)?;
+        let problem = read(&heard(&body, self.for_people))?;
         Err(ClientError::Refused(Box::new(problem)))
     }
 }
@@ -54,7 +56,7 @@ impl Events {
             while let Some(line) = self.take_line() {
                 // The event's id and kind are in its data, and comments are there to show that it lives.
                 if let Some(data) = line.strip_prefix(b"data:") {
-                    return read(data);
+                    return read(&heard(data, self.for_people));
                 }
             }
             let lost = |source| ClientError::Lost { path: self.path.clone(), source };

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::{Ask, Order, OrderPort, Pending, Problem, Refusal};
 use crate::board::Board;
 use crate::domain::facts::{CampaignId, UrlId};
+use crate::printable::escaped_json;
 
 /// A command without effect within this time is answered with 202, and goes on.
 const EFFECT_WITHIN: Duration = Duration::from_secs(25);
@@ -110,8 +111,8 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
-        match serde_json::to_vec(body) {
-            Ok(body) => Self { status, content_type: "application/json", body },
+        match serde_json::to_string(body) {
+            Ok(body) => Self { status, content_type: "application/json", body: escaped_json(body).into_bytes() },
             Err(error) => Self::problem(StatusCode::INTERNAL_SERVER_ERROR, "not serialisable", &error.to_string()),
         }
     }
@@ -212,7 +213,7 @@ impl Answer {
     }
 
     fn from_problem(status: StatusCode, problem: &Problem) -> Self {
-        let body = serde_json::to_vec(problem).unwrap_or_default();
+        let body = escaped_json(serde_json::to_string(problem).unwrap_or_default()).into_bytes();
         Self { status, content_type: PROBLEM_TYPE, body }
     }
 }

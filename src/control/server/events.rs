@@ -21,6 +21,7 @@ use super::query::Parameters;
 use crate::clock::Clock;
 use crate::domain::facts::CampaignId;
 use crate::domain::live::LiveEvent;
+use crate::printable::escaped_json;
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/v1/events", get(events))
@@ -82,7 +83,7 @@ fn sent(event: &LiveEvent) -> Event {
         None => named,
     };
     // Text and numbers alone: nothing in it cannot be written.
-    numbered.data(serde_json::to_string(event).unwrap_or_default())
+    numbered.data(escaped_json(serde_json::to_string(event).unwrap_or_default()))
 }
 
 #[cfg(test)]

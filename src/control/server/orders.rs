@@ -14,6 +14,7 @@ use super::Shared;
 use super::answer::{self, Answer, campaign_id, carry_out_within, patience};
 use super::connections::Peer;
 use crate::domain::status::Hold;
+use crate::printable::printable;
 
 type Body = Result<Bytes, BytesRejection>;
 
@@ -112,7 +113,9 @@ fn body_or_default<T: DeserializeOwned + Default>(body: Body) -> Result<T, Answe
 fn hold_of(body: HoldBody, now: DateTime<Utc>) -> Result<Hold, Answer> {
     let since = now.trunc_subsecs(6);
     let until = body.lasts.as_deref().map(|lasts| end_of(lasts, since)).transpose()?;
-    Ok(Hold { reason: body.reason, since, until, by: None, pause: body.pause })
+    // It is quoted in the journal and in what is told.
+    let reason = body.reason.as_deref().map(printable);
+    Ok(Hold { reason, since, until, by: None, pause: body.pause })
 }
 
 fn end_of(lasts: &str, since: DateTime<Utc>) -> Result<DateTime<Utc>, Answer> {

@@ -16,6 +16,7 @@ pub(crate) struct Terminal {
     device: File,
     child: Child,
     screen: Arc<Mutex<vt100::Parser>>,
+    written: Arc<Mutex<Vec<u8>>>,
     modes_before: String,
 }
 
@@ -42,19 +43,26 @@ impl Terminal {
         let size = |cells| NonZeroU16::new(cells).unwrap();
         let screen = Arc::new(Mutex::new(vt100::Parser::new(size(24), size(80), 0)));
         let person = File::from(person);
-        let (mut output, drawn) = (person.try_clone().unwrap(), Arc::clone(&screen));
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let (mut output, drawn, kept) = (person.try_clone().unwrap(), Arc::clone(&screen), Arc::clone(&written));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut buffer) {
+                kept.lock().unwrap().extend_from_slice(&buffer[..count]);
                 drawn.lock().unwrap().process(&buffer[..count]);
             }
         });
-        Self { person, device, child, screen, modes_before }
+        Self { person, device, child, screen, written, modes_before }
     }
 
     /// Types.
     pub(crate) fn type_in(&mut self, keys: &str) {
         self.person.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// All that it was sent, with what moves its cursor and colours its text.
+    pub(crate) fn written(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
     }
 
     /// What is on the screen, or an error that holds it where `wanted` is not.

@@ -1,0 +1,179 @@
+//! Texts that other people and programs write: whatever is in them, they are shown as text, on one line.
+
+use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
+use serde_json::{Value, json};
+
+use crate::helper::{Background, Config, World};
+
+/// Colours a terminal, moves its cursor, begins new lines, turns what follows around.
+const HOSTILE: &str = "a\u{1b}[31m\r\n\u{202e}\u{85}\u{2028}\u{7f}\u{9b}z";
+/// How it is shown.
+const SHOWN: &str = "a\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}z";
+
+const UNTAUGHT: i64 = 701;
+const MODERATED: i64 = 702;
+const REFUSED: i64 = 703;
+
+fn is_fit_to_show(character: char) -> bool {
+    !character.is_control()
+        && !"\u{200e}\u{200f}\u{61c}".contains(character)
+        && !matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[track_caller]
+fn assert_plain(place: &str, text: &str) {
+    let bad = text.chars().find(|character| *character != '\n' && !is_fit_to_show(*character));
+    assert_eq!(bad, None, "{place}: {text:?}");
+}
+
+/// What a command prints, on both of its streams.
+#[track_caller]
+fn printed(world: &World, arguments: &[&str]) -> String {
+    let output = world.guard.command(arguments);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert_plain(&arguments.join(" "), &stdout);
+    assert_plain(&arguments.join(" "), &stderr);
+    stdout + &stderr
+}
+
+/// Rows with such names; words, moderation and a refusal of TrafficStars'; a hold with such a reason.
+fn world(log_format: &str) -> (World, [Background; 2]) {
+    let config = Config::default().set("log", "format", log_format);
+    let mut world = World::configured(config);
+    let watching = [world.guard.begin(&["watch"]), world.guard.begin(&["watch", "--json"])];
+    world.wait_for("watch to say that it watches", |_| {
+        let silent = watching.iter().find(|watch| !watch.stderr().starts_with("Watching"));
+        silent.map_or(Ok(()), |silent| Err(silent.stderr()))
+    });
+    let refusal = FaultKind::Status { code: 422, body: format!("{{\"error\": \"{HOSTILE}\"}}") };
+    world.sandbox.inject(Fault::always(refusal).on(Operation::Run));
+    let named = |spec: CampaignSpec| CampaignSpec { name: HOSTILE.to_owned(), ..spec };
+    let untaught = CampaignSpec::running(UNTAUGHT).with_field("status", Some(json!(HOSTILE)));
+    let moderated = CampaignSpec { approved: HOSTILE.to_owned(), ..CampaignSpec::running(MODERATED) };
+    for spec in [untaught, moderated, CampaignSpec::paused(REFUSED)].map(named) {
+        let id = spec.id;
+        world.sandbox.add_campaign(spec);
+        world.database.tracker.add_campaign(HOSTILE, id, true);
+        world.database.tracker.add_url(id, HOSTILE, 20_000);
+    }
+    world.wait_until(MODERATED, "blocked", |campaign| !campaign.text("/blocked").is_empty());
+    world.wait_until(REFUSED, "a failed action", |campaign| campaign.text("/action/error").contains("422"));
+    world.wait_until(UNTAUGHT, "a word", |campaign| !campaign.text("/observed/remote_status").is_empty());
+    let hold = json!({"reason": HOSTILE}).to_string();
+    let (status, held) = world.guard.request("PUT", "/v1/campaigns/1/hold", Some(&hold));
+    assert_eq!((status, &held["reason"]), (200, &json!(SHOWN)), "{held}");
+    (world, watching)
+}
+
+#[test]
+fn commands_show_it_as_text_and_keep_their_lines() {
+    let (world, _watching) = world("text");
+    for row in ["1", "2", "3"] {
+        let explained = printed(&world, &["explain", row]);
+        assert!(explained.contains(&format!("Campaign {row} ({SHOWN})")), "{explained}");
+    }
+    assert!(printed(&world, &["explain", "1"]).contains(&format!("status {SHOWN}")));
+    assert!(printed(&world, &["explain", "1"]).contains(&format!("({SHOWN})")));
+    assert!(printed(&world, &["explain", "2"]).contains(&format!("moderation says `{SHOWN}`")));
+    assert!(printed(&world, &["explain", "3"]).contains("TrafficStars rejects the request (422)"));
+    for (arguments, rows) in [
+        (&["status"][..], 3),
+        (&["campaign", "list"], 3),
+        (&["url", "list", "1"], 1),
+        (&["history", "--limit", "1"], 1),
+    ] {
+        let table = printed(&world, arguments);
+        assert_eq!(table.lines().count(), rows + 1, "{arguments:?}: {table}");
+        let shown = if arguments[0] == "history" { "(422)" } else { SHOWN };
+        assert!(table.matches(shown).count() >= rows, "{arguments:?}: {table}");
+    }
+    printed(&world, &["process", "1"]);
+    let waited = printed(&world, &["wait", "1", "--until", "active-guarded", "--timeout", "100ms"]);
+    assert!(waited.contains(SHOWN), "{waited}");
+    let refused = printed(&world, &["explain", "1", "--socket", HOSTILE]);
+    assert!(refused.contains(SHOWN), "{refused}");
+    let held = printed(&world, &["pause-all", "--reason", HOSTILE]);
+    assert!(held.contains(SHOWN), "{held}");
+    let released = printed(&world, &["release-all"]);
+    assert!(released.contains(SHOWN), "{released}");
+}
+
+#[test]
+fn json_means_what_the_row_says_and_has_escapes_where_a_terminal_would_act() {
+    let (world, _watching) = world("text");
+    let names = |json: &str, name: &str| -> Vec<Value> {
+        let rows: Vec<Value> = serde_json::from_str(json).unwrap();
+        rows.iter().map(|row| row[name].clone()).collect()
+    };
+    let listed = printed(&world, &["campaign", "list", "--json"]);
+    assert_eq!(names(&listed, "name"), [HOSTILE; 3]);
+    assert_eq!(names(&printed(&world, &["url", "list", "1", "--json"]), "name"), [HOSTILE]);
+    assert_eq!(names(&printed(&world, &["status", "--json"]), "name"), [HOSTILE; 3]);
+    for arguments in [&["dump"][..], &["dump", "1"], &["explain", "1", "--json"], &["history", "--json"]] {
+        let _: Value = serde_json::from_str(&printed(&world, arguments)).unwrap();
+    }
+    for path in ["/v1/campaigns", "/v1/state", "/v1/journal", "/v1/campaigns/1/urls", "/v1/campaigns/1/explain"] {
+        assert_plain(path, &world.guard.get(path).text);
+    }
+    assert_eq!(names(&world.guard.get("/v1/campaigns").text, "name"), [HOSTILE; 3]);
+}
+
+#[test]
+fn events_and_log_lines_keep_to_their_line() {
+    for format in ["text", "json"] {
+        let (mut world, [as_text, as_json]) = world(format);
+        world.sandbox.interfere(MODERATED, Interference::SetArchived(true)).unwrap();
+        for (watch, shown) in [(&as_text, SHOWN), (&as_json, "\\u202e")] {
+            world.wait_for("the hold among the events", |_| {
+                let told = watch.stdout();
+                if told.contains("on hold") && told.contains(shown) { Ok(()) } else { Err(told) }
+            });
+            assert_plain("watch", &watch.stdout());
+        }
+        let told = as_text.stdout();
+        assert!(told.lines().all(|line| line.starts_with("20")), "{told}");
+        assert!(as_json.json_lines().iter().all(|event| event["name"].is_null() || event["name"] == HOSTILE));
+
+        let log = world.guard.log();
+        assert_plain("the log", &log);
+        let messages: Vec<String> = log
+            .lines()
+            .map(|line| match format {
+                "text" => line.to_owned(),
+                _ => {
+                    let line: Value = serde_json::from_str(line).unwrap();
+                    for text in line.as_object().unwrap().values().filter_map(Value::as_str) {
+                        assert_plain("a text of the log", text);
+                        assert!(!text.contains('\n'), "{text:?}");
+                    }
+                    line["message"].as_str().unwrap().to_owned()
+                }
+            })
+            .collect();
+        for said in ["moderation says `", "on hold until released, by "] {
+            let whole = messages.iter().any(|message| message.contains(said) && message.contains(SHOWN));
+            assert!(whole, "{said}: {log}");
+        }
+        assert!(format == "json" || log.lines().all(|line| line.starts_with("20")), "{log}");
+    }
+}
+
+#[test]
+fn the_full_screen_view_shows_it_as_text() {
+    let (mut world, _watching) = world("text");
+    let mut view = world.in_terminal(&["top"]);
+    let name = "a\u{fffd}[31m";
+    world.wait_for(name, |_| if view.written().contains(name) { Ok(()) } else { Err(view.written()) });
+    view.type_in("\r");
+    // The details on the whole screen have what went wrong.
+    world.wait_for("the list to be gone", |_| match view.shows("OF LIMIT") {
+        Ok(()) => Err("it is there".to_owned()),
+        Err(_) => view.shows("(422)"),
+    });
+    let written = view.written();
+    // A cursor is moved and colours are set by the view itself, by what begins with an escape.
+    assert!(!written.contains("\u{1b}[31m\r"), "{written:?}");
+    assert_plain("top", &written.replace(['\u{1b}', '\r'], ""));
+    view.type_in("q");
+}
