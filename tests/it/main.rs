@@ -27,7 +27,6 @@ mod faults;
 mod foreign_pages;
 mod foreign_text;
 mod funds;
-
 mod guards;
 mod helper;
 mod history;

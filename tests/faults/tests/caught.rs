@@ -21,7 +21,8 @@ use faulty::faults;
 use faulty::list::{self, Fault};
 use faulty::patch;
 
-use self::model::storm::{self, FIRST_SEED_WITH_DOUBTS, Storm};
+use self::model::doubts::FIRST_SEED as FIRST_SEED_WITH_DOUBTS;
+use self::model::storm::{self, Storm};
 
 #[path = "../../simulation/check/mod.rs"]
 #[allow(dead_code, reason = "the simulation's own tests use more of it")]
