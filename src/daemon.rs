@@ -1,6 +1,7 @@
 //! The composition root: the only file that sees everything. Opens what there is to open, starts the actors, serves the
 //! control socket, and stops all of it in order.
 
+pub mod check;
 mod desk;
 pub mod direct;
 mod leadership;
@@ -294,13 +295,19 @@ fn database_port(database: &Addr<DatabaseActor>) -> DatabasePort {
 
 /// What bounds the requests: the config, and what another process has sent within the last minute.
 async fn limits(config: &Config, store: &Store, clock: &Clock) -> Result<Limits, RunError> {
-    let timeout = config.trafficstar.timeout;
-    Ok(Limits {
+    let counts_for = Limits::counts_for(config.trafficstar.timeout);
+    let sent = store.requests_sent(clock.now() - counts_for).await?;
+    Ok(Limits { sent, ..limits_alone(config) })
+}
+
+/// The same where no other process has sent anything.
+fn limits_alone(config: &Config) -> Limits {
+    Limits {
         requests_per_minute: config.trafficstar.requests_per_minute,
-        timeout,
+        timeout: config.trafficstar.timeout,
         tick: config.generator.tick,
-        sent: store.requests_sent(clock.now() - Limits::counts_for(timeout)).await?,
-    })
+        sent: Vec::new(),
+    }
 }
 
 fn remote_port(trafficstar: &Addr<TrafficStarActor>) -> RemotePort {

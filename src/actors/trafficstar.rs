@@ -76,7 +76,9 @@ impl Limits {
         WINDOW + chrono::Duration::from_std(timeout).unwrap_or(WINDOW)
     }
 
-    fn budget(&self, now: DateTime<Utc>) -> Budget {
+    /// A budget of them, in which what was sent holds its slots.
+    #[must_use]
+    pub fn budget(&self, now: DateTime<Utc>) -> Budget {
         let mut budget = Budget::new(self.requests_per_minute);
         let counts_for = Self::counts_for(self.timeout);
         for sent in &self.sent {

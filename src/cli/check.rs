@@ -1,41 +1,63 @@
 //! `check`: every problem found, one a line, or that all is well. Changes nothing; fine beside a running supervisor.
 //!
-//! Deliberately absent: a request to TrafficStars. It would count against the account's limit.
+//! Deliberately absent: the requests to TrafficStars (`daemon::check`).
 
 use std::path::Path;
 
 use rustix::fs::Access;
+use serde::Serialize;
 
 use super::{Arguments, CommandError, complain};
 use crate::config::{Config, process_environment};
 use crate::control::server::{SocketError, refuse_if_taken};
-use crate::daemon::store_of;
+use crate::daemon::check::Findings;
+use crate::daemon::{self, store_of};
 use crate::error_chain::in_full;
 use crate::store::SchemaState;
 
-/// Prints the problems; fails if there is one.
-pub(super) async fn check(arguments: &Arguments) -> Result<(), CommandError> {
-    let problems = problems(arguments).await;
-    arguments.print(&problems, || match problems.as_slice() {
-        [] => "All is well.".to_owned(),
-        problems => problems.join("\n"),
-    })?;
-    if problems.is_empty() { Ok(()) } else { Err(CommandError::CheckFailed) }
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Printed {
+    problems: Vec<String>,
+    notes: Vec<String>,
 }
 
-async fn problems(arguments: &Arguments) -> Vec<String> {
-    let environment = process_environment();
+/// Prints what is worth knowing, and the problems; fails if there is one.
+pub(super) async fn check(arguments: &Arguments, offline: bool) -> Result<(), CommandError> {
+    let Findings { problems, notes } = findings(arguments, offline).await;
+    let printed = Printed { problems, notes };
+    arguments.print(&printed, || {
+        let notes = printed.notes.iter().map(|note| format!("note: {note}"));
+        let well = printed.problems.is_empty().then(|| "All is well.".to_owned());
+        let lines: Vec<String> = notes.chain(printed.problems.iter().cloned()).chain(well).collect();
+        lines.join("\n")
+    })?;
+    if printed.problems.is_empty() { Ok(()) } else { Err(CommandError::CheckFailed) }
+}
+
+async fn findings(arguments: &Arguments, offline: bool) -> Findings {
+    let mut findings = Findings::default();
     let config = match arguments.load_config() {
         Ok(config) => config,
-        Err(errors) => return errors.lines().collect(),
+        Err(errors) => return Findings { problems: errors.lines().collect(), ..findings },
     };
     for warning in &config.warnings {
         complain("warning", warning);
     }
-    let api_key = config.api_key(&environment).err().map(|error| in_full(&error));
+    let api_key = config.api_key(&process_environment());
     let database = database_problem(&config).await;
-    let socket = socket_problem(&config).await;
-    api_key.into_iter().chain(database).chain(socket).collect()
+    let has_tables = database.is_none();
+    findings.problems.extend(api_key.as_ref().err().map(|error| in_full(error)));
+    findings.problems.extend(database);
+    findings.problems.extend(socket_problem(&config).await);
+    if let Ok(api_key) = api_key
+        && !offline
+    {
+        let Findings { problems, notes } = daemon::check::look(&config, api_key, has_tables).await;
+        findings.problems.extend(problems);
+        findings.notes.extend(notes);
+    }
+    findings
 }
 
 async fn database_problem(config: &Config) -> Option<String> {

@@ -65,9 +65,17 @@ enum Command {
     /// Run the supervisor, in the foreground
     #[command(after_help = "Example: TRAFFICSTAR_API_KEY=… traffic-generator run --config config.toml")]
     Run,
-    /// Check config, database, API key and socket folder; changes nothing
+    /// Check config, database, API key, socket folder and the account; changes nothing
+    ///
+    /// TrafficStars is asked whether the key works, how far this machine's clock is from its own, which campaigns of the
+    /// database it does not know or has blocked, and what a tick costs in requests. All within the limit; fine beside a
+    /// running supervisor. Prints what is worth knowing (`note: …`), then every problem, one a line, or that all is well.
     #[command(after_help = "Example: traffic-generator check && systemctl restart traffic-generator")]
-    Check,
+    Check {
+        /// Ask TrafficStars nothing
+        #[arg(long)]
+        offline: bool,
+    },
     /// Bring the database's schema up to date (`run` does so too)
     #[command(after_help = "Example: traffic-generator migrate --config config.toml")]
     Migrate,
@@ -366,7 +374,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             }
             Ok(daemon::run(&config, api_key, log)?)
         }
-        Command::Check => arguments.wait_for(check::check(arguments)),
+        Command::Check { offline } => arguments.wait_for(check::check(arguments, *offline)),
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
         Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
         Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),

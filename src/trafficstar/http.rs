@@ -23,8 +23,8 @@ use super::candidates::KnownEndpoints;
 use super::circuit::{Ended, Operation};
 use super::error::RemoteError;
 use super::gate::{AnswerWord, Asking, Gate};
-use super::token;
 use super::wire::{self, TokenAnswer, WireError, excerpt};
+use super::{date, token};
 use crate::reign::Reign;
 
 /// The largest answer that is read. A campaign has about seventy fields: this holds some thousands of them.
@@ -79,6 +79,8 @@ pub struct RemoteClient {
     reign: Reign,
     tokens: Tokens,
     token_rest: Duration,
+    /// By how much our clock is ahead of TrafficStars', by the last answer.
+    ahead_by: std::sync::Mutex<Option<TimeDelta>>,
     pub(super) known: KnownEndpoints,
 }
 
@@ -199,6 +201,7 @@ impl RemoteClient {
             gate,
             reign,
             token_rest: settings.token_rest,
+            ahead_by: std::sync::Mutex::new(None),
             tokens: Tokens {
                 current: watch::Sender::new(None),
                 renewal: Mutex::new(()),
@@ -213,6 +216,12 @@ impl RemoteClient {
     #[must_use]
     pub fn token_expires_at(&self) -> Option<DateTime<Utc>> {
         self.tokens.current.borrow().as_ref().map(|token| token.expires_at)
+    }
+
+    /// By how much our clock is ahead of TrafficStars', by the `Date` of the last answer; negative where it is behind.
+    #[must_use]
+    pub fn clock_is_ahead_by(&self) -> Option<TimeDelta> {
+        *self.ahead_by.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request and reads its answer; once more with a new token where the first one is refused.
@@ -258,7 +267,7 @@ impl RemoteClient {
             // A pause that was let go in the same moment leaves first, whichever of the two is polled first.
             tokio::task::yield_now().await;
         }
-        let answer = answer_to(request, asking.operation, secrets);
+        let answer = self.answer_to(request, asking.operation, secrets);
         let answered = self.reign.send(answer).await.unwrap_or_else(|ended| Err(ended.into()));
         let (ended, word) = match &answered {
             Ok(_) => (Ended::Answered, AnswerWord::Status(200)),
@@ -269,6 +278,28 @@ impl RemoteClient {
             pass.rate_limited(*retry_at);
         }
         answered
+    }
+
+    async fn answer_to(
+        &self,
+        request: RequestBuilder,
+        operation: Operation,
+        secrets: [&str; 2],
+    ) -> Result<Value, RemoteError> {
+        let asked_at = Utc::now();
+        let response = request.send().await.map_err(failed_to_send)?;
+        let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        if let Some(ahead_by) = date.and_then(|date| date::ahead_by(date, asked_at, Utc::now())) {
+            *self.ahead_by.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead_by);
+        }
+        if !response.status().is_success() {
+            return Err(refusal(response, operation, secrets).await);
+        }
+        let body = read_body(response, LARGEST_ANSWER_BYTES).await?;
+        serde_json::from_slice(&body).map_err(|source| {
+            let excerpt = without(&secrets, &String::from_utf8_lossy(&body));
+            WireError::NotJson { excerpt, source: Arc::new(source) }.into()
+        })
     }
 
     /// The cached token, or a new one where it is about to expire, or is the one that was refused.
@@ -364,18 +395,6 @@ fn failed_to_send(error: reqwest::Error) -> RemoteError {
     } else {
         RemoteError::Connection { sent, source: Arc::new(error.without_url()) }
     }
-}
-
-async fn answer_to(request: RequestBuilder, operation: Operation, secrets: [&str; 2]) -> Result<Value, RemoteError> {
-    let response = request.send().await.map_err(failed_to_send)?;
-    if !response.status().is_success() {
-        return Err(refusal(response, operation, secrets).await);
-    }
-    let body = read_body(response, LARGEST_ANSWER_BYTES).await?;
-    serde_json::from_slice(&body).map_err(|source| {
-        let excerpt = without(&secrets, &String::from_utf8_lossy(&body));
-        WireError::NotJson { excerpt, source: Arc::new(source) }.into()
-    })
 }
 
 async fn read_body(mut response: Response, limit_bytes: usize) -> Result<Vec<u8>, RemoteError> {

@@ -5,6 +5,7 @@
 //! | [`endpoints`] | the operations, as methods of [`http::RemoteClient`], and the candidates for each | the client actor; `check`; `pause-all --direct` |
 //! | `candidates` | which candidate is tried next, which works, what does not exist | `endpoints` |
 //! | [`http`] | one request: token, time-outs, bounds, status codes to errors | `endpoints` |
+//! | `date` | PURE: how far our clock is from the one that answers | `http` |
 //! | `token` | PURE: what a refused token request says of the API key | `http` |
 //! | [`wire`] | the shapes of requests and answers; money parsed, once | `endpoints`, `http` |
 //! | [`error`] | what can go wrong, and whether a write may have happened all the same | everybody who asks |
@@ -23,6 +24,7 @@ pub mod batch;
 pub mod budget;
 mod candidates;
 pub mod circuit;
+mod date;
 pub mod endpoints;
 pub mod error;
 pub mod gate;

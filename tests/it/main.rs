@@ -15,6 +15,7 @@
 mod account;
 mod another_guard;
 mod away;
+mod check;
 mod commands;
 mod cooldown;
 mod crash;

@@ -19,7 +19,7 @@ pub struct ListSize {
 impl ListSize {
     /// How many pages are to be read, at least one. A list that says nothing of its length is taken to end where it was
     /// read to: what it leaves out is read by itself.
-    fn page_count(self) -> u64 {
+    pub(super) fn page_count(self) -> u64 {
         let by_size =
             self.campaigns.map(|campaigns| campaigns.div_ceil(self.page_size.unwrap_or(SMALLEST_PAGE).max(1)));
         self.pages.or(by_size).unwrap_or(1).clamp(1, MOST_PAGES)

@@ -1,13 +1,17 @@
 //! How far the limit of requests reaches: how many reads may leave now, and within which time every campaign is read. PURE.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Duration, Utc};
 
-use super::reads::Reads;
+use super::ListSize;
+use super::reads::{PlannedRead, ReadAnswer, ReadQuestion, ReadRequest, Reads};
+use crate::domain::facts::RemoteId;
 use crate::domain::status::ReadingStatus;
 use crate::trafficstar::budget::{Budget, Room, WINDOW};
 
 /// Beside the statuses, a tick of all takes so many requests: a token, and a report of spend in its pages.
-const OTHERS_PER_TICK: usize = 3;
+pub const OTHERS_PER_TICK: usize = 3;
 
 /// How many reads may leave now. What was planned and has not come to the gate yet takes room, too; `at_the_gate` is how
 /// many reads have.
@@ -33,4 +37,72 @@ pub fn weigh<T: Clone>(reads: &Reads<T>, budget: &mut Budget, tick: Duration, li
         within_seconds: rounds.saturating_mul(tick_ms).div_ceil(1_000),
         waiting: reads.waiting() as u64,
     }
+}
+
+/// What is known of the list before anybody has asked: what each page said of it, and who is on it.
+#[derive(Debug, Default)]
+pub struct KnownPages {
+    pages: BTreeMap<u64, (ListSize, BTreeSet<RemoteId>)>,
+}
+
+impl KnownPages {
+    /// Page `number` (from 1) was read.
+    pub fn saw(&mut self, number: u64, size: ListSize, ids: impl Iterator<Item = RemoteId>) {
+        self.pages.insert(number, (size, ids.collect()));
+    }
+
+    /// Whether the list was read to its end.
+    #[must_use]
+    pub fn are_all_known(&self) -> bool {
+        let last = self.pages.last_key_value();
+        last.is_some_and(|(number, (size, ids))| ids.is_empty() || *number >= size.page_count())
+    }
+
+    /// How many campaigns the list holds, as far as it says so; those on it, where all of it is known.
+    #[must_use]
+    pub fn campaigns(&self) -> Option<u64> {
+        let told = self.pages.values().next().and_then(|(size, _)| size.campaigns);
+        told.or_else(|| self.are_all_known().then(|| self.pages.values().map(|(_, ids)| ids.len() as u64).sum()))
+    }
+
+    fn answer(&self, read: ReadRequest) -> ReadAnswer<()> {
+        match read {
+            ReadRequest::Single(_) => ReadAnswer::Single(()),
+            ReadRequest::Page(number) => match self.pages.get(&number) {
+                Some((size, ids)) => {
+                    ReadAnswer::Page { campaigns: ids.iter().map(|id| (*id, ())).collect(), size: *size }
+                }
+                None => ReadAnswer::PageFailed { answer: (), of_the_page: true },
+            },
+        }
+    }
+}
+
+/// What it will cost to read these campaigns at each tick, by the plan itself. Where the list is not known at all, each is
+/// read alone.
+#[must_use]
+pub fn foretell(
+    campaigns: &BTreeSet<RemoteId>,
+    pages: &KnownPages,
+    requests_per_minute: u32,
+    tick: Duration,
+    now: DateTime<Utc>,
+) -> ReadingStatus {
+    let list_works = !pages.pages.is_empty();
+    let mut reads = Reads::new(tick);
+    for remote in campaigns {
+        reads.ask(now, ReadQuestion::of_read_back(*remote));
+    }
+    let room = Room { urgent: usize::MAX, sweeps: usize::MAX, may_wait: true };
+    // Each round serves somebody or learns of a page; what asks for more than these is a defect of the plan.
+    for _ in 0..=campaigns.len() + pages.pages.len() {
+        let planned = reads.plan(now, room, list_works);
+        if planned.is_empty() {
+            break;
+        }
+        for PlannedRead { id, read, .. } in planned {
+            reads.answered(id, pages.answer(read));
+        }
+    }
+    weigh(&reads, &mut Budget::new(requests_per_minute), tick, list_works)
 }

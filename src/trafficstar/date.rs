@@ -1,0 +1,38 @@
+//! How far our clock is from TrafficStars', by the `Date` of an answer. PURE.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// By how much our clock is ahead of the one that wrote `date`; negative where it is behind. A `Date` has whole seconds, and was
+/// written at some moment between the request and its answer: what that explains is no difference.
+pub(super) fn ahead_by(date: &str, asked_at: DateTime<Utc>, answered_at: DateTime<Utc>) -> Option<TimeDelta> {
+    let earliest = DateTime::parse_from_rfc2822(date).ok()?.to_utc();
+    let latest = earliest + TimeDelta::seconds(1);
+    Some(if answered_at < earliest {
+        answered_at - earliest
+    } else if asked_at > latest {
+        asked_at - latest
+    } else {
+        TimeDelta::zero()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_whole_seconds_and_the_way_explain_is_no_difference() {
+        let date = "Sun, 22 Nov 2026 12:00:00 GMT";
+        let at = |seconds: i64| "2026-11-22T12:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(seconds);
+        let cases =
+            [(0, 0, 0), (0, 1, 0), (-5, 0, 0), (1, 9, 0), (-9, 30, 0), (421, 422, 420), (-61, -60, -60), (2, 2, 1)];
+        for (asked, answered, expected) in cases {
+            assert_eq!(
+                ahead_by(date, at(asked), at(answered)),
+                Some(TimeDelta::seconds(expected)),
+                "{asked} to {answered}"
+            );
+        }
+        assert_eq!(ahead_by("soon", at(0), at(0)), None);
+    }
+}
