@@ -66,8 +66,8 @@ fn escaped(behind_backslash: &str) -> (Option<char>, usize) {
     }
 }
 
-/// The same JSON, which means the same, with an escape in the place of each character that acts: a value reaches programs as
-/// it is, and a terminal that the JSON is printed on is safe.
+/// JSON that means the same, with an escape in the place of each character that acts: a value reaches programs as it is,
+/// and a terminal that the JSON is printed on is safe.
 #[must_use]
 pub fn escaped_json(json: String) -> String {
     if !json.chars().any(|character| is_within_text(character) && acts(character)) {

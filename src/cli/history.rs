@@ -57,7 +57,7 @@ fn row(entry: &JournalEntry) -> [String; 9] {
         entry.by.clone().unwrap_or_else(|| word(&entry.trigger)),
         format!("{}{late}", word(&entry.step)),
         state,
-        entry.spend.map_or_else(unknown, |spend| format!("{spend}")),
+        entry.spend.map_or_else(unknown, |spend| spend.to_string()),
         entry.remaining_clicks.map_or_else(unknown, |clicks| clicks.to_string()),
         match &entry.error {
             Some(error) => format!("{}; {error}", entry.reason),

@@ -99,7 +99,7 @@ impl Columns<'_> {
             Line::from(campaign.name.as_str()),
             Span::styled(campaign.state.as_str(), theme.state(campaign.state, campaign.actor.is_some())).into(),
             remote.into(),
-            Line::from(spend.map_or_else(unknown, |spend| Span::raw(to_cents(spend).to_string()))).right_aligned(),
+            Line::from(spend.map_or_else(unknown, |spend| Span::raw(to_cents(spend)))).right_aligned(),
             spend.map_or_else(Line::default, |spend| spend_bar(spend, limits, theme, BAR).into()),
         ];
         let seen =
