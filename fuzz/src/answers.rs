@@ -2,25 +2,66 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::trafficstar::wire;
 
-use super::expected::{assert_fit_to_show, in_full, is_amount, is_amount_in_cents, parts_of_end_time};
+use super::expected::{PLANTED, assert_quotes_nobody, in_full, is_amount, is_amount_in_cents, parts_of_end_time};
 
 /// Whatever is read from the answer stands in it.
 pub fn check(bytes: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return };
-    match wire::campaign(&value) {
-        Ok(campaign) => check_campaign(unwrapped(&value), &campaign),
-        Err(error) => assert_fit_to_show(&in_full(&error)),
+    check_value(&value);
+    // A deep one costs time alone.
+    if bytes.len() < 10_000 {
+        PLANTS.iter().for_each(|plant| check_value(&planted(&value, *plant)));
     }
-    check_page(&value);
-    check_switch(&value);
-    check_spends(&value);
-    check_day(&value);
-    check_token(&value);
+}
+
+fn check_value(value: &Value) {
+    match wire::campaign(value) {
+        Ok(campaign) => check_campaign(unwrapped(value), &campaign),
+        Err(error) => assert_quotes_nobody(&in_full(&error)),
+    }
+    check_page(value);
+    check_switch(value);
+    check_spends(value);
+    check_day(value);
+    check_token(value);
+}
+
+/// What stands in the place of an answer's values, so that errors quote it.
+type Plant = fn(&Value) -> Value;
+
+const PLANTS: [Plant; 5] = [
+    |_| person(),
+    |value| json!({"was": value, "user": {"name": PLANTED[0]}}),
+    |_| json!(person().to_string()),
+    // Cut off within the name.
+    |_| json!(format!("{{\"user\": {{\"name\": \"{}", PLANTED[0])),
+    |value| json!(format!("{}@example.com {value} \\u0075ser&quot;: {}", PLANTED[2], PLANTED[1])),
+];
+
+fn person() -> Value {
+    let [name, phone, address] = PLANTED;
+    let address = format!("{address}@example.com");
+    json!({"email": address, "user": {"name": name, "phone": phone}, "to": [format!("<{address}>")]})
+}
+
+/// The answer with a plant in the place of each value but those by which a campaign is found, and one more field each.
+fn planted(value: &Value, plant: Plant) -> Value {
+    match value {
+        Value::Array(values) => values.iter().map(|value| planted(value, plant)).collect(),
+        Value::Object(fields) => {
+            let kept = |name: &str| ["id", "campaign_id", "page", "count", "page_count", "page_size"].contains(&name);
+            let field = |(name, value): (&String, &Value)| {
+                (name.clone(), if kept(name) { value.clone() } else { planted(value, plant) })
+            };
+            fields.iter().map(field).chain([("user".to_owned(), person())]).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => plant(value),
+    }
 }
 
 fn noon() -> DateTime<Utc> {
@@ -48,13 +89,13 @@ fn is_id(value: &Value, id: i64) -> bool {
 fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
     assert!(field(object, "id").is_some_and(|id| is_id(id, campaign.id.0)), "{campaign:?} from {object}");
     for shown in [&campaign.name, &campaign.status, &campaign.approved, &campaign.stopped].into_iter().flatten() {
-        assert_fit_to_show(shown);
+        assert_quotes_nobody(shown);
     }
     check_spent(object, "spent_today", &campaign.spent_today);
     check_spent(object, "spent", &campaign.spent);
     for odd in &campaign.odd_fields {
         assert!(field(object, odd.name).is_some(), "{odd:?} is not in {object}");
-        assert_fit_to_show(&odd.problem);
+        assert_quotes_nobody(&odd.problem);
     }
     let status = judge(&Ok(campaign.clone()), noon());
     let end_time = field(object, "schedule_end_time");
@@ -84,7 +125,7 @@ fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
             assert!(active.is_some() && word.is_some() && (is_blank || has_passed.is_some()), "stopped by {object}");
         }
         RemoteStatus::Blocked { reason, may_run } | RemoteStatus::Unknown { reason, may_run } => {
-            assert_fit_to_show(&reason);
+            assert_quotes_nobody(&reason);
             let is_utc = field(object, "schedule_timezone").is_none_or(is_zero);
             let has_ended = is_utc && has_passed == Some(true);
             assert!(may_run == (active == Some(true) && !has_ended) || !is_utc, "may run: {may_run}, by {object}");
@@ -116,14 +157,14 @@ fn check_spent(object: &Value, name: &str, spent: &SourceAnswer) {
         }
         SourceAnswer::NoValue => assert!(is_utc && written.is_none(), "no value from {object}"),
         SourceAnswer::NoSource => assert!(!is_utc, "no source from {object}"),
-        SourceAnswer::Failed(reason) => assert_fit_to_show(reason),
+        SourceAnswer::Failed(reason) => assert_quotes_nobody(reason),
     }
 }
 
 fn check_page(value: &Value) {
     let page = match wire::campaign_page(value) {
         Ok(page) => page,
-        Err(error) => return assert_fit_to_show(&in_full(&error)),
+        Err(error) => return assert_quotes_nobody(&in_full(&error)),
     };
     let entries = value.as_array().or_else(|| value.get("response")?.as_array()).expect("a page has entries");
     let is_its = |entry: &Value, id: i64| field(unwrapped(entry), "id").is_some_and(|found| is_id(found, id));
@@ -131,7 +172,7 @@ fn check_page(value: &Value) {
         let listed = page.campaigns.keys().any(|id| is_its(entry, id.0));
         assert!(listed || !page.nameless.is_empty(), "{entry} was passed over");
     }
-    page.nameless.iter().for_each(|reason| assert_fit_to_show(reason));
+    page.nameless.iter().for_each(|reason| assert_quotes_nobody(reason));
     for (id, read) in &page.campaigns {
         match read {
             Ok(campaign) => {
@@ -139,7 +180,7 @@ fn check_page(value: &Value) {
                 let entry = entries.iter().rfind(|entry| is_its(entry, id.0)).expect("its entry");
                 check_campaign(unwrapped(entry), campaign);
             }
-            Err(RemoteFault::Failed(reason)) => assert_fit_to_show(reason),
+            Err(RemoteFault::Failed(reason)) => assert_quotes_nobody(reason),
             Err(RemoteFault::NotFound) => panic!("an entry of a list is there"),
         }
     }
@@ -156,7 +197,7 @@ fn check_switch(value: &Value) {
                 }
             }
         }
-        Err(error) => assert_fit_to_show(&in_full(&error)),
+        Err(error) => assert_quotes_nobody(&in_full(&error)),
     }
 }
 
@@ -179,7 +220,7 @@ fn rows(value: &Value) -> Vec<Map<String, Value>> {
 fn check_spends(value: &Value) {
     let spends = match wire::campaign_spends(value) {
         Ok(spends) => spends,
-        Err(error) => return assert_fit_to_show(&in_full(&error)),
+        Err(error) => return assert_quotes_nobody(&in_full(&error)),
     };
     let rows = rows(value);
     assert_eq!(spends.len(), rows.len(), "a row of {value} was passed over");
@@ -194,7 +235,7 @@ fn check_amount(written: Option<&Value>, spend: &SourceAnswer) {
         SourceAnswer::Value(money) => {
             assert!(written.is_some_and(|value| is_amount_in_cents(value, money.micros())), "{money} from {written:?}");
         }
-        SourceAnswer::Failed(reason) => assert_fit_to_show(reason),
+        SourceAnswer::Failed(reason) => assert_quotes_nobody(reason),
         SourceAnswer::NoValue | SourceAnswer::NoSource => panic!("a row is a value: {written:?}"),
     }
 }
@@ -204,7 +245,7 @@ fn check_day(value: &Value) {
     let day: NaiveDate = DAY.parse().expect("a day");
     let spend = match wire::day_spend(value, day) {
         Ok(spend) => spend,
-        Err(error) => return assert_fit_to_show(&in_full(&error)),
+        Err(error) => return assert_quotes_nobody(&in_full(&error)),
     };
     let rows = rows(value);
     let is_of_day =
@@ -223,7 +264,7 @@ fn check_day(value: &Value) {
             }
         }
         SourceAnswer::NoValue => assert!(of_day.is_empty(), "no value from {value}"),
-        SourceAnswer::Failed(reason) => assert_fit_to_show(&reason),
+        SourceAnswer::Failed(reason) => assert_quotes_nobody(&reason),
         SourceAnswer::NoSource => panic!("a report that was answered is a source"),
     }
 }
@@ -239,7 +280,7 @@ fn check_token(value: &Value) {
         Err(error) => {
             let shown = in_full(&error);
             assert!(!shown.contains(&value.to_string()) || shown.contains("null"), "{shown}");
-            assert_fit_to_show(&shown);
+            assert_quotes_nobody(&shown);
         }
     }
 }

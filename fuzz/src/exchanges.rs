@@ -22,7 +22,7 @@ use traffic_generator::trafficstar::error::RemoteError;
 use traffic_generator::trafficstar::gate::{Gate, Gatekeeper};
 use traffic_generator::trafficstar::http::{RemoteClient, RemoteSettings};
 
-use super::expected::assert_fit_to_show;
+use super::expected::assert_quotes_nobody;
 
 const KEY: &str = "key-5d41402abc4b2a76b9719d911017c592";
 const TOKEN: &str = "token-7d793037a0760186574b0282f2f435e7";
@@ -205,7 +205,7 @@ fn fit<T: Debug>(answer: Result<T, RemoteError>) -> Option<T> {
 
 #[track_caller]
 fn assert_fit(shown: &str) {
-    assert_fit_to_show(shown);
+    assert_quotes_nobody(shown);
     assert_no_secret(shown);
 }
 

@@ -12,7 +12,24 @@ const MOST_SHOWN_CHARACTERS: usize = 600;
 pub fn assert_fit_to_show(text: &str) {
     assert!(text.chars().count() <= MOST_SHOWN_CHARACTERS, "{} characters: {text}", text.chars().count());
     assert!(!text.contains(char::is_control), "a control character in {text:?}");
+    let turns = "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
+                 \u{2066}\u{2067}\u{2068}\u{2069}";
+    assert!(!text.contains(|letter| turns.contains(letter)), "a character that turns text in {text:?}");
 }
+
+/// The same, and it tells who nobody is: it has no e-mail address, and nothing of what a target has put in.
+#[track_caller]
+pub fn assert_quotes_nobody(text: &str) {
+    assert_fit_to_show(text);
+    let mut letters = text.chars().zip(text.chars().skip(1)).zip(text.chars().skip(2));
+    let address =
+        letters.find(|((before, at), after)| *at == '@' && before.is_alphanumeric() && after.is_alphanumeric());
+    assert!(address.is_none(), "an address in {text:?}");
+    assert!(!PLANTED.iter().any(|planted| text.contains(planted)), "personal data in {text:?}");
+}
+
+/// What the targets put into the `user` objects and the addresses of an answer.
+pub const PLANTED: [&str; 3] = ["Planted Person", "+15550199", "planted.person"];
 
 /// An error with all its causes.
 pub fn in_full(error: &(dyn Error + 'static)) -> String {

@@ -22,8 +22,9 @@ use super::budget::Urgency;
 use super::candidates::KnownEndpoints;
 use super::circuit::{Ended, Operation};
 use super::error::RemoteError;
+use super::excerpt;
 use super::gate::{AnswerWord, Asking, Gate};
-use super::wire::{self, TokenAnswer, WireError, excerpt};
+use super::wire::{self, TokenAnswer, WireError};
 use super::{date, token};
 use crate::reign::Reign;
 
@@ -442,7 +443,9 @@ fn retry_at(response: &Response, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 
 /// An excerpt of a text in which a remote may have echoed what we sent.
 fn without(secrets: &[&str], text: &str) -> String {
-    excerpt(&hidden(secrets, text).unwrap_or_else(|| text.to_owned()))
+    let without = |text: String| hidden(secrets, &text).unwrap_or(text);
+    // Once more behind that, since an excerpt says what escapes stand for.
+    excerpt::beginning(&without(excerpt::impersonal(&without(text.to_owned()))))
 }
 
 /// The text without the secrets, if any is in it.

@@ -8,6 +8,7 @@
 //! | `date` | PURE: how far our clock is from the one that answers | `http` |
 //! | `token` | PURE: what a refused token request says of the API key | `http` |
 //! | [`wire`] | the shapes of requests and answers; money parsed, once | `endpoints`, `http` |
+//! | `excerpt` | PURE: what of an answer is shown to people | `wire`, `http` |
 //! | [`error`] | what can go wrong, and whether a write may have happened all the same | everybody who asks |
 //! | [`gate`] | where every request waits for its turn, and the keeper's side of it | `http` asks, the client actor keeps |
 //! | [`circuit`] | PURE: which operations fail, and are left alone but for probes | `gate` |
@@ -27,6 +28,7 @@ pub mod circuit;
 mod date;
 pub mod endpoints;
 pub mod error;
+mod excerpt;
 pub mod gate;
 pub mod http;
 mod token;

@@ -19,10 +19,10 @@ use thiserror::Error;
 
 pub use self::oldest_report::OldestReport;
 use super::batch::ListSize;
+use super::excerpt::{excerpt, excerpt_of, word};
 use crate::domain::facts::{Money, RemoteId};
 use crate::domain::remote::{EndTime, OddField, RemoteCampaign, RemoteFault, SCHEDULE_TIMEZONE};
 use crate::domain::spend::SourceAnswer;
-use crate::printable::printable;
 
 /// Why an answer can't be read.
 #[derive(Debug, Clone, Error)]
@@ -57,27 +57,8 @@ pub enum WireError {
     CutShort(String),
 }
 
-/// As much of an answer as an error quotes.
-const EXCERPT_CHARACTERS: usize = 120;
-
-/// The beginning of a word that was sent, fit to be shown. Nothing is trimmed, so that no other word becomes one that we
-/// know.
-fn bounded(text: &str) -> String {
-    let mut characters = text.chars();
-    let mut beginning: String = characters.by_ref().take(EXCERPT_CHARACTERS).collect();
-    if characters.next().is_some() {
-        beginning.push('…');
-    }
-    printable(&beginning)
-}
-
-/// The beginning of a text, on one line, fit for an error message.
-pub(super) fn excerpt(text: &str) -> String {
-    bounded(&text.trim().replace(|character: char| character.is_ascii_whitespace(), " "))
-}
-
 fn wrong(place: impl Into<String>, expected: &'static str, found: Option<&Value>) -> WireError {
-    let found = found.map_or_else(|| "missing".to_owned(), |value| format!("`{}`", excerpt(&value.to_string())));
+    let found = found.map_or_else(|| "missing".to_owned(), |value| format!("`{}`", excerpt_of(value)));
     WireError::Field { place: place.into(), expected, found }
 }
 
@@ -112,7 +93,7 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, WireError> {
-        self.typed(name, "a text", |value| value.as_str().map(bounded))
+        self.typed(name, "a text", |value| value.as_str().map(word))
     }
 
     fn whole_number(&self, name: &str) -> Result<Option<i64>, WireError> {
@@ -252,7 +233,7 @@ pub fn end_time_text(at: DateTime<Utc>) -> String {
 
 fn end_time(value: Option<&Value>) -> EndTime {
     let Some(value) = value else { return EndTime::Unset };
-    let Some(text) = value.as_str() else { return EndTime::Unreadable(excerpt(&value.to_string())) };
+    let Some(text) = value.as_str() else { return EndTime::Unreadable(excerpt_of(value)) };
     if text.trim().is_empty() {
         return EndTime::Unset;
     }

@@ -262,7 +262,6 @@ fn the_campaigns_own_spends_are_read_apart_and_are_no_source_in_another_time_zon
 fn an_error_quotes_a_bounded_excerpt_on_one_line() {
     let error = campaign(&with(&json!({"id": "x\n".repeat(100_000)}))).unwrap_err().to_string();
     assert!(error.chars().count() < 200 && error.ends_with("…`"), "{error}");
-    assert_eq!(excerpt("\n two\nlines\r"), "two lines");
 }
 
 #[test]

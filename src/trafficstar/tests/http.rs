@@ -197,6 +197,34 @@ async fn a_status_code_becomes_an_error_in_the_callers_words() {
 }
 
 #[tokio::test]
+async fn no_answer_is_quoted_with_personal_data() {
+    let bodies = [
+        r#"{"error": "no", "user": {"name": "Joe Doe"}, "contact": "joe@example.com"}"#,
+        r#"{"error": "no", "user": {"name": "Joe Doe", "#,
+        r#"<pre>{&quot;user&quot;: {&quot;name&quot;: &quot;Joe Doe&quot;}}</pre>"#,
+    ];
+    for body in bodies {
+        for code in [StatusCode::OK, StatusCode::FORBIDDEN] {
+            let (_, error) = refused_with(move |_| (code, body).into_response()).await;
+            let shown = format!("{} {error:?}", error.in_full());
+            assert!(!shown.contains("Doe") && !shown.contains("example.com"), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_not_shown_where_an_escape_hides_it() {
+    let (_, error) = refused_with(|seen| {
+        let escaped = format!("\\u{:04x}{}", u32::from('t'), seen.bearer().trim_start_matches('t'));
+        let body = format!(r#"{{"error": "{escaped}", "mail": 1}}"#);
+        (StatusCode::BAD_REQUEST, body).into_response()
+    })
+    .await;
+    let expected = r#"TrafficStars rejects the request (400): `{"error":"[secret]","mail":"[hidden]"}`"#;
+    assert_eq!(error.in_full(), expected);
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let (remote, error) = refused_with(|_| (StatusCode::FOUND, [("location", "/elsewhere")]).into_response()).await;
     assert!(matches!(error, RemoteError::Rejected { status: 302, .. }), "{error:?}");
