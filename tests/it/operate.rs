@@ -193,8 +193,8 @@ fn a_broken_config_changes_nothing_and_every_problem_is_told() {
     let refused = ask(&socket, "POST", "/v1/reload", "");
     assert_eq!((refused.status, refused.content_type.as_str()), (422, "application/problem+json"), "{refused:?}");
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
-    assert_eq!(detail.lines().count(), 2, "{detail}");
-    for (line, words) in detail.lines().zip(["config.toml:3: generator.tick", "config.toml:5: `log.fliter`"]) {
+    assert_eq!(detail.split("; ").filter(|problem| problem.contains("config.toml:")).count(), 2, "{detail}");
+    for (line, words) in detail.split("; ").zip(["config.toml:3: generator.tick", "config.toml:5: `log.fliter`"]) {
         assert!(line.contains(words), "{line}");
     }
     let command = world.guard.command(&["reload", "--socket", socket.to_str().unwrap()]);

@@ -83,7 +83,7 @@ fn row(seen: &Seen, row: &CampaignRow, now: DateTime<Utc>) -> Option<Finding> {
             "TrafficStars knows no campaign {trafficstar_id} (404): is it another account's, or mistyped? Set it right: \
              `traffic-generator campaign set {id} --trafficstar-id N`"
         ),
-        (_, RemoteStatus::Blocked { reason }) => {
+        (_, RemoteStatus::Blocked { reason, .. }) => {
             format!("TrafficStars' campaign {trafficstar_id} is blocked, and is not activated: {reason}")
         }
         (_, RemoteStatus::Unknown { reason, .. }) => {
