@@ -136,7 +136,7 @@ impl<W: Write> Write for PrintableLines<W> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let shown = match self.format {
-            // An escape begins one of the library's colours: it lets none of a message or a text through.
+            // The only escapes here are the library's own colours: it removes those of messages and texts.
             LogFormat::Text if self.colour => line.split('\u{1b}').map(printable).collect::<Vec<_>>().join("\u{1b}"),
             LogFormat::Text => printable(line),
             LogFormat::Json => printable_json(line),

@@ -17,7 +17,7 @@ pub fn assert_fit_to_show(text: &str) {
     assert!(!text.contains(|letter| turns.contains(letter)), "a character that turns text in {text:?}");
 }
 
-/// The same, and it tells who nobody is: it has no e-mail address, and nothing of what a target has put in.
+/// The same, and it names no person: it has no e-mail address, and no personal data that a target has put in.
 #[track_caller]
 pub fn assert_quotes_nobody(text: &str) {
     assert_fit_to_show(text);

@@ -270,8 +270,7 @@ impl CampaignActor {
                         actor.step(ctx, Event::ReadBack { operation, remote: remote.map(Box::new) });
                     }));
                 }
-                // One word for the account, whichever campaign shows it.
-                Effect::Note(Note::AnotherGuard(sign)) => {
+                Effect::Sign(sign) => {
                     let sign = Sign::EndTime(self.row.id, sign);
                     self.surroundings.board.publish_sign(self.surroundings.clock.now(), sign);
                 }

@@ -241,10 +241,12 @@ impl TrafficStarActor {
         }
     }
 
-    /// A 429 where this program has sent fewer requests than it may: somebody else sends requests for the account, too.
+    /// A 429 where this program has sent fewer requests than it may: another program sends requests for the account, too.
+    /// The requests that were under way beside that one are answered with 429 as well, and say nothing more.
     fn note_rate_limited(&self, now: DateTime<Utc>) {
         let (sent, limit) = (self.keeper.budget().used(now), self.requests_per_minute);
-        if sent < usize::try_from(limit).unwrap_or(usize::MAX) {
+        let is_first = self.keeper.budget().blocked_until(now).is_none();
+        if is_first && sent < usize::try_from(limit).unwrap_or(usize::MAX) {
             self.board.publish_sign(self.clock.now(), Sign::RateLimited { sent, limit });
         }
     }

@@ -68,9 +68,9 @@ enum Command {
     /// Check config, database, API key, socket folder and the account; changes nothing
     ///
     /// TrafficStars is asked whether the key works, how far this machine's clock is from its own, which campaigns of the
-    /// database it does not know or has blocked, and what a tick costs in requests. All within the limit; fine beside a
-    /// running supervisor. Prints what is worth knowing (`note: …`), then every problem, one a line, or that all is well.
-    #[command(after_help = "Example: traffic-generator check && systemctl restart traffic-generator")]
+    /// database it does not know or has blocked, the account's time zone, and what a tick costs in requests. It sends
+    /// 10 requests at most, and is fine beside a running supervisor. Prints what is worth knowing (`note: …`), then every problem, one a line, or that all is well.
+    #[command(after_help = "Example: traffic-generator check --offline && systemctl restart traffic-generator")]
     Check {
         /// Ask TrafficStars nothing
         #[arg(long)]

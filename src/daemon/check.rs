@@ -30,9 +30,10 @@ use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::gate::{Gate, GateMessage, Gatekeeper};
 use crate::trafficstar::http::RemoteClient;
 
-/// So many requests at most, whatever the limit lets.
-const MOST_REQUESTS: usize = 60;
-/// So long at most: where a supervisor beside it has used the whole limit, a minute, and then the answers.
+/// The most requests that one check sends. A supervisor beside it does not know of them: they have to fit between the limit that
+/// it keeps and the account's own (100 a minute).
+const MOST_REQUESTS: usize = 10;
+/// The longest that a check takes: a minute where a supervisor beside it has used the whole limit, and then the answers.
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// What was found.
@@ -95,20 +96,22 @@ async fn ask(
         visit.read_list().await;
         visit.read_rows(rows).await;
     };
-    tokio::select! {
-        () = asked => {}
-        () = keep(&mut keeper, messages, clock) => {}
-        () = tokio::time::sleep(WITHIN) => {
-            let limit = limits.requests_per_minute;
-            return Err(format!(
-                "TrafficStars could not be asked within {}: it does not answer, or a supervisor beside this one uses the \
-                 whole limit of {limit} requests a minute; `check --offline` leaves it out",
-                humantime::format_duration(WITHIN)
-            ));
-        }
+    let in_time = tokio::select! {
+        () = asked => true,
+        () = keep(&mut keeper, messages, clock) => true,
+        () = tokio::time::sleep(WITHIN) => false,
+    };
+    let mut seen = visit.seen;
+    if !in_time && seen.failure.is_none() {
+        seen.failure = Some(format!(
+            "TrafficStars could not be asked within {}: it does not answer, or a supervisor beside this one uses the whole \
+             limit of {} requests a minute; `check --offline` leaves it out",
+            humantime::format_duration(WITHIN),
+            limits.requests_per_minute
+        ));
     }
     let (key_works, ahead_by) = (client.token_expires_at().is_some(), client.clock_is_ahead_by());
-    Ok(Seen { key_works, ahead_by, ..visit.seen })
+    Ok(Seen { key_works, ahead_by, ..seen })
 }
 
 /// Keeps the gate as long as somebody asks.
@@ -159,8 +162,8 @@ impl Visit<'_> {
 
     /// Those that the list leaves out, each by itself; the guarded ones first.
     async fn read_rows(&mut self, rows: &[CampaignRow]) {
-        // Without a token each would fail alike.
-        if self.client.token_expires_at().is_none() {
+        // Without a token, or where the list fails, each would fail alike.
+        if self.client.token_expires_at().is_none() || self.seen.failure.is_some() {
             return;
         }
         let (guarded, others): (Vec<&CampaignRow>, Vec<&CampaignRow>) =

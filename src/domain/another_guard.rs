@@ -9,12 +9,12 @@ use std::fmt;
 use chrono::{DateTime, Duration, Utc};
 
 use super::facts::CampaignId;
-use super::policy::Policy;
+use super::policy::{Policy, PolicyNumbers};
 use super::remote::{EndTime, RemoteStatus};
 
 /// For how long a sign counts.
 const MEMORY: Duration = Duration::hours(1);
-/// The limit of another program, or a limit of the account's that was lowered, shows more than once.
+/// One 429 may be chance. Another program causes more of them.
 const FEWEST_RATE_LIMITS: usize = 2;
 /// TrafficStars and this machine may disagree by so much about when a campaign was stopped.
 const CLOCKS_DIFFER: Duration = Duration::seconds(2);
@@ -24,7 +24,7 @@ const CLOCKS_DIFFER: Duration = Duration::seconds(2);
 pub enum EndTimeSign {
     /// Its end time became the day end, and this program did not ask for that.
     DayEnd(DateTime<Utc>),
-    /// Somebody stopped it and set its end time to that very moment.
+    /// It was stopped, and its end time was set to that very moment.
     MomentOfStop(DateTime<Utc>),
 }
 
@@ -39,7 +39,9 @@ impl EndTimeSign {
         last_seen_at: DateTime<Utc>,
     ) -> Option<Self> {
         let EndTime::At(end) = *end_time else { return None };
-        if end == policy.day_end_on(now) {
+        // Another copy may have another `day_end` than this one: most have the default.
+        let usual_day_end = now.date_naive().and_time(PolicyNumbers::default().day_end).and_utc();
+        if end == policy.day_end_on(now) || end == usual_day_end {
             return Some(Self::DayEnd(end));
         }
         let since_last_seen = last_seen_at - CLOCKS_DIFFER <= end && end <= now + CLOCKS_DIFFER;
@@ -140,8 +142,9 @@ fn lasts(now: DateTime<Utc>, seen_at: DateTime<Utc>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveTime;
+
     use super::*;
-    use crate::domain::policy::PolicyNumbers;
     use crate::domain::remote::StopCause;
 
     fn at(time: &str) -> DateTime<Utc> {
@@ -169,6 +172,15 @@ mod tests {
             assert_eq!(sign, expected, "{status:?}, {end}");
         }
         assert_eq!(EndTimeSign::of(at("12:01:00"), &policy, &stopped, &EndTime::Unset, at("12:00:00")), None);
+
+        let earlier = PolicyNumbers { day_end: NaiveTime::from_hms_opt(22, 0, 0).unwrap(), ..PolicyNumbers::default() };
+        let earlier = earlier.validate().unwrap();
+        let of = |end| {
+            let end = EndTime::At(at(end));
+            EndTimeSign::of(at("12:01:00"), &earlier, &RemoteStatus::Running, &end, at("12:00:00"))
+        };
+        assert_eq!(of("22:00:00"), Some(day_end(at("22:00:00"))), "our own day end");
+        assert_eq!(of("23:59:00"), Some(day_end(at("23:59:00"))), "the usual one");
     }
 
     #[test]

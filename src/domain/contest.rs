@@ -86,7 +86,8 @@ impl Contest {
     ) -> ContestChange {
         let foreign = runs(status).is_some() && self.is_foreign(status, end_time);
         let changed = |known: &&Known| known.end_time.as_ref().is_some_and(|known| known != end_time);
-        let last_known = self.known.as_ref().filter(changed);
+        // A status in doubt settles nothing: the same end time would be a new sign at every tick.
+        let last_known = self.known.as_ref().filter(|_| runs(status).is_some()).filter(changed);
         let sign = last_known.and_then(|known| EndTimeSign::of(now, policy, status, end_time, known.at));
         self.settle(now, status, end_time);
         if foreign {

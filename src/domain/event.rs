@@ -107,6 +107,8 @@ pub enum Effect {
     Send(Request),
     /// Tell the operators.
     Note(Note),
+    /// Its end time was changed by others, and as a guard does it. What that says is told once for the account.
+    Sign(EndTimeSign),
     /// The promise has ended: this machine sends nothing any more.
     Released {
         /// The release asked for a pause, and the campaign is stopped.
@@ -207,8 +209,6 @@ pub enum Note {
     Hold(Option<String>),
     /// It runs, its clicks go on, and its spend has been the same for long.
     SpendStandsStill(StandsStill),
-    /// Somebody else changed its end time as a guard does. Told once for the account.
-    AnotherGuard(EndTimeSign),
 }
 
 /// What happened to an action.
@@ -238,11 +238,7 @@ impl Note {
             Self::Action { news, .. } => {
                 matches!(news, ActionNews::Unclear(_) | ActionNews::Failed(_) | ActionNews::EndTimeOwed(_))
             }
-            Self::ForeignChange { .. }
-            | Self::Unguarded
-            | Self::Blocked(Some(_))
-            | Self::SpendStandsStill(_)
-            | Self::AnotherGuard(_) => true,
+            Self::ForeignChange { .. } | Self::Unguarded | Self::Blocked(Some(_)) | Self::SpendStandsStill(_) => true,
             Self::Contested { began } => *began,
             Self::Transition { .. }
             | Self::HighSpend { .. }
@@ -274,7 +270,6 @@ impl fmt::Display for Note {
                 since.format("%H:%M:%S"),
                 Clicks(*clicks_used)
             ),
-            Self::AnotherGuard(_) => f.write_str("its end time was changed as a guard does it"),
             Self::Hold(Some(hold)) => write!(f, "on hold {hold}"),
             Self::Hold(None) => f.write_str("no longer on hold"),
         }

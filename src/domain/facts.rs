@@ -96,7 +96,7 @@ impl Money {
     }
 
     /// Reads what `from_str` reads, with the sign or the code of one well-known currency before or behind it: `€12.34`,
-    /// `12.34 EUR`. The currency is not kept, since nobody says that it is the account's. Any other word is refused: it may
+    /// `12.34 EUR`. The currency is dropped: it may not be the account's. Any other word is refused: it may
     /// be a unit of another size, such as cents.
     ///
     /// # Errors

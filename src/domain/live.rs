@@ -312,7 +312,6 @@ impl From<&Note> for LiveKind {
             Note::Waiting(reason) => Self::Waiting { reason: reason.clone() },
             Note::Hold(hold) => Self::Hold { hold: hold.clone() },
             Note::SpendStandsStill(still) => Self::SpendStandsStill { since: still.since },
-            Note::AnotherGuard(_) => Self::AnotherGuard { sign: note.to_string() },
         }
     }
 }

@@ -483,7 +483,7 @@ impl Machine {
             }
             // What an activation of ours that failed halfway has left there is no sign of another guard.
             if let Some(sign) = change.sign.filter(|_| ours.as_ref() != Some(&campaign.end_time)) {
-                effects.push(Effect::Note(Note::AnotherGuard(sign)));
+                effects.push(Effect::Sign(sign));
             }
         }
         if self.contest.lift(now) {

@@ -269,9 +269,10 @@ impl Policy {
     pub fn clicks_doubt(&self, clicks: &RemainingClicks) -> Option<String> {
         let implausible = || {
             let bound = self.implausible_clicks.filter(|bound| clicks.count > *bound)?;
+            // Without their number: it changes with each click, and each new text would be another event.
             Some(format!(
-                "{} are more than implausible_clicks ({bound}): correct the click_limit of its URLs, or raise the bound",
-                clicks.count
+                "more clicks remain than implausible_clicks ({bound}) allows: correct the click_limit of its URLs, or raise \
+                 the bound"
             ))
         };
         clicks.defect.clone().or_else(implausible)

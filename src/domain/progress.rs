@@ -153,8 +153,8 @@ impl RunBackoff {
         self.looks = seen.map(Looks::of).or(self.looks.take());
     }
 
-    /// The run failed by what blocks the campaign, which looks like this: it waits for that to end, and no longer, though the
-    /// campaign looks as before the run by then.
+    /// The run failed because the campaign is blocked. The next one is sent as soon as the campaign looks different from
+    /// `seen`, even if it then looks as it did before the run.
     pub(super) fn blocked(&mut self, seen: &RemoteCampaign) {
         self.looks = Some(Looks::of(seen));
     }

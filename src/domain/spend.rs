@@ -161,8 +161,9 @@ impl SpendQuestion<'_> {
         let mut failures = Vec::new();
         let mut doubts = Vec::new();
         let of_counter = |answer: &SourceAnswer, sighting| match answer {
+            // Without the amount: it grows with late clicks, and each new text would be another event.
             SourceAnswer::Value(amount) if self.is_in_doubt(*amount, sighting) => {
-                Some(Err(format!("the campaign's counter may still show yesterday's spend ({amount})")))
+                Some(Err("the campaign's counter may still show yesterday's spend".to_owned()))
             }
             SourceAnswer::Value(amount) => Some(Ok(spend(*amount, SpendSource::Campaign, self.now))),
             SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
@@ -224,14 +225,14 @@ impl SpendQuestion<'_> {
         if least == Shown::Absent {
             return false;
         }
-        // Whether anything is known of yesterday is unknown, too.
+        // The database cannot be read, so that yesterday's value is not known.
         let Ok(history) = self.history else { return true };
         let fell_below = |bound| {
             let fell_to = sighting.and_then(|sighting| sighting.fell_to);
             fell_to.is_some_and(|fell_to| fell_to < Shown::Value(bound))
         };
         let Some(yesterday) = history.yesterday else {
-            // One that is let pass for being low may be yesterday's all the same, and does not vouch for more.
+            // A low counter may be yesterday's all the same. That it was believed once does not prove a higher value.
             return amount >= self.limit && !fell_below(self.limit);
         };
         let believed = history

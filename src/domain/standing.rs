@@ -47,9 +47,14 @@ impl StandingSpend {
         observation: &Observation,
         judged: &Judged,
     ) -> Option<StandsStill> {
-        if judged.status != RemoteStatus::Running {
-            self.0 = None;
-            return None;
+        match judged.status {
+            RemoteStatus::Running => {}
+            // A read that failed says nothing: one time-out an hour would put the event off for ever.
+            RemoteStatus::Unknown { .. } => return None,
+            RemoteStatus::Stopped(_) | RemoteStatus::Blocked { .. } => {
+                self.0 = None;
+                return None;
+            }
         }
         // What is stored or unknown says nothing of what TrafficStars shows.
         let shown = observation.spend.as_ref().ok().filter(|spend| spend.source != SpendSource::Database)?;

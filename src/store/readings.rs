@@ -204,7 +204,7 @@ impl Readings {
             }
             let place = Place { table: "spends", row: campaign };
             let Ok(spends) = &mut reading.spends else { continue };
-            // When yesterday's was read, and who said it, decides nothing.
+            // Of yesterday's spend only the amount is used.
             let read = place.money("amount_micros", micros).and_then(|amount| {
                 if day == self.today {
                     let (at, source) = (place.time("at", at)?, place.word("source", &String::from(source))?);

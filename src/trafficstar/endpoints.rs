@@ -17,7 +17,7 @@ use super::circuit::Operation;
 use super::error::RemoteError;
 use super::gate::Asking;
 use super::http::{RemoteClient, Request};
-use super::wire::{self, CampaignPage, OldestReport, SwitchAnswer, WireError};
+use super::wire::{self, CampaignPage, DayRows, SwitchAnswer, WireError};
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
 use crate::domain::live::LiveEvent;
@@ -67,17 +67,18 @@ const CAMPAIGN_REPORTS: [&str; 1] = ["/v1.1/advertiser/custom/report/by-campaign
 
 /// A report by days.
 #[derive(Debug, Clone, Copy)]
-enum DayReport {
-    /// Its last day is `date_to`, which it holds.
-    Whole(&'static str),
-    /// Its last day is `date_until`, which it does not hold; it comes in pages.
-    Oldest(&'static str),
+struct DayReport {
+    path: &'static str,
+    /// The parameter that names the end of the days.
+    end: &'static str,
+    /// Whether the report holds the day that `end` names.
+    holds_end: bool,
 }
 
 const DAY_REPORTS: [DayReport; 3] = [
-    DayReport::Whole("/v1.1/advertiser/custom/report/by-day"),
-    DayReport::Whole("/v1.1/advertiser/campaign/report/by-day"),
-    DayReport::Oldest("/v1/stats/advertiser/day"),
+    DayReport { path: "/v1.1/advertiser/custom/report/by-day", end: "date_to", holds_end: true },
+    DayReport { path: "/v1.1/advertiser/campaign/report/by-day", end: "date_to", holds_end: true },
+    DayReport { path: "/v1/stats/advertiser/day", end: "date_until", holds_end: false },
 ];
 
 impl RemoteClient {
@@ -255,10 +256,7 @@ impl RemoteClient {
     async fn report_by_day(&self, day: NaiveDate, id: RemoteId, urgency: Urgency) -> Result<SourceAnswer, RemoteError> {
         let mut trial = Trial::of(&self.known, Endpoint::SpendByDay, &DAY_REPORTS, DayReport::line);
         while let Some(report) = trial.next_candidate() {
-            let rows = match report {
-                DayReport::Whole(path) => self.rows_of_day(path, day, id, urgency).await,
-                DayReport::Oldest(path) => self.oldest_rows_of_day(path, day, id, urgency).await,
-            };
+            let rows = self.rows_of_day(report, day, id, urgency).await;
             let spend = rows.and_then(|rows| Ok(wire::day_spend(&rows, day)?));
             if let Some(spend) = trial.judge(spend) {
                 return spend;
@@ -269,39 +267,25 @@ impl RemoteClient {
 
     async fn rows_of_day(
         &self,
-        path: &'static str,
+        report: &DayReport,
         day: NaiveDate,
         id: RemoteId,
         urgency: Urgency,
     ) -> Result<Value, RemoteError> {
-        let query = vec![("campaign_id", id.to_string()), ("date_from", day.to_string()), ("date_to", day.to_string())];
-        self.send(&Request::get(Operation::Report, urgency, path, query)).await
-    }
-
-    async fn oldest_rows_of_day(
-        &self,
-        path: &'static str,
-        day: NaiveDate,
-        id: RemoteId,
-        urgency: Urgency,
-    ) -> Result<Value, RemoteError> {
-        let until = day.succ_opt().unwrap_or(day);
-        let mut report = OldestReport::default();
+        let end = if report.holds_end { day } else { day.succ_opt().unwrap_or(day) };
+        let mut rows = DayRows::default();
         for page in 1.. {
-            let mut query = vec![
-                ("campaign_id", id.to_string()),
-                ("date_from", day.to_string()),
-                ("date_until", until.to_string()),
-            ];
+            let mut query =
+                vec![("campaign_id", id.to_string()), ("date_from", day.to_string()), (report.end, end.to_string())];
             if page > 1 {
                 query.push(("page", page.to_string()));
             }
-            let answer = self.send(&Request::get(Operation::Report, urgency, path, query)).await?;
-            if !report.take(page, &answer)? {
+            let answer = self.send(&Request::get(Operation::Report, urgency, report.path, query)).await?;
+            if !rows.take(page, &answer)? {
                 break;
             }
         }
-        Ok(report.into_rows())
+        Ok(rows.into_rows())
     }
 
     async fn switch(
@@ -396,8 +380,7 @@ impl Switch {
 impl DayReport {
     /// As the dump shows it.
     fn line(&self) -> String {
-        let (Self::Whole(path) | Self::Oldest(path)) = self;
-        format!("GET {path}")
+        format!("GET {}", self.path)
     }
 }
 

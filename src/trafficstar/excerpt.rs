@@ -1,8 +1,8 @@
 //! What of an answer is shown to people: a bounded beginning, fit to be shown, without personal data.
 //!
-//! Personal is whatever looks like an e-mail address, and what a field holds whose name speaks of a user or of mail.
-//! Where an answer is JSON, that field alone is hidden. Where it is none (cut off, HTML, JSON inside other text), nobody
-//! knows where the field ends: all that follows its name is hidden.
+//! Personal data is what looks like an e-mail address, and the value of a field whose name speaks of a user or of mail.
+//! In an answer that is JSON, only that value is hidden. In any other answer (cut off, HTML, JSON inside other text) the end
+//! of the value is not known, so that all that follows the field's name is hidden.
 //!
 //! Deliberately absent: the account's secrets. `http` knows them, and hides them.
 
@@ -81,7 +81,7 @@ fn impersonal_text(text: &str) -> String {
     if without_personal(&plain) == plain || read == plain {
         return without_personal(&read);
     }
-    // From its first escape on nobody knows where in the text the personal part stands.
+    // From the first escape on, the place of the personal part in the text is not known.
     let common = read.char_indices().zip(plain.chars()).find(|((_, read), plain)| read != plain);
     let before = common.and_then(|((at, _), _)| read.get(..at)).unwrap_or(&read);
     let before = before.get(..end_of_whole_words(before)).unwrap_or_default();

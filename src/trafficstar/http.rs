@@ -36,8 +36,8 @@ const LARGEST_REFUSAL_BYTES: usize = 4 * 1024;
 const LARGEST_TOKEN_REFUSAL_BYTES: usize = 64 * 1024;
 /// What is shorter is looked for in no answer of success.
 const SHORTEST_SECRET: usize = 12;
-/// A pause asks for a token anew when the last failure is this part of `token_rest` old. Until then it waits, and all who
-/// come meanwhile with it: each fetch takes a slot that is kept for pauses.
+/// After a failed fetch, a pause waits for this part of `token_rest` before it fetches a token again. Requests that come
+/// meanwhile wait for the same fetch: each fetch takes a slot that is kept for pauses.
 const PAUSE_RESTS_FOR_PART: u32 = 3;
 /// A token is renewed this long before it expires, or a tenth of its lifetime, whichever is shorter.
 const LONGEST_RENEWAL_MARGIN: Duration = Duration::from_secs(300);
@@ -319,7 +319,7 @@ impl RemoteClient {
         if let Some(token) = serving().filter(|_| urgency == Urgency::Pause || resting().is_some()) {
             return Ok(token);
         }
-        // What is no pause's shares a failure for a while.
+        // For a while, every request that is not a pause's is answered with the last failure.
         if let Some(failed) = resting().filter(|_| urgency != Urgency::Pause) {
             return Err(failed.error);
         }

@@ -6,7 +6,7 @@
 //!
 //! Deliberately absent: HTTP, and what the fields mean (`domain::remote`).
 
-mod oldest_report;
+mod day_report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
-pub use self::oldest_report::OldestReport;
+pub use self::day_report::DayRows;
 use super::batch::ListSize;
 use super::excerpt::{excerpt, excerpt_of, word};
 use crate::domain::facts::{Money, RemoteId};
@@ -121,7 +121,7 @@ impl<'a> Fields<'a> {
 /// `0.0` is a whole number where every number is written with decimals, and `"0"` where every value is a text.
 fn whole_number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| match value.as_str() {
-        Some(text) => text.trim().parse().ok(),
+        Some(text) => text.trim().parse().ok().or_else(|| decimal_text(&text.trim().parse().ok()?).parse().ok()),
         None => decimal_text(value.as_number()?).parse().ok(),
     })
 }
@@ -204,7 +204,7 @@ pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
         active: odd.note("active", fields.flag("active")),
         status: odd.note("status", fields.text("status")),
         approved: odd.note("approved", fields.text("approved")),
-        stopped: odd.note("stopped", fields.text("stopped")),
+        stopped: odd.note("stopped", fields.text("stopped")).filter(|word| !word.trim().is_empty()),
         no_funds: odd.note("no_funds", fields.flag("no_funds")).unwrap_or(false),
         archived: odd.note("is_archived", fields.flag("is_archived")).unwrap_or(false),
         end_time: end_time(fields.get("schedule_end_time")),

@@ -62,7 +62,7 @@ fn a_429_below_our_own_limit_is_chance_once_and_somebody_else_the_second_time() 
         if until.is_null() { Err("there is none".to_owned()) } else { Ok(()) }
     });
     assert!(!world.guard.log().contains(TOLD));
-    // A word of its own ends the silence: the next process begins without one.
+    // A 429 that names no time silences the guard for a minute. A restart ends that silence, so that the test need not wait.
     world.guard.stop();
     world.start();
     let again = || FaultKind::TooManyRequests { wait: Duration::from_secs(1), form: RetryAfter::Seconds };

@@ -1,5 +1,5 @@
-//! Web pages that reach the control socket through a browser, behind `ssh -L`: they give no orders and read nothing. Who
-//! speaks to the socket as curl does notices none of that.
+//! Web pages that reach the control socket through a browser, behind `ssh -L`: they give no orders and read nothing.
+//! Requests as curl sends them are served as before.
 
 use std::io::Read;
 use std::path::Path;
@@ -236,7 +236,7 @@ fn the_body_of_a_change_is_sent_as_json_or_as_curl_sends_it() {
     for (said, words) in refused {
         let what_to_do = ["Content-Type: application/json", "application/x-www-form-urlencoded"];
         assert_refused(&ask(said, "POST", path, body), 415, &[&[*words], &what_to_do[..]].concat());
-        // A path that reads no body takes none of another type, either.
+        // A path that reads no body refuses one of another type all the same.
         assert_refused(&ask(said, "POST", "/v1/shutdown", " "), 415, &[words]);
         let without = ask(said, "POST", path, "");
         assert!(is_let_through(&without), "there is no body, {said:?}: {without:?}");

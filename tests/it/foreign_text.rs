@@ -10,6 +10,9 @@ const HOSTILE: &str = "a\u{1b}[31m\r\n\u{202e}\u{85}\u{2028}\u{7f}\u{9b}z";
 /// How it is shown.
 const SHOWN: &str = "a\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}z";
 
+/// A person's, in an answer. What else is in that answer makes it broken JSON.
+const ADDRESS: &str = "ann@media.example";
+
 const UNTAUGHT: i64 = 701;
 const MODERATED: i64 = 702;
 const REFUSED: i64 = 703;
@@ -24,6 +27,8 @@ fn is_fit_to_show(character: char) -> bool {
 fn assert_plain(place: &str, text: &str) {
     let bad = text.chars().find(|character| *character != '\n' && !is_fit_to_show(*character));
     assert_eq!(bad, None, "{place}: {text:?}");
+    assert!(!text.contains(ADDRESS), "{place} has personal data: {text:?}");
+    assert!(!text.contains('$'), "{place} has a currency that is not known: {text:?}");
 }
 
 /// What a command prints, on both of its streams.
@@ -46,7 +51,8 @@ fn world(log_format: &str) -> (World, [Background; 2]) {
         let silent = watching.iter().find(|watch| !watch.stderr().starts_with("Watching"));
         silent.map_or(Ok(()), |silent| Err(silent.stderr()))
     });
-    let refusal = FaultKind::Status { code: 422, body: format!("{{\"error\": \"{HOSTILE}\"}}") };
+    let refusal =
+        FaultKind::Status { code: 422, body: format!(r#"{{"error": "{HOSTILE}", "user": {{"email": "{ADDRESS}"}}}}"#) };
     world.sandbox.inject(Fault::always(refusal).on(Operation::Run));
     let named = |spec: CampaignSpec| CampaignSpec { name: HOSTILE.to_owned(), ..spec };
     let untaught = CampaignSpec::running(UNTAUGHT).with_field("status", Some(json!(HOSTILE)));
@@ -76,7 +82,11 @@ fn commands_show_it_as_text_and_keep_their_lines() {
     assert!(printed(&world, &["explain", "1"]).contains(&format!("status {SHOWN}")));
     assert!(printed(&world, &["explain", "1"]).contains(&format!("({SHOWN})")));
     assert!(printed(&world, &["explain", "2"]).contains(&format!("moderation says `{SHOWN}`")));
-    assert!(printed(&world, &["explain", "3"]).contains("TrafficStars rejects the request (422)"));
+    let explained = printed(&world, &["explain", "3"]);
+    assert!(
+        explained.contains("TrafficStars rejects the request (422)") && explained.contains("[hidden]"),
+        "{explained}"
+    );
     for (arguments, rows) in [
         (&["status"][..], 3),
         (&["campaign", "list"], 3),

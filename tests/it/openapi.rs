@@ -1,7 +1,7 @@
 //! `GET /v1/openapi.json` held against live answers: each documented answer is asked for and is as documented.
 //!
-//! Whoever adds a path adds a sample of each of its answers to the list below; the test says which are missing. What is
-//! refused of every path alike is asked of those that are documented.
+//! A new path needs a sample of each of its answers in the list below; the test says which are missing. The refusals that every
+//! path shares are asked of each documented path.
 
 use std::collections::BTreeSet;
 

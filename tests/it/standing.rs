@@ -60,19 +60,34 @@ fn a_click_limit_that_jumps_starts_nothing_and_is_told() {
         .database
         .execute(&format!("UPDATE campaigns SET implausible_clicks = 2000000 WHERE trafficstar_id = {unbounded}"));
     world.let_ticks_pass(1);
+    let watch = world.guard.begin(&["watch", "--json"]);
+    world.wait_for("watch to say that it watches", |_| match watch.stderr() {
+        said if said.starts_with("Watching") => Ok(()),
+        said => Err(said),
+    });
     world.database.set_remaining_clicks(by_config, 1_000_000);
     world.database.set_remaining_clicks(by_row, 60_000);
     world.database.set_remaining_clicks(unbounded, 1_000_000);
     world.wait_for_state(unbounded, "active-guarded");
     let nothing = || Outcome::new("paused-guarded", &[], &[]);
     world.expect_all(&[(by_config, "the config's bound", nothing()), (by_row, "its own bound", nothing())]);
-    let note = "1,000,000 are more than implausible_clicks (500,000)";
+    let note = "more clicks remain than implausible_clicks (500,000) allows";
     assert!(world.campaign(by_config).text("/last_error").contains(note), "{}", world.campaign(by_config));
     for text in [world.guard.log(), stdout(&world, &["status"]), stdout(&world, &["explain", "1"])] {
         assert!(text.contains(note), "{text}");
     }
+    let url = world.database.first_url(by_config);
+    for _ in 0..3 {
+        world.database.tracker.add_clicks(url, 10);
+        world.let_ticks_pass(1);
+    }
+    let events: Vec<Value> = watch.stdout().lines().map(|line| line.parse().unwrap()).collect();
+    let told = |event: &&Value| event["text"].as_str().unwrap().contains(note);
+    let told: Vec<&Value> = events.iter().filter(told).collect();
+    assert_eq!(told.len(), 1, "one event, though clicks go on: {told:?}");
+    assert_eq!(told[0]["warning"], true);
 
-    // What still runs is paused by used-up clicks and by its guard as before.
+    // A limit that is right again is decided by as before.
     world.database.set_remaining_clicks(by_config, 20_000);
     world.wait_for_state(by_config, "active-guarded");
 }

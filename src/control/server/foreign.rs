@@ -31,8 +31,8 @@ pub(super) fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option
     (!method.is_safe() && may_be_a_foreign_pages(headers)).then(|| forbidden(headers))
 }
 
-/// A name that leads here by the DNS of somebody else would make their page one of ours. Several names are refused: who
-/// else reads the request may take another one than we do. An empty one is none (RFC 9110, 7.2).
+/// An attacker's DNS name can lead to this machine, so that only local names pass. A request with several `Host` headers is
+/// refused: a proxy may choose another one than we do. An empty one counts as absent (RFC 9110, 7.2).
 fn is_for_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
     let host_is_local = match values(headers, header::HOST).as_slice() {
         [] => true,

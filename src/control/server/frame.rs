@@ -26,7 +26,7 @@ pub(super) async fn refuse_foreign(request: Request, next: Next) -> Response {
     let Some(refusal) = foreign::refusal(request.method(), request.uri(), request.headers()) else {
         return next.run(request).await;
     };
-    // Whoever still sends does not read the answer.
+    // A client that is still sending does not read the answer.
     let _ = timeout(BODY_WITHIN, collect(request.into_body())).await;
     refusal.into_response()
 }

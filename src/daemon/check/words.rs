@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Findings, Seen};
 use crate::actors::trafficstar::Limits;
 use crate::domain::remote::{RemoteFault, RemoteStatus, judge};
+use crate::printable::printable;
 use crate::store::CampaignRow;
 use crate::trafficstar::batch::reach;
 
@@ -91,8 +92,7 @@ fn row(seen: &Seen, row: &CampaignRow, now: DateTime<Utc>) -> Option<Finding> {
         }
         (Ok(_) | Err(RemoteFault::Failed(_)), RemoteStatus::Stopped(_) | RemoteStatus::Running) => return None,
     };
-    // A tracker may write anything into a name.
-    let name = name.escape_debug();
+    let name = printable(name);
     if row.generator_enabled {
         Some(Err(format!("campaign {id} ({name}): {wrong}")))
     } else {
@@ -104,8 +104,13 @@ fn not_looked_for(seen: &Seen, rows: &[CampaignRow]) -> Option<String> {
     let missing = rows.iter().filter(|row| !seen.campaigns.contains_key(&row.trafficstar_id)).count();
     (missing > 0).then(|| {
         format!(
-            "{missing} of {} campaigns were not looked for: the limit lets no more requests leave at once",
-            rows.len()
+            "{missing} of {} campaigns were not looked for: {}",
+            rows.len(),
+            if seen.failure.is_some() {
+                "their reads would fail, too"
+            } else {
+                "the request limit is used up, run `check` again in a minute"
+            }
         )
     })
 }

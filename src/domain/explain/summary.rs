@@ -118,8 +118,8 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
     let blocked = status.blocked.as_ref().map(|reason| format!("Blocked, running it cannot help: {reason}."));
     let stands_still = case.insight.spend_unchanged_since.filter(|_| case.insight.spend_stands_still).map(|since| {
         format!(
-            "Its spend stands still: it says that it runs and its clicks go on, and the spend is the same since {}. Look \
-             whether it is shown to anybody at TrafficStars.",
+            "Its spend stands still: it is the same since {}, although the campaign runs and its clicks go on. Check at \
+             TrafficStars whether the campaign is being shown.",
             date_and_clock(since)
         )
     });

@@ -238,7 +238,7 @@ fn pauses_of_a_contested_campaign_never_back_off() {
 
 fn signs(effects: &[Effect]) -> Vec<EndTimeSign> {
     let sign = |effect: &Effect| {
-        if let Effect::Note(Note::AnotherGuard(sign)) = effect { Some(*sign) } else { None }
+        if let Effect::Sign(sign) = effect { Some(*sign) } else { None }
     };
     effects.iter().filter_map(sign).collect()
 }
@@ -255,6 +255,22 @@ fn a_stop_with_an_end_time_of_that_very_second_is_another_guards() {
     }
     let effects = rig.tick("12:01:00", &stopped().with(|campaign| campaign.end_time = EndTime::Unset));
     assert_eq!(signs(&effects), [], "a person");
+}
+
+#[test]
+fn an_end_time_that_others_set_is_one_sign_and_not_one_at_every_tick() {
+    let mut rig = Rig::new(Phase::PausedGuarded);
+    rig.tick("12:01:00", &stopped().with(|campaign| campaign.end_time = EndTime::Unset));
+    let in_moderation = blocked().ends(at("23:59:00"));
+    let mut all = Vec::new();
+    for minute in 2..10 {
+        all.extend(signs(&rig.tick(&format!("12:0{minute}:00"), &in_moderation)));
+    }
+    assert_eq!(all, [], "a status in doubt");
+    for minute in 10..20 {
+        all.extend(signs(&rig.tick(&format!("12:{minute}:00"), &stopped().clicks(4_000).ends(at("23:59:00")))));
+    }
+    assert_eq!(all, [EndTimeSign::DayEnd(at("23:59:00"))]);
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn missing() -> Facts {
     Facts::of(Err(RemoteFault::NotFound))
 }
 
-/// A status word that nobody taught us.
+/// A status word that the program does not know.
 fn untaught(active: bool) -> Facts {
     running().with(|campaign| {
         campaign.active = Some(active);

@@ -39,6 +39,8 @@ fn each_new_value_begins_anew_and_nothing_else_does() {
     let flickers = |minute: u64| if minute % 7 == 3 { running().spend_unknown() } else { running() };
     let (_, told) = play(61, |minute| flickers(minute).clicks(12_000 - minute));
     assert_eq!(told.len(), 1);
+    let (_, told) = play(140, |minute| if minute % 50 == 49 { unread() } else { running().clicks(12_000 - minute) });
+    assert_eq!(told.iter().map(|(minute, _)| *minute).collect::<Vec<_>>(), [60], "a status that could not be read");
 }
 
 #[test]

@@ -94,7 +94,7 @@ pub fn foretell(
         reads.ask(now, ReadQuestion::of_read_back(*remote));
     }
     let room = Room { urgent: usize::MAX, sweeps: usize::MAX, may_wait: true };
-    // Each round serves somebody or learns of a page; what asks for more than these is a defect of the plan.
+    // Each round serves a campaign or reads a page, so that this many rounds are enough.
     for _ in 0..=campaigns.len() + pages.pages.len() {
         let planned = reads.plan(now, room, list_works);
         if planned.is_empty() {

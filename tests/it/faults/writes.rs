@@ -135,7 +135,8 @@ fn a_campaign_that_becomes_blocked_is_read_on_and_sent_nothing_until_it_is_not()
 
 #[test]
 fn a_run_that_is_refused_every_time_is_not_sent_at_every_tick_and_a_pause_is() {
-    let mut world = World::configured(config());
+    // A tick that leaves time for a run's two requests beside the pauses.
+    let mut world = World::configured(config().generator("tick", "1s"));
     for operation in [Operation::Run, Operation::Pause] {
         world.sandbox.inject(Fault::always(FaultKind::FailedInside200).on(operation));
     }

@@ -36,7 +36,7 @@ pub(crate) fn say(socket: &Path, bytes: &str) -> UnixStream {
     stream
 }
 
-/// What curl says of the body that its `-d` sends, whatever it is.
+/// The type that `curl -d` gives every body.
 const CURLS_TYPE: &str = "Content-Type: application/x-www-form-urlencoded";
 
 /// Sends a request with a body, perhaps an empty one, and waits for the answer.

@@ -44,7 +44,7 @@ pub enum FaultKind {
     /// No effect, a 403 with a page of HTML instead: a wall stands before the service.
     Wall,
     /// No effect. The answer is that of a token request while the identity provider behind the API is in trouble: a 400
-    /// whose wrapper is that of a wrong key, and whose message is not.
+    /// with the wrapper of a wrong key and another message.
     IdentityProviderDown,
     /// No effect, a 302 to there instead.
     Redirect(String),
@@ -142,7 +142,7 @@ impl Faults {
         id
     }
 
-    /// False where there is none of that number.
+    /// False if no fault has that number.
     pub(crate) fn remove(&mut self, id: FaultId) -> bool {
         let before = self.rules.len();
         self.rules.retain(|(each, _)| *each != id);

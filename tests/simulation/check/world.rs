@@ -44,6 +44,7 @@ impl<'a> Step<'a> {
             | Effect::ReadBack { .. }
             | Effect::Send(_)
             | Effect::Note(_)
+            | Effect::Sign(_)
             | Effect::Released { .. }
             | Effect::ReleaseRefused(_)
             | Effect::Processed { .. }
@@ -359,7 +360,7 @@ impl<'a> Place<'a> {
                 let ended = self.forced.take_if(|forced| forced.order == *order);
                 self.releasing |= ended.is_some_and(|forced| forced.once);
             }
-            Effect::Note(_) | Effect::Processed { .. } | Effect::Held { .. } => {}
+            Effect::Note(_) | Effect::Sign(_) | Effect::Processed { .. } | Effect::Held { .. } => {}
         }
     }
 }

@@ -218,6 +218,7 @@ impl Campaign {
                 Effect::Released { .. } => self.notes.push(What::Gone { campaign: self.life.campaign }),
                 Effect::ReleaseRefused(_)
                 | Effect::Note(_)
+                | Effect::Sign(_)
                 | Effect::Processed { .. }
                 | Effect::ForceEnded { .. }
                 | Effect::Held { .. } => {}

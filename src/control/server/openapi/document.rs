@@ -14,7 +14,7 @@ use super::super::answer::PROBLEM_TYPE;
 use crate::domain::facts::Money;
 
 const DESCRIPTION: &str = "HTTP on the supervisor's Unix socket. Times are RFC 3339 in UTC, money is decimal text. A body is \
-JSON; application/x-www-form-urlencoded, which curl's -d says of it, is taken for application/json.";
+JSON; one that is sent as application/x-www-form-urlencoded, as curl -d does, is read as JSON, too.";
 
 impl PartialSchema for Money {
     fn schema() -> RefOr<Schema> {
@@ -202,7 +202,7 @@ impl Described {
         }
         described
             .refuses(403, "A web page of another site may have sent it, says `Sec-Fetch-Site` or `Origin`")
-            .refuses(415, "The body is not sent as JSON")
+            .refuses(415, "The body is sent neither as JSON nor as application/x-www-form-urlencoded")
     }
 
     fn refuses_otherwise(self, description: &str) -> Self {

@@ -1,22 +1,23 @@
-//! The oldest report of a campaign's days, `GET /v1/stats/advertiser/day`: an object whose money is `price` and whose day is
-//! `date`, in pages. PURE.
+//! The rows of a report of a campaign's days, page by page. The oldest one, `GET /v1/stats/advertiser/day`, is an object in
+//! pages whose money is `price` and whose day is `date`; the others are one page each. PURE.
 //!
-//! Deliberately absent: the sum of a day, and how amounts are read (`wire::day_spend`, the same for every report by days).
+//! Deliberately absent: the sum of a day, and how amounts are read (`wire::day_spend`).
 
 use serde_json::{Map, Value};
 
 use super::{Fields, WireError, report_rows};
 
-/// A report of more pages than this is none that we understand.
-const MOST_PAGES: u64 = 200;
+/// A campaign's day is one row. A report of more pages than this holds other days, too, and would cost the guard its
+/// requests.
+const MOST_PAGES: u64 = 10;
 
 /// The pages read so far.
 #[derive(Debug, Default)]
-pub struct OldestReport {
+pub struct DayRows {
     rows: Vec<Value>,
 }
 
-impl OldestReport {
+impl DayRows {
     /// Takes page `page` (from 1). Answers whether another one follows.
     ///
     /// # Errors
@@ -94,7 +95,7 @@ mod tests {
 
     /// The spend on the first of the month, by these answers to one request after the other.
     fn spend(answers: &[Value]) -> Result<SourceAnswer, String> {
-        let mut report = OldestReport::default();
+        let mut report = DayRows::default();
         for (number, answer) in (1..).zip(answers) {
             let more = report.take(number, answer).map_err(|error| error.to_string())?;
             assert_eq!(more, number < answers.len() as u64, "after page {number}");
@@ -128,7 +129,7 @@ mod tests {
             (vec![first.clone(), first.clone()], "page 2 was asked for, page 1 came"),
             (vec![json!({"page_count": 2, "response": [row(1, 1.0)]}); 2], "page 2 has rows of an earlier one"),
             (vec![page(1, 2, 2, &[])], "page 1 of 2 is empty"),
-            (vec![page(1, 201, 201, &[row(1, 1.0)])], "it has 201 pages"),
+            (vec![page(1, 11, 11, &[row(1, 1.0)])], "it has 11 pages"),
             (vec![first, page(2, 2, 3, &[row(1, 1.0)])], "2 of 3 rows came"),
             (vec![json!({"page_count": "two", "response": []})], "`page_count` of the report should be"),
             (vec![json!({"response": [{"price": 1}]})], "`day` of a row of the report should be"),
