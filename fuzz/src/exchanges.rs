@@ -19,7 +19,7 @@ use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::reign::Reign;
 use traffic_generator::trafficstar::budget::{Budget, Rank, Urgency};
 use traffic_generator::trafficstar::error::RemoteError;
-use traffic_generator::trafficstar::gate::{Gate, Gatekeeper};
+use traffic_generator::trafficstar::gate::{Gate, GateMessage, Gatekeeper};
 use traffic_generator::trafficstar::http::{RemoteClient, RemoteSettings};
 
 use super::expected::assert_quotes_nobody;
@@ -127,10 +127,16 @@ fn client(base_url: &str) -> RemoteClient {
     let (gate, mut heard) = Gate::new();
     tokio::spawn(async move {
         let mut keeper = Gatekeeper::new(Budget::new(1_000_000), chrono::Duration::zero());
-        while let Some(message) = heard.recv().await {
-            keeper.hear(Utc::now(), message);
+        loop {
             let granted = keeper.grant(Utc::now());
             keeper.let_go(Utc::now(), granted);
+            let next = keeper.next_grant_at(Utc::now()).map(|at| (at - Utc::now()).to_std().unwrap_or_default());
+            match tokio::time::timeout(next.unwrap_or(PATIENCE), heard.recv()).await {
+                // A pause that is answered with 429 is sent again when the silence is over: here, at once.
+                Ok(Some(GateMessage::RateLimited { .. })) | Err(_) => {}
+                Ok(Some(message)) => keeper.hear(Utc::now(), message),
+                Ok(None) => return,
+            }
         }
     });
     let settings = RemoteSettings {
@@ -159,9 +165,12 @@ async fn ask(base_url: &str) {
     if let Some(page) = fit(client().campaigns_page(2, Urgency::Sweep).await) {
         assert!(page.page.is_none_or(|page| page == 2), "another page than the one that was asked for");
     }
-    for outcomes in [fit(client().pause(&ids).await), fit(client().run(&ids, None).await)].into_iter().flatten() {
-        assert_eq!(outcomes.keys().copied().collect::<BTreeSet<_>>(), ids, "an outcome for each id and no other");
-        for outcome in outcomes.values() {
+    for runs in [false, true] {
+        let mut outcomes = Vec::new();
+        let tell = |id, outcome| outcomes.push((id, outcome));
+        let failure = if runs { client().run(&ids, None, tell).await } else { client().pause(&ids, tell).await };
+        assert_eq!(outcomes.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ID], "an outcome for each id and no other");
+        for (_, outcome) in &outcomes {
             match outcome {
                 Outcome::Accepted => {}
                 Outcome::Failed(reason)
@@ -172,6 +181,7 @@ async fn ask(base_url: &str) {
                 }
             }
         }
+        failure.iter().for_each(|reason| assert_fit(reason));
     }
     fit(client().spend_report(day, Urgency::Read).await);
     let client = client();

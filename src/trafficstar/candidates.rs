@@ -1,18 +1,21 @@
 //! The candidates of each operation for which several paths are known: which is tried next, which works, and which
 //! operation has none that exists. What is remembered is shown in the dump, and a change is told.
 //!
-//! Another candidate follows only on 404, 405 and 400: then nothing has happened. The one that worked is tried first from
+//! Another candidate follows only on 404, 405 and 400: then nothing has happened. Runs and pauses, where a refusal may be for
+//! one id among many, have rules of their own (`batch::split`), and tell what they learned here. The one that worked is tried first from
 //! then on, and what TrafficStars was found not to have is looked for again every [`LOOK_AGAIN_AFTER`]. [`Memory`] is
 //! pure; [`KnownEndpoints`] and [`Trial`] give it a lock and the time.
 //!
 //! Deliberately absent: the paths and the requests (`endpoints`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::batch::split::{SetAside, Split};
 use super::error::RemoteError;
+use crate::domain::facts::RemoteId;
 use crate::domain::live::LiveEvent;
 use crate::domain::status::EndpointStatus;
 
@@ -51,13 +54,6 @@ impl Endpoint {
             Self::Pause => "pause campaigns",
             Self::SpendByCampaign => "report the spend of campaigns",
             Self::SpendByDay => "report a campaign's spend",
-        }
-    }
-
-    const fn changes_campaigns(self) -> bool {
-        match self {
-            Self::Run | Self::Pause => true,
-            Self::List | Self::SpendByCampaign | Self::SpendByDay => false,
         }
     }
 
@@ -203,11 +199,46 @@ impl Memory {
 
 /// What is known of the candidates of one TrafficStars account, shared by all who ask.
 #[derive(Debug, Default)]
-pub(super) struct KnownEndpoints(Mutex<Memory>);
+pub(super) struct KnownEndpoints {
+    memory: Mutex<Memory>,
+    /// By operation, the campaigns that are asked by themselves.
+    aside: Mutex<BTreeMap<Endpoint, SetAside>>,
+}
 
 impl KnownEndpoints {
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn aside(&self) -> MutexGuard<'_, BTreeMap<Endpoint, SetAside>> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An operation's candidates in the order in which to try them, each with its position.
+    pub(super) fn order<C: Copy>(&self, operation: Endpoint, candidates: &[C]) -> Vec<(usize, C)> {
+        let order = self.memory().order(Utc::now(), operation, candidates.len());
+        order.into_iter().filter_map(|position| Some((position, *candidates.get(position)?))).collect()
+    }
+
+    /// A candidate has worked.
+    pub(super) fn worked(&self, operation: Endpoint, position: usize, shown: impl FnOnce() -> String) {
+        self.memory().worked(Utc::now(), operation, position, shown);
+    }
+
+    /// All candidates were tried, and none exists.
+    pub(super) fn none_of(&self, operation: Endpoint) -> RemoteError {
+        self.memory().missing(Utc::now(), operation);
+        RemoteError::NoEndpoint { operation: operation.purpose() }
+    }
+
+    /// Those of `ids` that are asked by themselves.
+    pub(super) fn set_aside(&self, operation: Endpoint, ids: &BTreeSet<RemoteId>) -> BTreeSet<RemoteId> {
+        self.aside().get(&operation).map(|aside| aside.of(Utc::now(), ids)).unwrap_or_default()
+    }
+
+    /// Learns whom to ask by itself.
+    pub(super) fn learn(&self, operation: Endpoint, round: &Split) {
+        self.aside().entry(operation).or_default().learn(Utc::now(), round);
     }
 
     /// Whether the operation is believed to have no endpoint. One that has worked is missed for a while before that.
@@ -260,11 +291,9 @@ impl<'a, C> Trial<'a, C> {
     /// The operation's answer, unless it is the next candidate's turn.
     pub(super) fn judge<T>(&mut self, answer: Result<T, RemoteError>) -> Option<Result<T, RemoteError>> {
         match answer {
-            // A refusal may be for one bad id among many: it says nothing of the endpoint for the next request.
-            Ok(_) if self.bad_request.is_some() && self.operation.changes_campaigns() => Some(answer),
             Ok(_) => {
                 if let Some((position, candidate)) = self.tried.and_then(|at| Some((at, self.candidates.get(at)?))) {
-                    self.known.memory().worked(Utc::now(), self.operation, position, || (self.shown)(candidate));
+                    self.known.worked(self.operation, position, || (self.shown)(candidate));
                 }
                 Some(answer)
             }
@@ -283,7 +312,7 @@ impl<'a, C> Trial<'a, C> {
             return bad_request;
         }
         if self.tried.is_some() {
-            self.known.memory().missing(Utc::now(), self.operation);
+            return self.known.none_of(self.operation);
         }
         RemoteError::NoEndpoint { operation: self.operation.purpose() }
     }

@@ -1,10 +1,11 @@
-//! What TrafficStars can be asked for: one campaign, a page of all, run, pause, an end time, the day's spend.
+//! What TrafficStars can be asked for: one campaign, a page of all, an end time, the day's spend. Runs and pauses are in
+//! `switching`.
 //!
 //! Where several paths are known for an operation they are candidates: `candidates` says which is tried when.
 //!
 //! Deliberately absent: when to ask, what belongs into one request (`batch`), and what an answer means (`domain`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use reqwest::Method;
@@ -17,8 +18,7 @@ use super::circuit::Operation;
 use super::error::RemoteError;
 use super::gate::Asking;
 use super::http::{RemoteClient, Request};
-use super::wire::{self, CampaignPage, DayRows, SwitchAnswer, WireError};
-use crate::domain::action::Outcome;
+use super::wire::{self, CampaignPage, DayRows, WireError};
 use crate::domain::facts::RemoteId;
 use crate::domain::live::LiveEvent;
 use crate::domain::remote::RemoteCampaign;
@@ -35,33 +35,6 @@ const MOST_REPORT_PAGES: usize = 200;
 
 /// The parameters that may enlarge a page; which of them is understood is unknown. Without them where they are refused.
 const LIST_CANDIDATES: [&[&str]; 2] = [&["per_page", "page_size", "limit"], &[]];
-
-/// The ways to switch campaigns on and off.
-#[derive(Debug, Clone, Copy)]
-enum SwitchCandidate {
-    /// All at once: `PUT` of the ids.
-    Together(&'static str),
-    /// `PATCH` of `active`, each by itself.
-    Each,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Switch {
-    Run,
-    Pause,
-}
-
-const RUN_CANDIDATES: [SwitchCandidate; 3] = [
-    SwitchCandidate::Together("/v2/campaigns/run"),
-    SwitchCandidate::Together("/v1.1/campaigns/run"),
-    SwitchCandidate::Each,
-];
-
-const PAUSE_CANDIDATES: [SwitchCandidate; 3] = [
-    SwitchCandidate::Together("/v2/campaigns/pause"),
-    SwitchCandidate::Together("/v1.1/campaigns/pause"),
-    SwitchCandidate::Each,
-];
 
 const CAMPAIGN_REPORTS: [&str; 1] = ["/v1.1/advertiser/custom/report/by-campaign"];
 
@@ -141,27 +114,6 @@ impl RemoteClient {
             }
         }
         Err(trial.failure())
-    }
-
-    /// Switches campaigns on. Their end times have to be set before. Each id's outcome by itself: a 200 can hold
-    /// failures, and an id that the answer does not name is unclear.
-    ///
-    /// # Errors
-    /// The request as a whole failed: [`RemoteError::outcome`] says what became of each.
-    pub async fn run(
-        &self,
-        ids: &BTreeSet<RemoteId>,
-        leave_by: Option<DateTime<Utc>>,
-    ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
-        self.switch(Switch::Run, ids, leave_by).await
-    }
-
-    /// Switches campaigns off, before everything else that waits. Outcomes as for [`RemoteClient::run`].
-    ///
-    /// # Errors
-    /// The request as a whole failed: [`RemoteError::outcome`] says what became of each.
-    pub async fn pause(&self, ids: &BTreeSet<RemoteId>) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
-        self.switch(Switch::Pause, ids, None).await
     }
 
     /// Sets when a campaign stops by itself. Answers with the whole campaign as it is now.
@@ -287,110 +239,12 @@ impl RemoteClient {
         }
         Ok(rows.into_rows())
     }
-
-    async fn switch(
-        &self,
-        switch: Switch,
-        ids: &BTreeSet<RemoteId>,
-        leave_by: Option<DateTime<Utc>>,
-    ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let (operation, candidates) = match switch {
-            Switch::Run => (Endpoint::Run, &RUN_CANDIDATES),
-            Switch::Pause => (Endpoint::Pause, &PAUSE_CANDIDATES),
-        };
-        let mut trial = Trial::of(&self.known, operation, candidates, SwitchCandidate::line);
-        while let Some(candidate) = trial.next_candidate() {
-            let outcomes = match candidate {
-                SwitchCandidate::Together(path) => self.switch_together(switch, path, ids, leave_by).await,
-                SwitchCandidate::Each => self.switch_each(switch, ids, leave_by).await,
-            };
-            if let Some(outcomes) = trial.judge(outcomes) {
-                return outcomes;
-            }
-        }
-        Err(trial.failure())
-    }
-
-    async fn switch_together(
-        &self,
-        switch: Switch,
-        path: &'static str,
-        ids: &BTreeSet<RemoteId>,
-        leave_by: Option<DateTime<Utc>>,
-    ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
-        let body = json!({ "campaign_ids": ids });
-        let answer = self.send(&Request::write(switch.asking(leave_by), Method::PUT, path, body)).await?;
-        let answer = wire::switch_answer(&answer)?;
-        Ok(ids.iter().map(|id| (*id, outcome_of(&answer, *id))).collect())
-    }
-
-    /// One request for each. What fails for one says nothing of the others; only where every one is refused like a path
-    /// that is not there, this way of switching has not worked.
-    async fn switch_each(
-        &self,
-        switch: Switch,
-        ids: &BTreeSet<RemoteId>,
-        leave_by: Option<DateTime<Utc>>,
-    ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
-        let each = ids.iter().map(|id| async move {
-            let body = json!({ "active": switch.active() });
-            let request = Request::write(switch.asking(leave_by), Method::PATCH, campaign_path(*id), body);
-            (*id, self.send(&request).await.and_then(|answer| the_campaign(&answer, *id)))
-        });
-        let mut outcomes = BTreeMap::new();
-        let mut refusal = Some(RemoteError::NotFound);
-        // All at once: a pause must not wait for the time-outs of others.
-        for (id, answered) in futures_util::future::join_all(each).await {
-            match &answered {
-                Err(error) if error.is_absence() || error.is_bad_request() => {
-                    refusal = refusal.map(|_| error.clone());
-                }
-                Ok(_) | Err(_) => refusal = None,
-            }
-            let outcome = match answered {
-                Ok(campaign) if campaign.active == Some(switch.active()) => Outcome::Accepted,
-                Ok(_) => Outcome::Unclear("the answer shows the campaign unchanged".to_owned()),
-                Err(error) => error.outcome(),
-            };
-            outcomes.insert(id, outcome);
-        }
-        refusal.map_or(Ok(outcomes), Err)
-    }
-}
-
-impl Switch {
-    const fn active(self) -> bool {
-        match self {
-            Self::Run => true,
-            Self::Pause => false,
-        }
-    }
-
-    const fn asking(self, leave_by: Option<DateTime<Utc>>) -> Asking {
-        match self {
-            Self::Run => Asking::run(leave_by),
-            Self::Pause => Asking::pause(),
-        }
-    }
 }
 
 impl DayReport {
     /// As the dump shows it.
     fn line(&self) -> String {
         format!("GET {}", self.path)
-    }
-}
-
-impl SwitchCandidate {
-    /// As the dump shows it.
-    fn line(&self) -> String {
-        match self {
-            Self::Together(path) => format!("PUT {path}"),
-            Self::Each => "PATCH /v1.1/campaigns/{id}".to_owned(),
-        }
     }
 }
 
@@ -401,27 +255,18 @@ fn list_line(sizes: &[&str]) -> String {
     format!("GET {LIST_PATH}{mark}{}", sizes.join("&"))
 }
 
-fn campaign_path(id: RemoteId) -> String {
+pub(super) fn campaign_path(id: RemoteId) -> String {
     format!("/v1.1/campaigns/{id}")
 }
 
 /// The answered campaign, if it is the one that was asked for.
-fn the_campaign(answer: &Value, id: RemoteId) -> Result<RemoteCampaign, RemoteError> {
+pub(super) fn the_campaign(answer: &Value, id: RemoteId) -> Result<RemoteCampaign, RemoteError> {
     let campaign = wire::campaign(answer)?;
     if campaign.id == id {
         Ok(campaign)
     } else {
         let (place, found) = ("`id` of the campaign".to_owned(), campaign.id.to_string());
         Err(WireError::Field { place, expected: "the id that was asked for", found }.into())
-    }
-}
-
-fn outcome_of(answer: &SwitchAnswer, id: RemoteId) -> Outcome {
-    match (answer.success.contains(&id), answer.failed.contains(&id)) {
-        (true, false) => Outcome::Accepted,
-        (false, true) => Outcome::Failed("TrafficStars lists the campaign under `failed`".to_owned()),
-        (true, true) => Outcome::Unclear("the answer lists the campaign under both success and failed".to_owned()),
-        (false, false) => Outcome::Unclear("the answer does not name the campaign".to_owned()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! | file | holds | used by |
 //! | --- | --- | --- |
 //! | [`endpoints`] | the operations, as methods of [`http::RemoteClient`], and the candidates for each | the client actor; `check`; `pause-all --direct` |
+//! | `switching` | runs and pauses, as methods of the same, and the ways to ask for them | the client actor |
 //! | `candidates` | which candidate is tried next, which works, what does not exist | `endpoints` |
 //! | [`http`] | one request: token, time-outs, bounds, status codes to errors | `endpoints` |
 //! | `date` | PURE: how far our clock is from the one that answers | `http` |
@@ -31,6 +32,7 @@ pub mod error;
 mod excerpt;
 pub mod gate;
 pub mod http;
+mod switching;
 mod token;
 pub mod wire;
 

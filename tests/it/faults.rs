@@ -3,6 +3,7 @@
 //! For each failure the guard lives on, says what happened, starts nothing on doubt, and is as it should be soon after.
 
 mod reads;
+mod refused;
 mod token;
 mod waiting;
 mod writes;
@@ -43,6 +44,8 @@ enum Change {
     Refused,
     /// It had none, and no answer says so.
     Lost,
+    /// It had none, and a run or a pause is sent once more at once.
+    Repeated,
     /// It had its effect, and no answer says so.
     Made,
 }
@@ -53,8 +56,13 @@ fn failures(elsewhere: &Elsewhere) -> Vec<Failure> {
     let broke = "the connection to TrafficStars broke";
     let too_late = "TrafficStars did not answer in time";
     vec![
-        failure("forbidden", status(403, "{}"), Change::Refused, "TrafficStars rejects the request (403)"),
-        failure("a failure of its own", status(500, "{}"), Change::Lost, "TrafficStars has a failure of its own (500)"),
+        failure("forbidden", status(403, "{}"), Change::Repeated, "TrafficStars rejects the request (403)"),
+        failure(
+            "a failure of its own",
+            status(500, "{}"),
+            Change::Repeated,
+            "TrafficStars has a failure of its own (500)",
+        ),
         failure("too late an answer", FaultKind::DelayBeforeAnswer(TOO_LONG), Change::Made, too_late),
         failure("a lost request", FaultKind::DropRequest, Change::Lost, broke),
         failure("a lost answer", FaultKind::LoseAnswer, Change::Made, broke),
@@ -63,7 +71,7 @@ fn failures(elsewhere: &Elsewhere) -> Vec<Failure> {
         failure("a web page", FaultKind::GarbageBody, Change::Made, "answer cannot be read: it is not JSON"),
         failure("a redirect", FaultKind::Redirect(elsewhere.url()), Change::Refused, "rejects the request (302)"),
         failure("a body that trickles", FaultKind::SlowBody(PER_BYTE), Change::Made, too_late),
-        failure("a proxy's web page", status(502, "<html>"), Change::Lost, "has a failure of its own (502)"),
+        failure("a proxy's web page", status(502, "<html>"), Change::Repeated, "has a failure of its own (502)"),
         failure("a huge body", FaultKind::HugeBody(TOO_MANY_BYTES), Change::Made, "it is larger than 16777216 bytes"),
     ]
 }

@@ -1,18 +1,18 @@
 //! Everything that changes a campaign: pauses and runs are gathered, end times go one by one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
 
 use super::TrafficStarActor;
-use super::round::DIED;
+use super::round::{Askers, DIED};
 use super::work;
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
 use crate::trafficstar::budget::{Rank, Urgency};
 use crate::trafficstar::circuit::Operation;
-use crate::trafficstar::error::RemoteError;
 
 /// An activation whose turn did not come is counted as one that waits for so many ticks.
 const POSTPONED_FOR_TICKS: i32 = 2;
@@ -87,12 +87,9 @@ impl TrafficStarActor {
 
     fn serve_pauses(&mut self, ctx: &mut Context<Self>) {
         let askers = self.pauses.take(self.clock.now());
-        let (client, ids) = (Arc::clone(&self.client), askers.ids());
-        let pause = async move { work::pause(&client, &ids).await };
-        ctx.spawn(pause.into_actor(self).map(|outcomes, actor, _| {
-            actor.note(outcomes.as_ref().err().map(RemoteError::in_full));
-            askers.answer(|id| work::outcome_for(&outcomes, id));
-        }));
+        let (client, ids, mut askers) = (Arc::clone(&self.client), askers.ids(), askers.by_campaign());
+        let pause = async move { client.pause(&ids, |id, outcome| answer(&mut askers, id, &outcome)).await };
+        ctx.spawn(pause.into_actor(self).map(|failure, actor, _| actor.note(failure)));
     }
 
     /// One request for all whose end times are set; those that are about to be are waited for a little.
@@ -104,11 +101,16 @@ impl TrafficStarActor {
         }
         let askers = self.runs.take(now);
         let (client, ids, leave_by) = (Arc::clone(&self.client), askers.ids(), askers.leave_by());
-        let run = async move { client.run(&ids, leave_by).await };
-        ctx.spawn(run.into_actor(self).map(|outcomes, actor, _| {
-            actor.note(outcomes.as_ref().err().map(RemoteError::in_full));
-            askers.answer(|id| work::outcome_for(&outcomes, id));
-        }));
+        let mut askers = askers.by_campaign();
+        let run = async move { client.run(&ids, leave_by, |id, outcome| answer(&mut askers, id, &outcome)).await };
+        ctx.spawn(run.into_actor(self).map(|failure, actor, _| actor.note(failure)));
+    }
+}
+
+/// As soon as it is known: nobody waits for the others of the round.
+fn answer(askers: &mut BTreeMap<RemoteId, Askers<Outcome>>, id: RemoteId, outcome: &Outcome) {
+    if let Some(askers) = askers.remove(&id) {
+        askers.answer(|_| outcome.clone());
     }
 }
 

@@ -3,13 +3,14 @@
 //! Whoever asks within a short moment is served together ([`Gathering`]); [`reads`] serves the reads of statuses from
 //! pages of the list and single reads, whichever costs less, and decides who is read first where the budget does not
 //! reach; [`reach`] says how far it does. Spend needs no plan: one by-campaign report serves every campaign that ticks
-//! with the others ([`serves`]).
+//! with the others ([`serves`]). [`split`] finds the bad ids of a run or a pause that is refused as a whole.
 //!
 //! Deliberately absent: the requests and the timers. The client actor executes the plan.
 
 mod list;
 pub mod reach;
 pub mod reads;
+pub mod split;
 
 use std::collections::BTreeSet;
 

@@ -5,11 +5,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
-use std::collections::BTreeSet;
-
 use super::*;
-use crate::domain::action::Outcome;
-use crate::domain::facts::RemoteId;
 use crate::domain::remote::RemoteFault;
 use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::error::RemoteError;
@@ -80,8 +76,8 @@ async fn a_refused_token_is_never_sent_again_even_while_no_other_can_be_had() {
     assert_eq!((remote.token_requests(), remote.lines().len()), (2, 1), "reads share the failure for a while");
     assert_eq!(remote.client.token_expires_at(), None);
     let ids = BTreeSet::from([RemoteId(7)]);
-    let pauses = join_all((0..5).map(|_| remote.client.pause(&ids))).await;
-    assert!(pauses.iter().all(Result::is_err), "{pauses:?}");
+    let pauses = join_all((0..5).map(|_| remote.pause(&ids))).await;
+    assert!(pauses.iter().all(|pause| matches!(pause.outcome(), Outcome::Failed(_))), "{pauses:?}");
     assert_eq!(remote.token_requests(), 3, "pauses try again soon, one for all of them");
     assert!(begun.elapsed() >= TOKEN_REST / 3, "a third of the rest is theirs, too");
 }
@@ -146,9 +142,10 @@ async fn a_write_without_a_token_has_not_happened() {
     ];
     for answer in cases {
         let remote = Remote::answering_tokens_too(move |_| answer()).await;
-        let error = remote.client.pause(&[RemoteId(1)].into()).await.unwrap_err();
-        assert!(matches!(error, RemoteError::NoToken(_)) && !error.may_have_happened(), "{error:?}");
-        assert!(!format!("{error:?} {}", error.in_full()).contains(API_KEY));
+        let pause = remote.pause(&[RemoteId(1)].into()).await;
+        let no_token = |reason: &String| reason.starts_with("no access token could be fetched");
+        assert!(matches!(pause.outcome(), Outcome::Failed(reason) if no_token(reason)), "{pause:?}");
+        assert!(!format!("{pause:?}").contains(API_KEY));
     }
 }
 
@@ -171,8 +168,9 @@ async fn nothing_is_sent_once_the_gate_is_closed() {
     let (gate, keeper) = Gate::new();
     drop(keeper);
     let client = RemoteClient::new(settings("http://127.0.0.1:1", PATIENCE), gate, Reign::sole()).unwrap();
-    let error = client.pause(&[RemoteId(1)].into()).await.unwrap_err();
-    assert!(matches!(error.outcome(), Outcome::NotSent(_)), "{error:?}");
+    let mut outcomes = Vec::new();
+    client.pause(&[RemoteId(1)].into(), |_, outcome| outcomes.push(outcome)).await;
+    assert!(matches!(outcomes[..], [Outcome::NotSent(_)]), "{outcomes:?}");
 }
 
 #[tokio::test]
@@ -274,9 +272,9 @@ async fn an_answer_that_breaks_off_is_a_broken_connection_and_may_have_happened(
 #[tokio::test]
 async fn no_answer_in_time_may_have_happened_and_its_slot_is_held() {
     let remote = Remote::answering(|_| NEVER.into_response()).await.impatient();
-    let error = remote.client.pause(&[RemoteId(1)].into()).await.unwrap_err();
-    assert!(matches!(error, RemoteError::TimedOut { sent: true }), "{error:?}");
-    assert!(matches!(error.outcome(), Outcome::Unclear(_)));
+    let pause = remote.pause(&[RemoteId(1)].into()).await;
+    assert_eq!(*pause.outcome(), Outcome::Unclear("TrafficStars did not answer in time".to_owned()));
+    assert_eq!(remote.lines().len(), 1, "it is read back, not repeated");
     assert_eq!(remote.keeper.lock().unwrap().budget().used(Utc::now()), 2);
 }
 
@@ -284,7 +282,7 @@ async fn no_answer_in_time_may_have_happened_and_its_slot_is_held() {
 async fn without_a_connection_nothing_has_happened() {
     let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let remote = Remote::with_client_of(format!("http://127.0.0.1:{closed_port}"), Arc::default(), PATIENCE);
-    let error = remote.client.pause(&[RemoteId(1)].into()).await.unwrap_err();
+    let error = read(&remote).await.unwrap_err();
     let RemoteError::NoToken(cause) = &error else { panic!("{error:?}") };
     assert!(matches!(**cause, RemoteError::Connection { sent: false, .. }), "{error:?}");
     assert!(!cause.may_have_happened() && !error.may_have_happened());
@@ -353,6 +351,6 @@ async fn nothing_shows_the_api_key_or_a_token() {
 #[tokio::test]
 async fn an_operation_can_be_spawned() {
     let remote = Remote::answering(|_| json_answer(&json!({"success": [1]}))).await;
-    let outcomes = tokio::spawn(async move { remote.client.pause(&[RemoteId(1)].into()).await });
-    assert_eq!(outcomes.await.unwrap().unwrap()[&RemoteId(1)], Outcome::Accepted);
+    let pause = tokio::spawn(async move { remote.pause(&[RemoteId(1)].into()).await });
+    assert_eq!(*pause.await.unwrap().outcome(), Outcome::Accepted);
 }

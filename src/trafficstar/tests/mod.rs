@@ -2,7 +2,9 @@
 
 mod endpoints;
 mod http;
+mod switching;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use tokio::net::TcpListener;
 use super::budget::{Budget, Urgency};
 use super::gate::{Gate, GateMessage, Gatekeeper};
 use super::http::{RemoteClient, RemoteSettings};
+use crate::domain::action::Outcome;
+use crate::domain::facts::RemoteId;
 use crate::reign::Reign;
 
 const API_KEY: &str = "the-api-key";
@@ -49,6 +53,22 @@ impl Seen {
 
     fn bearer(&self) -> &str {
         self.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap()
+    }
+}
+
+/// What became of each campaign of a run or a pause, and why a request failed.
+#[derive(Debug)]
+struct Switched {
+    outcomes: BTreeMap<RemoteId, Outcome>,
+    failure: Option<String>,
+}
+
+impl Switched {
+    /// The outcome of the only one.
+    fn outcome(&self) -> &Outcome {
+        let (outcome, others) = (self.outcomes.values().next().unwrap(), self.outcomes.len() - 1);
+        assert_eq!(others, 0, "{self:?}");
+        outcome
     }
 }
 
@@ -118,6 +138,20 @@ impl Remote {
         });
         let client = RemoteClient::new(settings, gate, Reign::sole()).unwrap();
         Self { client, seen, asked, keeper, base_url }
+    }
+
+    /// Pauses, and waits until all is over.
+    async fn pause(&self, ids: &BTreeSet<RemoteId>) -> Switched {
+        let mut outcomes = BTreeMap::new();
+        let failure = self.client.pause(ids, |id, outcome| drop(outcomes.insert(id, outcome))).await;
+        Switched { outcomes, failure }
+    }
+
+    /// Runs, and waits until all is over.
+    async fn run(&self, ids: &BTreeSet<RemoteId>) -> Switched {
+        let mut outcomes = BTreeMap::new();
+        let failure = self.client.run(ids, None, |id, outcome| drop(outcomes.insert(id, outcome))).await;
+        Switched { outcomes, failure }
     }
 
     /// The same server, with a client of little patience.
@@ -195,4 +229,25 @@ fn in_pieces(pieces: impl Iterator<Item = Vec<u8>> + Send + 'static, breaks: boo
 
 fn campaign(id: i64) -> Value {
     json!({"id": id, "active": true, "status": "enabled", "spent_today": 1.5})
+}
+
+fn ids(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<RemoteId> {
+    numbers.into_iter().map(RemoteId).collect()
+}
+
+/// What a path answers.
+type Answers = fn(&Seen) -> Value;
+
+/// A server that has these paths only, and answers 404 to every other.
+async fn having(paths: &'static [(&'static str, Answers)]) -> Remote {
+    Remote::answering(|seen| {
+        let known = paths.iter().find(|(line, _)| seen.line().starts_with(line));
+        known.map_or_else(|| status(404), |(_, answer)| json_answer(&answer(seen)))
+    })
+    .await
+}
+
+fn all_succeed(seen: &Seen) -> Value {
+    let asked: Value = serde_json::from_str(&seen.body).unwrap();
+    json!({"success": asked["campaign_ids"], "failed": [], "total": 1})
 }

@@ -24,6 +24,11 @@ fn expected(change: Change) -> [Outcome; 3] {
             Outcome::new("cooling-down", &PAUSE, &[PAUSED]),
             end_time_fails,
         ],
+        Change::Repeated => [
+            Outcome::new("active-guarded", &[Write::EndAtDayEnd, Write::Run, Write::Run], &[ACTIVATED]),
+            Outcome::new("cooling-down", &[vec![Write::Pause], PAUSE.to_vec()].concat(), &[PAUSED]),
+            end_time_fails,
+        ],
         Change::Refused | Change::Lost => [
             Outcome::new("active-guarded", &ACTIVATION, &[NOT_ACTIVATED]),
             Outcome::new("cooling-down", &[vec![Write::Pause], PAUSE.to_vec()].concat(), &[NOT_PAUSED, PAUSED_AT_LAST]),
@@ -55,14 +60,16 @@ fn try_one(Failure { name, kind, change, words }: &Failure) {
     world.expect_all(&[(TO_RUN, name, run), (TO_PAUSE, name, pause), (WITHOUT_END_TIME, name, end_time)]);
 
     let running = [TO_RUN, TO_PAUSE, WITHOUT_END_TIME].map(|id| world.sandbox.is_running(id));
-    assert_eq!(running, [*change == Change::Made, false, false], "{name}");
+    assert_eq!(running, [[Change::Made, Change::Repeated].contains(change), false, false], "{name}");
     assert!(world.guard.log().contains(words), "{name}: {words}");
     let journalled = &world.database.journal(WITHOUT_END_TIME)[0];
     let error = journalled.error.clone().unwrap_or_default();
     assert!(error.contains("its end time could not be set") && error.contains(words), "{name}: {error}");
     let requests = world.sandbox.requests();
     let pauses: Vec<_> = requests.iter().filter(|request| request.operation == Operation::Pause).collect();
-    if let [first, second, ..] = pauses[..] {
+    if let [first, second, ..] = pauses[..]
+        && *change != Change::Repeated
+    {
         assert!(read_between(&requests, TO_PAUSE, first, second), "{name}: it was repeated without looking");
     }
 }
@@ -77,9 +84,17 @@ fn a_change_whose_answer_does_not_come_whole_is_read_back_and_not_repeated() {
 #[test]
 fn a_change_that_was_not_made_is_seen_not_to_have_been_before_it_is_sent_again() {
     let elsewhere = Elsewhere::new();
-    let not_made = failures(&elsewhere).into_iter().filter(|failure| failure.change != Change::Made);
+    let not_made = failures(&elsewhere);
+    let not_made = not_made.into_iter().filter(|failure| [Change::Refused, Change::Lost].contains(&failure.change));
     in_parallel(not_made, |failure| try_one(&failure));
     elsewhere.assert_that_nobody_came();
+}
+
+#[test]
+fn a_change_that_is_refused_once_or_meets_a_failure_of_trafficstars_own_is_sent_once_more_at_once() {
+    let elsewhere = Elsewhere::new();
+    let repeated = failures(&elsewhere).into_iter().filter(|failure| failure.change == Change::Repeated);
+    in_parallel(repeated, |failure| try_one(&failure));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The client actor's part without an actor: the real plan of reads and the real gatherings, in the order in which
-//! `actors::trafficstar` asks them. What leaves, and how a request ends, is in `transport`.
+//! `actors::trafficstar` asks them. Runs and pauses are in `switching`. What leaves, and how a request ends, is in `transport`.
 //!
 //! Deliberately absent: which endpoints exist (`trafficstar::candidates`): these do.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod switching;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
@@ -15,11 +17,13 @@ use traffic_generator::domain::status::ReadingStatus;
 use traffic_generator::trafficstar::batch::reads::{
     AskerId, PlannedRead, ReadAnswer, ReadId, ReadQuestion, ReadRequest, Reads,
 };
+use traffic_generator::trafficstar::batch::split::{Attempt, SetAside};
 use traffic_generator::trafficstar::batch::{Gathering, SMALLEST_PAGE, reach, serves};
 use traffic_generator::trafficstar::budget::{Budget, Rank, Urgency};
 use traffic_generator::trafficstar::circuit::{Operation, PROBE_INTERVAL};
 use traffic_generator::trafficstar::gate::Asking;
 
+use self::switching::{Switch, SwitchRound};
 use super::campaign::Life;
 use super::clock::Moment;
 use super::log::Carried;
@@ -32,8 +36,6 @@ pub(crate) type Status = Result<RemoteCampaign, RemoteFault>;
 const MOMENT: Duration = Duration::milliseconds(50);
 /// As in `trafficstar::endpoints`: how many rows of a report are asked for at once.
 const REPORT_LIMIT: usize = 500;
-/// As in `actors::trafficstar::work`: so often a pause that met a 429 is tried before it is left to the next tick.
-const PAUSE_ATTEMPTS: u8 = 3;
 
 /// A client that goes on for longer at one moment would never end.
 const MOST_ROUNDS: u32 = 10_000;
@@ -127,8 +129,12 @@ pub(crate) enum Purpose {
         spends: BTreeMap<RemoteId, SourceAnswer>,
     },
     EndTime(Change),
-    Run(Vec<Change>),
-    Pause(Vec<Change>, u8),
+    /// A request of a round of runs or pauses, and what it is to carry out.
+    Switch {
+        round: u64,
+        attempt: Attempt,
+        carries: Vec<Carried>,
+    },
     /// What it brings is for the circuit alone.
     Probe,
 }
@@ -137,7 +143,7 @@ impl Purpose {
     pub(crate) fn carries(&self) -> Vec<Carried> {
         match self {
             Self::EndTime(change) => vec![change.carried()],
-            Self::Run(changes) | Self::Pause(changes, _) => changes.iter().map(Change::carried).collect(),
+            Self::Switch { carries, .. } => carries.clone(),
             Self::Token | Self::Read(..) | Self::Report { .. } | Self::Probe => Vec::new(),
         }
     }
@@ -164,10 +170,10 @@ impl<T> Round<T> {
     }
 
     /// Its timer has fired, so it is due whatever the wall clock says.
-    fn take(&mut self, now: Moment) -> (BTreeSet<RemoteId>, Vec<T>) {
+    fn take(&mut self, now: Moment) -> Vec<T> {
         let due_at = self.gathering.due_at().unwrap_or(now.wall);
-        let ids = self.gathering.take(now.wall.max(due_at)).unwrap_or_default();
-        (ids, std::mem::take(&mut self.askers))
+        self.gathering.take(now.wall.max(due_at));
+        std::mem::take(&mut self.askers)
     }
 }
 
@@ -199,6 +205,9 @@ pub(crate) struct Client {
     last_report: Option<(DateTime<Utc>, NaiveDate, BTreeMap<RemoteId, SourceAnswer>)>,
     pauses: Round<Change>,
     runs: Round<Change>,
+    rounds: BTreeMap<u64, SwitchRound>,
+    /// Whom to ask by itself.
+    aside: BTreeMap<Switch, SetAside>,
     /// When a probe of our own may be sent again, by operation.
     probed_until: BTreeMap<Operation, DateTime<Utc>>,
     heard: Vec<Heard>,
@@ -220,6 +229,8 @@ impl Client {
             last_report: None,
             pauses: Round::new(),
             runs: Round::new(),
+            rounds: BTreeMap::new(),
+            aside: BTreeMap::new(),
             probed_until: BTreeMap::new(),
             heard: Vec::new(),
         }
@@ -343,7 +354,7 @@ impl Client {
                 self.plan_reads(now);
             }
             Timer::SpendsDue => {
-                let (_, askers) = self.spends.take(now);
+                let askers = self.spends.take(now);
                 let urgency = askers.iter().map(|(_, urgency)| *urgency).min().unwrap_or(Urgency::Read);
                 let readers = askers.into_iter().map(|(reader, _)| reader).collect();
                 self.last_number += 1;
@@ -352,8 +363,8 @@ impl Client {
                 self.report(now, number, 0, urgency, BTreeMap::new());
             }
             Timer::PausesDue => {
-                let (ids, changes) = self.pauses.take(now);
-                self.transport.ask(now, Asking::pause(), Call::Pause(ids), Purpose::Pause(changes, 1));
+                let changes = self.pauses.take(now);
+                self.switch(now, Switch::Pause, changes, None);
             }
             Timer::RunsDue => {
                 let keeper = &self.transport.keeper;
@@ -363,9 +374,9 @@ impl Client {
                     self.transport.timers.push((wait, Timer::RunsDue));
                     return;
                 }
-                let (ids, changes) = self.runs.take(now);
+                let changes = self.runs.take(now);
                 let leave_by = changes.iter().filter_map(|change| change.valid_until).min();
-                self.transport.ask(now, Asking::run(leave_by), Call::Run(ids), Purpose::Run(changes));
+                self.switch(now, Switch::Run, changes, leave_by);
             }
             Timer::Gate => self.transport.gate_timer_fired(now),
             Timer::TokenRested => self.transport.fetch_token(now),
@@ -431,22 +442,7 @@ impl Client {
                 };
                 self.end_time_ended(now, change, outcome);
             }
-            Purpose::Pause(changes, attempt)
-                if matches!(result, Err(Failure::TooMany(_))) && attempt < PAUSE_ATTEMPTS =>
-            {
-                let ids = changes.iter().map(|change| id_of(change.life.campaign)).collect();
-                self.transport.ask(now, Asking::pause(), Call::Pause(ids), Purpose::Pause(changes, attempt + 1));
-            }
-            Purpose::Run(changes) | Purpose::Pause(changes, _) => {
-                for change in changes {
-                    let outcome = match &result {
-                        Ok(Answer::Named { done, refused }) => named(id_of(change.life.campaign), done, refused),
-                        Ok(answer) => unreachable!("a change brought {answer:?}"),
-                        Err(failure) => failure.outcome(),
-                    };
-                    self.heard.push(Heard::Applied(change, outcome));
-                }
-            }
+            Purpose::Switch { round, attempt, .. } => self.switch_ended(now, round, &attempt, result),
         }
     }
 
@@ -582,15 +578,5 @@ fn end_time_outcome(shown: &EndTime, kind: ChangeKind) -> Outcome {
         EndTime::At(_) | EndTime::Unset | EndTime::Unreadable(_) => {
             Outcome::Failed(format!("TrafficStars set {shown:?} instead"))
         }
-    }
-}
-
-fn named(id: RemoteId, done: &BTreeSet<RemoteId>, refused: &BTreeSet<RemoteId>) -> Outcome {
-    if done.contains(&id) {
-        Outcome::Accepted
-    } else if refused.contains(&id) {
-        Outcome::Failed("TrafficStars refuses it".to_owned())
-    } else {
-        Outcome::Unclear("the answer does not name the campaign".to_owned())
     }
 }

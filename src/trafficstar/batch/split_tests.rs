@@ -1,0 +1,300 @@
+//! Tables of a round: which requests leave, and what becomes of each campaign.
+
+use super::*;
+
+const V2: usize = 0;
+const V1: usize = 1;
+const EACH: usize = 2;
+const WAYS: [Way; 3] = [Way::Together, Way::Together, Way::Each];
+
+fn ids(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<RemoteId> {
+    numbers.into_iter().map(RemoteId).collect()
+}
+
+fn all_accepted(ids: &BTreeSet<RemoteId>) -> Ended {
+    Ended::Answered(ids.iter().map(|id| (*id, Outcome::Accepted)).collect())
+}
+
+fn refused(status: u16) -> Ended {
+    match status {
+        404 => Ended::NoSuchWay("404".to_owned()),
+        500.. => Ended::Broke(status.to_string()),
+        status => Ended::Refused { reason: status.to_string(), perhaps_the_way: status == 400 },
+    }
+}
+
+/// A round that is over, and its requests in their order: the way, and the campaigns.
+struct Round {
+    split: Split,
+    sent: Vec<(usize, Vec<i64>)>,
+    outcomes: BTreeMap<RemoteId, Outcome>,
+}
+
+impl Round {
+    /// Each request is answered before the next one leaves, unless several may leave at once: then in their order.
+    fn of(campaigns: impl IntoIterator<Item = i64>, answer: impl FnMut(usize, &BTreeSet<RemoteId>) -> Ended) -> Self {
+        Self::with(campaigns, &SetAside::default(), answer)
+    }
+
+    fn with(
+        campaigns: impl IntoIterator<Item = i64>,
+        aside: &SetAside,
+        mut answer: impl FnMut(usize, &BTreeSet<RemoteId>) -> Ended,
+    ) -> Self {
+        let campaigns = ids(campaigns);
+        let mut split = Split::new(campaigns.clone(), &aside.of(at(0), &campaigns), &WAYS, 3);
+        let (mut sent, mut outcomes) = (Vec::new(), BTreeMap::new());
+        loop {
+            let attempts: Vec<Attempt> = std::iter::from_fn(|| split.next_attempt()).collect();
+            for attempt in &attempts {
+                sent.push((attempt.way, attempt.ids.iter().map(|id| id.0).collect()));
+            }
+            for attempt in &attempts {
+                split.ended(attempt.id, answer(attempt.way, &attempt.ids));
+            }
+            for (id, outcome) in split.take_settled() {
+                assert_eq!(outcomes.insert(id, outcome), None, "{id} was told twice");
+            }
+            if attempts.is_empty() {
+                assert!(split.is_over());
+                break;
+            }
+        }
+        let told: BTreeSet<RemoteId> = outcomes.keys().chain(split.unserved()).copied().collect();
+        assert_eq!(told, campaigns, "each is told of");
+        Self { split, sent, outcomes }
+    }
+
+    fn accepted(&self) -> BTreeSet<RemoteId> {
+        let accepted = self.outcomes.iter().filter(|(_, outcome)| **outcome == Outcome::Accepted);
+        accepted.map(|(id, _)| *id).collect()
+    }
+}
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + Duration::minutes(minutes)
+}
+
+/// Refuses every request that names the campaign 4.
+fn four_is_refused(status: u16) -> impl FnMut(usize, &BTreeSet<RemoteId>) -> Ended {
+    move |_, ids| if ids.contains(&RemoteId(4)) { refused(status) } else { all_accepted(ids) }
+}
+
+#[test]
+fn a_batch_that_is_taken_is_one_request() {
+    let round = Round::of(1..=6, |_, ids| all_accepted(ids));
+    assert_eq!(round.sent, [(V2, (1..=6).collect())]);
+    assert_eq!((round.accepted(), round.split.working_way()), (ids(1..=6), Some(V2)));
+    assert_eq!(round.split.failure(), None);
+    assert_eq!(Round::of([], |_, _| panic!()).sent, []);
+}
+
+#[test]
+fn one_refused_id_is_found_by_halving_and_asked_by_the_other_ways() {
+    let whole: Vec<i64> = (1..=6).collect();
+    let halving =
+        [(V2, vec![1, 2, 3]), (V2, vec![4, 5, 6]), (V2, vec![4]), (V2, vec![5, 6]), (V1, vec![4]), (EACH, vec![4])];
+    for (status, before) in [
+        (422, vec![(V2, whole.clone())]),
+        (403, vec![(V2, whole.clone())]),
+        (409, vec![(V2, whole.clone())]),
+        // Perhaps it is the way that is not understood.
+        (400, vec![(V2, whole.clone()), (V1, whole.clone())]),
+        // Perhaps it is over.
+        (500, vec![(V2, whole.clone()), (V2, whole.clone())]),
+    ] {
+        let round = Round::of(1..=6, four_is_refused(status));
+        assert_eq!(round.sent, [before, halving.to_vec()].concat(), "{status}");
+        assert_eq!(round.accepted(), ids([1, 2, 3, 5, 6]), "{status}");
+        let reason = status.to_string();
+        let expected = if status == 500 { Outcome::Unclear(reason.clone()) } else { Outcome::Failed(reason.clone()) };
+        assert_eq!(round.outcomes[&RemoteId(4)], expected);
+        assert_eq!(round.split.failure(), Some(reason.as_str()));
+        assert_eq!(round.split.working_way(), Some(V2), "{status}: one id says nothing of the way");
+    }
+}
+
+#[test]
+fn an_id_that_another_way_takes_is_done_and_says_nothing_of_the_ways() {
+    for (takes, last) in [(V1, (V1, vec![4])), (EACH, (EACH, vec![4]))] {
+        let round =
+            Round::of(1..=6, |way, ids| if way == takes { all_accepted(ids) } else { four_is_refused(422)(way, ids) });
+        assert_eq!(round.sent.last(), Some(&last));
+        assert_eq!((round.accepted(), round.split.working_way()), (ids(1..=6), Some(V2)));
+    }
+    let round = Round::of([4], |way, ids| if way == EACH { all_accepted(ids) } else { refused(422) });
+    assert_eq!((round.sent.len(), round.accepted(), round.split.working_way()), (3, ids([4]), None));
+}
+
+#[test]
+fn any_number_of_refused_ids_leaves_the_others_done() {
+    for bad in 0_u32..64 {
+        let is_bad = |id: &RemoteId| bad & (1 << (id.0 - 1)) != 0;
+        for status in [400, 409, 503] {
+            let round =
+                Round::of(1..=6, |_, ids| if ids.iter().any(is_bad) { refused(status) } else { all_accepted(ids) });
+            let good = ids((1..=6).filter(|id| !is_bad(&RemoteId(*id))));
+            assert_eq!(round.accepted(), good, "{bad:06b} {status}: {:?}", round.sent);
+        }
+    }
+}
+
+#[test]
+fn a_way_that_does_not_exist_is_no_refusal() {
+    let round = Round::of(1..=3, |way, ids| if way == V2 { refused(404) } else { all_accepted(ids) });
+    assert_eq!(round.sent, [(V2, vec![1, 2, 3]), (V1, vec![1, 2, 3])]);
+    assert_eq!(round.split.working_way(), Some(V1));
+
+    let round = Round::of(1..=3, |way, ids| if way == EACH { all_accepted(ids) } else { refused(404) });
+    assert_eq!(round.sent[2..], [(EACH, vec![1]), (EACH, vec![2]), (EACH, vec![3])]);
+    assert_eq!(round.split.working_way(), Some(EACH));
+
+    let one_is_gone = |way, ids: &BTreeSet<RemoteId>| {
+        if way == EACH && !ids.contains(&RemoteId(2)) { all_accepted(ids) } else { refused(404) }
+    };
+    let round = Round::of(1..=3, one_is_gone);
+    assert_eq!((round.accepted(), round.split.unserved()), (ids([1, 3]), &ids([2])));
+    assert!(!round.split.has_no_way());
+
+    let round = Round::of(1..=3, |_, _| refused(404));
+    assert_eq!((round.split.unserved(), round.split.has_no_way()), (&ids(1..=3), true));
+}
+
+#[test]
+fn a_400_of_the_only_way_for_many_is_halved_and_not_asked_one_by_one() {
+    let bad = |way, ids: &BTreeSet<RemoteId>| match way {
+        V1 => refused(404),
+        _ => four_is_refused(400)(way, ids),
+    };
+    let round = Round::of(1..=6, bad);
+    assert_eq!(round.accepted(), ids([1, 2, 3, 5, 6]));
+    assert_eq!(round.sent[..3], [(V2, (1..=6).collect()), (V1, (1..=6).collect()), (V2, vec![1, 2, 3])]);
+    assert_eq!(round.sent.iter().filter(|(way, _)| *way == EACH).count(), 1, "{:?}", round.sent);
+}
+
+#[test]
+fn what_says_nothing_of_the_ids_is_not_halved() {
+    let outcomes = [
+        Outcome::Unclear("no answer".to_owned()),
+        Outcome::NotSent("no leader".to_owned()),
+        Outcome::Postponed("too late".to_owned()),
+        Outcome::Failed("no token".to_owned()),
+    ];
+    for outcome in outcomes {
+        let round = Round::of(1..=6, |_, _| Ended::Else(outcome.clone()));
+        assert_eq!(round.sent.len(), 1);
+        assert!(round.outcomes.values().all(|each| *each == outcome), "{:?}", round.outcomes);
+    }
+}
+
+#[test]
+fn a_half_that_is_lost_costs_the_other_half_nothing() {
+    let mut split = Split::new(ids(1..=4), &BTreeSet::new(), &WAYS, 1);
+    let whole = split.next_attempt().unwrap();
+    split.ended(whole.id, refused(422));
+    let (one, other) = (split.next_attempt().unwrap(), split.next_attempt().unwrap());
+    assert_eq!((&one.ids, &other.ids), (&ids([1, 2]), &ids([3, 4])));
+    split.ended(other.id, all_accepted(&other.ids));
+    let told: BTreeSet<RemoteId> = split.take_settled().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(told, ids([3, 4]), "it does not wait for the other's time-out");
+    split.ended(one.id, Ended::Else(Outcome::Unclear("no answer".to_owned())));
+    assert_eq!(split.take_settled().len(), 2);
+}
+
+#[test]
+fn a_429_is_waited_out_as_often_as_there_is_patience_and_is_no_refusal() {
+    let mut silences = 0;
+    let round = Round::of(1..=6, |_, ids| {
+        silences += 1;
+        if silences < 3 { Ended::Silenced(Outcome::Postponed("429".to_owned())) } else { all_accepted(ids) }
+    });
+    assert_eq!((round.sent.len(), round.accepted()), (3, ids(1..=6)));
+    let round = Round::of(1..=6, |_, _| Ended::Silenced(Outcome::Postponed("429".to_owned())));
+    assert_eq!(round.sent.len(), 3);
+    assert_eq!(round.outcomes[&RemoteId(1)], Outcome::Postponed("429".to_owned()));
+}
+
+#[test]
+fn a_5xx_that_is_over_at_the_second_try_is_no_refusal_and_one_that_is_not_stays_in_doubt() {
+    let mut tries = 0;
+    let round = Round::of(1..=6, |_, ids| {
+        tries += 1;
+        if tries == 1 { refused(502) } else { all_accepted(ids) }
+    });
+    assert_eq!((round.sent.len(), round.accepted()), (2, ids(1..=6)));
+
+    // The first request may have paused it, whatever the next ones are answered.
+    let mut tries = 0;
+    let round = Round::of([4], |_, _| {
+        tries += 1;
+        if tries < 3 { refused(502) } else { refused(422) }
+    });
+    assert_eq!(round.outcomes[&RemoteId(4)], Outcome::Unclear("502".to_owned()));
+}
+
+#[test]
+fn what_is_refused_inside_a_200_is_asked_by_no_other_way() {
+    let failed = Outcome::Failed("TrafficStars lists it under `failed`".to_owned());
+    let round = Round::of([4, 5], |_, _| {
+        Ended::Answered([(RemoteId(4), failed.clone()), (RemoteId(5), Outcome::Accepted)].into())
+    });
+    assert_eq!((round.sent.len(), &round.outcomes[&RemoteId(4)]), (1, &failed));
+    assert_eq!(round.split.failure(), None, "the request did not fail");
+}
+
+#[test]
+fn where_everything_is_refused_the_halving_ends_and_where_a_way_is_refused_the_rest_goes_by_the_other() {
+    for status in [403, 500] {
+        let round = Round::of(1..=1_000, |_, _| refused(status));
+        assert!(round.sent.len() <= MOST_IN_VAIN + 2, "{}: {} requests", status, round.sent.len());
+        assert_eq!(round.accepted(), ids([]));
+        assert!(!round.split.has_no_way());
+    }
+    let round = Round::of(1..=1_000, |way, ids| if way == V2 { refused(403) } else { all_accepted(ids) });
+    assert_eq!(round.accepted().len(), 1_000);
+    assert!(round.sent.len() <= 2 * MOST_IN_VAIN, "{} requests", round.sent.len());
+
+    let some = |id: &RemoteId| id.0 % 3 == 0;
+    let round = Round::of(1..=1_000, |_, ids| if ids.iter().any(some) { refused(403) } else { all_accepted(ids) });
+    let refusals = round.split.refusals;
+    assert!((MOST_REFUSALS..MOST_REFUSALS + 2).contains(&refusals), "{refusals}");
+}
+
+#[test]
+fn so_many_that_follow_a_refusal_are_under_way_at_once() {
+    let mut split = Split::new(ids(1..=64), &BTreeSet::new(), &WAYS, 1);
+    let mut most = 0;
+    let mut under_way: Vec<Attempt> = Vec::new();
+    loop {
+        under_way.extend(std::iter::from_fn(|| split.next_attempt()));
+        most = most.max(under_way.len());
+        let Some(first) = (!under_way.is_empty()).then(|| under_way.remove(0)) else { break };
+        let answer = if first.ids.iter().any(|id| id.0 % 9 == 0) { refused(409) } else { all_accepted(&first.ids) };
+        split.ended(first.id, answer);
+    }
+    assert_eq!(most, MOST_AT_ONCE);
+}
+
+#[test]
+fn what_was_refused_alone_while_others_were_taken_is_asked_by_itself_for_a_while() {
+    let mut aside = SetAside::default();
+    let round = Round::of(1..=6, four_is_refused(422));
+    aside.learn(at(0), &round.split);
+    assert_eq!((aside.of(at(14), &ids(1..=6)), aside.of(at(15), &ids(1..=6))), (ids([4]), ids([])));
+    assert_eq!(aside.of(at(-1), &ids(1..=6)), ids([]), "the clock was set back");
+
+    let next = Round::with(1..=6, &aside, four_is_refused(422));
+    let expected = [(V2, vec![1, 2, 3, 5, 6]), (V2, vec![4]), (V1, vec![4]), (EACH, vec![4])];
+    assert_eq!(next.sent, expected);
+    assert_eq!(next.accepted(), ids([1, 2, 3, 5, 6]));
+
+    let over = Round::with(1..=6, &aside, |_, ids| all_accepted(ids));
+    assert_eq!(over.sent, [(V2, vec![1, 2, 3, 5, 6]), (V2, vec![4])]);
+    aside.learn(at(1), &over.split);
+    assert_eq!(aside.of(at(1), &ids(1..=6)), ids([]), "the refusal has ended");
+
+    let mut nobody = SetAside::default();
+    nobody.learn(at(0), &Round::of([4], |_, _| refused(422)).split);
+    nobody.learn(at(0), &Round::of(1..=6, |_, _| refused(403)).split);
+    assert_eq!(nobody.of(at(0), &ids(1..=6)), ids([]), "nothing was taken beside it: it need not be the id");
+}

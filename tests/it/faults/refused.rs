@@ -1,0 +1,123 @@
+//! One id among many that TrafficStars refuses, and with it the whole request: the others fare as if it were not there.
+
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation, RequestRecord};
+
+use super::config;
+use crate::helper::{World, in_parallel};
+
+const IDS: [i64; 6] = [1001, 1002, 1003, 1004, 1005, 1006];
+const REFUSED: i64 = 1004;
+/// Statuses that refuse a request as a whole, each with how often all six are named by one request: a 400 may mean the way,
+/// and a 5xx may be over.
+const REFUSALS: [(u16, usize); 5] = [(422, 1), (403, 1), (409, 1), (400, 2), (500, 2)];
+
+fn others() -> impl Iterator<Item = i64> {
+    IDS.into_iter().filter(|id| *id != REFUSED)
+}
+
+/// A world whose six campaigns come to be guarded together, with ticks long enough for all that follows from one.
+fn world(spec: fn(i64) -> CampaignSpec, clicks: i64, prepare: impl FnOnce(&World)) -> World {
+    let mut world = World::configured(config().generator("tick", "4s"));
+    prepare(&world);
+    for id in IDS {
+        world.sandbox.add_campaign(spec(id));
+        world.database.add_campaign(id, clicks);
+    }
+    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    world
+}
+
+/// Refuses every request of these operations that names 1004.
+fn refuse(world: &World, code: u16, operations: &[Operation]) {
+    let kind = FaultKind::Status { code, body: format!(r#"{{"detail": "not this one", "status": {code}}}"#) };
+    for operation in operations {
+        world.sandbox.inject(Fault::always(kind.clone()).on(*operation).campaign(REFUSED));
+    }
+}
+
+/// What was sent to switch campaigns together.
+fn switches(world: &World, operation: Operation) -> Vec<RequestRecord> {
+    world.sandbox.requests().into_iter().filter(|one| one.operation == operation).collect()
+}
+
+/// Waits until the action of each of the others is confirmed, and answers with the requests to that end. All of them came
+/// within one tick.
+fn all_others_are_done(world: &mut World, operation: Operation) -> Vec<RequestRecord> {
+    for id in others() {
+        world.wait_until(id, "done", |campaign| campaign.text("/action/step") == "confirmed");
+    }
+    let sent = switches(world, operation);
+    let of_others = sent.iter().filter(|one| one.status == Some(200));
+    let last = of_others.map(|one| one.received_at).max().unwrap();
+    let within = last - sent[0].received_at;
+    assert!(within.num_milliseconds() < 4_000, "within {within}");
+    sent.into_iter().filter(|one| one.received_at <= last).collect()
+}
+
+/// Waits until the journal says what became of 1004 first.
+fn refusal(world: &mut World) -> String {
+    world.wait_for("the refusal", |world| {
+        let entries = world.database.journal(REFUSED);
+        let failed = entries.iter().find(|entry| entry.step == "failed").ok_or_else(|| format!("{entries:?}"))?;
+        failed.error.clone().ok_or_else(|| format!("{failed:?}"))
+    })
+}
+
+fn assert_says(error: &str, code: u16) {
+    let says = match code {
+        500 => error.contains("(500)"),
+        code => error.contains(&format!("rejects the request ({code}): `{{\"detail\": \"not this one\"")),
+    };
+    assert!(says, "{code}: {error}");
+}
+
+#[test]
+fn a_pause_that_is_refused_for_one_id_pauses_the_others_within_the_same_tick() {
+    in_parallel(REFUSALS, |(code, wholes)| {
+        let mut world = world(CampaignSpec::running, 1_000, |world| {
+            refuse(world, code, &[Operation::Pause, Operation::Edit]);
+        });
+        let sent = all_others_are_done(&mut world, Operation::Pause);
+        let named: Vec<usize> = sent.iter().map(|one| one.campaign_ids.len()).collect();
+        assert_eq!(named[..wholes], vec![6; wholes], "{code}");
+        assert!(sent.len() <= wholes + 5, "{code}: halves, a single one, its neighbours, and the other way: {named:?}");
+
+        assert_says(&refusal(&mut world), code);
+        for id in others() {
+            assert_eq!(world.database.journal(id).len(), 1, "{code}: {id} was paused at once");
+            assert!(!world.sandbox.is_running(id));
+        }
+        assert!(world.sandbox.is_running(REFUSED));
+        let endpoints = world.guard.state()["trafficstar"]["endpoints"].to_string();
+        assert!(endpoints.contains("PUT /v2/campaigns/pause"), "{code}: one id says nothing of the way: {endpoints}");
+
+        world.sandbox.clear_faults();
+        world.wait_until(REFUSED, "the pause", |campaign| campaign.text("/action/step") == "confirmed");
+        assert!(!world.sandbox.is_running(REFUSED));
+    });
+}
+
+/// Switches that are made by `PATCH` of `active`.
+fn patches(world: &World, active: bool) -> Vec<i64> {
+    let requests = world.sandbox.requests();
+    let is_one = |one: &&RequestRecord| one.body.as_ref().is_some_and(|body| body["active"] == active);
+    requests.iter().filter(is_one).flat_map(|one| one.campaign_ids.clone()).collect()
+}
+
+#[test]
+fn what_the_ways_for_many_refuse_is_paused_and_run_by_the_one_that_is_left() {
+    let cases = REFUSALS.map(|(code, _)| [(code, Operation::Pause), (code, Operation::Run)]);
+    in_parallel(cases.into_iter().flatten(), |(code, operation)| {
+        let runs = operation == Operation::Run;
+        let spec: fn(i64) -> CampaignSpec = if runs { CampaignSpec::paused } else { CampaignSpec::running };
+        let clicks = if runs { 20_000 } else { 1_000 };
+        let mut world = world(spec, clicks, |world| refuse(world, code, &[operation]));
+        let sent = all_others_are_done(&mut world, operation);
+        assert!(sent.len() <= 10, "{code}: {} requests", sent.len());
+        world.wait_until(REFUSED, "done", |campaign| campaign.text("/action/step") == "confirmed");
+        assert_eq!(IDS.map(|id| world.sandbox.is_running(id)), [runs; 6], "{code} {operation:?}");
+        assert_eq!(patches(&world, runs), [REFUSED], "{code} {operation:?}");
+        let entries = world.database.journal(REFUSED);
+        assert_eq!(entries.len(), 1, "{code} {operation:?}: at the first tick: {entries:?}");
+    });
+}
