@@ -7,7 +7,7 @@
 //! | `judge` | the page's words: the remote status and today's spend out of raw fields |
 //! | `shadow` | the decision table as the page has it, and all that holds a decision back |
 //! | `memory` | what the shadow remembers of earlier steps: backoffs, end times owed, changes of others |
-//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `midnight`, `doubts`, `more` | the other rules, by theme |
+//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `midnight`, `doubts`, `refusals`, `more` | the other rules, by theme |
 //! | `liveness` | once all faults have ceased, every campaign is as its facts demand |
 //!
 //! Deliberately absent: the domain's own logic. Its types are data; `decide`, `judge`, `resolve` and the like are not used,
@@ -24,6 +24,7 @@ mod memory;
 mod midnight;
 mod more;
 mod reading;
+mod refusals;
 mod requests;
 mod sending;
 mod shadow;
@@ -96,6 +97,7 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
         Box::new(midnight::LateCounters::default()),
         Box::new(doubts::MayRunIsPaused),
         Box::new(doubts::OutOfFunds::default()),
+        Box::new(refusals::Refusals::default()),
         Box::new(liveness::Liveness::default()),
     ];
     let mut found = Findings::default();

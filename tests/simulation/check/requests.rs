@@ -282,7 +282,6 @@ impl Gate {
     fn ended(&mut self, ticket: Ticket, how: &How) {
         let Some(out) = self.out.remove(&ticket) else { return };
         let switches = matches!(out.call, Call::Run(_) | Call::Pause(_));
-        let of_many = matches!(&out.call, Call::Run(ids) | Call::Pause(ids) if ids.len() > 1);
         for carried in &out.carries {
             if switches && self.switching.get(&carried.campaign) == Some(&ticket) {
                 self.switching.remove(&carried.campaign);
@@ -293,10 +292,9 @@ impl Gate {
                 How::Answered => decided.end_time_answered = true,
                 // Neither did anything: a token is fetched, or silence is kept, and it is asked again.
                 How::Status(401 | 429) => decided.repeats += 1,
-                How::Status(404 | 405) => {}
-                // "A batch that is refused as a whole … is split", and a 5xx is repeated once.
-                How::Status(400..) if switches && of_many => decided.repeats += 1,
-                How::Status(500..) if switches && decided.switches == 1 => decided.repeats += 1,
+                // "A batch that is refused as a whole … is split", a 5xx is repeated once, and each refused id is tried by the
+                // other ways.
+                How::Status(_) if switches => decided.repeats += 1,
                 How::Refused(_) | How::Status(_) | How::TimedOut | How::Broke => {}
             }
         }

@@ -3,5 +3,6 @@
 //! [`Story`] writes a log of one campaign, as a driver would.
 
 mod doubts;
+mod refusals;
 mod rules;
 mod story;

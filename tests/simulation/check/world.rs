@@ -448,6 +448,7 @@ impl<'a> World<'a> {
             | What::Arrived { .. }
             | What::Ended { .. }
             | What::OldCounter(_)
+            | What::RefusedId { .. }
             | What::SpendStored { .. }
             | What::Switched { .. }
             | What::SeenBack { .. }

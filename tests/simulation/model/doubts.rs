@@ -1,5 +1,5 @@
 //! Weather that puts facts in doubt: counters that go on as yesterday's after midnight, fields of odd types, funds that go
-//! and come back.
+//! and come back, ids that spoil every request that names them.
 //!
 //! It is drawn from numbers of its own, and for newer seeds alone: what older ones found stays what it was.
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, NaiveTime, Utc};
 use traffic_generator::domain::order::ForceKind;
 
 use super::random::Random;
-use super::remote::{Funds, LateCounter, ODD_NAMES, Odd};
+use super::remote::{Funds, LateCounter, ODD_NAMES, Odd, REFUSALS};
 use super::storm::{Storm, Trouble};
 
 /// The first seed whose storms have this weather.
@@ -57,6 +57,9 @@ impl Doubts<'_> {
         }
         for _ in 0..self.up_to(2 * campaigns) {
             self.funds();
+        }
+        for _ in 0..self.up_to(4) {
+            self.refused_ids();
         }
         let begins_at = self.storm.begins_at;
         let midnight = begins_at.date_naive().and_time(NaiveTime::MIN).and_utc();
@@ -144,6 +147,28 @@ impl Doubts<'_> {
             if self.random.chance(30) {
                 let later = from + Duration::seconds(self.random.within(1..400));
                 self.add(later, Trouble::Foreign(campaign));
+            }
+        }
+    }
+
+    /// A campaign or two spoil every run and pause that names them, and many are to be paused, or run, at once.
+    fn refused_ids(&mut self) {
+        let from = self.any_time();
+        let until = self.until(from, 1_800);
+        for _ in 0..self.random.one_of(&[1, 1, 1, 2]) {
+            let campaign = self.anybody(0);
+            let status = self.random.one_of(&REFUSALS);
+            for campaign in campaign {
+                self.add(from, Trouble::RefusedId(campaign, Some(status)));
+                self.add(until, Trouble::RefusedId(campaign, None));
+            }
+        }
+        let point = self.storm.policy.next_grid_point(from);
+        for minutes in [0, 4, 8] {
+            let (later, used_up) = (point + Duration::minutes(minutes), self.random.chance(50));
+            for campaign in 0..self.storm.campaigns {
+                let before = Duration::milliseconds(self.random.within(1..900));
+                self.add(later - before, Trouble::UsedUp(campaign, used_up));
             }
         }
     }

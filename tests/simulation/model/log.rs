@@ -77,6 +77,8 @@ pub(crate) enum What {
     Ended { ticket: Ticket, how: How },
     /// TrafficStars answers with a counter of the day that is of an earlier day.
     OldCounter(OldCounter),
+    /// From now on TrafficStars refuses every run and pause that names this campaign, with this status; or no more.
+    RefusedId { campaign: usize, status: Option<u16> },
     /// The database has taken a spend.
     SpendStored { campaign: usize, spend: Spend },
     /// Whether a campaign runs at TrafficStars has changed.
@@ -246,6 +248,7 @@ impl What {
             | Self::NotStored { campaign }
             | Self::OldCounter(OldCounter { campaign, .. })
             | Self::SpendStored { campaign, .. }
+            | Self::RefusedId { campaign, .. }
             | Self::Switched { campaign, .. } => vec![*campaign],
             Self::Enabled(restored) => vec![restored.campaign],
             Self::AtTheGate { carries, .. } => carries.iter().map(|carried| carried.campaign).collect(),

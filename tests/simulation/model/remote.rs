@@ -120,8 +120,13 @@ pub(crate) struct Remote {
     shown_from: DateTime<Utc>,
     told_from: DateTime<Utc>,
     campaigns: Vec<Campaign>,
+    /// A run or a pause that names one of these is refused as a whole, with this status.
+    refused: BTreeMap<RemoteId, u16>,
     log: Vec<Arrival>,
 }
+
+/// The statuses by which a run or a pause may be refused as a whole for one of its ids; no weather brings them about.
+pub(crate) const REFUSALS: [u16; 5] = [400, 403, 409, 422, 500];
 
 /// The row of a campaign.
 pub(crate) fn row_of(id: RemoteId) -> usize {
@@ -136,7 +141,8 @@ pub(crate) fn id_of(row: usize) -> RemoteId {
 impl Remote {
     pub(crate) const fn new(page_size: usize, ways: Ways) -> Self {
         let (shown_from, told_from) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
-        Self { page_size, ways, shown_from, told_from, campaigns: Vec::new(), log: Vec::new() }
+        let refused = BTreeMap::new();
+        Self { page_size, ways, shown_from, told_from, campaigns: Vec::new(), refused, log: Vec::new() }
     }
 
     pub(crate) const fn ways(&self) -> Ways {
@@ -271,6 +277,14 @@ impl Remote {
         self.change(now, campaign, |state| state.odd = odd);
     }
 
+    /// From now on every run or pause that names it is refused as a whole, with this status; or no more.
+    pub(crate) fn set_refused(&mut self, campaign: usize, status: Option<u16>) {
+        match status {
+            Some(status) => drop(self.refused.insert(id_of(campaign), status)),
+            None => drop(self.refused.remove(&id_of(campaign))),
+        }
+    }
+
     /// From now on it spends so much in an hour that it runs.
     pub(crate) fn set_speed(&mut self, now: DateTime<Utc>, campaign: usize, micros_an_hour: i64) {
         self.change(now, campaign, |_| {});
@@ -363,6 +377,9 @@ impl Remote {
         active: bool,
         mut mood: impl FnMut(RemoteId) -> Mood,
     ) -> (Result<Answer, u16>, Vec<Switched>) {
+        if let Some(status) = ids.iter().find_map(|id| self.refused.get(id)) {
+            return (Err(*status), Vec::new());
+        }
         let (mut done, mut refused, mut switched) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for id in ids {
             let exists = self.campaigns.get(row_of(*id)).is_some_and(|found| found.now().exists);

@@ -47,6 +47,7 @@ pub(crate) enum Trouble {
     Odd(usize, Odd),
     Funds(usize, Funds),
     LateCounter(usize, LateCounter),
+    RefusedId(usize, Option<u16>),
     /// The database knows what yesterday came to, in millionths.
     KnownYesterday(usize, i64),
     /// So many reports fail, in percent.

@@ -33,6 +33,10 @@ impl Storm {
             Trouble::Odd(campaign, odd) => guard.outside.remote.set_odd(at, campaign, odd),
             Trouble::Funds(campaign, funds) => guard.outside.set_funds(at, campaign, funds),
             Trouble::LateCounter(campaign, late) => guard.outside.remote.set_late_counter(at, campaign, late),
+            Trouble::RefusedId(campaign, status) => {
+                guard.outside.remote.set_refused(campaign, status);
+                guard.note(What::RefusedId { campaign, status });
+            }
             Trouble::KnownYesterday(campaign, micros) => know_yesterday(guard, campaign, micros),
             Trouble::FailingReports(percent) => guard.outside.weather.failing_reports = percent,
             Trouble::Clicks(campaign) => self.change_clicks(guard, campaign),

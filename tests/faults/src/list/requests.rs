@@ -7,6 +7,7 @@ const BUDGET: &str = "src/trafficstar/budget.rs";
 const GATE: &str = "src/trafficstar/gate.rs";
 const READS: &str = "src/trafficstar/batch/reads.rs";
 const BATCH: &str = "src/trafficstar/batch/mod.rs";
+const SPLIT: &str = "src/trafficstar/batch/split.rs";
 const CLIENT: &str = "tests/simulation/model/client.rs";
 const TRANSPORT: &str = "tests/simulation/model/transport.rs";
 
@@ -121,5 +122,49 @@ pub(super) const FAULTS: &[Fault] = &[
         file: READS,
         original: "let urgency = if «needs_pause» {",
         faulty: "false",
+    },
+    Fault {
+        name: "batch-is-not-split",
+        what: "a batch that is refused as a whole is refused for each of its campaigns",
+        breaks: "Decisions",
+        file: SPLIT,
+        original: "} else if perhaps_the_way && task.whole {
+            self.try_next_way(task);
+        } else {
+            «self.halve(task);»",
+        faulty: "self.settle(task.ids, &Outcome::Failed(reason));",
+    },
+    Fault {
+        name: "half-of-a-batch-forgotten",
+        what: "of a batch that is split the second half is forgotten",
+        breaks: "Decisions",
+        file: SPLIT,
+        original: "«self.tasks.extend([later, task]);»",
+        faulty: "self.tasks.extend([task]);",
+    },
+    Fault {
+        name: "named-in-both-halves",
+        what: "of a batch that is split both halves name the same campaign",
+        breaks: "5",
+        file: SPLIT,
+        original: "ids: «task.ids.split_off(&middle)»,",
+        faulty: "{ let later = task.ids.split_off(&middle); task.ids.insert(middle); later }",
+    },
+    Fault {
+        name: "refused-by-itself-is-nobodys-fault",
+        what: "of a campaign that is refused by itself the reason is lost",
+        breaks: "Decisions",
+        file: SPLIT,
+        original: "Some(reason) => self.settle([id].into(), &Outcome::Failed(«reason»)),",
+        faulty: "drop(reason); String::new()",
+    },
+    Fault {
+        name: "server-error-is-not-repeated",
+        what: "a batch that is answered with 5xx has failed for each of its campaigns",
+        breaks: "Decisions",
+        file: SPLIT,
+        original: "if «task.whole && !task.broke» {
+                    self.tasks.push(",
+        faulty: "{ self.settle(task.ids, &Outcome::Failed(reason)); return; }",
     },
 ];

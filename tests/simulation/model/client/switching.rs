@@ -1,5 +1,4 @@
-//! Rounds of runs and pauses: the real plan of their requests, as `trafficstar::switching` carries it out. One way is known
-//! here, of many campaigns together.
+//! Rounds of runs and pauses: the real plan of their requests, as `trafficstar::switching` carries it out.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +15,8 @@ use super::{Change, Client, Heard, Purpose};
 
 /// As in `trafficstar::switching`: so often a pause that met a 429 is tried before it is left to the next tick.
 const PAUSE_ATTEMPTS: u8 = 3;
+/// As there: two ways take many at once, the third one each by itself. The model's TrafficStars judges all of them alike.
+const WAYS: [Way; 3] = [Way::Together, Way::Together, Way::Each];
 
 /// What is asked of the campaigns of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +46,7 @@ impl Client {
         let ids: BTreeSet<RemoteId> = changes.iter().map(|change| id_of(change.life.campaign)).collect();
         let aside = self.aside.entry(switch).or_default().of(now.wall, &ids);
         let patience = if switch == Switch::Run { 1 } else { PAUSE_ATTEMPTS };
-        let split = Split::new(ids, &aside, &[Way::Together], patience);
+        let split = Split::new(ids, &aside, &WAYS, patience);
         self.last_number += 1;
         self.rounds.insert(self.last_number, SwitchRound { switch, changes, leave_by, split });
         self.go_on_switching(now, self.last_number);

@@ -1,0 +1,141 @@
+//! One id that TrafficStars refuses, in a run or a pause of many.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
+use traffic_generator::domain::action::{ActionId, Outcome};
+use traffic_generator::domain::event::Event;
+use traffic_generator::trafficstar::budget::Ticket;
+
+use super::world::{Step, World};
+use super::{Checker, Findings};
+use crate::model::log::{Carried, How, Line, What};
+use crate::model::remote::{Call, REFUSALS};
+
+/// A limit that leaves room for all requests of a batch that is split, whatever else leaves.
+const AMPLE: u32 = 60;
+
+/// One campaign's action.
+type Key = (usize, ActionId);
+
+/// "A batch that is refused as a whole is split until only the refused ids are left, within the same tick."
+///
+/// `one-refused-id-holds-nobody`: who is not refused hears of an answer of its own, in time, and nothing of the refusal.
+/// `refused-id-says-why`: who is refused has failed, with the status in its reason.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    /// By the model: the campaigns that TrafficStars refuses, and the line at which that began or ended.
+    refused: BTreeMap<usize, u16>,
+    changed: BTreeMap<usize, usize>,
+    /// Runs and pauses at the gate or on their way.
+    requests: BTreeMap<Ticket, Vec<Carried>>,
+    /// The line at which each was decided.
+    decided: BTreeMap<Key, usize>,
+    /// A request for it was refused.
+    met: BTreeSet<Key>,
+    /// A request for it came to another end that nobody asked for.
+    troubled: BTreeSet<Key>,
+    /// By when it has to be told what became of it.
+    waits: BTreeMap<Key, DateTime<Utc>>,
+}
+
+impl Checker for Refusals {
+    fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
+        self.look(line, index, found);
+        match &line.what {
+            What::RefusedId { campaign, status } => {
+                self.changed.insert(*campaign, index);
+                match status {
+                    Some(status) => drop(self.refused.insert(*campaign, *status)),
+                    None => drop(self.refused.remove(campaign)),
+                }
+            }
+            What::Started { .. } | What::Crashed => {
+                let (refused, changed) = (std::mem::take(&mut self.refused), std::mem::take(&mut self.changed));
+                *self = Self { refused, changed, ..Self::default() };
+            }
+            What::Gone { campaign } => self.waits.retain(|(of, _), _| of != campaign),
+            // Nobody is asked until it is over.
+            What::Silence { .. } => self.waits.clear(),
+            What::AtTheGate { ticket, call: Call::Run(_) | Call::Pause(_), carries, .. } => {
+                self.requests.insert(*ticket, carries.clone());
+            }
+            What::GaveUp { ticket } => self.ended(world, line, *ticket, &How::Broke),
+            What::Ended { ticket, how } => self.ended(world, line, *ticket, how),
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, _world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        if let Event::Applied { action, outcome } = step.event {
+            let key = (step.campaign, *action);
+            self.waits.remove(&key);
+            if let Some(decided) = self.decided.remove(&key)
+                && let Some((checker, text)) = self.wrongly_told(key, decided, outcome)
+            {
+                found.report(checker, step.line, format!("campaign {}: {outcome:?} {text}", step.campaign));
+            }
+        }
+        for sent in step.sent() {
+            self.decided.insert((step.campaign, sent.request.action), sent.line);
+        }
+    }
+}
+
+impl Refusals {
+    fn look(&mut self, line: &Line, index: usize, found: &mut Findings) {
+        self.waits.retain(|(campaign, action), until| {
+            if line.at > *until {
+                let text = format!(
+                    "campaign {campaign}: {action:?} was in a request that another id spoiled, and hears nothing"
+                );
+                found.report("one-refused-id-holds-nobody", index, text);
+            }
+            line.at <= *until
+        });
+    }
+
+    fn ended(&mut self, world: &World<'_>, line: &Line, ticket: Ticket, how: &How) {
+        let Some(carries) = self.requests.remove(&ticket) else { return };
+        for carried in carries {
+            let key = (carried.campaign, carried.action);
+            match how {
+                How::Answered | How::Refused(_) => {}
+                How::Status(status) if REFUSALS.contains(status) => {
+                    self.met.insert(key);
+                    let tick =
+                        world.place(carried.campaign).map_or(Duration::minutes(1), |place| place.row.policy.tick);
+                    if !self.refused.contains_key(&carried.campaign) && world.requests_per_minute >= AMPLE {
+                        let until = line.at + tick.max(Duration::minutes(1));
+                        self.waits.entry(key).or_insert(until);
+                    }
+                }
+                How::Status(_) | How::TimedOut | How::Broke => {
+                    self.troubled.insert(key);
+                    self.waits.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn wrongly_told(&self, key: Key, decided: usize, outcome: &Outcome) -> Option<(&'static str, String)> {
+        let changed = self.changed.get(&key.0).is_some_and(|changed| *changed > decided);
+        if changed || self.troubled.contains(&key) {
+            return None;
+        }
+        let told = match outcome {
+            Outcome::Failed(reason) | Outcome::Unclear(reason) => {
+                REFUSALS.into_iter().find(|status| reason.contains(&format!("Status({status})")))
+            }
+            Outcome::Accepted | Outcome::NotSent(_) | Outcome::Postponed(_) => None,
+        };
+        let over = matches!(outcome, Outcome::Accepted | Outcome::Failed(_) | Outcome::Unclear(_));
+        match (self.refused.get(&key.0), told) {
+            (None, Some(_)) => Some(("one-refused-id-holds-nobody", "though nobody refuses it".to_owned())),
+            (Some(status), None) if over && self.met.contains(&key) => {
+                Some(("refused-id-says-why", format!("though it is refused with {status}")))
+            }
+            (Some(_) | None, _) => None,
+        }
+    }
+}
