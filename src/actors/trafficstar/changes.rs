@@ -107,7 +107,7 @@ impl TrafficStarActor {
     }
 }
 
-/// As soon as it is known: nobody waits for the others of the round.
+/// Answers as soon as the outcome is known: no campaign waits for the others of the round.
 fn answer(askers: &mut BTreeMap<RemoteId, Askers<Outcome>>, id: RemoteId, outcome: &Outcome) {
     if let Some(askers) = askers.remove(&id) {
         askers.answer(|_| outcome.clone());
