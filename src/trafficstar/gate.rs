@@ -43,13 +43,16 @@ pub struct Asking {
     pub rank: Rank,
     /// When it is too late for it to leave.
     pub leave_by: Option<DateTime<Utc>>,
+    /// It repeats what has failed, for some of the campaigns or by another way. Another failure is not news of the
+    /// operation: three answers of 500 for one campaign would open the circuit for all.
+    pub is_repeat: bool,
 }
 
 impl Asking {
     /// A read: as urgent as what needs it.
     #[must_use]
     pub const fn read(operation: Operation, urgency: Urgency) -> Self {
-        Self { operation, urgency, rank: Rank::ANY, leave_by: None }
+        Self { operation, urgency, rank: Rank::ANY, leave_by: None, is_repeat: false }
     }
 
     /// One report for all is a part of what the ticks of all need.
@@ -61,25 +64,37 @@ impl Asking {
     /// A token: without it not even a pause can leave.
     #[must_use]
     pub const fn token() -> Self {
-        Self { operation: Operation::Token, urgency: Urgency::Pause, rank: Rank::FIRST, leave_by: None }
+        Self {
+            operation: Operation::Token,
+            urgency: Urgency::Pause,
+            rank: Rank::FIRST,
+            leave_by: None,
+            is_repeat: false,
+        }
     }
 
     /// A pause never grows too old.
     #[must_use]
     pub const fn pause() -> Self {
-        Self { operation: Operation::Pause, urgency: Urgency::Pause, rank: Rank::FIRST, leave_by: None }
+        Self {
+            operation: Operation::Pause,
+            urgency: Urgency::Pause,
+            rank: Rank::FIRST,
+            leave_by: None,
+            is_repeat: false,
+        }
     }
 
     /// A run goes ahead of the end times that wait: those that it is for are set.
     #[must_use]
     pub const fn run(leave_by: Option<DateTime<Utc>>) -> Self {
-        Self { operation: Operation::Run, urgency: Urgency::Activate, rank: Rank::FIRST, leave_by }
+        Self { operation: Operation::Run, urgency: Urgency::Activate, rank: Rank::FIRST, leave_by, is_repeat: false }
     }
 
     /// An end time, be it the first half of an activation or what follows a pause.
     #[must_use]
     pub const fn end_time(rank: Rank, leave_by: Option<DateTime<Utc>>) -> Self {
-        Self { operation: Operation::EndTime, urgency: Urgency::Activate, rank, leave_by }
+        Self { operation: Operation::EndTime, urgency: Urgency::Activate, rank, leave_by, is_repeat: false }
     }
 }
 
@@ -300,7 +315,7 @@ pub struct Gatekeeper {
     burst: Option<Burst>,
     /// Writes that wait for their operation's circuit to close, in the order of their arrival.
     stopped: BTreeMap<Operation, BTreeSet<Ticket>>,
-    under_way: HashMap<Ticket, Operation>,
+    under_way: HashMap<Ticket, Asking>,
     /// Those who hold a slot and have not been let go yet.
     granted: Vec<Ticket>,
     circuit_news: Vec<CircuitNews>,
@@ -337,8 +352,9 @@ impl Gatekeeper {
             GateMessage::GaveUp(ticket) => self.gave_up(now, ticket),
             GateMessage::Answered { ticket, ended, exchange: _ } => {
                 self.budget.answered(now, ticket);
-                if let Some(operation) = self.under_way.remove(&ticket) {
-                    self.ended(now, operation, ended);
+                if let Some(asking) = self.under_way.remove(&ticket) {
+                    let is_news = !asking.is_repeat || ended == Ended::Answered;
+                    self.ended(now, asking.operation, if is_news { ended } else { Ended::Untold });
                 }
             }
             // Without a word of its own, TrafficStars is given one whole window. A word that would silence the guard for
@@ -358,8 +374,8 @@ impl Gatekeeper {
     /// How many requests of these operations wait or are under way.
     #[must_use]
     pub fn count(&self, operations: &[Operation]) -> usize {
-        let waiting = self.waiting.values().map(|waiter| &waiter.asking.operation);
-        waiting.chain(self.under_way.values()).filter(|operation| operations.contains(operation)).count()
+        let waiting = self.waiting.values().map(|waiter| &waiter.asking);
+        waiting.chain(self.under_way.values()).filter(|asking| operations.contains(&asking.operation)).count()
     }
 
     /// Gives a slot to everybody whom circuits and budget let leave. They are let go by [`Gatekeeper::let_go`]. Answers
@@ -396,7 +412,7 @@ impl Gatekeeper {
         let mut left = Vec::new();
         for ticket in self.granted.drain(..requests.min(may_leave)).collect::<Vec<_>>() {
             if let Some(Waiter { asking, admit }) = self.waiting.remove(&ticket) {
-                self.under_way.insert(ticket, asking.operation);
+                self.under_way.insert(ticket, asking);
                 // Whoever is gone has sent `GaveUp`, which frees the slot.
                 if admit.send(Ok(())).is_ok() {
                     left.push((ticket, asking.urgency));
@@ -508,10 +524,10 @@ impl Gatekeeper {
         for tickets in self.stopped.values_mut() {
             tickets.remove(&ticket);
         }
-        let waited_for = self.waiting.remove(&ticket).map(|waiter| waiter.asking.operation);
-        if let Some(operation) = waited_for.or_else(|| self.under_way.remove(&ticket)) {
+        let waited_for = self.waiting.remove(&ticket).map(|waiter| waiter.asking);
+        if let Some(asking) = waited_for.or_else(|| self.under_way.remove(&ticket)) {
             // It may have been the probe.
-            self.ended(now, operation, Ended::Untold);
+            self.ended(now, asking.operation, Ended::Untold);
         }
     }
 

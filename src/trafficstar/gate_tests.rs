@@ -6,7 +6,7 @@ use super::*;
 
 /// A request that waits for as long as it takes.
 fn asking(operation: Operation, urgency: Urgency) -> Asking {
-    Asking { operation, urgency, rank: Rank::ANY, leave_by: None }
+    Asking { operation, urgency, rank: Rank::ANY, leave_by: None, is_repeat: false }
 }
 
 fn a_read() -> Asking {
@@ -175,24 +175,47 @@ fn without_a_keeper_nothing_leaves() {
     );
 }
 
-/// A gate whose list, reads of campaigns, runs and pauses have failed three times at the beginning of time.
-fn broken_gate() -> (Gate, mpsc::UnboundedReceiver<GateMessage>, Gatekeeper) {
+type Heard = mpsc::UnboundedReceiver<GateMessage>;
+
+/// A request that leaves at the beginning of time, and fails.
+fn fail(gate: &Gate, heard: &mut Heard, keeper: &mut Gatekeeper, asking: Asking) {
+    let now = DateTime::UNIX_EPOCH;
+    let mut failing = Box::pin(gate.pass(asking));
+    assert!(failing.as_mut().now_or_never().is_none());
+    hear_all(keeper, heard, now);
+    let mut pass = failing.now_or_never().unwrap().unwrap();
+    pass.ended(Ended::Failed("502".to_owned()), AnswerWord::Status(502));
+    drop(pass);
+    hear_all(keeper, heard, now);
+}
+
+/// A gate whose reads of campaigns, runs and pauses have failed three times at the beginning of time.
+fn broken_gate() -> (Gate, Heard, Gatekeeper) {
     let (gate, mut heard) = Gate::new();
     let mut keeper = keeper_of(1_000);
-    let now = DateTime::UNIX_EPOCH;
     for operation in [Operation::Campaign, Operation::Run, Operation::Pause] {
         for _ in 0..3 {
-            let mut failing = Box::pin(gate.pass(asking(operation, Urgency::Pause)));
-            assert!(failing.as_mut().now_or_never().is_none());
-            hear_all(&mut keeper, &mut heard, now);
-            let mut pass = failing.now_or_never().unwrap().unwrap();
-            pass.ended(Ended::Failed("502".to_owned()), AnswerWord::Status(502));
-            drop(pass);
+            fail(&gate, &mut heard, &mut keeper, asking(operation, Urgency::Pause));
         }
-        hear_all(&mut keeper, &mut heard, now);
         assert_eq!(keeper.take_circuit_news(), [CircuitNews::Opened(operation, "502".to_owned())]);
     }
     (gate, heard, keeper)
+}
+
+#[test]
+fn a_failure_that_repeats_another_one_is_no_news_of_the_operation() {
+    let (gate, mut heard) = Gate::new();
+    let mut keeper = keeper_of(1_000);
+    let run = asking(Operation::Run, Urgency::Pause);
+    for _ in 0..2 {
+        fail(&gate, &mut heard, &mut keeper, run);
+        for _ in 0..5 {
+            fail(&gate, &mut heard, &mut keeper, Asking { is_repeat: true, ..run });
+        }
+    }
+    assert_eq!(keeper.take_circuit_news(), [], "two rounds have failed");
+    fail(&gate, &mut heard, &mut keeper, run);
+    assert_eq!(keeper.take_circuit_news(), [CircuitNews::Opened(Operation::Run, "502".to_owned())]);
 }
 
 #[test]

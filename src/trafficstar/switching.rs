@@ -109,9 +109,10 @@ impl RemoteClient {
         attempt: Attempt,
         leave_by: Option<DateTime<Utc>>,
     ) -> (Attempt, Ended) {
+        let asking = Asking { is_repeat: attempt.is_repeat, ..switch.asking(leave_by) };
         let answered = match candidate {
-            Candidate::Together(path) => self.switch_together(switch, path, &attempt.ids, leave_by).await,
-            Candidate::Each => self.switch_each(switch, &attempt.ids, leave_by).await,
+            Candidate::Together(path) => self.switch_together(asking, path, &attempt.ids).await,
+            Candidate::Each => self.switch_each(asking, switch.active(), &attempt.ids).await,
         };
         let ended = answered.map_or_else(|error| error.ended_switch(), Ended::Answered);
         (attempt, ended)
@@ -119,13 +120,12 @@ impl RemoteClient {
 
     async fn switch_together(
         &self,
-        switch: Switch,
+        asking: Asking,
         path: &'static str,
         ids: &BTreeSet<RemoteId>,
-        leave_by: Option<DateTime<Utc>>,
     ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
         let body = json!({ "campaign_ids": ids });
-        let answer = self.send(&Request::write(switch.asking(leave_by), Method::PUT, path, body)).await?;
+        let answer = self.send(&Request::write(asking, Method::PUT, path, body)).await?;
         let answer = wire::switch_answer(&answer)?;
         Ok(ids.iter().map(|id| (*id, outcome_of(&answer, *id))).collect())
     }
@@ -133,16 +133,16 @@ impl RemoteClient {
     /// A request of this kind is planned for one campaign at a time.
     async fn switch_each(
         &self,
-        switch: Switch,
+        asking: Asking,
+        active: bool,
         ids: &BTreeSet<RemoteId>,
-        leave_by: Option<DateTime<Utc>>,
     ) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
         let mut outcomes = BTreeMap::new();
         for id in ids {
-            let body = json!({ "active": switch.active() });
-            let request = Request::write(switch.asking(leave_by), Method::PATCH, campaign_path(*id), body);
+            let body = json!({ "active": active });
+            let request = Request::write(asking, Method::PATCH, campaign_path(*id), body);
             let campaign = the_campaign(&self.send(&request).await?, *id)?;
-            let outcome = if campaign.active == Some(switch.active()) {
+            let outcome = if campaign.active == Some(active) {
                 Outcome::Accepted
             } else {
                 Outcome::Unclear("the answer shows the campaign unchanged".to_owned())

@@ -129,15 +129,21 @@ fn health_is_degraded_while_trafficstars_fails_and_well_again_after_it() {
 fn health_names_a_pause_only_once_it_is_late() {
     let mut world = World::new();
     let refused = FaultKind::Status { code: 500, body: String::new() };
-    world.sandbox.inject(Fault::always(refused).on(Operation::Pause));
+    // By each of the ways to pause.
+    for operation in [Operation::Pause, Operation::Edit] {
+        world.sandbox.inject(Fault::always(refused.clone()).on(operation));
+    }
     world.add(CampaignSpec::running(ID), 100);
     world.wait_until(ID, "a failed pause", |campaign| campaign.text("/action/step") == "failed");
     let (_, health) = world.health();
     let kinds: Vec<&Value> = health["reasons"].as_array().unwrap().iter().map(|reason| &reason["kind"]).collect();
     assert!(!kinds.contains(&&Value::from("pause-unconfirmed")), "two minutes have not passed: {health}");
     let row = world.database.row_id(ID);
-    let text = world.told(row);
-    assert!(text.contains("The last pause failed at"), "{text}");
+    // It is sent again at every tick.
+    world.wait_for("the failed pause in words", |world| {
+        let text = world.told(row);
+        if text.contains("The last pause failed at") { Ok(()) } else { Err(text) }
+    });
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn world(log_format: &str) -> (World, [Background; 2]) {
     });
     let refusal =
         FaultKind::Status { code: 422, body: format!(r#"{{"error": "{HOSTILE}", "user": {{"email": "{ADDRESS}"}}}}"#) };
-    world.sandbox.inject(Fault::always(refusal).on(Operation::Run));
+    world.sandbox.inject(Fault::always(refusal).on(Operation::Edit).campaign(REFUSED));
     let named = |spec: CampaignSpec| CampaignSpec { name: HOSTILE.to_owned(), ..spec };
     let untaught = CampaignSpec::running(UNTAUGHT).with_field("status", Some(json!(HOSTILE)));
     let moderated = CampaignSpec { approved: HOSTILE.to_owned(), ..CampaignSpec::running(MODERATED) };

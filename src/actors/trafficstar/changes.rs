@@ -86,7 +86,7 @@ impl TrafficStarActor {
     }
 
     fn serve_pauses(&mut self, ctx: &mut Context<Self>) {
-        let askers = self.pauses.take(self.clock.now());
+        let askers = self.pauses.take();
         let (client, ids, mut askers) = (Arc::clone(&self.client), askers.ids(), askers.by_campaign());
         let pause = async move { client.pause(&ids, |id, outcome| answer(&mut askers, id, &outcome)).await };
         ctx.spawn(pause.into_actor(self).map(|failure, actor, _| actor.note(failure)));
@@ -99,7 +99,7 @@ impl TrafficStarActor {
             Self::serve_later(ctx, Some(wait), Self::serve_runs);
             return;
         }
-        let askers = self.runs.take(now);
+        let askers = self.runs.take();
         let (client, ids, leave_by) = (Arc::clone(&self.client), askers.ids(), askers.leave_by());
         let mut askers = askers.by_campaign();
         let run = async move { client.run(&ids, leave_by, |id, outcome| answer(&mut askers, id, &outcome)).await };

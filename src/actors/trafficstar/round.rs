@@ -23,10 +23,7 @@ struct Asker<T> {
 
 /// A round that still gathers.
 #[derive(Debug)]
-pub(super) struct Round<T> {
-    gathering: Gathering,
-    askers: Vec<Asker<T>>,
-}
+pub(super) struct Round<T>(Gathering<Asker<T>>);
 
 /// A round that is being served.
 #[derive(Debug)]
@@ -34,8 +31,7 @@ pub(super) struct Askers<T>(Vec<Asker<T>>);
 
 impl<T> Round<T> {
     pub(super) fn new(moment: Duration) -> Self {
-        let moment = chrono::Duration::from_std(moment).unwrap_or_default();
-        Self { gathering: Gathering::new(moment), askers: Vec::new() }
+        Self(Gathering::new(chrono::Duration::from_std(moment).unwrap_or_default()))
     }
 
     /// Joins the round. The first of it is told after how long to take it.
@@ -46,25 +42,19 @@ impl<T> Round<T> {
         urgency: Urgency,
         valid_until: Option<DateTime<Utc>>,
     ) -> (oneshot::Receiver<T>, Option<Duration>) {
-        let first = self.askers.is_empty();
-        let due_at = self.gathering.ask(now, remote);
         let (reply, answer) = oneshot::channel();
-        self.askers.push(Asker { remote, urgency, valid_until, reply });
-        let wait = first.then(|| due_at.signed_duration_since(now).to_std().unwrap_or_default());
-        (answer, wait)
+        let wait = self.0.ask(now, Asker { remote, urgency, valid_until, reply });
+        (answer, wait.and_then(|wait| wait.to_std().ok()))
     }
 
     /// Gathers for one more moment while end times are on their way. Answers for how long.
     pub(super) fn wait_for_end_times(&mut self, now: DateTime<Utc>, budget: &Budget) -> Option<Duration> {
-        let due_at = self.gathering.wait_for_end_times(now, budget).then(|| self.gathering.due_at()).flatten()?;
-        due_at.signed_duration_since(now).to_std().ok()
+        self.0.wait_for_end_times(now, budget)?.to_std().ok()
     }
 
-    /// The round. Its timer has fired, so it is due whatever the wall clock says.
-    pub(super) fn take(&mut self, now: DateTime<Utc>) -> Askers<T> {
-        let due_at = self.gathering.due_at().unwrap_or(now);
-        self.gathering.take(now.max(due_at));
-        Askers(std::mem::take(&mut self.askers))
+    /// The round, whose time is over.
+    pub(super) fn take(&mut self) -> Askers<T> {
+        Askers(self.0.take())
     }
 }
 

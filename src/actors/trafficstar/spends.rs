@@ -76,7 +76,7 @@ fn of(spends: &BTreeMap<RemoteId, SourceAnswer>, remote: RemoteId) -> SourceAnsw
 impl TrafficStarActor {
     fn serve_spends(&mut self, ctx: &mut Context<Self>) {
         let sent_at = self.clock.now();
-        let askers = self.spends.round.take(sent_at);
+        let askers = self.spends.round.take();
         let (client, day, urgency) = (Arc::clone(&self.client), sent_at.date_naive(), askers.urgency());
         self.spends.last_number += 1;
         let number = self.spends.last_number;

@@ -1,6 +1,6 @@
 //! Which waiting reads and writes become which requests: as few as serve all. PURE.
 //!
-//! Whoever asks within a short moment is served together ([`Gathering`]); [`reads`] serves the reads of statuses from
+//! What is asked for within a short moment is served together ([`Gathering`]); [`reads`] serves the reads of statuses from
 //! pages of the list and single reads, whichever costs less, and decides who is read first where the budget does not
 //! reach; [`reach`] says how far it does. Spend needs no plan: one by-campaign report serves every campaign that ticks
 //! with the others ([`serves`]). [`split`] finds the bad ids of a run or a pause that is refused as a whole.
@@ -12,13 +12,9 @@ pub mod reach;
 pub mod reads;
 pub mod split;
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::budget::{Budget, Urgency};
-
-use crate::domain::facts::RemoteId;
 
 pub use self::list::ListSize;
 
@@ -31,55 +27,44 @@ pub const MOST_PAGES: u64 = 2_000;
 /// Runs wait this long at most for the end times that are on their way, to leave as one request.
 pub const RUNS_WAIT_AT_MOST: Duration = Duration::seconds(2);
 
-/// Campaigns that are asked for within one short moment, to be served by the same request.
+/// What is asked for within one short moment, to be served by the same request.
 #[derive(Debug)]
-pub struct Gathering {
+pub struct Gathering<T> {
     moment: Duration,
-    ids: BTreeSet<RemoteId>,
+    askers: Vec<T>,
     began_at: Option<DateTime<Utc>>,
-    due_at: Option<DateTime<Utc>>,
 }
 
-impl Gathering {
+impl<T> Gathering<T> {
     /// Gathers for `moment` from the first who asks.
     #[must_use]
     pub const fn new(moment: Duration) -> Self {
-        Self { moment, ids: BTreeSet::new(), began_at: None, due_at: None }
+        Self { moment, askers: Vec::new(), began_at: None }
     }
 
-    /// Adds a campaign. Answers when the batch is due.
-    pub fn ask(&mut self, now: DateTime<Utc>, id: RemoteId) -> DateTime<Utc> {
-        self.ids.insert(id);
+    /// Adds one who asks. The first is answered with how long to wait until the batch is taken.
+    pub fn ask(&mut self, now: DateTime<Utc>, asker: T) -> Option<Duration> {
         self.began_at.get_or_insert(now);
-        *self.due_at.get_or_insert(now + self.moment)
+        self.askers.push(asker);
+        (self.askers.len() == 1).then_some(self.moment)
     }
 
-    /// When the batch is due; `None` while nobody waits.
-    #[must_use]
-    pub const fn due_at(&self) -> Option<DateTime<Utc>> {
-        self.due_at
+    /// Runs gather for one more moment while end times are on their way, since those are about to ask. Answers with how
+    /// long that is, as long as they do: not past [`RUNS_WAIT_AT_MOST`] from the first who asked.
+    pub fn wait_for_end_times(&mut self, now: DateTime<Utc>, budget: &Budget) -> Option<Duration> {
+        if budget.is_under_way(Urgency::Activate) { self.wait_for_more(now) } else { None }
     }
 
-    /// Runs gather for one more moment while end times are on their way, since those are about to ask. Answers whether
-    /// they do: not past [`RUNS_WAIT_AT_MOST`] from the first who asked.
-    pub fn wait_for_end_times(&mut self, now: DateTime<Utc>, budget: &Budget) -> bool {
-        budget.is_under_way(Urgency::Activate) && self.wait_for_more(now)
+    fn wait_for_more(&mut self, now: DateTime<Utc>) -> Option<Duration> {
+        let began_at = self.began_at?;
+        (now + self.moment <= began_at + RUNS_WAIT_AT_MOST).then_some(self.moment)
     }
 
-    fn wait_for_more(&mut self, now: DateTime<Utc>) -> bool {
-        let waits = self.began_at.is_some_and(|began_at| now + self.moment <= began_at + RUNS_WAIT_AT_MOST);
-        if waits {
-            self.due_at = Some(now + self.moment);
-        }
-        waits
-    }
-
-    /// The batch, if it is due. Whoever asks from here on is served by a later request: a request that was sent before
-    /// a tick began does not count for that tick (behaviour.md, "One tick").
-    pub fn take(&mut self, now: DateTime<Utc>) -> Option<BTreeSet<RemoteId>> {
-        self.due_at.filter(|due_at| *due_at <= now)?;
-        (self.due_at, self.began_at) = (None, None);
-        Some(std::mem::take(&mut self.ids))
+    /// The batch, whose time is over. Who asks from here on is served by a later request: a request that was sent before a
+    /// tick began does not count for that tick (behaviour.md, "One tick").
+    pub fn take(&mut self) -> Vec<T> {
+        self.began_at = None;
+        std::mem::take(&mut self.askers)
     }
 }
 
@@ -95,25 +80,19 @@ pub fn serves(now: DateTime<Utc>, since: DateTime<Utc>, sent_at: DateTime<Utc>, 
 mod tests {
     use super::*;
 
-    fn ids(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<RemoteId> {
-        numbers.into_iter().map(RemoteId).collect()
-    }
-
     fn at(milliseconds: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + Duration::milliseconds(milliseconds)
     }
 
     #[test]
-    fn whoever_asks_within_the_moment_is_served_together_and_later_ones_are_not() {
-        let mut gathering = Gathering::new(Duration::milliseconds(50));
-        assert_eq!(gathering.take(at(0)), None);
-        assert_eq!(gathering.ask(at(0), RemoteId(1)), at(50));
-        assert_eq!(gathering.ask(at(40), RemoteId(2)), at(50));
-        assert_eq!(gathering.ask(at(40), RemoteId(1)), at(50));
-        assert_eq!(gathering.take(at(49)), None);
-        assert_eq!(gathering.take(at(50)), Some(ids([1, 2])));
-        assert_eq!(gathering.due_at(), None);
-        assert_eq!(gathering.ask(at(60), RemoteId(3)), at(110));
+    fn who_asks_within_the_moment_is_served_together_and_who_asks_later_is_not() {
+        let moment = Duration::milliseconds(50);
+        let mut gathering = Gathering::new(moment);
+        assert_eq!(gathering.ask(at(0), 1), Some(moment));
+        assert_eq!(gathering.ask(at(40), 2), None, "the batch is taken for the first");
+        assert_eq!(gathering.take(), [1, 2]);
+        assert_eq!(gathering.ask(at(60), 3), Some(moment));
+        assert_eq!(gathering.take(), [3]);
     }
 
     #[test]
@@ -132,14 +111,14 @@ mod tests {
 
     #[test]
     fn runs_wait_for_the_end_times_that_are_on_their_way_but_not_for_ever() {
-        let mut gathering = Gathering::new(Duration::milliseconds(50));
-        assert!(!gathering.wait_for_more(at(0)), "nobody waits");
-        gathering.ask(at(0), RemoteId(1));
-        assert!(gathering.wait_for_more(at(50)));
-        assert_eq!(gathering.take(at(99)), None);
-        gathering.ask(at(99), RemoteId(2));
-        assert!(gathering.wait_for_more(at(1_950)));
-        assert!(!gathering.wait_for_more(at(1_951)));
-        assert_eq!(gathering.take(at(2_000)), Some(ids([1, 2])));
+        let moment = Duration::milliseconds(50);
+        let mut gathering = Gathering::new(moment);
+        assert_eq!(gathering.wait_for_more(at(0)), None, "no run waits");
+        gathering.ask(at(0), 1);
+        assert_eq!(gathering.wait_for_more(at(50)), Some(moment));
+        gathering.ask(at(99), 2);
+        assert_eq!(gathering.wait_for_more(at(1_950)), Some(moment));
+        assert_eq!(gathering.wait_for_more(at(1_951)), None);
+        assert_eq!(gathering.take(), [1, 2]);
     }
 }

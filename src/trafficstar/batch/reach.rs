@@ -106,3 +106,56 @@ pub fn foretell(
     }
     weigh(&reads, &mut Budget::new(requests_per_minute), tick, list_works)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(numbers: std::ops::RangeInclusive<i64>) -> BTreeSet<RemoteId> {
+        numbers.map(RemoteId).collect()
+    }
+
+    /// A list of so many campaigns, in pages of 100, that was read to its end.
+    fn list_of(campaigns: i64) -> KnownPages {
+        let mut pages = KnownPages::default();
+        let size = ListSize { campaigns: Some(campaigns.unsigned_abs()), page_size: Some(100), pages: None };
+        for (number, first) in (1..).zip((1..=campaigns).step_by(100)) {
+            pages.saw(number, size, ids(first..=campaigns.min(first + 99)).into_iter());
+        }
+        pages
+    }
+
+    #[test]
+    fn what_a_tick_will_cost_is_told_before_the_first_one() {
+        let cases = [
+            ("all on two pages", ids(1..=200), list_of(200), 90, (2, 60)),
+            ("one campaign is read by itself", ids(1..=1), list_of(200), 90, (1, 60)),
+            ("two that the list does not have", ids(199..=202), list_of(200), 90, (3, 60)),
+            ("no list: each by itself", ids(1..=50), KnownPages::default(), 90, (50, 60)),
+            ("no list, and more than the limit allows", ids(1..=50), KnownPages::default(), 30, (50, 300)),
+        ];
+        let now = DateTime::UNIX_EPOCH;
+        for (name, campaigns, pages, limit, expected) in cases {
+            let told = foretell(&campaigns, &pages, limit, Duration::minutes(1), now);
+            assert_eq!(told.campaigns, campaigns.len() as u64, "{name}");
+            assert_eq!((told.requests, told.within_seconds), expected, "{name}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_known_to_its_end_by_its_size_or_by_an_empty_page() {
+        assert!(list_of(150).are_all_known());
+        let unsized_pages = |pages: &[std::ops::RangeInclusive<i64>]| {
+            let mut known = KnownPages::default();
+            for (number, page) in (1..).zip(pages) {
+                known.saw(number, ListSize { pages: Some(9), ..ListSize::default() }, ids(page.clone()).into_iter());
+            }
+            known
+        };
+        let begun = unsized_pages(&[1..=10]);
+        assert_eq!((begun.are_all_known(), begun.campaigns()), (false, None));
+        #[allow(clippy::reversed_empty_ranges, reason = "a page without a campaign")]
+        let ended = unsized_pages(&[1..=10, 11..=14, 1..=0]);
+        assert_eq!((ended.are_all_known(), ended.campaigns()), (true, Some(14)));
+    }
+}

@@ -19,14 +19,14 @@ use chrono::{DateTime, Duration, Utc};
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
 
-/// So many requests that follow a refusal are under way at once.
+/// Of the requests that follow a refusal so many are under way at once.
 pub const MOST_AT_ONCE: usize = 3;
-/// So many refusals, before anything is taken, are enough for six campaigns that are refused by three ways each, and to come
-/// from a thousand to a single one.
+/// A round ends after so many refusals while no campaign was taken. It is enough to halve a thousand campaigns down to one, or
+/// to ask for six refused ones by three ways each.
 pub const MOST_IN_VAIN: usize = 32;
-/// So many refusals a round, whatever is taken: the rest is left to the next tick.
+/// A round ends after so many refusals in any case: the rest is left to the next tick.
 pub const MOST_REFUSALS: usize = 60;
-/// What was refused by itself is asked by itself for so long.
+/// A campaign that was refused by itself is asked by itself for so long.
 pub const ASIDE_FOR: Duration = Duration::minutes(15);
 
 /// How a way of switching takes campaigns.
@@ -51,6 +51,8 @@ pub struct Attempt {
     pub way: usize,
     /// The campaigns that it names.
     pub ids: BTreeSet<RemoteId>,
+    /// It repeats what has failed, in this round or, by itself, in one before.
+    pub is_repeat: bool,
 }
 
 /// How a request ended.
@@ -109,7 +111,7 @@ struct Task {
     ids: BTreeSet<RemoteId>,
     /// Nothing of it was refused by itself yet: it is as it was asked for.
     whole: bool,
-    /// A refusal has led to it.
+    /// A refusal has led to it, in this round or in one before.
     in_doubt: bool,
     /// It was sent, and answered with 5xx.
     broke: bool,
@@ -199,9 +201,11 @@ impl Split {
                 Some((Way::Together, Known { exists: false, is_absent: true, .. })) => self.try_next_way(task),
                 Some(_) => {
                     self.last_number += 1;
-                    let (id, way, ids) = (AttemptId(self.last_number), task.way, task.ids.clone());
+                    let id = AttemptId(self.last_number);
+                    let is_repeat = task.in_doubt || task.broke;
+                    let attempt = Attempt { id, way: task.way, ids: task.ids.clone(), is_repeat };
                     self.under_way.insert(id, task);
-                    return Some(Attempt { id, way, ids });
+                    return Some(attempt);
                 }
                 None => self.end_without(task),
             }
@@ -253,8 +257,8 @@ impl Split {
         self.tasks.is_empty() && self.under_way.is_empty()
     }
 
-    /// Those for whom no way was found, be it that there is none ([`Self::has_no_way`]), or that the last one does not know
-    /// them. To be asked when all is over.
+    /// Those for whom no way was found: there is none ([`Self::has_no_way`]), or the last one does not know them. To be asked
+    /// when all is over.
     #[must_use]
     pub const fn unserved(&self) -> &BTreeSet<RemoteId> {
         &self.unserved

@@ -114,6 +114,23 @@ fn one_refused_id_is_found_by_halving_and_asked_by_the_other_ways() {
     }
 }
 
+/// The failures of one round are one piece of news: the circuit of the operation counts them once.
+#[test]
+fn only_the_first_request_of_a_round_is_no_repeat() {
+    for status in [500, 422, 400] {
+        let mut split = Split::new(ids(1..=6), &BTreeSet::new(), &WAYS, 1);
+        let mut repeats = Vec::new();
+        while let Some(attempt) = split.next_attempt() {
+            repeats.push(attempt.is_repeat);
+            split.ended(attempt.id, four_is_refused(status)(attempt.way, &attempt.ids));
+        }
+        let (first, others) = repeats.split_first().unwrap();
+        assert!(!first && others.len() > 5 && others.iter().all(|is_repeat| *is_repeat), "{status}: {repeats:?}");
+    }
+    let mut split = Split::new(ids([4]), &ids([4]), &WAYS, 1);
+    assert!(split.next_attempt().unwrap().is_repeat, "it was refused by itself before");
+}
+
 #[test]
 fn an_id_that_another_way_takes_is_done_and_says_nothing_of_the_ways() {
     for (takes, last) in [(V1, (V1, vec![4])), (EACH, (EACH, vec![4]))] {
@@ -293,8 +310,8 @@ fn what_was_refused_alone_while_others_were_taken_is_asked_by_itself_for_a_while
     aside.learn(at(1), &over.split);
     assert_eq!(aside.of(at(1), &ids(1..=6)), ids([]), "the refusal has ended");
 
-    let mut nobody = SetAside::default();
-    nobody.learn(at(0), &Round::of([4], |_, _| refused(422)).split);
-    nobody.learn(at(0), &Round::of(1..=6, |_, _| refused(403)).split);
-    assert_eq!(nobody.of(at(0), &ids(1..=6)), ids([]), "nothing was taken beside it: it need not be the id");
+    let mut none = SetAside::default();
+    none.learn(at(0), &Round::of([4], |_, _| refused(422)).split);
+    none.learn(at(0), &Round::of(1..=6, |_, _| refused(403)).split);
+    assert_eq!(none.of(at(0), &ids(1..=6)), ids([]), "nothing was taken beside it: it need not be the id");
 }

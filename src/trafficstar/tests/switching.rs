@@ -21,7 +21,7 @@ async fn run_and_pause_send_all_ids_at_once_and_each_has_its_own_outcome() {
 }
 
 #[tokio::test]
-async fn nobody_to_switch_is_no_request() {
+async fn without_ids_there_is_no_request() {
     let remote = having(&[]).await;
     assert_eq!(remote.run(&ids([])).await.outcomes, BTreeMap::new());
     assert_eq!(remote.seen().len(), 0);
@@ -92,7 +92,7 @@ async fn refusing_four(way: &'static str, code: u16) -> Remote {
 }
 
 #[tokio::test]
-async fn one_refused_id_keeps_nobody_else_from_being_paused_and_changes_no_endpoint() {
+async fn one_refused_id_keeps_no_other_from_being_paused_and_changes_no_endpoint() {
     for code in [400, 403, 409, 422, 500] {
         let remote = refusing_four("P", code).await;
         let Switched { outcomes, failure } = remote.pause(&ids(1..=6)).await;

@@ -127,12 +127,14 @@ fn near(deed: &Deed, request: &RequestRecord) -> bool {
     (deed.requested_at - request.received_at).abs() < Duration::seconds(5)
 }
 
-/// What became of a request is read, never asked for again by the same entry.
+/// What became of a request is read, never asked for again by the same entry. One that was refused, or met a failure of
+/// TrafficStars' own, is repeated.
 fn no_request_is_repeated(evidence: &Evidence) {
     for deed in &evidence.journal {
         let id = deed.trafficstar_id;
         let sent = |operation| {
             let requests = evidence.requests.iter().filter(|request| request.operation == operation);
+            let requests = requests.filter(|request| request.status.is_none_or(|status| status < 400));
             requests.filter(|request| changes(request, id) && is_of(deed, id, request)).count()
         };
         let (runs, pauses) = (sent(Operation::Run), sent(Operation::Pause));

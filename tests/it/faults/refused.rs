@@ -1,5 +1,7 @@
 //! One id among many that TrafficStars refuses, and with it the whole request: the others fare as if it were not there.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, RequestRecord};
 
 use super::config;
@@ -7,23 +9,30 @@ use crate::helper::{World, in_parallel};
 
 const IDS: [i64; 6] = [1001, 1002, 1003, 1004, 1005, 1006];
 const REFUSED: i64 = 1004;
-/// Statuses that refuse a request as a whole, each with how often all six are named by one request: a 400 may mean the way,
-/// and a 5xx may be over.
-const REFUSALS: [(u16, usize); 5] = [(422, 1), (403, 1), (409, 1), (400, 2), (500, 2)];
+/// Long enough for all that follows from one refusal, on a machine with much to do.
+const TICK: &str = "6s";
+/// Neither enough clicks to run nor so few that it is paused.
+const BETWEEN: i64 = 9_000;
+/// Statuses that refuse a request as a whole.
+const REFUSALS: [u16; 5] = [422, 403, 409, 400, 500];
 
 fn others() -> impl Iterator<Item = i64> {
     IDS.into_iter().filter(|id| *id != REFUSED)
 }
 
-/// A world whose six campaigns come to be guarded together, with ticks long enough for all that follows from one.
+/// A world whose six campaigns come to have so many clicks at one moment: the next tick decides on all of them.
 fn world(spec: fn(i64) -> CampaignSpec, clicks: i64, prepare: impl FnOnce(&World)) -> World {
-    let mut world = World::configured(config().generator("tick", "4s"));
+    let mut world = World::configured(config().generator("tick", TICK));
     prepare(&world);
     for id in IDS {
         world.sandbox.add_campaign(spec(id));
-        world.database.add_campaign(id, clicks);
+        world.database.add_campaign(id, BETWEEN);
     }
     world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    for id in IDS {
+        world.wait_until(id, "read", |campaign| !campaign.text("/observed/remaining_clicks").is_empty());
+    }
+    world.database.execute(&format!("UPDATE urls SET click_limit = clicks + {clicks}"));
     world
 }
 
@@ -50,7 +59,7 @@ fn all_others_are_done(world: &mut World, operation: Operation) -> Vec<RequestRe
     let of_others = sent.iter().filter(|one| one.status == Some(200));
     let last = of_others.map(|one| one.received_at).max().unwrap();
     let within = last - sent[0].received_at;
-    assert!(within.num_milliseconds() < 4_000, "within {within}");
+    assert!(within.num_seconds() < 6, "within {within}");
     sent.into_iter().filter(|one| one.received_at <= last).collect()
 }
 
@@ -66,21 +75,23 @@ fn refusal(world: &mut World) -> String {
 fn assert_says(error: &str, code: u16) {
     let says = match code {
         500 => error.contains("(500)"),
-        code => error.contains(&format!("rejects the request ({code}): `{{\"detail\": \"not this one\"")),
+        code => error.contains(&format!("rejects the request ({code}): `{{\"detail\":\"not this one\"")),
     };
     assert!(says, "{code}: {error}");
 }
 
 #[test]
 fn a_pause_that_is_refused_for_one_id_pauses_the_others_within_the_same_tick() {
-    in_parallel(REFUSALS, |(code, wholes)| {
+    let spoiled = AtomicUsize::new(0);
+    in_parallel(REFUSALS, |code| {
         let mut world = world(CampaignSpec::running, 1_000, |world| {
             refuse(world, code, &[Operation::Pause, Operation::Edit]);
         });
         let sent = all_others_are_done(&mut world, Operation::Pause);
         let named: Vec<usize> = sent.iter().map(|one| one.campaign_ids.len()).collect();
-        assert_eq!(named[..wholes], vec![6; wholes], "{code}");
-        assert!(sent.len() <= wholes + 5, "{code}: halves, a single one, its neighbours, and the other way: {named:?}");
+        let spoils = |one: &&RequestRecord| one.campaign_ids.len() > 1 && one.campaign_ids.contains(&REFUSED);
+        spoiled.fetch_add(sent.iter().filter(spoils).count(), Relaxed);
+        assert!(sent.len() <= 10, "{code}: halves, a single one, its neighbours, and the other way: {named:?}");
 
         assert_says(&refusal(&mut world), code);
         for id in others() {
@@ -95,6 +106,7 @@ fn a_pause_that_is_refused_for_one_id_pauses_the_others_within_the_same_tick() {
         world.wait_until(REFUSED, "the pause", |campaign| campaign.text("/action/step") == "confirmed");
         assert!(!world.sandbox.is_running(REFUSED));
     });
+    assert!(spoiled.into_inner() > 0, "it was asked for by itself each time");
 }
 
 /// Switches that are made by `PATCH` of `active`.
@@ -106,8 +118,9 @@ fn patches(world: &World, active: bool) -> Vec<i64> {
 
 #[test]
 fn what_the_ways_for_many_refuse_is_paused_and_run_by_the_one_that_is_left() {
-    let cases = REFUSALS.map(|(code, _)| [(code, Operation::Pause), (code, Operation::Run)]);
-    in_parallel(cases.into_iter().flatten(), |(code, operation)| {
+    let pauses = REFUSALS.map(|code| (code, Operation::Pause));
+    let runs = [422, 500].map(|code| (code, Operation::Run));
+    in_parallel(pauses.into_iter().chain(runs), |(code, operation)| {
         let runs = operation == Operation::Run;
         let spec: fn(i64) -> CampaignSpec = if runs { CampaignSpec::paused } else { CampaignSpec::running };
         let clicks = if runs { 20_000 } else { 1_000 };

@@ -9,6 +9,9 @@ const TO_RUN: i64 = 995_001;
 const TO_PAUSE: i64 = 995_002;
 const WITHOUT_END_TIME: i64 = 995_003;
 
+/// It leaves time for all requests of an activation, on a machine with much to do.
+const LONG_TICK: &str = "1s";
+
 const ACTIVATED: &str = "activate by tick: confirmed, idle → active-guarded";
 const NOT_ACTIVATED: &str = "activate by tick: failed, idle → active-guarded";
 const PAUSED: &str = "pause by tick: confirmed, idle → cooling-down";
@@ -48,7 +51,7 @@ fn read_between(requests: &[RequestRecord], id: i64, first: &RequestRecord, seco
 }
 
 fn try_one(Failure { name, kind, change, words }: &Failure) {
-    let mut world = World::configured(config());
+    let mut world = World::configured(config().generator("tick", LONG_TICK));
     for (operation, id) in [(Operation::Run, TO_RUN), (Operation::Pause, TO_PAUSE), (Operation::Edit, WITHOUT_END_TIME)]
     {
         world.sandbox.inject(Fault::always(kind.clone()).on(operation).campaign(id).times(1));
@@ -150,8 +153,7 @@ fn a_campaign_that_becomes_blocked_is_read_on_and_sent_nothing_until_it_is_not()
 
 #[test]
 fn a_run_that_is_refused_every_time_is_not_sent_at_every_tick_and_a_pause_is() {
-    // A tick that leaves time for a run's two requests beside the pauses.
-    let mut world = World::configured(config().generator("tick", "1s"));
+    let mut world = World::configured(config().generator("tick", LONG_TICK));
     for operation in [Operation::Run, Operation::Pause] {
         world.sandbox.inject(Fault::always(FaultKind::FailedInside200).on(operation));
     }

@@ -1,9 +1,13 @@
 //! The guard's config file.
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use toml::{Table, Value};
+
+/// Long enough for the requests of an activation, on a machine with much to do.
+pub(crate) const TICK: Duration = Duration::from_millis(700);
 
 /// What goes into config.toml: short times, and no limit that a test would run into, unless it sets one.
 #[derive(Debug, Clone)]
@@ -18,7 +22,7 @@ impl Default for Config {
             .set("trafficstar", "requests_per_minute", 100_000)
             .set("trafficstar", "timeout", "10s")
             .set("trafficstar", "confirm_within", "3s")
-            .set("generator", "tick", "400ms")
+            .set("generator", "tick", format!("{}ms", TICK.as_millis()))
             .set("generator", "cooldown", "2s")
             .set("generator", "day_end", "23:59")
             .set("log", "filter", "info,traffic_generator=debug")

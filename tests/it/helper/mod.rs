@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 pub(crate) use self::background::Background;
 use self::clock::Clock;
-pub(crate) use self::config::Config;
+pub(crate) use self::config::{Config, TICK};
 pub(crate) use self::database::{Database, Deed, Entry};
 pub(crate) use self::dump::Campaign;
 pub(crate) use self::fleet::Fleet;

@@ -20,8 +20,8 @@ type Key = (usize, ActionId);
 
 /// "A batch that is refused as a whole is split until only the refused ids are left, within the same tick."
 ///
-/// `one-refused-id-holds-nobody`: who is not refused hears of an answer of its own, in time, and nothing of the refusal.
-/// `refused-id-says-why`: who is refused has failed, with the status in its reason.
+/// `one-refused-id-holds-no-other`: a campaign that is not refused gets an answer of its own, in time.
+/// `refused-id-says-why`: a refused campaign has failed, with the status in its reason.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     /// By the model: the campaigns that TrafficStars refuses, and the line at which that began or ended.
@@ -33,7 +33,7 @@ pub(super) struct Refusals {
     decided: BTreeMap<Key, usize>,
     /// A request for it was refused.
     met: BTreeSet<Key>,
-    /// A request for it came to another end that nobody asked for.
+    /// A request for it met another trouble, such as a time-out.
     troubled: BTreeSet<Key>,
     /// By when it has to be told what became of it.
     waits: BTreeMap<Key, DateTime<Utc>>,
@@ -55,7 +55,7 @@ impl Checker for Refusals {
                 *self = Self { refused, changed, ..Self::default() };
             }
             What::Gone { campaign } => self.waits.retain(|(of, _), _| of != campaign),
-            // Nobody is asked until it is over.
+            // No request leaves until it is over.
             What::Silence { .. } => self.waits.clear(),
             What::AtTheGate { ticket, call: Call::Run(_) | Call::Pause(_), carries, .. } => {
                 self.requests.insert(*ticket, carries.clone());
@@ -87,9 +87,9 @@ impl Refusals {
         self.waits.retain(|(campaign, action), until| {
             if line.at > *until {
                 let text = format!(
-                    "campaign {campaign}: {action:?} was in a request that another id spoiled, and hears nothing"
+                    "campaign {campaign}: {action:?} was in a request that another id spoiled, and got no answer"
                 );
-                found.report("one-refused-id-holds-nobody", index, text);
+                found.report("one-refused-id-holds-no-other", index, text);
             }
             line.at <= *until
         });
@@ -131,7 +131,9 @@ impl Refusals {
         };
         let over = matches!(outcome, Outcome::Accepted | Outcome::Failed(_) | Outcome::Unclear(_));
         match (self.refused.get(&key.0), told) {
-            (None, Some(_)) => Some(("one-refused-id-holds-nobody", "though nobody refuses it".to_owned())),
+            (None, Some(_)) => {
+                Some(("one-refused-id-holds-no-other", "though TrafficStars does not refuse it".to_owned()))
+            }
             (Some(status), None) if over && self.met.contains(&key) => {
                 Some(("refused-id-says-why", format!("though it is refused with {status}")))
             }

@@ -149,34 +149,6 @@ impl Purpose {
     }
 }
 
-/// Those who asked within one moment.
-#[derive(Debug)]
-struct Round<T> {
-    gathering: Gathering,
-    askers: Vec<T>,
-}
-
-impl<T> Round<T> {
-    const fn new() -> Self {
-        Self { gathering: Gathering::new(MOMENT), askers: Vec::new() }
-    }
-
-    /// The first of it is told after how long to take it.
-    fn ask(&mut self, now: Moment, campaign: usize, asker: T) -> Option<Duration> {
-        let is_first = self.askers.is_empty();
-        let due_at = self.gathering.ask(now.wall, id_of(campaign));
-        self.askers.push(asker);
-        is_first.then(|| due_at.signed_duration_since(now.wall).max(Duration::zero()))
-    }
-
-    /// Its timer has fired, so it is due whatever the wall clock says.
-    fn take(&mut self, now: Moment) -> Vec<T> {
-        let due_at = self.gathering.due_at().unwrap_or(now.wall);
-        self.gathering.take(now.wall.max(due_at));
-        std::mem::take(&mut self.askers)
-    }
-}
-
 /// A report under way, and whom it is for.
 #[derive(Debug)]
 struct Report {
@@ -199,12 +171,12 @@ pub(crate) struct Client {
     gathering: bool,
     last_asked: Option<RemoteId>,
     reading: ReadingStatus,
-    spends: Round<(Reader, Urgency)>,
+    spends: Gathering<(Reader, Urgency)>,
     reports: BTreeMap<u64, Report>,
     last_number: u64,
     last_report: Option<(DateTime<Utc>, NaiveDate, BTreeMap<RemoteId, SourceAnswer>)>,
-    pauses: Round<Change>,
-    runs: Round<Change>,
+    pauses: Gathering<Change>,
+    runs: Gathering<Change>,
     rounds: BTreeMap<u64, SwitchRound>,
     /// Whom to ask by itself.
     aside: BTreeMap<Switch, SetAside>,
@@ -223,12 +195,12 @@ impl Client {
             gathering: false,
             last_asked: None,
             reading: ReadingStatus::default(),
-            spends: Round::new(),
+            spends: Gathering::new(MOMENT),
             reports: BTreeMap::new(),
             last_number: 0,
             last_report: None,
-            pauses: Round::new(),
-            runs: Round::new(),
+            pauses: Gathering::new(MOMENT),
+            runs: Gathering::new(MOMENT),
             rounds: BTreeMap::new(),
             aside: BTreeMap::new(),
             probed_until: BTreeMap::new(),
@@ -283,14 +255,14 @@ impl Client {
             report.readers.push(reader);
             return;
         }
-        let due_in = self.spends.ask(now, reader.life.campaign, (reader, urgency));
+        let due_in = self.spends.ask(now.wall, (reader, urgency));
         self.transport.timers.extend(due_in.map(|wait| (wait, Timer::SpendsDue)));
     }
 
     pub(crate) fn change(&mut self, now: Moment, change: Change) {
         let (end_time, rank) = match change.kind {
             ChangeKind::Pause { .. } => {
-                let due_in = self.pauses.ask(now, change.life.campaign, change);
+                let due_in = self.pauses.ask(now.wall, change);
                 self.transport.timers.extend(due_in.map(|wait| (wait, Timer::PausesDue)));
                 return;
             }
@@ -354,7 +326,7 @@ impl Client {
                 self.plan_reads(now);
             }
             Timer::SpendsDue => {
-                let askers = self.spends.take(now);
+                let askers = self.spends.take();
                 let urgency = askers.iter().map(|(_, urgency)| *urgency).min().unwrap_or(Urgency::Read);
                 let readers = askers.into_iter().map(|(reader, _)| reader).collect();
                 self.last_number += 1;
@@ -363,18 +335,16 @@ impl Client {
                 self.report(now, number, 0, urgency, BTreeMap::new());
             }
             Timer::PausesDue => {
-                let changes = self.pauses.take(now);
+                let changes = self.pauses.take();
                 self.switch(now, Switch::Pause, changes, None);
             }
             Timer::RunsDue => {
                 let keeper = &self.transport.keeper;
-                if self.runs.gathering.wait_for_end_times(now.wall, keeper.budget()) {
-                    let due_at = self.runs.gathering.due_at().unwrap_or(now.wall);
-                    let wait = due_at.signed_duration_since(now.wall).max(Duration::zero());
+                if let Some(wait) = self.runs.wait_for_end_times(now.wall, keeper.budget()) {
                     self.transport.timers.push((wait, Timer::RunsDue));
                     return;
                 }
-                let changes = self.runs.take(now);
+                let changes = self.runs.take();
                 let leave_by = changes.iter().filter_map(|change| change.valid_until).min();
                 self.switch(now, Switch::Run, changes, leave_by);
             }
@@ -450,7 +420,7 @@ impl Client {
         match change.kind {
             ChangeKind::Activate { .. } => match outcome {
                 Outcome::Accepted => {
-                    let due_in = self.runs.ask(now, change.life.campaign, change);
+                    let due_in = self.runs.ask(now.wall, change);
                     self.transport.timers.extend(due_in.map(|wait| (wait, Timer::RunsDue)));
                 }
                 // The run was never sent, so that the campaign is as it was.

@@ -213,6 +213,14 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "(ActionKind::SetEndTime, status)",
     },
     Fault {
+        name: "backoff-outlasts-a-change",
+        what: "a run that failed waits though the remote has changed",
+        breaks: "Decisions",
+        file: PROGRESS,
+        original: "if «looked_otherwise || *status == RemoteStatus::Running» {",
+        faulty: "{ let _ = looked_otherwise; *status == RemoteStatus::Running }",
+    },
+    Fault {
         name: "outdated-tick-decides",
         what: "a tick decides by a read from before the action was answered",
         breaks: "Decisions",

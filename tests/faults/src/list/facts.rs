@@ -213,6 +213,14 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "true",
     },
     Fault {
+        name: "stored-limit-grows-old",
+        what: "a stored spend at the limit is forgotten after half an hour",
+        breaks: "Spend",
+        file: SPEND,
+        original: "if «stored.amount >= self.limit» ||",
+        faulty: "false",
+    },
+    Fault {
         name: "failed-field-has-no-value",
         what: "a campaign that could not be read has no spend on record",
         breaks: "1",

@@ -73,12 +73,13 @@ pub(super) const FAULTS: &[Fault] = &[
                 }",
     },
     Fault {
-        name: "batch-not-emptied",
-        what: "a request names the campaigns of the one before it, too",
-        breaks: "5",
+        name: "last-of-a-batch-forgotten",
+        what: "of several that ask within one moment the last one is not served",
+        breaks: "Decisions",
         file: BATCH,
-        original: "Some(«std::mem::take(&mut self.ids)»)",
-        faulty: "self.ids.clone()",
+        original: "self.began_at = None;
+        «std::mem::take(&mut self.askers)»",
+        faulty: "{ let mut askers = std::mem::take(&mut self.askers); if askers.len() > 1 { askers.pop(); } askers }",
     },
     Fault {
         name: "run-before-end-time",
@@ -151,7 +152,7 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "{ let later = task.ids.split_off(&middle); task.ids.insert(middle); later }",
     },
     Fault {
-        name: "refused-by-itself-is-nobodys-fault",
+        name: "reason-of-a-refusal-is-lost",
         what: "of a campaign that is refused by itself the reason is lost",
         breaks: "Decisions",
         file: SPLIT,

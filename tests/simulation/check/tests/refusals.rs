@@ -27,7 +27,7 @@ fn refused_pause(refused: bool) -> Story {
 }
 
 #[test]
-fn who_is_refused_has_failed_with_the_status_and_nobody_else() {
+fn a_refused_campaign_has_failed_with_the_status_and_no_other_has() {
     let told = |refused, reason: &str| {
         let mut story = refused_pause(refused);
         story.applied(Outcome::Failed(reason.to_owned()), cooling_until("12:02:00"));
@@ -35,12 +35,12 @@ fn who_is_refused_has_failed_with_the_status_and_nobody_else() {
     };
     told(true, "Status(422)").holds();
     told(true, "it did not work").breaks(&["refused-id-says-why"]);
-    told(false, "Status(422)").breaks(&["one-refused-id-holds-nobody"]);
+    told(false, "Status(422)").breaks(&["one-refused-id-holds-no-other"]);
 }
 
 #[test]
-fn who_is_not_refused_is_told_within_a_tick() {
-    for (seconds, broken) in [(60, &[][..]), (61, &["one-refused-id-holds-nobody"][..])] {
+fn a_campaign_that_is_not_refused_is_answered_within_a_tick() {
+    for (seconds, broken) in [(60, &[][..]), (61, &["one-refused-id-holds-no-other"][..])] {
         let mut story = refused_pause(false);
         story.later(seconds * 1_000).say(What::Database { away: true }).breaks(broken);
     }

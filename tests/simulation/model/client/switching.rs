@@ -62,6 +62,7 @@ impl Client {
                 Switch::Run => (Asking::run(round.leave_by), Call::Run(attempt.ids.clone())),
                 Switch::Pause => (Asking::pause(), Call::Pause(attempt.ids.clone())),
             };
+            let asking = Asking { is_repeat: attempt.is_repeat, ..asking };
             self.transport.ask(now, asking, call, Purpose::Switch { round: number, attempt, carries });
         }
         let mut settled = round.split.take_settled();
