@@ -256,9 +256,9 @@ impl CampaignActor {
                 }
                 Effect::Send(request) if self.awaits_storing(request.action) => self.cannot_store_first(request),
                 Effect::Send(request) => self.send(ctx, request),
-                Effect::Observe { operation, read_remote } => {
+                Effect::Observe { operation, read_remote, is_gone } => {
                     self.begin("tick");
-                    let observe = observe::observe(self.question(), read_remote);
+                    let observe = observe::observe(self.question(), read_remote, is_gone);
                     let asked_at = self.surroundings.clock.now();
                     ctx.spawn(observe.into_actor(self).map(move |reading, actor, ctx| {
                         actor.observed(ctx, operation, asked_at, reading);

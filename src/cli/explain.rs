@@ -167,7 +167,7 @@ fn timer(timer: &Timer, now: DateTime<Utc>) -> String {
         TimerKind::ConfirmBy => "the last action has failed unless a read shows it by then",
         TimerKind::RunBackoff => "a run that failed is tried again",
         TimerKind::ContestedBackoff => "contested: it may be activated again",
-        TimerKind::NotFoundPause => "TrafficStars answered 404: it is asked again",
+        TimerKind::NotFoundPause => "it is gone at TrafficStars (404): it is asked for again",
         TimerKind::ContestedEnd => "contested no more, unless others change it again",
         TimerKind::DayEnd => "day end: activations end, and none is sent until midnight",
         TimerKind::Midnight => "midnight: a new spend, and activations again",

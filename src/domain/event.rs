@@ -92,8 +92,10 @@ pub enum Effect {
     Observe {
         /// The question's number.
         operation: OperationId,
-        /// Whether TrafficStars is to be asked. Where not, the campaign is still taken for one that answers 404.
+        /// Whether TrafficStars is to be asked. Where not, the campaign is gone, and still taken for that.
         read_remote: bool,
+        /// Whether one more 404 says that it is gone.
+        is_gone: bool,
     },
     /// Read the campaign by itself, to see whether an action shows, whether a release has to pause it, or whether it may
     /// be released at all; answered by [`Event::ReadBack`].

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::another_guard::Signs;
 use super::explain::Insight;
 use super::facts::CampaignId;
+use super::phase::Phase;
 use super::status::{ActorStatus, DatabaseStatus, LeadershipStatus, RemoteClientStatus, Role};
 
 /// So many ticks without a completed one are too many.
@@ -78,6 +79,8 @@ pub enum DegradationKind {
     BudgetTooSmall,
     /// A status or remaining clicks could not be read for fifteen minutes.
     Unreadable,
+    /// A campaign that was promised to run is gone at TrafficStars.
+    Gone,
     /// Another program like this one works on the account.
     AnotherGuard,
 }
@@ -148,6 +151,7 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
         circuit_open(vitals),
         budget_too_small(now, vitals),
         unreadable(now, vitals),
+        gone(vitals),
         another_guard(now, vitals),
     ]
     .into_iter()
@@ -182,6 +186,15 @@ fn unreadable(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     });
     let words = "the status or the remaining clicks could not be read for 15 minutes of";
     about(DegradationKind::Unreadable, blind.collect(), words)
+}
+
+/// A wrong `trafficstar_id` guards nothing, and a deleted campaign earns nothing.
+fn gone(vitals: &Vitals<'_>) -> Option<Degradation> {
+    let gone = vitals.campaigns.iter().filter_map(|campaign| {
+        let since = campaign.insight.gone_since.filter(|_| campaign.insight.phase == Phase::ActiveGuarded)?;
+        Some((campaign.id, since))
+    });
+    about(DegradationKind::Gone, gone.collect(), "TrafficStars has answered 404 for 15 minutes for what is to run:")
 }
 
 /// Two programs that each undo what the other does keep no promise.

@@ -12,9 +12,10 @@ mod orders;
 mod sending;
 mod view;
 
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use self::orders::Orders;
+use super::absence::Absence;
 use super::action::{Action, ActionId, ActionKind, Step};
 use super::contest::Contest;
 use super::decided::{Conclusion, DecisionLog};
@@ -23,12 +24,9 @@ use super::event::{ActionNews, Effect, Event, Note, OperationId};
 use super::facts::Observation;
 use super::phase::{Phase, Promise};
 use super::policy::{Mode, Policy};
-use super::progress::{Awaiting, Progress, RunBackoff, Verdict, is_stopped, verdict};
+use super::progress::{Awaiting, Progress, RunBackoff, Verdict, is_stopped_or_gone, verdict};
 use super::remote::{EndTime, RemoteCampaign, RemoteFault, RemoteStatus, judge};
 use super::standing::StandingSpend;
-
-/// How long a campaign that answered 404 is not read again.
-const NOT_FOUND_PAUSE: Duration = Duration::minutes(15);
 
 /// A question that is out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +80,7 @@ pub struct Machine {
     observing: Option<Question>,
     reading_back: Option<Question>,
     next_tick_at: DateTime<Utc>,
-    remote_absent_until: Option<DateTime<Utc>>,
+    absence: Absence,
     /// In observe mode: the action that was journalled last, so that only changes are.
     observed_only: Option<(ActionKind, Row)>,
     releasing: Option<Releasing>,
@@ -166,7 +164,7 @@ impl Machine {
             observing: None,
             reading_back: None,
             next_tick_at: now,
-            remote_absent_until: None,
+            absence: Absence::default(),
             observed_only: None,
             releasing: None,
             orders: Orders::default(),
@@ -248,7 +246,7 @@ impl Machine {
     /// cool-down is, on purpose, since it is an absolute time.
     fn heed_clock(&mut self, now: DateTime<Utc>, policy: &Policy) {
         self.next_tick_at = self.next_tick_at.min(policy.next_grid_point(now));
-        self.remote_absent_until = self.remote_absent_until.map(|until| until.min(now + NOT_FOUND_PAUSE));
+        self.absence.heed_clock(now);
         self.run_backoff.heed_clock(now);
         self.contest.heed_clock(now);
         if let Progress::Awaiting(awaiting) = &mut self.progress {
@@ -261,11 +259,11 @@ impl Machine {
             return;
         }
         if self.releasing.is_none() && self.next_tick_at <= now {
-            let read_remote = self.remote_absent_until.is_none_or(|until| until <= now);
+            let (read_remote, is_gone) = (self.absence.is_read(now), self.absence.is_gone(now));
             let question = self.ask(now, read_remote);
             self.observing = Some(question);
             self.begin_ordered_tick();
-            effects.push(Effect::Observe { operation: question.operation, read_remote });
+            effects.push(Effect::Observe { operation: question.operation, read_remote, is_gone });
         } else if let Progress::Awaiting(awaiting) = self.progress
             && awaiting.read_back_at <= now
             && self.reading_back.is_none()
@@ -286,10 +284,7 @@ impl Machine {
     ) {
         self.counters.ticks += 1;
         if question.reads_remote {
-            let absent = observation.remote == Err(RemoteFault::NotFound);
-            // To a point of the grid, so that some milliseconds of delay do not cost a whole tick more.
-            let until = policy.next_grid_point(question.asked_at + NOT_FOUND_PAUSE) - policy.tick;
-            self.remote_absent_until = absent.then_some(until);
+            self.absence.saw(question.asked_at, policy, &observation.remote);
         }
         let judged = Judged::new(&observation, policy, now);
         // An action that was answered while this tick read makes what it read old.
@@ -350,8 +345,10 @@ impl Machine {
         remote: Result<RemoteCampaign, RemoteFault>,
         effects: &mut Vec<Effect>,
     ) {
+        let remote = self.absence.believe(question.asked_at, remote);
+        self.absence.saw_back(&remote);
         let status = judge(&remote, now);
-        let stopped = remote == Err(RemoteFault::NotFound) || is_stopped(&remote, &status);
+        let stopped = is_stopped_or_gone(&remote, &status);
         self.settle(now, question, &remote, &status, effects);
         if let Progress::Awaiting(awaiting) = self.progress {
             self.progress = Progress::Awaiting(awaiting.again(now));

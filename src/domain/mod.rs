@@ -3,6 +3,7 @@
 //! Deliberately absent: a clock (`now` is an argument), sockets, actors, the database, random numbers, logs. Uses std,
 //! serde, thiserror and chrono's types alone.
 
+mod absence;
 pub mod action;
 pub mod another_guard;
 mod contest;

@@ -66,6 +66,11 @@ pub(super) fn is_stopped(remote: &Result<RemoteCampaign, RemoteFault>, status: &
     switched_off || matches!(status, RemoteStatus::Stopped(_))
 }
 
+/// Whether nothing is left to pause: a campaign that is gone has no run that could cost money. A single 404 shows nothing.
+pub(super) fn is_stopped_or_gone(remote: &Result<RemoteCampaign, RemoteFault>, status: &RemoteStatus) -> bool {
+    *remote == Err(RemoteFault::Gone) || is_stopped(remote, status)
+}
+
 /// Holds a read that was sent at `asked_at`, after the action's answer, against the action.
 pub(super) fn verdict(
     action: &Action,

@@ -65,10 +65,26 @@ pub enum EndTime {
 /// Why a campaign could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoteFault {
-    /// TrafficStars answered 404 when it was read by itself.
+    /// TrafficStars answered 404 when it was read by itself. It may be there all the same.
     NotFound,
+    /// TrafficStars has answered 404 for so long that it is believed ([`super::absence`]).
+    Gone,
     /// Anything else, in words.
     Failed(String),
+}
+
+impl RemoteFault {
+    /// What a 404 says.
+    pub const NOT_FOUND: &str = "TrafficStars answers 404, as if it knew no such campaign: check trafficstar_id";
+    /// What it says after 15 minutes.
+    pub const GONE: &str =
+        "TrafficStars has answered 404 for 15 minutes: it knows no such campaign, check trafficstar_id";
+
+    /// What it means of a campaign for which one more 404 is enough to call it gone, or is not.
+    #[must_use]
+    pub fn of_campaign(self, is_gone: bool) -> Self {
+        if is_gone && self == Self::NotFound { Self::Gone } else { self }
+    }
 }
 
 /// The status of a campaign, judged from the whole answer.
@@ -171,10 +187,10 @@ const APPROVED_WORD: &str = "approved";
 pub fn judge(read: &Result<RemoteCampaign, RemoteFault>, now: DateTime<Utc>) -> RemoteStatus {
     match read {
         Ok(campaign) => judge_campaign(campaign, now),
-        Err(RemoteFault::NotFound) => RemoteStatus::Blocked {
-            reason: "TrafficStars knows no such campaign (404): check trafficstar_id".to_owned(),
-            may_run: false,
-        },
+        Err(RemoteFault::NotFound) => {
+            RemoteStatus::Unknown { reason: RemoteFault::NOT_FOUND.to_owned(), may_run: false }
+        }
+        Err(RemoteFault::Gone) => RemoteStatus::Blocked { reason: RemoteFault::GONE.to_owned(), may_run: false },
         Err(RemoteFault::Failed(reason)) => RemoteStatus::Unknown { reason: reason.clone(), may_run: false },
     }
 }

@@ -66,7 +66,8 @@ impl Counters {
                 both(SourceAnswer::Failed("it was read across midnight".to_owned()))
             }
             Ok(campaign) => Self { spent_today: campaign.spent_today.clone(), spent: campaign.spent.clone() },
-            Err(RemoteFault::NotFound) => both(SourceAnswer::NoSource),
+            Err(RemoteFault::Gone) => both(SourceAnswer::NoSource),
+            Err(RemoteFault::NotFound) => both(SourceAnswer::Failed(RemoteFault::NOT_FOUND.to_owned())),
             Err(RemoteFault::Failed(reason)) => both(SourceAnswer::Failed(reason.clone())),
         }
     }

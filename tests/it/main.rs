@@ -35,6 +35,7 @@ mod leadership;
 mod limit;
 mod managing;
 mod midnight;
+mod missing;
 mod modes;
 mod odd_types;
 mod openapi;

@@ -54,22 +54,6 @@ fn a_blocked_campaign_that_is_switched_off_is_left_alone_until_its_block_is_gone
 }
 
 #[test]
-fn a_campaign_that_is_not_there_is_blocked_and_not_asked_for_at_every_tick() {
-    let mut world = World::new();
-    world.database.add_campaign(ID, 20_000);
-    world.database.enable(ID);
-    let campaign = world.wait_until(ID, "blocked", |campaign| campaign.text("/observed/status") == "blocked");
-    assert!(campaign.text("/blocked").contains("404"), "{campaign}");
-    assert!(campaign.text("/last_error").contains("404"), "{campaign}");
-    world.let_ticks_pass(3);
-    // It comes to be, and is noticed in a quarter of an hour.
-    world.sandbox.add_campaign(CampaignSpec::paused(ID));
-    world.expect(ID, &Outcome::new("idle", &[], &[]));
-    let requests = world.sandbox.requests();
-    assert_eq!(requests.iter().filter(|request| request.operation == Operation::Campaign).count(), 1);
-}
-
-#[test]
 fn a_campaign_that_the_list_leaves_out_is_read_by_itself() {
     let mut world = World::new();
     for id in 995_001..=995_004 {

@@ -54,7 +54,8 @@ impl Reading {
         };
         let remote = match remote {
             Ok(_) => None,
-            Err(RemoteFault::NotFound) => Some("TrafficStars knows no such campaign (404)".to_owned()),
+            Err(RemoteFault::NotFound) => Some(RemoteFault::NOT_FOUND.to_owned()),
+            Err(RemoteFault::Gone) => Some(RemoteFault::GONE.to_owned()),
             Err(RemoteFault::Failed(reason)) => Some(format!("its status could not be read: {reason}")),
         };
         let clicks = clicks.map(|reason| format!("its remaining clicks are in doubt: {reason}"));
@@ -65,21 +66,21 @@ impl Reading {
 }
 
 /// Finds the facts of one tick. The database first: it takes milliseconds, and says how urgent the rest is.
-pub(super) async fn observe(mut question: Question, read_remote: bool) -> Reading {
+pub(super) async fn observe(mut question: Question, read_remote: bool, is_gone: bool) -> Reading {
     let asked_at = question.surroundings.clock.now();
     let mut stored = read_stored(&mut question).await;
     let (remote, remote_at) = if read_remote {
         let remote = await_status(&mut question, &mut stored).await;
-        (remote, question.surroundings.clock.now())
+        (remote.map_err(|fault| fault.of_campaign(is_gone)), question.surroundings.clock.now())
     } else {
-        (Err(RemoteFault::NotFound), asked_at)
+        (Err(RemoteFault::Gone), asked_at)
     };
     let Stored { row, clicks, history, .. } = stored;
     let day = question.surroundings.clock.now().date_naive();
     let counters = Counters::of(&remote, day, asked_at, remote_at);
     question.sightings.saw(day, &counters);
-    // A campaign that is not there has spent nothing that a report could tell.
-    let may_have_report = remote != Err(RemoteFault::NotFound);
+    // A campaign that is gone has spent nothing that a report could tell.
+    let may_have_report = remote != Err(RemoteFault::Gone);
     let spend = find_spend(&question, day, &counters, may_have_report, asked_at, &history).await;
     if let Ok(spend) = &spend {
         store_spend(&question, *spend);

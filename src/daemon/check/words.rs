@@ -80,7 +80,7 @@ fn row(seen: &Seen, row: &CampaignRow, now: DateTime<Utc>) -> Option<Finding> {
     let CampaignRow { id, name, trafficstar_id, .. } = row;
     let read = seen.campaigns.get(trafficstar_id)?;
     let wrong = match (read, judge(read, now)) {
-        (Err(RemoteFault::NotFound), _) => format!(
+        (Err(RemoteFault::NotFound | RemoteFault::Gone), _) => format!(
             "TrafficStars knows no campaign {trafficstar_id} (404): is it another account's, or mistyped? Set it right: \
              `traffic-generator campaign set {id} --trafficstar-id N`"
         ),

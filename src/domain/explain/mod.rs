@@ -39,6 +39,8 @@ pub struct Insight {
     pub status_unknown_since: Option<DateTime<Utc>>,
     /// Since when no tick could tell the remaining clicks.
     pub clicks_unknown_since: Option<DateTime<Utc>>,
+    /// Since when TrafficStars has answered 404, if it is gone by now.
+    pub gone_since: Option<DateTime<Utc>>,
     /// When the first pause was decided of which none has been confirmed, while it is wanted.
     pub pausing_since: Option<DateTime<Utc>>,
     /// Since when today's spend is the same, while the campaign runs.

@@ -9,8 +9,8 @@ use crate::domain::decision::Decision;
 use crate::domain::explain::{ActionProgress, Insight};
 use crate::domain::facts::Observation;
 use crate::domain::policy::{Mode, Policy};
-use crate::domain::progress::{Progress, is_stopped};
-use crate::domain::remote::{RemoteFault, RemoteStatus};
+use crate::domain::progress::{Progress, is_stopped_or_gone};
+use crate::domain::remote::RemoteStatus;
 use crate::domain::timer::{Timer, TimerKind};
 
 impl Machine {
@@ -24,6 +24,7 @@ impl Machine {
             observation: self.observation.clone(),
             status_unknown_since: self.status_unknown_since,
             clicks_unknown_since: self.clicks_unknown_since,
+            gone_since: self.absence.gone_since(now),
             pausing_since: self.pausing_since,
             spend_unchanged_since: self.standing.since(),
             spend_stands_still: self.standing.is_told(),
@@ -54,7 +55,7 @@ impl Machine {
             (TimerKind::RunBackoff, self.run_backoff.waits_until(now)),
             (TimerKind::ContestedBackoff, self.contest.activation_waits_until(policy)),
             (TimerKind::ContestedEnd, self.contest.ends_at()),
-            (TimerKind::NotFoundPause, self.remote_absent_until),
+            (TimerKind::NotFoundPause, self.absence.read_again_at()),
         ];
         timers.into_iter().filter_map(|(kind, at)| at.map(|at| Timer { kind, at })).collect()
     }
@@ -71,7 +72,7 @@ impl Machine {
         self.status_unknown_since = unknown(matches!(status, RemoteStatus::Unknown { .. }), self.status_unknown_since);
         let clicks_known = observation.clicks.as_ref().is_ok_and(|clicks| policy.clicks_doubt(clicks).is_none());
         self.clicks_unknown_since = unknown(!clicks_known, self.clicks_unknown_since);
-        if observation.remote == Err(RemoteFault::NotFound) || is_stopped(&observation.remote, status) {
+        if is_stopped_or_gone(&observation.remote, status) {
             self.pausing_since = None;
         }
     }

@@ -16,8 +16,8 @@ use crate::domain::nearness::Stance;
 use crate::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
 use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::policy::{Mode, Policy};
-use crate::domain::progress::{Progress, is_stopped};
-use crate::domain::remote::{RemoteFault, RemoteStatus, StopCause};
+use crate::domain::progress::{Progress, is_stopped_or_gone};
+use crate::domain::remote::{RemoteStatus, StopCause};
 use crate::domain::status::Hold;
 
 /// The orders of one campaign that are in force or under way.
@@ -114,7 +114,7 @@ impl Machine {
     pub(super) fn process(&mut self, order: OrderId) {
         self.orders.process_wanted = Some(order);
         // Whoever orders a tick wants to know now whether it is still not there.
-        self.remote_absent_until = None;
+        self.absence.look_anew();
     }
 
     /// A tick begins: it serves every order given before it.
@@ -130,7 +130,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         effects.push(Effect::Note(Note::Hold(hold.as_ref().map(Hold::in_words))));
-        self.remote_absent_until = None;
+        self.absence.look_anew();
         self.change_hold(hold, effects);
         if self.orders.hold.is_none() {
             self.next_tick_at = self.next_tick_at.min(now);
@@ -140,7 +140,7 @@ impl Machine {
 
     pub(super) fn set_hold_on_all(&mut self, now: DateTime<Utc>, hold: Option<Hold>) {
         self.orders.hold_all = hold;
-        self.remote_absent_until = None;
+        self.absence.look_anew();
         self.next_tick_at = self.next_tick_at.min(now);
     }
 
@@ -169,7 +169,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         // An order looks anew: what a 404 said up to 15 minutes ago neither stops nor satisfies it.
-        let absence_is_old = self.remote_absent_until.take().is_some();
+        let absence_is_old = self.absence.look_anew();
         let refusal = match force.kind {
             _ if self.releasing.is_some() => Some(ForceFailure::not_now("its generator is being disabled: try again")),
             _ if policy.mode == Mode::Observe => Some(observe_mode()),
@@ -450,9 +450,7 @@ impl Machine {
     }
 
     fn is_seen_stopped(&self, judged: &Judged) -> bool {
-        let stopped = |observation: &Observation| {
-            observation.remote == Err(RemoteFault::NotFound) || is_stopped(&observation.remote, &judged.status)
-        };
+        let stopped = |observation: &Observation| is_stopped_or_gone(&observation.remote, &judged.status);
         self.observation.as_ref().is_some_and(stopped)
     }
 }

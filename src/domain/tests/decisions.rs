@@ -33,7 +33,7 @@ fn paused_by_guard_alone() -> [(PhaseWord, Option<ActionKind>, PhaseWord); 3] {
 
 #[test]
 fn a_blocked_or_unknown_campaign_is_left_as_it_is_whatever_else_is_known() {
-    for remote in [blocked(), missing(), unread(), untaught(false)] {
+    for remote in [blocked(), gone(), missing(), unread(), untaught(false)] {
         for clicks in [0, 5_000, 10_000, 15_000] {
             for facts in [remote.clone(), remote.clone().spend("10.00"), remote.clone().spend_unknown()] {
                 assert_row(&format!("{:?} with {clicks} clicks", facts.remote), &facts.clicks(clicks), unchanged());

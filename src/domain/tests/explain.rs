@@ -355,9 +355,9 @@ fn a_contested_campaign_tells_when_it_may_be_activated_again() {
 }
 
 #[test]
-fn a_campaign_that_answers_404_tells_when_it_is_asked_again() {
+fn a_campaign_that_is_gone_tells_when_it_is_asked_for_again() {
     let mut rig = Rig::new(Phase::Idle);
-    rig.tick("12:00:00", &missing());
+    rig.tick("12:00:00", &gone());
     let explanation = rig.explained();
     assert_eq!(
         explanation.next.then,

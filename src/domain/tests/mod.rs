@@ -181,7 +181,12 @@ fn unread() -> Facts {
 }
 
 fn missing() -> Facts {
-    Facts::of(Err(RemoteFault::NotFound))
+    Facts::of(Err(RemoteFault::NotFound)).spend_unknown()
+}
+
+/// It has answered 404 for 15 minutes.
+fn gone() -> Facts {
+    Facts::of(Err(RemoteFault::Gone))
 }
 
 /// A status word that the program does not know.

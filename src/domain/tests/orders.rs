@@ -95,7 +95,7 @@ fn a_tick_that_began_before_the_order_does_not_count() {
 #[test]
 fn an_order_to_process_reads_a_campaign_again_that_was_not_there() {
     let mut rig = Rig::new(Phase::Idle);
-    rig.tick("12:00:00", &missing());
+    rig.tick("12:00:00", &gone());
     rig.event(Event::Process { order: ORDER });
     let effects = rig.wake();
     assert!(matches!(effects[..], [Effect::Observe { read_remote: true, .. }]), "{effects:?}");
@@ -392,7 +392,7 @@ fn observe_mode_sends_nothing_on_a_hold_with_pause_and_journals_it_once() {
 fn an_order_looks_anew_at_a_campaign_that_was_not_there() {
     for kind in [ForceKind::Activate, ForceKind::Pause] {
         let mut rig = Rig::new(Phase::Idle);
-        rig.tick("12:00:00", &missing());
+        rig.tick("12:00:00", &gone());
         let effects = rig.force(Force { unless_stopped: true, ..force(kind) });
         assert_eq!(end_of_force(&effects), None, "a 404 of a moment ago refuses and satisfies nothing");
         let effects = [effects, rig.wake()].concat();

@@ -111,6 +111,7 @@ struct Asked {
     operation: OperationId,
     at: DateTime<Utc>,
     read_remote: bool,
+    is_gone: bool,
 }
 
 #[derive(Debug)]
@@ -327,7 +328,9 @@ impl World {
 
     fn answer_tick(&mut self) {
         let Some(asked) = self.tick.take() else { return };
-        let facts = if asked.read_remote { self.facts() } else { Facts { remote: missing().remote, ..self.facts() } };
+        let facts = self.facts();
+        let read = if asked.read_remote { facts.remote } else { missing().remote };
+        let facts = Facts { remote: read.map_err(|fault| fault.of_campaign(asked.is_gone)), ..self.facts() };
         let observation = facts.observation(self.rig.now);
         let judged = Judged::new(&observation, &self.rig.policy, self.rig.now);
         let (was_held, outdated, was_forcing) = (self.is_decision_held(), self.outdated, self.is_forcing());
@@ -407,13 +410,15 @@ impl World {
         assert!(!self.released || effects.is_empty(), "released, and asks for {effects:?}");
         for effect in &effects {
             match effect {
-                Effect::Observe { operation, read_remote } => {
+                Effect::Observe { operation, read_remote, is_gone } => {
                     assert!(self.tick.is_none(), "a tick is overlapped");
                     self.outdated = false;
-                    self.tick = Some(Asked { operation: *operation, at: self.rig.now, read_remote: *read_remote });
+                    let (operation, read_remote, is_gone) = (*operation, *read_remote, *is_gone);
+                    self.tick = Some(Asked { operation, at: self.rig.now, read_remote, is_gone });
                 }
                 Effect::ReadBack { operation } => {
-                    self.read_back = Some(Asked { operation: *operation, at: self.rig.now, read_remote: true });
+                    self.read_back =
+                        Some(Asked { operation: *operation, at: self.rig.now, read_remote: true, is_gone: false });
                 }
                 Effect::Store(record) => self.store(record),
                 Effect::Send(request) => {

@@ -113,13 +113,25 @@ fn a_release_with_pause_pauses_what_runs_and_keeps_the_new_cool_down() {
 #[test]
 fn a_release_with_pause_sends_none_to_what_is_stopped_already() {
     let off_and_blocked = stopped().with(|campaign| campaign.no_funds = true);
-    for facts in [stopped(), running().ends(at("11:00:00")), off_and_blocked, missing()] {
+    for facts in [stopped(), running().ends(at("11:00:00")), off_and_blocked, gone()] {
         let mut rig = Rig::new(Phase::ActiveGuarded);
         let asked = release(&mut rig, true);
         let effects = answer_read(&mut rig, &asked, &facts);
         assert_step(&format!("{facts:?}"), &rig, &effects, None, PhaseWord::Idle);
         assert!(is_released(&effects));
     }
+}
+
+/// "An order that pauses first trusts no 404: it sends the pause, whose answer tells."
+#[test]
+fn a_release_with_pause_sends_one_to_what_answers_404() {
+    let mut rig = Rig::new(Phase::ActiveGuarded);
+    rig.tick("12:00:00", &running());
+    let asked = release(&mut rig, true);
+    let effects = answer_read(&mut rig, &asked, &missing());
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Send(_))), "{effects:?}");
+    let effects = rig.applied(Outcome::Failed("TrafficStars knows no such campaign (404)".to_owned()));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::ReleaseRefused(_))), "{effects:?}");
 }
 
 #[test]
@@ -195,7 +207,7 @@ fn a_release_says_whether_the_pause_that_was_asked_for_came_about() {
 #[test]
 fn what_is_to_go_is_released_only_if_it_is_seen_stopped() {
     let off_and_blocked = stopped().with(|campaign| campaign.no_funds = true);
-    for facts in [stopped(), running().ends(at("11:00:00")), off_and_blocked, missing()] {
+    for facts in [stopped(), running().ends(at("11:00:00")), off_and_blocked, gone()] {
         let mut rig = Rig::new(Phase::ActiveGuarded);
         let asked = rig.event(Event::ReleaseStopped);
         let effects = answer_read(&mut rig, &asked, &facts);
@@ -203,7 +215,9 @@ fn what_is_to_go_is_released_only_if_it_is_seen_stopped() {
         assert!(is_released(&effects));
         assert_silent(&mut rig);
     }
-    for (facts, said) in [(running(), "it runs"), (untaught(true), "it may run"), (unread(), "it may run")] {
+    for (facts, said) in
+        [(running(), "it runs"), (untaught(true), "it may run"), (unread(), "it may run"), (missing(), "it may run")]
+    {
         let mut rig = Rig::new(Phase::ActiveGuarded);
         let asked = rig.event(Event::ReleaseStopped);
         let effects = answer_read(&mut rig, &asked, &facts);

@@ -293,27 +293,45 @@ fn a_pause_that_fails_is_tried_again_at_every_tick_and_never_backs_off() {
 }
 
 #[test]
-fn a_campaign_that_answers_404_is_read_again_every_15_minutes() {
+fn a_campaign_that_answers_404_is_read_at_every_tick_and_when_it_is_gone_every_15_minutes() {
     let mut rig = Rig::new(Phase::Idle);
     rig.now = at("12:00:00.003");
     let mut reads = Vec::new();
     for minute in 0..=45 {
-        let [Effect::Observe { operation, read_remote }] = rig.wake()[..] else { panic!("no tick") };
+        let [Effect::Observe { operation, read_remote, is_gone }] = rig.wake()[..] else { panic!("no tick") };
         if read_remote {
             reads.push(minute);
         }
         rig.now += Duration::milliseconds(200);
-        rig.observed(operation, &missing());
-        assert!(rig.machine.blocked().is_some());
+        rig.observed(operation, &if is_gone { gone() } else { missing() });
+        assert_eq!((is_gone, rig.machine.blocked().is_some()), (minute >= 15, minute >= 15), "{minute}");
         rig.now = rig.machine.next_tick_at() + Duration::milliseconds(2);
     }
-    assert_eq!(reads, [0, 15, 30, 45]);
+    assert_eq!(reads, (0..=15).chain([30, 45]).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_campaign_that_was_there_in_between_is_missing_anew() {
+    let mut rig = Rig::new(Phase::Idle);
+    for minute in 0..40 {
+        rig.now = at(&format!("12:{minute:02}:00"));
+        let [Effect::Observe { operation, read_remote: true, is_gone: false }] = rig.wake()[..] else {
+            panic!("it is read at minute {minute}, and is not gone")
+        };
+        // A read that fails says nothing of it.
+        let facts = match minute {
+            10 | 25 => stopped(),
+            12 | 30 => unread(),
+            _ => missing(),
+        };
+        rig.observed(operation, &facts);
+    }
 }
 
 #[test]
 fn a_campaign_that_is_there_again_is_read_at_every_tick() {
     let mut rig = Rig::new(Phase::PausedGuarded);
-    rig.tick("12:00:00", &missing());
+    rig.tick("12:00:00", &gone());
     rig.tick("12:15:00", &stopped());
     assert_eq!(rig.machine.blocked(), None);
     rig.now = at("12:16:00");

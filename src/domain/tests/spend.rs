@@ -318,6 +318,8 @@ fn a_counter_that_was_read_across_midnight_is_of_no_day() {
     assert!(matches!(&across.spent_today, SourceAnswer::Failed(reason) if reason.contains("midnight")), "{across:?}");
     let within = Counters::of(&remote, day, at("2026-11-23 00:00:01"), at("2026-11-23 00:00:02"));
     assert_eq!(within.spent_today, value("1.00"));
-    let absent = Counters::of(&Err(RemoteFault::NotFound), day, at("12:00:00"), at("12:00:00"));
-    assert_eq!((absent.spent_today, absent.spent), (NoSource, NoSource));
+    let of = |fault| Counters::of(&Err(fault), day, at("12:00:00"), at("12:00:00"));
+    let gone = of(RemoteFault::Gone);
+    assert_eq!((gone.spent_today, gone.spent), (NoSource, NoSource));
+    assert!(matches!(of(RemoteFault::NotFound).spent_today, SourceAnswer::Failed(_)), "one 404 says nothing");
 }

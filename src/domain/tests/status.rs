@@ -67,7 +67,9 @@ fn what_is_switched_on_and_blocked_or_unknown_may_run_until_its_end_time() {
         assert_eq!(may_run(ended), unreadable, "{what}, its end time has passed");
     }
     assert!(!judge(&unread().remote, at("12:00:00")).may_run(), "a read that failed says nothing");
-    assert!(!judge(&missing().remote, at("12:00:00")).may_run());
+    for facts in [missing(), gone()] {
+        assert!(!judge(&facts.remote, at("12:00:00")).may_run());
+    }
 }
 
 #[test]
@@ -158,8 +160,9 @@ fn what_is_not_there_blocks_nothing() {
 }
 
 #[test]
-fn a_404_is_blocked_and_a_failed_read_unknown() {
-    assert_eq!(judged(&missing(), "12:00:00"), Blocked);
+fn what_is_gone_is_blocked_and_a_404_or_a_failed_read_unknown() {
+    assert_eq!(judged(&gone(), "12:00:00"), Blocked);
+    assert_eq!(judged(&missing(), "12:00:00"), Unknown);
     assert_eq!(judged(&unread(), "12:00:00"), Unknown);
 }
 

@@ -68,9 +68,9 @@ const BLOCKING: [&str; 8] = [
 pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<Utc>) -> Remote {
     let campaign = match read {
         Ok(campaign) => campaign,
-        // "or a 404 when read by itself"
-        Err(RemoteFault::NotFound) => return Remote::Blocked { may_run: false },
-        Err(RemoteFault::Failed(_)) => return Remote::Unknown { may_run: false },
+        // "gone: it answered 404 to single reads for 15 minutes (until then a 404 is *unknown*"
+        Err(RemoteFault::Gone) => return Remote::Blocked { may_run: false },
+        Err(RemoteFault::NotFound | RemoteFault::Failed(_)) => return Remote::Unknown { may_run: false },
     };
     let word = campaign.status.as_deref();
     let blocking_word = word.is_some_and(|word| BLOCKING.contains(&word));
@@ -150,7 +150,7 @@ pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
             SourceAnswer::NoValue | SourceAnswer::NoSource => failed |= of_yesterday,
         }
     } else {
-        failed = seen.remote != Err(RemoteFault::NotFound);
+        failed = seen.remote != Err(RemoteFault::Gone);
     }
     match &seen.report {
         Some(SourceAnswer::Value(amount)) => return Some(*amount),
@@ -159,7 +159,7 @@ pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
         Some(SourceAnswer::NoValue) => doubted = false,
         Some(SourceAnswer::NoSource) => {}
         // Where the object had no value the report is to be asked; a campaign that is not there has no report.
-        None => failed |= seen.remote != Err(RemoteFault::NotFound),
+        None => failed |= seen.remote != Err(RemoteFault::Gone),
     }
     if !failed {
         // "Every source answered and none had a value: the spend is 0"

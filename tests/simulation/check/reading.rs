@@ -89,7 +89,7 @@ impl Checker for NeededReads {
             found.report("needed-reads-are-not-last", step.line, text);
         }
         let observes = step.effects.iter().find_map(|(_, effect)| match effect {
-            Effect::Observe { operation, read_remote: true } => Some(*operation),
+            Effect::Observe { operation, read_remote: true, .. } => Some(*operation),
             _ => None,
         });
         if let (Event::Wake, Some(operation)) = (step.event, observes)

@@ -387,8 +387,8 @@ impl Tick<'_, '_> {
             |why: &str| Expected { allowed: vec![(None, None)], ..Expected::one(None, place.phase, why).undecided() };
         match kind {
             ForceKind::Pause => {
-                let absent = seen.remote == Err(RemoteFault::NotFound);
-                if observes || absent || judge::shows_stopped(&seen.remote, step.wall) {
+                let is_gone = seen.remote == Err(RemoteFault::Gone);
+                if observes || is_gone || judge::shows_stopped(&seen.remote, step.wall) {
                     return nothing("a forced pause of what is stopped");
                 }
                 let until = step.wall + seen.policy.cooldown;

@@ -7,7 +7,7 @@ use traffic_generator::domain::action::ActionKind;
 use traffic_generator::domain::event::{Effect, Event};
 use traffic_generator::domain::remote::RemoteFault;
 
-use super::world::{Doing, Place, Question, Stage, Step, World};
+use super::world::{Doing, Place, Stage, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
 
@@ -163,30 +163,32 @@ impl Clockwork {
     }
 }
 
-/// "A campaign that answers 404 is read again every 15 minutes."
-const NOT_FOUND_PAUSE: Duration = Duration::minutes(15);
+/// "gone: it answered 404 to single reads for 15 minutes (until then a 404 is *unknown*, read again at every tick"; "A
+/// campaign that is gone is read again every 15 minutes."
+const FOUND_GONE_AFTER: Duration = Duration::minutes(15);
 
-/// A campaign that answered 404.
+/// A read that was answered with 404.
 #[derive(Debug, Clone, Copy)]
-struct Absent {
+struct Missed {
     asked_at: DateTime<Utc>,
     line: usize,
     ordered: bool,
 }
 
-/// `no-cached-status`, `not-found-is-read-every-15-minutes`.
+/// `no-cached-status`, `gone-after-15-minutes`, `gone-is-read-every-15-minutes`.
 #[derive(Debug, Default)]
 pub(super) struct Readings {
-    absent: BTreeMap<usize, Absent>,
+    /// The first 404 since the campaign was seen last.
+    missing: BTreeMap<usize, Missed>,
+    /// The last one of a campaign that is gone.
+    gone: BTreeMap<usize, Missed>,
 }
 
 impl Checker for Readings {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
-            What::Started { .. } | What::Crashed => self.absent.clear(),
-            What::Enabled(restored) => {
-                self.absent.remove(&restored.campaign);
-            }
+            What::Started { .. } | What::Crashed => *self = Self::default(),
+            What::Enabled(restored) => self.forget(restored.campaign),
             What::SeenBack { campaign, operation, sent_at: Some(sent_at) } => {
                 let question = world.place(*campaign).and_then(|place| place.reading_back);
                 let asked = question.filter(|question| question.operation == *operation);
@@ -202,11 +204,20 @@ impl Checker for Readings {
         }
     }
 
-    fn step(&mut self, _world: &World<'_>, step: &Step<'_>, _found: &mut Findings) {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, _found: &mut Findings) {
         let ordered =
             matches!(step.event, Event::Process { .. } | Event::Force { .. } | Event::Hold { .. } | Event::HoldAll(_));
-        if let Some(absent) = self.absent.get_mut(&step.campaign) {
-            absent.ordered |= ordered;
+        if let Some(gone) = self.gone.get_mut(&step.campaign) {
+            gone.ordered |= ordered;
+        }
+        let awaited = |operation| {
+            let question = world.place(step.campaign).and_then(|place| place.reading_back);
+            question.is_some_and(|question| question.operation == operation)
+        };
+        if let Event::ReadBack { operation, remote: Ok(_) } = step.event
+            && awaited(*operation)
+        {
+            self.forget(step.campaign);
         }
     }
 }
@@ -229,30 +240,47 @@ impl Readings {
         if seen.sent_at.is_none() && seen.remote.is_ok() {
             report("no-cached-status", "its status came without a request".to_owned());
         }
-        let absent = self.absent.get(&campaign).copied();
-        let doubtful = absent.is_some_and(|absent| world.clock_set_since(absent.line));
-        let waited = absent.map(|absent| question.wall.signed_duration_since(absent.asked_at));
+        let gone = self.gone.get(&campaign).copied();
+        let set_since = |missed: Missed| world.clock_set_since(missed.line);
+        let since = |missed: Missed| question.wall.signed_duration_since(missed.asked_at);
         if !question.read_remote {
-            if waited.is_none_or(|waited| waited >= NOT_FOUND_PAUSE) && !doubtful {
-                let text = format!("it is taken for absent without having been read; its last 404 was {waited:?} ago");
-                report("not-found-is-read-every-15-minutes", text);
+            let long = gone.is_none_or(|gone| since(gone) >= FOUND_GONE_AFTER && !set_since(gone));
+            if long {
+                let text = format!("it is taken for gone without having been read, since {gone:?}");
+                report("gone-is-read-every-15-minutes", text);
             }
-            if seen.remote != Err(RemoteFault::NotFound) {
+            if seen.remote != Err(RemoteFault::Gone) {
                 report("no-cached-status", "its status came without being asked for".to_owned());
             }
             return;
         }
         // To a point of the grid, so that some milliseconds of delay do not cost a whole tick more.
-        let soonest = NOT_FOUND_PAUSE - seen.policy.tick;
-        let ordered = absent.is_some_and(|absent| absent.ordered);
-        if waited.is_some_and(|waited| waited < soonest) && !ordered && !doubtful {
-            report("not-found-is-read-every-15-minutes", format!("it is read {waited:?} after a 404"));
+        let soonest = FOUND_GONE_AFTER - seen.policy.tick;
+        if let Some(gone) = gone.filter(|gone| since(*gone) < soonest && !gone.ordered && !set_since(*gone)) {
+            report("gone-is-read-every-15-minutes", format!("it is read {:?} after a 404", since(gone)));
         }
-        if seen.remote == Err(RemoteFault::NotFound) {
-            let Question { wall: asked_at, line, .. } = question;
-            self.absent.insert(campaign, Absent { asked_at, line, ordered: false });
-        } else {
-            self.absent.remove(&campaign);
+        let missed = Missed { asked_at: question.wall, line: question.line, ordered: false };
+        match &seen.remote {
+            Ok(_) => self.forget(campaign),
+            Err(RemoteFault::Failed(_)) => drop(self.gone.remove(&campaign)),
+            Err(fault @ (RemoteFault::NotFound | RemoteFault::Gone)) => {
+                let first = *self.missing.entry(campaign).or_insert(missed);
+                let is_gone = *fault == RemoteFault::Gone;
+                let wrong = if is_gone { since(first) < soonest } else { since(first) >= FOUND_GONE_AFTER };
+                if wrong && !set_since(first) {
+                    report("gone-after-15-minutes", format!("it is {fault:?} {:?} after the first 404", since(first)));
+                }
+                if is_gone {
+                    self.gone.insert(campaign, missed);
+                } else {
+                    self.gone.remove(&campaign);
+                }
+            }
         }
+    }
+
+    fn forget(&mut self, campaign: usize) {
+        self.missing.remove(&campaign);
+        self.gone.remove(&campaign);
     }
 }

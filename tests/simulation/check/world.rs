@@ -318,7 +318,7 @@ impl<'a> Place<'a> {
 
     fn take_effect(&mut self, step: &Step<'a>, line: usize, effect: &'a Effect) {
         match effect {
-            Effect::Observe { operation, read_remote } => {
+            Effect::Observe { operation, read_remote, .. } => {
                 let (operation, read_remote) = (*operation, *read_remote);
                 self.observing = Some(Question { operation, line, at: step.at, wall: step.wall, read_remote });
             }

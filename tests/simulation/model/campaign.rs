@@ -71,6 +71,7 @@ struct Tick {
     operation: OperationId,
     began: Moment,
     read_remote: bool,
+    is_gone: bool,
     stage: Stage,
     question: ReadQuestion,
     policy: Policy,
@@ -206,7 +207,9 @@ impl Campaign {
                 }
                 Effect::Send(request) if self.awaits_storing(request.action) => self.cannot_store_first(now, request),
                 Effect::Send(request) => self.errands.push(Errand::Send(request)),
-                Effect::Observe { operation, read_remote } => self.begin_tick(now, operation, read_remote),
+                Effect::Observe { operation, read_remote, is_gone } => {
+                    self.begin_tick(now, operation, read_remote, is_gone);
+                }
                 Effect::ReadBack { operation } => {
                     let question = ReadQuestion::of_read_back(id_of(self.life.campaign));
                     self.errands.push(Errand::ReadBack(operation, question));
@@ -322,11 +325,12 @@ impl Campaign {
 
     // What follows is `actors::campaign::observe`, question by question.
 
-    fn begin_tick(&mut self, now: Moment, operation: OperationId, read_remote: bool) {
+    fn begin_tick(&mut self, now: Moment, operation: OperationId, read_remote: bool, is_gone: bool) {
         self.tick = Some(Tick {
             operation,
             began: now,
             read_remote,
+            is_gone,
             stage: Stage::ReadingDatabase,
             question: ReadQuestion::of_read_back(id_of(self.life.campaign)),
             policy: self.policy.clone(),
@@ -376,7 +380,7 @@ impl Campaign {
                 self.errands.push(Errand::RemindIn(wait, operation));
             }
             Stage::ReadingDatabase => {
-                tick.remote = Some((Err(RemoteFault::NotFound), None, tick.began));
+                tick.remote = Some((Err(RemoteFault::Gone), None, tick.began));
                 self.find_spend(now);
             }
             Stage::AwaitingStatus => {
@@ -399,6 +403,7 @@ impl Campaign {
     ) {
         let awaits = |tick: &&mut Tick| tick.operation == operation && matches!(tick.stage, Stage::AwaitingStatus);
         let Some(tick) = self.tick.as_mut().filter(awaits) else { return };
+        let status = status.map_err(|fault| fault.of_campaign(tick.is_gone));
         tick.remote = Some((status, sent_at, now));
         if tick.is_reading {
             tick.stage = Stage::ReadingAgain;
@@ -417,9 +422,9 @@ impl Campaign {
         (tick.stage, tick.day) = (Stage::AwaitingSpend, Some(day));
         let counters = tick.counters(day);
         self.sightings.saw(day, &counters);
-        let absent = matches!(tick.remote, Some((Err(RemoteFault::NotFound), ..)));
+        let is_gone = matches!(tick.remote, Some((Err(RemoteFault::Gone), ..)));
         let needs_report =
-            !absent && tick.spend_question(now, &counters, &self.sightings, |question| question.needs_report());
+            !is_gone && tick.spend_question(now, &counters, &self.sightings, |question| question.needs_report());
         if needs_report {
             self.errands.push(Errand::ReadSpend(tick.operation, tick.question.urgency, tick.began.wall));
         } else {

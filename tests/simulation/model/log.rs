@@ -118,7 +118,7 @@ pub(crate) struct Restored {
 pub(crate) struct Seen {
     pub(crate) operation: OperationId,
     /// True times: when the tick began, when the request left that brought the status (none was sent where a campaign is
-    /// still taken for one that answers 404), and when its answer came.
+    /// still taken for gone), and when its answer came.
     pub(crate) began_at: DateTime<Utc>,
     pub(crate) sent_at: Option<DateTime<Utc>>,
     pub(crate) answered_at: DateTime<Utc>,

@@ -3,6 +3,7 @@
 use super::Fault;
 
 const ACTING: &str = "src/domain/machine/acting.rs";
+const ABSENCE: &str = "src/domain/absence.rs";
 const MACHINE: &str = "src/domain/machine.rs";
 const PROGRESS: &str = "src/domain/progress.rs";
 const SENDING: &str = "src/domain/machine/sending.rs";
@@ -245,11 +246,43 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "true",
     },
     Fault {
-        name: "absent-read-at-every-tick",
-        what: "a campaign that answers 404 is read at every tick",
+        name: "two-404s-are-gone",
+        what: "a campaign is called gone at its second 404",
+        breaks: "Words",
+        file: ABSENCE,
+        original: "self.missing_since.is_some_and(|since| «now.signed_duration_since(since) >= GONE_AFTER»)",
+        faulty: "now >= since",
+    },
+    Fault {
+        name: "a-404-is-never-gone",
+        what: "a campaign is never called gone",
+        breaks: "Words",
+        file: ABSENCE,
+        original: "«self.missing_since.get_or_insert(point);»",
+        faulty: "self.missing_since = Some(point);",
+    },
+    Fault {
+        name: "seen-again-is-forgotten",
+        what: "a campaign that was seen between two 404s is called gone all the same",
+        breaks: "Words",
+        file: ABSENCE,
+        original: "Ok(_) => «*self = Self::default()»,",
+        faulty: "self.read_again_at = None",
+    },
+    Fault {
+        name: "a-404-is-a-stop",
+        what: "an order that pauses first takes a 404 for a stop",
+        breaks: "Operators",
+        file: PROGRESS,
+        original: "«*remote == Err(RemoteFault::Gone)» || is_stopped(remote, status)",
+        faulty: "matches!(remote, Err(RemoteFault::Gone | RemoteFault::NotFound))",
+    },
+    Fault {
+        name: "gone-read-at-every-tick",
+        what: "a campaign that is gone is read at every tick",
         breaks: "Decisions",
-        file: MACHINE,
-        original: "self.remote_absent_until = «absent.then_some(until)»;",
+        file: ABSENCE,
+        original: "Err(RemoteFault::Gone) => self.read_again_at = «Some(point + GONE_AFTER)»,",
         faulty: "None",
     },
     Fault {

@@ -342,17 +342,34 @@ fn a_process_that_is_gone_sends_nothing() {
     story.say(What::Crashed).leave(ticket).breaks(&["one-supervisor"]);
 }
 
+/// It answers 404 at noon, and is taken for gone from that minute on.
+fn gone_from(minute: i64) -> Story {
+    let mut story = Story::new(PAUSED);
+    for at in 0..minute {
+        story.tick(&format!("12:{at:02}:00"), &missing(), vec![], PAUSED);
+    }
+    story.tick(&format!("12:{minute:02}:00"), &gone(), blocked_note(), PAUSED);
+    story
+}
+
 #[test]
-fn a_campaign_that_is_not_there_is_read_every_15_minutes() {
-    for (minutes, broken) in [(15, &[][..]), (5, &["not-found-is-read-every-15-minutes"][..])] {
-        let mut story = Story::new(PAUSED);
-        story.tick("12:00:00", &missing(), blocked_note(), PAUSED);
-        for minute in 1..minutes {
+fn a_campaign_that_is_not_there_is_unknown_and_after_15_minutes_gone() {
+    let breaks = &["gone-after-15-minutes"][..];
+    for (minute, broken) in [(13, breaks), (15, &[][..]), (17, breaks)] {
+        gone_from(minute).breaks(broken);
+    }
+}
+
+#[test]
+fn a_campaign_that_is_gone_is_read_every_15_minutes() {
+    for (minutes, broken) in [(15, &[][..]), (5, &["gone-is-read-every-15-minutes"][..])] {
+        let mut story = gone_from(15);
+        for minute in 16..15 + minutes {
             story.at(&format!("12:{minute:02}:00"));
             let tick = story.begin_tick_unread();
-            story.answer_tick(tick, &missing().unasked(), vec![], PAUSED);
+            story.answer_tick(tick, &gone().unasked(), vec![], PAUSED);
         }
-        story.tick(&format!("12:{minutes:02}:00"), &missing(), vec![], PAUSED).breaks(broken);
+        story.tick(&format!("12:{:02}:00", 15 + minutes), &gone(), vec![], PAUSED).breaks(broken);
     }
 }
 

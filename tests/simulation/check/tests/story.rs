@@ -116,7 +116,11 @@ pub(super) fn unread() -> Facts {
 }
 
 pub(super) fn missing() -> Facts {
-    Facts { remote: Err(RemoteFault::NotFound), ..running() }.spent(0)
+    Facts { remote: Err(RemoteFault::NotFound), ..running() }.spend_unknown()
+}
+
+pub(super) fn gone() -> Facts {
+    Facts { remote: Err(RemoteFault::Gone), ..running() }.spent(0)
 }
 
 pub(super) fn blocked_note() -> Vec<Effect> {
@@ -241,14 +245,14 @@ impl Story {
         self.begin_tick_reading(true)
     }
 
-    /// One that takes the campaign for absent.
+    /// One that takes the campaign for gone.
     pub(super) fn begin_tick_unread(&mut self) -> OperationId {
         self.begin_tick_reading(false)
     }
 
     fn begin_tick_reading(&mut self, read_remote: bool) -> OperationId {
         let operation = OperationId(self.next_number());
-        self.step(Event::Wake, vec![Effect::Observe { operation, read_remote }], self.phase);
+        self.step(Event::Wake, vec![Effect::Observe { operation, read_remote, is_gone: !read_remote }], self.phase);
         operation
     }
 
