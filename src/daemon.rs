@@ -86,7 +86,7 @@ pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
 /// # Errors
 /// It could not start, or an actor that all others need died.
 pub fn run(config: &Config, api_key: SecretString, log: LogControl) -> Result<(), RunError> {
-    let stop = signals::stop()?;
+    let stop = signals::stop(log.clone())?;
     System::new().block_on(serve(config, api_key, Some(log), stop))
 }
 

@@ -33,7 +33,8 @@
 //! | `reign` | `clock`, `domain` |
 //! | `store` | `domain` |
 //! | `board` | `domain`, `metrics` |
-//! | `metrics`, `config` | `domain` |
+//! | `metrics` | `domain`, `telemetry` |
+//! | `config` | `domain` |
 //! | `telemetry` | `config`, `printable` |
 //! | `error_chain`, `operator` | `printable` |
 //! | `domain`, `clock`, `printable`, `tls` | nobody |

@@ -1,4 +1,7 @@
-//! Where the program's log lines go: to stderr, for people or for programs, filtered as the config says.
+//! Where the program's log lines go: to stderr, for people or for programs, filtered as the config says. The audit trail,
+//! which says who gave which command, passes every filter: those whom it watches could switch it off.
+//!
+//! A thread of its own writes ([`queue`]), so that nothing waits for the log's reader; a panic's message goes that way, too.
 //!
 //! Deliberately absent: metrics, and what is worth a line; each part logs its own.
 
@@ -7,6 +10,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::Utc;
 use thiserror::Error;
@@ -17,8 +21,18 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use self::queue::Queue;
 use crate::config::{LogConfig, LogFilter, LogFormat};
 use crate::printable::{printable, printable_json};
+
+mod queue;
+
+pub use self::queue::lost_lines;
+
+/// Let through by every filter.
+const AUDIT: &str = "audit=info";
+/// So long the last lines may take at the end of the program.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Why nothing is logged.
 #[derive(Debug, Error)]
@@ -29,6 +43,9 @@ pub enum TelemetryError {
     /// Logging can be set up once in a process.
     #[error("logging has been set up already")]
     Twice(#[source] TryInitError),
+    /// There is no thread that could write it.
+    #[error("the thread that writes the log could not be started: let the program have more threads")]
+    Thread(#[source] io::Error),
     /// The filter could not be changed.
     #[error("the log filter could not be changed: restart with another one in the config")]
     Reload(#[source] tracing_subscriber::reload::Error),
@@ -40,6 +57,7 @@ type SetFilter = dyn Fn(EnvFilter) -> Result<(), tracing_subscriber::reload::Err
 #[derive(Clone)]
 pub struct LogControl {
     filter: Arc<Mutex<LogFilter>>,
+    queue: Option<Queue>,
     set: Arc<SetFilter>,
 }
 
@@ -48,6 +66,13 @@ impl LogControl {
     #[must_use]
     pub fn filter(&self) -> LogFilter {
         self.filter.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits a little until what was logged is written. The program is about to end.
+    pub fn finish(&self) {
+        if let Some(queue) = &self.queue {
+            queue.flush(LAST_LINES);
+        }
     }
 
     /// Puts another filter in force.
@@ -68,7 +93,7 @@ impl fmt::Debug for LogControl {
 }
 
 fn env_filter(filter: &LogFilter) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::try_new(filter.as_str()).map_err(TelemetryError::Filter)
+    EnvFilter::try_new(format!("{},{AUDIT}", filter.as_str())).map_err(TelemetryError::Filter)
 }
 
 /// Starts logging to stderr.
@@ -77,9 +102,12 @@ fn env_filter(filter: &LogFilter) -> Result<EnvFilter, TelemetryError> {
 /// Logging was set up before, or the filter is no filter.
 pub fn init(log: &LogConfig) -> Result<LogControl, TelemetryError> {
     let colour = wants_colour(env::var_os("NO_COLOR").as_deref(), io::stderr().is_terminal());
-    let (subscriber, control) = subscriber(log, colour, io::stderr)?;
+    let queue = Queue::to(io::stderr()).map_err(TelemetryError::Thread)?;
+    let (subscriber, control) = subscriber(log, colour, queue.clone())?;
     subscriber.try_init().map_err(TelemetryError::Twice)?;
-    Ok(control)
+    // The library's own would write to stderr, and wait for whoever reads that.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    Ok(LogControl { queue: Some(queue), ..control })
 }
 
 /// See <https://no-color.org>: set, and not empty, means none.
@@ -113,7 +141,7 @@ where
             (Box::new(lines.finish()), Arc::new(move |filter| handle.reload(filter)))
         }
     };
-    Ok((subscriber, LogControl { filter: Arc::new(Mutex::new(log.filter.clone())), set }))
+    Ok((subscriber, LogControl { filter: Arc::new(Mutex::new(log.filter.clone())), queue: None, set }))
 }
 
 /// Makes each line fit to be shown, whatever text from outside is in it. The library writes an event in one piece.
@@ -218,6 +246,18 @@ mod tests {
     fn the_filter_decides_which_lines_are_written() {
         for (filter, lines) in [("off", 0), ("warn", 0), ("info", 1), ("info,traffic_generator=debug", 2)] {
             assert_eq!(logged(LogFormat::Text, filter, false).lines().count(), lines, "{filter}");
+        }
+    }
+
+    #[test]
+    fn the_audit_trail_passes_every_filter() {
+        for filter in ["off", "warn", "audit=off", "info,audit=off"] {
+            let written = Written::default();
+            let writer = written.clone();
+            let log = LogConfig { filter: filter.parse().unwrap(), format: LogFormat::Text };
+            let (subscriber, _) = subscriber(&log, false, move || writer.clone()).unwrap();
+            tracing::subscriber::with_default(subscriber, || tracing::info!(target: "audit", "a command"));
+            assert!(!written.0.lock().unwrap().is_empty(), "{filter}");
         }
     }
 

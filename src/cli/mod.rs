@@ -372,7 +372,9 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             for warning in &config.warnings {
                 tracing::warn!("{warning}");
             }
-            Ok(daemon::run(&config, api_key, log)?)
+            let ended = daemon::run(&config, api_key, log.clone());
+            log.finish();
+            Ok(ended?)
         }
         Command::Check { offline } => arguments.wait_for(check::check(arguments, *offline)),
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),

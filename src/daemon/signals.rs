@@ -7,13 +7,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::RunError;
+use crate::telemetry::LogControl;
 
 /// What a shell says of a program that a signal has ended, less the signal's number.
 const ENDED_BY_SIGNAL: i32 = 128;
 
 /// Resolves at the first SIGTERM or SIGINT. The second one ends the process, with 128 and the signal's number as its exit
 /// status: what was on its way is read back at the next start, as after a crash.
-pub(super) fn stop() -> Result<impl Future<Output = ()>, RunError> {
+pub(super) fn stop(log: LogControl) -> Result<impl Future<Output = ()>, RunError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(RunError::Signals)?;
     let mut signals = {
         let _inside = runtime.enter();
@@ -32,6 +33,7 @@ pub(super) fn stop() -> Result<impl Future<Output = ()>, RunError> {
             tracing::warn!(
                 "a second signal: the program ends at once, and the next start reads what became of its requests"
             );
+            log.finish();
             std::process::exit(ENDED_BY_SIGNAL + kind.as_raw_value());
         });
     };

@@ -20,6 +20,7 @@ use crate::domain::health::{Health, HealthWord};
 use crate::domain::lease::Epoch;
 use crate::domain::phase::PhaseWord;
 use crate::domain::status::{CampaignStatus, Dump, Liveness, QueueStatus, Role};
+use crate::telemetry::lost_lines;
 
 /// The format's name, for the answer's head.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -173,6 +174,9 @@ impl Metrics {
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
+        let lost: Counter = Counter::default();
+        lost.inc_by(lost_lines());
+        registry.register("log_lines_lost", "Lines of the log that were lost, since its reader was too slow", lost);
         let (name, help) = ("tick_duration", "From a tick's first question to its last answer");
         registry.register_with_unit(name, help, Unit::Seconds, self.tick_duration.clone());
         registry.register("actions", "Steps of actions, by kind and step", self.actions.clone());

@@ -189,6 +189,8 @@ impl RemoteClient {
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.timeout)
             .redirect(redirect::Policy::none())
+            // One HTTP/2 connection carries every request. Where it hangs, all of them time out, and it is used on.
+            .http1_only()
             // The library's own retries would pass no gate.
             .retry(retry::never());
         if base_url.scheme() == "http" {

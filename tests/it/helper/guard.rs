@@ -22,6 +22,8 @@ pub(crate) struct Guard {
     child: Option<Child>,
     /// What it shows to TrafficStars.
     pub(super) api_key: String,
+    /// Whom it trusts over TLS, where that is nobody that the system does.
+    pub(super) certificate: Option<PathBuf>,
     /// The clock that it lives by, where a test sets one.
     pub(super) clock: Option<Clock>,
     log: Arc<Mutex<String>>,
@@ -37,7 +39,7 @@ impl Guard {
             .set("trafficstar", "base_url", base_url);
         config.write(&folder.join("config.toml"));
         let api_key = "sandbox-api-key".to_owned();
-        Self { folder, config, child: None, api_key, clock: None, log: Arc::default() }
+        Self { folder, config, child: None, api_key, certificate: None, clock: None, log: Arc::default() }
     }
 
     /// Where its control socket is.
@@ -86,6 +88,9 @@ impl Guard {
             }
         }
         command.env("TRAFFICSTAR_API_KEY", &self.api_key).stdin(Stdio::null());
+        if let Some(certificate) = &self.certificate {
+            command.env("SSL_CERT_FILE", certificate);
+        }
         if let Some(clock) = &self.clock {
             clock.keep(&mut command);
         }
@@ -108,11 +113,25 @@ impl Guard {
         self.program(arguments).envs(variables.iter().copied()).output().unwrap()
     }
 
-    /// Starts it, and waits for nothing.
-    pub(crate) fn start(&mut self) {
+    fn spawn(&self) -> Child {
         assert!(self.child.is_none(), "the guard runs already");
         self.config.write(&self.folder.join("config.toml"));
-        let mut child = self.program(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        self.program(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Starts it with a log into a pipe that is not read.
+    pub(crate) fn start_unread(&mut self) {
+        self.child = Some(self.spawn());
+    }
+
+    /// How much of its log waits in the pipe.
+    pub(crate) fn unread_bytes(&self) -> u64 {
+        rustix::io::ioctl_fionread(self.child.as_ref().unwrap().stderr.as_ref().unwrap()).unwrap()
+    }
+
+    /// Starts it, and waits for nothing.
+    pub(crate) fn start(&mut self) {
+        let mut child = self.spawn();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::clone(&self.log);
         std::thread::spawn(move || {

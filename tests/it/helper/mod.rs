@@ -6,6 +6,7 @@ mod config;
 mod database;
 mod dump;
 mod fleet;
+mod front;
 mod guard;
 mod http;
 mod kinds;
@@ -26,6 +27,7 @@ pub(crate) use self::config::{Config, TICK};
 pub(crate) use self::database::{Database, Deed, Entry};
 pub(crate) use self::dump::Campaign;
 pub(crate) use self::fleet::Fleet;
+pub(crate) use self::front::Front;
 pub(crate) use self::guard::Guard;
 pub(crate) use self::http::{Reply, ask, ask_with, say};
 pub(crate) use self::kinds::on_both_databases;
@@ -111,6 +113,17 @@ impl World {
         let migrated = guard.command(&["migrate"]);
         assert!(migrated.status.success(), "migrate failed: {migrated:?}");
         Self { sandbox, database, guard, folder }
+    }
+
+    /// A world whose guard speaks TLS, to a server before TrafficStars that hangs when a test says so.
+    pub(crate) fn behind_tls(config: Config) -> (Self, Front) {
+        wait_until_midnight_is_far();
+        let mut world = Self::unstarted(config, Options::default(), |_, _| {});
+        let front = Front::before(&world.sandbox.base_url(), world.folder.path());
+        world.guard.certificate = Some(front.certificate.clone());
+        world.guard.config = world.guard.config.clone().set("trafficstar", "base_url", front.base_url());
+        world.start();
+        (world, front)
     }
 
     /// A world in which it is `now`, for the guard and for TrafficStars; `prepare` as above.

@@ -1,0 +1,45 @@
+//! A log whose reader has stopped reading: a hung log shipper, a terminal with Ctrl-S.
+
+use sandbox::CampaignSpec;
+
+use crate::helper::{Config, World};
+
+const ID: i64 = 995_064;
+
+/// A pipe takes 64 KiB, and a line has to fit into what is left.
+const FULL: u64 = 60_000;
+
+#[test]
+fn a_log_that_is_not_read_stops_no_tick_no_pause_no_order_and_no_shutdown() {
+    let mut world = World::configured(Config::default().set("log", "filter", "trace"));
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    world.guard.stop();
+    world.guard.start_unread();
+    world.wait_for("a full pipe", |world| match world.guard.unread_bytes() {
+        FULL.. => Ok(()),
+        bytes => Err(bytes.to_string()),
+    });
+    world.database.execute("UPDATE urls SET click_limit = clicks");
+    world.wait_for("the pause", |world| if world.sandbox.is_running(ID) { Err(String::new()) } else { Ok(()) });
+    let held = world.guard.command(&["pause-all", "--reason", "a test"]);
+    assert!(held.status.success(), "{held:?}");
+    let (status, _) = world.health();
+    assert_eq!(status, 200);
+    let metrics = world.guard.get("/metrics").text;
+    assert!(metrics.contains("traffic_generator_log_lines_lost_total "), "{metrics}");
+    assert!(world.guard.unread_bytes() >= FULL, "nobody has read it");
+    world.guard.stop();
+}
+
+#[test]
+fn who_gives_a_command_is_in_the_log_whatever_its_filter() {
+    let mut world = World::configured(Config::default().set("log", "filter", "off"));
+    assert!(world.guard.command(&["log-filter", "audit=off"]).status.success());
+    assert!(world.guard.command(&["pause-all", "--reason", "a test"]).status.success());
+    world.wait_for("both in the log", |world| {
+        let log = world.guard.log();
+        let audited = |path: &str| log.lines().any(|line| line.contains("audit") && line.contains(path));
+        if audited("/v1/log-filter") && audited("/v1/hold") { Ok(()) } else { Err(log) }
+    });
+}
