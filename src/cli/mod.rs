@@ -210,7 +210,11 @@ enum Command {
     ReleaseAll,
     /// Let the supervisor read its config anew; says what is in force now, and what needs a restart
     #[command(after_help = "Example: traffic-generator check && traffic-generator reload")]
-    Reload,
+    Reload {
+        /// Let the defaults of keys come into force that have vanished from the config
+        #[arg(long)]
+        accept: bool,
+    },
     /// Let the supervisor write other log lines, until a reload or its end
     #[command(after_help = "Example: traffic-generator log-filter info,traffic_generator=debug")]
     LogFilter {
@@ -406,7 +410,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::PauseAll { reason, direct: true } => orders::pause_all_direct(arguments, reason),
         Command::PauseAll { reason, direct: false } => arguments.wait_for(orders::pause_all(arguments, reason)),
         Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
-        Command::Reload => arguments.wait_for(operate::reload(arguments)),
+        Command::Reload { accept } => arguments.wait_for(operate::reload(arguments, *accept)),
         Command::LogFilter { filter } => arguments.wait_for(operate::log_filter(arguments, filter)),
         Command::Shutdown => arguments.wait_for(operate::shutdown(arguments)),
         Command::Completions { shell } => documents::completions(*shell),

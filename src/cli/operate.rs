@@ -1,10 +1,10 @@
 //! `reload`, `log-filter` and `shutdown`.
 
 use super::{Arguments, CommandError, complain};
-use crate::control::LogFilterSetting;
+use crate::control::{LogFilterSetting, ReloadBody};
 
-pub(super) async fn reload(arguments: &Arguments) -> Result<(), CommandError> {
-    let reloaded = arguments.client()?.reload().await?;
+pub(super) async fn reload(arguments: &Arguments, accept: bool) -> Result<(), CommandError> {
+    let reloaded = arguments.client()?.reload(ReloadBody { accept }).await?;
     for warning in &reloaded.warnings {
         complain("warning", warning);
     }

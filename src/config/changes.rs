@@ -10,6 +10,8 @@ pub struct Changes {
     pub at_run_time: Vec<&'static str>,
     /// It has to be started anew.
     pub needs_restart: Vec<&'static str>,
+    /// Of those at run time: they were given, and are not any more, so that their defaults would come into force.
+    pub vanished: Vec<&'static str>,
 }
 
 impl Config {
@@ -17,7 +19,7 @@ impl Config {
     #[must_use]
     pub fn changes_to(&self, fresh: &Self) -> Changes {
         // Taken apart without `..`, so that a new key has to say here whether it needs a restart.
-        let Self { file: _, database, control, trafficstar, generator, log, warnings: _ } = self;
+        let Self { file: _, database, control, trafficstar, generator, log, given, warnings: _ } = self;
         let DatabaseConfig { url, password_file, keep_history } = database;
         let ControlConfig { socket, mode } = control;
         let TrafficStarConfig { base_url, api_key_file, requests_per_minute, timeout, confirm_within } = trafficstar;
@@ -39,7 +41,9 @@ impl Config {
             ("trafficstar.timeout", *timeout != fresh.trafficstar.timeout),
             ("log.format", *format != fresh.log.format),
         ]);
-        Changes { at_run_time, needs_restart: needs_restart.collect() }
+        let has_vanished = |key: &&&str| given.contains(**key) && !fresh.given.contains(**key);
+        let vanished = at_run_time.iter().filter(has_vanished).copied().collect();
+        Changes { at_run_time, needs_restart: needs_restart.collect(), vanished }
     }
 
     /// Takes over from `fresh` what a running supervisor can.
@@ -47,6 +51,7 @@ impl Config {
         self.generator = fresh.generator;
         self.trafficstar.confirm_within = fresh.trafficstar.confirm_within;
         self.log.filter = fresh.log.filter;
+        self.given = fresh.given;
     }
 }
 
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn each_key_that_differs_is_named_once_and_what_can_be_is_taken_over() {
-        let mut present = parse("");
+        let mut present = parse("[generator]\nmode = \"act\"");
         let fresh = parse(
             r#"
             [database]
@@ -146,7 +151,18 @@ mod tests {
         assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
         present.take_over(fresh.clone());
         let left = present.changes_to(&fresh);
-        assert_eq!(left, Changes { at_run_time: Vec::new(), needs_restart: changes.needs_restart });
+        assert_eq!(left, Changes { needs_restart: changes.needs_restart, ..Changes::default() });
         assert_eq!(fresh.changes_to(&fresh), Changes::default());
+    }
+
+    #[test]
+    fn a_key_has_vanished_if_its_default_would_come_into_force() {
+        let present = parse(
+            "[generator]\nmode = \"observe\"\nspend_limit = \"3.00\"\npause_clicks = 5000\n[log]\nformat = \"json\"",
+        );
+        let vanished = |text| present.changes_to(&parse(text)).vanished;
+        assert_eq!(vanished("[log]\nformat = \"json\""), ["generator.spend_limit", "generator.mode"]);
+        assert_eq!(vanished("[generator]\nmode = \"act\"\nspend_limit = \"10.00\""), [""; 0], "they are given");
+        assert_eq!(vanished("[generator]\nmode = \"act\""), ["generator.spend_limit"]);
     }
 }

@@ -42,6 +42,16 @@ pub enum ConfigError {
         #[source]
         cause: std::io::Error,
     },
+    /// There is nothing in it. A file that was cut off, or is being written, has the default of every key.
+    #[error(
+        "{}: it gives no key, as if it had been cut off: nothing is guarded by defaults alone. Copy the config.toml that comes \
+         with the program there",
+        file.display()
+    )]
+    NoKey {
+        /// Which file.
+        file: PathBuf,
+    },
     /// A line is not TOML. Its content is left out: it may hold a password.
     #[error("{place}: not valid TOML: {message}")]
     Syntax {
@@ -79,7 +89,7 @@ impl ConfigError {
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
         match self {
-            Self::NoFile { .. } | Self::Unreadable { .. } => None,
+            Self::NoFile { .. } | Self::Unreadable { .. } | Self::NoKey { .. } => None,
             Self::Syntax { place, .. } | Self::Unknown { place, .. } | Self::BadValue { place, .. } => Some(place),
         }
     }

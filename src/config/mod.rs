@@ -14,7 +14,7 @@ mod settings;
 mod tests;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,6 +51,8 @@ pub struct Config {
     pub generator: Policy,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// The keys that the file or the environment gives, as `section.key`. The others have their defaults.
+    pub given: BTreeSet<String>,
     /// What is allowed and still looks like a mistake, a line each, for the operator.
     pub warnings: Vec<String>,
 }
@@ -146,8 +148,9 @@ impl Config {
         let trafficstar = read_trafficstar(&mut settings);
         let numbers = read_generator(&mut settings, trafficstar.confirm_within);
         let log = read_log(&mut settings);
+        let given = settings.given();
         let (generator, warnings) = settings.finish(numbers.validate())?;
-        Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, log, warnings })
+        Ok(Self { file: file.to_path_buf(), database, control, trafficstar, generator, log, given, warnings })
     }
 }
 

@@ -130,6 +130,11 @@ impl<'a> Settings<'a> {
         })
     }
 
+    /// The known keys that are written, as `section.key`.
+    pub(super) fn given(&self) -> BTreeSet<String> {
+        self.known.iter().filter(|key| self.written(**key).is_some()).map(|key| key.dotted()).collect()
+    }
+
     /// Says something about an allowed value.
     pub(super) fn warn(&mut self, section: &'static str, name: &'static str, message: &str) {
         let key = Key { section, name };
@@ -146,6 +151,9 @@ impl<'a> Settings<'a> {
         self.refuse_unknown_sections();
         self.refuse_unknown_keys();
         self.refuse_unknown_variables();
+        if self.errors.is_empty() && self.given().is_empty() {
+            self.errors.push(ConfigError::NoKey { file: self.file.to_path_buf() });
+        }
         match policy {
             Ok(policy) if self.errors.is_empty() => Ok((policy, self.warnings)),
             Ok(_) | Err(_) => Err(ConfigErrors::new(self.errors)),

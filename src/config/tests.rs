@@ -23,6 +23,18 @@ fn config(text: &str) -> Config {
     parse(text, []).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
 
+/// All keys but one have their defaults, and that one has it, too.
+const ALMOST_EMPTY: &str = "[log]\nfilter = \"info\"";
+
+#[test]
+fn a_config_that_gives_no_key_is_refused() {
+    for text in ["", "\n", "# [generator]\n", "[generator]\n", "[database]\n[generator]\n[log]\n"] {
+        let found = messages(text, []);
+        assert!(matches!(&found[..], [one] if one.contains("it gives no key")), "{text:?}: {found:?}");
+    }
+    assert_eq!(messages("", [("TRAFFIC_GENERATOR__LOG__FILTER", "info")]), [""; 0], "the environment gives one");
+}
+
 /// A good config has no messages.
 fn messages<const N: usize>(text: &str, variables: [(&str, &str); N]) -> Vec<String> {
     parse(text, variables).err().map(|errors| errors.lines().collect()).unwrap_or_default()
@@ -46,7 +58,8 @@ fn assert_accepted(section: &str, key: &str, value: &str) {
 #[test]
 fn the_shipped_file_holds_the_defaults_and_gives_no_warning() {
     let shipped = config(SHIPPED);
-    assert_eq!(shipped, config(""));
+    let given = shipped.given.clone();
+    assert_eq!(shipped, Config { given, ..config(ALMOST_EMPTY) });
     assert_eq!(shipped.warnings, Vec::<String>::new());
     assert_eq!(*shipped.generator, PolicyNumbers::default());
 }
@@ -76,7 +89,7 @@ fn the_shipped_file_shows_every_key_and_no_other() {
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    let config = config("");
+    let config = config(ALMOST_EMPTY);
     assert_eq!(config.database.url.expose(), "sqlite://traffic-generator.db");
     assert_eq!((config.database.password_file, config.database.keep_history), (None, Duration::from_hours(90 * 24)));
     assert_eq!(config.control.socket, Path::new("traffic-generator.sock"));
@@ -467,7 +480,7 @@ fn the_databases_password_is_the_environments_or_in_a_file() {
         Some(DatabasePassword::File(file)) => file.display().to_string(),
         None => "none".to_owned(),
     };
-    let (without, with) = (config(""), config("[database]\npassword_file = \"file\""));
+    let (without, with) = (config(ALMOST_EMPTY), config("[database]\npassword_file = \"file\""));
     let [unset, empty, set] = [environment([]), environment([("PGPASSWORD", "")]), environment([("PGPASSWORD", "x")])];
     assert_eq!([&unset, &empty, &set].map(|variables| from(&without, variables)), ["none", "none", "x"]);
     assert_eq!([&unset, &empty, &set].map(|variables| from(&with, variables)), ["file", "file", "x"]);

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
 pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
-pub use self::operate::{LogFilterSetting, Operation, OperationPort, Reloaded, Stopping};
+pub use self::operate::{LogFilterSetting, Operation, OperationPort, ReloadBody, Reloaded, Stopping};
 pub use self::orders::{
     Held, HeldAll, HoldBody, NotPaused, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
 };

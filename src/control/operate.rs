@@ -14,6 +14,16 @@ pub struct LogFilterSetting {
     pub filter: String,
 }
 
+/// The body of `POST /v1/reload`; it may be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReloadBody {
+    /// Let the default of a key come into force that was given, and is not any more. Without, such a config is refused: it
+    /// may have been cut off.
+    #[serde(default)]
+    pub accept: bool,
+}
+
 /// The answer to `POST /v1/reload`. Keys are named as `section.key`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reloaded {
@@ -36,7 +46,7 @@ pub struct Stopping {
 #[derive(Debug)]
 pub enum Operation {
     /// Read the config anew.
-    Reload(Ask<(), Reloaded>),
+    Reload(Ask<ReloadBody, Reloaded>),
     /// Write other log lines than before.
     SetLogFilter(Ask<LogFilterSetting, LogFilterSetting>),
     /// Stop in order.

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::desk::Desk;
 use crate::config::{Config, LogFilter, process_environment};
-use crate::control::{LogFilterSetting, Operation, Refusal, Reloaded, Stopping};
+use crate::control::{LogFilterSetting, Operation, Refusal, ReloadBody, Reloaded, Stopping};
 use crate::error_chain::in_full;
 use crate::telemetry::LogControl;
 
@@ -31,7 +31,7 @@ impl Operator {
                 Some(operation) = operations.recv() => operation,
                 Some(()) = hang_up.recv() => {
                     // The log says how it went: whoever sends a signal reads that.
-                    let _ = self.reload().await;
+                    let _ = self.reload(ReloadBody::default()).await;
                     continue;
                 }
                 else => std::future::pending().await,
@@ -39,7 +39,7 @@ impl Operator {
             // Whoever asked may be gone.
             match operation {
                 Operation::Reload(ask) => {
-                    let _ = ask.reply.send(self.reload().await);
+                    let _ = ask.reply.send(self.reload(ask.question).await);
                 }
                 Operation::SetLogFilter(ask) => {
                     let _ = ask.reply.send(self.set_log_filter(ask.question));
@@ -52,22 +52,24 @@ impl Operator {
         }
     }
 
-    async fn reload(&mut self) -> Result<Reloaded, Refusal> {
+    async fn reload(&mut self, ReloadBody { accept }: ReloadBody) -> Result<Reloaded, Refusal> {
         let file = self.config.file.clone();
         let load = move || Config::load(Some(&file), &process_environment());
         let loaded = tokio::task::spawn_blocking(load).await;
         let loaded = loaded.map_err(|died| Refusal::Failed(format!("the config could not be read: {died}")))?;
-        let fresh = loaded.map_err(|errors| {
-            for line in errors.lines() {
-                tracing::error!("the config is not reloaded: {line}");
-            }
-            Refusal::BadConfig(errors.lines().collect::<Vec<_>>().join("; "))
-        })?;
+        let fresh = loaded.map_err(|errors| not_reloaded(&errors.lines().collect::<Vec<_>>()))?;
         if let Some(log) = &self.log {
             // What `log-filter` set since is over.
             self.config.log.filter = log.filter();
         }
         let changes = self.config.changes_to(&fresh);
+        if !accept && !changes.vanished.is_empty() {
+            return Err(not_reloaded(&[format!(
+                "{}: it was given, and is not any more, so that its default would come into force: put it back, or accept that \
+                 by `traffic-generator reload --accept`",
+                changes.vanished.join(", ")
+            )]));
+        }
         self.desk.set_defaults(fresh.generator.clone()).await;
         if let Some(log) = &self.log {
             log.set_filter(&fresh.log.filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
@@ -96,4 +98,12 @@ impl Operator {
         log.set_filter(&filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
         Ok(LogFilterSetting { filter: filter.as_str().to_owned() })
     }
+}
+
+/// Nothing has changed. The log says why as well: whoever sent a signal reads that.
+fn not_reloaded(problems: &[String]) -> Refusal {
+    for problem in problems {
+        tracing::error!("the config is not reloaded: {problem}");
+    }
+    Refusal::BadConfig(problems.join("; "))
 }

@@ -182,6 +182,43 @@ fn sighup_is_a_reload_and_no_end() {
     assert_eq!(world.campaign(602).text("/ordered/mode"), "observe");
 }
 
+/// A disk that is full, or an editor that writes in place, leaves the beginning of a file.
+#[test]
+fn a_config_that_was_cut_off_loosens_nothing_until_that_is_accepted() {
+    let config = Config::default().generator("mode", "observe");
+    let mut world = World::configured(config.clone());
+    world.add(CampaignSpec::paused(604), 50_000);
+    world.wait_until(604, "observe mode", |campaign| campaign.text("/ordered/mode") == "observe");
+    let observes = |world: &mut World| {
+        world.let_ticks_pass(2);
+        assert_eq!(world.campaign(604).text("/ordered/mode"), "observe");
+        assert_eq!(world.writes(604), []);
+    };
+    std::fs::write(world.guard.config_file(), "").unwrap();
+    world.guard.signal(Signal::HUP);
+    wait_for_log(&mut world, "it gives no key");
+    observes(&mut world);
+
+    let whole = std::fs::read_to_string({
+        world.guard.write_config();
+        world.guard.config_file()
+    })
+    .unwrap();
+    let cut: Vec<&str> = whole.lines().filter(|line| !line.starts_with("mode =")).collect();
+    std::fs::write(world.guard.config_file(), cut.join("\n")).unwrap();
+    let refused = world.guard.command(&["reload"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said = text(&refused.stderr);
+    assert!(said.contains("generator.mode") && said.contains("reload --accept"), "{said}");
+    world.guard.signal(Signal::HUP);
+    wait_for_log(&mut world, "generator.mode: it was given");
+    observes(&mut world);
+
+    let accepted = world.guard.command(&["reload", "--accept"]);
+    assert!(text(&accepted.stdout).contains("generator.mode"), "{accepted:?}");
+    world.wait_for_state(604, "active-guarded");
+}
+
 #[test]
 fn a_broken_config_changes_nothing_and_every_problem_is_told() {
     let mut world = World::new();

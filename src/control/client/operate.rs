@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::super::{LogFilterSetting, Reloaded, Stopping};
+use super::super::{LogFilterSetting, ReloadBody, Reloaded, Stopping};
 use super::{Client, ClientError, read};
 
 /// How often a command that ordered the end looks whether it has come.
@@ -18,9 +18,9 @@ impl Client {
     /// Lets the supervisor read its config anew.
     ///
     /// # Errors
-    /// No supervisor, a broken connection, an unreadable answer, or a config that makes no sense.
-    pub async fn reload(&self) -> Result<Reloaded, ClientError> {
-        read(&self.send(Method::POST, "/v1/reload", None::<()>).await?.1)
+    /// No supervisor, a broken connection, an unreadable answer, or a config that makes no sense or has lost keys.
+    pub async fn reload(&self, body: ReloadBody) -> Result<Reloaded, ClientError> {
+        read(&self.send(Method::POST, "/v1/reload", Some(body)).await?.1)
     }
 
     /// Lets the supervisor write other log lines than before.

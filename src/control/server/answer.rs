@@ -102,6 +102,13 @@ pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> 
     })
 }
 
+/// A body that may be left out.
+pub(super) fn body_or_default<T: DeserializeOwned + Default>(
+    given: Result<Bytes, BytesRejection>,
+) -> Result<T, Answer> {
+    if given.as_ref().is_ok_and(Bytes::is_empty) { Ok(T::default()) } else { body(given) }
+}
+
 /// An answer, ready to be sent.
 pub(super) struct Answer {
     status: StatusCode,

@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use self::document::{Described, document};
 use super::super::{
-    Campaign, CampaignPatch, Held, HeldAll, HoldBody, LogFilterSetting, ProcessBody, Processed, Released, Reloaded,
-    Stopping, Url, UrlPatch,
+    Campaign, CampaignPatch, Held, HeldAll, HoldBody, LogFilterSetting, ProcessBody, Processed, Released, ReloadBody,
+    Reloaded, Stopping, Url, UrlPatch,
 };
 use super::Shared;
 use super::answer::Answer;
@@ -151,8 +151,12 @@ fn operations() -> Vec<Described> {
             .refuses(409, NOT_NOW)
             .refuses(422, BAD_INPUT),
         Described::post("/v1/reload", "Read the config anew")
+            .may_accept::<ReloadBody>()
             .answers::<Reloaded>(200, "What is in force now, and what needs a restart")
-            .refuses(422, "The config makes no sense, and nothing has changed: `detail` has every problem, one a line"),
+            .refuses(
+                422,
+                "The config makes no sense, or has lost keys, and nothing has changed: `detail` has every problem",
+            ),
         Described::put("/v1/log-filter", "Write other log lines, until a reload or the end")
             .accepts::<LogFilterSetting>()
             .answers::<LogFilterSetting>(200, "The filter in force")

@@ -18,8 +18,11 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/v1/shutdown", post(shutdown))
 }
 
-async fn reload(State(shared): State<Shared>) -> Answer {
-    carry_out(&shared.operations, (), Operation::Reload).await
+async fn reload(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Answer {
+    match answer::body_or_default(body) {
+        Ok(body) => carry_out(&shared.operations, body, Operation::Reload).await,
+        Err(problem) => problem,
+    }
 }
 
 async fn set_log_filter(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Answer {

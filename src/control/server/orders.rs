@@ -7,11 +7,10 @@ use axum::http::HeaderMap;
 use axum::routing::{post, put};
 use axum::{Extension, Router};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
-use serde::de::DeserializeOwned;
 
 use super::super::{HoldBody, Order, Process, ProcessAll, ProcessBody, SetHold};
 use super::Shared;
-use super::answer::{self, Answer, campaign_id, carry_out_within, patience};
+use super::answer::{Answer, body_or_default, campaign_id, carry_out_within, patience};
 use super::connections::Peer;
 use crate::domain::status::Hold;
 use crate::printable::printable;
@@ -101,11 +100,6 @@ async fn hold_all(
 
 async fn release_all(State(shared): State<Shared>, headers: HeaderMap) -> Answer {
     carry_out_within(patience(&headers), &shared.orders, (), Order::ReleaseAll).await
-}
-
-/// A body that may be left out.
-fn body_or_default<T: DeserializeOwned + Default>(body: Body) -> Result<T, Answer> {
-    if body.as_ref().is_ok_and(Bytes::is_empty) { Ok(T::default()) } else { answer::body(body) }
 }
 
 /// The hold that is asked for, but for whose it is. Its times are cut to what both databases keep, so that it is the same
