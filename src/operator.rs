@@ -1,16 +1,45 @@
 //! What an operator is called in the journal and in holds: the uid, and the name that the system has for it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
 use nix::unistd::{Uid, User};
 
 use crate::printable::printable;
 
-/// The operator with this uid, `1000 (alice)`; the uid alone where the system has no name for it. May block, since the
-/// system may have to ask a directory.
+/// So long the system may take: it may have to ask a directory (LDAP) that does not answer, and an order must not wait.
+const NAMED_WITHIN: Duration = Duration::from_millis(200);
+/// So many questions may be out. Each is a thread that stays for as long as the directory hangs.
+const MOST_QUESTIONS: usize = 4;
+
+static QUESTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// The operator with this uid, `1000 (alice)`; the uid alone where the system has no name for it, or does not tell it
+/// soon. Blocks for [`NAMED_WITHIN`] at the most.
 #[must_use]
 pub fn describe(uid: u32) -> String {
-    match User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => format!("{uid} ({})", printable(&user.name)),
-        Ok(None) | Err(_) => uid.to_string(),
+    name_of(uid).map_or_else(|| uid.to_string(), |name| format!("{uid} ({})", printable(&name)))
+}
+
+fn name_of(uid: u32) -> Option<String> {
+    if QUESTIONS.fetch_add(1, Ordering::Relaxed) >= MOST_QUESTIONS {
+        QUESTIONS.fetch_sub(1, Ordering::Relaxed);
+        return None;
+    }
+    let (tell, told) = sync_channel(1);
+    let ask = move || {
+        let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+        QUESTIONS.fetch_sub(1, Ordering::Relaxed);
+        // Whoever asked may have gone on without the name.
+        let _ = tell.send(user.map(|user| user.name));
+    };
+    match std::thread::Builder::new().name("operator".to_owned()).spawn(ask) {
+        Ok(_) => told.recv_timeout(NAMED_WITHIN).ok().flatten(),
+        Err(_) => {
+            QUESTIONS.fetch_sub(1, Ordering::Relaxed);
+            None
+        }
     }
 }
 

@@ -120,22 +120,30 @@ impl CampaignRow {
         numbers.validate().map_err(|source| OverrideError::Numbers { campaign: self.id, source })
     }
 
-    /// Whether decisions about this campaign become requests, though its other columns may make no sense. A word that
-    /// nobody knows is doubt, and doubt sends nothing.
+    /// Whether decisions about this campaign become requests, though its other columns may make no sense. A word that is
+    /// none is taken for the default: such a row forbids activations, and a misspelt `act` must not forbid its pauses.
     #[must_use]
     pub fn mode(&self, default: Mode) -> Mode {
+        self.mode_after(default, default)
+    }
+
+    /// The same for a campaign that was last in the mode `last`, which a word that is none leaves in force.
+    fn mode_after(&self, default: Mode, last: Mode) -> Mode {
         match self.mode.as_deref().map(str::parse) {
+            _ if default == Mode::Observe => Mode::Observe,
             None | Some(Ok(Mode::Act)) => default,
-            Some(Ok(Mode::Observe) | Err(_)) => Mode::Observe,
+            Some(Ok(Mode::Observe)) => Mode::Observe,
+            Some(Err(_)) => last,
         }
     }
 
-    /// The policy, or where the row's columns make none: `fallback`, in the row's own mode, and what is wrong.
+    /// The policy, or where the row's columns make none: `last`, which was in force before, in the row's own mode if it
+    /// has one; and what is wrong.
     #[must_use]
-    pub fn policy_or(&self, defaults: &PolicyNumbers, fallback: &Policy) -> (Policy, Option<OverrideError>) {
+    pub fn policy_or(&self, defaults: &PolicyNumbers, last: &Policy) -> (Policy, Option<OverrideError>) {
         match self.policy(defaults) {
             Ok(policy) => (policy, None),
-            Err(error) => (fallback.in_mode(self.mode(defaults.mode)), Some(error)),
+            Err(error) => (last.in_mode(self.mode_after(defaults.mode, last.mode)), Some(error)),
         }
     }
 

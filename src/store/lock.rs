@@ -3,15 +3,21 @@
 //!
 //! Deliberately absent: PostgreSQL, on which several supervisors may live and a lease says who leads ([`super::LeaseDesk`]).
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::Store;
 use super::error::{Fault, StoreError};
 use super::pool::blocking;
 use super::sqlite::companion;
 use super::url::{DatabaseUrl, Target};
+
+/// For its owner alone: to hold a lock it is enough to read the file, and who holds it keeps the guard from starting.
+const OWNER_ALONE: u32 = 0o600;
 
 /// Held by the supervisor that guards the database; dropping it lets the next one in.
 #[must_use = "the lock ends when this is dropped"]
@@ -43,7 +49,7 @@ fn lock(url: &DatabaseUrl) -> Result<Option<SupervisorLock>, StoreError> {
 fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, StoreError> {
     let fault = |error: std::io::Error| StoreError::Lock { database: url.to_string(), source: Fault::File(error) };
     let path = companion(&real_path(database).map_err(fault)?, ".lock");
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(fault)?;
+    let mut file = open(&path).map_err(fault)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -55,8 +61,28 @@ fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, Store
         }
         Err(TryLockError::Error(error)) => return Err(fault(error)),
     }
+    // One of an earlier version may be there for everybody to read.
+    file.set_permissions(Permissions::from_mode(OWNER_ALONE)).map_err(fault)?;
     file.set_len(0).and_then(|()| writeln!(file, "pid {}", std::process::id())).map_err(fault)?;
     Ok(SupervisorLock { _file: file })
+}
+
+/// The tracker may write the folder, too: a link that it has put there would let the guard write over another file.
+fn open(path: &Path) -> std::io::Result<File> {
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(OWNER_ALONE).custom_flags(no_link);
+    let named = |problem: &str| std::io::Error::other(format!("{} {problem}: remove it", path.display()));
+    let file = match options.open(path) {
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => return Err(named("is a link")),
+        opened => opened?,
+    };
+    let found = file.metadata()?;
+    match (found.is_file(), found.nlink()) {
+        (true, 1) => Ok(file),
+        (true, _) => Err(named("has another name, too")),
+        (false, _) => Err(named("is not a file")),
+    }
 }
 
 /// One name for one database, whatever links lead to it: two names would be two locks.

@@ -211,11 +211,17 @@ async fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
             ..defaults.clone()
         };
         assert_eq!(row.policy(&defaults).unwrap(), expected.validate().unwrap());
-        for word in ["observe", "obsreve"] {
+        let modes = [
+            ("observe", Mode::Act, Mode::Act, Mode::Observe),
+            ("obsreve", Mode::Act, Mode::Observe, Mode::Observe),
+            ("ACT", Mode::Act, Mode::Act, Mode::Act),
+            ("ACT", Mode::Observe, Mode::Act, Mode::Observe),
+        ];
+        for (word, default, last, expected) in modes {
             let senseless = CampaignRow { mode: Some(word.to_owned()), cooldown_seconds: Some(-1), ..row.clone() };
-            let fallback = PolicyNumbers::default().validate().unwrap();
-            let (policy, error) = senseless.policy_or(&PolicyNumbers::default(), &fallback);
-            assert_eq!((policy.mode, error.is_some()), (Mode::Observe, true), "`{word}` sends nothing, whatever else is wrong");
+            let [default, last] = [default, last].map(|mode| PolicyNumbers { mode, ..PolicyNumbers::default() });
+            let (policy, error) = senseless.policy_or(&default, &last.validate().unwrap());
+            assert_eq!((policy.mode, error.is_some()), (expected, true), "`{word}`");
         }
         let observing = CampaignRow { mode: Some("observe".to_owned()), ..row };
         assert_eq!(observing.policy(&PolicyNumbers::default()).unwrap().mode, Mode::Observe);

@@ -1,5 +1,7 @@
 //! The guard is the same on SQLite and on PostgreSQL; and what is so of both: upgrades, old history, a server that goes away.
 
+use std::os::unix::fs::PermissionsExt;
+
 use sandbox::{CampaignSpec, Interference, Options};
 use serde_json::Value;
 
@@ -240,5 +242,30 @@ fn a_server_across_the_network_is_reached_with_the_certificate_and_the_password_
         let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(output.status.code() == Some(code) && told.contains(text), "{command}: expected {text}, found {told}");
         assert!(!told.contains("correct horse") && !told.contains("wrong battery"), "{told}");
+    }
+}
+
+/// The tracker can write the database's folder.
+#[test]
+fn the_lock_is_a_file_of_its_own_for_its_owner_alone() {
+    let mut world = World::new();
+    let folder = world.guard.config_file().parent().unwrap().to_owned();
+    let (lock, victim) = (folder.join("guard.db.lock"), folder.join("victim"));
+    assert_eq!(std::fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o600);
+    world.guard.stop();
+    std::fs::write(&victim, "precious").unwrap();
+    for symbolic in [true, false] {
+        std::fs::remove_file(&lock).unwrap();
+        let said = if symbolic {
+            std::os::unix::fs::symlink(&victim, &lock).unwrap();
+            "guard.db.lock is a link"
+        } else {
+            std::fs::hard_link(&victim, &lock).unwrap();
+            "guard.db.lock has another name"
+        };
+        let run = world.guard.command(&["run"]);
+        assert_eq!(run.status.code(), Some(1), "{run:?}");
+        assert!(String::from_utf8_lossy(&run.stderr).contains(said), "{run:?}");
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
     }
 }

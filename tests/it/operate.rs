@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 
 use rustix::process::Signal;
-use sandbox::CampaignSpec;
+use sandbox::{CampaignSpec, Interference};
 use serde_json::{Value, json};
 
 use crate::helper::{Config, World, ask, say};
@@ -340,4 +340,46 @@ fn a_misspelt_command_is_a_usage_error_with_a_suggestion() {
     let refused = world.guard.command(&["status", "--jsno"]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(text(&refused.stderr).contains("'--json'"), "{refused:?}");
+}
+
+#[test]
+fn readers_of_events_lock_nobody_out() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(605), 20_000);
+    world.wait_for_state(605, "active-guarded");
+    let readers: Vec<UnixStream> = (0..80)
+        .map(|_| {
+            let mut reader = UnixStream::connect(world.guard.socket()).unwrap();
+            reader.write_all(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            reader
+        })
+        .collect();
+    let held = world.guard.command(&["pause-all", "--reason", "too much spend"]);
+    assert!(held.status.success(), "{held:?}");
+    assert!(!world.sandbox.is_running(605));
+    assert_eq!(world.health().0, 200);
+    drop(readers);
+}
+
+#[test]
+fn the_panic_button_waits_for_no_directory_of_users() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(606), 20_000);
+    world.wait_for_state(606, "active-guarded");
+    world.guard.stop();
+    world.guard.has_hung_directory = true;
+    world.start();
+    // More of them than questions to the directory may be out.
+    for _ in 0..6 {
+        let held = world.guard.command(&["hold", "1", "--reason", "x"]);
+        assert!(held.status.success(), "{held:?}");
+    }
+    let held = world.guard.command(&["pause-all", "--reason", "too much spend"]);
+    assert!(held.status.success(), "{held:?}");
+    assert!(!world.sandbox.is_running(606));
+    world.guard.stop();
+    world.sandbox.interfere(606, Interference::Start).unwrap();
+    let direct = world.guard.command(&["pause-all", "--direct", "--reason", "too much spend"]);
+    assert!(direct.status.success(), "{direct:?}");
+    assert!(!world.sandbox.is_running(606));
 }

@@ -137,32 +137,40 @@ fn urls_that_are_not_active_do_not_count() {
 #[test]
 fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
-    let (limit, word, numbers) = (995_001, 995_002, 995_003);
-    for id in [limit, word, numbers] {
+    let (limit, word, numbers, observed) = (995_001, 995_002, 995_003, 995_004);
+    for id in [limit, word, numbers, observed] {
         world.sandbox.add_campaign(CampaignSpec::paused(id));
         world.database.add_campaign(id, 20_000);
     }
+    world.database.execute(&format!(
+        "UPDATE campaigns SET mode = 'observe', generator_enabled = 1 WHERE trafficstar_id = {observed}"
+    ));
+    world.wait_until(observed, "observe mode", |campaign| campaign.text("/ordered/mode") == "observe");
     world.database.tracker.add_url(limit, "senseless", -5);
     world.database.execute(&format!(
-        "UPDATE campaigns SET mode = 'perhaps' WHERE trafficstar_id = {word};
+        "UPDATE campaigns SET mode = 'ACT' WHERE trafficstar_id = {word};
+         UPDATE campaigns SET mode = 'observ' WHERE trafficstar_id = {observed};
          UPDATE campaigns SET pause_clicks = 90000 WHERE trafficstar_id = {numbers};
          UPDATE campaigns SET generator_enabled = 1;"
     ));
     let nothing = || Outcome::new("idle", &[], &[]);
-    for (id, said) in [(limit, "click_limit is -5"), (word, "`mode`"), (numbers, "do not go together")] {
+    let said = [(limit, "click_limit is -5"), (word, "`mode`"), (numbers, "do not go together"), (observed, "`mode`")];
+    for (id, said) in said {
         let campaign = world.wait_until(id, "an error", |campaign| !campaign.text("/last_error").is_empty());
         assert!(campaign.text("/last_error").contains(said), "{said}: {campaign}");
     }
     world.expect_all(&[(limit, "limit", nothing()), (word, "word", nothing()), (numbers, "numbers", nothing())]);
-    // A word for the mode that nobody knows may have meant observe: nothing is sent. Other columns keep no pause back.
-    for id in [word, numbers] {
+    // A word that is no mode leaves the mode that was in force before. No column keeps a pause back.
+    for id in [word, numbers, observed] {
         world.database.set_remaining_clicks(id, 0);
         world.sandbox.interfere(id, Interference::Start).unwrap();
     }
+    let would_run = "activate by tick: observed-only, idle → idle";
     let would_pause = "pause by tick: observed-only, idle → idle";
     let paused = "pause by tick: confirmed, idle → cooling-down";
     world.expect_all(&[
-        (word, "word", Outcome::new("idle", &[], &[would_pause])),
+        (word, "word", Outcome::new("cooling-down", &PAUSE, &[paused])),
         (numbers, "numbers", Outcome::new("cooling-down", &PAUSE, &[paused])),
+        (observed, "observed", Outcome::new("idle", &[], &[would_run, would_pause])),
     ]);
 }

@@ -64,7 +64,7 @@ impl Peer {
     /// The operator, as the journal and holds call them. None where the operating system does not tell.
     pub(super) async fn operator(self) -> Option<String> {
         let uid = self.uid?;
-        // Asking for the name may block; without it the number alone says whose order it was.
+        // Asking for the name blocks for a moment; without it the number alone says whose order it was.
         let named = tokio::task::spawn_blocking(move || operator::describe(uid)).await;
         Some(named.unwrap_or_else(|_| uid.to_string()))
     }

@@ -1,8 +1,10 @@
 //! What happens, as it happens: server-sent events. A reader who is too slow loses some and is told how many; nobody
-//! waits for one.
+//! waits for one. Readers stay for hours, so that they have half of the socket's places at the most: the other half is for
+//! orders, the panic button first.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{RawQuery, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -12,7 +14,7 @@ use axum::{Extension, Router};
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::super::{KEEP_ALIVE, Refusal};
 use super::Shared;
@@ -23,13 +25,35 @@ use crate::domain::facts::CampaignId;
 use crate::domain::live::LiveEvent;
 use crate::printable::escaped_json;
 
+/// So many readers at once: half of the connections that the socket has places for.
+const MOST_READERS: usize = 32;
+
 pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/events", get(events))
+    Router::new().route("/v1/events", get(events)).layer(Extension(Readers::default()))
+}
+
+/// Those who read, the oldest first. Each is here by what ends it.
+#[derive(Clone, Default)]
+struct Readers(Arc<Mutex<VecDeque<oneshot::Sender<()>>>>);
+
+impl Readers {
+    /// One more reads. Where that is one too many, the oldest does not any more. Resolves when this one has to go.
+    fn join(&self) -> oneshot::Receiver<()> {
+        let (end, ended) = oneshot::channel();
+        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|reader| !reader.is_closed());
+        readers.push_back(end);
+        while readers.len() > MOST_READERS {
+            readers.pop_front();
+        }
+        ended
+    }
 }
 
 async fn events(
     State(shared): State<Shared>,
     Extension(mut stopping): Extension<watch::Receiver<bool>>,
+    Extension(readers): Extension<Readers>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let campaign = match wanted_campaign(query.as_deref()) {
@@ -39,9 +63,13 @@ async fn events(
     if let Some(id) = campaign.filter(|id| shared.board.campaign(*id).is_none()) {
         return Answer::refusal(&Refusal::UnknownCampaign(id)).into_response();
     }
+    let ended = readers.join();
     let stopped = async move {
         // A server that is gone has stopped, too.
-        let _ = stopping.wait_for(|stopping| *stopping).await;
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+            _ = ended => {}
+        }
     };
     let events = heard(shared.board.listen(), shared.clock, campaign).map(|event| Ok::<_, Infallible>(sent(&event)));
     // It never ends by itself, and the server ends when its last answer has.
@@ -93,6 +121,19 @@ mod tests {
     use super::*;
     use crate::board::Board;
     use crate::domain::live::{LiveKind, Part};
+
+    #[test]
+    fn one_reader_too_many_ends_the_oldest_of_those_who_still_read() {
+        let readers = Readers::default();
+        drop(readers.join());
+        let mut all: Vec<_> = (0..MOST_READERS).map(|_| readers.join()).collect();
+        assert!(all.iter_mut().all(|reader| reader.try_recv() == Err(oneshot::error::TryRecvError::Empty)));
+        let _newest = readers.join();
+        let ended: Vec<bool> =
+            all.iter_mut().map(|reader| reader.try_recv() == Err(oneshot::error::TryRecvError::Closed)).collect();
+        assert_eq!(ended.iter().position(|ended| *ended), Some(0));
+        assert_eq!(ended.iter().filter(|ended| **ended).count(), 1);
+    }
 
     #[tokio::test]
     async fn a_reader_hears_of_its_campaign_alone_and_of_what_it_has_lost() {

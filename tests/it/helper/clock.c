@@ -1,8 +1,9 @@
 /* The wall clock of one program, set by a test: loaded before libc, it adds what a file says to the time of day. The clocks
- * by which programs wait are left alone. */
+ * by which programs wait are left alone. And a directory of users that hangs, as LDAP does without its network. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -57,4 +58,11 @@ time_t time(time_t *at) {
     if (clock_gettime(CLOCK_REALTIME, &now)) return (time_t)-1;
     if (at) *at = now.tv_sec;
     return now.tv_sec;
+}
+
+int getpwuid_r(uid_t user, struct passwd *entry, char *buffer, size_t size, struct passwd **found) {
+    static int (*real)(uid_t, struct passwd *, char *, size_t, struct passwd **);
+    while (getenv("HUNG_DIRECTORY")) sleep(3600);
+    if (!real) real = dlsym(RTLD_NEXT, "getpwuid_r");
+    return real(user, entry, buffer, size, found);
 }

@@ -26,6 +26,11 @@ fn library() -> &'static Path {
     })
 }
 
+/// Lets the directory of users hang for a program.
+pub(super) fn hang_directory(command: &mut Command) {
+    command.env("LD_PRELOAD", library()).env("HUNG_DIRECTORY", "yes");
+}
+
 /// A clock that a test sets.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::clock::Clock;
+use super::clock::{Clock, hang_directory};
 use super::{Config, Reply, ask};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_traffic-generator");
@@ -24,6 +24,8 @@ pub(crate) struct Guard {
     pub(super) api_key: String,
     /// Whom it trusts over TLS, where that is nobody that the system does.
     pub(super) certificate: Option<PathBuf>,
+    /// Its system asks a directory for the names of users, and that hangs.
+    pub(crate) has_hung_directory: bool,
     /// The clock that it lives by, where a test sets one.
     pub(super) clock: Option<Clock>,
     log: Arc<Mutex<String>>,
@@ -39,7 +41,16 @@ impl Guard {
             .set("trafficstar", "base_url", base_url);
         config.write(&folder.join("config.toml"));
         let api_key = "sandbox-api-key".to_owned();
-        Self { folder, config, child: None, api_key, certificate: None, clock: None, log: Arc::default() }
+        Self {
+            folder,
+            config,
+            child: None,
+            api_key,
+            certificate: None,
+            has_hung_directory: false,
+            clock: None,
+            log: Arc::default(),
+        }
     }
 
     /// Where its control socket is.
@@ -90,6 +101,9 @@ impl Guard {
         command.env("TRAFFICSTAR_API_KEY", &self.api_key).stdin(Stdio::null());
         if let Some(certificate) = &self.certificate {
             command.env("SSL_CERT_FILE", certificate);
+        }
+        if self.has_hung_directory {
+            hang_directory(&mut command);
         }
         if let Some(clock) = &self.clock {
             clock.keep(&mut command);
