@@ -266,13 +266,17 @@ impl Urls {
 /// Whatever the row's own columns say, they make a policy that makes sense, or none.
 fn check_policy(reading: &TickReading, mode: Option<Vec<u8>>) {
     let defaults = PolicyNumbers::default();
-    let may_act = mode.is_none_or(|mode| mode == b"act");
-    assert_eq!(reading.row.mode(Mode::Act) == Mode::Act, may_act, "{:?}", reading.row.mode);
+    let observes = mode.as_ref().is_some_and(|mode| mode == b"observe");
+    assert_eq!(reading.row.mode(Mode::Act) == Mode::Observe, observes, "{:?}", reading.row.mode);
     match reading.row.policy(&defaults) {
         Ok(policy) => {
             assert!(policy.activate_clicks > policy.pause_clicks && policy.activate_clicks > Clicks(0));
             assert!((0..=24 * 3600).contains(&policy.cooldown.num_seconds()), "{}", policy.cooldown);
-            assert!(may_act || policy.mode == Mode::Observe);
+            assert!(
+                mode.is_none_or(|mode| mode == b"act" || mode == b"observe"),
+                "a word that is none makes no policy"
+            );
+            assert_eq!(policy.mode == Mode::Observe, observes);
         }
         Err(error) => {
             let shown = in_full(&error);
