@@ -10,6 +10,10 @@ use crate::helper::{Config, World};
 const RICH: i64 = 995_001;
 const POOR: i64 = 995_002;
 
+fn config() -> Config {
+    Config::default().generator("midnight_doubt", "3h")
+}
+
 /// The evening of a day on which no other test plays.
 fn evening() -> DateTime<Utc> {
     "2026-12-05T23:50:00Z".parse().unwrap()
@@ -38,7 +42,7 @@ fn night(hour: u32, minute: u32, second: u32) -> DateTime<Utc> {
 
 /// In the evening one campaign has reached its limit, another one has not.
 fn world_in_the_evening(options: Options) -> World {
-    let mut world = World::at(evening(), Config::default(), options, |_, _| {});
+    let mut world = World::at(evening(), config(), options, |_, _| {});
     world.add(spent(RICH, 5_490), 20_000);
     world.add(spent(POOR, 750), 9_000);
     for (id, spend) in [(RICH, "54.90"), (POOR, "7.50")] {
@@ -109,7 +113,7 @@ fn without_a_report_the_spend_is_unknown_until_the_counter_falls_and_nothing_is_
 #[test]
 fn on_the_first_day_nothing_is_known_of_yesterday_and_a_counter_at_the_limit_is_in_doubt() {
     let night = night(0, 0, 2);
-    let mut world = World::at(night, Config::default(), late_counters(), |sandbox, _| {
+    let mut world = World::at(night, config(), late_counters(), |sandbox, _| {
         for (id, cents) in [(RICH, 5_490), (POOR, 750)] {
             sandbox.add_campaign(CampaignSpec::paused(id));
             sandbox.set_spend_on(id, today(), Some(Amount::cents(cents))).unwrap();
@@ -149,7 +153,7 @@ fn a_guard_that_was_down_before_midnight_does_not_believe_a_counter_that_is_late
 fn until_three_oclock_a_late_counter_is_in_doubt_and_from_then_on_it_is_believed() {
     let before = night(2, 50, 0);
     let all_night = Options { counter_falls_after: Duration::from_secs(4 * 3_600), ..late_counters() };
-    let mut world = World::at(before, Config::default(), all_night, |sandbox, _| {
+    let mut world = World::at(before, config(), all_night, |sandbox, _| {
         sandbox.add_campaign(CampaignSpec::paused(RICH));
         sandbox.set_spend_on(RICH, today(), Some(Amount::cents(5_490))).unwrap();
     });
