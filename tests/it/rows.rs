@@ -145,7 +145,10 @@ fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() 
     world.database.execute(&format!(
         "UPDATE campaigns SET mode = 'observe', generator_enabled = 1 WHERE trafficstar_id = {observed}"
     ));
-    world.wait_until(observed, "observe mode", |campaign| campaign.text("/ordered/mode") == "observe");
+    world.wait_for("its first decision", |world| match world.database.journal(observed).len() {
+        0 => Err("none".to_owned()),
+        _ => Ok(()),
+    });
     world.database.tracker.add_url(limit, "senseless", -5);
     world.database.execute(&format!(
         "UPDATE campaigns SET mode = 'ACT' WHERE trafficstar_id = {word};
