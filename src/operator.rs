@@ -16,7 +16,7 @@ const MOST_QUESTIONS: usize = 4;
 static QUESTIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// The operator with this uid, `1000 (alice)`; the uid alone where the system has no name for it, or does not tell it
-/// soon. Blocks for [`NAMED_WITHIN`] at the most.
+/// soon. Blocks for 200 ms at the most.
 #[must_use]
 pub fn describe(uid: u32) -> String {
     name_of(uid).map_or_else(|| uid.to_string(), |name| format!("{uid} ({})", printable(&name)))
@@ -31,7 +31,7 @@ fn name_of(uid: u32) -> Option<String> {
     let ask = move || {
         let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
         QUESTIONS.fetch_sub(1, Ordering::Relaxed);
-        // Whoever asked may have gone on without the name.
+        // The order may have gone on without the name.
         let _ = tell.send(user.map(|user| user.name));
     };
     match std::thread::Builder::new().name("operator".to_owned()).spawn(ask) {

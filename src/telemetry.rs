@@ -1,7 +1,8 @@
 //! Where the program's log lines go: to stderr, for people or for programs, filtered as the config says. The audit trail,
-//! which says who gave which command, passes every filter: those whom it watches could switch it off.
+//! which says who gave which command, passes every filter, so that an operator cannot switch it off; and so do panics.
 //!
-//! A thread of its own writes ([`queue`]), so that nothing waits for the log's reader; a panic's message goes that way, too.
+//! A thread of its own writes (`telemetry::queue`), so that nothing waits for the log's reader; a panic's message goes that
+//! way, too.
 //!
 //! Deliberately absent: metrics, and what is worth a line; each part logs its own.
 
@@ -30,9 +31,11 @@ mod queue;
 pub use self::queue::lost_lines;
 
 /// Let through by every filter.
-const AUDIT: &str = "audit=info";
+const ALWAYS: &str = "audit=info,panic=error";
 /// So long the last lines may take at the end of the program.
 const LAST_LINES: Duration = Duration::from_secs(1);
+/// So long a panic's message may take: the panic may end the program.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Why nothing is logged.
 #[derive(Debug, Error)]
@@ -68,11 +71,11 @@ impl LogControl {
         self.filter.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits a little until what was logged is written. The program is about to end.
-    pub fn finish(&self) {
-        if let Some(queue) = &self.queue {
-            queue.flush(LAST_LINES);
-        }
+    /// Waits a little until what was logged is written. The program is about to end. Answers whether it is written: if
+    /// not, stderr is stuck.
+    #[must_use]
+    pub fn finish(&self) -> bool {
+        self.queue.as_ref().is_none_or(|queue| queue.flush(LAST_LINES))
     }
 
     /// Puts another filter in force.
@@ -93,7 +96,7 @@ impl fmt::Debug for LogControl {
 }
 
 fn env_filter(filter: &LogFilter) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::try_new(format!("{},{AUDIT}", filter.as_str())).map_err(TelemetryError::Filter)
+    EnvFilter::try_new(format!("{},{ALWAYS}", filter.as_str())).map_err(TelemetryError::Filter)
 }
 
 /// Starts logging to stderr.
@@ -105,8 +108,12 @@ pub fn init(log: &LogConfig) -> Result<LogControl, TelemetryError> {
     let queue = Queue::to(io::stderr()).map_err(TelemetryError::Thread)?;
     let (subscriber, control) = subscriber(log, colour, queue.clone())?;
     subscriber.try_init().map_err(TelemetryError::Twice)?;
-    // The library's own would write to stderr, and wait for whoever reads that.
-    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    // The standard hook writes to stderr itself, and blocks while the log is not read.
+    let panics = queue.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!(target: "panic", "{panic}");
+        panics.flush(LAST_WORDS);
+    }));
     Ok(LogControl { queue: Some(queue), ..control })
 }
 
@@ -251,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_audit_trail_passes_every_filter() {
-        for filter in ["off", "warn", "audit=off", "info,audit=off"] {
+        for filter in ["off", "warn", "audi=off", "[{uid}]=off"] {
             let written = Written::default();
             let writer = written.clone();
             let log = LogConfig { filter: filter.parse().unwrap(), format: LogFormat::Text };

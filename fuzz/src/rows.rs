@@ -272,10 +272,7 @@ fn check_policy(reading: &TickReading, mode: Option<Vec<u8>>) {
         Ok(policy) => {
             assert!(policy.activate_clicks > policy.pause_clicks && policy.activate_clicks > Clicks(0));
             assert!((0..=24 * 3600).contains(&policy.cooldown.num_seconds()), "{}", policy.cooldown);
-            assert!(
-                mode.is_none_or(|mode| mode == b"act" || mode == b"observe"),
-                "a word that is none makes no policy"
-            );
+            assert!(mode.is_none_or(|mode| mode == b"act" || mode == b"observe"), "an unknown mode makes no policy");
             assert_eq!(policy.mode == Mode::Observe, observes);
         }
         Err(error) => {

@@ -211,7 +211,7 @@ enum Command {
     /// Let the supervisor read its config anew; says what is in force now, and what needs a restart
     #[command(after_help = "Example: traffic-generator check && traffic-generator reload")]
     Reload {
-        /// Let the defaults of keys come into force that have vanished from the config
+        /// Accept that keys were removed from the config, and use their defaults
         #[arg(long)]
         accept: bool,
     },
@@ -376,9 +376,15 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             for warning in &config.warnings {
                 tracing::warn!("{warning}");
             }
-            let ended = daemon::run(&config, api_key, log.clone());
-            log.finish();
-            Ok(ended?)
+            let ended = daemon::run(&config, api_key, log.clone()).map_err(CommandError::from);
+            let is_written = log.finish();
+            if let Err(error) = &ended
+                && !is_written
+            {
+                // Its text would wait for the reader of stderr, as the log does, and the program would never end.
+                std::process::exit(i32::from(error.exit_code()));
+            }
+            ended
         }
         Command::Check { offline } => arguments.wait_for(check::check(arguments, *offline)),
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),

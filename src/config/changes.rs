@@ -10,8 +10,17 @@ pub struct Changes {
     pub at_run_time: Vec<&'static str>,
     /// It has to be started anew.
     pub needs_restart: Vec<&'static str>,
-    /// Of those at run time: they were given, and are not any more, so that their defaults would come into force.
-    pub vanished: Vec<&'static str>,
+    /// They were given, and are not any more: their defaults count.
+    pub vanished: Vec<String>,
+}
+
+impl Changes {
+    /// Whether keys are lost, and something would change at run time: a default that comes into force, or the last value
+    /// before the cut.
+    #[must_use]
+    pub fn may_be_cut_off(&self) -> bool {
+        !self.vanished.is_empty() && !self.at_run_time.is_empty()
+    }
 }
 
 impl Config {
@@ -41,8 +50,7 @@ impl Config {
             ("trafficstar.timeout", *timeout != fresh.trafficstar.timeout),
             ("log.format", *format != fresh.log.format),
         ]);
-        let has_vanished = |key: &&&str| given.contains(**key) && !fresh.given.contains(**key);
-        let vanished = at_run_time.iter().filter(has_vanished).copied().collect();
+        let vanished = given.difference(&fresh.given).cloned().collect();
         Changes { at_run_time, needs_restart: needs_restart.collect(), vanished }
     }
 
@@ -156,13 +164,20 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_vanished_if_its_default_would_come_into_force() {
+    fn a_config_that_lost_keys_may_be_cut_off_if_anything_changes() {
         let present = parse(
             "[generator]\nmode = \"observe\"\nspend_limit = \"3.00\"\npause_clicks = 5000\n[log]\nformat = \"json\"",
         );
-        let vanished = |text| present.changes_to(&parse(text)).vanished;
-        assert_eq!(vanished("[log]\nformat = \"json\""), ["generator.spend_limit", "generator.mode"]);
-        assert_eq!(vanished("[generator]\nmode = \"act\"\nspend_limit = \"10.00\""), [""; 0], "they are given");
-        assert_eq!(vanished("[generator]\nmode = \"act\""), ["generator.spend_limit"]);
+        let whole = "[generator]\nmode = \"observe\"\nspend_limit = \"3.00\"\npause_clicks = 5000\n";
+        let json = "[log]\nformat = \"json\"";
+        let cases = [
+            ("a default would come into force", json.to_owned(), true),
+            ("cut off within a number", whole.replace("5000", "5"), true),
+            ("only what is the default anyway is lost", whole.replace("pause_clicks = 5000\n", "") + json, false),
+            ("changed, and nothing lost", whole.replace("observe", "act") + json, false),
+        ];
+        for (name, text, expected) in cases {
+            assert_eq!(present.changes_to(&parse(&text)).may_be_cut_off(), expected, "{name}");
+        }
     }
 }

@@ -44,7 +44,7 @@ pub enum ConfigError {
     },
     /// There is nothing in it. A file that was cut off, or is being written, has the default of every key.
     #[error(
-        "{}: it gives no key, as if it had been cut off: nothing is guarded by defaults alone. Copy the config.toml that comes \
+        "{}: it gives no key, as if it had been cut off: the program does not run on defaults alone. Copy the config.toml that comes \
          with the program there",
         file.display()
     )]

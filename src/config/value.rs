@@ -255,6 +255,14 @@ pub enum LogFilterError {
         /// The filter as given.
         text: String,
     },
+    /// It would silence the audit trail, which those whom it watches must not do.
+    #[error("{text:?} is not a log filter: the audit trail passes every filter, leave {directive:?} out")]
+    Audit {
+        /// The filter as given.
+        text: String,
+        /// What of it is about the audit trail.
+        directive: String,
+    },
     /// It would silence everything: the library takes a misspelt level for the name of a module.
     #[error("{text:?} is not a log filter: for the level write {level:?}")]
     MisspeltLevel {
@@ -279,6 +287,9 @@ impl Default for LogFilter {
     }
 }
 
+/// The target of the lines that say who gave which command.
+const AUDIT_TARGET: &str = "audit";
+
 impl FromStr for LogFilter {
     type Err = LogFilterError;
 
@@ -289,7 +300,14 @@ impl FromStr for LogFilter {
             let near = |level: &&&str| strsim::damerau_levenshtein(&directive, level) <= 1;
             LEVELS.iter().filter(|_| !LEVELS.contains(&directive.as_str())).find(near).copied()
         };
+        let about_audit = |directive: &&str| {
+            let rest = directive.trim().strip_prefix(AUDIT_TARGET);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['=', '[', '{']))
+        };
         let text = text.to_owned();
+        if let Some(directive) = text.split(',').find(about_audit).map(|directive| directive.trim().to_owned()) {
+            return Err(LogFilterError::Audit { text, directive });
+        }
         if let Some(level) = text.split(',').find_map(misspelt) {
             Err(LogFilterError::MisspeltLevel { text, level })
         } else if text.trim().is_empty() || EnvFilter::try_new(&text).is_err() {

@@ -45,7 +45,8 @@ pub enum ClientError {
     #[error("the supervisor's answer did not arrive: see its log, then try again")]
     Broken(#[source] reqwest::Error),
     /// It was there, and is not any more.
-    #[error("the supervisor behind {} has gone: see its log, and whether `traffic-generator run` is running", path.display())]
+    #[error("the supervisor behind {} has gone: see its log, whether `traffic-generator run` is running, \
+         and whether more than 32 read its events", path.display())]
     Lost {
         /// Where.
         path: PathBuf,

@@ -18,8 +18,8 @@ pub struct LogFilterSetting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReloadBody {
-    /// Let the default of a key come into force that was given, and is not any more. Without, such a config is refused: it
-    /// may have been cut off.
+    /// Accept that keys were removed from the config, and use their defaults. Without, such a config is refused: it may have
+    /// been cut off.
     #[serde(default)]
     pub accept: bool,
 }

@@ -63,10 +63,10 @@ impl Operator {
             self.config.log.filter = log.filter();
         }
         let changes = self.config.changes_to(&fresh);
-        if !accept && !changes.vanished.is_empty() {
+        if !accept && changes.may_be_cut_off() {
             return Err(not_reloaded(&[format!(
-                "{}: it was given, and is not any more, so that its default would come into force: put it back, or accept that \
-                 by `traffic-generator reload --accept`",
+                "{}: no longer in the config, which may have been cut off: put it back, or accept its default by \
+                 `traffic-generator reload --accept`",
                 changes.vanished.join(", ")
             )]));
         }
@@ -100,7 +100,7 @@ impl Operator {
     }
 }
 
-/// Nothing has changed. The log says why as well: whoever sent a signal reads that.
+/// Nothing has changed. The log says why, too, since a signal has no answer.
 fn not_reloaded(problems: &[String]) -> Refusal {
     for problem in problems {
         tracing::error!("the config is not reloaded: {problem}");

@@ -33,7 +33,8 @@ pub(super) fn stop(log: LogControl) -> Result<impl Future<Output = ()>, RunError
             tracing::warn!(
                 "a second signal: the program ends at once, and the next start reads what became of its requests"
             );
-            log.finish();
+            // It ends whether or not the line is written.
+            let _ = log.finish();
             std::process::exit(ENDED_BY_SIGNAL + kind.as_raw_value());
         });
     };

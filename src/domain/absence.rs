@@ -8,14 +8,18 @@ use chrono::{DateTime, Duration, Utc};
 use super::policy::Policy;
 use super::remote::{RemoteCampaign, RemoteFault};
 
-/// A campaign is gone after 404s alone for so long. And so often it is read from then on.
+/// A campaign is gone after 404s alone for so long. From then on it is read once in each such interval.
 const GONE_AFTER: Duration = Duration::minutes(15);
+/// Ticks are late by some milliseconds; none may cost a whole tick more.
+const TOLERANCE: Duration = Duration::seconds(1);
 
 /// What the reads of a campaign say of its being there.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Absence {
-    /// Since when it was answered with 404, to a point of the grid: some milliseconds of delay cost no tick.
+    /// When the first of an unbroken row of reads was asked for that were all answered with 404.
     missing_since: Option<DateTime<Utc>>,
+    /// The same, once a read has shown that it is gone.
+    gone_since: Option<DateTime<Utc>>,
     /// It is gone, and is not read before then.
     read_again_at: Option<DateTime<Utc>>,
 }
@@ -23,7 +27,7 @@ pub(super) struct Absence {
 impl Absence {
     /// Whether one more 404 says that it is gone.
     pub(super) fn is_gone(&self, now: DateTime<Utc>) -> bool {
-        self.missing_since.is_some_and(|since| now.signed_duration_since(since) >= GONE_AFTER)
+        self.missing_since.is_some_and(|since| now.signed_duration_since(since) >= GONE_AFTER - TOLERANCE)
     }
 
     /// Whether a tick at `now` reads it.
@@ -40,22 +44,25 @@ impl Absence {
         remote.map_err(|fault| fault.of_campaign(self.is_gone(asked_at)))
     }
 
-    /// A tick's read that was asked for at `asked_at` came. One that failed says nothing.
+    /// A tick's read that was asked for at `asked_at` came. One that failed ends the row of 404s: nothing is known of the
+    /// time around it.
     pub(super) fn saw(
         &mut self,
         asked_at: DateTime<Utc>,
         policy: &Policy,
         remote: &Result<RemoteCampaign, RemoteFault>,
     ) {
-        let point = policy.next_grid_point(asked_at) - policy.tick;
         match remote {
-            Ok(_) => *self = Self::default(),
-            Err(RemoteFault::Failed(_)) => self.read_again_at = None,
+            Ok(_) | Err(RemoteFault::Failed(_)) => *self = Self::default(),
             Err(RemoteFault::NotFound) => {
-                self.missing_since.get_or_insert(point);
+                self.missing_since.get_or_insert(asked_at);
                 self.read_again_at = None;
             }
-            Err(RemoteFault::Gone) => self.read_again_at = Some(point + GONE_AFTER),
+            Err(RemoteFault::Gone) => {
+                self.gone_since = self.missing_since;
+                let point = policy.next_grid_point(asked_at) - policy.tick;
+                self.read_again_at = Some(point + GONE_AFTER);
+            }
         }
     }
 
@@ -66,7 +73,7 @@ impl Absence {
         }
     }
 
-    /// An order wants to know now whether it is there. Answers whether that was not to be looked at.
+    /// An order wants to know now whether it is there. Answers whether its next read had been put off.
     pub(super) fn look_anew(&mut self) -> bool {
         self.read_again_at.take().is_some()
     }
@@ -76,9 +83,9 @@ impl Absence {
         self.read_again_at
     }
 
-    /// Since when it has been missing, if it is gone by now.
-    pub(super) fn gone_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.missing_since.filter(|_| self.is_gone(now))
+    /// Since when it has been missing, if it is gone.
+    pub(super) fn gone_since(&self) -> Option<DateTime<Utc>> {
+        self.gone_since
     }
 
     /// A clock that was set back puts nothing out of reach.

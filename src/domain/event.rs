@@ -92,7 +92,7 @@ pub enum Effect {
     Observe {
         /// The question's number.
         operation: OperationId,
-        /// Whether TrafficStars is to be asked. Where not, the campaign is gone, and still taken for that.
+        /// Whether TrafficStars is to be asked. If not, the campaign counts as gone without a read.
         read_remote: bool,
         /// Whether one more 404 says that it is gone.
         is_gone: bool,

@@ -194,7 +194,11 @@ fn gone(vitals: &Vitals<'_>) -> Option<Degradation> {
         let since = campaign.insight.gone_since.filter(|_| campaign.insight.phase == Phase::ActiveGuarded)?;
         Some((campaign.id, since))
     });
-    about(DegradationKind::Gone, gone.collect(), "TrafficStars has answered 404 for 15 minutes for what is to run:")
+    about(
+        DegradationKind::Gone,
+        gone.collect(),
+        "TrafficStars has answered 404 for 15 minutes for what was promised to run:",
+    )
 }
 
 /// Two programs that each undo what the other does keep no promise.

@@ -521,5 +521,7 @@ fn not_stopped(status: &RemoteStatus) -> String {
         RemoteStatus::Blocked { reason, .. } => format!("it is switched on at TrafficStars ({reason})"),
         RemoteStatus::Unknown { reason, .. } => format!("it may run at TrafficStars ({reason})"),
     };
-    format!("{seen}, and nobody would watch it any more: say pause to have it paused first")
+    let is_missing = matches!(status, RemoteStatus::Unknown { reason, .. } if reason == RemoteFault::NOT_FOUND);
+    let or = if is_missing { "; if its trafficstar_id is wrong, disable its generator first" } else { "" };
+    format!("{seen}, and nobody would watch it any more: say pause to have it paused first{or}")
 }

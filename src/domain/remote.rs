@@ -67,7 +67,7 @@ pub enum EndTime {
 pub enum RemoteFault {
     /// TrafficStars answered 404 when it was read by itself. It may be there all the same.
     NotFound,
-    /// TrafficStars has answered 404 for so long that it is believed ([`super::absence`]).
+    /// TrafficStars has answered 404 alone for 15 minutes (`domain::absence`).
     Gone,
     /// Anything else, in words.
     Failed(String),
@@ -80,7 +80,7 @@ impl RemoteFault {
     pub const GONE: &str =
         "TrafficStars has answered 404 for 15 minutes: it knows no such campaign, check trafficstar_id";
 
-    /// What it means of a campaign for which one more 404 is enough to call it gone, or is not.
+    /// Turns a 404 into `Gone` if one more is enough for that.
     #[must_use]
     pub fn of_campaign(self, is_gone: bool) -> Self {
         if is_gone && self == Self::NotFound { Self::Gone } else { self }

@@ -176,7 +176,7 @@ impl Metrics {
         }
         let lost: Counter = Counter::default();
         lost.inc_by(lost_lines());
-        registry.register("log_lines_lost", "Lines of the log that were lost, since its reader was too slow", lost);
+        registry.register("log_lines_lost", "Log lines that were lost because the log was not read fast enough", lost);
         let (name, help) = ("tick_duration", "From a tick's first question to its last answer");
         registry.register_with_unit(name, help, Unit::Seconds, self.tick_duration.clone());
         registry.register("actions", "Steps of actions, by kind and step", self.actions.clone());

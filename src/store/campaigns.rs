@@ -120,14 +120,14 @@ impl CampaignRow {
         numbers.validate().map_err(|source| OverrideError::Numbers { campaign: self.id, source })
     }
 
-    /// Whether decisions about this campaign become requests, though its other columns may make no sense. A word that is
-    /// none is taken for the default: such a row forbids activations, and a misspelt `act` must not forbid its pauses.
+    /// Whether decisions about this campaign become requests, though its other columns may make no sense. An unknown word
+    /// counts as the default: such a row is never activated, and must still be paused.
     #[must_use]
     pub fn mode(&self, default: Mode) -> Mode {
         self.mode_after(default, default)
     }
 
-    /// The same for a campaign that was last in the mode `last`, which a word that is none leaves in force.
+    /// The same, but an unknown word keeps the mode `last`.
     fn mode_after(&self, default: Mode, last: Mode) -> Mode {
         match self.mode.as_deref().map(str::parse) {
             _ if default == Mode::Observe => Mode::Observe,
@@ -137,8 +137,8 @@ impl CampaignRow {
         }
     }
 
-    /// The policy, or where the row's columns make none: `last`, which was in force before, in the row's own mode if it
-    /// has one; and what is wrong.
+    /// The policy. If the columns make none: `last`, which was in force before, in the row's own mode if that can be read,
+    /// and what is wrong.
     #[must_use]
     pub fn policy_or(&self, defaults: &PolicyNumbers, last: &Policy) -> (Policy, Option<OverrideError>) {
         match self.policy(defaults) {

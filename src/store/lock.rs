@@ -16,7 +16,7 @@ use super::pool::blocking;
 use super::sqlite::companion;
 use super::url::{DatabaseUrl, Target};
 
-/// For its owner alone: to hold a lock it is enough to read the file, and who holds it keeps the guard from starting.
+/// For its owner alone: anyone who can read the file can lock it, and so keep the guard from starting.
 const OWNER_ALONE: u32 = 0o600;
 
 /// Held by the supervisor that guards the database; dropping it lets the next one in.
@@ -61,8 +61,8 @@ fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, Store
         }
         Err(TryLockError::Error(error)) => return Err(fault(error)),
     }
-    // One of an earlier version may be there for everybody to read.
-    file.set_permissions(Permissions::from_mode(OWNER_ALONE)).map_err(fault)?;
+    // Only now: while a supervisor lives, its lock must not be called a file to remove.
+    keep_to_owner(&path, &file).map_err(fault)?;
     file.set_len(0).and_then(|()| writeln!(file, "pid {}", std::process::id())).map_err(fault)?;
     Ok(SupervisorLock { _file: file })
 }
@@ -72,17 +72,30 @@ fn open(path: &Path) -> std::io::Result<File> {
     let no_link = OFlags::NOFOLLOW.bits().cast_signed();
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(OWNER_ALONE).custom_flags(no_link);
-    let named = |problem: &str| std::io::Error::other(format!("{} {problem}: remove it", path.display()));
-    let file = match options.open(path) {
-        Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => return Err(named("is a link")),
-        opened => opened?,
-    };
-    let found = file.metadata()?;
-    match (found.is_file(), found.nlink()) {
-        (true, 1) => Ok(file),
-        (true, _) => Err(named("has another name, too")),
-        (false, _) => Err(named("is not a file")),
+    match options.open(path) {
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => Err(to_remove(path, "is a link")),
+        opened => opened,
     }
+}
+
+/// Refuses a file that is another one, too, and takes it from other users: an earlier version made it for all to read.
+fn keep_to_owner(path: &Path, file: &File) -> std::io::Result<()> {
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(to_remove(path, "is not a file"));
+    }
+    if found.nlink() > 1 {
+        return Err(to_remove(path, "has another name, too"));
+    }
+    if found.permissions().mode() & 0o777 == OWNER_ALONE {
+        return Ok(());
+    }
+    let taken = file.set_permissions(Permissions::from_mode(OWNER_ALONE));
+    taken.map_err(|_| to_remove(path, "is another user's, and others may read it"))
+}
+
+fn to_remove(path: &Path, problem: &str) -> std::io::Error {
+    std::io::Error::other(format!("{} {problem}: remove it", path.display()))
 }
 
 /// One name for one database, whatever links lead to it: two names would be two locks.

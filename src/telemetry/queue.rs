@@ -79,20 +79,25 @@ impl<'w> MakeWriter<'w> for Queue {
 
 fn write_all(waiting: &Receiver<Message>, mut output: impl Write) {
     let mut told = lost_lines();
-    for message in waiting {
+    loop {
+        let message = waiting.try_recv().or_else(|_| {
+            // Everything is written. While the queue is full, a line about it would cost another one.
+            let lost = lost_lines();
+            if lost > told {
+                let lines = lost - told;
+                tracing::warn!(lines, "log lines were lost because the log was not read fast enough");
+                told = lost;
+            }
+            waiting.recv()
+        });
         match message {
-            Message::Line(line) => {
+            Ok(Message::Line(line)) => {
                 // A log that cannot be written ends nothing.
                 let _ = output.write_all(&line).and_then(|()| output.flush());
             }
-            // Whoever waited may have given up.
-            Message::Flush(written) => drop(written.try_send(())),
-        }
-        let lost = lost_lines();
-        if lost > told {
-            let lines = lost - told;
-            tracing::warn!(lines, "lines of the log are lost: its reader did not read fast enough");
-            told = lost;
+            // The wait may be over by now.
+            Ok(Message::Flush(written)) => drop(written.try_send(())),
+            Err(_) => return,
         }
     }
 }

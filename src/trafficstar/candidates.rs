@@ -1,10 +1,10 @@
 //! The candidates of each operation for which several paths are known: which is tried next, which works, and which
 //! operation has none that exists. What is remembered is shown in the dump, and a change is told.
 //!
-//! Another candidate follows only on 404, 405 and 400: then nothing has happened. Runs and pauses, where a refusal may be for
-//! one id among many, have rules of their own (`batch::split`), and tell what they learned here. The one that worked is tried first from
-//! then on, and what TrafficStars was found not to have is looked for again every [`LOOK_AGAIN_AFTER`]. [`Memory`] is
-//! pure; [`KnownEndpoints`] and [`Trial`] give it a lock and the time.
+//! Another candidate follows only on 404, 405 and 400: then nothing has happened. The one that worked is tried first from
+//! then on, and what TrafficStars was found not to have is looked for again every [`LOOK_AGAIN_AFTER`]. Runs and pauses,
+//! where a refusal may be for one id among many, have rules of their own (`batch::split`), and tell here what they learned.
+//! [`Memory`] is pure; [`KnownEndpoints`] and [`Trial`] give it a lock and the time.
 //!
 //! Deliberately absent: the paths and the requests (`endpoints`).
 

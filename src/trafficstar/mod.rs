@@ -3,12 +3,12 @@
 //! | file | holds | used by |
 //! | --- | --- | --- |
 //! | [`endpoints`] | the operations, as methods of [`http::RemoteClient`], and the candidates for each | the client actor; `check`; `pause-all --direct` |
-//! | `switching` | runs and pauses, as methods of the same, and the ways to ask for them | the client actor |
-//! | `candidates` | which candidate is tried next, which works, what does not exist | `endpoints` |
-//! | [`http`] | one request: token, time-outs, bounds, status codes to errors | `endpoints` |
+//! | `switching` | runs and pauses, as methods of the same, and the ways to ask for them | the client actor; `pause-all --direct` |
+//! | `candidates` | which candidate is tried next, which works, what does not exist | `endpoints`, `switching` |
+//! | [`http`] | one request: token, time-outs, bounds, status codes to errors | `endpoints`, `switching` |
 //! | `date` | PURE: how far our clock is from the one that answers | `http` |
 //! | `token` | PURE: what a refused token request says of the API key | `http` |
-//! | [`wire`] | the shapes of requests and answers; money parsed, once | `endpoints`, `http` |
+//! | [`wire`] | the shapes of requests and answers; money parsed, once | `endpoints`, `switching`, `http` |
 //! | `excerpt` | PURE: what of an answer is shown to people | `wire`, `http` |
 //! | [`error`] | what can go wrong, and whether a write may have happened all the same | everybody who asks |
 //! | [`gate`] | where every request waits for its turn, and the keeper's side of it | `http` asks, the client actor keeps |

@@ -212,26 +212,19 @@ impl Candidate {
 impl RemoteError {
     /// What it says of the campaigns that a run or a pause named. A 3xx, a missing token or a time-out says nothing of them.
     fn ended_switch(&self) -> Ended {
-        match self {
-            error if error.is_absence() => Ended::NoSuchWay(error.in_full()),
-            Self::Rejected { status: 400..=499, .. } => {
-                Ended::Refused { reason: self.in_full(), perhaps_the_way: self.is_bad_request() }
-            }
-            Self::Unavailable { .. } => Ended::Broke(self.in_full()),
-            Self::RateLimited { .. } => Ended::Silenced(self.outcome()),
-            Self::Rejected { .. }
-            | Self::Unauthorized
-            | Self::BadApiKey
-            | Self::TokenRefused { .. }
-            | Self::NoToken(_)
-            | Self::NotFound
-            | Self::NoEndpoint { .. }
-            | Self::TimedOut { .. }
-            | Self::Connection { .. }
-            | Self::Unreadable(_)
-            | Self::GivenUp(_)
-            | Self::NotSent(_) => Ended::Else(self.outcome()),
+        if self.is_absence() {
+            return Ended::NoSuchWay(self.in_full());
         }
+        if let Self::Rejected { status: 400..=499, .. } = self {
+            return Ended::Refused { reason: self.in_full(), perhaps_the_way: self.is_bad_request() };
+        }
+        if let Self::Unavailable { .. } = self {
+            return Ended::Broke(self.in_full());
+        }
+        if let Self::RateLimited { .. } = self {
+            return Ended::Silenced(self.outcome());
+        }
+        Ended::Else(self.outcome())
     }
 }
 

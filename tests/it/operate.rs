@@ -41,6 +41,22 @@ fn one_client_delays_no_other() {
     drop((never_reads, half_a_head, silent, kept_alive));
 }
 
+/// The supervisor may read the rows at any moment of it.
+#[test]
+fn a_campaign_that_was_just_added_can_be_disabled_at_any_moment() {
+    let world = World::new();
+    let socket = world.guard.socket();
+    for remote in 501..621 {
+        world.sandbox.add_campaign(CampaignSpec::running(remote));
+        world.database.add_campaign(remote, 20_000);
+        world.database.enable(remote);
+        let path = format!("/v1/campaigns/{}", world.database.row_id(remote));
+        let answer = ask(&socket, "PATCH", &path, r#"{"generator_enabled": false}"#);
+        // It is being enabled just then, if so.
+        assert!(matches!(answer.status, 200 | 409), "{answer:?}");
+    }
+}
+
 #[test]
 fn each_command_leaves_a_line_in_the_audit_log_and_reading_leaves_none() {
     let mut world = World::new();
@@ -211,7 +227,7 @@ fn a_config_that_was_cut_off_loosens_nothing_until_that_is_accepted() {
     let said = text(&refused.stderr);
     assert!(said.contains("generator.mode") && said.contains("reload --accept"), "{said}");
     world.guard.signal(Signal::HUP);
-    wait_for_log(&mut world, "generator.mode: it was given");
+    wait_for_log(&mut world, "generator.mode: no longer in the config");
     observes(&mut world);
 
     let accepted = world.guard.command(&["reload", "--accept"]);
@@ -266,7 +282,7 @@ fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
     assert_eq!(json_of(&world.guard.command(&["log-filter", "debug", "--json"])), json!({"filter": "debug"}));
     more(&mut world);
 
-    for bad in ["debgu", "", "a=b=c"] {
+    for bad in ["debgu", "", "a=b=c", "audit=off", "info, audit[{uid}]=off"] {
         let refused = ask(&world.guard.socket(), "PUT", "/v1/log-filter", &json!({"filter": bad}).to_string());
         assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("filter")), "{bad}: {refused:?}");
     }

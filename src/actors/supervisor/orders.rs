@@ -136,16 +136,9 @@ impl Supervisor {
                 answer_all(vec![reply], &Err(refusal));
                 return;
             }
-            match actor.slots.get_mut(&id).map(|slot| (&slot.stage, &mut slot.release_replies)) {
-                Some((Stage::Alive(campaign) | Stage::Releasing(campaign), replies)) => {
-                    let campaign = campaign.clone();
-                    replies.push(ReleaseOrder { leave: Leave::AsItIs, reply });
-                    actor.begin_release(id, &campaign, Leave::AsItIs);
-                }
+            if let Err(replies) = actor.release_actor(id, vec![reply]) {
                 // It died or left meanwhile: its row is disabled, and the sync sees it.
-                Some((Stage::Building | Stage::Leaving | Stage::Resting, _)) | None => {
-                    actor.answer_after_sync(ctx, id, false, vec![reply]);
-                }
+                actor.answer_after_sync(ctx, id, false, replies);
             }
         }));
     }
@@ -181,12 +174,32 @@ impl Supervisor {
     ) {
         let synced = self.synced(ctx);
         ctx.spawn(synced.into_actor(self).map(move |synced, actor, _| {
-            let answer = match synced.unwrap_or_else(|_| Err("the supervisor died over it".to_owned())) {
-                Ok(()) => actor.campaign(id, enabled),
-                Err(reason) => Err(Refusal::Failed(format!("the change is stored, and not in effect yet: {reason}"))),
+            let replies = match synced.unwrap_or_else(|_| Err("the supervisor died over it".to_owned())) {
+                Ok(()) if enabled => replies,
+                // A sync that had read the row before the change may have built an actor since.
+                Ok(()) => match actor.release_actor(id, replies) {
+                    Ok(()) => return,
+                    Err(unanswered) => unanswered,
+                },
+                Err(reason) => {
+                    let refusal = Refusal::Failed(format!("the change is stored, and not in effect yet: {reason}"));
+                    answer_all(replies, &Err(refusal));
+                    return;
+                }
             };
-            answer_all(replies, &answer);
+            answer_all(replies, &actor.campaign(id, enabled));
         }));
+    }
+
+    /// Ends the guard of a campaign whose row is disabled. The replies are answered when it has ended; they come back
+    /// if the campaign has no actor.
+    fn release_actor(&mut self, id: CampaignId, replies: Vec<Reply<Campaign>>) -> Result<(), Vec<Reply<Campaign>>> {
+        let Some(slot) = self.slots.get_mut(&id) else { return Err(replies) };
+        let (Stage::Alive(actor) | Stage::Releasing(actor)) = &slot.stage else { return Err(replies) };
+        let actor = actor.clone();
+        slot.release_replies.extend(replies.into_iter().map(|reply| ReleaseOrder { leave: Leave::AsItIs, reply }));
+        self.begin_release(id, &actor, Leave::AsItIs);
+        Ok(())
     }
 
     pub(super) fn sync_soon(&mut self, ctx: &mut Context<Self>) {

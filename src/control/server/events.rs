@@ -32,12 +32,12 @@ pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/v1/events", get(events)).layer(Extension(Readers::default()))
 }
 
-/// Those who read, the oldest first. Each is here by what ends it.
+/// The open streams, the oldest first. Dropping a sender ends its stream.
 #[derive(Clone, Default)]
 struct Readers(Arc<Mutex<VecDeque<oneshot::Sender<()>>>>);
 
 impl Readers {
-    /// One more reads. Where that is one too many, the oldest does not any more. Resolves when this one has to go.
+    /// Takes one more stream in, and ends the oldest if there are too many. The answer resolves when this stream must end.
     fn join(&self) -> oneshot::Receiver<()> {
         let (end, ended) = oneshot::channel();
         let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);

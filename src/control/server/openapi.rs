@@ -60,11 +60,14 @@ fn operations() -> Vec<Described> {
             "The metrics, in the OpenMetrics format",
             metrics::CONTENT_TYPE,
         ),
-        Described::get("/v1/events", "What happens, as it happens, until either side ends it")
-            .query::<i64>("campaign", "One campaign's events alone")
-            .answers_text(200, "Server-sent events, whose data is JSON", "text/event-stream")
-            .refuses(404, NO_SUCH_CAMPAIGN)
-            .refuses(422, BAD_INPUT),
+        Described::get(
+            "/v1/events",
+            "What happens, as it happens, until either side ends it; with more than 32 readers the oldest is ended",
+        )
+        .query::<i64>("campaign", "One campaign's events alone")
+        .answers_text(200, "Server-sent events, whose data is JSON", "text/event-stream")
+        .refuses(404, NO_SUCH_CAMPAIGN)
+        .refuses(422, BAD_INPUT),
         Described::get("/v1/journal", "What was asked of TrafficStars, and how far it got")
             .query::<i64>("campaign", "One campaign's entries alone")
             .query::<String>("since", "Requested at this time or later, as RFC 3339 has it")

@@ -82,7 +82,7 @@ fn row(seen: &Seen, row: &CampaignRow, now: DateTime<Utc>) -> Option<Finding> {
     let wrong = match (read, judge(read, now)) {
         (Err(RemoteFault::NotFound | RemoteFault::Gone), _) => format!(
             "TrafficStars knows no campaign {trafficstar_id} (404): is it another account's, or mistyped? Set it right: \
-             `traffic-generator campaign set {id} --trafficstar-id N`"
+             `traffic-generator campaign set {id} --trafficstar-id N`, after `traffic-generator disable {id}` if it is guarded"
         ),
         (_, RemoteStatus::Blocked { reason, .. }) => {
             format!("TrafficStars' campaign {trafficstar_id} is blocked, and is not activated: {reason}")

@@ -24,7 +24,7 @@ impl Machine {
             observation: self.observation.clone(),
             status_unknown_since: self.status_unknown_since,
             clicks_unknown_since: self.clicks_unknown_since,
-            gone_since: self.absence.gone_since(now),
+            gone_since: self.absence.gone_since(),
             pausing_since: self.pausing_since,
             spend_unchanged_since: self.standing.since(),
             spend_stands_still: self.standing.is_told(),

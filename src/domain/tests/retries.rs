@@ -318,10 +318,10 @@ fn a_campaign_that_was_there_in_between_is_missing_anew() {
         let [Effect::Observe { operation, read_remote: true, is_gone: false }] = rig.wake()[..] else {
             panic!("it is read at minute {minute}, and is not gone")
         };
-        // A read that fails says nothing of it.
+        // A read that fails ends the row as well.
         let facts = match minute {
-            10 | 25 => stopped(),
-            12 | 30 => unread(),
+            10 | 24 => stopped(),
+            14 | 35 => unread(),
             _ => missing(),
         };
         rig.observed(operation, &facts);

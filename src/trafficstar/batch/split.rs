@@ -7,7 +7,7 @@
 //! What is refused by itself while others are taken is asked by itself for a while, or every tick would pay for the halving.
 //!
 //! Halves go side by side, [`MOST_AT_ONCE`] of them: none waits for another's time-out. Where nearly everything is refused it is
-//! not the ids: the halving ends at [`MOST_IN_VAIN`].
+//! not the ids: a round ends at [`MOST_IN_VAIN`] refusals, and at [`MOST_REFUSALS`] in any case.
 //!
 //! Deliberately absent: the requests and the ways by name (`trafficstar::switching`), and what is refused inside a 200: there
 //! TrafficStars has an opinion of that campaign, and no other way is tried.
@@ -183,7 +183,7 @@ impl Split {
     pub fn next_attempt(&mut self) -> Option<Attempt> {
         loop {
             let in_doubt = self.under_way.values().filter(|task| task.in_doubt).count();
-            let bound = if self.ways.iter().any(|(_, known)| known.has_taken) { MOST_REFUSALS } else { MOST_IN_VAIN };
+            let bound = if self.has_taken() { MOST_REFUSALS } else { MOST_IN_VAIN };
             let may_leave = in_doubt < MOST_AT_ONCE && self.refusals + in_doubt < bound;
             let position = self.tasks.iter().rposition(|task| may_leave || !task.in_doubt);
             let Some(task) = position.map(|position| self.tasks.remove(position)) else {
@@ -223,6 +223,8 @@ impl Split {
                     let accepted = outcomes.iter().filter(|(_, outcome)| **outcome == Outcome::Accepted);
                     self.taken.extend(accepted.map(|(id, _)| *id));
                 }
+                let outcomes = outcomes.into_iter().map(|(id, outcome)| (id, self.with_doubt(id, outcome)));
+                let outcomes: Vec<_> = outcomes.collect();
                 self.settled.extend(outcomes);
             }
             Ended::NoSuchWay(reason) if self.exists(way) && self.is_together(way) => self.refuse(task, reason, false),
@@ -330,13 +332,24 @@ impl Split {
         matches!(self.ways.get(way), Some((Way::Together, _)))
     }
 
-    /// The same by the next way; but what was refused together is halved before it is asked one by one.
+    /// The same by the next way; but what was refused together is halved before it is asked one by one. Where others are
+    /// taken, a campaign that was refused by itself comes last: its further refusals must not use up the bound before the
+    /// others were asked.
     fn try_next_way(&mut self, task: Task) {
         if task.in_doubt && task.ids.len() > 1 && !self.is_together(task.way + 1) {
             self.halve(task);
-        } else {
-            self.tasks.push(Task { way: task.way + 1, ..task });
+            return;
         }
+        let task = Task { way: task.way + 1, ..task };
+        if task.in_doubt && task.ids.len() == 1 && self.has_taken() {
+            self.tasks.insert(0, task);
+        } else {
+            self.tasks.push(task);
+        }
+    }
+
+    fn has_taken(&self) -> bool {
+        self.ways.iter().any(|(_, known)| known.has_taken)
     }
 
     fn halve(&mut self, mut task: Task) {
@@ -349,7 +362,7 @@ impl Split {
     /// All ways were tried.
     fn end_without(&mut self, task: Task) {
         for id in task.ids {
-            match self.refused.get(&id).cloned() {
+            match self.refused.get(&id).or_else(|| self.doubt.get(&id)).cloned() {
                 Some(reason) => self.settle([id].into(), &Outcome::Failed(reason)),
                 None => drop(self.unserved.insert(id)),
             }
@@ -358,13 +371,7 @@ impl Split {
 
     fn settle(&mut self, ids: BTreeSet<RemoteId>, outcome: &Outcome) {
         for id in ids {
-            let outcome = match (self.doubt.get(&id), outcome) {
-                (None, outcome) | (Some(_), outcome @ (Outcome::Accepted | Outcome::Unclear(_))) => outcome.clone(),
-                // An earlier request that named it may have had its effect.
-                (Some(reason), Outcome::Failed(_) | Outcome::NotSent(_) | Outcome::Postponed(_)) => {
-                    Outcome::Unclear(reason.clone())
-                }
-            };
+            let outcome = self.with_doubt(id, outcome.clone());
             if let Outcome::Unclear(reason)
             | Outcome::Failed(reason)
             | Outcome::NotSent(reason)
@@ -376,12 +383,26 @@ impl Split {
         }
     }
 
-    /// It is not the ids: what was not tried by itself ends as the whole did.
+    /// An earlier request that named the campaign may have had its effect, whatever a later one was answered.
+    fn with_doubt(&self, id: RemoteId, outcome: Outcome) -> Outcome {
+        match (self.doubt.get(&id), outcome) {
+            (None, outcome) | (Some(_), outcome @ (Outcome::Accepted | Outcome::Unclear(_))) => outcome,
+            (Some(reason), Outcome::Failed(_) | Outcome::NotSent(_) | Outcome::Postponed(_)) => {
+                Outcome::Unclear(reason.clone())
+            }
+        }
+    }
+
+    /// The bound is reached. Where nothing was taken it is not the ids: each ends as the whole did. Else, and for what no
+    /// request has named, it is left to the next tick.
     fn give_up(&mut self) {
+        let is_left = self.has_taken();
         for task in std::mem::take(&mut self.tasks) {
             for id in task.ids {
-                let reason = self.refused.get(&id).or_else(|| self.refused.values().next()).cloned();
-                self.settle([id].into(), &Outcome::Failed(reason.unwrap_or_default()));
+                let own = self.refused.get(&id).filter(|_| !is_left || self.refused_alone.contains(&id)).cloned();
+                let left = || Outcome::Postponed("it is left to the next tick: many others were refused".to_owned());
+                let outcome = own.map_or_else(left, Outcome::Failed);
+                self.settle([id].into(), &outcome);
             }
         }
     }

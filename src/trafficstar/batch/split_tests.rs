@@ -157,6 +157,42 @@ fn any_number_of_refused_ids_leaves_the_others_done() {
 }
 
 #[test]
+fn of_a_hundred_with_ten_refused_ones_every_other_is_done_and_the_refused_ones_are_tried_last() {
+    let bad = |id: &RemoteId| id.0 % 10 == 7;
+    let round = Round::of(1..=100, |_, ids| if ids.iter().any(bad) { refused(422) } else { all_accepted(ids) });
+    assert_eq!(round.accepted(), ids((1..=100).filter(|id| !bad(&RemoteId(*id)))), "{:?}", round.sent);
+}
+
+#[test]
+fn what_a_round_leaves_over_is_postponed_and_not_failed() {
+    let bad = |id: &RemoteId| id.0 % 3 == 0;
+    let round = Round::of(1..=300, |_, ids| if ids.iter().any(bad) { refused(422) } else { all_accepted(ids) });
+    for (id, outcome) in &round.outcomes {
+        let is_right = match outcome {
+            Outcome::Accepted => !bad(id),
+            Outcome::Failed(_) => bad(id),
+            Outcome::Postponed(_) => true,
+            Outcome::Unclear(_) | Outcome::NotSent(_) => false,
+        };
+        assert!(is_right, "{id}: {outcome:?}");
+    }
+    assert!(round.outcomes.values().any(|outcome| matches!(outcome, Outcome::Postponed(_))));
+}
+
+#[test]
+fn what_may_have_happened_stays_in_doubt_whatever_is_answered_afterwards() {
+    let failed = Ended::Answered([(RemoteId(4), Outcome::Failed("under `failed`".to_owned()))].into());
+    for then in [refused(404), failed] {
+        let mut tries = 0;
+        let round = Round::of([4], |_, _| {
+            tries += 1;
+            if tries == 1 { refused(502) } else { then.clone() }
+        });
+        assert_eq!(round.outcomes.get(&RemoteId(4)), Some(&Outcome::Unclear("502".to_owned())), "{then:?}");
+    }
+}
+
+#[test]
 fn a_way_that_does_not_exist_is_no_refusal() {
     let round = Round::of(1..=3, |way, ids| if way == V2 { refused(404) } else { all_accepted(ids) });
     assert_eq!(round.sent, [(V2, vec![1, 2, 3]), (V1, vec![1, 2, 3])]);

@@ -22,7 +22,7 @@ pub(crate) struct Guard {
     child: Option<Child>,
     /// What it shows to TrafficStars.
     pub(super) api_key: String,
-    /// Whom it trusts over TLS, where that is nobody that the system does.
+    /// The certificate that it trusts, if not the system's.
     pub(super) certificate: Option<PathBuf>,
     /// Its system asks a directory for the names of users, and that hangs.
     pub(crate) has_hung_directory: bool,

@@ -166,6 +166,8 @@ impl Clockwork {
 /// "gone: it answered 404 to single reads for 15 minutes (until then a 404 is *unknown*, read again at every tick"; "A
 /// campaign that is gone is read again every 15 minutes."
 const FOUND_GONE_AFTER: Duration = Duration::minutes(15);
+/// A tick may begin some milliseconds late, and the next one does not.
+const TOLERANCE: Duration = Duration::seconds(1);
 
 /// A read that was answered with 404.
 #[derive(Debug, Clone, Copy)]
@@ -261,12 +263,16 @@ impl Readings {
         }
         let missed = Missed { asked_at: question.wall, line: question.line, ordered: false };
         match &seen.remote {
-            Ok(_) => self.forget(campaign),
-            Err(RemoteFault::Failed(_)) => drop(self.gone.remove(&campaign)),
+            // "404 to single reads for 15 minutes": any other answer ends the row.
+            Ok(_) | Err(RemoteFault::Failed(_)) => self.forget(campaign),
             Err(fault @ (RemoteFault::NotFound | RemoteFault::Gone)) => {
                 let first = *self.missing.entry(campaign).or_insert(missed);
                 let is_gone = *fault == RemoteFault::Gone;
-                let wrong = if is_gone { since(first) < soonest } else { since(first) >= FOUND_GONE_AFTER };
+                let wrong = if is_gone {
+                    since(first) < FOUND_GONE_AFTER - TOLERANCE
+                } else {
+                    since(first) >= FOUND_GONE_AFTER
+                };
                 if wrong && !set_since(first) {
                     report("gone-after-15-minutes", format!("it is {fault:?} {:?} after the first 404", since(first)));
                 }

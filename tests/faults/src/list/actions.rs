@@ -250,7 +250,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign is called gone at its second 404",
         breaks: "Words",
         file: ABSENCE,
-        original: "self.missing_since.is_some_and(|since| «now.signed_duration_since(since) >= GONE_AFTER»)",
+        original: "self.missing_since.is_some_and(|since| «now.signed_duration_since(since) >= GONE_AFTER - TOLERANCE»)",
         faulty: "now >= since",
     },
     Fault {
@@ -258,15 +258,15 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign is never called gone",
         breaks: "Words",
         file: ABSENCE,
-        original: "«self.missing_since.get_or_insert(point);»",
-        faulty: "self.missing_since = Some(point);",
+        original: "«self.missing_since.get_or_insert(asked_at);»",
+        faulty: "self.missing_since = Some(asked_at);",
     },
     Fault {
         name: "seen-again-is-forgotten",
         what: "a campaign that was seen between two 404s is called gone all the same",
         breaks: "Words",
         file: ABSENCE,
-        original: "Ok(_) => «*self = Self::default()»,",
+        original: "Ok(_) | Err(RemoteFault::Failed(_)) => «*self = Self::default()»,",
         faulty: "self.read_again_at = None",
     },
     Fault {
@@ -282,7 +282,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign that is gone is read at every tick",
         breaks: "Decisions",
         file: ABSENCE,
-        original: "Err(RemoteFault::Gone) => self.read_again_at = «Some(point + GONE_AFTER)»,",
+        original: "self.read_again_at = «Some(point + GONE_AFTER)»;",
         faulty: "None",
     },
     Fault {
