@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{broadcast, watch};
 
 use crate::domain::another_guard::Sign;
+use crate::domain::clock_difference::ClockDifference;
 use crate::domain::explain::{ActorRest, Explanation, Insight, explain, explain_from_standby};
 use crate::domain::facts::CampaignId;
 use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
@@ -158,6 +159,9 @@ impl Board {
             failing.blocked_since = since(failing.blocked_since, status.blocked_until.is_some(), now);
             let too_small = !status.reading.reaches();
             failing.budget_too_small_since = since(failing.budget_too_small_since, too_small, now);
+            let clock = status.clock_ahead_seconds.map(|seconds| ClockDifference(TimeDelta::seconds(seconds)));
+            let is_apart = clock.is_some_and(ClockDifference::is_apart);
+            failing.clock_since = since(failing.clock_since, is_apart, now);
             published.trafficstar = status;
         });
     }

@@ -33,6 +33,7 @@ use crate::control::server::{Shared, Socket, SocketError};
 use crate::error_chain::in_full;
 use crate::store::{DatabaseUrl, DatabaseUrlError, Password, Store, StoreError};
 use crate::telemetry::LogControl;
+use crate::trafficstar::date::SeenClock;
 use crate::trafficstar::http::ClientError;
 
 /// How many commands may wait for the supervisor; a client whose command finds no room waits.
@@ -310,10 +311,10 @@ fn limits_alone(config: &Config) -> Limits {
     }
 }
 
-fn remote_port(trafficstar: &Addr<TrafficStarActor>) -> RemotePort {
+fn remote_port(trafficstar: &Addr<TrafficStarActor>, clock: SeenClock) -> RemotePort {
     RemotePort {
+        clock,
         read_status: trafficstar.clone().recipient(),
-        remind_status: trafficstar.clone().recipient(),
         set_tick: trafficstar.clone().recipient(),
         read_spend: trafficstar.clone().recipient(),
         change: trafficstar.clone().recipient(),

@@ -21,7 +21,7 @@ use self::observe::Reading;
 use self::orders::OrderBook;
 use super::database::{ReadTick, Save, SaveSpend};
 use super::supervisor::{Died, Ended, ReleaseEnded};
-use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus, RemindStatus, SetTick};
+use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus, SetTick};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::{ActionId, ActionKind, Outcome};
@@ -39,6 +39,7 @@ use crate::domain::status::{Handling, Hold};
 use crate::store::{CampaignRow, JournalId, StoredCampaign, StoredPromise};
 use crate::trafficstar::batch::reads::ReadQuestion;
 use crate::trafficstar::budget::Rank;
+use crate::trafficstar::date::SeenClock;
 
 /// The database, as far as a campaign actor needs it.
 #[derive(Debug, Clone)]
@@ -56,14 +57,14 @@ pub struct DatabasePort {
 pub struct RemotePort {
     /// Reads a campaign.
     pub read_status: Recipient<ReadStatus>,
-    /// Tells anew how urgent that is.
-    pub remind_status: Recipient<RemindStatus>,
     /// Is told of another grid.
     pub set_tick: Recipient<SetTick>,
     /// Reads today's spend from the reports.
     pub read_spend: Recipient<ReadSpend>,
     /// Changes a campaign.
     pub change: Recipient<Change>,
+    /// What TrafficStars' answers say of our clock.
+    pub clock: SeenClock,
 }
 
 /// The supervisor, as far as a campaign actor needs it.
@@ -175,7 +176,7 @@ pub struct CampaignActor {
 /// The end time after a pause may wait this long for its turn, however short the tick is.
 const END_TIME_LEAVES_WITHIN: chrono::Duration = chrono::Duration::seconds(10);
 
-/// When the last tick was completed, and how long it took.
+/// When the last tick was completed for which the status came in time, and how long it took.
 #[derive(Debug, Clone, Copy)]
 struct LastTick {
     at: chrono::DateTime<chrono::Utc>,
@@ -193,11 +194,11 @@ impl CampaignActor {
         stored: Option<StoredCampaign>,
         incarnation: Incarnation,
     ) -> Self {
-        let (stored, unfinished, hold) =
-            stored.map_or((None, None, None), |stored| (stored.promise, stored.unfinished, stored.hold));
+        let StoredCampaign { promise: stored, unfinished, hold, own_end_time } = stored.unwrap_or_default();
         let entry = unfinished.as_ref().map(|(id, action)| (action.id, *id));
         let promise = stored.as_ref().map(|stored| stored.promise);
         let machine = Machine::new(surroundings.clock.now(), &policy, promise, unfinished.map(|(_, action)| action))
+            .having_set(own_end_time)
             .on_hold(hold, surroundings.hold_all.clone());
         let death_notice = DeathNotice {
             campaign: row.id,
@@ -314,9 +315,13 @@ impl CampaignActor {
         let now = self.surroundings.clock.now();
         let took_ms = now.signed_duration_since(asked_at).num_milliseconds();
         let took_ms = u64::try_from(took_ms).unwrap_or(0);
-        self.last_tick = Some(LastTick { at: now, took_ms });
         self.handling = None;
-        self.note_error(now, reading.error());
+        // Where the limit does not reach for all, many wait for more than a tick. That is told once for all of them, by the
+        // budget's own degradation, and for one that waits for long by its last tick.
+        if !reading.is_late {
+            self.last_tick = Some(LastTick { at: now, took_ms });
+            self.note_error(now, reading.error());
+        }
         if let Some(row) = reading.row {
             if !row.generator_enabled || row.trafficstar_id != self.row.trafficstar_id {
                 // The supervisor sees it too, a moment later; nothing may be sent until then.

@@ -27,8 +27,8 @@ pub use self::changes::{Change, ChangeKind};
 use self::round::Round;
 pub use self::spends::ReadSpend;
 use self::spends::Spends;
+pub use self::statuses::ReadStatus;
 use self::statuses::Statuses;
-pub use self::statuses::{ReadStatus, RemindStatus};
 use super::database::CountRequests;
 use crate::board::Board;
 use crate::clock::Clock;
@@ -277,6 +277,7 @@ impl TrafficStarActor {
             blocked_until: budget.blocked_until(now),
             last_error: self.last_error.clone(),
             endpoints: self.client.endpoints(),
+            clock_ahead_seconds: self.client.seen_clock().difference().map(|clock| clock.0.num_seconds()),
         };
         self.board.publish_trafficstar(self.clock.now(), status, self.reads_failing.clone());
         self.client.take_endpoint_news().into_iter().for_each(|news| self.board.tell(news));

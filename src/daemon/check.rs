@@ -11,7 +11,6 @@ mod words;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use secrecy::SecretString;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -19,6 +18,7 @@ use super::{direct, limits, limits_alone, store_of};
 use crate::actors::trafficstar::Limits;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::clock_difference::ClockDifference;
 use crate::domain::facts::RemoteId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::error_chain::in_full;
@@ -50,8 +50,7 @@ pub struct Findings {
 struct Seen {
     /// A token was had.
     key_works: bool,
-    /// By how much our clock is ahead of TrafficStars'.
-    ahead_by: Option<TimeDelta>,
+    clock: Option<ClockDifference>,
     pages: KnownPages,
     /// What of the list could not be read, and why.
     failure: Option<String>,
@@ -110,8 +109,8 @@ async fn ask(
             limits.requests_per_minute
         ));
     }
-    let (key_works, ahead_by) = (client.token_expires_at().is_some(), client.clock_is_ahead_by());
-    Ok(Seen { key_works, ahead_by, ..seen })
+    let (key_works, clock) = (client.token_expires_at().is_some(), client.seen_clock().difference());
+    Ok(Seen { key_works, clock, ..seen })
 }
 
 /// Keeps the gate as long as somebody asks.

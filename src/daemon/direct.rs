@@ -59,6 +59,7 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
     };
     let (gate, messages) = Gate::new();
     let client = RemoteClient::new(settings(config, api_key), gate, held.reign.clone())?;
+    let seen_clock = client.seen_clock();
     let limits = super::limits(config, &store, &clock).await?;
     let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
     let trafficstar =
@@ -70,7 +71,7 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
         defaults: config.generator.clone(),
         database: database_port(&database),
         read_stored: database.clone().recipient(),
-        remote: remote_port(&trafficstar),
+        remote: remote_port(&trafficstar, seen_clock),
     };
     let Paused { paused, not_paused } = pause_everything(workplace, campaigns, pause).await;
     // One that died has nothing left to store.

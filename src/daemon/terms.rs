@@ -64,6 +64,7 @@ impl Guarding {
         let Surroundings { config, api_key, board, clock } = around.clone();
         let (gate, messages) = Gate::new();
         let client = RemoteClient::new(direct::settings(&config, api_key), gate, held.reign.clone())?;
+        let seen_clock = client.seen_clock();
         let arbiter = Arbiter::try_new().map_err(RunError::ActorThread)?;
         let database = database_actor(&arbiter, &held.store, around);
         let trafficstar = {
@@ -84,7 +85,7 @@ impl Guarding {
             store_hold: database.clone().recipient(),
             store_hold_on_all: database.clone().recipient(),
         };
-        let (database_port, remote_port) = (database_port(&database), remote_port(&trafficstar));
+        let (database_port, remote_port) = (database_port(&database), remote_port(&trafficstar, seen_clock));
         let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), move |_| {
             Supervisor::new(clock, board, defaults, database_port, rows, remote_port)
         });

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
+use super::clock_difference::ClockDifference;
 use super::remote::{RemoteCampaign, RemoteFault};
 
 /// The key of a row in `campaigns`.
@@ -234,4 +235,6 @@ pub struct Observation {
     pub spend: Result<Spend, String>,
     /// The remaining clicks.
     pub clicks: Result<RemainingClicks, String>,
+    /// How far our clock is from TrafficStars', by its last answer; none where no answer has said.
+    pub clock: Option<ClockDifference>,
 }

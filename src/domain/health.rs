@@ -4,11 +4,12 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::another_guard::Signs;
+use super::clock_difference::ClockDifference;
 use super::explain::Insight;
 use super::facts::CampaignId;
 use super::phase::Phase;
@@ -81,6 +82,8 @@ pub enum DegradationKind {
     Unreadable,
     /// A campaign that was promised to run is gone at TrafficStars.
     Gone,
+    /// Our clock is a minute or more away from TrafficStars'.
+    Clock,
     /// Another program like this one works on the account.
     AnotherGuard,
 }
@@ -120,6 +123,8 @@ pub struct Failing {
     pub blocked_since: Option<DateTime<Utc>>,
     /// The limit of requests does not reach for all campaigns.
     pub budget_too_small_since: Option<DateTime<Utc>>,
+    /// Our clock is a minute or more away from TrafficStars'.
+    pub clock_since: Option<DateTime<Utc>>,
     /// What looks like another program like this one.
     pub signs: Signs,
 }
@@ -152,6 +157,7 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
         budget_too_small(now, vitals),
         unreadable(now, vitals),
         gone(vitals),
+        clock(vitals),
         another_guard(now, vitals),
     ]
     .into_iter()
@@ -247,6 +253,15 @@ fn circuit_open(vitals: &Vitals<'_>) -> Option<Degradation> {
     let each: Vec<String> = open().map(|circuit| format!("{} ({})", circuit.operation, circuit.last_error)).collect();
     let reason = format!("TrafficStars fails again and again at: {}", each.join("; "));
     Some(Degradation { kind: DegradationKind::CircuitOpen, since, reason, campaigns: Vec::new() })
+}
+
+/// The day, its end and each end time are read from our clock.
+fn clock(vitals: &Vitals<'_>) -> Option<Degradation> {
+    let since = vitals.failing.clock_since?;
+    let difference = ClockDifference(TimeDelta::seconds(vitals.trafficstar.clock_ahead_seconds?));
+    let what = if difference.is_far_apart() { "; nothing is activated" } else { "" };
+    let reason = format!("our clock is {difference}: set it right (NTP){what}");
+    Some(Degradation { kind: DegradationKind::Clock, since, reason, campaigns: Vec::new() })
 }
 
 /// The bound within which each campaign is read is a promise, too; beyond one tick people should know.

@@ -59,6 +59,8 @@ pub struct Machine {
     overtaken_end_time: Option<ActionId>,
     /// The pause whose end time is owed.
     last_pause: Option<ActionId>,
+    /// The end time that our last activation has set, or tried to.
+    own_end_time: Option<DateTime<Utc>>,
     /// The day on which today's limit was seen reached.
     high_spend_on: Option<NaiveDate>,
     unguarded: bool,
@@ -144,6 +146,7 @@ impl Machine {
             end_times_underway: Vec::new(),
             overtaken_end_time: None,
             last_pause: None,
+            own_end_time: None,
             high_spend_on: None,
             unguarded: false,
             blocked: None,
@@ -178,13 +181,19 @@ impl Machine {
         }
     }
 
+    /// The same, where an earlier life has set this end time.
+    #[must_use]
+    pub fn having_set(self, own_end_time: Option<DateTime<Utc>>) -> Self {
+        Self { own_end_time, ..self }
+    }
+
     /// Takes one event and answers what is to be done about it.
     pub fn step(&mut self, now: DateTime<Utc>, policy: &Policy, event: Event) -> Vec<Effect> {
         if self.released {
             return Vec::new();
         }
-        self.heed_clock(now, policy);
         let mut effects = Vec::new();
+        self.heed_clock(now, policy, &mut effects);
         match event {
             Event::Wake => self.wake(now, &mut effects),
             Event::Observed { operation, observation } => {
@@ -242,9 +251,13 @@ impl Machine {
         tick.into_iter().chain(read_back).min()
     }
 
-    /// A clock that was set back must not put what is due out of reach: nothing is farther away than when it was set. The
-    /// cool-down is, on purpose, since it is an absolute time.
-    fn heed_clock(&mut self, now: DateTime<Utc>, policy: &Policy) {
+    /// A clock that was set back must not put what is due out of reach: nothing is farther away than when it was set.
+    fn heed_clock(&mut self, now: DateTime<Utc>, policy: &Policy, effects: &mut Vec<Effect>) {
+        let longest = now + policy.cooldown;
+        if self.phase.cooling_down_until().is_some_and(|until| until > longest) {
+            self.phase = Phase::CoolingDown { until: longest };
+            self.store(effects, false);
+        }
         self.next_tick_at = self.next_tick_at.min(policy.next_grid_point(now));
         self.absence.heed_clock(now);
         self.run_backoff.heed_clock(now);
@@ -315,7 +328,6 @@ impl Machine {
             self.decisions.note(now, Conclusion::Nothing, None, reason);
         }
         self.raise_unguarded(&judged, effects);
-        self.counters.skipped_ticks += policy.grid_points_between(question.asked_at, now);
         self.schedule(now, policy, question.asked_at);
     }
 

@@ -285,6 +285,13 @@ impl Policy {
         DateTime::from_timestamp_millis(point_ms).unwrap_or(now + self.tick)
     }
 
+    /// When a tick that began at `began_at` ends at the latest, with what it has by then: at the next point of the shared
+    /// grid. One that begins less than a quarter of a tick before a point has until the point after it.
+    #[must_use]
+    pub fn tick_ends_by(&self, began_at: DateTime<Utc>) -> DateTime<Utc> {
+        self.next_grid_point(began_at + self.tick / 4)
+    }
+
     /// How many points of the shared grid lie after `from`, up to and with `to`.
     #[must_use]
     pub fn grid_points_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {

@@ -250,6 +250,19 @@ fn failure(source: &str, answer: &SourceAnswer) -> Option<String> {
     }
 }
 
+/// The spend that a report tells which came after its tick had ended. None where midnight lies between question and answer:
+/// it is not known which day was asked for.
+#[must_use]
+pub fn of_late_report(report: &SourceAnswer, asked_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Spend> {
+    let day = now.date_naive();
+    match report {
+        SourceAnswer::Value(amount) if read_on(day, asked_at, now) => {
+            Some(Spend { amount: *amount, source: SpendSource::Report, day, at: now })
+        }
+        SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
+    }
+}
+
 /// Whether a value that was read between these two moments may be called `day`'s.
 #[must_use]
 pub fn read_on(day: NaiveDate, asked_at: DateTime<Utc>, answered_at: DateTime<Utc>) -> bool {

@@ -191,6 +191,10 @@ pub struct RemoteClientStatus {
     /// Of the operations for which TrafficStars may have one path or another, those that were asked for.
     #[serde(default)]
     pub endpoints: Vec<EndpointStatus>,
+    /// By how many seconds our clock is ahead of TrafficStars', by the `Date` of its last answer; negative where it is
+    /// behind. Not in the dump, whose version 1 has no place for it: health tells it.
+    #[serde(skip)]
+    pub clock_ahead_seconds: Option<i64>,
 }
 
 /// Which of the paths known for an operation TrafficStars has.

@@ -13,7 +13,7 @@ use super::lease::{Standing, Term};
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
 use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks, word};
-use crate::domain::action::{Action, ActionId, Step};
+use crate::domain::action::{Action, ActionId, ActionKind, Step};
 use crate::domain::facts::{CampaignId, RemoteId};
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
@@ -33,7 +33,7 @@ pub struct StoredPromise {
 }
 
 /// What an actor starts from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredCampaign {
     /// The promise, if one was ever stored for this `trafficstar_id`.
     pub promise: Option<StoredPromise>,
@@ -42,6 +42,8 @@ pub struct StoredCampaign {
     pub unfinished: Option<(JournalId, Action)>,
     /// The operator's hold on it; one whose time is up may still be there.
     pub hold: Option<Hold>,
+    /// The end time of its newest entry that is no pause: of its last activation, or of an end time that was set alone.
+    pub own_end_time: Option<DateTime<Utc>>,
 }
 
 /// A transition to store.
@@ -120,10 +122,22 @@ impl Store {
                     .select((journal::id, DecisionRow::as_select(), StepRow::as_select()))
                     .first(connection)
                     .optional()?;
+                let own_end_time: Option<(i64, Stamp)> = journal::table
+                    .inner_join(journal_steps::table)
+                    .filter(journal::campaign_id.eq(id.0).and(journal::trafficstar_id.eq(remote)))
+                    .filter(journal::kind.ne(word(ActionKind::Pause)))
+                    .filter(journal_steps::step.ne(word(Step::ObservedOnly)))
+                    .order(journal::id.desc())
+                    .select((journal::id, journal::end_time))
+                    .first(connection)
+                    .optional()?;
                 let hold: Option<HoldRow> =
                     holds::table.find(id.0).select(HoldRow::as_select()).first(connection).optional()?;
                 Ok(Some(StoredCampaign {
                     hold: hold.map(|row| row.read(id.0)),
+                    own_end_time: own_end_time
+                        .map(|(row, at)| Place { table: "journal", row }.time("end_time", at))
+                        .transpose()?,
                     promise: promise.map(PromiseRow::read).transpose()?,
                     unfinished: unfinished
                         .map(|(id, decision, steps)| Ok::<_, Fault>((JournalId(id), action(id, decision, steps)?)))

@@ -242,7 +242,7 @@ async fn every_phase_comes_back_as_it_was_stored() {
             assert_eq!(saved, None);
             let stored = StoredPromise { promise, stored_at: until };
             let campaign = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap();
-            assert_eq!(campaign, StoredCampaign { promise: Some(stored), unfinished: None, hold: None });
+            assert_eq!(campaign, StoredCampaign { promise: Some(stored), ..StoredCampaign::default() });
             assert_eq!(store.stored_promises().await.unwrap().get(&CAMPAIGN), Some(&Ok(stored)));
         }
     })
@@ -314,7 +314,7 @@ async fn a_campaign_linked_to_another_one_starts_anew() {
         store.save_spends(vec![spend_row(noon(), "3.21")]).await.unwrap();
         database.execute("UPDATE campaigns SET trafficstar_id = 1");
         let stored = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap();
-        assert_eq!(stored, StoredCampaign { promise: None, unfinished: None, hold: None });
+        assert_eq!(stored, StoredCampaign::default());
         assert!(store.stored_promises().await.unwrap().is_empty());
         assert_eq!(reading(&store).await.spends.unwrap().today, None);
     })

@@ -1,10 +1,33 @@
-//! How far our clock is from TrafficStars', by the `Date` of an answer. PURE.
+//! How far our clock is from TrafficStars', by the `Date` of an answer.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::clock_difference::ClockDifference;
+
+/// What the last answer of an account said of our clock. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct SeenClock(Arc<Mutex<Option<ClockDifference>>>);
+
+impl SeenClock {
+    /// How far our clock was from TrafficStars' at the last answer; `None` before the first that has a `Date`.
+    #[must_use]
+    pub fn difference(&self) -> Option<ClockDifference> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of an answer's `Date`; one that cannot be read says nothing.
+    pub(super) fn saw(&self, date: &str, asked_at: DateTime<Utc>, answered_at: DateTime<Utc>) {
+        if let Some(ahead_by) = ahead_by(date, asked_at, answered_at) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ClockDifference(ahead_by));
+        }
+    }
+}
+
 /// By how much our clock is ahead of the one that wrote `date`; negative where it is behind. A `Date` has whole seconds, and was
 /// written at some moment between the request and its answer: what that explains is no difference.
-pub(super) fn ahead_by(date: &str, asked_at: DateTime<Utc>, answered_at: DateTime<Utc>) -> Option<TimeDelta> {
+fn ahead_by(date: &str, asked_at: DateTime<Utc>, answered_at: DateTime<Utc>) -> Option<TimeDelta> {
     let earliest = DateTime::parse_from_rfc2822(date).ok()?.to_utc();
     let latest = earliest + TimeDelta::seconds(1);
     Some(if answered_at < earliest {

@@ -103,6 +103,12 @@ impl RemoteClient {
         self.known.is_absent(Endpoint::List)
     }
 
+    /// Whether TrafficStars was found to have no report of all campaigns' spends, and not only for a moment.
+    #[must_use]
+    pub fn has_no_report_of_all(&self) -> bool {
+        self.known.is_absent(Endpoint::SpendByCampaign)
+    }
+
     async fn list_answer(&self, page: u64, urgency: Urgency) -> Result<Value, RemoteError> {
         let mut trial = Trial::of(&self.known, Endpoint::List, &LIST_CANDIDATES, |sizes| list_line(sizes));
         while let Some(sizes) = trial.next_candidate() {

@@ -21,11 +21,12 @@ use tokio::time::Instant;
 use super::budget::Urgency;
 use super::candidates::KnownEndpoints;
 use super::circuit::{Ended, Operation};
+use super::date::SeenClock;
 use super::error::RemoteError;
 use super::excerpt;
 use super::gate::{AnswerWord, Asking, Gate};
+use super::token;
 use super::wire::{self, TokenAnswer, WireError};
-use super::{date, token};
 use crate::reign::Reign;
 
 /// The largest answer that is read. A campaign has about seventy fields: this holds some thousands of them.
@@ -80,8 +81,7 @@ pub struct RemoteClient {
     reign: Reign,
     tokens: Tokens,
     token_rest: Duration,
-    /// By how much our clock is ahead of TrafficStars', by the last answer.
-    ahead_by: std::sync::Mutex<Option<TimeDelta>>,
+    clock: SeenClock,
     pub(super) known: KnownEndpoints,
 }
 
@@ -204,7 +204,7 @@ impl RemoteClient {
             gate,
             reign,
             token_rest: settings.token_rest,
-            ahead_by: std::sync::Mutex::new(None),
+            clock: SeenClock::default(),
             tokens: Tokens {
                 current: watch::Sender::new(None),
                 renewal: Mutex::new(()),
@@ -221,10 +221,10 @@ impl RemoteClient {
         self.tokens.current.borrow().as_ref().map(|token| token.expires_at)
     }
 
-    /// By how much our clock is ahead of TrafficStars', by the `Date` of the last answer; negative where it is behind.
+    /// What TrafficStars' answers say of our clock.
     #[must_use]
-    pub fn clock_is_ahead_by(&self) -> Option<TimeDelta> {
-        *self.ahead_by.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn seen_clock(&self) -> SeenClock {
+        self.clock.clone()
     }
 
     /// Sends a request and reads its answer; once more with a new token where the first one is refused.
@@ -292,8 +292,8 @@ impl RemoteClient {
         let asked_at = Utc::now();
         let response = request.send().await.map_err(failed_to_send)?;
         let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
-        if let Some(ahead_by) = date.and_then(|date| date::ahead_by(date, asked_at, Utc::now())) {
-            *self.ahead_by.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead_by);
+        if let Some(date) = date {
+            self.clock.saw(date, asked_at, Utc::now());
         }
         if !response.status().is_success() {
             return Err(refusal(response, operation, secrets).await);

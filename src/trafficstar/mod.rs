@@ -26,7 +26,7 @@ pub mod batch;
 pub mod budget;
 mod candidates;
 pub mod circuit;
-mod date;
+pub mod date;
 pub mod endpoints;
 pub mod error;
 mod excerpt;

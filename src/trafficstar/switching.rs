@@ -74,7 +74,7 @@ impl RemoteClient {
     ) -> Option<String> {
         let (endpoint, candidates) = (switch.endpoint(), switch.candidates());
         let order: Vec<(usize, Candidate)> = self.known.order(endpoint, candidates);
-        let ways: Vec<Way> = order.iter().map(|(_, candidate)| candidate.way()).collect();
+        let ways: Vec<Way> = order.iter().map(|(_, candidate)| switch.way(*candidate)).collect();
         let aside = self.known.set_aside(endpoint, ids);
         let mut split = Split::new(ids.clone(), &aside, &ways, switch.patience());
         let mut under_way = FuturesUnordered::new();
@@ -168,6 +168,15 @@ impl Switch {
         }
     }
 
+    /// A pause is tried in every way. A run that a documented way refuses is not forced by a `PATCH`: doubt stops, never starts.
+    const fn way(self, candidate: Candidate) -> Way {
+        match (self, candidate) {
+            (_, Candidate::Together(_)) => Way::Together,
+            (Self::Run, Candidate::Each) => Way::EachUnlessRefused,
+            (Self::Pause, Candidate::Each) => Way::Each,
+        }
+    }
+
     const fn active(self) -> bool {
         match self {
             Self::Run => true,
@@ -193,13 +202,6 @@ impl Switch {
 }
 
 impl Candidate {
-    const fn way(self) -> Way {
-        match self {
-            Self::Together(_) => Way::Together,
-            Self::Each => Way::Each,
-        }
-    }
-
     /// As the dump shows it.
     fn line(self) -> String {
         match self {

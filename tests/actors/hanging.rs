@@ -36,8 +36,9 @@ fn hangs() -> [Hang; 4] {
     };
     let (no_tick, unconfirmed) = (DegradationKind::NoTick, DegradationKind::PauseUnconfirmed);
     [
-        hang(Call::ReadTick, no_tick, 0, Some("tick"), 1, 0),
-        hang(Call::ReadStatus, no_tick, 0, Some("tick"), 1, 0),
+        // Each tick ends at the next point of the grid without it.
+        hang(Call::ReadTick, no_tick, 0, Some("tick"), 10, 0),
+        hang(Call::ReadStatus, no_tick, 0, Some("tick"), 10, 0),
         // What is not stored is not sent.
         hang(Call::Save, unconfirmed, 60, None, 2, 0),
         hang(Call::Change, unconfirmed, 60, None, 11, 1),
@@ -74,7 +75,7 @@ fn what_never_answers_shows_in_dump_and_health_while_all_others_go_on() {
             let hanging = stage.actor(2);
             assert_eq!((hanging.status, hanging.incarnation), (Liveness::Running, 1), "{what:?}");
             let handling = hanging.handling.map(|handling| (handling.what, handling.since));
-            assert_eq!(handling, hang.handling.map(|what| (what.to_owned(), at(60))), "{what:?}");
+            assert_eq!(handling, hang.handling.map(|what| (what.to_owned(), at(600))), "{what:?}");
             assert_eq!(hanging.ticks, hang.ticks, "{what:?}");
             for other in [1, 3] {
                 let other = stage.actor(other);

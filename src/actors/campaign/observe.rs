@@ -1,18 +1,20 @@
 //! The questions of one tick, and what their answers amount to. No actor state: a future that asks and returns.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use actix::MailboxError;
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use super::Surroundings;
 use crate::actors::database::{ReadTick, SaveSpend};
-use crate::actors::trafficstar::{ReadSpend, ReadStatus, RemindStatus};
+use crate::actors::trafficstar::{ReadSpend, ReadStatus};
+use crate::clock::Clock;
 use crate::domain::facts::{CampaignId, Observation, RemainingClicks, Spend, SpendSource};
 use crate::domain::nearness::{Stance, Trend};
 use crate::domain::policy::Policy;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
-use crate::domain::spend::{Counters, Sightings, SourceAnswer, SpendHistory, SpendQuestion};
+use crate::domain::spend::{Counters, Sightings, SourceAnswer, SpendHistory, SpendQuestion, of_late_report};
 use crate::error_chain::in_full;
 use crate::store::{CampaignRow, SpendRow, TickReading};
 use crate::trafficstar::batch::reads::ReadQuestion;
@@ -34,6 +36,12 @@ pub(super) struct Question {
 /// Clicks that were read longer ago are read again before they are decided on.
 const OLD_CLICKS: Duration = Duration::seconds(1);
 
+/// For that the database has so long, though the tick should have ended: it is asked when everything else has come.
+const READ_AGAIN_WITHIN: Duration = Duration::seconds(2);
+
+/// Why a source has failed that did not answer in time. Its request may still wait for its turn.
+const LATE: &str = "it was not read before the next tick was due";
+
 /// What a tick has read.
 pub(super) struct Reading {
     /// The row, where the database had one to give.
@@ -42,6 +50,8 @@ pub(super) struct Reading {
     pub(super) observation: Observation,
     /// What the campaign's own counters have shown since midnight, this tick included.
     pub(super) sightings: Sightings,
+    /// The status or the clicks did not come before the tick's end.
+    pub(super) is_late: bool,
 }
 
 impl Reading {
@@ -65,28 +75,63 @@ impl Reading {
     }
 }
 
-/// Finds the facts of one tick. The database first: it takes milliseconds, and says how urgent the rest is.
+/// Finds the facts of one tick. The database first: it takes milliseconds, and says how urgent the rest is. What has not
+/// come by the tick's end has failed: a report that is late must not keep a pause back, nor a status that is late the next
+/// tick.
 pub(super) async fn observe(mut question: Question, read_remote: bool, is_gone: bool) -> Reading {
-    let asked_at = question.surroundings.clock.now();
-    let mut stored = read_stored(&mut question).await;
+    let clock = question.surroundings.clock.clone();
+    let asked_at = clock.now();
+    let end = End { clock: clock.clone(), at: question.policy.tick_ends_by(asked_at) };
+    let mut stored = read_stored(&mut question, &end).await;
+    let mut is_late = stored.is_late;
     let (remote, remote_at) = if read_remote {
-        let remote = await_status(&mut question, &mut stored).await;
-        (remote.map_err(|fault| fault.of_campaign(is_gone)), question.surroundings.clock.now())
+        let status = end.before(question.surroundings.remote.read_status.send(ReadStatus(question.read))).await;
+        is_late |= status.is_err();
+        let remote = status.map_or_else(|_| Err(RemoteFault::Failed(LATE.to_owned())), of_status);
+        (remote.map_err(|fault| fault.of_campaign(is_gone)), clock.now())
     } else {
         (Err(RemoteFault::Gone), asked_at)
     };
-    let Stored { row, clicks, history, .. } = stored;
-    let day = question.surroundings.clock.now().date_naive();
+    let day = clock.now().date_naive();
     let counters = Counters::of(&remote, day, asked_at, remote_at);
     question.sightings.saw(day, &counters);
     // A campaign that is gone has spent nothing that a report could tell.
     let may_have_report = remote != Err(RemoteFault::Gone);
-    let spend = find_spend(&question, day, &counters, may_have_report, asked_at, &history).await;
+    let needs_report = may_have_report && spend_question(&question, &counters, &stored.history).needs_report();
+    let report = if needs_report { read_report(&question, asked_at, &end).await } else { SourceAnswer::NoSource };
+    if !stored.is_late && clock.now().signed_duration_since(stored.at) > OLD_CLICKS {
+        let soon = End { at: end.at.max(clock.now() + READ_AGAIN_WITHIN), ..end };
+        let again = read_stored(&mut question, &soon).await;
+        // Whether a report was needed has been judged by the history that was read before.
+        stored = Stored { history: stored.history, ..again };
+    }
+    let spend = if clock.now().date_naive() == day {
+        spend_question(&question, &counters, &stored.history).resolve(&report)
+    } else {
+        Err("it was read across midnight".to_owned())
+    };
     if let Ok(spend) = &spend {
         store_spend(&question, *spend);
     }
-    let observation = Observation { remote, remote_at, spend, clicks };
-    Reading { row, policy: question.policy, observation, sightings: question.sightings }
+    let Stored { row, clicks, .. } = stored;
+    let clock = question.surroundings.remote.clock.difference();
+    let observation = Observation { remote, remote_at, spend, clicks, clock };
+    Reading { row, policy: question.policy, observation, sightings: question.sightings, is_late }
+}
+
+/// When a tick ends at the latest.
+struct End {
+    clock: Clock,
+    at: DateTime<Utc>,
+}
+
+impl End {
+    /// The answer, if it comes before the tick's end; otherwise the question, whose answer may be of use later.
+    async fn before<T, F: Future<Output = T>>(&self, answer: F) -> Result<T, Pin<Box<F>>> {
+        let mut answer = Box::pin(answer);
+        let wait = self.at.signed_duration_since(self.clock.now()).to_std().unwrap_or_default();
+        tokio::time::timeout(wait, &mut answer).await.map_err(|_| answer)
+    }
 }
 
 /// Reads the campaign at TrafficStars, to see whether an action shows.
@@ -98,41 +143,20 @@ fn of_status(answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>) 
     answer.unwrap_or_else(|gone| Err(RemoteFault::Failed(format!("the TrafficStar client is gone: {gone}"))))
 }
 
-/// Reads the campaign at TrafficStars: no cached value. Where its turn is long in coming, the clicks are read anew at
-/// every point of the grid, since they may make it urgent, and once more in the end, since they are what is decided on.
-async fn await_status(question: &mut Question, stored: &mut Stored) -> Result<RemoteCampaign, RemoteFault> {
-    let surroundings = Arc::clone(&question.surroundings);
-    let remote = &surroundings.remote;
-    let mut answer = std::pin::pin!(remote.read_status.send(ReadStatus(question.read)));
-    loop {
-        let now = question.surroundings.clock.now();
-        let wait = question.policy.next_grid_point(now).signed_duration_since(now).to_std().unwrap_or_default();
-        let Ok(answer) = tokio::time::timeout(wait, &mut answer).await else {
-            // The hold may be released by now, and whatever it kept from being sent is decided at the end of this tick.
-            question.stance.on_hold = false;
-            *stored = read_stored(question).await;
-            remote.remind_status.do_send(RemindStatus(question.read));
-            continue;
-        };
-        let age = question.surroundings.clock.now().signed_duration_since(stored.at);
-        if age > OLD_CLICKS {
-            *stored = read_stored(question).await;
-        }
-        return of_status(answer);
-    }
-}
-
 /// What the database says; from it follows how urgent the status is.
-async fn read_stored(question: &mut Question) -> Stored {
+async fn read_stored(question: &mut Question, end: &End) -> Stored {
     let at = question.surroundings.clock.now();
-    let read = question.surroundings.database.read_tick.send(ReadTick(question.campaign)).await;
+    let read = end.before(question.surroundings.database.read_tick.send(ReadTick(question.campaign))).await;
+    let is_late = read.is_err();
     let stored = match read {
-        Ok(Ok(Some(reading))) => Ok(reading),
-        Ok(Ok(None)) => Err(format!("the database has no campaign {} any more", question.campaign)),
-        Ok(Err(reason)) => Err(reason),
-        Err(gone) => Err(format!("the database actor is gone: {gone}")),
+        Ok(Ok(Ok(Some(reading)))) => Ok(reading),
+        Ok(Ok(Ok(None))) => Err(format!("the database has no campaign {} any more", question.campaign)),
+        Ok(Ok(Err(reason))) => Err(reason),
+        Ok(Err(gone)) => Err(format!("the database actor is gone: {gone}")),
+        Err(_) => Err(LATE.to_owned()),
     };
     let (stored, policy) = judge_stored(question, stored, at);
+    let stored = Stored { is_late, ..stored };
     let clicks = stored.clicks.as_ref().ok().map(|clicks| clicks.count);
     let Question { read, trend, stance, .. } = &*question;
     question.read = ReadQuestion::of_tick(at, read.remote, &policy, trend, clicks, *stance);
@@ -143,6 +167,8 @@ async fn read_stored(question: &mut Question) -> Stored {
 /// What the database said, and when.
 struct Stored {
     at: DateTime<Utc>,
+    /// The database did not answer before the tick's end.
+    is_late: bool,
     row: Option<CampaignRow>,
     clicks: Result<RemainingClicks, String>,
     history: Result<SpendHistory, String>,
@@ -153,7 +179,7 @@ fn judge_stored(question: &Question, stored: Result<TickReading, String>, at: Da
     let TickReading { row, mut clicks, spends } = match stored {
         Ok(reading) => reading,
         Err(reason) => {
-            let stored = Stored { at, row: None, clicks: Err(reason.clone()), history: Err(reason) };
+            let stored = Stored { at, is_late: false, row: None, clicks: Err(reason.clone()), history: Err(reason) };
             return (stored, question.policy.clone());
         }
     };
@@ -161,42 +187,51 @@ fn judge_stored(question: &Question, stored: Result<TickReading, String>, at: Da
     if let Some(error) = error {
         clicks.defect = Some(in_full(&error));
     }
-    let stored = Stored { at, row: Some(row), clicks: Ok(clicks), history: spends.map_err(|bad| in_full(&bad)) };
+    let stored =
+        Stored { at, is_late: false, row: Some(row), clicks: Ok(clicks), history: spends.map_err(|bad| in_full(&bad)) };
     (stored, policy)
 }
 
 /// Today's spend by its sources in order; a report is asked for only where the campaign's own field is not enough.
-async fn find_spend(
-    question: &Question,
-    day: NaiveDate,
-    counters: &Counters,
-    may_have_report: bool,
-    asked_at: DateTime<Utc>,
-    history: &Result<SpendHistory, String>,
-) -> Result<Spend, String> {
-    let clock = &question.surroundings.clock;
-    let ask = |now| SpendQuestion {
+fn spend_question<'a>(
+    question: &'a Question,
+    counters: &'a Counters,
+    history: &'a Result<SpendHistory, String>,
+) -> SpendQuestion<'a> {
+    SpendQuestion {
         counters,
         sightings: &question.sightings,
         history,
         limit: question.policy.spend_limit,
         stored_max_age: question.policy.stored_spend_max_age,
         midnight_doubt: question.policy.midnight_doubt,
-        now,
-    };
-    let needs_report = may_have_report && ask(clock.now()).needs_report();
-    let report = if needs_report { read_report(question, asked_at).await } else { SourceAnswer::NoSource };
-    let now = clock.now();
-    if now.date_naive() != day {
-        return Err("it was read across midnight".to_owned());
+        now: question.surroundings.clock.now(),
     }
-    ask(now).resolve(&report)
 }
 
-async fn read_report(question: &Question, since: DateTime<Utc>) -> SourceAnswer {
-    let read = ReadSpend { remote: question.read.remote, urgency: question.read.urgency, since };
-    let answer = question.surroundings.remote.read_spend.send(read).await;
-    answer.unwrap_or_else(|gone| SourceAnswer::Failed(format!("the TrafficStar client is gone: {gone}")))
+async fn read_report(question: &Question, since: DateTime<Utc>, end: &End) -> SourceAnswer {
+    let Question { surroundings, campaign, read, .. } = question;
+    let report = surroundings.remote.read_spend.send(ReadSpend { remote: read.remote, urgency: read.urgency, since });
+    match end.before(report).await {
+        Ok(answer) => {
+            answer.unwrap_or_else(|gone| SourceAnswer::Failed(format!("the TrafficStar client is gone: {gone}")))
+        }
+        Err(report) => {
+            let (surroundings, campaign, remote) = (Arc::clone(surroundings), *campaign, read.remote);
+            actix::spawn(async move {
+                // Where each campaign has a report of its own and the limit does not reach for all, each comes late. The
+                // next tick finds it stored.
+                let answer = report.await;
+                if let Ok(answer) = answer
+                    && let Some(spend) = of_late_report(&answer, since, surroundings.clock.now())
+                {
+                    let row = SpendRow { campaign, remote, spend };
+                    surroundings.database.save_spend.do_send(SaveSpend(row));
+                }
+            });
+            SourceAnswer::Failed(LATE.to_owned())
+        }
+    }
 }
 
 /// Off the decision's path: nobody waits for it, and one that is lost is replaced by the next tick's.

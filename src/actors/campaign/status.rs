@@ -83,7 +83,7 @@ fn stored(stored: &StoredPromise) -> StoredStatus {
 }
 
 fn observed(observation: &Observation) -> Observed {
-    let Observation { remote, remote_at, spend, clicks } = observation;
+    let Observation { remote, remote_at, spend, clicks, clock: _ } = observation;
     let campaign = remote.as_ref().ok();
     let spend = spend.as_ref().ok();
     Observed {

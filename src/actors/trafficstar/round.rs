@@ -71,6 +71,11 @@ impl<T> Askers<T> {
         answer
     }
 
+    /// More join while nobody is being served.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
     /// The askers of each campaign by themselves.
     pub(super) fn by_campaign(self) -> BTreeMap<RemoteId, Self> {
         let mut by_campaign = BTreeMap::new();

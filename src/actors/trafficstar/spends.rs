@@ -1,4 +1,6 @@
-//! Reads of spend from the reports: one report for all who tick together, whenever each comes to ask.
+//! Reads of spend from the reports: one report for all who tick together, whenever each comes to ask. Where there is none,
+//! each campaign has a report of its own. Those wait here for their turn, one for each campaign: at the gate they would
+//! become more with each tick where the limit does not reach for all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +15,9 @@ use crate::domain::spend::SourceAnswer;
 use crate::trafficstar::batch::serves;
 use crate::trafficstar::budget::Urgency;
 use crate::trafficstar::error::RemoteError;
+
+/// So many campaigns' own reports are asked for at once.
+const SINGLES_AT_ONCE: usize = 8;
 
 /// Reads one campaign's spend from the reports, for the UTC day on which the report is asked for.
 #[derive(Debug, Clone, Copy, Message)]
@@ -42,6 +47,13 @@ struct UnderWay {
     askers: Askers<SourceAnswer>,
 }
 
+/// Those who wait for a campaign's own report that is not asked for yet.
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    askers: Askers<SourceAnswer>,
+}
+
 /// Those who ask for spend, the reports under way, and the one that came last.
 #[derive(Debug)]
 pub(super) struct Spends {
@@ -49,11 +61,45 @@ pub(super) struct Spends {
     under_way: BTreeMap<u64, UnderWay>,
     last_number: u64,
     last: Option<Report>,
+    waiting: BTreeMap<RemoteId, Waiting>,
+    singles_under_way: usize,
 }
 
 impl Spends {
     pub(super) fn new() -> Self {
-        Self { round: Round::new(MOMENT), under_way: BTreeMap::new(), last_number: 0, last: None }
+        Self {
+            round: Round::new(MOMENT),
+            under_way: BTreeMap::new(),
+            last_number: 0,
+            last: None,
+            waiting: BTreeMap::new(),
+            singles_under_way: 0,
+        }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    fn wait(&mut self, remote: RemoteId, askers: Askers<SourceAnswer>) {
+        let number = self.next_number();
+        match self.waiting.get_mut(&remote) {
+            Some(waiting) => waiting.askers.extend(askers),
+            None => drop(self.waiting.insert(remote, Waiting { number, askers })),
+        }
+    }
+
+    /// Whose report is asked for next: the most urgent; of these, who waits longest.
+    fn next_single(&mut self) -> Option<(RemoteId, Askers<SourceAnswer>)> {
+        if self.singles_under_way >= SINGLES_AT_ONCE {
+            return None;
+        }
+        let first = self.waiting.iter().min_by_key(|(_, waiting)| (waiting.askers.urgency(), waiting.number));
+        let remote = *first?.0;
+        let waiting = self.waiting.remove(&remote)?;
+        self.singles_under_way += 1;
+        Some((remote, waiting.askers))
     }
 
     /// What the last report says of a campaign, if it serves it.
@@ -78,8 +124,7 @@ impl TrafficStarActor {
         let sent_at = self.clock.now();
         let askers = self.spends.round.take();
         let (client, day, urgency) = (Arc::clone(&self.client), sent_at.date_naive(), askers.urgency());
-        self.spends.last_number += 1;
-        let number = self.spends.last_number;
+        let number = self.spends.next_number();
         self.spends.under_way.insert(number, UnderWay { sent_at, day, askers });
         let report = async move { client.spend_report(day, urgency).await };
         ctx.spawn(report.into_actor(self).map(move |report, actor, ctx| {
@@ -90,7 +135,13 @@ impl TrafficStarActor {
                     askers.answer(|remote| of(&spends, remote));
                     actor.spends.last = Some(Report { sent_at, day, spends });
                 }
-                Err(RemoteError::NoEndpoint { .. }) => actor.read_spends_singly(ctx, askers, day),
+                // One that was there may be back in a moment: the reports of each would use up the limit meanwhile.
+                Err(RemoteError::NoEndpoint { .. }) if actor.client.has_no_report_of_all() => {
+                    for (remote, askers) in askers.by_campaign() {
+                        actor.spends.wait(remote, askers);
+                    }
+                    actor.read_spends_singly(ctx);
+                }
                 Err(error) => {
                     let reason = error.in_full();
                     askers.answer(|_| SourceAnswer::Failed(reason.clone()));
@@ -101,13 +152,15 @@ impl TrafficStarActor {
     }
 
     /// Without a report of all, each has one of its own, and is answered as soon as it comes.
-    fn read_spends_singly(&mut self, ctx: &mut Context<Self>, askers: Askers<SourceAnswer>, day: NaiveDate) {
-        for (remote, askers) in askers.by_campaign() {
-            let (client, urgency) = (Arc::clone(&self.client), askers.urgency());
+    fn read_spends_singly(&mut self, ctx: &mut Context<Self>) {
+        while let Some((remote, askers)) = self.spends.next_single() {
+            let (client, urgency, day) = (Arc::clone(&self.client), askers.urgency(), self.clock.now().date_naive());
             let read = async move { client.day_spend(day, remote, urgency).await };
-            ctx.spawn(read.into_actor(self).map(move |answer, actor, _| {
+            ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
+                actor.spends.singles_under_way -= 1;
                 actor.note(work::failure_of(&answer));
                 askers.answer(|_| answer.clone());
+                actor.read_spends_singly(ctx);
             }));
         }
     }

@@ -13,7 +13,6 @@ use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::status::ReadingStatus;
 use crate::trafficstar::batch::reach;
 use crate::trafficstar::batch::reads::{AskerId, PlannedRead, ReadAnswer, ReadId, ReadQuestion, ReadRequest, Reads};
-use crate::trafficstar::budget::Urgency;
 use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::gate::NotAdmitted;
@@ -26,11 +25,6 @@ type Status = Result<RemoteCampaign, RemoteFault>;
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<RemoteCampaign, RemoteFault>")]
 pub struct ReadStatus(pub ReadQuestion);
-
-/// Tells anew how urgent a status is that is being asked for already.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct RemindStatus(pub ReadQuestion);
 
 /// Those who ask for statuses, and the plan by which they are served.
 #[derive(Debug)]
@@ -202,16 +196,5 @@ impl Handler<ReadStatus> for TrafficStarActor {
         self.statuses.last_asked = Some(question.remote);
         self.plan_soon(ctx);
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(RemoteFault::Failed(DIED.to_owned()))) })
-    }
-}
-
-impl Handler<RemindStatus> for TrafficStarActor {
-    type Result = ();
-
-    fn handle(&mut self, RemindStatus(question): RemindStatus, ctx: &mut Self::Context) {
-        self.statuses.reads.remind(question);
-        if question.urgency == Urgency::Pause {
-            self.plan_soon(ctx);
-        }
     }
 }

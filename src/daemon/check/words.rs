@@ -6,13 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Findings, Seen};
 use crate::actors::trafficstar::Limits;
+use crate::domain::clock_difference::ClockDifference;
 use crate::domain::remote::{RemoteFault, RemoteStatus, judge};
 use crate::printable::printable;
 use crate::store::CampaignRow;
 use crate::trafficstar::batch::reach;
-
-/// Clocks that are so far apart are one of the machine's problems (behaviour.md, "Clock").
-const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// All of it, what everything rests on first.
 pub(super) fn findings(seen: &Seen, rows: &[CampaignRow], limits: &Limits, now: DateTime<Utc>) -> Findings {
@@ -20,8 +18,8 @@ pub(super) fn findings(seen: &Seen, rows: &[CampaignRow], limits: &Limits, now: 
     if seen.key_works {
         findings.notes.push("the API key works: TrafficStars gave an access token for it".to_owned());
     }
-    if let Some(ahead_by) = seen.ahead_by {
-        findings.add(clock(ahead_by));
+    if let Some(difference) = seen.clock {
+        findings.add(clock(difference));
     }
     match &seen.failure {
         Some(failure) if seen.key_works => {
@@ -62,17 +60,14 @@ impl Findings {
     }
 }
 
-fn clock(ahead_by: TimeDelta) -> Finding {
-    let side = if ahead_by < TimeDelta::zero() { "behind" } else { "ahead of" };
-    let apart = std::time::Duration::from_secs(ahead_by.num_seconds().unsigned_abs());
-    let apart = humantime::format_duration(apart);
-    match ahead_by.abs() {
-        none if none < TimeDelta::seconds(1) => Ok("our clock agrees with TrafficStars'".to_owned()),
-        some if some < CLOCKS_APART => Ok(format!("our clock is {apart} {side} TrafficStars'")),
-        _ => Err(format!(
-            "our clock is {apart} {side} TrafficStars': set it right (NTP), or the day, its end and each end time are wrong"
-        )),
+fn clock(difference: ClockDifference) -> Finding {
+    if difference.is_apart() {
+        return Err(format!(
+            "our clock is {difference}: set it right (NTP), or the day, its end and each end time are wrong"
+        ));
     }
+    let agrees = difference.0.abs() < TimeDelta::seconds(1);
+    Ok(if agrees { "our clock agrees with TrafficStars'".to_owned() } else { format!("our clock is {difference}") })
 }
 
 /// What is wrong with a row's campaign. Of one that is not guarded it is only worth knowing.

@@ -4,6 +4,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{ActionId, ActionKind, Step, Trigger};
+use crate::domain::clock_difference::ClockDifference;
 use crate::domain::decided::Conclusion;
 use crate::domain::decision::{self, ClickLevel, Judged, SpendLevel};
 use crate::domain::event::{ActionNews, Effect, Note, OperationId, Record};
@@ -175,6 +176,9 @@ impl Machine {
         if policy.past_day_end(now) {
             return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
         }
+        if self.is_clock_far_apart() {
+            return Some(ClockDifference::ACTIVATES_NOTHING.to_owned());
+        }
         if self.is_end_time_on_its_way() {
             return Some("for the answer to an end time that is on its way, which would end it".to_owned());
         }
@@ -237,6 +241,8 @@ impl Machine {
         judged: &Judged,
         effects: &mut Vec<Effect>,
     ) {
+        let is_too_late = self.has_set_too_late_an_end_time(now, policy, judged);
+        self.end_time_owed |= is_too_late;
         if !self.end_time_owed || self.follows_an_end_time() || self.progress != Progress::Settled {
             return;
         }
@@ -245,8 +251,15 @@ impl Machine {
             RemoteStatus::Stopped(StopCause::SwitchedOff) if promised_stopped => {
                 (Trigger::Recovery, "the end time of its last pause could not be set", now.trunc_subsecs(0))
             }
-            RemoteStatus::Running if self.phase == Phase::ActiveGuarded && !policy.past_day_end(now) => {
-                (Trigger::Tick, "it was adopted running without an end time", policy.day_end_on(now))
+            RemoteStatus::Running
+                if self.phase == Phase::ActiveGuarded && !policy.past_day_end(now) && !self.is_clock_far_apart() =>
+            {
+                let reason = if is_too_late {
+                    "our last activation set its end time by a clock that was ahead"
+                } else {
+                    "it was adopted running without an end time"
+                };
+                (Trigger::Tick, reason, policy.day_end_on(now))
             }
             RemoteStatus::Stopped(StopCause::EndTimePassed) if promised_stopped => {
                 // It is set: the answer was lost, or a crash came before it was stored.
@@ -268,6 +281,19 @@ impl Machine {
             by: None,
         };
         self.send(now, policy, Some(judged), due, effects);
+    }
+
+    pub(super) fn is_clock_far_apart(&self) -> bool {
+        let clock = self.observation.as_ref().and_then(|observation| observation.clock);
+        clock.is_some_and(ClockDifference::is_far_apart)
+    }
+
+    /// Nothing that we activate runs beyond the day's end, unless our clock was ahead then. The end time of somebody else
+    /// stays.
+    fn has_set_too_late_an_end_time(&self, now: DateTime<Utc>, policy: &Policy, judged: &Judged) -> bool {
+        let runs = self.phase == Phase::ActiveGuarded && judged.status == RemoteStatus::Running;
+        let shown = self.own_end_time.filter(|own| self.remote_end_time() == Some(&EndTime::At(*own)));
+        runs && shown.is_some_and(|shown| shown > policy.day_end_on(now))
     }
 
     /// Begins an action; in observe mode journals it, where it differs from the last.
@@ -380,7 +406,11 @@ impl Machine {
     /// The next tick: at the next point of the grid, or at the very end of the cool-down. A tick that began at
     /// `asked_at` after that end has looked at it already.
     pub(super) fn schedule(&mut self, now: DateTime<Utc>, policy: &Policy, asked_at: DateTime<Utc>) {
-        let grid_point = policy.next_grid_point(now);
+        let points = policy.grid_points_between(asked_at, now);
+        // A tick that waited up to its end is followed by the tick of that point, which is not skipped.
+        let waited = now >= policy.tick_ends_by(asked_at);
+        self.counters.skipped_ticks += points.saturating_sub(u64::from(waited));
+        let grid_point = if waited { now } else { policy.next_grid_point(now) };
         let cooled_down_at = self.phase.cooling_down_until().filter(|&until| until > asked_at);
         self.next_tick_at = cooled_down_at.map_or(grid_point, |until| until.max(now).min(grid_point));
     }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Days, NaiveTime, Utc};
 use super::acting::Due;
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{ActionId, ActionKind, Step, Trigger};
+use crate::domain::clock_difference::ClockDifference;
 use crate::domain::decided::Conclusion;
 use crate::domain::decision::{self, Judged};
 use crate::domain::event::{Effect, Note};
@@ -425,6 +426,9 @@ impl Machine {
         }
         if let Some(until) = self.phase.cooling_down_until().filter(|&until| until > now) {
             return not_now("it cools down after a pause".to_owned(), Some(until));
+        }
+        if self.is_clock_far_apart() {
+            return not_now(ClockDifference::ACTIVATES_NOTHING.to_owned(), None);
         }
         if policy.past_day_end(now) {
             let midnight =

@@ -42,6 +42,9 @@ impl Machine {
         self.enter(now, next, &reason, effects);
         self.action = Some(action);
         (self.progress, self.came_to_nothing) = (Progress::InFlight, None);
+        if next == Phase::ActiveGuarded {
+            self.own_end_time = Some(end_time);
+        }
         match kind {
             ActionKind::Activate => {
                 self.pausing_since = None;

@@ -3,6 +3,7 @@
 //! [`Facts`] says what a tick finds out, [`Rig`] drives one machine through time, [`assert_step`] says what came of it.
 
 mod actions;
+mod clock;
 mod contested;
 mod cooldown;
 mod days;
@@ -25,6 +26,7 @@ mod ticks;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::action::{Action, ActionId, ActionKind, Outcome};
+use super::clock_difference::ClockDifference;
 use super::event::{Effect, Event, Note, OperationId, Record, Request};
 use super::facts::{Clicks, Money, Observation, RemainingClicks, RemoteId, Spend, SpendSource};
 use super::machine::Machine;
@@ -88,11 +90,13 @@ struct Facts {
     spend_day: Option<NaiveDate>,
     clicks: Result<u64, String>,
     defect: Option<String>,
+    /// By how much our clock is ahead of TrafficStars'.
+    clock: Option<Duration>,
 }
 
 impl Facts {
     fn of(remote: Result<RemoteCampaign, RemoteFault>) -> Self {
-        Self { remote, spend: Ok(money("3.21")), spend_day: None, clicks: Ok(10_000), defect: None }
+        Self { remote, spend: Ok(money("3.21")), spend_day: None, clicks: Ok(10_000), defect: None, clock: None }
     }
 
     fn with(mut self, change: impl FnOnce(&mut RemoteCampaign)) -> Self {
@@ -124,6 +128,10 @@ impl Facts {
         Self { clicks: Err("the database is away".to_owned()), ..self }
     }
 
+    fn with_clock_ahead_by(self, by: Duration) -> Self {
+        Self { clock: Some(by), ..self }
+    }
+
     /// A row with a negative click limit.
     fn with_senseless_row(self) -> Self {
         Self { defect: Some("url 7 has a negative click limit".to_owned()), ..self }
@@ -144,6 +152,7 @@ impl Facts {
                 defect: self.defect.clone(),
                 at: now,
             }),
+            clock: self.clock.map(ClockDifference),
         }
     }
 }

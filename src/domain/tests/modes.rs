@@ -60,7 +60,9 @@ fn observe_mode_journals_whenever_the_decision_changes_and_only_then() {
 
 #[test]
 fn observe_mode_journals_changes_while_cooling_down_too() {
-    let mut rig = observing(cooling_until("12:30:00"));
+    let mut rig = Rig::with(cooling_until("12:30:00"), |numbers| {
+        (numbers.mode, numbers.cooldown) = (Mode::Observe, Duration::minutes(30));
+    });
     for (facts, kinds) in [(running(), vec![Pause]), (running(), vec![]), (stopped(), vec![]), (running(), vec![Pause])]
     {
         let effects = rig.next_tick(&facts);

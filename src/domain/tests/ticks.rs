@@ -32,16 +32,26 @@ fn all_who_tick_with_one_period_tick_together() {
 }
 
 #[test]
-fn a_tick_that_waits_for_answers_is_not_overlapped_and_a_late_one_skips_points() {
-    let mut rig = Rig::new(Phase::Idle);
-    let tick = rig.begin_tick("12:00:00");
-    assert_eq!(rig.machine.next_wake(), None, "nothing is due while the answer is out");
-    rig.now = at("12:01:00");
-    assert_eq!(rig.wake(), []);
-    rig.now = at("12:02:10");
-    rig.observed(tick, &running());
-    assert_eq!(rig.machine.counters().skipped_ticks, 2);
-    assert_eq!((rig.machine.counters().ticks, rig.machine.next_wake()), (1, Some(at("12:03:00"))));
+fn a_tick_that_waits_for_answers_is_not_overlapped_and_one_that_waits_up_to_its_end_is_followed_at_once() {
+    for (began_at, ended_at, skipped, next) in [
+        ("12:00:00", "12:00:59", 0, "12:01:00"),
+        ("12:00:00", "12:01:00", 0, "12:01:00"),
+        ("12:00:00", "12:01:00.3", 0, "12:01:00.3"),
+        ("12:00:00", "12:02:10", 1, "12:02:10"),
+        // A point that is less than a quarter of a tick away leaves no time to read.
+        ("12:00:50", "12:01:10", 1, "12:02:00"),
+        ("12:00:50", "12:02:00", 1, "12:02:00"),
+    ] {
+        let mut rig = Rig::new(Phase::Idle);
+        rig.now = at(began_at);
+        let tick = rig.begin_tick(began_at);
+        assert_eq!(rig.machine.next_wake(), None, "nothing is due while the answer is out");
+        rig.now = at(ended_at);
+        assert_eq!(rig.wake(), []);
+        rig.observed(tick, &running());
+        let found = (rig.machine.counters().skipped_ticks, rig.machine.next_wake());
+        assert_eq!(found, (skipped, Some(at(next))), "{began_at} to {ended_at}");
+    }
 }
 
 #[test]

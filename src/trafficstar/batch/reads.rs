@@ -200,16 +200,6 @@ impl<T: Clone> Reads<T> {
         id
     }
 
-    /// Tells anew how urgent it is for those who ask for a campaign already; what is more urgent stays so.
-    pub fn remind(&mut self, question: ReadQuestion) {
-        for id in self.by_remote.get(&question.remote).into_iter().flatten() {
-            if let Some(asker) = self.askers.get_mut(id) {
-                let urgency = asker.question.urgency.min(question.urgency);
-                asker.question = ReadQuestion { urgency, ..question };
-            }
-        }
-    }
-
     /// The requests that are to leave now: no more than there is room for, or one that waits for room. `list_works` says
     /// whether pages can be had.
     pub fn plan(&mut self, now: DateTime<Utc>, room: Room, list_works: bool) -> Vec<PlannedRead> {
@@ -282,10 +272,10 @@ impl<T: Clone> Reads<T> {
         }
     }
 
-    /// How many ask.
+    /// How many campaigns are asked for and have not been read since.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.askers.len()
+        self.by_remote.len()
     }
 
     /// How many requests are under way.
@@ -420,8 +410,14 @@ impl<T: Clone> Reads<T> {
         let mut by_wait: Vec<usize> = (0..candidates.len()).collect();
         let mut by_nearness = by_wait.clone();
         let of = |index: &usize| candidates.get(*index);
-        by_wait.sort_by_key(|index| of(index).map(|candidate| (candidate.since, candidate.threshold_in)));
-        by_nearness.sort_by_key(|index| of(index).map(|candidate| (candidate.threshold_in, candidate.since)));
+        // Those who are looked for on all pages make all pages wait for as long: then the page comes first that was read
+        // longest ago, or the last pages would never be read.
+        let read_by = |candidate: &Candidate| match candidate.read {
+            ReadRequest::Page(page) => self.list.read_by(page),
+            ReadRequest::Single(_) => 0,
+        };
+        by_wait.sort_by_key(|index| of(index).map(|one| (one.since, one.threshold_in, read_by(one))));
+        by_nearness.sort_by_key(|index| of(index).map(|one| (one.threshold_in, one.since, read_by(one))));
         let (mut by_wait, mut by_nearness) = (by_wait.into_iter(), by_nearness.into_iter());
         let mut chosen = BTreeSet::new();
         while chosen.len() < room.min(candidates.len()) {
@@ -446,8 +442,17 @@ impl<T: Clone> Reads<T> {
     {
         let mut answered = Vec::new();
         for (remote, answer) in answers {
-            let earlier = self.by_remote.get(&remote).into_iter().flatten().filter(|asker| asker.0 < read.0);
-            answered.extend(earlier.map(|asker| (*asker, answer.clone())));
+            let asking = self.by_remote.get(&remote).into_iter().flatten();
+            let (earlier, later): (Vec<AskerId>, Vec<AskerId>) = asking.partition(|asker| asker.0 < read.0);
+            // The answer may come too late for the tick that asked for it. The next tick's question then has its place in
+            // the order, or a campaign that is read at each tick's end would never be read in time.
+            let since = earlier.iter().filter_map(|asker| self.askers.get(asker)).map(|asker| asker.since).min();
+            for asker in later {
+                if let (Some(asker), Some(since)) = (self.askers.get_mut(&asker), since) {
+                    asker.since = asker.since.min(since);
+                }
+            }
+            answered.extend(earlier.into_iter().map(|asker| (asker, answer.clone())));
         }
         self.forget(&answered);
         answered

@@ -2,7 +2,7 @@
 //! (behaviour.md, "Sent is not done"). PURE.
 //!
 //! One bad id spoils the whole request, and the answer does not say which. The batch is halved until the refused ids are left
-//! alone; each of them is then asked by the other ways. A 400 may mean that the way is not understood, so that the whole batch
+//! alone; each of them is then asked by the other ways that are not [`Way::EachUnlessRefused`]. A 400 may mean that the way is not understood, so that the whole batch
 //! is tried by the other ways first; a 404 says that the way does not exist. A 5xx is repeated once, since it may be over.
 //! What is refused by itself while others are taken is asked by itself for a while, or every tick would pay for the halving.
 //!
@@ -36,6 +36,8 @@ pub enum Way {
     Together,
     /// One a request.
     Each,
+    /// One a request, and never for a campaign that another way has refused: it may force what TrafficStars does not want.
+    EachUnlessRefused,
 }
 
 /// Names one request of a round.
@@ -194,7 +196,10 @@ impl Split {
             };
             let task = self.by_a_way_that_takes(task);
             match self.ways.get(task.way) {
-                Some((Way::Each, _)) if task.ids.len() > 1 => {
+                Some((Way::EachUnlessRefused, _)) if task.ids.iter().any(|id| self.refused.contains_key(id)) => {
+                    self.try_next_way(task);
+                }
+                Some((Way::Each | Way::EachUnlessRefused, _)) if task.ids.len() > 1 => {
                     let each = task.ids.iter().rev().map(|id| Task { ids: [*id].into(), ..task.clone() });
                     self.tasks.extend(each);
                 }

@@ -39,10 +39,19 @@ impl Round {
     fn with(
         campaigns: impl IntoIterator<Item = i64>,
         aside: &SetAside,
+        answer: impl FnMut(usize, &BTreeSet<RemoteId>) -> Ended,
+    ) -> Self {
+        Self::by(&WAYS, campaigns, aside, answer)
+    }
+
+    fn by(
+        ways: &[Way],
+        campaigns: impl IntoIterator<Item = i64>,
+        aside: &SetAside,
         mut answer: impl FnMut(usize, &BTreeSet<RemoteId>) -> Ended,
     ) -> Self {
         let campaigns = ids(campaigns);
-        let mut split = Split::new(campaigns.clone(), &aside.of(at(0), &campaigns), &WAYS, 3);
+        let mut split = Split::new(campaigns.clone(), &aside.of(at(0), &campaigns), ways, 3);
         let (mut sent, mut outcomes) = (Vec::new(), BTreeMap::new());
         loop {
             let attempts: Vec<Attempt> = std::iter::from_fn(|| split.next_attempt()).collect();
@@ -115,6 +124,29 @@ fn one_refused_id_is_found_by_halving_and_asked_by_the_other_ways() {
 }
 
 /// The failures of one round are one piece of news: the circuit of the operation counts them once.
+#[test]
+fn what_the_other_ways_refuse_is_not_forced_one_by_one() {
+    const WAYS_OF_A_RUN: [Way; 3] = [Way::Together, Way::Together, Way::EachUnlessRefused];
+    for (first, second, forced) in
+        [(400, 400, false), (422, 400, false), (404, 400, false), (500, 404, false), (404, 404, true)]
+    {
+        let round = Round::by(&WAYS_OF_A_RUN, [4], &SetAside::default(), |way, ids| match way {
+            V2 => refused(first),
+            V1 => refused(second),
+            _ => all_accepted(ids),
+        });
+        let asked_each = round.sent.iter().any(|(way, _)| *way == EACH);
+        assert_eq!(
+            (asked_each, !round.accepted().is_empty()),
+            (forced, forced),
+            "{first}, then {second}: {:?}",
+            round.sent
+        );
+    }
+    let others = Round::by(&WAYS_OF_A_RUN, 1..=6, &SetAside::default(), four_is_refused(400));
+    assert_eq!(others.accepted(), ids([1, 2, 3, 5, 6]));
+}
+
 #[test]
 fn only_the_first_request_of_a_round_is_no_repeat() {
     for status in [500, 422, 400] {

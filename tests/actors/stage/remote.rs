@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use actix::prelude::*;
 use traffic_generator::actors::campaign::RemotePort;
-use traffic_generator::actors::trafficstar::{Change, ReadSpend, ReadStatus, RemindStatus, SetTick};
+use traffic_generator::actors::trafficstar::{Change, ReadSpend, ReadStatus, SetTick};
 use traffic_generator::domain::action::Outcome;
 use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
 use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::trafficstar::date::SeenClock;
 
 use super::store::Wedge;
 use super::world::{Call, Shared, id_of, suffer};
@@ -30,10 +31,10 @@ impl Handler<Wedge> for FakeRemote {
 pub(crate) fn remote_port(remote: &Addr<FakeRemote>) -> RemotePort {
     RemotePort {
         read_status: remote.clone().recipient(),
-        remind_status: remote.clone().recipient(),
         set_tick: remote.clone().recipient(),
         read_spend: remote.clone().recipient(),
         change: remote.clone().recipient(),
+        clock: SeenClock::default(),
     }
 }
 
@@ -76,14 +77,6 @@ impl Handler<Change> for FakeRemote {
                 Err(reason) => Outcome::Failed(reason),
             }
         })
-    }
-}
-
-impl Handler<RemindStatus> for FakeRemote {
-    type Result = ();
-
-    fn handle(&mut self, RemindStatus(question): RemindStatus, _: &mut Self::Context) {
-        self.0.borrow_mut().status_urgencies.push((id_of(question.remote), question.urgency));
     }
 }
 

@@ -133,6 +133,7 @@ impl Handler<ReadStored> for FakeStore {
                 promise: world.promises.get(&id).copied(),
                 unfinished: unfinished(&world, id),
                 hold: world.holds.get(&id).cloned(),
+                own_end_time: None,
             }))
         })
     }

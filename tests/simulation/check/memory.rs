@@ -11,7 +11,7 @@ use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
 use super::doubts::out_of_funds;
 use super::judge::{self, Remote};
 use super::world::{Place, Stage, Step, World};
-use crate::model::log::Restored;
+use crate::model::log::{Restored, Seen};
 
 /// "A run that fails is tried again after 1, 2, 4, 8, then every 15 minutes".
 const RETRY_MINUTES: [i64; 5] = [1, 2, 4, 8, 15];
@@ -67,6 +67,8 @@ pub(super) struct Memory {
     doubtful: Vec<Looks>,
     pub(super) owed: Option<Owed>,
     last_pause: Option<ActionId>,
+    /// The end time of the last activation, or of the last end time that was set alone while it was promised to run.
+    own_end_time: Option<DateTime<Utc>>,
     contested: bool,
     last_activation: Option<DateTime<Utc>>,
     /// Observe mode: the decision that was journalled last, by its row.
@@ -77,7 +79,7 @@ impl Memory {
     pub(super) fn restored(restored: &Restored) -> Self {
         let promise = restored.promise.filter(|promise| promise.end_time_owed);
         let owed = promise.map(|promise| Owed { certain: false, adopted: promise.phase == Phase::ActiveGuarded });
-        Self { owed, ..Self::default() }
+        Self { owed, own_end_time: restored.own_end_time, ..Self::default() }
     }
 
     /// Before the decision of a tick: what it has read may have changed, and what waited may have ended by it.
@@ -196,6 +198,9 @@ impl Memory {
     /// After the whole step.
     pub(super) fn take_step(&mut self, place: &Place<'_>, step: &Step<'_>) {
         for sent in step.sent() {
+            if sent.request.kind != ActionKind::Pause && step.phase == Phase::ActiveGuarded {
+                self.own_end_time = Some(sent.request.end_time);
+            }
             match sent.request.kind {
                 ActionKind::Activate => {
                     self.owed = None;
@@ -253,6 +258,13 @@ impl Memory {
             // It is set, whatever became of the answer.
             owed.certain = false;
         }
+    }
+
+    /// "an end time that our own activation set beyond today's day end is set anew"
+    pub(super) fn has_set_too_late_an_end_time(&self, seen: &Seen, wall: DateTime<Utc>) -> bool {
+        let shown = seen.remote.as_ref().ok().map(|campaign| &campaign.end_time);
+        let day_end = wall.date_naive().and_time(seen.policy.day_end).and_utc();
+        self.own_end_time.is_some_and(|own| own > day_end && shown == Some(&EndTime::At(own)))
     }
 
     /// `adopt_sets_end_time`: "a running campaign without an end time gets one when adopted" (contract.md).

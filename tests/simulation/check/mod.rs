@@ -76,6 +76,7 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
         Box::new(shadow::AsTheTableSays::default()),
         Box::new(starts::UnknownStartsNothing),
         Box::new(starts::NothingStartedWhileHeldBack),
+        Box::new(starts::FarClockStartsNothing),
         Box::new(sending::Sending),
         Box::new(sending::Forced),
         Box::new(actions::OneActionInFlight),

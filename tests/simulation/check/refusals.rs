@@ -100,7 +100,10 @@ impl Refusals {
         for carried in carries {
             let key = (carried.campaign, carried.action);
             match how {
-                How::Answered | How::Refused(_) => {}
+                How::Answered => {}
+                // After a 5xx, which may have had its effect, nobody knows what such an answer is worth.
+                How::Refused(_) if self.met.contains(&key) => drop(self.troubled.insert(key)),
+                How::Refused(_) => {}
                 How::Status(status) if REFUSALS.contains(status) => {
                     self.met.insert(key);
                     let tick =

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Step as ActionStep};
 use traffic_generator::domain::event::{Effect, Event};
 use traffic_generator::domain::order::ForceKind;
@@ -315,6 +315,9 @@ impl Tick<'_, '_> {
         if past_day_end(policy, wall) {
             return self.nothing_in_mode(phase, facts, &format!("{why}, and past the day end"));
         }
+        if is_clock_far_off(self.seen) {
+            return self.nothing_in_mode(phase, facts, &format!("{why}, and the clock is far off"));
+        }
         if self.end_time_on_its_way() {
             return self.nothing_in_mode(phase, facts, &format!("{why}, and an end time is on its way"));
         }
@@ -348,6 +351,9 @@ impl Tick<'_, '_> {
         let policy = &self.seen.policy;
         let adopted = next == Phase::ActiveGuarded && phase != next;
         let owed = if adopted { Memory::owed_on_adoption(policy, &self.seen.remote) } else { self.memory.owed };
+        let too_late =
+            next == Phase::ActiveGuarded && self.memory.has_set_too_late_an_end_time(self.seen, self.step.wall);
+        let owed = if too_late { Some(Owed { certain: true, adopted: true }) } else { owed };
         let none = Expected::one(None, next, why);
         let busy = self.place.open().is_some_and(|doing| self.step.end_of(doing.id).is_none());
         let Some(owed) = owed.filter(|_| policy.mode == Mode::Act && !busy && !self.place.follows_an_end_time()) else {
@@ -356,7 +362,9 @@ impl Tick<'_, '_> {
         let promised_stopped = matches!(next, Phase::PausedGuarded | Phase::CoolingDown { .. });
         let due = match facts.remote {
             Remote::Stopped { by_end_time: false } => promised_stopped,
-            Remote::Running => next == Phase::ActiveGuarded && !past_day_end(policy, self.step.wall),
+            Remote::Running => {
+                next == Phase::ActiveGuarded && !past_day_end(policy, self.step.wall) && !is_clock_far_off(self.seen)
+            }
             Remote::Stopped { by_end_time: true } | Remote::Blocked { .. } | Remote::Unknown { .. } => false,
         };
         if !due {
@@ -398,7 +406,7 @@ impl Tick<'_, '_> {
             ForceKind::Activate => {
                 let cools = matches!(place.phase, Phase::CoolingDown { until } if step.wall < until);
                 let held = place.holding(step.wall).is_some();
-                let past = past_day_end(&seen.policy, step.wall);
+                let past = past_day_end(&seen.policy, step.wall) || is_clock_far_off(seen);
                 match remote {
                     Remote::Blocked { .. } | Remote::Unknown { .. } => nothing("a forced activation that is refused"),
                     _ if observes || cools || held || past => nothing("a forced activation that is refused"),
@@ -412,6 +420,16 @@ impl Tick<'_, '_> {
         }
     }
 
+    /// "A cool-down never lasts longer from now than its length": the clock may have been set back.
+    fn shortened(&self, phase: Phase) -> Phase {
+        match phase {
+            Phase::CoolingDown { until } => {
+                Phase::CoolingDown { until: until.min(self.step.wall + self.seen.policy.cooldown) }
+            }
+            Phase::Idle | Phase::ActiveGuarded | Phase::PausedGuarded => phase,
+        }
+    }
+
     fn compare(&self, expected: &Expected, found: &mut Findings) {
         let step = self.step;
         let mut sent = step.sent();
@@ -421,7 +439,8 @@ impl Tick<'_, '_> {
         // A promise that ends in the same step leaves any state.
         let any_phase = step.has(|effect| matches!(effect, Effect::Released { .. }));
         let fits = |(request, phase): &(Option<ActionKind>, Option<Phase>)| {
-            *request == kind && (any_phase || phase.is_none_or(|phase| phase == step.phase))
+            *request == kind
+                && (any_phase || phase.is_none_or(|phase| self.shortened(phase) == self.shortened(step.phase)))
         };
         if second.is_some() || !expected.allowed.iter().any(fits) {
             let text = format!(
@@ -436,6 +455,11 @@ impl Tick<'_, '_> {
 /// "**Day end**: 23:59:00 UTC today. From then to 24:00 no activation is sent"
 pub(super) fn past_day_end(policy: &Policy, wall: DateTime<Utc>) -> bool {
     wall.time() >= policy.day_end
+}
+
+/// "five minutes apart activate nothing"
+fn is_clock_far_off(seen: &Seen) -> bool {
+    seen.clock_ahead_by.is_some_and(|ahead_by| ahead_by.abs() >= Duration::minutes(5))
 }
 
 /// What the guard made of the sources, against what the page makes of them.

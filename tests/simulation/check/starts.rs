@@ -1,5 +1,6 @@
 //! "What must hold always", 1 and 2: what an activation must not be begun on.
 
+use chrono::Duration;
 use traffic_generator::domain::action::{ActionKind, Trigger};
 use traffic_generator::domain::event::Event;
 use traffic_generator::domain::phase::Phase;
@@ -43,6 +44,24 @@ impl Checker for UnknownStartsNothing {
         }
         if facts.clicks == ClickClass::Unknown {
             report("activated on unknown clicks");
+        }
+    }
+}
+
+/// "five minutes apart activate nothing": by the true time, where the clock has not been set since the tick began.
+pub(super) struct FarClockStartsNothing;
+
+/// `Date` has whole seconds, and an answer is on its way for a while.
+const MEASURED_WITHIN: Duration = Duration::seconds(20);
+
+impl Checker for FarClockStartsNothing {
+    fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
+        let (Some(place), Some(sent)) = (world.place(step.campaign), activation(step)) else { return };
+        let apart = step.wall.signed_duration_since(step.at).abs();
+        let since = place.observing.map(|question| question.line);
+        if apart >= Duration::minutes(5) + MEASURED_WITHIN && since.is_some_and(|line| !world.clock_set_since(line)) {
+            let text = format!("campaign {}: activated by a clock that is {apart} off", step.campaign);
+            found.report("far-clock-starts-nothing", sent.line, text);
         }
     }
 }

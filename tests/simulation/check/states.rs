@@ -31,6 +31,12 @@ impl Checker for CoolDown {
             .collect();
         let text = match (place.phase, step.phase) {
             (Phase::CoolingDown { until }, Phase::CoolingDown { until: now }) if until == now && !pauses => None,
+            // "A cool-down never lasts longer from now than its length"
+            (Phase::CoolingDown { until }, Phase::CoolingDown { until: now })
+                if now < until && spans.iter().any(|span| now == step.wall + *span) =>
+            {
+                None
+            }
             (_, Phase::CoolingDown { until }) if pauses => {
                 let from_now = spans.iter().any(|span| until == step.wall + *span);
                 (!from_now).then(|| format!("a pause at {} begins a cool-down until {until}", step.wall))

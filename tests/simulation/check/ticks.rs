@@ -35,14 +35,18 @@ struct Ended {
     began: DateTime<Utc>,
     at: DateTime<Utc>,
     wall: DateTime<Utc>,
-    /// The next point of the grid then.
-    next_point: DateTime<Utc>,
+    /// When the next tick is due by the grid.
+    next_due: DateTime<Utc>,
+    /// It waited for answers up to its end, so that the next tick follows at once.
+    waited: bool,
     clock_sets: i32,
     cools_down_until: Option<DateTime<Utc>>,
 }
 
 /// `tick-at-the-grid`: "once at start, then at the next point of one shared grid (the full minute) … A tick that still
 /// waits for answers is never overlapped: a late one skips points." And one at the very end of a cool-down.
+///
+/// `tick-ends-at-the-grid`: "What has not come by the next point of the grid has failed".
 #[derive(Debug, Default)]
 pub(super) struct Ticks {
     /// How many times the guard's clock was set.
@@ -109,8 +113,16 @@ impl Checker for Ticks {
             let began = place.observing.map_or(wall, |question| question.wall);
             let clock_sets = self.clock_sets;
             let cools_down_until = step.phase.cooling_down_until();
-            let next_point = next_point(place, wall);
-            clockwork.ended = Some(Ended { began, at, wall, next_point, clock_sets, cools_down_until });
+            let latest_end = latest_end(place, began);
+            // Its questions wait until what was decided before is stored.
+            let asked = step.seen.map_or(began, |seen| seen.began_at_wall.max(began));
+            if wall > self::latest_end(place, asked) + LATE && !world.clock_set_since(clockwork.line) {
+                let text = format!("campaign {}: its tick of {began} ends at {wall}", step.campaign);
+                found.report("tick-ends-at-the-grid", step.line, text);
+            }
+            let waited = wall >= latest_end;
+            let next_due = if waited { wall } else { next_point(place, wall) };
+            clockwork.ended = Some(Ended { began, at, wall, next_due, waited, clock_sets, cools_down_until });
         }
     }
 }
@@ -119,6 +131,12 @@ impl Checker for Ticks {
 fn next_point(place: &Place<'_>, wall: DateTime<Utc>) -> DateTime<Utc> {
     let length_ms = place.row.policy.tick.num_milliseconds();
     wall + Duration::milliseconds(length_ms - wall.timestamp_millis().rem_euclid(length_ms))
+}
+
+/// The point of the grid that ends a tick which began then. One that is less than a quarter of a tick away leaves too little
+/// time to read anything.
+fn latest_end(place: &Place<'_>, began: DateTime<Utc>) -> DateTime<Utc> {
+    next_point(place, began + place.row.policy.tick / 4)
 }
 
 impl Clockwork {
@@ -145,7 +163,7 @@ impl Clockwork {
             };
             let cools_down = place.doing.as_ref().filter(|doing| answered(doing)).and(place.phase.cooling_down_until());
             let cooled_down_at = cools_down.filter(|until| ended.began < *until).map(|until| until.max(ended.wall));
-            let due = cooled_down_at.map_or(ended.next_point, |at| at.min(ended.next_point));
+            let due = cooled_down_at.map_or(ended.next_due, |at| at.min(ended.next_due));
             if step.wall > due + LATE {
                 return Some(format!("its tick was due at {due}, and begins at {}", step.wall));
             }
@@ -158,7 +176,8 @@ impl Clockwork {
         let cooled_down =
             place.phase.cooling_down_until().into_iter().chain(until_then).any(|until| until <= step.wall);
         let waits_for_tick = place.forced.as_ref().is_some_and(|forced| forced.action.is_none());
-        let reasoned = at_the_grid || cooled_down || self.ordered || waits_for_tick;
+        let follows = self.ended.is_some_and(|ended| ended.waited && step.wall <= ended.wall + LATE);
+        let reasoned = at_the_grid || cooled_down || self.ordered || waits_for_tick || follows;
         (!reasoned).then(|| format!("a tick at {}, which is no point of the grid", step.wall))
     }
 }

@@ -1,10 +1,11 @@
 //! One campaign's actor without an actor: the real machine and the real trend, and what `actors::campaign` does beside
 //! them. It answers what is to be asked of the others ([`Errand`]); the guard runs the errands.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
+use traffic_generator::domain::clock_difference::ClockDifference;
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record, Request};
 use traffic_generator::domain::facts::{Clicks, Observation, RemainingClicks, Spend, SpendSource};
 use traffic_generator::domain::machine::Machine;
@@ -13,7 +14,9 @@ use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::phase::{Phase, PhaseWord};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{RemoteFault, judge};
-use traffic_generator::domain::spend::{Counters, Sightings, SourceAnswer, SpendHistory, SpendQuestion};
+use traffic_generator::domain::spend::{
+    Counters, Sightings, SourceAnswer, SpendHistory, SpendQuestion, of_late_report,
+};
 use traffic_generator::trafficstar::batch::reads::ReadQuestion;
 use traffic_generator::trafficstar::budget::Urgency;
 
@@ -24,6 +27,8 @@ use super::remote::id_of;
 
 /// As in `actors::campaign::observe`: clicks that were read longer ago are read again before they are decided on.
 const OLD_CLICKS: Duration = Duration::seconds(1);
+/// As there: why a source has failed that did not answer in time.
+const LATE: &str = "it was not read before the next tick was due";
 /// As in `actors::campaign::storing`: how soon what could not be stored is tried again.
 pub(crate) const STORE_RETRY: Duration = Duration::seconds(1);
 
@@ -39,10 +44,9 @@ pub(crate) struct Reading {
 #[derive(Debug)]
 pub(crate) enum Errand {
     ReadDatabase(OperationId),
-    /// At the next point of the grid a status that is still waited for is reminded of.
-    RemindIn(Duration, OperationId),
+    /// The tick ends then, with what has come.
+    EndIn(Duration, OperationId),
     ReadStatus(OperationId, ReadQuestion),
-    Remind(ReadQuestion),
     ReadBack(OperationId, ReadQuestion),
     /// The tick began then.
     ReadSpend(OperationId, Urgency, DateTime<Utc>),
@@ -60,9 +64,9 @@ pub(crate) enum Errand {
 enum Stage {
     ReadingDatabase,
     AwaitingStatus,
-    /// The status is there, and the clicks had grown old.
-    ReadingAgain,
     AwaitingSpend,
+    /// Everything is there, and the clicks had grown old.
+    ReadingAgain,
 }
 
 /// The tick that is under way.
@@ -83,8 +87,6 @@ struct Tick {
     history: Result<SpendHistory, String>,
     remote: Option<(Status, Option<DateTime<Utc>>, Moment)>,
     report: Option<SourceAnswer>,
-    /// The database was asked and has not answered yet.
-    is_reading: bool,
     /// The day on which the spend was asked for.
     day: Option<NaiveDate>,
 }
@@ -106,6 +108,10 @@ pub(crate) struct Campaign {
     /// What its counter has shown, for the log.
     counter: Option<CounterSeen>,
     tick: Option<Tick>,
+    /// When the ticks began that ended without the report that they had asked for.
+    late_reports: BTreeMap<OperationId, DateTime<Utc>>,
+    /// By how much the clock was ahead when the last status was answered: an answer has a `Date`.
+    clock_ahead_by: Option<Duration>,
     outbox: VecDeque<Effect>,
     /// Records that are not stored yet, the oldest first.
     unstored: VecDeque<Record>,
@@ -142,6 +148,8 @@ impl Campaign {
             sightings: Sightings::default(),
             counter: None,
             tick: None,
+            late_reports: BTreeMap::new(),
+            clock_ahead_by: None,
             outbox: VecDeque::new(),
             unstored: VecDeque::new(),
             storing: false,
@@ -341,32 +349,55 @@ impl Campaign {
             history: Err("not read yet".to_owned()),
             remote: None,
             report: None,
-            is_reading: true,
             day: None,
         });
+        let wait = self.policy.tick_ends_by(now.wall).signed_duration_since(now.wall);
+        self.errands.push(Errand::EndIn(wait, operation));
         self.errands.push(Errand::ReadDatabase(operation));
     }
 
-    /// At each point of the grid a status is still waited for, the clicks may have made it urgent.
-    pub(crate) fn remind(&mut self, now: Moment, operation: OperationId) {
-        let awaits = |tick: &&mut Tick| tick.operation == operation && matches!(tick.stage, Stage::AwaitingStatus);
-        if let Some(tick) = self.tick.as_mut().filter(awaits) {
-            (tick.stored_at, tick.is_reading) = (now.wall, true);
-            self.errands.push(Errand::ReadDatabase(operation));
+    /// "What has not come by the next point of the grid has failed".
+    pub(crate) fn tick_ends(&mut self, now: Moment, operation: OperationId) {
+        let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
+        match tick.stage {
+            // The database answers, or fails, within seconds.
+            Stage::ReadingDatabase | Stage::ReadingAgain => {}
+            Stage::AwaitingStatus => {
+                tick.remote = Some((Err(RemoteFault::Failed(LATE.to_owned())), None, now));
+                self.find_spend(now);
+                self.report_is_late(now);
+            }
+            Stage::AwaitingSpend => self.report_is_late(now),
         }
+    }
+
+    fn report_is_late(&mut self, now: Moment) {
+        let Some(tick) = self.tick.as_mut().filter(|tick| matches!(tick.stage, Stage::AwaitingSpend)) else { return };
+        self.late_reports.insert(tick.operation, tick.began.wall);
+        tick.report = Some(SourceAnswer::Failed(LATE.to_owned()));
+        self.all_came(now);
     }
 
     /// What the database said.
     pub(crate) fn database_said(&mut self, now: Moment, operation: OperationId, answer: Result<Reading, String>) {
         let stance = self.machine.stance(now.wall);
         let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
-        tick.is_reading = false;
+        // Whether a report is needed is judged by the history that was read first.
+        let is_first = matches!(tick.stage, Stage::ReadingDatabase);
         match answer {
             Ok(Reading { row, clicks, history }) => {
                 tick.policy = row.policy.clone();
-                (tick.row, tick.clicks, tick.history) = (Some(row), Ok(clicks), Ok(history));
+                (tick.row, tick.clicks) = (Some(row), Ok(clicks));
+                if is_first {
+                    tick.history = Ok(history);
+                }
             }
-            Err(reason) => (tick.row, tick.clicks, tick.history) = (None, Err(reason.clone()), Err(reason)),
+            Err(reason) => {
+                (tick.row, tick.clicks) = (None, Err(reason.clone()));
+                if is_first {
+                    tick.history = Err(reason);
+                }
+            }
         }
         let clicks = tick.clicks.as_ref().ok().map(|clicks| clicks.count);
         let id = id_of(self.life.campaign);
@@ -376,20 +407,13 @@ impl Campaign {
                 tick.first_clicks = clicks;
                 tick.stage = Stage::AwaitingStatus;
                 self.errands.push(Errand::ReadStatus(operation, tick.question));
-                let wait = tick.policy.next_grid_point(now.wall).signed_duration_since(now.wall);
-                self.errands.push(Errand::RemindIn(wait, operation));
             }
             Stage::ReadingDatabase => {
                 tick.remote = Some((Err(RemoteFault::Gone), None, tick.began));
                 self.find_spend(now);
             }
-            Stage::AwaitingStatus => {
-                self.errands.push(Errand::Remind(tick.question));
-                let wait = tick.policy.next_grid_point(now.wall).signed_duration_since(now.wall);
-                self.errands.push(Errand::RemindIn(wait, operation));
-            }
-            Stage::ReadingAgain => self.find_spend(now),
-            Stage::AwaitingSpend => {}
+            Stage::ReadingAgain => self.conclude(now),
+            Stage::AwaitingStatus | Stage::AwaitingSpend => {}
         }
     }
 
@@ -403,17 +427,12 @@ impl Campaign {
     ) {
         let awaits = |tick: &&mut Tick| tick.operation == operation && matches!(tick.stage, Stage::AwaitingStatus);
         let Some(tick) = self.tick.as_mut().filter(awaits) else { return };
+        if sent_at.is_some() {
+            self.clock_ahead_by = Some(now.wall.signed_duration_since(now.at));
+        }
         let status = status.map_err(|fault| fault.of_campaign(tick.is_gone));
         tick.remote = Some((status, sent_at, now));
-        if tick.is_reading {
-            tick.stage = Stage::ReadingAgain;
-        } else if now.wall.signed_duration_since(tick.stored_at) > OLD_CLICKS {
-            (tick.stored_at, tick.is_reading) = (now.wall, true);
-            tick.stage = Stage::ReadingAgain;
-            self.errands.push(Errand::ReadDatabase(operation));
-        } else {
-            self.find_spend(now);
-        }
+        self.find_spend(now);
     }
 
     fn find_spend(&mut self, now: Moment) {
@@ -428,16 +447,32 @@ impl Campaign {
         if needs_report {
             self.errands.push(Errand::ReadSpend(tick.operation, tick.question.urgency, tick.began.wall));
         } else {
-            self.conclude(now, SourceAnswer::NoSource);
+            self.all_came(now);
         }
     }
 
     /// The report's answer.
     pub(crate) fn spend_came(&mut self, now: Moment, operation: OperationId, answer: SourceAnswer) {
+        if let Some(asked_at) = self.late_reports.remove(&operation) {
+            self.errands.extend(of_late_report(&answer, asked_at, now.wall).map(Errand::SaveSpend));
+            return;
+        }
         let awaits = |tick: &&mut Tick| tick.operation == operation && matches!(tick.stage, Stage::AwaitingSpend);
         if let Some(tick) = self.tick.as_mut().filter(awaits) {
-            tick.report = Some(answer.clone());
-            self.conclude(now, answer);
+            tick.report = Some(answer);
+            self.all_came(now);
+        }
+    }
+
+    /// Clicks that were read a while ago are read again before they are decided on.
+    fn all_came(&mut self, now: Moment) {
+        let Some(tick) = self.tick.as_mut() else { return };
+        if now.wall.signed_duration_since(tick.stored_at) > OLD_CLICKS {
+            tick.stored_at = now.wall;
+            tick.stage = Stage::ReadingAgain;
+            self.errands.push(Errand::ReadDatabase(tick.operation));
+        } else {
+            self.conclude(now);
         }
     }
 
@@ -461,8 +496,9 @@ impl Campaign {
     }
 
     /// All facts are there.
-    fn conclude(&mut self, now: Moment, report: SourceAnswer) {
+    fn conclude(&mut self, now: Moment) {
         let Some(tick) = self.tick.take() else { return };
+        let report = tick.report.clone().unwrap_or(SourceAnswer::NoSource);
         let Some((remote, sent_at, answered)) = tick.remote.clone() else { return };
         let spend = match tick.day.filter(|day| *day == now.wall.date_naive()) {
             Some(day) => {
@@ -479,8 +515,13 @@ impl Campaign {
             self.errands.push(Errand::SaveSpend(*spend));
         }
         let operation = tick.operation;
-        let observation =
-            Observation { remote, remote_at: answered.wall, spend: spend.clone(), clicks: tick.clicks.clone() };
+        let observation = Observation {
+            remote,
+            remote_at: answered.wall,
+            spend: spend.clone(),
+            clicks: tick.clicks.clone(),
+            clock: self.clock_ahead_by.map(ClockDifference),
+        };
         if self.logs {
             let seen = Seen {
                 operation,
@@ -498,6 +539,7 @@ impl Campaign {
                 first_clicks: tick.first_clicks,
                 spend,
                 policy: tick.policy.clone(),
+                clock_ahead_by: self.clock_ahead_by,
             };
             self.notes.push(What::Seen { campaign: self.life.campaign, seen: Box::new(seen) });
         }

@@ -237,13 +237,6 @@ impl Client {
         }
     }
 
-    pub(crate) fn remind(&mut self, question: ReadQuestion) {
-        self.reads.remind(question);
-        if question.urgency == Urgency::Pause {
-            self.plan_soon();
-        }
-    }
-
     /// For a tick that began at `since`.
     pub(crate) fn read_spend(&mut self, now: Moment, urgency: Urgency, since: DateTime<Utc>, reader: Reader) {
         let may_serve = |sent_at: DateTime<Utc>, day| serves(now.wall, since, sent_at, day);

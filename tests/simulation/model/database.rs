@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
-use traffic_generator::domain::action::{Action, ActionId, Step};
+use traffic_generator::domain::action::{Action, ActionId, ActionKind, Step};
 use traffic_generator::domain::event::Record;
 use traffic_generator::domain::facts::Spend;
 use traffic_generator::domain::order::HoldChange;
@@ -119,6 +119,9 @@ impl Database {
             unfinished: unfinished.map(|(_, action)| Action { id: ActionId(0), ..action.clone() }),
             hold: stored.and_then(|stored| stored.hold.clone()),
             hold_on_all: self.hold_on_all.clone().filter(|hold| hold.lasts(wall)),
+            own_end_time: stored
+                .and_then(|stored| stored.journal.values().rev().find(sets_end_time))
+                .map(|last| last.end_time),
         };
         (restored, unfinished.map(|(number, _)| *number))
     }
@@ -133,6 +136,10 @@ impl Database {
     pub(crate) fn requests_sent(&self) -> impl Iterator<Item = (DateTime<Utc>, u32)> {
         self.sent.iter().map(|(by, requests)| (*by, *requests))
     }
+}
+
+fn sets_end_time(action: &&Action) -> bool {
+    action.kind != ActionKind::Pause && action.step != Step::ObservedOnly
 }
 
 const fn is_unfinished(action: &Action) -> bool {

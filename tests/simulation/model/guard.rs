@@ -52,8 +52,8 @@ enum Happening {
 #[derive(Debug)]
 enum Own {
     Wake(Life),
-    /// A point of the grid passes while a status is waited for.
-    Remind(Life, OperationId),
+    /// A tick ends with what has come.
+    TickEnds(Life, OperationId),
     Client(Timer),
     Ends(Ticket, Result<Answer, Failure>),
     Read(Life, OperationId, Result<Reading, String>),
@@ -330,7 +330,7 @@ impl Guard {
                     found.step(now, Event::Wake);
                 }
             }),
-            Own::Remind(life, operation) => self.with(life, |found| found.remind(now, operation)),
+            Own::TickEnds(life, operation) => self.with(life, |found| found.tick_ends(now, operation)),
             Own::Client(timer) => {
                 process.client.wake(now, timer);
                 process.is_stirred = true;
@@ -514,7 +514,7 @@ impl Guard {
             Errand::ReadDatabase(operation) => self.ask_database(Question::ReadTick(life, operation)),
             Errand::Save(record, entry) => self.ask_database(Question::Save(life, record, entry)),
             Errand::SaveSpend(spend) => self.ask_database(Question::SaveSpend(life.campaign, spend)),
-            Errand::RemindIn(wait, operation) => self.own(wait, Own::Remind(life, operation)),
+            Errand::EndIn(wait, operation) => self.own(wait, Own::TickEnds(life, operation)),
             Errand::RetrySaveIn(wait) => self.own(wait, Own::RetrySave(life)),
             Errand::WakeIn(wait) => self.own(wait, Own::Wake(life)),
             Errand::Told(event) => self.perhaps_tell_again(life, &event),
@@ -524,7 +524,6 @@ impl Guard {
             Errand::ReadBack(operation, question) => {
                 process.client.read_status(now, question, reader(operation, Why::ReadBack));
             }
-            Errand::Remind(question) => process.client.remind(question),
             Errand::ReadSpend(operation, urgency, since) => {
                 process.client.read_spend(now, urgency, since, reader(operation, Why::Tick));
                 process.is_stirred = true;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind};
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record};
 use traffic_generator::domain::facts::{Clicks, Money, RemainingClicks, Spend};
@@ -111,6 +111,8 @@ pub(crate) struct Restored {
     pub(crate) unfinished: Option<Action>,
     pub(crate) hold: Option<Hold>,
     pub(crate) hold_on_all: Option<Hold>,
+    /// The end time of the newest journal entry that is no pause.
+    pub(crate) own_end_time: Option<DateTime<Utc>>,
 }
 
 /// All that a tick has read, before anybody made anything of it.
@@ -140,6 +142,8 @@ pub(crate) struct Seen {
     pub(crate) spend: Result<Spend, String>,
     /// The policy by which it decides.
     pub(crate) policy: Policy,
+    /// By how much the guard's clock was ahead when TrafficStars answered last.
+    pub(crate) clock_ahead_by: Option<Duration>,
 }
 
 /// What a campaign's counter has shown on one day. Absent is less than any amount.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
+use traffic_generator::domain::clock_difference::ClockDifference;
 use traffic_generator::domain::event::{Effect, Event, Note, OperationId, Record, Request};
 use traffic_generator::domain::facts::{Clicks, Money, Observation, RemainingClicks, RemoteId, Spend, SpendSource};
 use traffic_generator::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
@@ -190,7 +191,7 @@ impl Story {
 
     pub(super) fn restored(&self) -> Restored {
         let promise = Some(self.promise());
-        Restored { campaign: 0, promise, unfinished: None, hold: None, hold_on_all: None }
+        Restored { campaign: 0, promise, unfinished: None, hold: None, hold_on_all: None, own_end_time: None }
     }
 
     pub(super) fn say(&mut self, what: What) -> &mut Self {
@@ -296,6 +297,7 @@ impl Story {
             at: wall,
         });
         let clicks = facts.clicks.clone().map(|count| RemainingClicks { count: Clicks(count), defect: None, at: wall });
+        let ahead_by = wall.signed_duration_since(self.now);
         let seen = Seen {
             operation,
             began_at: self.now,
@@ -312,9 +314,11 @@ impl Story {
             clicks: clicks.clone(),
             spend: spend.clone(),
             policy: self.policy.clone(),
+            clock_ahead_by: Some(ahead_by),
         };
         self.say(What::Seen { campaign: 0, seen: Box::new(seen) });
-        let observation = Box::new(Observation { remote, remote_at: wall, spend, clicks });
+        let observation =
+            Box::new(Observation { remote, remote_at: wall, spend, clicks, clock: Some(ClockDifference(ahead_by)) });
         Event::Observed { operation, observation }
     }
 

@@ -16,7 +16,13 @@ use super::{Change, Client, Heard, Purpose};
 /// As in `trafficstar::switching`: so often a pause that met a 429 is tried before it is left to the next tick.
 const PAUSE_ATTEMPTS: u8 = 3;
 /// As there: two ways take many at once, the third one each by itself. The model's TrafficStars judges all of them alike.
-const WAYS: [Way; 3] = [Way::Together, Way::Together, Way::Each];
+const fn ways(switch: Switch) -> [Way; 3] {
+    let each = match switch {
+        Switch::Run => Way::EachUnlessRefused,
+        Switch::Pause => Way::Each,
+    };
+    [Way::Together, Way::Together, each]
+}
 
 /// What is asked of the campaigns of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +52,7 @@ impl Client {
         let ids: BTreeSet<RemoteId> = changes.iter().map(|change| id_of(change.life.campaign)).collect();
         let aside = self.aside.entry(switch).or_default().of(now.wall, &ids);
         let patience = if switch == Switch::Run { 1 } else { PAUSE_ATTEMPTS };
-        let split = Split::new(ids, &aside, &WAYS, patience);
+        let split = Split::new(ids, &aside, &ways(switch), patience);
         self.last_number += 1;
         self.rounds.insert(self.last_number, SwitchRound { switch, changes, leave_by, split });
         self.go_on_switching(now, self.last_number);

@@ -1,0 +1,73 @@
+//! A clock that is not TrafficStars', and what it has done when it is right again.
+
+use super::*;
+use ActionKind::{Activate, Pause, SetEndTime};
+use PhaseWord::{ActiveGuarded, CoolingDown, Idle};
+
+fn wanted() -> Facts {
+    stopped().clicks(20_000)
+}
+
+#[test]
+fn by_a_clock_that_is_five_minutes_away_nothing_is_activated_and_what_must_be_paused_is() {
+    for (ahead_by, activates) in [(0, true), (299, true), (300, false), (-300, false), (31_536_000, false)] {
+        let clock = Duration::seconds(ahead_by);
+        let mut rig = Rig::new(Phase::Idle);
+        let effects = rig.tick("12:00:00", &wanted().with_clock_ahead_by(clock));
+        let expected = if activates { (Some(Activate), ActiveGuarded) } else { (None, Idle) };
+        assert_step(&format!("{ahead_by} seconds ahead"), &rig, &effects, expected.0, expected.1);
+        assert_eq!(rig.machine.waiting().is_some(), !activates, "{ahead_by}: it says why it waits");
+
+        let mut rig = Rig::new(Phase::ActiveGuarded);
+        let effects = rig.tick("12:00:00", &running().clicks(0).with_clock_ahead_by(clock));
+        assert_step(&format!("used up, {ahead_by} seconds ahead"), &rig, &effects, Some(Pause), CoolingDown);
+    }
+}
+
+#[test]
+fn a_cool_down_lasts_no_longer_than_its_length_when_the_clock_is_set_back() {
+    let promise = Promise {
+        phase: Phase::CoolingDown { until: at("12:00:00") + Duration::days(365) },
+        since: at("11:59:00"),
+        end_time_owed: false,
+    };
+    let mut rig = Rig::from_record(at("12:00:10"), promise, None, |_| {});
+    rig.now = at("12:00:10");
+    let effects = rig.wake();
+    let ends_at = Some(at("12:02:10"));
+    assert_eq!(rig.machine.phase().cooling_down_until(), ends_at);
+    assert_eq!(records(&effects).next().and_then(|record| record.promise.phase.cooling_down_until()), ends_at);
+    let [_, Effect::Observe { operation, .. }] = effects[..] else { panic!("{effects:?}") };
+    rig.observed(operation, &stopped().clicks(10_000));
+    rig.tick("12:01:00", &stopped().clicks(10_000));
+    assert_eq!(rig.machine.phase().cooling_down_until(), ends_at, "it counts from the first moment on");
+    rig.tick("12:02:10", &stopped().clicks(10_000));
+    assert_eq!(rig.phase(), PhaseWord::PausedGuarded);
+}
+
+#[test]
+fn an_end_time_that_we_set_by_a_clock_that_was_ahead_is_set_anew_and_that_of_somebody_else_stays() {
+    let tomorrow = policy_day_end("12:00:00") + Duration::days(1);
+    for (own, seen, ahead_by, is_set) in [
+        (Some(tomorrow), tomorrow, 0, true),
+        (Some(tomorrow), tomorrow + Duration::days(1), 0, false),
+        (None, tomorrow, 0, false),
+        (Some(policy_day_end("12:00:00")), policy_day_end("12:00:00"), 0, false),
+        // Our clock may be behind now.
+        (Some(tomorrow), tomorrow, -86_400, false),
+    ] {
+        let mut rig = Rig::new(Phase::ActiveGuarded);
+        rig.machine = rig.machine.clone().having_set(own);
+        let facts = running().clicks(20_000).with(|campaign| campaign.end_time = EndTime::At(seen));
+        let effects = rig.tick("12:00:00", &facts.with_clock_ahead_by(Duration::seconds(ahead_by)));
+        let request = is_set.then_some(SetEndTime);
+        assert_step(&format!("{own:?}, and {seen} is seen"), &rig, &effects, request, ActiveGuarded);
+        if let Some(request) = sends(&effects).next() {
+            assert_eq!(request.end_time, policy_day_end("12:00:00"));
+        }
+    }
+}
+
+fn policy_day_end(time: &str) -> DateTime<Utc> {
+    at(time).date_naive().and_hms_opt(23, 59, 0).unwrap().and_utc()
+}
