@@ -56,7 +56,7 @@ impl Config {
 
     /// Takes over from `fresh` what a running supervisor can.
     pub fn take_over(&mut self, fresh: Self) {
-        self.generator = fresh.generator;
+        self.generator = fresh.generator.answered_within(self.generator.answer_within);
         self.trafficstar.confirm_within = fresh.trafficstar.confirm_within;
         self.log.filter = fresh.log.filter;
         self.given = fresh.given;
@@ -74,6 +74,8 @@ fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'stat
         high_spend,
         // The same as [trafficstar] confirm_within, where it is configured.
         confirm_within: _,
+        // The same as [trafficstar] timeout, which needs a restart.
+        answer_within: _,
         contested_after,
         contested_backoff,
         stored_spend_max_age,

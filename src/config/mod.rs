@@ -146,7 +146,7 @@ impl Config {
         let database = read_database(&mut settings);
         let control = read_control(&mut settings);
         let trafficstar = read_trafficstar(&mut settings);
-        let numbers = read_generator(&mut settings, trafficstar.confirm_within);
+        let numbers = read_generator(&mut settings, &trafficstar);
         let log = read_log(&mut settings);
         let given = settings.given();
         let (generator, warnings) = settings.finish(numbers.validate())?;
@@ -189,7 +189,7 @@ fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
     config
 }
 
-fn read_generator(settings: &mut Settings<'_>, confirm_within: Duration) -> PolicyNumbers {
+fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) -> PolicyNumbers {
     let section = "generator";
     let default = PolicyNumbers::default();
     // Valid and checked, but only the policy `top-up`, which is not there yet, will ask for its value.
@@ -202,7 +202,8 @@ fn read_generator(settings: &mut Settings<'_>, confirm_within: Duration) -> Poli
         pause_clicks: settings.get(section, "pause_clicks", default.pause_clicks, value::clicks),
         day_end: settings.get(section, "day_end", default.day_end, value::time_of_day),
         high_spend: settings.get(section, "high_spend", default.high_spend, value::word),
-        confirm_within: chrono::Duration::from_std(confirm_within).unwrap_or(default.confirm_within),
+        confirm_within: chrono::Duration::from_std(trafficstar.confirm_within).unwrap_or(default.confirm_within),
+        answer_within: chrono::Duration::from_std(trafficstar.timeout).unwrap_or(default.answer_within),
         contested_after: settings
             .get(section, "contested_after", default.contested_after, |raw| value::whole_number(raw, 0)),
         contested_backoff: settings

@@ -165,6 +165,7 @@ fn every_key_reaches_its_place() {
             pause_clicks: Clicks(16),
             day_end: NaiveTime::from_hms_opt(22, 30, 0).unwrap(),
             confirm_within: chrono::Duration::seconds(4),
+            answer_within: chrono::Duration::seconds(3),
             contested_after: 0,
             contested_backoff: Some(chrono::Duration::minutes(15)),
             stored_spend_max_age: chrono::Duration::zero(),

@@ -130,6 +130,8 @@ pub struct PolicyNumbers {
     pub high_spend: HighSpend,
     /// How long after an accepted action a read may still show the old state.
     pub confirm_within: Duration,
+    /// How long TrafficStars may take to answer.
+    pub answer_within: Duration,
     /// More foreign changes than this in an hour mark the campaign contested.
     pub contested_after: u32,
     /// Up to this interval activations of a contested campaign back off; never, where not set.
@@ -233,6 +235,7 @@ impl Default for PolicyNumbers {
             day_end: NaiveTime::from_hms_opt(23, 59, 0).unwrap_or(NaiveTime::MIN),
             high_spend: HighSpend::Observe,
             confirm_within: Duration::seconds(30),
+            answer_within: Duration::seconds(15),
             contested_after: 6,
             contested_backoff: None,
             stored_spend_max_age: Duration::minutes(30),
@@ -245,6 +248,13 @@ impl Default for PolicyNumbers {
 }
 
 impl Policy {
+    /// The same, where TrafficStars may take this long to answer.
+    #[must_use]
+    pub fn answered_within(mut self, answer_within: Duration) -> Self {
+        self.numbers.answer_within = answer_within;
+        self
+    }
+
     /// The day end of the UTC day that `now` is in.
     #[must_use]
     pub fn day_end_on(&self, now: DateTime<Utc>) -> DateTime<Utc> {
@@ -286,10 +296,10 @@ impl Policy {
     }
 
     /// When a tick that began at `began_at` ends at the latest, with what it has by then: at the next point of the shared
-    /// grid. One that begins less than a quarter of a tick before a point has until the point after it.
+    /// grid that leaves TrafficStars the time to answer. Ticks that are shorter than an answer would know nothing otherwise.
     #[must_use]
     pub fn tick_ends_by(&self, began_at: DateTime<Utc>) -> DateTime<Utc> {
-        self.next_grid_point(began_at + self.tick / 4)
+        self.next_grid_point(began_at + self.answer_within)
     }
 
     /// How many points of the shared grid lie after `from`, up to and with `to`.

@@ -38,7 +38,7 @@ fn a_tick_that_waits_for_answers_is_not_overlapped_and_one_that_waits_up_to_its_
         ("12:00:00", "12:01:00", 0, "12:01:00"),
         ("12:00:00", "12:01:00.3", 0, "12:01:00.3"),
         ("12:00:00", "12:02:10", 1, "12:02:10"),
-        // A point that is less than a quarter of a tick away leaves no time to read.
+        // A point that is less than a time-out away leaves no time to read.
         ("12:00:50", "12:01:10", 1, "12:02:00"),
         ("12:00:50", "12:02:00", 1, "12:02:00"),
     ] {

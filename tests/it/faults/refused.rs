@@ -117,20 +117,28 @@ fn patches(world: &World, active: bool) -> Vec<i64> {
 }
 
 #[test]
-fn what_the_ways_for_many_refuse_is_paused_and_run_by_the_one_that_is_left() {
-    let pauses = REFUSALS.map(|code| (code, Operation::Pause));
-    let runs = [422, 500].map(|code| (code, Operation::Run));
-    in_parallel(pauses.into_iter().chain(runs), |(code, operation)| {
-        let runs = operation == Operation::Run;
-        let spec: fn(i64) -> CampaignSpec = if runs { CampaignSpec::paused } else { CampaignSpec::running };
-        let clicks = if runs { 20_000 } else { 1_000 };
-        let mut world = world(spec, clicks, |world| refuse(world, code, &[operation]));
-        let sent = all_others_are_done(&mut world, operation);
+fn what_the_ways_for_many_refuse_is_paused_by_the_one_that_is_left() {
+    in_parallel(REFUSALS, |code| {
+        let mut world = world(CampaignSpec::running, 1_000, |world| refuse(world, code, &[Operation::Pause]));
+        let sent = all_others_are_done(&mut world, Operation::Pause);
         assert!(sent.len() <= 10, "{code}: {} requests", sent.len());
         world.wait_until(REFUSED, "done", |campaign| campaign.text("/action/step") == "confirmed");
-        assert_eq!(IDS.map(|id| world.sandbox.is_running(id)), [runs; 6], "{code} {operation:?}");
-        assert_eq!(patches(&world, runs), [REFUSED], "{code} {operation:?}");
+        assert_eq!(IDS.map(|id| world.sandbox.is_running(id)), [false; 6], "{code}");
+        assert_eq!(patches(&world, false), [REFUSED], "{code}");
         let entries = world.database.journal(REFUSED);
-        assert_eq!(entries.len(), 1, "{code} {operation:?}: at the first tick: {entries:?}");
+        assert_eq!(entries.len(), 1, "{code}: at the first tick: {entries:?}");
+    });
+}
+
+/// `PATCH {"active": true}` would run what TrafficStars does not want to run.
+#[test]
+fn a_run_that_both_ways_for_many_refuse_is_not_forced() {
+    in_parallel([400, 422, 500], |code| {
+        let mut world = world(CampaignSpec::paused, 20_000, |world| refuse(world, code, &[Operation::Run]));
+        all_others_are_done(&mut world, Operation::Run);
+        assert_says(&refusal(&mut world), code);
+        world.let_ticks_pass(2);
+        assert_eq!(IDS.map(|id| world.sandbox.is_running(id)), IDS.map(|id| id != REFUSED), "{code}");
+        assert_eq!(patches(&world, true), [0; 0], "{code}");
     });
 }

@@ -142,8 +142,13 @@ impl World {
 
     /// From now on it is `now`, for a guard that began with [`World::at`] and for TrafficStars.
     pub(crate) fn set_clock(&self, now: DateTime<Utc>) {
-        self.guard.clock.as_ref().unwrap().set(now);
+        self.set_own_clock(now);
         self.sandbox.set_clock(now);
+    }
+
+    /// The same for the guard's clock alone.
+    pub(crate) fn set_own_clock(&self, now: DateTime<Utc>) {
+        self.guard.clock.as_ref().unwrap().set(now);
     }
 
     /// Another guard on the same account, with a database of its own.

@@ -29,6 +29,14 @@ impl Checker for CoolDown {
             .chain(place.policies())
             .map(|policy| policy.cooldown)
             .collect();
+        // "A cool-down never lasts longer from now than its length"
+        let longest = spans.iter().max().map(|span| step.wall + *span);
+        if let (Phase::CoolingDown { until }, Some(longest)) = (step.phase, longest)
+            && until > longest
+        {
+            let text = format!("campaign {}: at {} it cools down until {until}", step.campaign, step.wall);
+            found.report("cool-down-is-kept", step.line, text);
+        }
         let text = match (place.phase, step.phase) {
             (Phase::CoolingDown { until }, Phase::CoolingDown { until: now }) if until == now && !pauses => None,
             // "A cool-down never lasts longer from now than its length"

@@ -10,6 +10,7 @@ use traffic_generator::domain::remote::RemoteFault;
 use super::world::{Doing, Place, Stage, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
+use crate::model::transport::TIMEOUT;
 
 /// What may pass between a timer's time and the wake.
 const LATE: Duration = Duration::seconds(2);
@@ -133,10 +134,9 @@ fn next_point(place: &Place<'_>, wall: DateTime<Utc>) -> DateTime<Utc> {
     wall + Duration::milliseconds(length_ms - wall.timestamp_millis().rem_euclid(length_ms))
 }
 
-/// The point of the grid that ends a tick which began then. One that is less than a quarter of a tick away leaves too little
-/// time to read anything.
+/// The point of the grid that ends a tick which began then: the first one that leaves TrafficStars the time to answer.
 fn latest_end(place: &Place<'_>, began: DateTime<Utc>) -> DateTime<Utc> {
-    next_point(place, began + place.row.policy.tick / 4)
+    next_point(place, began + TIMEOUT)
 }
 
 impl Clockwork {

@@ -8,6 +8,8 @@ const MACHINE: &str = "src/domain/machine.rs";
 const PROGRESS: &str = "src/domain/progress.rs";
 const SENDING: &str = "src/domain/machine/sending.rs";
 const CONTEST: &str = "src/domain/contest.rs";
+const POLICY: &str = "src/domain/policy.rs";
+const CLOCK_DIFFERENCE: &str = "src/domain/clock_difference.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -292,6 +294,47 @@ pub(super) const FAULTS: &[Fault] = &[
         file: MACHINE,
         original: "«self.next_tick_at = self.next_tick_at.min(policy.next_grid_point(now));»",
         faulty: "",
+    },
+    Fault {
+        name: "set-back-clock-prolongs-the-cooldown",
+        what: "after the clock was set back the cool-down lasts until its old end",
+        breaks: "Clock",
+        file: MACHINE,
+        original: "if «self.phase.cooling_down_until().is_some_and(|until| until > longest)» {",
+        faulty: "false",
+    },
+    Fault {
+        name: "far-clock-activates",
+        what: "an activation does not look at how far away the clock is",
+        breaks: "Clock",
+        file: ACTING,
+        original: "if «self.is_clock_far_apart()» {
+            return Some(ClockDifference::ACTIVATES_NOTHING",
+        faulty: "false",
+    },
+    Fault {
+        name: "near-clock-activates-nothing",
+        what: "a clock that is a minute away activates nothing",
+        breaks: "Clock",
+        file: CLOCK_DIFFERENCE,
+        original: "self.0.abs() >= «FAR_APART»",
+        faulty: "APART",
+    },
+    Fault {
+        name: "tick-outlasts-the-grid",
+        what: "a tick waits for its answers for three ticks",
+        breaks: "One tick",
+        file: POLICY,
+        original: "self.next_grid_point(began_at + «self.answer_within»)",
+        faulty: "self.tick * 3",
+    },
+    Fault {
+        name: "late-tick-skips-the-next",
+        what: "after a tick that waited up to its end the next point of the grid is left out",
+        breaks: "One tick",
+        file: ACTING,
+        original: "let grid_point = if waited { «now» } else",
+        faulty: "policy.next_grid_point(now)",
     },
     Fault {
         name: "high-spend-sticks",

@@ -58,7 +58,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a page that was asked for before a tick began serves it",
         breaks: "One tick",
         file: READS,
-        original: ".filter(|asker| «asker.0 < read.0»);",
+        original: "asking.partition(|asker| «asker.0 < read.0»);",
         faulty: "true",
     },
     Fault {

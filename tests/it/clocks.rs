@@ -1,0 +1,79 @@
+//! The guard's clock is not TrafficStars', whose answers have a `Date`.
+
+use chrono::{DateTime, Duration, Utc};
+use sandbox::{CampaignSpec, Options};
+
+use crate::helper::{Config, World};
+
+const ID: i64 = 995_005;
+
+fn noon() -> DateTime<Utc> {
+    "2026-12-05T12:00:00Z".parse().unwrap()
+}
+
+/// A guard that begins at a moment which is that far away from noon, for it and for TrafficStars.
+fn world_ahead_by(ahead_by: Duration) -> World {
+    World::at(noon() + ahead_by, Config::default(), Options::default(), |_, _| {})
+}
+
+fn degradations(world: &World) -> Vec<String> {
+    let (_, health) = world.health();
+    let reasons = health["reasons"].as_array().unwrap().iter();
+    reasons.map(|reason| format!("{}: {}", reason["kind"], reason["reason"])).collect()
+}
+
+#[test]
+fn by_a_clock_that_is_five_minutes_away_nothing_is_activated_and_a_pause_is_sent() {
+    for minutes in [-6, 6] {
+        let mut world = world_ahead_by(Duration::zero());
+        world.set_own_clock(noon() + Duration::minutes(minutes));
+        world.add(CampaignSpec::paused(ID), 20_000);
+        world.wait_for("the activation to wait", |world| {
+            let log = world.guard.log();
+            if log.contains("our clock is five minutes or more away") { Ok(()) } else { Err(log) }
+        });
+        assert_eq!(world.writes(ID), []);
+        let told = degradations(&world).concat();
+        assert!(told.contains("clock") && told.contains("nothing is activated"), "{told}");
+
+        world.set_own_clock(noon());
+        world.wait_for_state(ID, "active-guarded");
+        world.wait_for("health to be right", |world| {
+            let told = degradations(world).concat();
+            if told.contains("clock") { Err(told) } else { Ok(()) }
+        });
+        world.set_own_clock(noon() + Duration::minutes(minutes));
+        world.database.execute("UPDATE urls SET click_limit = clicks");
+        world.wait_for("the pause", |world| if world.sandbox.is_running(ID) { Err(String::new()) } else { Ok(()) });
+    }
+}
+
+#[test]
+fn a_cool_down_that_began_a_year_ahead_ends_when_the_clock_is_right_again() {
+    let mut world = world_ahead_by(Duration::days(365));
+    world.add(CampaignSpec::running(ID), 1_000);
+    world.wait_for_state(ID, "cooling-down");
+    world.set_clock(noon());
+    world.wait_for_state(ID, "paused-guarded");
+}
+
+#[test]
+fn an_end_time_that_was_set_a_day_ahead_is_set_anew_even_after_a_restart() {
+    let mut world = world_ahead_by(Duration::days(1));
+    world.add(CampaignSpec::paused(ID), 20_000);
+    world.wait_until(ID, "running", |campaign| campaign.text("/action/step") == "confirmed");
+    let ends_at = |world: &World| world.sandbox.campaign(ID).unwrap().ends_at.unwrap();
+    assert_eq!(ends_at(&world), "2026-12-06T23:59:00Z".parse::<DateTime<Utc>>().unwrap());
+    world.guard.stop();
+    world.set_clock(noon());
+    world.start();
+    world.wait_for("the end time of today", |world| {
+        let ends_at = ends_at(world);
+        if ends_at == "2026-12-05T23:59:00Z".parse::<DateTime<Utc>>().unwrap() {
+            Ok(())
+        } else {
+            Err(ends_at.to_string())
+        }
+    });
+    assert!(world.sandbox.is_running(ID));
+}
