@@ -44,7 +44,7 @@ fn one_client_delays_no_other() {
 /// The supervisor may read the rows at any moment of it.
 #[test]
 fn a_campaign_that_was_just_added_can_be_disabled_at_any_moment() {
-    let world = World::new();
+    let mut world = World::new();
     let socket = world.guard.socket();
     for remote in 501..621 {
         world.sandbox.add_campaign(CampaignSpec::running(remote));
@@ -107,6 +107,7 @@ fn a_live_socket_is_never_taken_over_and_a_stale_one_is_replaced() {
     let mode = std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600, "{mode:o}");
     let same_database = world.guard.command(&["run"]);
+    assert!(world.guard.command_on_another_database(&["migrate"]).status.success());
     let same_socket = world.guard.command_on_another_database(&["run"]);
     for (second, reason) in [(same_database, "guards the database"), (same_socket, "a supervisor answers on")] {
         let message = String::from_utf8_lossy(&second.stderr).into_owned();
