@@ -187,7 +187,7 @@ fn where_the_row_of_leadership_is_lost_nobody_leads_and_all_say_so_until_migrate
     let Some(mut fleet) = Fleet::of(2) else { return };
     fleet.start(0);
     fleet.start(1);
-    fleet.wait_for_writes_of(0, 5);
+    fleet.wait_for_writes_of(0, 10);
     fleet.execute("DELETE FROM leadership");
     for member in [0, 1] {
         let health = fleet.wait_for_nobody_leads(member);
@@ -212,7 +212,7 @@ fn a_dead_leaders_lease_that_ends_far_ahead_is_waited_for_and_every_standby_says
     let Some(mut fleet) = Fleet::of(2) else { return };
     fleet.start(0);
     fleet.start(1);
-    fleet.wait_for_writes_of(0, 5);
+    fleet.wait_for_writes_of(0, 10);
     fleet.members[0].guard.kill();
     // As if the server's clock had been set back.
     fleet.execute("UPDATE leadership SET ends_at = ends_at + INTERVAL '1 hour'");
