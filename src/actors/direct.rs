@@ -53,15 +53,10 @@ pub async fn pause_everything(
     waited_for: impl Future<Output = ()>,
 ) -> Paused {
     let foreman = Foreman::default().start();
-    let stored = join_all(rows.iter().map(|row| read_stored(&workplace, row.id))).await;
-    // Only now, so that all ask for their pauses in one moment: what is asked together is sent together.
-    let errands = rows.into_iter().zip(stored).map(|(row, stored)| {
+    let errands = rows.into_iter().map(|row| {
         let (workplace, foreman, pause) = (workplace.clone(), foreman.clone(), pause.clone());
         async move {
-            let paused = match stored {
-                Ok(stored) => errand(workplace, &foreman, row.clone(), stored, pause).await,
-                Err(reason) => Err(Refusal::Failed(reason)),
-            };
+            let paused = errand(workplace, &foreman, row.clone(), pause).await;
             (row, paused)
         }
     });
@@ -85,19 +80,17 @@ pub async fn pause_everything(
     paused
 }
 
-async fn read_stored(workplace: &Workplace, id: CampaignId) -> Answer<Option<StoredCampaign>> {
-    let read = workplace.read_stored.send(ReadStored(id)).await;
-    read.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")))
-}
-
 /// One campaign's pause. Answers when it is confirmed, with the end of all that follows it.
 async fn errand(
     workplace: Workplace,
     foreman: &Addr<Foreman>,
     row: CampaignRow,
-    stored: Option<StoredCampaign>,
     pause: Force,
 ) -> Result<oneshot::Receiver<()>, Refusal> {
+    let read = workplace.read_stored.send(ReadStored(row.id)).await;
+    let stored: Answer<Option<StoredCampaign>> =
+        read.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+    let stored = stored.map_err(Refusal::Failed)?;
     let surroundings = Surroundings {
         clock: workplace.clock,
         board: workplace.board,

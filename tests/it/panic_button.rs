@@ -4,7 +4,6 @@ use std::process::{Command, Output};
 
 use rustix::process::Signal;
 use sandbox::{CampaignSpec, Operation};
-use serde_json::Value;
 
 use crate::helper::{Config, World, in_parallel};
 use crate::postgres::Server;
@@ -133,23 +132,21 @@ fn the_panic_button_waits_no_longer_than_it_takes_to_know_that_nobody_leads() {
     assert_pauses(&world, &pressed, &["All campaigns are on hold", "sent no heartbeat", "paused without leading"]);
 }
 
-/// TrafficStars may limit how many ids a request names.
+/// TrafficStars may limit how many ids a request names. Those whose entry cannot be stored all leave in one moment.
 #[test]
-fn many_campaigns_are_paused_by_requests_of_a_hundred() {
-    let ids = 995_001..=995_250;
-    let mut world = World::new();
+fn many_campaigns_are_paused_by_requests_of_a_hundred_at_the_most() {
+    let ids = 995_001..=995_130;
+    let mut world = World::configured(Config::default().set("trafficstar", "timeout", "60s"));
     for id in ids.clone() {
         world.sandbox.add_campaign(CampaignSpec::running(id));
         world.database.add_campaign(id, 0);
     }
     world.guard.kill();
-    let pressed = world.guard.command(&[&PRESS[..], &["--json"]].concat());
-    let held: Value = serde_json::from_slice(&pressed.stdout).unwrap();
-    assert_eq!((&held["campaigns"], &held["paused"]), (&Value::from(250), &Value::from(250)), "{held}");
-    assert!(ids.clone().all(|id| !world.sandbox.is_running(id)));
+    world.database.lock();
+    let pressed = world.guard.command(&PRESS);
+    assert!(ids.clone().all(|id| !world.sandbox.is_running(id)), "{pressed:?}");
     let requests = world.sandbox.requests();
     let pauses = requests.iter().filter(|request| request.operation == Operation::Pause);
-    let mut named: Vec<usize> = pauses.map(|request| request.campaign_ids.len()).collect();
-    named.sort_unstable();
-    assert_eq!(named, [50, 100, 100]);
+    let named: Vec<usize> = pauses.map(|request| request.campaign_ids.len()).collect();
+    assert!(named.iter().sum::<usize>() >= 130 && named.iter().all(|named| *named <= 100), "{named:?}");
 }
