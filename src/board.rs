@@ -132,7 +132,8 @@ impl Board {
         }
         let (role, epoch) = (status.role, status.epoch);
         self.publish(|published| {
-            published.failing.lease_since = since(published.failing.lease_since, role == Role::CutOff, now);
+            let failing = role == Role::CutOff || status.nobody_leads.is_some();
+            published.failing.lease_since = since(published.failing.lease_since, failing, now);
             published.leadership = status;
         });
         if before.role != role {
@@ -328,7 +329,7 @@ mod live_tests {
     fn a_change_of_role_is_told_once_and_a_leader_elsewhere_not_at_all() {
         let board = Board::new(noon());
         let mut listener = board.listen();
-        let status = |role, epoch| LeadershipStatus { role, epoch: Some(Epoch(epoch)), leader: None };
+        let status = |role, epoch| LeadershipStatus { role, epoch: Some(Epoch(epoch)), ..LeadershipStatus::default() };
         let roles = [
             (Role::Standby, 1),
             (Role::Standby, 2),

@@ -11,6 +11,7 @@ mod signals;
 mod terms;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -48,6 +49,12 @@ pub enum RunError {
     /// The database.
     #[error("the database is not usable")]
     Store(#[from] StoreError),
+    /// The file of the lock was removed or replaced by hand.
+    #[error(
+        "the lock file beside the database was removed or replaced, so that another supervisor may guard the campaigns: this \
+         one sends nothing more and ends. Start it again, unless another one runs; leave the file where it is"
+    )]
+    LockLost,
     /// The control socket.
     #[error("the control socket is not usable")]
     Socket(#[from] SocketError),
@@ -106,9 +113,9 @@ pub async fn serve(
     let hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let store = store_of(config)?;
     // The lock first: whoever does not get it must not touch the other one's socket.
-    let lock = store.lock().await?;
+    let lock = store.lock().await?.map(Arc::new);
     let (socket, socket_file) = Socket::open(&config.control.socket, config.control.mode).await?;
-    for migration in store.migrate().await? {
+    for migration in store.upgrade().await? {
         tracing::info!(migration, "the database's schema was brought up to date");
     }
     let board = Board::new(clock.now());
@@ -125,7 +132,7 @@ pub async fn serve(
     };
     let shared = Shared { board: board.clone(), clock: clock.clone(), orders, operations };
     let mut life = Life {
-        leadership: Leadership::new(&store, board.clone(), clock.clone()),
+        leadership: Leadership::new(&store, lock.clone(), board.clone(), clock.clone()),
         around: Surroundings { config: config.clone(), api_key, board, clock },
         store,
         desk,
@@ -188,6 +195,7 @@ impl Life {
             };
             match self.reign(held, end.as_mut()).await? {
                 ReignEnd::Ordered => return Ok(()),
+                ReignEnd::Lost if self.leadership.is_by_lock() => return Err(RunError::LockLost),
                 ReignEnd::Lost => {}
             }
         }

@@ -3,7 +3,9 @@
 //! Deliberately absent: taking and renewing the lease, which is the daemon's; and a difference between requests. One that
 //! only reads counts against the account's limit, which is the leader's alone.
 
+use std::fmt;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,20 +20,29 @@ use crate::domain::lease::{Lease, Moment};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The right to act on the database's campaigns. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reign {
-    /// None where nobody else can lead.
-    lease: Option<watch::Receiver<Lease>>,
+    right: Right,
 }
 
-/// Why there is no answer: the lease has ended, so that another supervisor may lead.
+/// What the right rests on.
+#[derive(Clone)]
+enum Right {
+    /// Nobody else can lead, or it does not matter.
+    Sole,
+    /// A lock that somebody may have taken away by hand: whether it is still held.
+    Lock(Arc<dyn Fn() -> bool + Send + Sync>),
+    Lease(watch::Receiver<Lease>),
+}
+
+/// Why there is no answer: the lease or the lock is lost, so that another supervisor may lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ReignEnded {
     /// Nothing has left.
-    #[error("this supervisor's lease on leadership has ended, or is about to: another one may lead")]
+    #[error("this supervisor's lease or lock has ended, or is about to: another one may lead")]
     Before,
     /// It was on its way, and its answer is not waited for any more.
-    #[error("this supervisor's lease on leadership ended before the answer came")]
+    #[error("this supervisor's lease or lock ended before the answer came")]
     Meanwhile,
 }
 
@@ -45,27 +56,43 @@ impl Reign {
     /// A reign that ends with the process: its database can have no other supervisor.
     #[must_use]
     pub const fn sole() -> Self {
-        Self { lease: None }
+        Self { right: Right::Sole }
+    }
+
+    /// A reign that lasts as long as `is_held` says so. It is asked right before each request leaves.
+    #[must_use]
+    pub fn by_lock(is_held: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { right: Right::Lock(Arc::new(is_held)) }
     }
 
     /// A reign that lasts as long as this lease, which is renewed through the other end.
     #[must_use]
     pub const fn by_lease(lease: watch::Receiver<Lease>) -> Self {
-        Self { lease: Some(lease) }
+        Self { right: Right::Lease(lease) }
     }
 
     /// Whether it lasts.
     #[must_use]
     pub fn lasts(&self) -> bool {
-        self.lease.as_ref().is_none_or(|lease| lease.borrow().lasts(moment()))
+        match &self.right {
+            Right::Sole => true,
+            Right::Lock(is_held) => is_held(),
+            Right::Lease(lease) => lease.borrow().lasts(moment()),
+        }
     }
 
     fn lets_leave(&self) -> bool {
-        self.lease.as_ref().is_none_or(|lease| lease.borrow().lets_leave(moment()))
+        match &self.right {
+            Right::Sole | Right::Lock(_) => self.lasts(),
+            Right::Lease(lease) => lease.borrow().lets_leave(moment()),
+        }
     }
 
     fn rest(&self) -> Duration {
-        self.lease.as_ref().map_or(Duration::MAX, |lease| lease.borrow().rest(moment()))
+        match &self.right {
+            Right::Sole | Right::Lock(_) => Duration::MAX,
+            Right::Lease(lease) => lease.borrow().rest(moment()),
+        }
     }
 
     /// Sends a request, and waits for its answer while the reign lasts. The lease is looked at before each step of it: a
@@ -98,8 +125,17 @@ impl Reign {
     }
 }
 
+impl fmt::Debug for Reign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reign").field("lasts", &self.lasts()).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::SeqCst;
+
     use super::*;
     use crate::domain::lease::{Epoch, LEASE, LEAST_ROOM};
 
@@ -157,6 +193,20 @@ mod tests {
         });
         assert_eq!(reign.send(request).await, Err(ReignEnded::Meanwhile));
         assert_eq!(polls, 1);
+    }
+
+    #[tokio::test]
+    async fn without_its_lock_nothing_leaves_and_nothing_is_waited_for() {
+        let held = Arc::new(AtomicBool::new(true));
+        let is_held = Arc::clone(&held);
+        let reign = Reign::by_lock(move || is_held.load(SeqCst));
+        assert_eq!(reign.send(async { "sent" }).await, Ok("sent"));
+        let never_answered = std::future::poll_fn(|_| {
+            held.store(false, SeqCst);
+            Poll::<()>::Pending
+        });
+        assert_eq!(reign.send(never_answered).await, Err(ReignEnded::Meanwhile));
+        assert_eq!(reign.send::<()>(async { panic!("it was begun") }).await, Err(ReignEnded::Before));
     }
 
     #[tokio::test]

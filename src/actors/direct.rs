@@ -3,7 +3,6 @@
 //! Deliberately absent: guarding. Nothing is decided; each actor pauses, waits until that shows, and is gone.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::future::join_all;
@@ -19,9 +18,6 @@ use crate::domain::facts::CampaignId;
 use crate::domain::order::Force;
 use crate::domain::policy::Policy;
 use crate::store::{CampaignRow, StoredCampaign};
-
-/// How long the end times that follow the pauses are waited for. One that comes later is set by the next supervisor.
-const END_TIMES_WITHIN: Duration = Duration::from_secs(60);
 
 /// Whom the errands work with.
 #[derive(Debug, Clone)]
@@ -49,8 +45,13 @@ pub struct Paused {
     pub not_paused: Vec<NotPaused>,
 }
 
-/// Pauses every one of these campaigns, and follows each pause to its end.
-pub async fn pause_everything(workplace: Workplace, rows: Vec<CampaignRow>, pause: Force) -> Paused {
+/// Pauses every one of these campaigns, and follows each pause to its end, unless `waited_for` resolves before that.
+pub async fn pause_everything(
+    workplace: Workplace,
+    rows: Vec<CampaignRow>,
+    pause: Force,
+    waited_for: impl Future<Output = ()>,
+) -> Paused {
     let foreman = Foreman::default().start();
     let errands = rows.into_iter().map(|row| {
         let (workplace, foreman, pause) = (workplace.clone(), foreman.clone(), pause.clone());
@@ -72,8 +73,10 @@ pub async fn pause_everything(workplace: Workplace, rows: Vec<CampaignRow>, paus
             }
         }
     }
-    // Past it, what is missing is owed: the promise says so.
-    let _ = tokio::time::timeout(END_TIMES_WITHIN, join_all(ends)).await;
+    tokio::select! {
+        _ = join_all(ends) => {}
+        () = waited_for => {}
+    }
     paused
 }
 

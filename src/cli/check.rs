@@ -77,6 +77,10 @@ async fn database_problem(config: &Config) -> Option<String> {
             "the database's schema is behind ({}): `traffic-generator migrate` brings it up to date",
             migrations.join(", ")
         )),
+        Ok(SchemaState::NoLeadership) => Some(
+            "the row of the table `leadership` is lost, so that nobody can lead: `traffic-generator migrate` makes it again"
+                .to_owned(),
+        ),
         Ok(SchemaState::Newer(versions)) => Some(format!(
             "the database was written by a newer version of this program ({}): install that version",
             versions.join(", ")

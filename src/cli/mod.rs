@@ -62,7 +62,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the supervisor, in the foreground
+    /// Run the supervisor, in the foreground; `migrate` makes its database
     #[command(after_help = "Example: TRAFFICSTAR_API_KEY=… traffic-generator run --config config.toml")]
     Run,
     /// Check config, database, API key, socket folder and the account; changes nothing
@@ -76,7 +76,7 @@ enum Command {
         #[arg(long)]
         offline: bool,
     },
-    /// Bring the database's schema up to date (`run` does so too)
+    /// Make the database, or bring its schema up to date (`run` does the latter, too)
     #[command(after_help = "Example: traffic-generator migrate --config config.toml")]
     Migrate,
     /// Show campaigns: state, remote, spend, remaining clicks, next tick, last action, error
@@ -201,7 +201,8 @@ enum Command {
         /// Why, for whoever looks at it later
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Do it without a supervisor, from database and API alone; needs the config and the API key
+        /// Do it without a supervisor, from database and API alone; needs the config and the API key. Beside a supervisor that
+        /// is seen to be alive it stores the order only
         #[arg(long, conflicts_with = "socket")]
         direct: bool,
     },

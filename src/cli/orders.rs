@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::process_environment;
 use crate::control::{Held, HeldAll, HoldBody, NotPaused, ProcessBody, Processed, Released};
 use crate::daemon;
+use crate::daemon::direct::Pressed;
 use crate::domain::action::Step;
 use crate::domain::facts::CampaignId;
 use crate::domain::order::ForceKind;
@@ -61,21 +62,28 @@ pub(super) async fn release(arguments: &Arguments, id: i64) -> Result<(), Comman
 pub(super) async fn pause_all(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
     let body = HoldBody { reason: Some(reason.to_owned()), pause: true, ..HoldBody::default() };
     let held = arguments.client()?.hold_all(&body).await?;
-    report_pause_of_all(arguments, &held)
+    report_pause_of_all(arguments, &held, true)
 }
 
 /// Without a supervisor, by a runtime of its own.
 pub(super) fn pause_all_direct(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
     let config = arguments.load_config()?;
     let api_key = config.api_key(&process_environment())?;
-    let held = daemon::direct::pause_all(&config, api_key, hold_of_mine(reason, Clock::system().now()))?;
-    report_pause_of_all(arguments, &held)
+    let Pressed { held, is_hold_stored } =
+        daemon::direct::pause_all(&config, api_key, hold_of_mine(reason, Clock::system().now()))?;
+    report_pause_of_all(arguments, &held, is_hold_stored)
 }
 
 /// Fails where a campaign was not paused: the others are all the same.
-fn report_pause_of_all(arguments: &Arguments, held: &HeldAll) -> Result<(), CommandError> {
+fn report_pause_of_all(arguments: &Arguments, held: &HeldAll, is_hold_stored: bool) -> Result<(), CommandError> {
     let HeldAll { hold, campaigns, paused, not_paused, warnings } = held;
     arguments.print(held, || {
+        if !is_hold_stored {
+            return format!(
+                "Paused now: {paused} of {campaigns}. No hold could be stored: a supervisor may run them again. Give this \
+                 command again when the database can be written."
+            );
+        }
         format!(
             "All campaigns are on hold {}.\nPaused now: {paused} of {campaigns}. Whatever is seen running is paused again, \
              until `release-all`.",

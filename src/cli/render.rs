@@ -22,13 +22,14 @@ pub fn status_table(dump: &Dump, fits_terminal: bool) -> String {
 
 /// What a supervisor is that does not lead, and who does.
 pub(super) fn not_leading(leadership: &LeadershipStatus) -> Option<String> {
-    let leader = leadership.leader.as_ref().map_or_else(
-        || "nobody leads at the moment".to_owned(),
-        |leader| {
+    let leader = match (&leadership.leader, &leadership.nobody_leads) {
+        (Some(leader), _) => {
             let since = leader.since.format("%Y-%m-%d %H:%M:%S UTC");
             format!("{} (pid {}) leads since {since}", leader.host, leader.pid)
-        },
-    );
+        }
+        (None, Some(reason)) => format!("nobody leads, and no campaign is guarded: {reason}"),
+        (None, None) => "nobody leads at the moment".to_owned(),
+    };
     match leadership.role {
         Role::Leader => None,
         Role::Standby => Some(format!("Standing by: {leader}. Below is what was stored.")),

@@ -1,7 +1,11 @@
 //! `pause-all --direct`: the pause of everything from database and API alone, while the supervisor is dead.
 //!
-//! It leads meanwhile, by the file's lock or the lease, so that no two act on one campaign. Beside a living leader it leaves
-//! the order in the database, where that one finds it within a tick: two that send requests would break the limit together.
+//! It leads meanwhile, by the file's lock or the lease, so that no two act on one campaign. Beside a leader that is seen to be
+//! alive it leaves the order in the database, where that one finds it within a tick: two that send requests would break the
+//! limit together. In every other case it pauses, whatever of lock, lease, hold and journal is not to be had: a pause harms
+//! nobody, and a panic button that does nothing does.
+
+use std::time::Duration;
 
 use actix::prelude::*;
 use secrecy::SecretString;
@@ -15,94 +19,269 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::HeldAll;
+use crate::control::client::Client;
 use crate::domain::action::Trigger;
-use crate::domain::lease::LOOK_EVERY;
+use crate::domain::lease::{LEASE, LOOK_EVERY, MARGIN};
 use crate::domain::order::{Force, ForceKind};
 use crate::domain::status::Hold;
-use crate::store::{Store, StoreError};
+use crate::error_chain::in_full;
+use crate::reign::moment;
+use crate::store::{CampaignRow, Store, StoreError, SupervisorLock};
 use crate::trafficstar::circuit::PROBE_INTERVAL;
 use crate::trafficstar::gate::Gate;
 use crate::trafficstar::http::{RemoteClient, RemoteSettings};
 
+/// A supervisor that lives answers on its socket within this time.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// It reads the rows at every tick, and with them the order; one that has not for so many ticks would not find it.
+const TICKS: i32 = 3;
+/// But a tick may be short, and a machine slow.
+const SYNCED_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
+/// How long the end times that follow the pauses are waited for. One that comes later is set by the next supervisor.
+const END_TIMES_WITHIN: Duration = Duration::from_secs(60);
+/// A database that takes nothing for so long is not waited for.
+const AWAY_FOR: u32 = 5;
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Pressed {
+    /// The order, and how many campaigns it paused.
+    pub held: HeldAll,
+    /// Whether the hold is in the database, where the next supervisor finds it.
+    pub is_hold_stored: bool,
+}
+
+/// Who leads beside this command.
+enum Leads {
+    /// This command.
+    Here(Held),
+    /// A supervisor that was seen to be alive.
+    Elsewhere,
+    /// Nobody is known to; why this command does not.
+    Nobody(String),
+}
+
 /// Stores the order, then pauses every campaign of the database.
 ///
 /// # Errors
-/// The database or the client could not be set up. What one campaign refuses is in the answer.
-pub fn pause_all(config: &Config, api_key: SecretString, hold: Hold) -> Result<HeldAll, RunError> {
+/// The database cannot be read, or the client could not be set up. What one campaign refuses is in the answer.
+pub fn pause_all(config: &Config, api_key: SecretString, hold: Hold) -> Result<Pressed, RunError> {
     System::new().block_on(pause_all_within(config, api_key, hold))
 }
 
-async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) -> Result<HeldAll, RunError> {
+async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) -> Result<Pressed, RunError> {
     let store = store_of(config)?;
-    let lock = match store.lock().await {
-        Ok(lock) => lock,
-        Err(StoreError::AlreadyGuarded { .. }) => return leave_order(&store, hold).await,
-        Err(error) => return Err(error.into()),
+    let mut direct =
+        Direct { config, clock: Clock::system(), board: Board::new(Clock::system().now()), warnings: Vec::new() };
+    let locked = direct.lock(&store).await?;
+    direct.upgrade(&store).await?;
+    let (store, campaigns) = readable(store).await?;
+    let leads = match &locked {
+        Locked::ByLiving => Leads::Elsewhere,
+        Locked::Here { .. } | Locked::Not => direct.lead(&store).await,
     };
-    store.migrate().await?;
-    let clock = Clock::system();
-    let board = Board::new(clock.now());
-    let Some(held) = lead(&store, &board, &clock).await? else { return leave_order(&store, hold).await };
-    let store = held.store.clone();
-    let campaigns = store.campaigns().await?;
-    let count = campaigns.len() as u64;
-    // A hold that cannot be stored keeps nobody from pausing.
-    let stored = store.set_hold_on_all(Some(hold.clone())).await;
-    let warnings = stored.err().map(|error| crate::error_chain::in_full(&error)).into_iter().collect();
-    let pause = Force {
-        kind: ForceKind::Pause,
-        trigger: Trigger::Operator,
-        reason: format!("an operator's order, kept {}", hold.in_words()),
-        by: hold.by.clone(),
-        unless_stopped: false,
-        once: true,
+    let held = match leads {
+        Leads::Here(held) => held,
+        Leads::Elsewhere => match store.set_hold_on_all(Some(hold.clone())).await {
+            Ok(()) => return Ok(left_to_the_living(hold, &campaigns)),
+            Err(error) => {
+                direct.warn(format!("a supervisor lives, and the order cannot be left to it: {}", in_full(&error)));
+                Held::by_nobody(&store)
+            }
+        },
+        Leads::Nobody(reason) => {
+            direct.warn(format!("{reason}: paused without leading, which another supervisor may do"));
+            Held::by_nobody(&store)
+        }
     };
-    let (gate, messages) = Gate::new();
-    let client = RemoteClient::new(settings(config, api_key), gate, held.reign.clone())?;
-    let seen_clock = client.seen_clock();
-    let limits = super::limits(config, &store, &clock).await?;
-    let database = DatabaseActor::new(store, board.clone(), clock.clone()).start();
-    let trafficstar =
-        TrafficStarActor::new(client, messages, &limits, database.clone().recipient(), board.clone(), clock.clone())
-            .start();
-    let workplace = Workplace {
-        clock,
-        board,
-        defaults: config.generator.clone(),
-        database: database_port(&database),
-        read_stored: database.clone().recipient(),
-        remote: remote_port(&trafficstar, seen_clock),
-    };
-    let Paused { paused, not_paused } = pause_everything(workplace, campaigns, pause).await;
-    // One that died has nothing left to store.
-    let _ = database.send(Flush).await;
+    let pressed = direct.press(api_key, &held, campaigns, hold).await;
     held.give_up().await;
-    drop(lock);
-    Ok(HeldAll { hold, campaigns: count, paused, not_paused, warnings })
+    drop(locked);
+    pressed
 }
 
-/// Leadership, unless another supervisor is seen to be alive. The lease of one that has died is waited out for a few
-/// seconds: it may only be slow.
-async fn lead(store: &Store, board: &Board, clock: &Clock) -> Result<Option<Held>, RunError> {
-    let mut leadership = Leadership::new(store, board.clone(), clock.clone());
-    loop {
-        match leadership.look().await? {
-            Look::Won(held) => return Ok(Some(held)),
-            Look::Held if leadership.has_heard_a_heartbeat() => return Ok(None),
-            Look::Held => tokio::time::sleep(LOOK_EVERY).await,
+/// What has become of the lock on the file.
+enum Locked {
+    /// It is held; none where there is a lease instead.
+    Here { _lock: Option<SupervisorLock> },
+    /// A supervisor has it that was seen to be alive.
+    ByLiving,
+    /// It is not to be had.
+    Not,
+}
+
+/// The command, with what it has to tell.
+struct Direct<'a> {
+    config: &'a Config,
+    clock: Clock,
+    board: Board,
+    warnings: Vec<String>,
+}
+
+impl Direct<'_> {
+    fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    async fn lock(&mut self, store: &Store) -> Result<Locked, RunError> {
+        match store.lock().await {
+            Ok(lock) => return Ok(Locked::Here { _lock: lock }),
+            Err(error @ StoreError::NoDatabase { .. }) => return Err(error.into()),
+            Err(StoreError::AlreadyGuarded { holder, .. }) => {
+                if self.lives(holder).await {
+                    return Ok(Locked::ByLiving);
+                }
+                let holder = holder.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
+                self.warn(format!(
+                    "{holder} holds the lock of the database and shows no life on {}: paused beside it. If it is a supervisor \
+                     that hangs, kill it",
+                    self.config.control.socket.display()
+                ));
+            }
+            Err(error) => self.warn(format!("{}: paused without the lock", in_full(&error))),
         }
+        Ok(Locked::Not)
+    }
+
+    /// Whether the holder of the lock answers on the socket, and would find the order in the database. One that is frozen, or
+    /// whose actors hang, does not carry it out.
+    async fn lives(&self, holder: Option<u32>) -> bool {
+        let Ok(client) = Client::new(&self.config.control.socket) else { return false };
+        let Ok(Ok(dump)) = tokio::time::timeout(ANSWERS_WITHIN, client.state()).await else { return false };
+        let synced = dump.supervisor.last_sync_at.map(|at| dump.captured_at.signed_duration_since(at));
+        let within = (self.config.generator.tick * TICKS).max(SYNCED_WITHIN);
+        holder == Some(dump.pid) && synced.is_some_and(|since| since <= within)
+    }
+
+    /// Brings an older version's tables up to date. Where that cannot be, they may do all the same.
+    async fn upgrade(&mut self, store: &Store) -> Result<(), RunError> {
+        match store.upgrade().await {
+            Ok(_) => {}
+            Err(error @ (StoreError::ReadSchema { .. } | StoreError::Migrate { .. })) => self.warn(in_full(&error)),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Leadership, unless another supervisor is seen to be alive. The lease of one that has died is waited out: it may only be
+    /// slow. Where nobody is heard, and yet the lease is not free, waiting comes to an end.
+    async fn lead(&self, store: &Store) -> Leads {
+        let mut leadership = Leadership::new(store, None, self.board.clone(), self.clock.clone());
+        let begun = moment();
+        loop {
+            match leadership.look().await {
+                Ok(Look::Won(held)) => return Leads::Here(held),
+                Ok(Look::Held) if leadership.has_heard_a_heartbeat() => return Leads::Elsewhere,
+                Ok(Look::Held) if moment().0.saturating_sub(begun.0) >= (LEASE + MARGIN) * 2 => {
+                    let why = self.board.leadership().nobody_leads;
+                    return Leads::Nobody(why.unwrap_or_else(|| "the lease on leadership is not to be had".to_owned()));
+                }
+                Ok(Look::Held) => tokio::time::sleep(LOOK_EVERY).await,
+                Err(error) => return Leads::Nobody(in_full(&error)),
+            }
+        }
+    }
+
+    /// Stores the hold and pauses, neither waiting for the other.
+    async fn press(
+        mut self,
+        api_key: SecretString,
+        held: &Held,
+        campaigns: Vec<CampaignRow>,
+        hold: Hold,
+    ) -> Result<Pressed, RunError> {
+        let store = held.store.clone();
+        let count = campaigns.len() as u64;
+        let pause = self.pause(api_key, held, campaigns, &hold).await?;
+        let (stored, Paused { paused, not_paused }) = tokio::join!(store.set_hold_on_all(Some(hold.clone())), pause);
+        let is_hold_stored = stored.is_ok();
+        if let Err(error) = stored {
+            self.warn(format!("{}: nothing keeps the campaigns paused", in_full(&error)));
+        }
+        if let Some(error) = self.board.dump(self.clock.now()).database.last_error {
+            self.warn(format!("not every pause is in the journal: {error}"));
+        }
+        let held = HeldAll { hold, campaigns: count, paused, not_paused, warnings: self.warnings };
+        Ok(Pressed { held, is_hold_stored })
+    }
+
+    /// The pause of all by the actors that guard, ready to begin.
+    async fn pause(
+        &mut self,
+        api_key: SecretString,
+        held: &Held,
+        campaigns: Vec<CampaignRow>,
+        hold: &Hold,
+    ) -> Result<impl Future<Output = Paused> + use<>, RunError> {
+        let (config, board, clock, store) = (self.config, &self.board, &self.clock, &held.store);
+        let pause = Force {
+            kind: ForceKind::Pause,
+            trigger: Trigger::Operator,
+            reason: format!("an operator's order, kept {}", hold.in_words()),
+            by: hold.by.clone(),
+            unless_stopped: false,
+            once: true,
+        };
+        let (gate, messages) = Gate::new();
+        let client = RemoteClient::new(settings(config, api_key), gate, held.reign.clone())?;
+        let seen_clock = client.seen_clock();
+        // What was sent within the last minute is not known, where it cannot be read: a 429 at the worst.
+        let limits = super::limits(config, store, clock).await.unwrap_or_else(|_| super::limits_alone(config));
+        let database = DatabaseActor::new(store.clone(), board.clone(), clock.clone()).start();
+        let count_requests = database.clone().recipient();
+        let trafficstar =
+            TrafficStarActor::new(client, messages, &limits, count_requests, board.clone(), clock.clone()).start();
+        let workplace = Workplace {
+            clock: clock.clone(),
+            board: board.clone(),
+            defaults: config.generator.clone(),
+            database: database_port(&database),
+            read_stored: database.clone().recipient(),
+            remote: remote_port(&trafficstar, seen_clock),
+        };
+        let waited_for = waited_for(board.clone(), clock.clone());
+        Ok(async move {
+            let paused = pause_everything(workplace, campaigns, pause, waited_for).await;
+            // One that died has nothing left to store.
+            let _ = database.send(Flush).await;
+            paused
+        })
     }
 }
 
+/// Resolves when what follows the pauses is waited for no longer.
+async fn waited_for(board: Board, clock: Clock) {
+    let away = async {
+        let mut looks = 0;
+        while looks < AWAY_FOR {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            looks = if board.dump(clock.now()).database.last_error.is_some() { looks + 1 } else { 0 };
+        }
+    };
+    // Past it, what is missing is owed: the promise says so.
+    let _ = tokio::time::timeout(END_TIMES_WITHIN, away).await;
+}
+
+/// The campaigns, and a store that can read: on a disk that is read-only a file cannot even be opened for work.
+async fn readable(store: Store) -> Result<(Store, Vec<CampaignRow>), RunError> {
+    let error = match store.campaigns().await {
+        Ok(campaigns) => return Ok((store, campaigns)),
+        Err(error) => error,
+    };
+    let Some(reading) = store.only_reading() else { return Err(error.into()) };
+    let campaigns = reading.campaigns().await.map_err(|_| error)?;
+    Ok((reading, campaigns))
+}
+
 /// A supervisor lives: it reads the order at its next tick, and pauses everything.
-async fn leave_order(store: &Store, hold: Hold) -> Result<HeldAll, RunError> {
-    let campaigns = store.campaigns().await?.len() as u64;
-    store.set_hold_on_all(Some(hold.clone())).await?;
+fn left_to_the_living(hold: Hold, campaigns: &[CampaignRow]) -> Pressed {
     let warning =
         "a supervisor lives: it finds the order in the database and carries it out within one tick. If it hangs, \
                    kill it and give this command again"
             .to_owned();
-    Ok(HeldAll { hold, campaigns, paused: 0, not_paused: Vec::new(), warnings: vec![warning] })
+    let campaigns = campaigns.len() as u64;
+    let held = HeldAll { hold, campaigns, paused: 0, not_paused: Vec::new(), warnings: vec![warning] };
+    Pressed { held, is_hold_stored: true }
 }
 
 pub(super) fn settings(config: &Config, api_key: SecretString) -> RemoteSettings {

@@ -2,22 +2,26 @@
 //!
 //! Deliberately absent: what the numbers mean ([`crate::domain::lease`]), and what is done as a leader or a standby.
 
+use std::sync::Arc;
+
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::domain::lease::{Epoch, HEARTBEAT_EVERY, LOOK_EVERY, Leader, Lease, Moment, Watch};
+use crate::domain::lease::{Epoch, HEARTBEAT_EVERY, LEASE, LOOK_EVERY, Leader, Lease, LeaseRow, MARGIN, Moment, Watch};
 use crate::domain::status::{LeadershipStatus, Role};
 use crate::error_chain::in_full;
 use crate::reign::{Reign, moment};
-use crate::store::{Candidate, LeaseDesk, Store, StoreError, Term};
+use crate::store::{Candidate, LeaseDesk, Store, StoreError, SupervisorLock, Term};
 
 /// Candidate for the leadership of a database.
 pub(super) struct Leadership {
     store: Store,
-    /// None where a lock on the file has decided already.
+    /// The lock on the file, where there is one. It has decided already.
+    lock: Option<Arc<SupervisorLock>>,
+    /// None where there is a lock instead.
     desk: Option<LeaseDesk>,
     me: Candidate,
     watch: Watch,
@@ -40,7 +44,8 @@ pub(super) struct Held {
     pub(super) store: Store,
     /// The right to send.
     pub(super) reign: Reign,
-    /// None where nobody else can lead.
+    lock: Option<Arc<SupervisorLock>>,
+    /// None where there is a lock instead, or nothing to keep.
     keeper: Option<Keeper>,
 }
 
@@ -52,14 +57,14 @@ struct Keeper {
 }
 
 impl Leadership {
-    pub(super) fn new(store: &Store, board: Board, clock: Clock) -> Self {
+    pub(super) fn new(store: &Store, lock: Option<Arc<SupervisorLock>>, board: Board, clock: Clock) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let pid = std::process::id();
         // No two processes on machines of one name have both the same id and the same birth, containers included.
         let name = format!("{host} {pid} {}", clock.now().timestamp_nanos_opt().unwrap_or_default());
         let me = Candidate { name, host, pid };
         let desk = store.lease_desk(me.clone());
-        Self { store: store.clone(), desk, me, watch: Watch::default(), failing: false, board, clock }
+        Self { store: store.clone(), lock, desk, me, watch: Watch::default(), failing: false, board, clock }
     }
 
     /// Looks once, and takes the lease where that is allowed.
@@ -69,13 +74,26 @@ impl Leadership {
     pub(super) async fn look(&mut self) -> Result<Look, StoreError> {
         let Some(desk) = self.desk.clone() else { return Ok(Look::Won(self.sole())) };
         let row = desk.look().await?;
-        if !self.watch.may_take(moment(), &row) {
-            self.publish(Role::Standby, Some(row.epoch), row.leader().cloned());
+        let now = moment();
+        if !self.watch.may_take(now, &row) {
+            let silence = self.watch.hears_nobody(now).then(|| silence(&row));
+            let leader = row.leader().filter(|_| silence.is_none()).cloned();
+            self.publish(LeadershipStatus {
+                role: Role::Standby,
+                epoch: Some(row.epoch),
+                leader,
+                nobody_leads: silence,
+            });
             return Ok(Look::Held);
         }
         let asked_at = moment();
         let Some(term) = desk.take(&row).await? else { return Ok(Look::Held) };
         Ok(Look::Won(self.hold(desk, term, asked_at)))
+    }
+
+    /// Whether it is a lock that decides who leads: one that is lost does not come back.
+    pub(super) const fn is_by_lock(&self) -> bool {
+        self.desk.is_none()
     }
 
     /// Whether a leader was seen to be alive.
@@ -89,21 +107,33 @@ impl Leadership {
             match self.look().await {
                 Ok(Look::Won(held)) => return held,
                 Ok(Look::Held) => self.failing = false,
-                Err(error) => {
-                    if !self.failing {
-                        tracing::warn!(reason = in_full(&error), "who leads cannot be seen: standing by");
-                    }
-                    self.failing = true;
-                }
+                Err(error) => self.cannot_look(&error),
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
+    fn cannot_look(&mut self, error: &StoreError) {
+        let reason = in_full(error);
+        if !self.failing {
+            tracing::warn!(reason, "who leads cannot be seen: standing by");
+        }
+        self.failing = true;
+        self.publish(LeadershipStatus {
+            role: Role::Standby,
+            epoch: self.board.leadership().epoch,
+            leader: None,
+            nobody_leads: Some(format!("who leads cannot be seen: {reason}")),
+        });
+    }
+
     fn sole(&self) -> Held {
         let (host, pid) = (self.me.host.clone(), self.me.pid);
-        self.publish(Role::Leader, None, Some(Leader { host, pid, since: self.clock.now() }));
-        Held { store: self.store.clone(), reign: Reign::sole(), keeper: None }
+        let leader = Some(Leader { host, pid, since: self.clock.now() });
+        self.publish(LeadershipStatus { role: Role::Leader, leader, ..LeadershipStatus::default() });
+        let lock = self.lock.clone();
+        let reign = lock.clone().map_or_else(Reign::sole, |lock| Reign::by_lock(move || lock.is_in_place()));
+        Held { store: self.store.clone(), reign, lock, keeper: None }
     }
 
     fn hold(&self, desk: LeaseDesk, term: Term, asked_at: Moment) -> Held {
@@ -111,19 +141,36 @@ impl Leadership {
         let leader = Leader { host: self.me.host.clone(), pid: self.me.pid, since: term.since };
         let Epoch(epoch) = term.epoch;
         tracing::info!(epoch, host = leader.host, "leadership is taken: this supervisor guards the campaigns");
-        self.publish(Role::Leader, Some(term.epoch), Some(leader.clone()));
+        self.publish(LeadershipStatus {
+            role: Role::Leader,
+            epoch: Some(term.epoch),
+            leader: Some(leader.clone()),
+            nobody_leads: None,
+        });
         let store = self.store.in_term(term.clone());
         let (give_up, given_up) = oneshot::channel();
         let (lose, lost) = oneshot::channel();
         let keeping = Keeping { desk, term, lease, leader, board: self.board.clone(), clock: self.clock.clone() };
         let task = actix::spawn(keeping.until(given_up, lose));
         let keeper = Keeper { give_up, lost, task };
-        Held { store, reign: Reign::by_lease(held_lease), keeper: Some(keeper) }
+        Held { store, reign: Reign::by_lease(held_lease), lock: None, keeper: Some(keeper) }
     }
 
-    fn publish(&self, role: Role, epoch: Option<Epoch>, leader: Option<Leader>) {
-        self.board.publish_leadership(self.clock.now(), LeadershipStatus { role, epoch, leader });
+    fn publish(&self, status: LeadershipStatus) {
+        self.board.publish_leadership(self.clock.now(), status);
     }
+}
+
+/// Why nobody leads who holds the lease, and what is waited for.
+fn silence(row: &LeaseRow) -> String {
+    let ends_at =
+        row.ends_at.map_or_else(|| "long ago".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string());
+    format!(
+        "the last leader has sent no heartbeat for {}, and its lease ends only at {ends_at} by the database's clock, which is \
+         waited for. Was that clock set back? Set it right; or, where no supervisor is left that leads, end the lease: \
+         `UPDATE leadership SET ends_at = NULL`",
+        humantime::format_duration(LEASE + MARGIN)
+    )
 }
 
 impl Held {
@@ -132,8 +179,20 @@ impl Held {
         match &mut self.keeper {
             // A keeper that died renews nothing, either.
             Some(keeper) => drop((&mut keeper.lost).await),
-            None => std::future::pending().await,
+            None => self.lock_lost().await,
         }
+    }
+
+    async fn lock_lost(&self) {
+        let Some(lock) = &self.lock else { return std::future::pending().await };
+        while lock.is_in_place() {
+            tokio::time::sleep(HEARTBEAT_EVERY).await;
+        }
+    }
+
+    /// The right to act without leading: for pauses, which harm nobody.
+    pub(super) fn by_nobody(store: &Store) -> Self {
+        Self { store: store.clone(), reign: Reign::sole(), lock: None, keeper: None }
     }
 
     /// Ends the reign, so that a standby takes over at once. Nothing may be on its way any more.
@@ -178,7 +237,10 @@ impl Keeping {
                 }
                 Ok(false) => {
                     self.lease.send_modify(|lease| *lease = lease.ended());
-                    tracing::warn!(epoch, "leadership is lost: another supervisor leads, and this one stands by");
+                    tracing::warn!(
+                        epoch,
+                        "leadership is lost: another supervisor leads, or could, and this one stands by"
+                    );
                     self.publish(Role::Standby, None);
                     // The daemon may be stopping.
                     let _ = lose.send(());
@@ -206,7 +268,7 @@ impl Keeping {
     }
 
     fn publish(&self, role: Role, leader: Option<Leader>) {
-        let status = LeadershipStatus { role, epoch: Some(self.term.epoch), leader };
+        let status = LeadershipStatus { role, epoch: Some(self.term.epoch), leader, nobody_leads: None };
         self.board.publish_leadership(self.clock.now(), status);
     }
 

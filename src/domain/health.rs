@@ -29,7 +29,8 @@ const NAMED: usize = 5;
 pub struct Health {
     /// In a word.
     pub status: HealthWord,
-    /// Who leads, where several supervisors may live on the database. One that stands by guards nothing, and is well.
+    /// Who leads, where several supervisors may live on the database. One that stands by guards nothing, and is well while
+    /// another one leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leadership: Option<LeadershipStatus>,
     /// What is wrong, if anything.
@@ -70,6 +71,8 @@ pub enum DegradationKind {
     PauseUnconfirmed,
     /// The lease on leadership has ended, and the database has not renewed it.
     CutOff,
+    /// This supervisor stands by, and nobody leads, or it cannot see who does.
+    NobodyLeads,
     /// The database fails.
     Database,
     /// Statuses could not be read for three ticks, or TrafficStars has told us to wait.
@@ -113,7 +116,7 @@ pub struct ReadFailure {
 /// Since when the parts that all share have been failing.
 #[derive(Debug, Clone, Default)]
 pub struct Failing {
-    /// The lease on leadership.
+    /// The lease on leadership: it is not renewed, or nobody holds it.
     pub lease_since: Option<DateTime<Utc>>,
     /// The database.
     pub database_since: Option<DateTime<Utc>>,
@@ -151,6 +154,7 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
         no_tick(now, vitals),
         pause_unconfirmed(now, vitals),
         cut_off(vitals),
+        nobody_leads(vitals),
         database(vitals),
         trafficstar(now, vitals),
         circuit_open(vitals),
@@ -220,6 +224,13 @@ fn cut_off(vitals: &Vitals<'_>) -> Option<Degradation> {
                   supervisor may lead"
         .to_owned();
     Some(Degradation { kind: DegradationKind::CutOff, since, reason, campaigns: Vec::new() })
+}
+
+/// Whoever stands by beside nobody guards nothing, and nobody else does.
+fn nobody_leads(vitals: &Vitals<'_>) -> Option<Degradation> {
+    let (reason, since) = vitals.leadership.nobody_leads.as_ref().zip(vitals.failing.lease_since)?;
+    let reason = format!("nobody leads, and no campaign is guarded: {reason}");
+    Some(Degradation { kind: DegradationKind::NobodyLeads, since, reason, campaigns: Vec::new() })
 }
 
 fn database(vitals: &Vitals<'_>) -> Option<Degradation> {
@@ -424,6 +435,16 @@ mod tests {
         let why = "the lease on leadership has ended and the database does not renew it: nothing is sent, and another \
                    supervisor may lead";
         assert_degrades(&world, None, 1, DegradationKind::CutOff, 0, why);
+    }
+
+    #[test]
+    fn a_standby_beside_whom_nobody_leads_is_no_standby() {
+        let mut world = World::new();
+        world.leadership.role = Role::Standby;
+        world.leadership.nobody_leads = Some("the leader is dead".to_owned());
+        world.failing.lease_since = Some(at(0));
+        let why = "nobody leads, and no campaign is guarded: the leader is dead";
+        assert_degrades(&world, None, 1, DegradationKind::NobodyLeads, 0, why);
     }
 
     #[test]

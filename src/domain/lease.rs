@@ -57,6 +57,8 @@ pub struct LeaseRow {
     pub beats: i64,
     /// Who holds the lease, perhaps beyond its end; none where it was given up, or nobody ever held it.
     pub holder: Option<Leader>,
+    /// When the lease ends, or ended, by the database's clock.
+    pub ends_at: Option<DateTime<Utc>>,
     /// For how long it has run out, by the database's clock; none while it lasts.
     pub run_out_for: Option<Duration>,
 }
@@ -81,13 +83,12 @@ impl Watch {
     /// Whether the lease may be taken: `row` was read at `now`, after the answer had come. Taking it must fail if the row
     /// has changed since.
     pub fn may_take(&mut self, now: Moment, row: &LeaseRow) -> bool {
-        if row.holder.is_none() {
+        if row.holder.is_none() && row.run_out_for.is_some() {
             return true;
         }
         match self.heartbeat {
             Some((epoch, beats, first_seen)) if (epoch, beats) == (row.epoch, row.beats) => {
-                let silent_for = now.0.saturating_sub(first_seen.0);
-                silent_for >= LEASE + MARGIN && row.run_out_for.is_some_and(|run_out| run_out >= MARGIN)
+                is_silent(first_seen, now) && row.run_out_for.is_some_and(|run_out| run_out >= MARGIN)
             }
             before @ (Some(_) | None) => {
                 self.heard |= before.is_some();
@@ -97,12 +98,23 @@ impl Watch {
         }
     }
 
+    /// Whether nobody leads, by our own clock: no heartbeat was heard for as long as a lease and the margin last. Whatever the
+    /// database's clock says of the lease, its holder has had no right to send since.
+    #[must_use]
+    pub fn hears_nobody(&self, now: Moment) -> bool {
+        self.heartbeat.is_some_and(|(_, _, first_seen)| is_silent(first_seen, now))
+    }
+
     /// Whether a heartbeat came while it was watched: somebody lives who leads. A lease that lasts says less: its holder
     /// may have died a moment ago.
     #[must_use]
     pub const fn has_heard_a_heartbeat(&self) -> bool {
         self.heard
     }
+}
+
+fn is_silent(last_heard: Moment, now: Moment) -> bool {
+    now.0.saturating_sub(last_heard.0) >= LEASE + MARGIN
 }
 
 /// The lease as its holder knows it.
@@ -168,7 +180,8 @@ mod tests {
 
     fn row(beats: i64, run_out_ms: Option<u64>) -> LeaseRow {
         let holder = Leader { host: "a".to_owned(), pid: 1, since: DateTime::UNIX_EPOCH };
-        LeaseRow { epoch: Epoch(3), beats, holder: Some(holder), run_out_for: run_out_ms.map(Duration::from_millis) }
+        let run_out_for = run_out_ms.map(Duration::from_millis);
+        LeaseRow { epoch: Epoch(3), beats, holder: Some(holder), ends_at: None, run_out_for }
     }
 
     #[test]
@@ -197,8 +210,30 @@ mod tests {
 
     #[test]
     fn what_was_given_up_or_never_held_is_taken_at_once() {
-        let free = LeaseRow { holder: None, ..row(7, None) };
+        let free = LeaseRow { holder: None, ..row(7, Some(0)) };
         assert!(Watch::default().may_take(at(0), &free));
+    }
+
+    #[test]
+    fn a_holder_that_was_taken_out_by_hand_may_still_act_until_its_lease_ends() {
+        let free = LeaseRow { holder: None, ..row(7, None) };
+        let mut watch = Watch::default();
+        assert!(!watch.may_take(at(0), &free));
+        assert!(!watch.may_take(at(99_000), &free), "our clock alone hands nothing over");
+        assert!(watch.may_take(at(99_000), &LeaseRow { run_out_for: Some(Duration::ZERO), ..free }));
+    }
+
+    #[test]
+    fn nobody_leads_who_was_not_heard_for_lease_and_margin_whatever_the_databases_clock_says() {
+        let mut watch = Watch::default();
+        assert!(!watch.hears_nobody(at(99_000)), "nothing was read yet");
+        for now in [1_000, 8_000] {
+            watch.may_take(at(now), &row(7, None));
+        }
+        assert!(!watch.hears_nobody(at(7_999)));
+        assert!(watch.hears_nobody(at(8_000)));
+        watch.may_take(at(8_000), &row(8, None));
+        assert!(!watch.hears_nobody(at(8_000)), "a heartbeat");
     }
 
     #[test]

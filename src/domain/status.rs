@@ -72,6 +72,9 @@ pub struct LeadershipStatus {
     pub epoch: Option<Epoch>,
     /// Who leads, as far as this supervisor knows.
     pub leader: Option<Leader>,
+    /// Nobody leads, as far as this supervisor knows, or it cannot tell: why it does not lead itself, and what it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nobody_leads: Option<String>,
 }
 
 /// What a supervisor is among those on its database.

@@ -20,6 +20,24 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The file of the database is not there.
+    #[error(
+        "there is no database {database}: see whether [database] url names the right path and its disk is mounted; for a new \
+         database run `traffic-generator migrate` first"
+    )]
+    NoDatabase {
+        /// Which one.
+        database: String,
+    },
+    /// The database has no tables.
+    #[error(
+        "the database {database} is empty: see whether [database] url names the right one; if it does, `traffic-generator \
+         migrate` makes its tables"
+    )]
+    NoTables {
+        /// Which one.
+        database: String,
+    },
     /// The database could not be asked which tables it has.
     #[error("cannot read which tables the database {database} has")]
     ReadSchema {
@@ -120,13 +138,14 @@ pub enum StoreError {
     /// Another supervisor holds the lock.
     #[error(
         "another supervisor{} guards the database {database} already: two would undo each other's work. Stop it first, or \
-         talk to it with the other commands", holder.as_deref().map(|holder| format!(" ({holder})")).unwrap_or_default()
+         talk to it with the other commands. A file beside the database that it has locked is no leftover: leave it there",
+        holder.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
     )]
     AlreadyGuarded {
         /// Which one.
         database: String,
-        /// Who holds it, if it said so.
-        holder: Option<String>,
+        /// The process that holds it, if it said so.
+        holder: Option<u32>,
     },
 }
 
@@ -187,6 +206,11 @@ pub enum Fault {
     /// A question about the lease took too long.
     #[error("there was no answer within {0:?}")]
     NoAnswer(Duration),
+    /// The one row of `leadership` is not there.
+    #[error(
+        "the row of the table `leadership` is lost, so that nobody can lead: `traffic-generator migrate` makes it again"
+    )]
+    NoLeadership,
     /// Only PostgreSQL has a lease.
     #[error("a SQLite database has a lock, and no lease")]
     NoLeaseHere,

@@ -86,7 +86,11 @@ impl LeaseDesk {
     /// # Errors
     /// The database does not answer in time.
     pub async fn look(&self) -> Result<LeaseRow, StoreError> {
-        self.ask(|connection, _| Ok(diesel::sql_query(LOOK).get_result::<Row>(connection)?.into())).await
+        self.ask(|connection, _| {
+            let row: Option<Row> = diesel::sql_query(LOOK).get_result(connection).optional()?;
+            row.map(LeaseRow::from).ok_or(Fault::NoLeadership)
+        })
+        .await
     }
 
     /// Takes the lease, if it is as `seen` says, and free by the database's clock. None: somebody was faster, or is alive.
@@ -115,7 +119,7 @@ impl LeaseDesk {
         .await
     }
 
-    /// Renews the lease. False: the reign is over.
+    /// Renews the lease. False: the reign is over, or the row is lost.
     ///
     /// # Errors
     /// The database does not answer in time. It may have been renewed all the same.
@@ -200,15 +204,20 @@ fn milliseconds(span: Duration) -> i64 {
 const WAIT_FOR_NOBODY: &str = "SET lock_timeout = 1000";
 
 /// Not `now()`, which is when the transaction began: it may have waited for a lock since.
-const LOOK: &str = "SELECT epoch, beats, holder IS NOT NULL AS is_held, host, pid, since, \
-    CAST(FLOOR(EXTRACT(EPOCH FROM (clock_timestamp() AT TIME ZONE 'utc') - ends_at) * 1000) AS BIGINT) AS run_out_ms \
-    FROM leadership WHERE id = 1";
+///
+/// Without `ends_at` nothing is waited for: it has run out long ago.
+const LOOK: &str = "SELECT epoch, beats, holder IS NOT NULL AS is_held, host, pid, since, ends_at, \
+    CAST(FLOOR(EXTRACT(EPOCH FROM (clock_timestamp() AT TIME ZONE 'utc') - COALESCE(ends_at, TIMESTAMP 'epoch')) * 1000) \
+    AS BIGINT) AS run_out_ms FROM leadership WHERE id = 1";
 
+/// A lease without a holder was given up, which ends it; or somebody has taken the holder out by hand, who may still act until
+/// the lease ends.
 const TAKE: &str = "UPDATE leadership SET epoch = epoch + 1, beats = 0, holder = $1, host = $2, pid = $3, \
     since = clock_timestamp() AT TIME ZONE 'utc', \
     ends_at = (clock_timestamp() AT TIME ZONE 'utc') + $4 * INTERVAL '1 millisecond' \
-    WHERE id = 1 AND epoch = $5 AND beats = $6 AND (holder IS NULL \
-    OR ends_at + $7 * INTERVAL '1 millisecond' <= clock_timestamp() AT TIME ZONE 'utc') RETURNING epoch, since";
+    WHERE id = 1 AND epoch = $5 AND beats = $6 AND COALESCE(ends_at, TIMESTAMP 'epoch') \
+    + CASE WHEN holder IS NULL THEN INTERVAL '0' ELSE $7 * INTERVAL '1 millisecond' END \
+    <= clock_timestamp() AT TIME ZONE 'utc' RETURNING epoch, since";
 
 const BEAT: &str = "UPDATE leadership SET beats = beats + 1, \
     ends_at = (clock_timestamp() AT TIME ZONE 'utc') + $1 * INTERVAL '1 millisecond' \
@@ -217,9 +226,15 @@ const BEAT: &str = "UPDATE leadership SET beats = beats + 1, \
 const GIVE_UP: &str = "UPDATE leadership SET holder = NULL, ends_at = clock_timestamp() AT TIME ZONE 'utc' \
     WHERE id = 1 AND epoch = $1 AND holder = $2";
 
+/// As if the last reign known had just ended with its lease and all that it had sent: whoever held the lost row may not know
+/// of it yet.
+const RESTORE: &str = "INSERT INTO leadership (id, epoch, beats, ends_at) \
+    SELECT 1, COALESCE(MAX(epoch), 0), 0, (clock_timestamp() AT TIME ZONE 'utc') + $1 * INTERVAL '1 millisecond' \
+    FROM journal ON CONFLICT (id) DO NOTHING";
+
 /// Holds off the next reign until the transaction ends, and heartbeats not at all. A transaction whose client is frozen
 /// would do that for ever: the server ends it.
-const STANDING: &str = "SELECT ends_at > clock_timestamp() AT TIME ZONE 'utc' AS lasts, \
+const STANDING: &str = "SELECT COALESCE(ends_at, TIMESTAMP 'epoch') > clock_timestamp() AT TIME ZONE 'utc' AS lasts, \
     set_config('idle_in_transaction_session_timeout', '2000', TRUE) AS bound \
     FROM leadership WHERE id = 1 AND epoch = $1 AND holder = $2 FOR KEY SHARE";
 
@@ -237,8 +252,10 @@ struct Row {
     pid: Option<i64>,
     #[diesel(sql_type = Nullable<Timestamp>)]
     since: Option<NaiveDateTime>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    run_out_ms: Option<i64>,
+    #[diesel(sql_type = Nullable<Timestamp>)]
+    ends_at: Option<NaiveDateTime>,
+    #[diesel(sql_type = BigInt)]
+    run_out_ms: i64,
 }
 
 impl From<Row> for LeaseRow {
@@ -248,8 +265,9 @@ impl From<Row> for LeaseRow {
             pid: row.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0),
             since: row.since.unwrap_or_default().and_utc(),
         });
-        let run_out_for = row.run_out_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
-        Self { epoch: Epoch(row.epoch), beats: row.beats, holder, run_out_for }
+        let run_out_for = u64::try_from(row.run_out_ms).ok().map(Duration::from_millis);
+        let ends_at = row.ends_at.map(|at| at.and_utc());
+        Self { epoch: Epoch(row.epoch), beats: row.beats, holder, ends_at, run_out_for }
     }
 }
 
@@ -265,6 +283,18 @@ struct Taken {
 struct Lasts {
     #[diesel(sql_type = Bool)]
     lasts: bool,
+}
+
+/// Whether the row is not there, so that nobody can lead.
+pub(super) fn is_lost(connection: &mut PgConnection) -> QueryResult<bool> {
+    let found = diesel::sql_query("SELECT 1 FROM leadership WHERE id = 1").execute(connection)?;
+    Ok(found == 0)
+}
+
+/// Makes the row again, where it is lost; whether it was.
+pub(super) fn restore(connection: &mut PgConnection) -> QueryResult<bool> {
+    let restored = diesel::sql_query(RESTORE).bind::<BigInt, _>(milliseconds(LEASE + MARGIN)).execute(connection)?;
+    Ok(restored > 0)
 }
 
 /// How a reign stands, on PostgreSQL.

@@ -4,7 +4,7 @@
 //! Deliberately absent: PostgreSQL, on which several supervisors may live and a lease says who leads ([`super::LeaseDesk`]).
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -23,15 +23,34 @@ const OWNER_ALONE: u32 = 0o600;
 #[must_use = "the lock ends when this is dropped"]
 #[derive(Debug)]
 pub struct SupervisorLock {
-    /// The locked file. It stays when the lock ends: removing it would let two hold "the" lock, on two files.
-    _file: File,
+    /// Where the locked file is. It stays when the lock ends: removing it would let two hold "the" lock, on two files.
+    path: PathBuf,
+    database: PathBuf,
+    file: File,
+}
+
+impl SupervisorLock {
+    /// Whether the locked file is still the one that another supervisor would try to lock. Where somebody has removed or
+    /// replaced it, another one may guard the database already.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        let identity = |found: fs::Metadata| (found.dev(), found.ino());
+        match (fs::symlink_metadata(&self.path), self.file.metadata()) {
+            (Ok(found), Ok(held)) => identity(found) == identity(held),
+            // With its disk the database is gone, too: by this path nobody guards it.
+            (Err(error), _) if error.kind() == ErrorKind::NotFound => fs::symlink_metadata(&self.database).is_err(),
+            // What cannot be looked at, nobody can lock.
+            (Err(_), _) | (_, Err(_)) => true,
+        }
+    }
 }
 
 impl Store {
     /// Takes the lock, without waiting; none where the database has a lease instead.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyGuarded`] while another supervisor lives; [`StoreError::Lock`] if it cannot be asked for.
+    /// [`StoreError::AlreadyGuarded`] while another supervisor holds it; [`StoreError::NoDatabase`] where there is nothing to
+    /// lock; [`StoreError::Lock`] if it cannot be asked for.
     pub async fn lock(&self) -> Result<Option<SupervisorLock>, StoreError> {
         let url = self.url.clone();
         let locked = blocking(move || Ok(lock(&url))).await;
@@ -48,7 +67,14 @@ fn lock(url: &DatabaseUrl) -> Result<Option<SupervisorLock>, StoreError> {
 
 fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, StoreError> {
     let fault = |error: std::io::Error| StoreError::Lock { database: url.to_string(), source: Fault::File(error) };
-    let path = companion(&real_path(database).map_err(fault)?, ".lock");
+    // One name for one database, whatever links lead to it: two names would be two locks.
+    let database = match fs::canonicalize(database) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(StoreError::NoDatabase { database: url.to_string() });
+        }
+        found => found.map_err(fault)?,
+    };
+    let path = companion(&database, ".lock");
     let mut file = open(&path).map_err(fault)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -56,15 +82,16 @@ fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, Store
             let mut holder = String::new();
             // Only for the message: what cannot be read is left out of it.
             let _ = file.read_to_string(&mut holder);
-            let holder = Some(holder.trim().to_owned()).filter(|holder| !holder.is_empty());
+            let holder = holder.trim().strip_prefix("pid ").and_then(|pid| pid.parse().ok());
             return Err(StoreError::AlreadyGuarded { database: url.to_string(), holder });
         }
         Err(TryLockError::Error(error)) => return Err(fault(error)),
     }
     // Only now: while a supervisor lives, its lock must not be called a file to remove.
     keep_to_owner(&path, &file).map_err(fault)?;
-    file.set_len(0).and_then(|()| writeln!(file, "pid {}", std::process::id())).map_err(fault)?;
-    Ok(SupervisorLock { _file: file })
+    // A disk without room keeps nobody from guarding.
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "pid {}", std::process::id()));
+    Ok(SupervisorLock { path, database, file })
 }
 
 /// The tracker may write the folder, too: a link that it has put there would let the guard write over another file.
@@ -96,15 +123,4 @@ fn keep_to_owner(path: &Path, file: &File) -> std::io::Result<()> {
 
 fn to_remove(path: &Path, problem: &str) -> std::io::Error {
     std::io::Error::other(format!("{} {problem}: remove it", path.display()))
-}
-
-/// One name for one database, whatever links lead to it: two names would be two locks.
-fn real_path(database: &Path) -> std::io::Result<PathBuf> {
-    match fs::canonicalize(database) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            Ok(fs::canonicalize(folder)?.join(database.file_name().unwrap_or_default()))
-        }
-        found => found,
-    }
 }

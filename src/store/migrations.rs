@@ -16,6 +16,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::error::{Fault, StoreError};
+use super::lease;
 use super::pool::{StoreConnection, blocking};
 use super::postgres::{self, PgConnection};
 use super::schema::__diesel_schema_migrations as migrations_table;
@@ -40,6 +41,8 @@ pub enum SchemaState {
     Behind(Vec<String>),
     /// It is ours and up to date.
     UpToDate,
+    /// It is ours and up to date, but the row of `leadership` is lost: nobody can lead.
+    NoLeadership,
     /// It is ours, but a newer version has been at it: these migrations are unknown here.
     Newer(Vec<String>),
     /// It is another program's: these are its tables.
@@ -63,14 +66,27 @@ impl Store {
         inspected.map_err(|source| StoreError::ReadSchema { database: self.database(), source })?
     }
 
-    /// Makes the tables or brings them up to date; the names of the migrations that were applied. Another program's
-    /// database, and one of a newer version of this program, are left as they are, to the byte.
+    /// Makes the tables or brings them up to date; the names of what was applied. Another program's database, and one of a
+    /// newer version of this program, are left as they are, to the byte. One that is up to date is not written to.
     ///
     /// # Errors
     /// The database is not ours or newer than this program, or a migration failed: then none was applied.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        self.bring_up_to_date(OpenMode::Create).await
+    }
+
+    /// The same for a database that has its tables: it makes none, since a wrong path, or a disk that is not mounted, would
+    /// look like a database without campaigns.
+    ///
+    /// # Errors
+    /// As [`Store::migrate`]; the database is not there, or empty.
+    pub async fn upgrade(&self) -> Result<Vec<String>, StoreError> {
+        self.bring_up_to_date(OpenMode::ReadWrite).await
+    }
+
+    async fn bring_up_to_date(&self, mode: OpenMode) -> Result<Vec<String>, StoreError> {
         let url = self.url.clone();
-        let migrated = blocking(move || Ok(migrate(&url))).await;
+        let migrated = blocking(move || Ok(migrate(&url, mode))).await;
         migrated.map_err(|source| StoreError::Migrate { database: self.database(), source })?
     }
 }
@@ -113,11 +129,19 @@ fn judge_file(path: &Path, url: &DatabaseUrl) -> Result<Option<SchemaState>, Sto
     Ok(None)
 }
 
-fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, StoreError> {
+fn migrate(url: &DatabaseUrl, mode: OpenMode) -> Result<Vec<String>, StoreError> {
     // Looked at before it is opened for writing: opening alone may change a file.
-    refuse(inspect(url)?, url)?;
+    let state = inspect(url)?;
+    if mode != OpenMode::Create {
+        refuse_without_tables(&state, url)?;
+    }
+    // Whoever only wants to know that it is up to date waits for no other writer, and needs no right to write.
+    if state == SchemaState::UpToDate && has_its_log(url)? {
+        return Ok(Vec::new());
+    }
+    refuse(state, url)?;
     let outcome = match &url.target {
-        Target::Sqlite(path) => sqlite::open(path, OpenMode::Create).and_then(|mut connection| {
+        Target::Sqlite(path) => sqlite::open(path, mode).and_then(|mut connection| {
             let outcome = migrate_here(&mut connection)?;
             if outcome.0.is_ours() {
                 // Readers and the one writer do not wait for each other. The file keeps the setting.
@@ -146,15 +170,45 @@ fn migrate_here<C: SchemaConnection>(connection: &mut C) -> Result<(SchemaState,
         let applied = connection.run_migrations()?;
         let known = C::known_migrations()?;
         let names = known.into_iter().filter(|known| applied.contains(&known.version)).map(|known| known.name);
-        Ok((found, names.collect()))
+        let mut names: Vec<String> = names.collect();
+        if connection.restore_leadership()? {
+            names.push("the lost row of `leadership`".to_owned());
+        }
+        Ok((found, names))
     })
+}
+
+fn refuse_without_tables(state: &SchemaState, url: &DatabaseUrl) -> Result<(), StoreError> {
+    match state {
+        SchemaState::Missing => Err(StoreError::NoDatabase { database: url.to_string() }),
+        SchemaState::Empty => Err(StoreError::NoTables { database: url.to_string() }),
+        SchemaState::Behind(_)
+        | SchemaState::UpToDate
+        | SchemaState::NoLeadership
+        | SchemaState::Newer(_)
+        | SchemaState::Foreign(_) => Ok(()),
+    }
+}
+
+/// Whether readers and the one writer do not wait for each other. A file that was restored from a back-up may have lost
+/// the setting.
+fn has_its_log(url: &DatabaseUrl) -> Result<bool, StoreError> {
+    let fault = |error| StoreError::ReadSchema { database: url.to_string(), source: Fault::File(error) };
+    match &url.target {
+        Target::Sqlite(path) => sqlite::has_write_ahead_log(path).map_err(fault),
+        Target::Postgres(_) => Ok(true),
+    }
 }
 
 fn refuse(state: SchemaState, url: &DatabaseUrl) -> Result<(), StoreError> {
     match state {
         SchemaState::Foreign(tables) => Err(StoreError::Foreign { database: url.to_string(), tables }),
         SchemaState::Newer(versions) => Err(StoreError::Newer { database: url.to_string(), versions }),
-        SchemaState::Missing | SchemaState::Empty | SchemaState::Behind(_) | SchemaState::UpToDate => Ok(()),
+        SchemaState::Missing
+        | SchemaState::Empty
+        | SchemaState::Behind(_)
+        | SchemaState::UpToDate
+        | SchemaState::NoLeadership => Ok(()),
     }
 }
 
@@ -162,7 +216,7 @@ impl SchemaState {
     /// Whether this program may bring it up to date.
     const fn is_ours(&self) -> bool {
         match self {
-            Self::Missing | Self::Empty | Self::Behind(_) | Self::UpToDate => true,
+            Self::Missing | Self::Empty | Self::Behind(_) | Self::UpToDate | Self::NoLeadership => true,
             Self::Newer(_) | Self::Foreign(_) => false,
         }
     }
@@ -190,7 +244,11 @@ fn read_state<C: SchemaConnection>(connection: &mut C) -> Result<SchemaState, Fa
     let tables = connection.table_names()?;
     let applied =
         if tables.iter().any(|table| table == MIGRATIONS_TABLE) { connection.applied_versions()? } else { Vec::new() };
-    Ok(SchemaState::judge(tables, &applied, &C::known_migrations()?))
+    let state = SchemaState::judge(tables, &applied, &C::known_migrations()?);
+    if state == SchemaState::UpToDate && connection.lacks_leadership()? {
+        return Ok(SchemaState::NoLeadership);
+    }
+    Ok(state)
 }
 
 /// How each database is asked about its tables.
@@ -204,6 +262,10 @@ trait SchemaConnection: StoreConnection {
     fn lock_migrations(&mut self) -> Result<(), Fault>;
     /// Applies what is missing; the versions applied.
     fn run_migrations(&mut self) -> Result<Vec<String>, Fault>;
+    /// Whether nobody can lead, since the row of `leadership` is lost.
+    fn lacks_leadership(&mut self) -> Result<bool, Fault>;
+    /// Makes that row again, if it is lost; whether it was.
+    fn restore_leadership(&mut self) -> Result<bool, Fault>;
 }
 
 fn known<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Result<Vec<Known>, Fault> {
@@ -243,6 +305,15 @@ impl SchemaConnection for SqliteConnection {
         let applied = self.run_pending_migrations(SQLITE_MIGRATIONS).map_err(Fault::Migration)?;
         Ok(applied.iter().map(ToString::to_string).collect())
     }
+
+    /// A lock on a file says who leads.
+    fn lacks_leadership(&mut self) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    fn restore_leadership(&mut self) -> Result<bool, Fault> {
+        Ok(false)
+    }
 }
 
 impl SchemaConnection for PgConnection {
@@ -274,6 +345,14 @@ impl SchemaConnection for PgConnection {
     fn run_migrations(&mut self) -> Result<Vec<String>, Fault> {
         let applied = self.run_pending_migrations(POSTGRES_MIGRATIONS).map_err(Fault::Migration)?;
         Ok(applied.iter().map(ToString::to_string).collect())
+    }
+
+    fn lacks_leadership(&mut self) -> Result<bool, Fault> {
+        Ok(lease::is_lost(self)?)
+    }
+
+    fn restore_leadership(&mut self) -> Result<bool, Fault> {
+        Ok(lease::restore(self)?)
     }
 }
 

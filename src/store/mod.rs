@@ -56,10 +56,19 @@ pub struct Store {
 
 impl Store {
     /// Prepares the connections and makes none: the first operation does, and says what is wrong. Nothing is created and
-    /// no table is changed; [`Store::migrate`] does that.
+    /// no table is changed; [`Store::migrate`] and [`Store::upgrade`] do that.
     #[must_use]
     pub fn connect(url: &DatabaseUrl) -> Self {
         Self { url: url.clone(), pools: Pools::new(url), term: None }
+    }
+
+    /// The same for looking only, where the file system lets nothing be written; none on a server, which needs no such thing.
+    #[must_use]
+    pub fn only_reading(&self) -> Option<Self> {
+        match &self.pools {
+            Pools::Sqlite(pools) => Some(Self { pools: Pools::Sqlite(pools.only_reading()), ..self.clone() }),
+            Pools::Postgres(_) => None,
+        }
     }
 
     /// `sqlite` or `postgres`, as the dump names it.

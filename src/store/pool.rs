@@ -11,7 +11,7 @@ use super::error::Fault;
 use super::lease::{Standing, Term};
 use super::postgres::{self, PgPool};
 use super::readings::SpendColumns;
-use super::sqlite::SqlitePools;
+use super::sqlite::{OpenMode, SqlitePools};
 use super::url::{DatabaseUrl, Target};
 
 /// An operation that gets no connection within this time has failed: the tick that waits for it has others to wait for.
@@ -28,7 +28,7 @@ impl Pools {
     /// The pool for `url`. It opens its first connection when it is first asked for one.
     pub(super) fn new(url: &DatabaseUrl) -> Self {
         match &url.target {
-            Target::Sqlite(path) => Self::Sqlite(SqlitePools::new(path)),
+            Target::Sqlite(path) => Self::Sqlite(SqlitePools::new(path, OpenMode::ReadWrite)),
             Target::Postgres(server) => Self::Postgres(postgres::pool(server)),
         }
     }

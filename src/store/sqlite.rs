@@ -1,7 +1,8 @@
 //! SQLite's side: how its file is opened, and how a connection is set up.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -45,13 +46,18 @@ pub(super) struct SqlitePools {
 
 impl SqlitePools {
     /// The pools for a file, without a connection yet.
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, mode: OpenMode) -> Self {
         Self {
             path: path.to_owned(),
-            readers: pool(path, READERS),
-            writer: pool(path, WRITERS),
+            readers: pool(path, mode, READERS),
+            writer: pool(path, mode, WRITERS),
             identity: Arc::default(),
         }
+    }
+
+    /// The same that look only, at a file that cannot even be opened for work: its log can be neither read nor made.
+    pub(super) fn only_reading(&self) -> Self {
+        Self::new(&self.path, OpenMode::ReadOnly)
     }
 
     /// A connection for a body that only reads.
@@ -90,14 +96,15 @@ pub(super) enum OpenMode {
     Create,
 }
 
-fn pool(path: &Path, connections: u32) -> SqlitePool {
-    pool_builder(connections).build_unchecked(SqliteManager { path: path.to_owned() })
+fn pool(path: &Path, mode: OpenMode, connections: u32) -> SqlitePool {
+    pool_builder(connections).build_unchecked(SqliteManager { path: path.to_owned(), mode })
 }
 
 /// Makes the pools' connections.
 #[derive(Debug)]
 pub(super) struct SqliteManager {
     path: PathBuf,
+    mode: OpenMode,
 }
 
 /// A connection of a pool.
@@ -120,7 +127,7 @@ impl ManageConnection for SqliteManager {
     type Error = ConnectFailure;
 
     fn connect(&self) -> Result<SqliteLent, ConnectFailure> {
-        let opened = open(&self.path, OpenMode::ReadWrite).map_err(|error| ConnectFailure::new(&error));
+        let opened = open(&self.path, self.mode).map_err(|error| ConnectFailure::new(&error));
         opened.map(|connection| SqliteLent { connection, is_spent: false })
     }
 
@@ -139,6 +146,13 @@ pub(super) fn open(path: &Path, mode: OpenMode) -> Result<SqliteConnection, Faul
     let mut connection = SqliteConnection::establish(&uri(path, mode))?;
     set_up(&mut connection)?;
     Ok(connection)
+}
+
+/// Whether the file says that it is written through a log beside it: the 19th byte of its header.
+pub(super) fn has_write_ahead_log(path: &Path) -> std::io::Result<bool> {
+    let mut header = [0; 19];
+    File::open(path)?.read_exact(&mut header)?;
+    Ok(header.last() == Some(&2))
 }
 
 /// What was damaged shows only where it is read: better now than in the middle of a tick. All of the file is read once.

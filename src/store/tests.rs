@@ -504,6 +504,23 @@ async fn a_sqlite_file_has_one_supervisor() {
 }
 
 #[tokio::test]
+async fn a_lock_is_in_place_while_its_file_is_the_one_that_others_would_lock() {
+    let database = TestDatabase::sqlite();
+    let held = database.store().await.lock().await.unwrap().unwrap();
+    assert!(held.is_in_place());
+    let [lock, moved] = [".lock", ".moved"].map(|end| database.file().with_extension(format!("db{end}")));
+    std::fs::rename(&lock, &moved).unwrap();
+    assert!(!held.is_in_place(), "removed");
+    std::fs::write(&lock, "").unwrap();
+    assert!(!held.is_in_place(), "replaced");
+    std::fs::rename(&moved, &lock).unwrap();
+    assert!(held.is_in_place());
+    std::fs::rename(&lock, &moved).unwrap();
+    std::fs::remove_file(database.file()).unwrap();
+    assert!(held.is_in_place(), "the disk is gone");
+}
+
+#[tokio::test]
 async fn holds_are_stored_with_a_transition_or_alone_and_go_with_their_campaign() {
     on_every_database(async |database| {
         let store = database.store().await;

@@ -38,7 +38,7 @@ const SLEEPS: Allowed = &[
     ("src/control/server/connections.rs", "lets silent clients go; accepts again after an error"),
     ("src/daemon.rs", "watches whether the actors live"),
     ("src/daemon/check.rs", "bounds its look at the account"),
-    ("src/daemon/direct.rs", "waits for the lease of a dead leader"),
+    ("src/daemon/direct.rs", "waits for the lease of a dead leader, and for no database that takes nothing"),
     ("src/daemon/leadership.rs", "renews the lease"),
     ("src/daemon/retention.rs", "makes room between deletions"),
     ("src/daemon/terms.rs", "waits for its turn to lead"),

@@ -131,6 +131,28 @@ fn an_earlier_versions_promises_are_kept_after_an_upgrade() {
 }
 
 #[test]
+fn run_makes_no_database_and_says_what_does() {
+    let mut world = World::new();
+    world.guard.stop();
+    world.guard.move_file("guard.db", "guard.elsewhere");
+    let file = world.guard.config_file().with_file_name("guard.db");
+    for (is_there, said) in [(false, "there is no database"), (true, "is empty")] {
+        if is_there {
+            std::fs::write(&file, "").unwrap();
+        }
+        for command in [&["run"][..], &["pause-all", "--direct", "--reason", "x"]] {
+            let refused = world.guard.command(command);
+            let told = String::from_utf8(refused.stderr).unwrap();
+            assert_eq!(refused.status.code(), Some(1), "{command:?}: {told}");
+            assert!(told.contains(said) && told.contains("traffic-generator migrate"), "{command:?}: {told}");
+            assert_eq!(std::fs::metadata(&file).map(|file| file.len()).ok(), is_there.then_some(0), "{command:?}");
+        }
+    }
+    done(&world, &["migrate"]);
+    world.start();
+}
+
+#[test]
 fn a_newer_versions_database_is_refused_and_not_touched() {
     on_both_databases(|config| {
         let mut world = World::configured(config);
@@ -243,6 +265,22 @@ fn a_server_across_the_network_is_reached_with_the_certificate_and_the_password_
         assert!(output.status.code() == Some(code) && told.contains(text), "{command}: expected {text}, found {told}");
         assert!(!told.contains("correct horse") && !told.contains("wrong battery"), "{told}");
     }
+}
+
+/// The refusal of a second supervisor makes people look for what is left over.
+#[test]
+fn a_supervisor_whose_lock_file_is_removed_sends_nothing_more_and_ends() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(ID), 20_000);
+    world.wait_for_state(ID, "active-guarded");
+    std::fs::remove_file(world.guard.config_file().with_file_name("guard.db.lock")).unwrap();
+    let refused = world.guard.command(&["process", "1", "--force", "pause"]);
+    assert!(!refused.status.success(), "{refused:?}");
+    assert_eq!(world.guard.end().code(), Some(1), "{}", world.guard.log());
+    assert_eq!(world.writes(ID), [], "it has sent something");
+    assert!(world.guard.log().contains("the lock file beside the database was removed"), "{}", world.guard.log());
+    world.start();
+    done(&world, &["process", "1", "--force", "pause"]);
 }
 
 /// The tracker can write the database's folder.

@@ -183,6 +183,76 @@ fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader
 }
 
 #[test]
+fn where_the_row_of_leadership_is_lost_nobody_leads_and_all_say_so_until_migrate_makes_it_again() {
+    let Some(mut fleet) = Fleet::of(2) else { return };
+    fleet.start(0);
+    fleet.start(1);
+    fleet.wait_for_writes_of(0, 10);
+    fleet.execute("DELETE FROM leadership");
+    for member in [0, 1] {
+        let health = fleet.wait_for_nobody_leads(member);
+        assert!(health.contains("`traffic-generator migrate` makes it again"), "{health}");
+        assert_eq!(fleet.state(member)["leadership"]["leader"], Value::Null);
+    }
+    let said = fleet.members[1].guard.command(&["status"]).stdout;
+    assert!(String::from_utf8_lossy(&said).starts_with("Standing by: nobody leads, and no campaign is guarded"));
+    let checked = fleet.members[1].guard.command(&["check", "--offline"]);
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("nobody can lead"), "{checked:?}");
+    let migrated = fleet.members[1].guard.command(&["migrate"]);
+    assert!(String::from_utf8_lossy(&migrated.stdout).contains("the lost row of `leadership`"), "{migrated:?}");
+    let leader = fleet.wait_for_leader(&[0, 1], PATIENCE);
+    fleet.wait_for_writes_of(leader, 5);
+    assert_eq!(fleet.members[1 - leader].guard.get("/v1/health").status, 200);
+    fleet.assert_one_at_a_time();
+}
+
+#[test]
+fn a_dead_leaders_lease_that_ends_far_ahead_is_waited_for_and_every_standby_says_so() {
+    let Some(mut fleet) = Fleet::of(2) else { return };
+    fleet.start(0);
+    fleet.start(1);
+    fleet.wait_for_writes_of(0, 10);
+    fleet.members[0].guard.kill();
+    // As if the server's clock had been set back.
+    fleet.execute("UPDATE leadership SET ends_at = ends_at + INTERVAL '1 hour'");
+    let health = fleet.wait_for_nobody_leads(1);
+    assert!(health.contains("has sent no heartbeat for 7s") && health.contains("SET ends_at = NULL"), "{health}");
+    assert_eq!(fleet.state(1)["leadership"]["leader"], Value::Null, "a dead one");
+    fleet.execute("UPDATE leadership SET ends_at = NULL");
+    fleet.wait_for_role(1, "leader", TAKE_OVER_WITHIN);
+    fleet.wait_for_writes_of(1, 5);
+    fleet.assert_one_at_a_time();
+}
+
+#[test]
+fn a_holder_that_is_taken_out_by_hand_acts_no_more_when_the_next_one_does() {
+    let Some(mut fleet) = Fleet::of(2) else { return };
+    fleet.start(0);
+    fleet.start(1);
+    let mut leader = 0;
+    for _ in 0..3 {
+        fleet.wait_for_writes_of(leader, 5);
+        fleet.execute("UPDATE leadership SET holder = NULL");
+        fleet.wait_for_role(leader, "standby", TAKE_OVER_WITHIN);
+        leader = fleet.wait_for_leader(&[0, 1], TAKE_OVER_WITHIN);
+    }
+    fleet.wait_for_writes_of(leader, 5);
+    fleet.assert_one_at_a_time();
+}
+
+impl Fleet {
+    /// Waits until a member says that nobody leads, and answers why.
+    fn wait_for_nobody_leads(&mut self, member: usize) -> String {
+        self.wait_for(&format!("member {member} to say that nobody leads"), TAKE_OVER_WITHIN, |fleet| {
+            let health = fleet.members[member].guard.get("/v1/health");
+            let says = health.status == 503 && kinds(&health.json()).contains(&"nobody-leads".to_owned());
+            says.then_some(health.text)
+        })
+    }
+}
+
+#[test]
 fn a_pause_of_everything_without_a_supervisor_leads_itself_or_leaves_the_order_to_whoever_leads() {
     let Some(mut fleet) = Fleet::of(2) else { return };
     fleet.start(0);

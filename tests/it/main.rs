@@ -44,6 +44,7 @@ mod odd_types;
 mod openapi;
 mod operate;
 mod orders;
+mod panic_button;
 #[path = "../postgres/mod.rs"]
 #[allow(dead_code, reason = "the store's own tests stop the server, let it hang, and let it encrypt")]
 mod postgres;

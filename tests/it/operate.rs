@@ -107,6 +107,7 @@ fn a_live_socket_is_never_taken_over_and_a_stale_one_is_replaced() {
     let mode = std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600, "{mode:o}");
     let same_database = world.guard.command(&["run"]);
+    assert!(world.guard.command_on_another_database(&["migrate"]).status.success());
     let same_socket = world.guard.command_on_another_database(&["run"]);
     for (second, reason) in [(same_database, "guards the database"), (same_socket, "a supervisor answers on")] {
         let message = String::from_utf8_lossy(&second.stderr).into_owned();

@@ -45,7 +45,11 @@ async fn a_sqlite_database_has_no_lease() {
 async fn the_lease_is_taken_once_and_names_its_holder() {
     let Some((_database, _, one, other)) = two_candidates().await else { return };
     let free = one.look().await.unwrap();
-    assert_eq!(free, LeaseRow { epoch: Epoch(0), beats: 0, holder: None, run_out_for: None });
+    assert_eq!(
+        LeaseRow { run_out_for: None, ..free.clone() },
+        LeaseRow { epoch: Epoch(0), beats: 0, holder: None, ends_at: None, run_out_for: None }
+    );
+    assert!(free.run_out_for.is_some(), "nobody ever held it");
     let (first, second) = tokio::join!(one.take(&free), other.take(&free));
     let terms: Vec<Term> = [first.unwrap(), second.unwrap()].into_iter().flatten().collect();
     assert_eq!(terms.len(), 1, "one of two that saw the same");
@@ -98,6 +102,35 @@ async fn what_is_given_up_is_free_at_once_and_nobody_gives_up_for_another() {
     assert_eq!(second.epoch, Epoch(2));
     one.give_up(&first).await.unwrap();
     assert!(other.beat(&second).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_holder_that_was_taken_out_by_hand_keeps_its_lease_to_its_end() {
+    let Some((database, _, one, other)) = two_candidates().await else { return };
+    take(&one).await.unwrap();
+    database.execute("UPDATE leadership SET holder = NULL");
+    assert!(take(&other).await.is_none(), "the holder may not know of it yet");
+    let_run_out(&database, 0);
+    assert_eq!(take(&other).await.unwrap().epoch, Epoch(2));
+    database.execute("UPDATE leadership SET ends_at = NULL");
+    assert_eq!(take(&one).await.unwrap().epoch, Epoch(3), "without an end nothing is waited for");
+}
+
+#[tokio::test]
+async fn a_lost_row_is_an_error_of_its_own_and_is_made_again_as_if_the_last_reign_had_just_ended() {
+    let Some((database, store, one, other)) = two_candidates().await else { return };
+    let term = take(&one).await.unwrap();
+    let first = store.in_term(term.clone());
+    first.save(record(Phase::ActiveGuarded, new_entry(pause(Step::Requested))), noon()).await.unwrap();
+    database.execute("DELETE FROM leadership");
+    assert!(matches!(other.look().await.unwrap_err(), StoreError::Lease(Fault::NoLeadership)));
+    assert!(!one.beat(&term).await.unwrap());
+    assert_eq!(store.schema().await.unwrap(), SchemaState::NoLeadership);
+    assert_eq!(store.upgrade().await.unwrap(), ["the lost row of `leadership`"]);
+    assert_eq!(store.schema().await.unwrap(), SchemaState::UpToDate);
+    assert!(take(&other).await.is_none(), "the last holder may not know of it yet");
+    let_run_out(&database, 0);
+    assert_eq!(take(&other).await.unwrap().epoch, Epoch(2), "after what is in the journal");
 }
 
 #[tokio::test]

@@ -39,6 +39,49 @@ async fn an_empty_database_gets_its_tables_once() {
 }
 
 #[tokio::test]
+async fn an_upgrade_makes_no_tables_and_no_file() {
+    on_every_database(async |database| {
+        let store = Store::connect(&database.url);
+        let refused = store.upgrade().await.unwrap_err();
+        let is_told = match database.url.sqlite_path() {
+            Some(_) => matches!(refused, StoreError::NoDatabase { .. }),
+            None => matches!(refused, StoreError::NoTables { .. }),
+        };
+        assert!(is_told && refused.to_string().contains("traffic-generator migrate"), "{refused:?}");
+        assert!(database.files().is_empty(), "a file was made");
+        assert!(matches!(store.schema().await.unwrap(), SchemaState::Missing | SchemaState::Empty));
+        if database.url.sqlite_path().is_some() {
+            assert!(matches!(store.lock().await.unwrap_err(), StoreError::NoDatabase { .. }));
+            assert!(database.files().is_empty(), "a lock was made");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_up_to_date_is_not_written_to_and_a_restored_file_gets_its_log_again() {
+    let database = TestDatabase::sqlite();
+    drop(database.store().await);
+    let path = database.file();
+    let mut writer = super::super::sqlite::open(&path, super::super::sqlite::OpenMode::ReadWrite).unwrap();
+    writer.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let store = Store::connect(&database.url);
+    assert_eq!(store.upgrade().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.migrate().await.unwrap(), Vec::<String>::new());
+    drop(writer);
+    database.execute("PRAGMA journal_mode = DELETE");
+    store.upgrade().await.unwrap();
+    assert_eq!(database.read("SELECT journal_mode FROM pragma_journal_mode"), "wal");
+
+    let Some(database) = TestDatabase::postgres() else { return };
+    drop(database.store().await);
+    let name = database.read("current_database()");
+    database.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+    let store = Store::connect(&database.url);
+    assert_eq!(store.migrate().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn two_that_migrate_at_once_do_it_once() {
     on_every_database(async |database| {
         let (one, other) = (Store::connect(&database.url), Store::connect(&database.url));

@@ -19,6 +19,8 @@ use chrono::{DateTime, Duration, Utc};
 use crate::domain::action::Outcome;
 use crate::domain::facts::RemoteId;
 
+/// The most campaigns that one request names: a limit on ids, or on a request's length, must not fail a pause of all.
+pub const MOST_IDS: usize = 100;
 /// Of the requests that follow a refusal so many are under way at once.
 pub const MOST_AT_ONCE: usize = 3;
 /// A round ends after so many refusals while no campaign was taken. It is enough to halve a thousand campaigns down to one, or
@@ -111,7 +113,7 @@ impl SetAside {
 struct Task {
     way: usize,
     ids: BTreeSet<RemoteId>,
-    /// Nothing of it was refused by itself yet: it is as it was asked for.
+    /// Nothing of it was refused yet: it is as it was asked for, but for [`MOST_IDS`].
     whole: bool,
     /// A refusal has led to it, in this round or in one before.
     in_doubt: bool,
@@ -160,10 +162,9 @@ impl Split {
     pub fn new(ids: BTreeSet<RemoteId>, aside: &BTreeSet<RemoteId>, ways: &[Way], patience: u8) -> Self {
         let task = |ids, whole| Task { way: 0, ids, whole, in_doubt: !whole, broke: false, silenced: 0 };
         let mut tasks: Vec<Task> = ids.intersection(aside).map(|id| task([*id].into(), false)).collect();
-        let together: BTreeSet<RemoteId> = ids.difference(aside).copied().collect();
-        if !together.is_empty() {
-            tasks.push(task(together, true));
-        }
+        let together: Vec<RemoteId> = ids.difference(aside).copied().collect();
+        // The last one goes first.
+        tasks.extend(together.chunks(MOST_IDS).rev().map(|ids| task(ids.iter().copied().collect(), true)));
         Self {
             ways: ways.iter().map(|way| (*way, Known::default())).collect(),
             patience,

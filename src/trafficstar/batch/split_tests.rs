@@ -90,6 +90,19 @@ fn four_is_refused(status: u16) -> impl FnMut(usize, &BTreeSet<RemoteId>) -> End
 }
 
 #[test]
+fn no_request_names_more_than_a_hundred_and_all_leave_at_once() {
+    let mut split = Split::new(ids(1..=250), &BTreeSet::new(), &WAYS, 1);
+    let attempts: Vec<Attempt> = std::iter::from_fn(|| split.next_attempt()).collect();
+    let named: Vec<_> = attempts.iter().map(|attempt| (attempt.way, attempt.ids.clone())).collect();
+    assert_eq!(named, [(V2, ids(1..=100)), (V2, ids(101..=200)), (V2, ids(201..=250))]);
+
+    // One that is refused as a whole, such as by a 413, takes no other with it.
+    let round = Round::of(1..=250, |_, ids| if ids.len() == 100 { refused(413) } else { all_accepted(ids) });
+    assert_eq!((round.accepted().len(), round.sent.len()), (250, 7));
+    assert_eq!(round.split.working_way(), Some(V2));
+}
+
+#[test]
 fn a_batch_that_is_taken_is_one_request() {
     let round = Round::of(1..=6, |_, ids| all_accepted(ids));
     assert_eq!(round.sent, [(V2, (1..=6).collect())]);
@@ -331,13 +344,13 @@ fn what_is_refused_inside_a_200_is_asked_by_no_other_way() {
 fn where_everything_is_refused_the_halving_ends_and_where_a_way_is_refused_the_rest_goes_by_the_other() {
     for status in [403, 500] {
         let round = Round::of(1..=1_000, |_, _| refused(status));
-        assert!(round.sent.len() <= MOST_IN_VAIN + 2, "{}: {} requests", status, round.sent.len());
+        assert!(round.sent.len() <= MOST_IN_VAIN + 2 + 1_000 / MOST_IDS, "{}: {} requests", status, round.sent.len());
         assert_eq!(round.accepted(), ids([]));
         assert!(!round.split.has_no_way());
     }
     let round = Round::of(1..=1_000, |way, ids| if way == V2 { refused(403) } else { all_accepted(ids) });
     assert_eq!(round.accepted().len(), 1_000);
-    assert!(round.sent.len() <= 2 * MOST_IN_VAIN, "{} requests", round.sent.len());
+    assert!(round.sent.len() <= 2 * MOST_IN_VAIN + 1_000 / MOST_IDS, "{} requests", round.sent.len());
 
     let some = |id: &RemoteId| id.0 % 3 == 0;
     let round = Round::of(1..=1_000, |_, ids| if ids.iter().any(some) { refused(403) } else { all_accepted(ids) });

@@ -129,6 +129,11 @@ impl Fleet {
         self.wait_for("an answer on the socket", PATIENCE, |fleet| fleet.role(member).map(drop));
     }
 
+    /// What somebody does to the database by hand.
+    pub(crate) fn execute(&mut self, sql: &str) {
+        self.database.batch_execute(sql).unwrap();
+    }
+
     /// What a member says that it is.
     pub(crate) fn role(&self, member: usize) -> Option<String> {
         let state = self.members[member].guard.try_state().ok()?;

@@ -89,7 +89,8 @@ impl Guard {
         assert!(status.success(), "the guard ended with {status}");
     }
 
-    pub(super) fn program(&self, arguments: &[&str]) -> Command {
+    /// One of the program's commands, ready to run.
+    pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).arg("--config").arg(self.folder.join("config.toml"));
         for (name, _) in std::env::vars_os() {
