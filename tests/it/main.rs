@@ -34,6 +34,7 @@ mod helper;
 mod history;
 mod leadership;
 mod limit;
+mod long_texts;
 mod managing;
 mod midnight;
 mod missing;
@@ -42,13 +43,16 @@ mod odd_types;
 mod openapi;
 mod operate;
 mod orders;
+mod plenty;
 #[path = "../postgres/mod.rs"]
 #[allow(dead_code, reason = "the store's own tests stop the server, let it hang, and let it encrypt")]
 mod postgres;
+mod private;
 mod remote_words;
 mod restart;
 mod rows;
 mod sending;
+mod socket;
 mod spend;
 mod standing;
 mod top;
