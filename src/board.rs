@@ -204,6 +204,13 @@ impl Board {
     /// Everything, as of now.
     #[must_use]
     pub fn dump(&self, now: DateTime<Utc>) -> Dump {
+        let (dump, campaigns) = self.dump_and_campaigns(now);
+        Dump { campaigns: campaigns.into_iter().map(Arc::unwrap_or_clone).collect(), ..dump }
+    }
+
+    /// The same, with the campaigns beside it, which nobody has copied.
+    #[must_use]
+    pub fn dump_and_campaigns(&self, now: DateTime<Utc>) -> (Dump, Vec<Arc<CampaignStatus>>) {
         // Only pointers are cloned under the lock: publishers do not wait for 10,000 campaigns to be copied.
         let (sequence, leadership, supervisor, trafficstar, database, campaigns) = {
             let published = self.published.borrow();
@@ -218,7 +225,7 @@ impl Board {
             )
         };
         let uptime = now.signed_duration_since(self.started_at).num_seconds();
-        Dump {
+        let dump = Dump {
             version: DUMP_VERSION,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -230,8 +237,9 @@ impl Board {
             supervisor,
             trafficstar,
             database,
-            campaigns: campaigns.into_iter().map(Arc::unwrap_or_clone).collect(),
-        }
+            campaigns: Vec::new(),
+        };
+        (dump, campaigns)
     }
 
     /// One campaign, as of now.

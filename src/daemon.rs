@@ -6,6 +6,7 @@ mod desk;
 pub mod direct;
 mod leadership;
 mod operations;
+pub mod process;
 mod retention;
 mod signals;
 mod terms;
@@ -94,6 +95,7 @@ pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
 /// # Errors
 /// It could not start, or an actor that all others need died.
 pub fn run(config: &Config, api_key: SecretString, log: LogControl) -> Result<(), RunError> {
+    process::take_all_files();
     let stop = signals::stop(log.clone())?;
     System::new().block_on(serve(config, api_key, Some(log), stop))
 }
@@ -292,6 +294,9 @@ fn announce(config: &Config) {
         tick = %humantime::format_duration(config.generator.tick.to_std().unwrap_or_default()),
         "guarding"
     );
+    if let Some(proxy) = check::proxy_in_words(config) {
+        tracing::info!("{proxy}");
+    }
 }
 
 fn database_port(database: &Addr<DatabaseActor>) -> DatabasePort {

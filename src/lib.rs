@@ -26,7 +26,7 @@
 //! | `daemon` | everything |
 //! | `cli` | `clock`, `config`, `control`, `control::client`, `control::server`, `daemon`, `domain`, `error_chain`, `operator`, `printable`, `store`, `telemetry` |
 //! | `actors` | `board`, `clock`, `control`, `domain`, `error_chain`, `store`, `trafficstar` |
-//! | `control::server` | `board`, `clock`, `control`, `domain`, `metrics`, `operator`, `printable` |
+//! | `control::server` | `board`, `clock`, `control`, `domain`, `error_chain`, `metrics`, `operator`, `printable` |
 //! | `control::client` | `control`, `domain`, `printable`, `tls` |
 //! | `control` | `domain` |
 //! | `trafficstar` | `domain`, `error_chain`, `printable`, `reign`, `tls` |

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use traffic_generator::config::{Config, Environment};
+use traffic_generator::domain::facts::Money;
 
 use super::expected::micros_of_text;
 
 const FILE: &str = "config.toml";
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
 /// Stands for a password where a database's URL may hold one.
 const SECRET: &str = "hunter2";
 
@@ -83,9 +85,9 @@ fn check_bounds(config: &Config) {
     assert!(["sqlite", "postgres", "postgresql"].contains(&database.url.scheme()));
     assert!((DAY..=DAY * 36_500).contains(&database.keep_history));
     let socket = control.socket.as_os_str();
-    assert!(!socket.is_empty() && socket.len() <= 107 && control.mode <= 0o777);
+    assert!(!socket.is_empty() && socket.len() <= 107 && control.mode <= 0o777 && control.mode & 0o002 == 0);
     assert!(remote.requests_per_minute >= 1);
-    assert!(remote.timeout <= DAY * 365 && remote.confirm_within <= DAY * 365);
+    assert!(remote.timeout <= MINUTE * 5 && remote.confirm_within <= MINUTE * 15);
     assert!(remote.base_url.starts_with("https://") || is_of_this_machine(&remote.base_url), "{}", remote.base_url);
     assert!(!remote.base_url.ends_with('/') && !remote.base_url.contains(['?', '#']), "{}", remote.base_url);
     assert!(policy.activate_clicks > policy.pause_clicks);
@@ -95,8 +97,9 @@ fn check_bounds(config: &Config) {
         [policy.cooldown, policy.stored_spend_max_age, policy.contested_backoff.unwrap_or_default(), policy.tick];
     let now: DateTime<Utc> = "2026-11-22T23:59:30Z".parse().expect("a time");
     for span in spans {
-        assert!((TimeDelta::zero()..=TimeDelta::days(365)).contains(&span), "{span}");
+        assert!((TimeDelta::zero()..=TimeDelta::days(1)).contains(&span), "{span}");
     }
+    assert!(policy.tick <= TimeDelta::hours(1) && policy.spend_limit > Money::ZERO);
     let next = policy.next_grid_point(now);
     assert!(policy.tick >= TimeDelta::milliseconds(100) && next > now && next - now <= policy.tick, "{next}");
 }

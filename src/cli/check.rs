@@ -50,13 +50,17 @@ async fn findings(arguments: &Arguments, offline: bool) -> Findings {
     findings.problems.extend(api_key.as_ref().err().map(|error| in_full(error)));
     findings.problems.extend(database);
     findings.problems.extend(socket_problem(&config).await);
+    let setup = daemon::check::setup_problem(&config);
+    findings.notes.extend(daemon::check::proxy_in_words(&config));
     if let Ok(api_key) = api_key
+        && setup.is_none()
         && !offline
     {
         let Findings { problems, notes } = daemon::check::look(&config, api_key, has_tables).await;
         findings.problems.extend(problems);
         findings.notes.extend(notes);
     }
+    findings.problems.extend(setup);
     findings
 }
 
@@ -94,8 +98,10 @@ async fn database_problem(config: &Config) -> Option<String> {
 }
 
 async fn socket_problem(config: &Config) -> Option<String> {
-    if let Err(error @ SocketError::NotASocket(_)) = refuse_if_taken(&config.control.socket).await {
-        return Some(error.to_string());
+    match refuse_if_taken(&config.control.socket).await {
+        // A supervisor may run beside a check.
+        Ok(()) | Err(SocketError::Taken(_)) => {}
+        Err(error) => return Some(in_full(&error)),
     }
     let folder = config.control.socket.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));

@@ -47,7 +47,7 @@ use crate::telemetry::{self, TelemetryError};
 #[derive(Debug, Parser)]
 #[command(name = "traffic-generator", version, about, arg_required_else_help = true)]
 struct Arguments {
-    /// The config file [default: config.toml here, then /etc/traffic-generator/config.toml]
+    /// The config file [default: config.toml here, which nobody else may be able to write, then /etc/traffic-generator/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Talk to the supervisor behind this socket, without reading a config
@@ -357,6 +357,7 @@ fn remark(message: &str) {
 /// Parses the arguments, carries the command out, and answers with the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
+    daemon::process::keep_secrets();
     let arguments = Arguments::parse();
     match carry_out(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

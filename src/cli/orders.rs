@@ -12,6 +12,7 @@ use crate::domain::action::Step;
 use crate::domain::facts::CampaignId;
 use crate::domain::order::ForceKind;
 use crate::domain::status::Hold;
+use crate::domain::text::cut;
 use crate::operator;
 use crate::printable::printable;
 
@@ -110,7 +111,7 @@ pub(super) async fn release_all(arguments: &Arguments) -> Result<(), CommandErro
 /// Without a supervisor nobody else says whose order it is, and since when.
 fn hold_of_mine(reason: &str, now: DateTime<Utc>) -> Hold {
     Hold {
-        reason: Some(printable(reason)),
+        reason: Some(printable(&cut(reason))),
         since: now.trunc_subsecs(6),
         until: None,
         by: Some(operator::myself()),

@@ -42,6 +42,20 @@ pub enum ConfigError {
         #[source]
         cause: std::io::Error,
     },
+    /// It was found, and not named, and somebody else can have written it.
+    #[error(
+        "{}: {doubt}, who could have the API key sent to a server of their own. If you trust it, name it: --config {}. If not, \
+         move it away, or work in another folder. To use it unnamed, let it and its folder belong to you, and take from all \
+         others the permission to write them",
+        file.display(),
+        file.display()
+    )]
+    Doubtful {
+        /// Which file.
+        file: PathBuf,
+        /// Whose it may be.
+        doubt: String,
+    },
     /// There is nothing in it. A file that was cut off, or is being written, has the default of every key.
     #[error(
         "{}: it gives no key, as if it had been cut off: the program does not run on defaults alone. Copy the config.toml that comes \
@@ -89,7 +103,7 @@ impl ConfigError {
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
         match self {
-            Self::NoFile { .. } | Self::Unreadable { .. } | Self::NoKey { .. } => None,
+            Self::NoFile { .. } | Self::Unreadable { .. } | Self::Doubtful { .. } | Self::NoKey { .. } => None,
             Self::Syntax { place, .. } | Self::Unknown { place, .. } | Self::BadValue { place, .. } => Some(place),
         }
     }
@@ -117,6 +131,12 @@ impl fmt::Display for ConfigErrors {
             write!(f, "{separator}{line}")?;
         }
         Ok(())
+    }
+}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self::new(vec![error])
     }
 }
 

@@ -12,10 +12,12 @@ mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -114,27 +116,40 @@ impl Config {
     /// Reads `file`, or the first default file that exists, and lets `environment` override it.
     ///
     /// # Errors
-    /// There is no such file, it cannot be read, or anything in it or in the environment is unknown or wrong: all of it.
+    /// There is no such file, it cannot be read, or anything in it or in the environment is unknown or wrong: all of it. A
+    /// file of the working directory that nobody named may be somebody else's.
     pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
         match file {
-            Some(file) => Self::load_first(&[file], environment),
-            None => Self::load_first(&DEFAULT_FILES.map(Path::new), environment),
+            Some(file) => Self::load_first(&[file], true, environment),
+            None => Self::load_first(&DEFAULT_FILES.map(Path::new), false, environment),
         }
     }
 
-    fn load_first(files: &[&Path], environment: &Environment) -> Result<Self, ConfigErrors> {
+    fn load_first(files: &[&Path], named: bool, environment: &Environment) -> Result<Self, ConfigErrors> {
         for file in files {
-            match std::fs::read_to_string(file) {
-                Ok(text) => return Self::parse(file, &text, environment),
-                Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+            let opened = match File::open(file) {
+                Ok(opened) => opened,
+                Err(cause) if cause.kind() == ErrorKind::NotFound => continue,
                 // A file that is there and cannot be read is not passed over for another one: the operator meant it.
-                Err(cause) => {
-                    return Err(ConfigErrors::new(vec![ConfigError::Unreadable { file: file.to_path_buf(), cause }]));
-                }
-            }
+                Err(cause) => return Err(ConfigError::Unreadable { file: file.to_path_buf(), cause }.into()),
+            };
+            let text = Self::text(file, opened, named || file.is_absolute())?;
+            let mut config = Self::parse(file, &text, environment)?;
+            config.warnings.extend(config.exposed_secrets(environment));
+            return Ok(config);
         }
         let searched = files.iter().map(|file| file.to_path_buf()).collect();
-        Err(ConfigErrors::new(vec![ConfigError::NoFile { searched }]))
+        Err(ConfigError::NoFile { searched }.into())
+    }
+
+    fn text(file: &Path, mut opened: File, trusted: bool) -> Result<String, ConfigError> {
+        let unreadable = |cause| ConfigError::Unreadable { file: file.to_path_buf(), cause };
+        if !trusted && let Some(doubt) = trust::doubt(file, &opened).map_err(unreadable)? {
+            return Err(ConfigError::Doubtful { file: file.to_path_buf(), doubt });
+        }
+        let mut text = String::new();
+        opened.read_to_string(&mut text).map_err(unreadable)?;
+        Ok(text)
     }
 
     /// Checks the text of a config file together with `environment`.
@@ -176,8 +191,8 @@ fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
         base_url: settings.get(section, "base_url", "https://api.trafficstars.com".to_owned(), value::base_url),
         api_key_file: settings.get(section, "api_key_file", "/etc/traffic-generator/api-key".into(), value::path),
         requests_per_minute: settings.get(section, "requests_per_minute", 90, |raw| value::whole_number(raw, 1)),
-        timeout: settings.get(section, "timeout", Duration::from_secs(15), value::duration),
-        confirm_within: settings.get(section, "confirm_within", Duration::from_secs(30), value::duration),
+        timeout: settings.get(section, "timeout", Duration::from_secs(15), value::timeout),
+        confirm_within: settings.get(section, "confirm_within", Duration::from_secs(30), value::confirmation),
     };
     if config.requests_per_minute > ACCOUNT_REQUESTS_PER_MINUTE {
         let (asked, allowed) = (config.requests_per_minute, ACCOUNT_REQUESTS_PER_MINUTE);
@@ -197,7 +212,7 @@ fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) 
     PolicyNumbers {
         tick: settings.get(section, "tick", default.tick, value::tick),
         cooldown: settings.get(section, "cooldown", default.cooldown, value::time_delta),
-        spend_limit: settings.get(section, "spend_limit", default.spend_limit, value::money),
+        spend_limit: settings.get(section, "spend_limit", default.spend_limit, value::spend_limit),
         activate_clicks: settings.get(section, "activate_clicks", default.activate_clicks, value::clicks),
         pause_clicks: settings.get(section, "pause_clicks", default.pause_clicks, value::clicks),
         day_end: settings.get(section, "day_end", default.day_end, value::time_of_day),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use thiserror::Error;
 
-use super::{Config, Environment};
+use super::{Config, Environment, trust};
 
 /// The variable that holds the API key, if it does not stand in a file.
 const API_KEY_VARIABLE: &str = "TRAFFICSTAR_API_KEY";
@@ -117,6 +117,24 @@ impl Config {
         let text = environment.get(PASSWORD_VARIABLE).filter(|text| !text.is_empty());
         let text = text.map(|text| DatabasePassword::Text(SecretString::from(text.as_str())));
         text.or_else(|| self.database.password_file.clone().map(DatabasePassword::File))
+    }
+
+    /// The files with secrets that every user of this machine may read or change, a warning each.
+    pub(super) fn exposed_secrets(&self, environment: &Environment) -> Vec<String> {
+        let key = (!environment.contains_key(API_KEY_VARIABLE)).then_some(&self.trafficstar.api_key_file);
+        let password = self.database_password(environment).and_then(|password| match password {
+            DatabasePassword::Text(_) => None,
+            DatabasePassword::File(file) => Some(file),
+        });
+        let files = [("trafficstar.api_key_file", key), ("database.password_file", password.as_ref())];
+        let exposed = files.into_iter().filter_map(|(name, file)| Some((name, trust::exposed(file?)?)));
+        exposed
+            .map(|(name, mode)| {
+                format!(
+                    "{name}: every user of this machine may read or change the file (mode {mode:04o}): chmod 600 it"
+                )
+            })
+            .collect()
     }
 
     /// The API key: the environment's `TRAFFICSTAR_API_KEY`, or else the text of `trafficstar.api_key_file`.

@@ -204,8 +204,11 @@ fn a_bad_value_is_refused_with_what_would_be_right() {
         ("trafficstar", "timeout", "15", "15 is not text in quotes: write a duration like \"90s\""),
         ("generator", "tick", r#""30""#, "\"30\" is not a duration: write a duration like \"90s\""),
         ("generator", "cooldown", r#""-2m""#, "\"-2m\" is not a duration"),
-        ("generator", "cooldown", r#""10000000000 years""#, "too long: at most 365days"),
-        ("generator", "cooldown", r#""99999999999999999999s""#, "too long: at most 365days"),
+        ("generator", "cooldown", r#""10000000000 years""#, "too long: at most 1day"),
+        ("generator", "cooldown", r#""99999999999999999999s""#, "too long: at most 1day"),
+        ("generator", "tick", r#""365days""#, "too long: at most 1h"),
+        ("control", "mode", r#""0666""#, "lets every user of this machine spend money: write \"0660\""),
+        ("generator", "spend_limit", r#""0.00""#, "is always reached, and nothing would be guarded"),
         ("generator", "spend_limit", "10.00", "write it like \"10.00\""),
         ("generator", "spend_limit", r#""-1""#, "is not an amount: write it like 10.00"),
         ("generator", "spend_limit", r#""9999999999999999""#, "more than this program can count"),
@@ -234,7 +237,9 @@ fn a_bad_value_is_refused_with_what_would_be_right() {
 fn a_range_holds_to_its_last_value() {
     for (section, key, inside, outside) in [
         ("generator", "tick", r#""100ms""#, r#""99ms 999us""#),
-        ("generator", "tick", r#""365days""#, r#""365days 1ns""#),
+        ("generator", "tick", r#""1h""#, r#""1h 1ns""#),
+        ("trafficstar", "timeout", r#""5m""#, r#""5m 1ns""#),
+        ("trafficstar", "confirm_within", r#""15m""#, r#""15m 1ns""#),
         ("database", "keep_history", r#""1d""#, r#""23h 59m 59s""#),
         ("database", "keep_history", r#""36500d""#, r#""36501d""#),
         ("generator", "day_end", r#""00:01""#, r#""00:00""#),
@@ -243,18 +248,16 @@ fn a_range_holds_to_its_last_value() {
         ("generator", "pause_clicks", "14999", "15000"),
         ("generator", "pause_clicks", "0", "-1"),
         ("generator", "contested_after", "0", "-1"),
-        ("generator", "spend_limit", r#""0""#, r#""-0.01""#),
+        ("generator", "spend_limit", r#""0.000001""#, r#""0""#),
         ("trafficstar", "requests_per_minute", "1", "0"),
         ("trafficstar", "requests_per_minute", "4294967295", "4294967296"),
-        ("control", "mode", r#""0777""#, r#""1000""#),
+        ("control", "mode", r#""0775""#, r#""0777""#),
         ("control", "mode", r#""000""#, r#""00""#),
     ] {
         assert_accepted(section, key, inside);
         assert_refused(section, key, outside, "");
     }
     for (section, key) in [
-        ("trafficstar", "timeout"),
-        ("trafficstar", "confirm_within"),
         ("generator", "cooldown"),
         ("generator", "top_up_interval"),
         ("generator", "contested_backoff"),
@@ -262,8 +265,8 @@ fn a_range_holds_to_its_last_value() {
         ("generator", "midnight_doubt"),
     ] {
         assert_accepted(section, key, r#""0s""#);
-        assert_accepted(section, key, r#""365days""#);
-        assert_refused(section, key, r#""366days""#, "too long");
+        assert_accepted(section, key, r#""24h""#);
+        assert_refused(section, key, r#""24h 1ns""#, "too long");
     }
     assert_accepted("control", "socket", &format!("{:?}", "s".repeat(107)));
     assert_refused("control", "socket", &format!("{:?}", "s".repeat(108)), "108 bytes");
@@ -433,9 +436,9 @@ fn a_named_file_must_be_there_and_the_first_default_is_taken() {
     let error = Config::load(Some(folder.path()), &none).unwrap_err().to_string();
     assert!(error.contains("cannot be read") && !error.contains('\n'), "{error}");
 
-    let loaded = Config::load_first(&[&missing, &first, &second], &none).unwrap();
+    let loaded = Config::load_first(&[&missing, &first, &second], true, &none).unwrap();
     assert_eq!((loaded.file, loaded.generator.tick), (first, chrono::Duration::seconds(1)));
-    let error = Config::load_first(&[&missing, folder.path(), &second], &none).unwrap_err().to_string();
+    let error = Config::load_first(&[&missing, folder.path(), &second], true, &none).unwrap_err().to_string();
     assert!(error.contains("cannot be read"), "passed over: {error}");
 }
 

@@ -16,8 +16,14 @@ use url::{Host, Url};
 use super::secret::DatabaseUrl;
 use crate::domain::facts::{Clicks, Money};
 
-/// Longer spans are mistakes, and no time in the future that is computed with them may overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Longer spans are mistakes: every day is counted anew.
+const LONGEST: Duration = Duration::from_hours(24);
+/// Nobody guards a campaign by looking at it more rarely.
+const LONGEST_TICK: Duration = Duration::from_hours(1);
+/// A pause may have to wait for so long for a connection that hangs.
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(5);
+/// Until then a campaign that runs on after a pause is not paused again.
+const LONGEST_CONFIRMATION: Duration = Duration::from_mins(15);
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
 /// What a Unix socket's address has room for, without the closing zero.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -119,14 +125,40 @@ pub(super) fn money(raw: &Raw) -> Result<Money, String> {
     text.parse().map_err(|error: crate::domain::facts::MoneyError| error.to_string())
 }
 
+/// An amount of 0 is reached before anything is spent.
+pub(super) fn spend_limit(raw: &Raw) -> Result<Money, String> {
+    match money(raw)? {
+        Money::ZERO => Err(format!(
+            "{raw} is always reached, and nothing would be guarded: write an amount above 0, or [generator] mode = \"observe\" to \
+             watch only"
+        )),
+        limit => Ok(limit),
+    }
+}
+
 pub(super) fn duration(raw: &Raw) -> Result<Duration, String> {
+    duration_up_to(raw, LONGEST)
+}
+
+pub(super) fn timeout(raw: &Raw) -> Result<Duration, String> {
+    duration_up_to(raw, LONGEST_TIMEOUT)
+}
+
+pub(super) fn confirmation(raw: &Raw) -> Result<Duration, String> {
+    duration_up_to(raw, LONGEST_CONFIRMATION)
+}
+
+fn duration_up_to(raw: &Raw, longest: Duration) -> Result<Duration, String> {
     let text = raw.text().ok_or_else(|| format!("{raw} is not text in quotes: {DURATION_EXAMPLES}"))?;
     let duration = match humantime::parse_duration(text) {
         Ok(duration) => duration,
-        Err(humantime::DurationError::NumberOverflow) => LONGEST.saturating_add(LONGEST),
+        Err(humantime::DurationError::NumberOverflow) => Duration::MAX,
         Err(_) => return Err(format!("{raw} is not a duration: {DURATION_EXAMPLES}")),
     };
-    if duration <= LONGEST { Ok(duration) } else { Err(format!("{raw} is too long: at most 365days")) }
+    if duration > longest {
+        return Err(format!("{raw} is too long: at most {}", humantime::format_duration(longest)));
+    }
+    Ok(duration)
 }
 
 /// How long history is kept: a day at the least, since yesterday's spend is asked for.
@@ -145,10 +177,11 @@ pub(super) fn time_delta(raw: &Raw) -> Result<chrono::Duration, String> {
 }
 
 pub(super) fn tick(raw: &Raw) -> Result<chrono::Duration, String> {
-    if duration(raw)? < SHORTEST_TICK {
+    let tick = duration_up_to(raw, LONGEST_TICK)?;
+    if tick < SHORTEST_TICK {
         return Err(format!("{raw} is too short: at least {}", humantime::format_duration(SHORTEST_TICK)));
     }
-    time_delta(raw)
+    chrono::Duration::from_std(tick).map_err(|error| format!("{raw}: {error}"))
 }
 
 /// The end of the day, `HH:MM`. At 00:00 the day would end as it begins, and nothing ever be activated.
@@ -160,13 +193,22 @@ pub(super) fn time_of_day(raw: &Raw) -> Result<NaiveTime, String> {
         .ok_or_else(|| format!("{raw} is not a time of day: write hours and minutes (UTC) from \"00:01\" to \"23:59\""))
 }
 
-/// Octal digits in quotes, as `chmod` takes them: a TOML number would be decimal.
+/// Octal digits in quotes, as `chmod` takes them: a TOML number would be decimal. Whoever may write to the socket may spend
+/// money: never everybody.
 pub(super) fn permission_bits(raw: &Raw) -> Result<u32, String> {
-    raw.text()
+    const OTHERS_WRITE: u32 = 0o002;
+    let bits = raw
+        .text()
         .filter(|text| matches!(text.len(), 3 | 4) && text.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|text| u32::from_str_radix(text, 8).ok())
         .filter(|bits| *bits <= 0o777)
-        .ok_or_else(|| format!("{raw} is not a file mode: write octal digits in quotes, like \"0600\" or \"0660\""))
+        .ok_or_else(|| format!("{raw} is not a file mode: write octal digits in quotes, like \"0600\" or \"0660\""))?;
+    if bits & OTHERS_WRITE != 0 {
+        return Err(format!(
+            "{raw} lets every user of this machine spend money: write \"0660\", and give the socket's folder a group"
+        ));
+    }
+    Ok(bits)
 }
 
 pub(super) fn path(raw: &Raw) -> Result<PathBuf, String> {

@@ -50,6 +50,7 @@ pub struct CampaignPatch {
     pub id: Option<CampaignId>,
     /// For people.
     #[serde(deserialize_with = "values::given_name", skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
     pub name: Option<String>,
     /// Another one is a removal and an addition.
     #[serde(deserialize_with = "values::given_remote_id", skip_serializing_if = "Option::is_none")]

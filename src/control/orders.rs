@@ -25,7 +25,8 @@ pub struct HoldBody {
     /// For how long, as people write it: `2h`; until it is released, where it is left out.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub lasts: Option<String>,
-    /// Why. Control characters and the formatting characters of bidirectional text are replaced.
+    /// Why. Control characters and the formatting characters of bidirectional text are replaced, and what is longer than 200
+    /// characters is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Whether to pause first, and to keep paused meanwhile.

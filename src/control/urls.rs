@@ -83,6 +83,7 @@ pub struct UrlPatch {
     pub campaign_id: Option<CampaignId>,
     /// For people.
     #[serde(deserialize_with = "values::given_name", skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
     pub name: Option<String>,
     /// Where visitors are sent: http or https.
     #[serde(deserialize_with = "values::given_target_url", skip_serializing_if = "Option::is_none")]

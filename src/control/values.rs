@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::domain::facts::{Clicks, RemoteId};
 use crate::domain::policy::LONGEST_OWN_COOLDOWN_SECONDS;
+use crate::domain::text::LONGEST_NAME;
 
 /// Why a value makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -23,8 +24,8 @@ pub enum ValueError {
     /// A duration that the column cannot hold, or a slip of the pen.
     #[error("`{0}` does not fit: give whole seconds, from 0s to 24h")]
     CooldownRange(String),
-    /// Nobody could tell it from others.
-    #[error("give a name of at least one visible character, and no line breaks")]
+    /// Nobody could tell it from others, or read the log lines that it stands in.
+    #[error("give a name of at least one visible character, {LONGEST_NAME} characters at most, and no line breaks")]
     Name,
     /// No campaign at TrafficStars.
     #[error("`{0}` is no TrafficStars id: give a whole number from 1")]
@@ -115,10 +116,10 @@ impl<'de> Deserialize<'de> for Cooldown {
 /// A name as people give it, without space around it.
 ///
 /// # Errors
-/// Nothing is left, or it would break a line.
+/// Nothing is left, it is too long, or it would break a line.
 pub fn name(text: &str) -> Result<String, ValueError> {
     let name = text.trim();
-    if name.is_empty() || name.contains(char::is_control) {
+    if name.is_empty() || name.chars().nth(LONGEST_NAME).is_some() || name.contains(char::is_control) {
         return Err(ValueError::Name);
     }
     Ok(name.to_owned())
@@ -200,7 +201,12 @@ mod tests {
             &["0s", "90s", "1h 30m", "24h"],
             &["", "90", "soon", "1500ms", "24h 1s", "-2m", "9999999999999y"],
         );
-        assert_read(name, &["shoes", " red shoes ", "Ünïcode"], &["", "  ", "two\nlines", "bell\u{7}"]);
+        let (longest, too_long) = ("ü".repeat(200), "ü".repeat(201));
+        assert_read(
+            name,
+            &["shoes", " red shoes ", "Ünïcode", longest.as_str()],
+            &["", "  ", "two\nlines", "bell\u{7}", too_long.as_str()],
+        );
         assert_read(remote_id, &["1", "9223372036854775807"], &["0", "-1", "1.0", "x", ""]);
         assert_read(
             target_url,

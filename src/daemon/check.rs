@@ -29,6 +29,7 @@ use crate::trafficstar::budget::Urgency;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::gate::{Gate, GateMessage, Gatekeeper};
 use crate::trafficstar::http::RemoteClient;
+use crate::trafficstar::proxy::proxy_of;
 
 /// The most requests that one check sends. A supervisor beside it does not know of them: they have to fit between the limit that
 /// it keeps and the account's own (100 a minute).
@@ -55,6 +56,25 @@ struct Seen {
     /// What of the list could not be read, and why.
     failure: Option<String>,
     campaigns: BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>,
+}
+
+/// Why TrafficStars could not be asked at all: the supervisor would end at its start.
+#[must_use]
+pub fn setup_problem(config: &Config) -> Option<String> {
+    let (gate, _) = Gate::new();
+    // Nothing is sent: no key is needed.
+    let client = RemoteClient::new(direct::settings(config, SecretString::default()), gate, Reign::sole());
+    client.err().map(|error| in_full(&error))
+}
+
+/// The proxy of the environment by which TrafficStars is asked, in words.
+#[must_use]
+pub fn proxy_in_words(config: &Config) -> Option<String> {
+    proxy_of(&config.trafficstar.base_url).map(|proxy| {
+        format!(
+            "requests to TrafficStars go by the proxy {proxy}, which the environment names; NO_PROXY leaves hosts out"
+        )
+    })
 }
 
 /// Asks TrafficStars. The database's rows are looked for where `has_tables`.

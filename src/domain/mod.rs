@@ -27,6 +27,7 @@ pub mod remote;
 pub mod spend;
 pub mod standing;
 pub mod status;
+pub mod text;
 pub mod timer;
 
 #[cfg(test)]

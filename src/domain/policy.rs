@@ -11,6 +11,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::facts::{Clicks, Money, RemainingClicks};
+use super::text::cut;
 
 /// Whether decisions become requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -42,7 +43,7 @@ impl UnknownWord {
     /// A word, and those that would have been right.
     #[must_use]
     pub fn new(word: &str, allowed: &'static str) -> Self {
-        Self { word: word.to_owned(), allowed }
+        Self { word: cut(word), allowed }
     }
 }
 
@@ -86,7 +87,7 @@ impl FromStr for Mode {
         match word {
             "act" => Ok(Self::Act),
             "observe" => Ok(Self::Observe),
-            _ => Err(UnknownWord { word: word.to_owned(), allowed: "act, observe" }),
+            _ => Err(UnknownWord::new(word, "act, observe")),
         }
     }
 }
@@ -97,10 +98,7 @@ impl FromStr for HighSpend {
     fn from_str(word: &str) -> Result<Self, UnknownWord> {
         match word {
             "observe" => Ok(Self::Observe),
-            _ => Err(UnknownWord {
-                word: word.to_owned(),
-                allowed: "observe (guard, pause and top-up are not there yet)",
-            }),
+            _ => Err(UnknownWord::new(word, "observe (guard, pause and top-up are not there yet)")),
         }
     }
 }

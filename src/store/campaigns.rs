@@ -8,7 +8,7 @@ use super::Store;
 use super::error::StoreError;
 use super::pool::{db, db_write};
 use super::schema::campaigns;
-use super::values::{Id, OptionalTrackerText, Stamp, TrackerText};
+use super::values::{Id, OptionalTrackerText, Stamp, TrackerName};
 use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId};
 use crate::domain::policy::{LONGEST_OWN_COOLDOWN_SECONDS, Mode, Policy, PolicyError, PolicyNumbers, UnknownWord};
 
@@ -21,8 +21,8 @@ pub struct CampaignRow {
     /// The key.
     #[diesel(deserialize_as = Id)]
     pub id: CampaignId,
-    /// For people.
-    #[diesel(deserialize_as = TrackerText)]
+    /// For people; cut where it is longer than a name may be.
+    #[diesel(deserialize_as = TrackerName)]
     pub name: String,
     /// The campaign at TrafficStars.
     #[diesel(deserialize_as = Id)]

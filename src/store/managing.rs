@@ -13,7 +13,7 @@ use super::campaigns::CampaignRow;
 use super::error::{Fault, StoreError};
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, urls};
-use super::values::{Id, Stamp, TrackerText};
+use super::values::{Id, Stamp, TrackerName, TrackerText};
 use crate::domain::facts::{CampaignId, UrlId};
 
 /// Columns of `campaigns` to be written; `None` leaves one as it is, `Some(None)` clears an override.
@@ -54,8 +54,8 @@ pub struct UrlRow {
     /// Whose URL it is.
     #[diesel(deserialize_as = Id)]
     pub campaign_id: CampaignId,
-    /// For people.
-    #[diesel(deserialize_as = TrackerText)]
+    /// For people; cut where it is longer than a name may be.
+    #[diesel(deserialize_as = TrackerName)]
     pub name: String,
     /// Where visitors are sent.
     #[diesel(deserialize_as = TrackerText)]

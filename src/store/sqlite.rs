@@ -1,9 +1,9 @@
 //! SQLite's side: how its file is opened, and how a connection is set up.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -141,8 +141,21 @@ impl ManageConnection for SqliteManager {
     }
 }
 
+/// For its owner and the group, such as a tracker's: the journal and the operators' names are nobody else's business. The
+/// files beside the database get its permissions from SQLite.
+const NOT_FOR_OTHERS: u32 = 0o660;
+
+/// Makes the file, unless it is there: SQLite would let every user of the machine read it.
+fn make(path: &Path) {
+    // What keeps it from being made keeps SQLite from opening it, which says why.
+    let _ = OpenOptions::new().write(true).create_new(true).mode(NOT_FOR_OTHERS).open(path);
+}
+
 /// A connection beside the pool.
 pub(super) fn open(path: &Path, mode: OpenMode) -> Result<SqliteConnection, Fault> {
+    if mode == OpenMode::Create {
+        make(path);
+    }
     let mut connection = SqliteConnection::establish(&uri(path, mode))?;
     set_up(&mut connection)?;
     Ok(connection)
@@ -191,8 +204,7 @@ fn uri(path: &Path, mode: OpenMode) -> String {
             "?mode=ro&immutable=1"
         }
         OpenMode::ReadOnly => "?mode=ro",
-        OpenMode::ReadWrite => "?mode=rw",
-        OpenMode::Create => "?mode=rwc",
+        OpenMode::ReadWrite | OpenMode::Create => "?mode=rw",
     });
     uri
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId, UrlId};
+use crate::domain::text::cut;
 
 /// A UTC time, cut to the microseconds that PostgreSQL keeps, so that both databases give back the same. SQLite stores any
 /// text as a time: what is none does not make the other rows unreadable, and [`Place::time`] says where it stands.
@@ -107,7 +108,27 @@ impl From<TrackerText> for String {
     }
 }
 
-/// The same, where there may be none.
+/// A name that a tracker wrote. It stands in every log line about its campaign: a long one is cut.
+#[derive(Debug, Clone, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub struct TrackerName(String);
+
+impl<DB: Backend> FromSql<Text, DB> for TrackerName
+where
+    TrackerText: FromSql<Text, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        TrackerText::from_sql(bytes).map(|text| Self(cut(&text.0)))
+    }
+}
+
+impl From<TrackerName> for String {
+    fn from(name: TrackerName) -> Self {
+        name.0
+    }
+}
+
+/// A text that a tracker wrote, where there may be none.
 #[derive(Debug, Clone, FromSqlRow)]
 #[diesel(sql_type = Nullable<Text>)]
 pub struct OptionalTrackerText(Option<String>);

@@ -32,6 +32,7 @@ pub mod error;
 mod excerpt;
 pub mod gate;
 pub mod http;
+pub mod proxy;
 mod switching;
 mod token;
 pub mod wire;

@@ -36,6 +36,7 @@ const SLEEPS: Allowed = &[
     ("src/control/client/campaigns.rs", "asks again"),
     ("src/control/client/operate.rs", "asks again whether it has stopped"),
     ("src/control/server/connections.rs", "lets silent clients go; accepts again after an error"),
+    ("src/control/server/socket.rs", "looks whether its file is still there"),
     ("src/daemon.rs", "watches whether the actors live"),
     ("src/daemon/check.rs", "bounds its look at the account"),
     ("src/daemon/direct.rs", "waits for the lease of a dead leader, and for no database that takes nothing"),

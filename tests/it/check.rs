@@ -211,3 +211,36 @@ fn a_clock_that_is_wrong_is_told_by_how_much() {
         }
     }
 }
+
+#[test]
+fn a_machine_on_which_the_supervisor_would_end_at_once_is_not_well() {
+    let mut world = world(Config::default());
+    world.guard.config = world.guard.config.clone().set("trafficstar", "base_url", "https://127.0.0.1:9");
+    world.guard.write_config();
+    world.guard.variables.extend([("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")]);
+    for command in [&["check", "--offline"][..], &["check"], &["run"]] {
+        let output = world.guard.command(command);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {told}");
+        assert!(told.contains("are the system's CA certificates installed?"), "{command:?}: {told}");
+    }
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_told_without_its_password_by_check_and_run() {
+    let mut world = world(Config::default());
+    world.guard.config = world.guard.config.clone().set("trafficstar", "base_url", "https://api.example");
+    world.guard.write_config();
+    world.guard.variables.push(("HTTPS_PROXY", "http://alice:secret@127.0.0.1:9"));
+    let proxy = "requests to TrafficStars go by the proxy http://127.0.0.1:9, which the environment names";
+    let checked = world.guard.command(&["check", "--offline"]);
+    let told = text(&checked.stdout);
+    assert_eq!((checked.status.code(), told.contains("secret")), (Some(0), false), "{told}");
+    assert!(told.contains(proxy), "{told}");
+    world.guard.start();
+    world.wait_for("the proxy's name in the log", |world| {
+        let log = world.guard.log();
+        if log.contains(proxy) { Ok(()) } else { Err(log) }
+    });
+    assert!(!world.guard.log().contains("secret"), "{}", world.guard.log());
+}

@@ -36,6 +36,7 @@ mod history;
 mod late;
 mod leadership;
 mod limit;
+mod long_texts;
 mod managing;
 mod midnight;
 mod missing;
@@ -45,13 +46,16 @@ mod openapi;
 mod operate;
 mod orders;
 mod panic_button;
+mod plenty;
 #[path = "../postgres/mod.rs"]
 #[allow(dead_code, reason = "the store's own tests stop the server, let it hang, and let it encrypt")]
 mod postgres;
+mod private;
 mod remote_words;
 mod restart;
 mod rows;
 mod sending;
+mod socket;
 mod spend;
 mod standing;
 mod top;

@@ -120,8 +120,12 @@ impl Answer {
     pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         match serde_json::to_string(body) {
             Ok(body) => Self { status, content_type: "application/json", body: escaped_json(body).into_bytes() },
-            Err(error) => Self::problem(StatusCode::INTERNAL_SERVER_ERROR, "not serialisable", &error.to_string()),
+            Err(error) => Self::not_serialisable(&error),
         }
+    }
+
+    pub(super) fn not_serialisable(error: &serde_json::Error) -> Self {
+        Self::problem(StatusCode::INTERNAL_SERVER_ERROR, "not serialisable", &error.to_string())
     }
 
     /// The same, naming the campaign's newest journal entry where it says that the effect is still to come.

@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower_service::Service;
@@ -26,6 +26,8 @@ use tower_service::Service;
 const HEAD_LIMIT_BYTES: usize = 64 * 1024;
 /// How long to wait before the next try when a connection could not be accepted: too many open files, perhaps.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+/// How often that is said while it goes on.
+const SAY_AGAIN: Duration = Duration::from_mins(1);
 
 /// What a client may take up.
 #[derive(Debug, Clone, Copy)]
@@ -78,18 +80,27 @@ impl Peer {
     }
 }
 
-/// Answers every client from `router` until `stop` resolves, then finishes the answers under way.
-pub(super) async fn serve(listener: UnixListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+/// Answers every client from `router` until `stop` resolves, then finishes the answers under way. From each of `renewed` on,
+/// clients come by that listener.
+pub(super) async fn serve(
+    mut listener: UnixListener,
+    mut renewed: mpsc::Receiver<UnixListener>,
+    router: Router,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
     let places = Arc::new(Semaphore::new(limits.connections));
     // Whoever is told to leave goes as soon as its answer is written.
     let (leave, _) = watch::channel(());
     let mut connections = JoinSet::new();
+    let mut said_at = None;
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
+            Some(anew) = renewed.recv() => listener = anew,
             Some(_) = connections.join_next() => {}
-            (stream, place) = next(&listener, &places, &leave) => {
+            (stream, place) = next(&listener, &places, &leave, &mut said_at) => {
                 connections.spawn(attend(stream, router.clone(), limits, leave.subscribe(), place));
             }
         }
@@ -104,6 +115,7 @@ async fn next(
     listener: &UnixListener,
     places: &Arc<Semaphore>,
     leave: &watch::Sender<()>,
+    said_at: &mut Option<Instant>,
 ) -> (UnixStream, OwnedSemaphorePermit) {
     if places.available_permits() == 0 {
         leave.send_replace(());
@@ -114,7 +126,10 @@ async fn next(
         match listener.accept().await {
             Ok((stream, _)) => return (stream, place),
             Err(error) => {
-                tracing::warn!(%error, "a client could not be let in");
+                if said_at.is_none_or(|said_at| said_at.elapsed() >= SAY_AGAIN) {
+                    tracing::warn!(%error, "no client can be let in: this is tried again every second, and said once a minute");
+                    *said_at = Some(Instant::now());
+                }
                 sleep(ACCEPT_AGAIN).await;
             }
         }

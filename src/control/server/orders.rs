@@ -13,6 +13,7 @@ use super::Shared;
 use super::answer::{Answer, body_or_default, campaign_id, carry_out_within, patience};
 use super::connections::Peer;
 use crate::domain::status::Hold;
+use crate::domain::text::cut;
 use crate::printable::printable;
 
 type Body = Result<Bytes, BytesRejection>;
@@ -107,8 +108,8 @@ async fn release_all(State(shared): State<Shared>, headers: HeaderMap) -> Answer
 fn hold_of(body: HoldBody, now: DateTime<Utc>) -> Result<Hold, Answer> {
     let since = now.trunc_subsecs(6);
     let until = body.lasts.as_deref().map(|lasts| end_of(lasts, since)).transpose()?;
-    // It is quoted in the journal and in what is told.
-    let reason = body.reason.as_deref().map(printable);
+    // It is quoted in the journal and in what is told. A long one is cut and not refused: it must not keep a pause back.
+    let reason = body.reason.map(|reason| printable(&cut(&reason)));
     Ok(Hold { reason, since, until, by: None, pause: body.pause })
 }
 

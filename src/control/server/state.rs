@@ -1,20 +1,77 @@
 //! The dump. It reads the board, and waits for no actor.
 
-use axum::Router;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
+use futures_util::stream;
 
 use super::super::Refusal;
 use super::Shared;
 use super::answer::{Answer, campaign_id};
+use crate::domain::facts::CampaignId;
+use crate::domain::status::{CampaignStatus, Dump};
+use crate::printable::escaped_json;
 
 pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/state", get(state)).route("/v1/campaigns/{id}/state", get(campaign_state))
+    Router::new()
+        .route("/v1/state", get(state))
+        .route("/v1/campaigns/{id}/state", get(campaign_state))
+        .layer(Extension(Pieces::default()))
 }
 
-async fn state(State(shared): State<Shared>) -> Answer {
-    Answer::json(StatusCode::OK, &shared.board.dump(shared.clock.now()))
+/// Each campaign as JSON, made anew only where it was published anew, and kept anew only where it is another one. Many clients may keep an answer that they do not read:
+/// they share these, and hold no dump each.
+#[derive(Clone, Default)]
+struct Pieces(Arc<Mutex<BTreeMap<CampaignId, Piece>>>);
+
+/// What was published, and its JSON.
+type Piece = (Arc<CampaignStatus>, Bytes);
+
+impl Pieces {
+    /// The dump as JSON, in pieces. The campaigns are its last field.
+    fn of(&self, dump: &Dump, campaigns: Vec<Arc<CampaignStatus>>) -> Result<Vec<Bytes>, serde_json::Error> {
+        const END: &str = "]}";
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *known);
+        let mut head = escaped_json(serde_json::to_string(dump)?);
+        head.truncate(head.len() - END.len());
+        let mut pieces = vec![Bytes::from(head)];
+        for status in campaigns {
+            let piece = match before.remove(&status.id) {
+                Some((published, piece)) if Arc::ptr_eq(&published, &status) => piece,
+                known => {
+                    let json = escaped_json(serde_json::to_string(&*status)?);
+                    // Much is published anew at every tick though nothing has changed.
+                    known.map(|(_, piece)| piece).filter(|piece| *piece == json).unwrap_or_else(|| Bytes::from(json))
+                }
+            };
+            if pieces.len() > 1 {
+                pieces.push(Bytes::from_static(b","));
+            }
+            pieces.push(piece.clone());
+            known.insert(status.id, (status, piece));
+        }
+        pieces.push(Bytes::from_static(END.as_bytes()));
+        Ok(pieces)
+    }
+}
+
+async fn state(State(shared): State<Shared>, Extension(pieces): Extension<Pieces>) -> Response {
+    let (dump, campaigns) = shared.board.dump_and_campaigns(shared.clock.now());
+    let pieces = match pieces.of(&dump, campaigns) {
+        Ok(pieces) => pieces,
+        Err(error) => return Answer::not_serialisable(&error).into_response(),
+    };
+    let length: usize = pieces.iter().map(Bytes::len).sum();
+    let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_LENGTH, length.to_string())];
+    (headers, Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)))).into_response()
 }
 
 async fn campaign_state(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
@@ -25,5 +82,39 @@ async fn campaign_state(State(shared): State<Shared>, Path(id): Path<String>) ->
     match shared.board.campaign(id) {
         Some(status) => Answer::json(StatusCode::OK, &*status),
         None => Answer::refusal(&Refusal::UnknownCampaign(id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../tests/data/dump-v1.json");
+
+    #[test]
+    fn the_pieces_are_the_dump_and_a_campaign_that_was_not_published_anew_is_shared() {
+        let example: Dump = serde_json::from_str(EXAMPLE).unwrap();
+        let pieces = Pieces::default();
+        let joined = |parts: &[Bytes]| serde_json::from_slice::<Dump>(&parts.concat()).unwrap();
+        let bare = Dump { campaigns: Vec::new(), ..example.clone() };
+        let published = |count: usize| -> Vec<Arc<CampaignStatus>> {
+            let statuses = (0..count).map(|id| {
+                let id = CampaignId(i64::try_from(id).unwrap());
+                Arc::new(CampaignStatus { id, ..example.campaigns[0].clone() })
+            });
+            statuses.collect()
+        };
+        for count in 0..3 {
+            let campaigns = published(count);
+            let whole = campaigns.iter().map(|status| CampaignStatus::clone(status)).collect();
+            let parts = pieces.of(&bare, campaigns).unwrap();
+            assert_eq!(joined(&parts), Dump { campaigns: whole, ..bare.clone() }, "{count}");
+        }
+        let first = pieces.of(&bare, published(2)).unwrap();
+        let mut campaigns = published(2);
+        campaigns[1] = Arc::new(CampaignStatus { name: "another".to_owned(), ..example.campaigns[0].clone() });
+        let second = pieces.of(&bare, campaigns).unwrap();
+        assert_eq!(first[1].as_ptr(), second[1].as_ptr(), "the same bytes");
+        assert_ne!(first[3], second[3]);
     }
 }

@@ -52,7 +52,7 @@ impl Served {
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         let task = tokio::spawn(async move {
             let _waiting = (waiting, waiting_operations);
-            connections::serve(listener, router, limits, std::future::pending()).await;
+            connections::serve(listener, mpsc::channel(1).1, router, limits, std::future::pending()).await;
         });
         Self { folder, task }
     }
@@ -149,7 +149,7 @@ async fn when_it_stops_the_answers_under_way_are_finished() {
     };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let router = framed(Router::new().route("/slow", get(slow)));
-    let task = tokio::spawn(connections::serve(listener, router, GENEROUS, async {
+    let task = tokio::spawn(connections::serve(listener, mpsc::channel(1).1, router, GENEROUS, async {
         let _ = stopped.await;
     }));
     let mut stream = UnixStream::connect(folder.path().join("socket")).await.unwrap();

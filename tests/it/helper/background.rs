@@ -26,7 +26,8 @@ impl Guard {
     }
 }
 
-fn gather(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+/// All that comes out of a pipe, as it comes.
+pub(crate) fn gather(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));
     let gathered = Arc::clone(&text);
     std::thread::spawn(move || {

@@ -26,6 +26,8 @@ pub(crate) struct Guard {
     pub(super) certificate: Option<PathBuf>,
     /// Its system asks a directory for the names of users, and that hangs.
     pub(crate) has_hung_directory: bool,
+    /// What is in its environment, too.
+    pub(crate) variables: Vec<(&'static str, &'static str)>,
     /// The clock that it lives by, where a test sets one.
     pub(super) clock: Option<Clock>,
     log: Arc<Mutex<String>>,
@@ -48,6 +50,7 @@ impl Guard {
             api_key,
             certificate: None,
             has_hung_directory: false,
+            variables: Vec::new(),
             clock: None,
             log: Arc::default(),
         }
@@ -79,7 +82,7 @@ impl Guard {
     }
 
     /// The process id of the one that runs.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
 
@@ -89,10 +92,17 @@ impl Guard {
         assert!(status.success(), "the guard ended with {status}");
     }
 
-    /// One of the program's commands, ready to run.
+    /// One of the program's commands, to be begun.
     pub(crate) fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program_without_config(arguments);
+        command.arg("--config").arg(self.folder.join("config.toml"));
+        command
+    }
+
+    /// The same, where its folder is the working directory, and no config is named.
+    pub(crate) fn program_without_config(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.args(arguments).arg("--config").arg(self.folder.join("config.toml"));
+        command.args(arguments).current_dir(&self.folder);
         for (name, _) in std::env::vars_os() {
             // What somebody has set for a supervisor of their own is not meant for this one.
             if name.to_str().is_some_and(|name| name.starts_with("TRAFFIC_GENERATOR__") || name == "PGPASSWORD") {
@@ -109,6 +119,7 @@ impl Guard {
         if let Some(clock) = &self.clock {
             clock.keep(&mut command);
         }
+        command.envs(self.variables.iter().copied());
         command
     }
 

@@ -21,7 +21,7 @@ use chrono::{DateTime, Timelike, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, Sandbox};
 use tempfile::TempDir;
 
-pub(crate) use self::background::Background;
+pub(crate) use self::background::{Background, gather};
 use self::clock::Clock;
 pub(crate) use self::config::{Config, TICK};
 pub(crate) use self::database::{Database, Deed, Entry};

@@ -10,10 +10,11 @@ use traffic_generator::domain::remote::RemoteFault;
 use super::world::{Doing, Place, Stage, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, Seen, What};
-use crate::model::transport::TIMEOUT;
 
 /// What may pass between a timer's time and the wake.
 const LATE: Duration = Duration::seconds(2);
+/// The time-out of TrafficStars' answers.
+const ANSWERED_WITHIN: Duration = Duration::seconds(15);
 /// What may pass between a machine's birth and its first tick.
 const FIRST: Duration = Duration::seconds(5);
 
@@ -136,7 +137,7 @@ fn next_point(place: &Place<'_>, wall: DateTime<Utc>) -> DateTime<Utc> {
 
 /// The point of the grid that ends a tick which began then: the first one that leaves TrafficStars the time to answer.
 fn latest_end(place: &Place<'_>, began: DateTime<Utc>) -> DateTime<Utc> {
-    next_point(place, began + TIMEOUT)
+    next_point(place, began + ANSWERED_WITHIN)
 }
 
 impl Clockwork {

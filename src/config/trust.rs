@@ -1,0 +1,68 @@
+//! Files by their owners and permissions: who else can have written a config, and who else can read a secret.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+const GROUP_AND_OTHERS_WRITE: u32 = 0o022;
+const OTHERS_READ_OR_WRITE: u32 = 0o006;
+const ROOT: u32 = 0;
+
+/// Why a config that was found, and not named, may be somebody else's: whoever wrote it could have the API key sent to a
+/// server of theirs. Its folder counts as it does, since a file there can be replaced.
+pub(super) fn doubt(file: &Path, opened: &File) -> io::Result<Option<String>> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let me = rustix::process::geteuid().as_raw();
+    let doubted = [("it", opened.metadata()?), ("its folder", fs::metadata(folder)?)];
+    Ok(doubted.iter().find_map(|(what, found)| doubt_about(what, Owned::of(found), me)))
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Owned {
+    owner: u32,
+    mode: u32,
+}
+
+impl Owned {
+    fn of(found: &Metadata) -> Self {
+        Self { owner: found.uid(), mode: found.mode() & 0o7777 }
+    }
+}
+
+fn doubt_about(what: &str, Owned { owner, mode }: Owned, me: u32) -> Option<String> {
+    if ![me, ROOT].contains(&owner) {
+        return Some(format!("{what} belongs to another user ({owner})"));
+    }
+    (mode & GROUP_AND_OTHERS_WRITE != 0).then(|| format!("others may write {what} (mode {mode:04o})"))
+}
+
+/// The permissions of a file with a secret in it, where every user of this machine may read or change it. None where it
+/// cannot be looked at: whoever reads it says so. A group is somebody's choice, and how a service manager hands a secret on.
+pub(super) fn exposed(file: &Path) -> Option<u32> {
+    let mode = fs::metadata(file).ok()?.mode() & 0o7777;
+    (mode & OTHERS_READ_OR_WRITE != 0).then_some(mode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_config_is_doubted_unless_this_user_or_root_alone_can_have_written_it() {
+        let me = 1000;
+        for (owner, mode, doubt) in [
+            (me, 0o644, None),
+            (me, 0o600, None),
+            (ROOT, 0o644, None),
+            (me, 0o755, None),
+            (33, 0o644, Some("it belongs to another user (33)")),
+            (me, 0o664, Some("others may write it (mode 0664)")),
+            (ROOT, 0o666, Some("others may write it (mode 0666)")),
+            (ROOT, 0o1777, Some("others may write it (mode 1777)")),
+        ] {
+            assert_eq!(doubt_about("it", Owned { owner, mode }, me).as_deref(), doubt, "{owner} {mode:o}");
+        }
+        assert!(doubt_about("it", Owned { owner: me, mode: 0o644 }, ROOT).is_some(), "root trusts root alone");
+    }
+}

@@ -1,0 +1,98 @@
+//! What is kept from other users of the machine: who can have written the config, who reads keys, the database, the memory.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Output;
+
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+
+use crate::helper::{Config, World};
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn told(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
+}
+
+#[test]
+fn a_config_that_was_found_where_others_may_write_is_refused_by_every_command_and_used_where_it_is_named() {
+    let world = World::configured(Config::default());
+    let file = world.guard.config_file();
+    let folder = file.parent().unwrap();
+    let here = |arguments: &[&str]| world.guard.program_without_config(arguments).output().unwrap();
+    assert_eq!(here(&["status"]).status.code(), Some(0));
+    let commands: [&[&str]; 5] = [
+        &["status"],
+        &["check", "--offline"],
+        &["migrate"],
+        &["run"],
+        &["pause-all", "--reason", "a test", "--direct"],
+    ];
+    let cases = [
+        (file.as_path(), 0o666, "others may write it (mode 0666)"),
+        (&file, 0o664, "others may write it (mode 0664)"),
+        (folder, 0o777, "others may write its folder (mode 0777)"),
+        (folder, 0o1777, "others may write its folder (mode 1777)"),
+    ];
+    for (path, mode, expected) in cases {
+        let before = fs::metadata(path).unwrap().mode();
+        set_mode(path, mode);
+        for command in commands {
+            let refused = here(command);
+            let told = told(&refused);
+            assert_eq!(refused.status.code(), Some(1), "{command:?}: {told}");
+            assert!(told.contains(expected) && told.contains("name it: --config config.toml"), "{command:?}: {told}");
+        }
+        assert_eq!(world.guard.command(&["status"]).status.code(), Some(0), "it was named");
+        set_mode(path, before);
+    }
+    if rustix::process::geteuid().is_root() {
+        chown(&file, Some(65_534), None).unwrap();
+        let refused = here(&["pause-all", "--reason", "a test", "--direct"]);
+        assert!(told(&refused).contains("it belongs to another user (65534)"), "{}", told(&refused));
+    }
+}
+
+#[test]
+fn a_key_file_that_every_user_may_read_is_warned_of_by_check_and_run() {
+    let world = World::configured(Config::default());
+    let key = world.guard.config_file().with_file_name("api-key");
+    fs::write(&key, "sandbox-api-key").unwrap();
+    let warning = "trafficstar.api_key_file: every user of this machine may read or change the file";
+    for (mode, is_warned_of) in [(0o644, true), (0o602, true), (0o600, false), (0o440, false)] {
+        set_mode(&key, mode);
+        for arguments in [&["check", "--offline"][..], &["run"]] {
+            let mut command = world.guard.program(arguments);
+            command.env_remove("TRAFFICSTAR_API_KEY").env("TRAFFIC_GENERATOR__TRAFFICSTAR__API_KEY_FILE", &key);
+            // Beside the one that runs, `run` ends soon.
+            let told = told(&command.output().unwrap());
+            assert_eq!(told.contains(warning), is_warned_of, "{mode:o} {arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_new_database_and_its_lock_are_not_for_other_users() {
+    let world = World::configured(Config::default());
+    let file = world.guard.config_file().with_file_name("other.db");
+    assert!(world.guard.command_on_another_database(&["migrate"]).status.success());
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&file) & 0o607, 0o600, "{:o}", mode(&file));
+    assert_eq!(mode(&world.guard.config_file().with_file_name("guard.db.lock")), 0o600);
+}
+
+#[test]
+fn it_leaves_no_core_dump_and_shows_its_environment_to_root_alone() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
+    setrlimit(Resource::Core, Rlimit { current: maximum, maximum }).unwrap();
+    let mut world = World::configured(Config::default());
+    let environment = format!("/proc/{}/environ", world.guard.pid());
+    assert_eq!(fs::metadata(environment).unwrap().uid(), 0);
+    world.guard.signal(Signal::ABORT);
+    let ended = world.guard.end();
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(Signal::ABORT.as_raw()), false));
+}
