@@ -93,9 +93,13 @@ impl Guarding {
         Ok(Self { arbiter, database, trafficstar, supervisor, _forgetting })
     }
 
-    /// Resolves when every campaign is published. A database that is away at the start is waited for.
+    /// Resolves when every campaign is published. A database that is away at the start is waited for, an actor that has died
+    /// is not.
     pub(super) async fn first_sync(&self) -> Result<(), RunError> {
-        first_sync(&self.supervisor, "supervisor").await
+        tokio::select! {
+            synced = first_sync(&self.supervisor, "supervisor") => synced,
+            dead = self.first_death() => Err(RunError::ActorDied(dead)),
+        }
     }
 
     /// Whoever carries orders out in this life.
@@ -158,9 +162,13 @@ impl StandingBy {
         Ok(Self { arbiter, database, standby })
     }
 
-    /// Resolves when every campaign is published. A database that is away at the start is waited for.
+    /// Resolves when every campaign is published. A database that is away at the start is waited for, an actor that has died
+    /// is not.
     pub(super) async fn first_sync(&self) -> Result<(), RunError> {
-        first_sync(&self.standby, "standby").await
+        tokio::select! {
+            synced = first_sync(&self.standby, "standby") => synced,
+            dead = self.first_death() => Err(RunError::ActorDied(dead)),
+        }
     }
 
     /// Whoever carries orders out in this life.

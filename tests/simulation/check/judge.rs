@@ -168,7 +168,7 @@ pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
     // "(d) the value stored in the database, if a source before it failed and it is of this UTC day"
     let stored = seen.stored.as_ref().ok()?.today.filter(|stored| stored.at.date_naive() == today)?;
     // "at or above the limit it counts at any age; below it serves for 30 minutes, then unknown"
-    let fresh = wall.signed_duration_since(stored.at) <= seen.policy.stored_spend_max_age;
+    let fresh = (Duration::zero()..=seen.policy.stored_spend_max_age).contains(&wall.signed_duration_since(stored.at));
     (stored.amount >= seen.policy.spend_limit || fresh).then_some(stored.amount)
 }
 
