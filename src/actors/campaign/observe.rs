@@ -83,7 +83,7 @@ pub(super) async fn observe(mut question: Question, read_remote: bool, is_gone: 
     let may_have_report = remote != Err(RemoteFault::Gone);
     let spend = find_spend(&question, day, &counters, may_have_report, asked_at, &history).await;
     if let Ok(spend) = &spend {
-        store_spend(&question, *spend);
+        store_spend(&question, *spend, &history);
     }
     let observation = Observation { remote, remote_at, spend, clicks };
     Reading { row, policy: question.policy, observation, sightings: question.sightings }
@@ -200,7 +200,11 @@ async fn read_report(question: &Question, since: DateTime<Utc>) -> SourceAnswer 
 }
 
 /// Off the decision's path: nobody waits for it, and one that is lost is replaced by the next tick's.
-fn store_spend(question: &Question, spend: Spend) {
+fn store_spend(question: &Question, spend: Spend, history: &Result<SpendHistory, String>) {
+    let max_age = question.policy.stored_spend_max_age;
+    if history.as_ref().is_ok_and(|history| !history.lacks(&spend, max_age)) {
+        return;
+    }
     match spend.source {
         SpendSource::Campaign | SpendSource::Report => {
             let row = SpendRow { campaign: question.campaign, remote: question.read.remote, spend };
