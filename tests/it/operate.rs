@@ -44,7 +44,7 @@ fn one_client_delays_no_other() {
 /// The supervisor may read the rows at any moment of it.
 #[test]
 fn a_campaign_that_was_just_added_can_be_disabled_at_any_moment() {
-    let world = World::new();
+    let mut world = World::new();
     let socket = world.guard.socket();
     for remote in 501..621 {
         world.sandbox.add_campaign(CampaignSpec::running(remote));
