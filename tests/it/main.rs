@@ -34,6 +34,7 @@ mod helper;
 mod history;
 mod leadership;
 mod limit;
+mod log_lines;
 mod managing;
 mod midnight;
 mod missing;
