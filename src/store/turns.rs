@@ -37,20 +37,21 @@ impl Turns {
         Arc::new(Self { free: Arc::new(Semaphore::new(at_a_time)), fate, failure: Mutex::default() })
     }
 
-    /// Runs `work` on a thread that may block, when its turn has come. Dropping the future leaves the work to finish, and
-    /// the turn is its own until then.
+    /// Runs `work` on a thread that may block, when its turn has come. Dropping the future leaves it to wait and to finish.
     pub(super) async fn write<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let turn = self.turn().await?;
         let turns = Arc::clone(self);
-        blocking(move || {
-            let outcome = turns.heed(work());
-            drop(turn);
-            outcome
-        })
-        .await
+        let in_turn = async move {
+            let _turn = turns.turn().await?;
+            let work = {
+                let turns = Arc::clone(&turns);
+                move || turns.heed(work())
+            };
+            blocking(work).await
+        };
+        tokio::spawn(in_turn).await?
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Fault> {
@@ -121,6 +122,12 @@ mod tests {
         (end, write)
     }
 
+    /// Lets a write that was begun come to where it waits.
+    async fn begun(write: &mut (impl Future<Output = Result<(), Fault>> + Unpin)) {
+        assert!(write.now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+
     #[tokio::test]
     async fn while_one_tries_again_the_others_fail_at_once_and_all_write_again_when_it_succeeds() {
         let turns = Turns::new(1, Fate::Shared);
@@ -137,7 +144,7 @@ mod tests {
         let turns = Turns::new(1, Fate::Shared);
         let (end, first) = begin(&turns).await;
         let mut waiting = std::pin::pin!(turns.write(|| panic!("it has no turn")));
-        assert!(waiting.as_mut().now_or_never().is_none());
+        begun(&mut waiting).await;
         end.send(replaced()).unwrap();
         assert!(is_replaced(&waiting.await));
         assert!(is_replaced(&first.await.unwrap()));
@@ -149,7 +156,7 @@ mod tests {
         assert!(matches!(turns.write(replaced).await, Err(Fault::Replaced)));
         let (end, first) = begin(&turns).await;
         let mut waiting = std::pin::pin!(turns.write(|| Ok(())));
-        assert!(waiting.as_mut().now_or_never().is_none());
+        begun(&mut waiting).await;
         end.send(replaced()).unwrap();
         waiting.await.unwrap();
         assert!(first.await.unwrap().is_err());

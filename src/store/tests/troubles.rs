@@ -20,10 +20,8 @@ fn in_words(error: &StoreError) -> String {
 }
 
 fn fault(error: &StoreError) -> &Fault {
-    match std::error::Error::source(error).unwrap().downcast_ref().unwrap() {
-        Fault::Shared(fault) => fault,
-        fault => fault,
-    }
+    let fault = std::error::Error::source(error).unwrap().downcast_ref().unwrap();
+    if let Fault::Shared(fault) = fault { fault } else { fault }
 }
 
 async fn save(store: &Store) -> Result<Option<JournalId>, StoreError> {
@@ -103,6 +101,7 @@ async fn a_crowd_that_waits_to_write_keeps_no_reader_waiting() {
 async fn read_beside_a_crowd(store: &Store) {
     let mut crowd: FuturesUnordered<_> = (0..CROWD).map(|_| save(store)).collect();
     assert!(crowd.next().now_or_never().is_none());
+    tokio::task::yield_now().await;
     let read = std::pin::pin!(store.tick_readings(vec![CAMPAIGN], noon().date_naive(), noon()));
     match futures_util::future::select(read, crowd.next()).await {
         Either::Left((read, _)) => assert!(read.unwrap().contains_key(&CAMPAIGN)),
