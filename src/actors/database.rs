@@ -1,8 +1,8 @@
 //! The one actor through which every campaign actor reaches the store.
 //!
 //! It gathers what is asked together: all who tick now are read by one query, and the spends of a sweep are stored in
-//! one transaction off the decisions' path. Operators' questions come one at a time, and so does what new actors are built
-//! from, so that ticks find a connection.
+//! one transaction off the decisions' path. Operators' questions come one at a time, and new actors' two at a time, so that
+//! ticks find a connection.
 
 mod holds;
 mod log_size;
@@ -115,7 +115,7 @@ impl DatabaseActor {
     /// An actor over an open, migrated store.
     #[must_use]
     pub fn new(store: Store, board: Board, clock: Clock) -> Self {
-        let [operators_turn, builders_turn] = [(); 2].map(|()| Arc::new(Semaphore::new(1)));
+        let [operators_turn, builders_turn] = [1, 2].map(|turns| Arc::new(Semaphore::new(turns)));
         Self {
             store,
             board,
