@@ -180,7 +180,7 @@ fn check_page(value: &Value) {
                 let entry = entries.iter().rfind(|entry| is_its(entry, id.0)).expect("its entry");
                 check_campaign(unwrapped(entry), campaign);
             }
-            Err(RemoteFault::Failed(reason)) => assert_quotes_nobody(reason),
+            Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => assert_quotes_nobody(reason),
             Err(RemoteFault::NotFound | RemoteFault::Gone) => panic!("an entry of a list is there"),
         }
     }

@@ -26,14 +26,14 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::{ActionId, ActionKind, Outcome};
 use crate::domain::another_guard::Sign;
-use crate::domain::event::{Effect, Event, Note, Record, Request};
+use crate::domain::event::{Effect, Event, Record, Request};
 use crate::domain::explain::Insight;
 use crate::domain::facts::{CampaignId, RemoteId};
-use crate::domain::live::LiveEvent;
 use crate::domain::machine::Machine;
 use crate::domain::nearness::Trend;
 use crate::domain::policy::{Policy, PolicyNumbers};
 use crate::domain::remote::judge;
+use crate::domain::repeats::Repeats;
 use crate::domain::spend::Sightings;
 use crate::domain::status::{Handling, Hold};
 use crate::store::{CampaignRow, JournalId, StoredCampaign, StoredPromise};
@@ -170,6 +170,10 @@ pub struct CampaignActor {
     handling: Option<Handling>,
     last_tick: Option<LastTick>,
     last_error: Option<String>,
+    /// The failure that listeners know of.
+    told_error: Option<String>,
+    /// What actions have met since one was confirmed.
+    repeats: Repeats,
     _death_notice: DeathNotice,
 }
 
@@ -227,6 +231,8 @@ impl CampaignActor {
             handling: None,
             last_tick: None,
             last_error: None,
+            told_error: None,
+            repeats: Repeats::default(),
             _death_notice: death_notice,
         }
     }
@@ -276,10 +282,7 @@ impl CampaignActor {
                     self.surroundings.board.publish_sign(self.surroundings.clock.now(), sign);
                 }
                 Effect::Note(note) => {
-                    if let Note::Action { kind, news } = &note {
-                        self.surroundings.board.metrics().action(*kind, news);
-                    }
-                    self.tell(LiveEvent::note(self.surroundings.clock.now(), &note));
+                    self.note(&note);
                 }
                 Effect::Processed { order } => self.answer_processed(order),
                 Effect::ForceEnded { order, result } => self.answer_forced(order, &result),
@@ -320,7 +323,7 @@ impl CampaignActor {
         // budget's own degradation, and for one that waits for long by its last tick.
         if !reading.is_late {
             self.last_tick = Some(LastTick { at: now, took_ms });
-            self.note_error(now, reading.error());
+            self.note_error(now, &reading);
         }
         if let Some(row) = reading.row {
             if !row.generator_enabled || row.trafficstar_id != self.row.trafficstar_id {

@@ -1,11 +1,12 @@
 //! The one actor through which every campaign actor reaches the store.
 //!
 //! It gathers what is asked together: all who tick now are read by one query, and the spends of a sweep are stored in
-//! one transaction off the decisions' path. Operators' questions come one at a time, so that ticks find a connection.
-
-mod managing;
+//! one transaction off the decisions' path. Operators' questions come one at a time, and new actors' two at a time, so that
+//! ticks find a connection.
 
 mod holds;
+mod log_size;
+mod managing;
 mod requests;
 
 pub use self::holds::{StoreHold, StoreHoldOnAll};
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
+use self::log_size::LogSize;
 pub use self::managing::{CarryOutUrls, WriteCampaign};
 use crate::board::Board;
 use crate::clock::Clock;
@@ -104,15 +106,27 @@ pub struct DatabaseActor {
     readers: Vec<(CampaignId, oneshot::Sender<Answer<Option<TickReading>>>)>,
     spends: Vec<SpendRow>,
     failures: Arc<Mutex<Failures>>,
+    log_size: Arc<Mutex<LogSize>>,
     operators_turn: Arc<Semaphore>,
+    builders_turn: Arc<Semaphore>,
 }
 
 impl DatabaseActor {
     /// An actor over an open, migrated store.
     #[must_use]
     pub fn new(store: Store, board: Board, clock: Clock) -> Self {
-        let operators_turn = Arc::new(Semaphore::new(1));
-        Self { store, board, clock, readers: Vec::new(), spends: Vec::new(), failures: Arc::default(), operators_turn }
+        let [operators_turn, builders_turn] = [1, 2].map(|turns| Arc::new(Semaphore::new(turns)));
+        Self {
+            store,
+            board,
+            clock,
+            readers: Vec::new(),
+            spends: Vec::new(),
+            failures: Arc::default(),
+            log_size: Arc::default(),
+            operators_turn,
+            builders_turn,
+        }
     }
 
     fn desk(&self) -> Desk {
@@ -121,6 +135,7 @@ impl DatabaseActor {
             board: self.board.clone(),
             clock: self.clock.clone(),
             failures: Arc::clone(&self.failures),
+            log_size: Arc::clone(&self.log_size),
         }
     }
 
@@ -161,6 +176,7 @@ struct Desk {
     board: Board,
     clock: Clock,
     failures: Arc<Mutex<Failures>>,
+    log_size: Arc<Mutex<LogSize>>,
 }
 
 /// How the last read and the last write failed, if they did. Each by itself: a database that is locked or must not be
@@ -169,11 +185,26 @@ struct Desk {
 struct Failures {
     read: Option<String>,
     write: Option<String>,
+    /// When a write last did not get its turn.
+    busy_at: Option<DateTime<Utc>>,
 }
+
+/// A database that lets some wait too long is not well again by each write that it takes.
+const BUSY_FOR: chrono::Duration = chrono::Duration::seconds(5);
 
 impl Failures {
     fn newest(&self) -> Option<&String> {
         self.read.as_ref().or(self.write.as_ref())
+    }
+
+    fn written(&mut self, now: DateTime<Utc>, error: Option<String>, is_busy: bool) {
+        if is_busy {
+            self.busy_at = Some(now);
+        }
+        let was_busy = self.busy_at.is_some_and(|at| now.signed_duration_since(at).abs() < BUSY_FOR);
+        if error.is_some() || !was_busy {
+            self.write = error;
+        }
     }
 }
 
@@ -200,6 +231,8 @@ impl Desk {
     }
 
     fn report<T>(&self, access: Access, result: Result<T, StoreError>) -> Answer<T> {
+        let now = self.now();
+        let is_busy = result.as_ref().is_err_and(StoreError::is_busy);
         let answer = result.map_err(|error| in_full(&error));
         let error = answer.as_ref().err().cloned();
         if error.is_some() {
@@ -210,15 +243,15 @@ impl Desk {
             let failed_before = failures.newest().is_some();
             match access {
                 Access::Read => failures.read = error,
-                Access::Write => failures.write = error,
+                Access::Write => failures.written(now, error, is_busy),
             }
             (failed_before, failures.newest().cloned())
         };
         let kind = self.store.kind().to_owned();
-        self.board.publish_database(self.now(), DatabaseStatus { kind, last_error: last_error.clone() });
+        self.board.publish_database(now, DatabaseStatus { kind, last_error: last_error.clone() });
         match last_error {
-            Some(reason) if !failed_before => self.board.tell(LiveEvent::error(self.now(), Part::Database, &reason)),
-            None if failed_before => self.board.tell(LiveEvent::recovery(self.now(), Part::Database)),
+            Some(reason) if !failed_before => self.board.tell(LiveEvent::error(now, Part::Database, &reason)),
+            None if failed_before => self.board.tell(LiveEvent::recovery(now, Part::Database)),
             Some(_) | None => {}
         }
         answer
@@ -302,6 +335,7 @@ impl Handler<ReadRows> for DatabaseActor {
             let promises = desk.read(desk.store.stored_promises().await)?;
             let holds = desk.read(desk.store.holds().await)?;
             desk.try_writing_again().await;
+            desk.watch_log_size().await;
             Ok(Rows { campaigns, promises, holds })
         })
     }
@@ -311,8 +345,12 @@ impl Handler<ReadStored> for DatabaseActor {
     type Result = ResponseFuture<Answer<Option<StoredCampaign>>>;
 
     fn handle(&mut self, ReadStored(id): ReadStored, _: &mut Self::Context) -> Self::Result {
-        let desk = self.desk();
-        Box::pin(async move { desk.read(desk.store.stored_campaign(id).await) })
+        let (desk, turn) = (self.desk(), Arc::clone(&self.builders_turn));
+        Box::pin(async move {
+            // Nobody ever closes it.
+            let _turn = turn.acquire().await;
+            desk.read(desk.store.stored_campaign(id).await)
+        })
     }
 }
 

@@ -37,6 +37,7 @@ use crate::domain::another_guard::Sign;
 use crate::domain::facts::RemoteId;
 use crate::domain::health::ReadFailure;
 use crate::domain::live::{LiveEvent, Part};
+use crate::domain::repeats::Repeats;
 use crate::domain::status::RemoteClientStatus;
 use crate::store::RequestsSent;
 use crate::trafficstar::budget::{Budget, WINDOW};
@@ -115,6 +116,8 @@ pub struct TrafficStarActor {
     /// When a probe of our own may be sent again, by operation.
     probed_until: BTreeMap<Operation, DateTime<Utc>>,
     last_error: Option<String>,
+    /// What has failed since all went well.
+    repeats: Repeats,
     /// The reads of statuses, which every tick needs.
     reads_failing: Option<ReadFailure>,
     board: Board,
@@ -152,6 +155,7 @@ impl TrafficStarActor {
             postponed: BTreeMap::new(),
             probed_until: BTreeMap::new(),
             last_error: None,
+            repeats: Repeats::default(),
             reads_failing: None,
             board,
             clock,
@@ -223,8 +227,10 @@ impl TrafficStarActor {
 
     /// Remembers how an operation ended: the last failure is shown until one succeeds.
     fn note(&mut self, failure: Option<String>) {
-        if let Some(reason) = failure.as_deref().filter(|reason| self.last_error.as_deref() != Some(*reason)) {
-            tracing::warn!(reason, "a request to TrafficStars failed");
+        if let Some(reason) = &failure
+            && let Some(times) = self.repeats.heed(self.clock.now(), reason)
+        {
+            tracing::warn!(reason, times, "a request to TrafficStars failed");
         }
         let news = match (&self.last_error, &failure) {
             (None, Some(reason)) => Some(LiveEvent::error(self.clock.now(), Part::TrafficStar, reason)),
@@ -233,6 +239,8 @@ impl TrafficStarActor {
         };
         if failure.is_some() {
             self.board.metrics().trafficstar_failed();
+        } else {
+            self.repeats.clear();
         }
         self.last_error = failure;
         self.publish();

@@ -53,7 +53,7 @@ impl Absence {
         remote: &Result<RemoteCampaign, RemoteFault>,
     ) {
         match remote {
-            Ok(_) | Err(RemoteFault::Failed(_)) => *self = Self::default(),
+            Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)) => *self = Self::default(),
             Err(RemoteFault::NotFound) => {
                 self.missing_since.get_or_insert(asked_at);
                 self.read_again_at = None;

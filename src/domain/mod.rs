@@ -24,6 +24,7 @@ pub mod phase;
 pub mod policy;
 mod progress;
 pub mod remote;
+pub mod repeats;
 pub mod spend;
 pub mod standing;
 pub mod status;

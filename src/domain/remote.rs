@@ -71,6 +71,8 @@ pub enum RemoteFault {
     Gone,
     /// Anything else, in words.
     Failed(String),
+    /// The same, of no campaign in particular: nobody could be read. It is told once for the account.
+    Shared(String),
 }
 
 impl RemoteFault {
@@ -191,7 +193,9 @@ pub fn judge(read: &Result<RemoteCampaign, RemoteFault>, now: DateTime<Utc>) -> 
             RemoteStatus::Unknown { reason: RemoteFault::NOT_FOUND.to_owned(), may_run: false }
         }
         Err(RemoteFault::Gone) => RemoteStatus::Blocked { reason: RemoteFault::GONE.to_owned(), may_run: false },
-        Err(RemoteFault::Failed(reason)) => RemoteStatus::Unknown { reason: reason.clone(), may_run: false },
+        Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
+            RemoteStatus::Unknown { reason: reason.clone(), may_run: false }
+        }
     }
 }
 

@@ -42,6 +42,18 @@ pub struct SpendHistory {
     pub yesterday: Option<Money>,
 }
 
+impl SpendHistory {
+    /// Whether a spend that the API gave is worth storing: it says something new, or what is stored will soon be too old to
+    /// serve. A quarter of that age is a small price for not storing every spend at every tick.
+    #[must_use]
+    pub fn lacks(&self, spend: &Spend, stored_max_age: Duration) -> bool {
+        let Some(stored) = self.today.filter(|stored| stored.at.date_naive() == spend.day) else { return true };
+        let age = spend.at.signed_duration_since(stored.at);
+        let is_young = Duration::zero() <= age && age < stored_max_age / 4;
+        !is_young || stored.amount != spend.amount || stored.source != spend.source
+    }
+}
+
 /// A campaign's own counters of today's spend, as one read shows them. They do not say which day they are of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counters {
@@ -68,7 +80,9 @@ impl Counters {
             Ok(campaign) => Self { spent_today: campaign.spent_today.clone(), spent: campaign.spent.clone() },
             Err(RemoteFault::Gone) => both(SourceAnswer::NoSource),
             Err(RemoteFault::NotFound) => both(SourceAnswer::Failed(RemoteFault::NOT_FOUND.to_owned())),
-            Err(RemoteFault::Failed(reason)) => both(SourceAnswer::Failed(reason.clone())),
+            Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
+                both(SourceAnswer::Failed(reason.clone()))
+            }
         }
     }
 }

@@ -51,6 +51,7 @@ pub struct Metrics {
     answer_time: Family<Label, Histogram, fn() -> Histogram>,
     trafficstar_errors: Counter,
     database_errors: Counter,
+    database_log: Gauge,
 }
 
 const KINDS: [ActionKind; 3] = [ActionKind::Activate, ActionKind::Pause, ActionKind::SetEndTime];
@@ -106,6 +107,7 @@ impl Metrics {
             answer_time,
             trafficstar_errors: Counter::default(),
             database_errors: Counter::default(),
+            database_log: Gauge::default(),
         }
     }
 
@@ -157,6 +159,11 @@ impl Metrics {
         self.database_errors.inc();
     }
 
+    /// The database's write-ahead log was measured.
+    pub fn database_log(&self, bytes: u64) {
+        self.database_log.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// Everything as text, the gauges as the dump and health say.
     #[must_use]
     pub fn text(&self, dump: &Dump, health: &Health) -> String {
@@ -177,6 +184,8 @@ impl Metrics {
         let lost: Counter = Counter::default();
         lost.inc_by(lost_lines());
         registry.register("log_lines_lost", "Log lines that were lost because the log was not read fast enough", lost);
+        let (name, help) = ("database_log", "The size of SQLite's write-ahead log");
+        registry.register_with_unit(name, help, Unit::Bytes, self.database_log.clone());
         let (name, help) = ("tick_duration", "From a tick's first question to its last answer");
         registry.register_with_unit(name, help, Unit::Seconds, self.tick_duration.clone());
         registry.register("actions", "Steps of actions, by kind and step", self.actions.clone());
@@ -279,6 +288,7 @@ mod tests {
         metrics.actor_died();
         metrics.trafficstar_failed();
         metrics.database_failed();
+        metrics.database_log(4_152);
         let text = text_of(&metrics);
         for line in [
             "traffic_generator_ticks_total 1",
@@ -296,6 +306,7 @@ mod tests {
             "traffic_generator_actor_deaths_total 1",
             "traffic_generator_trafficstar_errors_total 1",
             "traffic_generator_database_errors_total 1",
+            "traffic_generator_database_log_bytes 4152",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }

@@ -1,6 +1,7 @@
 //! What can go wrong: one variant for each operation, the cause as its source.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::r2d2::PoolError;
@@ -182,6 +183,15 @@ pub enum Fault {
          the next attempt then succeeds"
     )]
     Locked(#[source] QueryError),
+    /// So much is written that this did not get its turn.
+    #[error(
+        "so much is written to the database that this did not get its turn within {0:?}: see whether its disk or server is \
+         slow; it is tried again all the time"
+    )]
+    Busy(Duration),
+    /// Nobody can write, and somebody has just found out why.
+    #[error(transparent)]
+    Shared(Arc<Fault>),
     /// What the file holds is no longer a database.
     #[error("the database is damaged: stop the supervisor, keep a copy of the file, and restore the last backup")]
     Damaged(#[source] QueryError),
@@ -217,6 +227,15 @@ pub enum Fault {
     /// The task that worked for us panicked, or the runtime is shutting down.
     #[error("the database task did not finish")]
     Task(#[from] JoinError),
+}
+
+impl StoreError {
+    /// Whether it did not get its turn to write, while others did.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let fault = std::error::Error::source(self).and_then(|fault| fault.downcast_ref());
+        matches!(fault, Some(Fault::Busy(_)))
+    }
 }
 
 impl From<QueryError> for Fault {
@@ -258,5 +277,31 @@ impl Fault {
     /// Whether another connection may succeed where this one cannot.
     pub(super) const fn spends_connection(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::ReadOnly(_) | Self::Damaged(_))
+    }
+
+    /// Whether it is about the database, and not about what was to be written.
+    pub(super) const fn keeps_all_from_writing(&self) -> bool {
+        match self {
+            Self::Pool(_)
+            | Self::OpenFile(_)
+            | Self::Connect(_)
+            | Self::Lost(_)
+            | Self::Full(_)
+            | Self::ReadOnly(_)
+            | Self::Locked(_)
+            | Self::Damaged(_)
+            | Self::File(_)
+            | Self::Replaced => true,
+            Self::Busy(_)
+            | Self::Shared(_)
+            | Self::Query(_)
+            | Self::Value(_)
+            | Self::Migration(_)
+            | Self::NotLeading
+            | Self::NoAnswer(_)
+            | Self::NoLeaseHere
+            | Self::NoLeadership
+            | Self::Task(_) => false,
+        }
     }
 }

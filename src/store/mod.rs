@@ -4,7 +4,7 @@
 //! finish by itself, and no transaction stays open. An operation is one method, in the file named after what it is about.
 //!
 //! Deliberately absent: decisions and retries; the next tick is the retry. Nothing waits for ever: SQLite waits for a lock and
-//! a pool for a connection within a bound, and so does PostgreSQL (its folder says how).
+//! a pool for a connection within a bound, a write for its turn (`turns`), and so does PostgreSQL (its folder says how).
 //! The tables that trackers write (`campaigns`, `urls`) are taken as they are: what makes no sense in them is reported by
 //! [`CampaignRow::policy`] and in the reading's defect, so that one bad row never takes the others' readings with it.
 
@@ -26,6 +26,7 @@ mod schema;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod url;
 mod values;
 
@@ -43,13 +44,17 @@ pub use requests::RequestsSent;
 pub use url::{DatabaseUrl, DatabaseUrlError, Password};
 pub use values::BadValue;
 
+use std::sync::Arc;
+
 use pool::Pools;
+use turns::Turns;
 
 /// The database. Clones share their connections.
 #[derive(Clone)]
 pub struct Store {
     url: DatabaseUrl,
     pools: Pools,
+    turns: Arc<Turns>,
     /// In whose name the guard's records are stored; none where nobody else can lead.
     term: Option<Term>,
 }
@@ -59,7 +64,9 @@ impl Store {
     /// no table is changed; [`Store::migrate`] and [`Store::upgrade`] do that.
     #[must_use]
     pub fn connect(url: &DatabaseUrl) -> Self {
-        Self { url: url.clone(), pools: Pools::new(url), term: None }
+        let pools = Pools::new(url);
+        let turns = pools.turns();
+        Self { url: url.clone(), pools, turns, term: None }
     }
 
     /// The same for looking only, where the file system lets nothing be written; none on a server, which needs no such thing.

@@ -1,17 +1,20 @@
-//! The connections, and `db!`, by which every operation gets one.
+//! The connections, and `db!`, by which every operation gets one; `db_write!`, where it writes.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::r2d2::{Builder, ManageConnection, NopErrorHandler, Pool};
 use diesel::{Connection, QueryResult};
 use tokio::task::spawn_blocking;
 
+use super::Store;
 use super::error::Fault;
 use super::lease::{Standing, Term};
 use super::postgres::{self, PgPool};
 use super::readings::SpendColumns;
-use super::sqlite::{OpenMode, SqlitePools};
+use super::sqlite::{self, OpenMode, SqlitePools};
+use super::turns::{Fate, Turns};
 use super::url::{DatabaseUrl, Target};
 
 /// An operation that gets no connection within this time has failed: the tick that waits for it has others to wait for.
@@ -30,6 +33,14 @@ impl Pools {
         match &url.target {
             Target::Sqlite(path) => Self::Sqlite(SqlitePools::new(path, OpenMode::ReadWrite)),
             Target::Postgres(server) => Self::Postgres(postgres::pool(server)),
+        }
+    }
+
+    /// Who may write when.
+    pub(super) fn turns(&self) -> Arc<Turns> {
+        match self {
+            Self::Sqlite(_) => Turns::new(sqlite::WRITERS as usize, Fate::Shared),
+            Self::Postgres(_) => Turns::new(postgres::WRITERS, Fate::OfEach),
         }
     }
 }
@@ -65,24 +76,49 @@ pub(super) async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await?
 }
 
+impl Store {
+    /// How large SQLite's write-ahead log is. A PostgreSQL server keeps its own house: 0.
+    pub async fn log_bytes(&self) -> u64 {
+        let Pools::Sqlite(pools) = self.pools.clone() else { return 0 };
+        // Nobody can have panicked over it.
+        blocking(move || Ok(pools.log_bytes())).await.unwrap_or(0)
+    }
+
+    /// Runs work that only reads.
+    pub(super) async fn reading<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        blocking(work).await
+    }
+
+    /// Runs work that writes, when its turn has come.
+    pub(super) async fn writing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.turns.write(work).await
+    }
+}
+
 /// Runs a body with a connection, on a blocking thread: `db!(self, move |connection| { … Ok(value) })`. The body is
 /// compiled once for each database, with that database's connection, since diesel's types differ between them.
 macro_rules! db {
     ($store:expr, move |$connection:ident| $body:block) => {
-        $crate::store::pool::db!(@with reader, $store, $connection, $body)
+        $crate::store::pool::db!(@with reader, reading, $store, $connection, $body)
     };
-    (@with $role:ident, $store:expr, $connection:ident, $body:block) => {
+    (@with $role:ident, $run:ident, $store:expr, $connection:ident, $body:block) => {
         match &$store.pools {
             $crate::store::pool::Pools::Sqlite(pools) => {
                 let pools = pools.clone();
-                $crate::store::pool::blocking(move || {
+                $store.$run(move || {
                     pools.$role()?.run(|$connection: &mut diesel::sqlite::SqliteConnection| $body)
                 })
                 .await
             }
             $crate::store::pool::Pools::Postgres(pool) => {
                 let pool = pool.clone();
-                $crate::store::pool::blocking(move || {
+                $store.$run(move || {
                     pool.get()?.run(|$connection: &mut $crate::store::postgres::PgConnection| $body)
                 })
                 .await
@@ -92,10 +128,10 @@ macro_rules! db {
 }
 pub(super) use db;
 
-/// The same for a body that writes. SQLite has one writer at a time, and those who wait for it keep no reader out.
+/// The same for a body that writes, when its turn has come. Those who wait for it keep no reader out.
 macro_rules! db_write {
     ($store:expr, move |$connection:ident| $body:block) => {
-        $crate::store::pool::db!(@with writer, $store, $connection, $body)
+        $crate::store::pool::db!(@with writer, writing, $store, $connection, $body)
     };
 }
 pub(super) use db_write;

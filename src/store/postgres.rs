@@ -37,6 +37,8 @@ pub(super) type PgConnection = AsyncConnectionWrapper<AsyncPgConnection, PgIo>;
 pub(super) type PgPool = Pool<PgManager>;
 
 const CONNECTIONS: u32 = 8;
+/// So many of them write at a time. The others are left for readers.
+pub(super) const WRITERS: usize = 5;
 /// Longer than the server lets a statement take: past it the server has not ended it, so it hangs or is out of reach.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a connection from the pool may take to show that it works.

@@ -23,11 +23,18 @@ use super::schema::{campaigns, spends};
 /// The waiting time comes first, since the others may have to wait. FULL, because a journal entry must outlive a power cut
 /// once it is stored: it says that a request was sent. The write-ahead log is no setting of a connection but of the file:
 /// `migrate` sets it, and merely connecting changes no file.
-const PRAGMAS: [&str; 3] = ["PRAGMA busy_timeout = 2000", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"];
+///
+/// A log that a reader has let grow is cut to 64 MiB when it begins anew; SQLite would keep its size for ever.
+const PRAGMAS: [&str; 4] = [
+    "PRAGMA busy_timeout = 2000",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA journal_size_limit = 67108864",
+];
 /// Readers never wait for the writer; a few of them let operators read beside the ticks.
 const READERS: u32 = 3;
 /// SQLite has one writer at a time: more connections would only wait for each other.
-const WRITERS: u32 = 1;
+pub(super) const WRITERS: u32 = 1;
 /// Below what SQLite can bind in one query.
 const IDS_PER_QUERY: usize = 1_000;
 
@@ -68,6 +75,11 @@ impl SqlitePools {
     /// The connection for a body that writes.
     pub(super) fn writer(&self) -> Result<SqlitePooled, Fault> {
         self.connection(&self.writer)
+    }
+
+    /// How large the write-ahead log is. One that is not there is empty.
+    pub(super) fn log_bytes(&self) -> u64 {
+        fs::metadata(companion(&self.path, "-wal")).map_or(0, |log| log.len())
     }
 
     /// What is written into a file that was deleted or moved away is lost, and SQLite does not say so.

@@ -435,7 +435,7 @@ async fn two_programs_that_write_at_the_same_time_lose_nothing() {
                 (0..ROUNDS).for_each(|_| database.execute("UPDATE urls SET clicks = clicks + 1 WHERE id = 1"))
             });
             threads.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
                 runtime.block_on(async { tokio::join!(work(one.clone()), work(one.clone()), work(other.clone())) });
             });
         });

@@ -132,7 +132,35 @@ impl RemoteError {
     /// What a campaign's read that ended like this says of the campaign.
     #[must_use]
     pub fn fault(&self) -> RemoteFault {
-        if matches!(self, Self::NotFound) { RemoteFault::NotFound } else { RemoteFault::Failed(self.in_full()) }
+        if matches!(self, Self::NotFound) {
+            RemoteFault::NotFound
+        } else if self.is_shared() {
+            RemoteFault::Shared(self.in_full())
+        } else {
+            RemoteFault::Failed(self.in_full())
+        }
+    }
+
+    /// Whether TrafficStars is away, rather than unwilling: with another request that ended like this, it is for all.
+    #[must_use]
+    pub const fn is_of_the_way(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::Connection { .. } | Self::Unavailable { .. })
+    }
+
+    /// Whether every request would have ended like this, whatever it asked for.
+    const fn is_shared(&self) -> bool {
+        match self {
+            Self::RateLimited { .. }
+            | Self::Unauthorized
+            | Self::BadApiKey
+            | Self::TokenRefused { .. }
+            | Self::NoToken(_)
+            | Self::NoEndpoint { .. }
+            | Self::GivenUp(_)
+            | Self::NotSent(_) => true,
+            Self::TimedOut { sent } | Self::Connection { sent, .. } => !*sent,
+            Self::NotFound | Self::Rejected { .. } | Self::Unavailable { .. } | Self::Unreadable(_) => false,
+        }
     }
 
     /// Whether another request might fare better now: without a token, or after a 429, none would.

@@ -36,6 +36,7 @@ mod history;
 mod late;
 mod leadership;
 mod limit;
+mod log_lines;
 mod long_texts;
 mod managing;
 mod midnight;

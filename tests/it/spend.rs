@@ -183,3 +183,57 @@ fn high_spend_is_marked_left_alone_and_watched() {
     let campaign = world.campaign(ID);
     assert_eq!((campaign.text("/high_spend"), campaign.text("/unguarded")), ("false".into(), "false".into()));
 }
+
+/// Counts how often a stored spend is written over.
+const COUNT_WRITES: &str = "CREATE TABLE spend_writes (number INTEGER NOT NULL);
+    CREATE TRIGGER count_writes AFTER UPDATE ON spends BEGIN INSERT INTO spend_writes VALUES (1); END;";
+
+fn spend_writes(world: &mut World) -> i64 {
+    world.database.number("SELECT COUNT(*) AS number FROM spend_writes")
+}
+
+#[test]
+fn a_spend_that_stays_the_same_is_not_stored_at_every_tick_and_one_that_changes_is() {
+    let mut world = World::new();
+    world.add(spent(ID, 400), 10_000);
+    stored(&mut world, 1);
+    world.database.execute(COUNT_WRITES);
+    world.let_ticks_pass(4);
+    assert_eq!(spend_writes(&mut world), 0);
+    world.sandbox.set_spend(ID, Amount::cents(401)).unwrap();
+    world.wait_for("the new spend", |world| {
+        match world.database.number("SELECT amount_micros AS number FROM spends") {
+            4_010_000 => Ok(()),
+            micros => Err(micros.to_string()),
+        }
+    });
+}
+
+#[test]
+fn a_spend_that_stays_the_same_is_stored_anew_before_the_stored_one_is_too_old_to_serve() {
+    let mut world = World::configured(Config::default().generator("stored_spend_max_age", "8s"));
+    world.add(spent(ID, 400), 10_000);
+    stored(&mut world, 1);
+    world.database.execute(COUNT_WRITES);
+    let ticks = world.campaign(ID).ticks();
+    world.wait_for("it to be stored twice", |world| match spend_writes(world) {
+        0..=1 => Err("not yet".to_owned()),
+        _ => Ok(()),
+    });
+    let passed = world.campaign(ID).ticks() - ticks;
+    let writes = spend_writes(&mut world);
+    assert!(passed > u64::try_from(writes).unwrap(), "{writes} times in {passed} ticks");
+}
+
+#[test]
+fn the_size_of_the_write_ahead_log_is_in_the_metrics() {
+    let mut world = World::new();
+    world.add(spent(ID, 400), 10_000);
+    let bytes = world.wait_for("a log that was measured", |world| {
+        let text = world.guard.get("/metrics").text;
+        let line = text.lines().find_map(|line| line.strip_prefix("traffic_generator_database_log_bytes "));
+        let bytes: u64 = line.ok_or_else(|| text.clone())?.parse().unwrap();
+        if bytes > 0 { Ok(bytes) } else { Err("it is empty".to_owned()) }
+    });
+    assert!(bytes < 64 << 20, "{bytes}");
+}

@@ -1,21 +1,52 @@
 //! What one campaign actor tells as it happens: to the log, and to whoever listens.
+//!
+//! What fails again and again in one way is told less and less often. The journal and the dump have it all.
 
 use chrono::{DateTime, Utc};
 
 use super::CampaignActor;
+use super::observe::Reading;
+use crate::domain::event::{ActionNews, Note};
 use crate::domain::live::{LiveEvent, Part};
+use crate::domain::repeats::{is_same_kind, say_times};
 
 impl CampaignActor {
-    /// Remembers what a tick could not read: shown until a tick goes well.
-    pub(super) fn note_error(&mut self, now: DateTime<Utc>, error: Option<String>) {
-        if self.last_error == error {
-            return;
-        }
-        let event = match &error {
-            Some(reason) => LiveEvent::error(now, Part::Tick, reason),
-            None => LiveEvent::recovery(now, Part::Tick),
+    /// Remembers what a tick could not read: shown until a tick goes well. What keeps everybody from being read is told
+    /// once for the account, and not here.
+    pub(super) fn note_error(&mut self, now: DateTime<Utc>, reading: &Reading) {
+        self.last_error = reading.error();
+        let event = match (&self.told_error, &self.last_error) {
+            (None, None) => return,
+            (_, Some(_)) if reading.is_shared_failure() => return,
+            (Some(told), Some(error)) if is_same_kind(told, error) => return,
+            (_, Some(error)) => LiveEvent::error(now, Part::Tick, error),
+            (Some(_), None) => LiveEvent::recovery(now, Part::Tick),
         };
-        self.last_error = error;
+        self.told_error.clone_from(&self.last_error);
+        self.tell(event);
+    }
+
+    /// Counts what the machine has to tell, and tells it, unless it was told before.
+    pub(super) fn note(&mut self, note: &Note) {
+        let now = self.surroundings.clock.now();
+        let mut event = LiveEvent::note(now, note);
+        if let Note::Action { kind, news } = note {
+            self.surroundings.board.metrics().action(*kind, news);
+            match news {
+                // An action that came about has a beginning that was told.
+                ActionNews::Confirmed => self.repeats.clear(),
+                // The machine says it once for each decision.
+                ActionNews::ObservedOnly(_) => {}
+                ActionNews::Requested(_)
+                | ActionNews::Accepted
+                | ActionNews::Unclear(_)
+                | ActionNews::Failed(_)
+                | ActionNews::EndTimeOwed(_) => {
+                    let Some(times) = self.repeats.heed(now, &event.text) else { return };
+                    say_times(&mut event.text, times);
+                }
+            }
+        }
         self.tell(event);
     }
 

@@ -55,9 +55,14 @@ pub(super) struct Reading {
 }
 
 impl Reading {
+    /// Nobody could be read, this campaign among them. Its spend is unknown for the same reason.
+    pub(super) fn is_shared_failure(&self) -> bool {
+        matches!(self.observation.remote, Err(RemoteFault::Shared(_))) && self.observation.clicks.is_ok()
+    }
+
     /// What went wrong, in words, the most important first.
     pub(super) fn error(&self) -> Option<String> {
-        let Observation { remote, spend, clicks, .. } = &self.observation;
+        let Observation { remote, clicks, .. } = &self.observation;
         let clicks = match clicks {
             Ok(clicks) => self.policy.clicks_doubt(clicks),
             Err(reason) => Some(reason.clone()),
@@ -66,12 +71,25 @@ impl Reading {
             Ok(_) => None,
             Err(RemoteFault::NotFound) => Some(RemoteFault::NOT_FOUND.to_owned()),
             Err(RemoteFault::Gone) => Some(RemoteFault::GONE.to_owned()),
-            Err(RemoteFault::Failed(reason)) => Some(format!("its status could not be read: {reason}")),
+            Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
+                Some(format!("its status could not be read: {reason}"))
+            }
         };
         let clicks = clicks.map(|reason| format!("its remaining clicks are in doubt: {reason}"));
-        let spend = spend.as_ref().err().map(|reason| format!("today's spend is unknown: {reason}"));
-        let all: Vec<String> = remote.into_iter().chain(clicks).chain(spend).collect();
+        let all: Vec<String> = remote.into_iter().chain(clicks).chain(self.spend_error()).collect();
         (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// Why the spend is unknown. What the status says already is not said again.
+    fn spend_error(&self) -> Option<String> {
+        let reason = self.observation.spend.as_ref().err()?;
+        Some(match &self.observation.remote {
+            Err(RemoteFault::Shared(_)) => "today's spend is unknown for the same reason".to_owned(),
+            Err(RemoteFault::Failed(same)) => {
+                format!("today's spend is unknown: {}", reason.replace(same.as_str(), "for the same reason"))
+            }
+            Ok(_) | Err(RemoteFault::NotFound | RemoteFault::Gone) => format!("today's spend is unknown: {reason}"),
+        })
     }
 }
 
@@ -111,7 +129,7 @@ pub(super) async fn observe(mut question: Question, read_remote: bool, is_gone: 
         Err("it was read across midnight".to_owned())
     };
     if let Ok(spend) = &spend {
-        store_spend(&question, *spend);
+        store_spend(&question, *spend, &stored.history);
     }
     let Stored { row, clicks, .. } = stored;
     let clock = question.surroundings.remote.clock.difference();
@@ -235,7 +253,11 @@ async fn read_report(question: &Question, since: DateTime<Utc>, end: &End) -> So
 }
 
 /// Off the decision's path: nobody waits for it, and one that is lost is replaced by the next tick's.
-fn store_spend(question: &Question, spend: Spend) {
+fn store_spend(question: &Question, spend: Spend, history: &Result<SpendHistory, String>) {
+    let max_age = question.policy.stored_spend_max_age;
+    if history.as_ref().is_ok_and(|history| !history.lacks(&spend, max_age)) {
+        return;
+    }
     match spend.source {
         SpendSource::Campaign | SpendSource::Report => {
             let row = SpendRow { campaign: question.campaign, remote: question.read.remote, spend };

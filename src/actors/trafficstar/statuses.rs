@@ -10,6 +10,7 @@ use super::round::DIED;
 use super::{MOMENT, TrafficStarActor};
 use crate::domain::facts::RemoteId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
+use crate::domain::repeats::is_same_kind;
 use crate::domain::status::ReadingStatus;
 use crate::trafficstar::batch::reach;
 use crate::trafficstar::batch::reads::{AskerId, PlannedRead, ReadAnswer, ReadId, ReadQuestion, ReadRequest, Reads};
@@ -154,9 +155,21 @@ impl TrafficStarActor {
                     let failure = read.as_ref().err().filter(|error| error.fault() != RemoteFault::NotFound);
                     let failure = failure.map(RemoteError::in_full);
                     actor.note_reads(failure.as_deref());
-                    let answer = ReadAnswer::Single(read.map_err(|error| error.fault()));
+                    let answer = ReadAnswer::Single(read.map_err(|error| actor.fault_of(&error)));
                     actor.came(ctx, id, answer, failure);
                 }));
+            }
+        }
+    }
+
+    /// What the read of one campaign that ended like this says. Where the request before it ended alike, it says nothing of
+    /// this campaign.
+    fn fault_of(&self, error: &RemoteError) -> RemoteFault {
+        let fails_alike = |reason: &str| self.last_error.as_deref().is_some_and(|last| is_same_kind(last, reason));
+        match error.fault() {
+            RemoteFault::Failed(reason) if error.is_of_the_way() && fails_alike(&reason) => RemoteFault::Shared(reason),
+            fault @ (RemoteFault::NotFound | RemoteFault::Gone | RemoteFault::Failed(_) | RemoteFault::Shared(_)) => {
+                fault
             }
         }
     }
@@ -180,7 +193,7 @@ fn page_answer(page: Result<CampaignPage, RemoteError>, has_no_list: bool) -> Re
         Err(RemoteError::NotSent(NotAdmitted::CircuitOpen { .. })) => ReadAnswer::NotSent,
         Err(RemoteError::NoEndpoint { .. }) if has_no_list => ReadAnswer::NoList,
         Err(error) => ReadAnswer::PageFailed {
-            answer: Err(RemoteFault::Failed(error.in_full())),
+            answer: Err(RemoteFault::Shared(error.in_full())),
             of_the_page: error.is_of_this_request(),
         },
     }

@@ -85,7 +85,10 @@ fn row(seen: &Seen, row: &CampaignRow, now: DateTime<Utc>) -> Option<Finding> {
         (_, RemoteStatus::Unknown { reason, .. }) => {
             format!("the status of TrafficStars' campaign {trafficstar_id} is not known: {reason}")
         }
-        (Ok(_) | Err(RemoteFault::Failed(_)), RemoteStatus::Stopped(_) | RemoteStatus::Running) => return None,
+        (
+            Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)),
+            RemoteStatus::Stopped(_) | RemoteStatus::Running,
+        ) => return None,
     };
     let name = printable(name);
     if row.generator_enabled {

@@ -53,6 +53,38 @@ fn question<'a>(
     }
 }
 
+#[test]
+fn a_spend_is_stored_where_it_says_something_new_or_the_stored_one_grows_old() {
+    let read = |text: &str, source, time: &str| Spend {
+        amount: money(text),
+        source,
+        day: at(time).date_naive(),
+        at: at(time),
+    };
+    let cases = [
+        ("nothing is stored", SpendHistory::default(), read("4.00", SpendSource::Report, "12:05:00"), true),
+        ("yesterday's alone", yesterdays("4.00"), read("4.00", SpendSource::Report, "12:05:00"), true),
+        ("the same", stored("4.00", "12:00:00"), read("4.00", SpendSource::Report, "12:05:00"), false),
+        ("another amount", stored("4.00", "12:00:00"), read("4.01", SpendSource::Report, "12:05:00"), true),
+        ("a lower amount", stored("4.00", "12:00:00"), read("3.99", SpendSource::Report, "12:05:00"), true),
+        ("another source", stored("4.00", "12:00:00"), read("4.00", SpendSource::Campaign, "12:05:00"), true),
+        ("a quarter of its age", stored("4.00", "12:00:00"), read("4.00", SpendSource::Report, "12:07:30"), true),
+        ("a clock set back", stored("4.00", "12:00:00"), read("4.00", SpendSource::Report, "11:59:59"), true),
+    ];
+    for (what, history, spend, wanted) in cases {
+        assert_eq!(history.lacks(&spend, Duration::minutes(30)), wanted, "{what}");
+    }
+    let of_yesterday =
+        StoredSpend { at: at("23:59:59") - Duration::days(1), ..stored("4.00", "12:00:00").today.unwrap() };
+    let history = SpendHistory { today: Some(of_yesterday), yesterday: None };
+    assert!(history.lacks(&read("4.00", SpendSource::Report, "00:00:01"), Duration::minutes(30)), "a day has begun");
+    let spend = read("4.00", SpendSource::Report, "12:00:00");
+    assert!(
+        stored("4.00", "12:00:00").lacks(&spend, Duration::zero()),
+        "a value that never serves is as new as can be"
+    );
+}
+
 #[track_caller]
 fn assert_spend(
     now: &str,

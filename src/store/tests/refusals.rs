@@ -276,7 +276,8 @@ async fn a_database_file_that_was_replaced_is_not_written_to() {
             std::fs::copy(other, path).unwrap();
         }
         let error = store.set_generator_enabled(CAMPAIGN, true, noon()).await.unwrap_err();
-        assert!(matches!(error.source().unwrap().downcast_ref(), Some(Fault::Replaced)), "{what}: {error:?}");
+        let Some(Fault::Shared(fault)) = error.source().unwrap().downcast_ref() else { panic!("{what}: {error:?}") };
+        assert!(matches!(**fault, Fault::Replaced), "{what}: {error:?}");
     }
 }
 

@@ -2,6 +2,9 @@
 //! again by itself.
 
 use diesel::connection::SimpleConnection;
+use futures_util::future::Either;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
 use super::super::pool::Pools;
 use super::super::sqlite::OpenMode;
@@ -17,7 +20,8 @@ fn in_words(error: &StoreError) -> String {
 }
 
 fn fault(error: &StoreError) -> &Fault {
-    std::error::Error::source(error).unwrap().downcast_ref().unwrap()
+    let fault = std::error::Error::source(error).unwrap().downcast_ref().unwrap();
+    if let Fault::Shared(fault) = fault { fault } else { fault }
 }
 
 async fn save(store: &Store) -> Result<Option<JournalId>, StoreError> {
@@ -68,6 +72,46 @@ async fn a_database_that_another_program_keeps_locked_works_again_when_it_is_not
     .await;
 }
 
+/// More than the threads on which tokio lets a program block.
+const CROWD: usize = 1_000;
+
+#[tokio::test]
+async fn a_crowd_that_waits_to_write_keeps_no_reader_waiting() {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        database.execute(ONE_CAMPAIGN);
+        let (locked, end) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+        std::thread::scope(|threads| {
+            threads.spawn(|| lock_meanwhile(&database, &locked, &end));
+            locked.wait();
+            let work = || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(read_beside_a_crowd(&store));
+            };
+            let outcome = threads.spawn(work).join();
+            end.wait();
+            outcome.unwrap();
+        });
+        assert!(save(&store).await.unwrap().is_some(), "and all goes on");
+    })
+    .await;
+}
+
+/// The first of the crowd gives up after two seconds.
+async fn read_beside_a_crowd(store: &Store) {
+    let mut crowd: FuturesUnordered<_> = (0..CROWD).map(|_| save(store)).collect();
+    assert!(crowd.next().now_or_never().is_none());
+    tokio::task::yield_now().await;
+    let read = std::pin::pin!(store.tick_readings(vec![CAMPAIGN], noon().date_naive(), noon()));
+    match futures_util::future::select(read, crowd.next()).await {
+        Either::Left((read, _)) => assert!(read.unwrap().contains_key(&CAMPAIGN)),
+        Either::Right((given_up, _)) => panic!("the read waited for the crowd: {given_up:?}"),
+    }
+    while let Some(refused) = crowd.next().await {
+        assert!(refused.is_err());
+    }
+}
+
 /// What SQLite is told on the connection by which the store writes.
 async fn tell_writer(store: &Store, pragma: &'static str) {
     let Pools::Sqlite(pools) = store.pools.clone() else { panic!("only a file is told that") };
@@ -88,6 +132,29 @@ async fn a_full_disk_is_named_and_once_there_is_room_all_goes_on() {
     assert_eq!(store.stored_campaign(CAMPAIGN).await.unwrap().unwrap().promise, None, "half of it was stored");
     tell_writer(&store, "PRAGMA max_page_count = 1000000").await;
     assert!(store.save(record(Phase::ActiveGuarded, new_entry(long)), noon()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_log_that_a_reader_let_grow_is_cut_when_the_reader_has_ended() {
+    const KEPT_BYTES: u64 = 64 << 20;
+    let database = TestDatabase::sqlite();
+    let store = database.store().await;
+    database.execute(ONE_CAMPAIGN);
+    let long = Action { reason: "r".repeat(1 << 20), ..pause(Step::Confirmed) };
+    let save = || store.save(record(Phase::Idle, new_entry(long.clone())), noon());
+    let mut reader = sqlite::open(database.url.sqlite_path().unwrap(), OpenMode::ReadWrite).unwrap();
+    reader.batch_execute("BEGIN; SELECT count(*) FROM journal").unwrap();
+    for _ in 0..66 {
+        save().await.unwrap();
+    }
+    let grown = store.log_bytes().await;
+    assert!(grown > KEPT_BYTES, "{grown}");
+    reader.batch_execute("ROLLBACK").unwrap();
+    for _ in 0..3 {
+        save().await.unwrap();
+    }
+    let kept = store.log_bytes().await;
+    assert!(kept <= KEPT_BYTES, "{kept}");
 }
 
 /// From now on no transaction that changes `campaigns` or `urls` can end well, though each of its statements does: so it is

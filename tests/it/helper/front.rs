@@ -25,12 +25,17 @@ pub(crate) struct Front {
 
 impl Front {
     /// Before the server at `base_url`. Its certificate is written into `folder`.
-    pub(super) fn before(base_url: &str, folder: &Path) -> Self {
-        let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    pub(super) fn before(base_url: &str, folder: &Path, is_expired: bool) -> Self {
+        let mut wanted = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        if is_expired {
+            wanted.not_after = rcgen::date_time_ymd(2020, 1, 10);
+        }
+        let own_key = rcgen::KeyPair::generate().unwrap();
+        let own = wanted.self_signed(&own_key).unwrap();
         let certificate = folder.join("front.pem");
-        std::fs::write(&certificate, own.cert.pem()).unwrap();
-        let chain = vec![CertificateDer::from(own.cert)];
-        let key = PrivateKeyDer::from_pem_slice(own.signing_key.serialize_pem().as_bytes()).unwrap();
+        std::fs::write(&certificate, own.pem()).unwrap();
+        let chain = vec![CertificateDer::from(own)];
+        let key = PrivateKeyDer::from_pem_slice(own_key.serialize_pem().as_bytes()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let mut config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();

@@ -117,9 +117,18 @@ impl World {
 
     /// A world whose guard speaks TLS, to a server before TrafficStars that hangs when a test says so.
     pub(crate) fn behind_tls(config: Config) -> (Self, Front) {
+        Self::behind_front(config, false)
+    }
+
+    /// The same with a certificate that has expired.
+    pub(crate) fn behind_expired_tls(config: Config) -> (Self, Front) {
+        Self::behind_front(config, true)
+    }
+
+    fn behind_front(config: Config, is_expired: bool) -> (Self, Front) {
         wait_until_midnight_is_far();
         let mut world = Self::unstarted(config, Options::default(), |_, _| {});
-        let front = Front::before(&world.sandbox.base_url(), world.folder.path());
+        let front = Front::before(&world.sandbox.base_url(), world.folder.path(), is_expired);
         world.guard.certificate = Some(front.certificate.clone());
         world.guard.config = world.guard.config.clone().set("trafficstar", "base_url", front.base_url());
         world.start();

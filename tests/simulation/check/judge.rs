@@ -70,7 +70,9 @@ pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<
         Ok(campaign) => campaign,
         // "gone: it answered 404 to single reads for 15 minutes (until then a 404 is *unknown*"
         Err(RemoteFault::Gone) => return Remote::Blocked { may_run: false },
-        Err(RemoteFault::NotFound | RemoteFault::Failed(_)) => return Remote::Unknown { may_run: false },
+        Err(RemoteFault::NotFound | RemoteFault::Failed(_) | RemoteFault::Shared(_)) => {
+            return Remote::Unknown { may_run: false };
+        }
     };
     let word = campaign.status.as_deref();
     let blocking_word = word.is_some_and(|word| BLOCKING.contains(&word));

@@ -284,7 +284,7 @@ impl Readings {
         let missed = Missed { asked_at: question.wall, line: question.line, ordered: false };
         match &seen.remote {
             // "404 to single reads for 15 minutes": any other answer ends the row.
-            Ok(_) | Err(RemoteFault::Failed(_)) => self.forget(campaign),
+            Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)) => self.forget(campaign),
             Err(fault @ (RemoteFault::NotFound | RemoteFault::Gone)) => {
                 let first = *self.missing.entry(campaign).or_insert(missed);
                 let is_gone = *fault == RemoteFault::Gone;

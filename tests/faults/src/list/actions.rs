@@ -268,7 +268,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign that was seen between two 404s is called gone all the same",
         breaks: "Words",
         file: ABSENCE,
-        original: "Ok(_) | Err(RemoteFault::Failed(_)) => «*self = Self::default()»,",
+        original: "Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)) => «*self = Self::default()»,",
         faulty: "self.read_again_at = None",
     },
     Fault {

@@ -69,7 +69,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign that could not be read is called stopped",
         breaks: "1",
         file: REMOTE,
-        original: "Err(RemoteFault::Failed(reason)) => «RemoteStatus::Unknown { reason: reason.clone(), may_run: false }»,",
+        original: "Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
+            «RemoteStatus::Unknown { reason: reason.clone(), may_run: false }»",
         faulty: "RemoteStatus::Stopped(StopCause::SwitchedOff)",
     },
     Fault {

@@ -1,0 +1,144 @@
+//! What is told again and again: a failure that repeats is told less and less often, and never falls silent.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Duration, Utc};
+
+/// What repeats is told this often at the least.
+const AT_LEAST_EVERY: Duration = Duration::hours(1);
+/// So many kinds are kept apart. More of them are more than a person can follow.
+const KINDS: usize = 16;
+
+/// A text without what may be another one each time: its numbers, and what it quotes between backticks. Two failures whose
+/// texts differ in nothing else are of one kind.
+#[must_use]
+pub fn kind_of(text: &str) -> String {
+    let mut kind = String::with_capacity(text.len());
+    let mut in_quote = false;
+    for character in text.chars() {
+        match character {
+            '`' => in_quote = !in_quote,
+            _ if in_quote => continue,
+            '0'..='9' if kind.ends_with('#') => continue,
+            _ => {}
+        }
+        kind.push(if character.is_ascii_digit() { '#' } else { character });
+    }
+    kind
+}
+
+/// Whether two failures are of one kind.
+#[must_use]
+pub fn is_same_kind(one: &str, other: &str) -> bool {
+    one == other || kind_of(one) == kind_of(other)
+}
+
+/// What has been told, and how often each kind has come.
+#[derive(Debug, Clone, Default)]
+pub struct Repeats(Vec<Repeated>);
+
+#[derive(Debug, Clone)]
+struct Repeated {
+    kind: String,
+    times: u64,
+    told_at: DateTime<Utc>,
+    last_at: DateTime<Utc>,
+}
+
+impl Repeats {
+    /// Counts one more of this kind: how often it has come, if that is worth telling. The first, the second, the fourth and so
+    /// on are, and one an hour. A kind that stayed away for an hour begins anew.
+    pub fn heed(&mut self, now: DateTime<Utc>, text: &str) -> Option<u64> {
+        let is_old = |since: DateTime<Utc>| now.signed_duration_since(since).abs() >= AT_LEAST_EVERY;
+        self.0.retain(|repeated| !is_old(repeated.last_at));
+        let kind = kind_of(text);
+        let Some(repeated) = self.0.iter_mut().find(|repeated| repeated.kind == kind) else {
+            if self.0.len() == KINDS {
+                self.0.remove(0);
+            }
+            self.0.push(Repeated { kind, times: 1, told_at: now, last_at: now });
+            return Some(1);
+        };
+        repeated.times += 1;
+        repeated.last_at = now;
+        let is_told = repeated.times.is_power_of_two() || is_old(repeated.told_at);
+        if is_told {
+            repeated.told_at = now;
+        }
+        is_told.then_some(repeated.times)
+    }
+
+    /// All went well: whatever comes is new.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// Says how often it has come, where that is more than once.
+pub fn say_times(text: &mut String, times: u64) {
+    if times > 1 {
+        // Writing into a string cannot fail.
+        let _ = write!(text, " ({times} times by now)");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::seconds(seconds)
+    }
+
+    #[test]
+    fn numbers_and_quotations_make_no_other_kind() {
+        let same = [
+            (
+                "certificate expired: verification time 1795882505 (UNIX), but it is not valid after 1578664800 \
+                 (217217705 seconds ago)",
+                "certificate expired: verification time 1795882515 (UNIX), but it is not valid after 1578664800 \
+                 (217217715 seconds ago)",
+            ),
+            (
+                "TrafficStars rejects the request (400): `{\"id\":\"a7\"}`",
+                "TrafficStars rejects the request (400): `{}`",
+            ),
+            ("it took 9s", "it took 10s"),
+        ];
+        for (one, other) in same {
+            assert!(is_same_kind(one, other), "{one} / {other}");
+        }
+        assert!(!is_same_kind("the connection broke", "the connection could not be made"));
+        assert!(!is_same_kind("a `1` b", "a `1` c"));
+    }
+
+    #[test]
+    fn a_kind_is_told_at_the_first_second_fourth_and_eighth_time_and_each_kind_by_itself() {
+        let mut repeats = Repeats::default();
+        let told: Vec<u64> =
+            (1..=20).filter_map(|second| repeats.heed(at(second), &format!("late by {second}"))).collect();
+        assert_eq!(told, [1, 2, 4, 8, 16]);
+        assert_eq!(repeats.heed(at(21), "refused"), Some(1));
+        repeats.clear();
+        assert_eq!(repeats.heed(at(22), "late by 7"), Some(1));
+    }
+
+    #[test]
+    fn what_goes_on_is_told_every_hour_and_what_comes_back_after_an_hour_is_new() {
+        let mut repeats = Repeats::default();
+        let minutes = |minute: i64| at(minute * 60);
+        let told: Vec<i64> = (0..400).filter(|minute| repeats.heed(minutes(*minute), "late").is_some()).collect();
+        assert_eq!(told, [0, 1, 3, 7, 15, 31, 63, 123, 127, 187, 247, 255, 315, 375]);
+        assert_eq!(repeats.heed(minutes(460), "late"), Some(1));
+    }
+
+    #[test]
+    fn so_many_kinds_are_remembered_and_no_more() {
+        let mut repeats = Repeats::default();
+        for kind in 0..1_000_u32 {
+            let text = "x".repeat(kind as usize);
+            assert_eq!(repeats.heed(at(0), &text), Some(1));
+        }
+        assert_eq!(repeats.0.len(), KINDS);
+    }
+}
