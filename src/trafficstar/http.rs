@@ -5,7 +5,7 @@
 //! redirects (a token belongs to one host), and the meaning of the answers (`wire`, `endpoints`).
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -84,6 +84,10 @@ pub struct RemoteClient {
     clock: SeenClock,
     pub(super) known: KnownEndpoints,
 }
+
+/// Where `localhost` is, at the port that the URL names.
+const LOOPBACK: [SocketAddr; 2] =
+    [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0)];
 
 /// A request, but for its token.
 #[derive(Debug, Clone)]
@@ -195,7 +199,8 @@ impl RemoteClient {
             .retry(retry::never());
         if base_url.scheme() == "http" {
             // A proxy would carry the token out of this machine, and no certificate is needed within it.
-            builder = builder.no_proxy().tls_certs_only([]);
+            // Its name is no proof that it is this machine: /etc/hosts may say otherwise.
+            builder = builder.no_proxy().tls_certs_only([]).resolve_to_addrs("localhost", &LOOPBACK);
         }
         Ok(Self {
             http: builder.build().map_err(ClientError::Setup)?,

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use diesel::connection::SimpleConnection;
 use rustix::process::Signal;
 use sandbox::{CampaignSpec, Operation};
 
@@ -17,6 +18,18 @@ fn guarding(config: Config) -> World {
     world.add(CampaignSpec::running(ID), 20_000);
     world.wait_for_state(ID, "active-guarded");
     world
+}
+
+/// Stops the guard between two of its writes: a lock that it keeps is another trouble.
+fn freeze(world: &mut World) {
+    world.wait_for("the guard to be frozen between two writes", |world| {
+        world.guard.signal(Signal::STOP);
+        let written = world.database.connect().batch_execute("BEGIN IMMEDIATE; ROLLBACK");
+        written.map_err(|error| {
+            world.guard.signal(Signal::CONT);
+            error.to_string()
+        })
+    });
 }
 
 /// It was paused by the command itself, which says all of this.
@@ -112,7 +125,7 @@ fn the_panic_button_leaves_nothing_to_whoever_holds_the_lock_and_shows_no_life()
 #[test]
 fn the_panic_button_leaves_nothing_to_a_frozen_supervisor_which_keeps_to_the_order_when_it_goes_on() {
     let mut world = guarding(Config::default());
-    world.guard.signal(Signal::STOP);
+    freeze(&mut world);
     let pressed = world.guard.command(&PRESS);
     world.guard.signal(Signal::CONT);
     assert_pauses(&world, &pressed, &["All campaigns are on hold", "shows no life"]);
