@@ -238,7 +238,7 @@ fn a_holder_that_is_taken_out_by_hand_acts_no_more_when_the_next_one_does() {
         leader = fleet.wait_for_leader(&[0, 1], TAKE_OVER_WITHIN);
     }
     fleet.wait_for_writes_of(leader, 5);
-    fleet.assert_one_at_a_time();
+    fleet.assert_one_at_a_time_by_hand();
 }
 
 impl Fleet {
