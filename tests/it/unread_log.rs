@@ -1,13 +1,15 @@
 //! A log whose reader has stopped reading: a hung log shipper, a terminal with Ctrl-S.
 
+use std::io::Write as _;
+
 use sandbox::CampaignSpec;
 
 use crate::helper::{Config, World};
 
 const ID: i64 = 995_064;
 
-/// A pipe takes 64 KiB, and a line has to fit into what is left.
-const FULL: u64 = 60_000;
+/// What a pipe takes before whoever writes has to wait.
+const FULL: u64 = 65_536;
 
 #[test]
 fn a_log_that_is_not_read_stops_no_tick_no_pause_no_order_and_no_shutdown() {
@@ -15,8 +17,11 @@ fn a_log_that_is_not_read_stops_no_tick_no_pause_no_order_and_no_shutdown() {
     world.add(CampaignSpec::running(ID), 20_000);
     world.wait_for_state(ID, "active-guarded");
     world.guard.stop();
-    world.guard.start_unread();
-    world.wait_for("a full pipe", |world| match world.guard.unread_bytes() {
+    let (unread, mut log) = std::io::pipe().unwrap();
+    world.guard.start_unread(&log);
+    // The guard alone would need a minute to fill the pipe. The thread is blocked from then on, until the test ends.
+    let filling = std::thread::spawn(move || log.write_all(&[b'.'; 2 * FULL as usize]));
+    world.wait_for("a full pipe", |_| match rustix::io::ioctl_fionread(&unread).unwrap() {
         FULL.. => Ok(()),
         bytes => Err(bytes.to_string()),
     });
@@ -26,8 +31,10 @@ fn a_log_that_is_not_read_stops_no_tick_no_pause_no_order_and_no_shutdown() {
     assert!(held.status.success(), "{held:?}");
     let (status, _) = world.health();
     assert_eq!(status, 200);
-    assert!(world.guard.unread_bytes() >= FULL, "nobody has read it");
+    assert_eq!(rustix::io::ioctl_fionread(&unread).unwrap(), FULL, "nobody has read it");
     world.guard.stop();
+    drop(unread);
+    filling.join().unwrap().unwrap_err();
 }
 
 #[test]

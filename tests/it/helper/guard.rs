@@ -1,6 +1,6 @@
 //! The built program: run as a child, told to stop or killed, and spoken to by its commands and over its socket.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -139,25 +139,20 @@ impl Guard {
         self.program(arguments).envs(variables.iter().copied()).output().unwrap()
     }
 
-    fn spawn(&self) -> Child {
+    fn spawn(&self, log: impl Into<Stdio>) -> Child {
         assert!(self.child.is_none(), "the guard runs already");
         self.config.write(&self.folder.join("config.toml"));
-        self.program(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        self.program(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap()
     }
 
-    /// Starts it with a log into a pipe that is not read.
-    pub(crate) fn start_unread(&mut self) {
-        self.child = Some(self.spawn());
-    }
-
-    /// How much of its log waits in the pipe.
-    pub(crate) fn unread_bytes(&self) -> u64 {
-        rustix::io::ioctl_fionread(self.child.as_ref().unwrap().stderr.as_ref().unwrap()).unwrap()
+    /// Starts it with its log in this pipe, which nobody reads.
+    pub(crate) fn start_unread(&mut self, log: &PipeWriter) {
+        self.child = Some(self.spawn(log.try_clone().unwrap()));
     }
 
     /// Starts it, and waits for nothing.
     pub(crate) fn start(&mut self) {
-        let mut child = self.spawn();
+        let mut child = self.spawn(Stdio::piped());
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::clone(&self.log);
         std::thread::spawn(move || {
