@@ -13,7 +13,11 @@ fn noon() -> DateTime<Utc> {
 
 /// A guard that begins at a moment which is that far away from noon, for it and for TrafficStars.
 fn world_ahead_by(ahead_by: Duration) -> World {
-    World::at(noon() + ahead_by, Config::default(), Options::default(), |_, _| {})
+    world_ahead_by_with(ahead_by, Config::default())
+}
+
+fn world_ahead_by_with(ahead_by: Duration, config: Config) -> World {
+    World::at(noon() + ahead_by, config, Options::default(), |_, _| {})
 }
 
 fn degradations(world: &World) -> Vec<String> {
@@ -50,9 +54,10 @@ fn by_a_clock_that_is_five_minutes_away_nothing_is_activated_and_a_pause_is_sent
 
 #[test]
 fn a_cool_down_that_began_a_year_ahead_ends_when_the_clock_is_right_again() {
-    let mut world = world_ahead_by(Duration::days(365));
+    let mut world = world_ahead_by_with(Duration::days(365), Config::default().generator("cooldown", "6s"));
     world.add(CampaignSpec::running(ID), 1_000);
-    world.wait_for_state(ID, "cooling-down");
+    // The cool-down begins anew when the pause is accepted.
+    world.wait_until(ID, "paused", |campaign| campaign.text("/action/step") == "confirmed");
     world.set_clock(noon());
     world.wait_for_state(ID, "paused-guarded");
 }
