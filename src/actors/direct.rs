@@ -3,10 +3,12 @@
 //! Deliberately absent: guarding. Nothing is decided; each actor pauses, waits until that shows, and is gone.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::campaign::{CampaignActor, DatabasePort, ForceNow, Incarnation, RemotePort, SupervisorPort, Surroundings};
 use super::database::{Answer, ReadStored};
@@ -43,7 +45,12 @@ pub struct Paused {
     pub paused: u64,
     /// Those that were not, and why.
     pub not_paused: Vec<NotPaused>,
+    /// How many were paused though nothing stored of them could be read, and why the first could not.
+    pub unread: Option<(usize, String)>,
 }
+
+/// What is stored of the campaigns is waited for so long, of all together. A pause needs none of it.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Pauses every one of these campaigns, and follows each pause to its end, unless `waited_for` resolves before that.
 pub async fn pause_everything(
@@ -53,14 +60,18 @@ pub async fn pause_everything(
     waited_for: impl Future<Output = ()>,
 ) -> Paused {
     let foreman = Foreman::default().start();
-    let errands = rows.into_iter().map(|row| {
+    // All is read before the first pause is asked for: those that are asked for in one moment become one request.
+    let stored = join_all(rows.iter().map(|row| read_stored(&workplace, row.id))).await;
+    let unread = stored.iter().filter(|stored| stored.is_err()).count();
+    let reason = stored.iter().find_map(|stored| stored.as_ref().err().cloned());
+    let errands = rows.into_iter().zip(stored).map(|(row, stored)| {
         let (workplace, foreman, pause) = (workplace.clone(), foreman.clone(), pause.clone());
         async move {
-            let paused = errand(workplace, &foreman, row.clone(), pause).await;
+            let paused = errand(workplace, &foreman, row.clone(), stored.unwrap_or_default(), pause).await;
             (row, paused)
         }
     });
-    let mut paused = Paused::default();
+    let mut paused = Paused { unread: reason.map(|reason| (unread, reason)), ..Paused::default() };
     let mut ends = Vec::new();
     for (row, outcome) in join_all(errands).await {
         match outcome {
@@ -80,17 +91,20 @@ pub async fn pause_everything(
     paused
 }
 
+async fn read_stored(workplace: &Workplace, campaign: CampaignId) -> Answer<Option<StoredCampaign>> {
+    let read = timeout(READ_WITHIN, workplace.read_stored.send(ReadStored(campaign))).await;
+    let read = read.map_err(|_| format!("the database did not answer within {} seconds", READ_WITHIN.as_secs()))?;
+    read.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")))
+}
+
 /// One campaign's pause. Answers when it is confirmed, with the end of all that follows it.
 async fn errand(
     workplace: Workplace,
     foreman: &Addr<Foreman>,
     row: CampaignRow,
+    stored: Option<StoredCampaign>,
     pause: Force,
 ) -> Result<oneshot::Receiver<()>, Refusal> {
-    let read = workplace.read_stored.send(ReadStored(row.id)).await;
-    let stored: Answer<Option<StoredCampaign>> =
-        read.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
-    let stored = stored.map_err(Refusal::Failed)?;
     let surroundings = Surroundings {
         clock: workplace.clock,
         board: workplace.board,

@@ -193,10 +193,14 @@ impl Direct<'_> {
         let store = held.store.clone();
         let count = campaigns.len() as u64;
         let pause = self.pause(api_key, held, campaigns, &hold).await?;
-        let (stored, Paused { paused, not_paused }) = tokio::join!(store.set_hold_on_all(Some(hold.clone())), pause);
+        let set_hold = store.set_hold_on_all(Some(hold.clone()));
+        let (stored, Paused { paused, not_paused, unread }) = tokio::join!(set_hold, pause);
         let is_hold_stored = stored.is_ok();
         if let Err(error) = stored {
             self.warn(format!("{}: nothing keeps the campaigns paused", in_full(&error)));
+        }
+        if let Some((count, reason)) = unread {
+            self.warn(format!("what is stored of {count} campaigns could not be read: {reason}"));
         }
         if let Some(error) = self.board.dump(self.clock.now()).database.last_error {
             self.warn(format!("not every pause is in the journal: {error}"));

@@ -44,7 +44,7 @@ impl Absence {
         remote.map_err(|fault| fault.of_campaign(self.is_gone(asked_at)))
     }
 
-    /// A tick's read that was asked for at `asked_at` came. One that failed ends the row of 404s: nothing is known of the
+    /// A tick that asked for a read at `asked_at` is over. A read that failed ends the row of 404s: nothing is known of the
     /// time around it.
     pub(super) fn saw(
         &mut self,
@@ -54,6 +54,8 @@ impl Absence {
     ) {
         match remote {
             Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)) => *self = Self::default(),
+            // Where requests are short, many a tick goes by without a read: a campaign that is gone stays gone meanwhile.
+            Err(RemoteFault::Late) => {}
             Err(RemoteFault::NotFound) => {
                 self.missing_since.get_or_insert(asked_at);
                 self.read_again_at = None;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Clocks that are so far apart degrade health.
 const APART: TimeDelta = TimeDelta::minutes(1);
@@ -14,6 +14,12 @@ const FAR_APART: TimeDelta = TimeDelta::minutes(5);
 pub struct ClockDifference(pub TimeDelta);
 
 impl ClockDifference {
+    /// What TrafficStars' clock says when ours says `now`.
+    #[must_use]
+    pub fn of_trafficstars(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now.checked_sub_signed(self.0).unwrap_or(now)
+    }
+
     /// Why an activation waits for a clock that is far away. It holds no number: each new text would be another event.
     pub(super) const ACTIVATES_NOTHING: &str =
         "our clock is five minutes or more away from TrafficStars': set it right (NTP)";

@@ -118,7 +118,7 @@ impl Judged {
 /// A sum with a senseless row in it counts that row as 0: enough to pause by, never enough to start by. More clicks than
 /// is plausible are somebody's wrong limit.
 fn click_level(clicks: &RemainingClicks, policy: &Policy) -> ClickLevel {
-    if clicks.count <= policy.pause_clicks {
+    if policy.are_used_up(clicks.count) {
         ClickLevel::UsedUp
     } else if policy.clicks_doubt(clicks).is_some() {
         ClickLevel::Unknown

@@ -59,7 +59,7 @@ pub struct Machine {
     overtaken_end_time: Option<ActionId>,
     /// The pause whose end time is owed.
     last_pause: Option<ActionId>,
-    /// The end time that our last activation has set, or tried to.
+    /// The end time that we have set, or may have set, since the last activation.
     own_end_time: Option<DateTime<Utc>>,
     /// The day on which today's limit was seen reached.
     high_spend_on: Option<NaiveDate>,

@@ -271,6 +271,12 @@ impl Policy {
         now >= self.day_end_on(now)
     }
 
+    /// Whether so few clicks remain that the campaign is paused.
+    #[must_use]
+    pub fn are_used_up(&self, clicks: Clicks) -> bool {
+        clicks <= self.pause_clicks
+    }
+
     /// Why remaining clicks are known too badly to start anything by them, if so: a row makes no sense, or they are more than
     /// can be meant.
     #[must_use]

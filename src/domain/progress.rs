@@ -92,7 +92,8 @@ pub(super) fn verdict(
     if let (ActionKind::Activate, RemoteStatus::Blocked { reason, .. }) = (action.kind, status) {
         return Verdict::Failed(format!("TrafficStars does not run it: {reason}"));
     }
-    if asked_at < awaiting.deadline {
+    // A tick that ended before its answer came has asked nothing that the deadline could be held against.
+    if asked_at < awaiting.deadline || *remote == Err(RemoteFault::Late) {
         return Verdict::NotYet;
     }
     let seen = match status {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::clock_difference::ClockDifference;
 use super::facts::RemoteId;
 use super::spend::SourceAnswer;
 
@@ -40,6 +41,8 @@ pub struct RemoteCampaign {
     pub spent: SourceAnswer,
     /// The fields that judging needs and that are of no type that we can read.
     pub odd_fields: Vec<OddField>,
+    /// How far our clock was from TrafficStars' when this was read: the end time is of theirs.
+    pub our_clock: Option<ClockDifference>,
 }
 
 /// A field of a type that cannot be read. It is doubt about this field alone.
@@ -73,6 +76,8 @@ pub enum RemoteFault {
     Failed(String),
     /// The same, of no campaign in particular: nobody could be read. It is told once for the account.
     Shared(String),
+    /// The answer did not come before the tick's end. TrafficStars may not even have been asked.
+    Late,
 }
 
 impl RemoteFault {
@@ -81,6 +86,9 @@ impl RemoteFault {
     /// What it says after 15 minutes.
     pub const GONE: &str =
         "TrafficStars has answered 404 for 15 minutes: it knows no such campaign, check trafficstar_id";
+
+    /// Why a source has no answer that did not come before the tick's end.
+    pub const LATE: &str = "it was not read before the next tick was due";
 
     /// Turns a 404 into `Gone` if one more is enough for that.
     #[must_use]
@@ -196,10 +204,13 @@ pub fn judge(read: &Result<RemoteCampaign, RemoteFault>, now: DateTime<Utc>) -> 
         Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
             RemoteStatus::Unknown { reason: reason.clone(), may_run: false }
         }
+        Err(RemoteFault::Late) => RemoteStatus::Unknown { reason: RemoteFault::LATE.to_owned(), may_run: false },
     }
 }
 
 fn judge_campaign(campaign: &RemoteCampaign, now: DateTime<Utc>) -> RemoteStatus {
+    // By a clock that is ahead, a campaign that runs would count as stopped, and would not be paused.
+    let now = campaign.our_clock.map_or(now, |clock| clock.of_trafficstars(now));
     let may_run = campaign.active == Some(true) && !has_certainly_ended(campaign, now);
     if let Some(reason) = doubt(campaign) {
         return RemoteStatus::Unknown { reason, may_run };

@@ -83,6 +83,7 @@ impl Counters {
             Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
                 both(SourceAnswer::Failed(reason.clone()))
             }
+            Err(RemoteFault::Late) => both(SourceAnswer::Failed(RemoteFault::LATE.to_owned())),
         }
     }
 }

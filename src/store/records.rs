@@ -125,7 +125,9 @@ impl Store {
                 let own_end_time: Option<(i64, Stamp)> = journal::table
                     .inner_join(journal_steps::table)
                     .filter(journal::campaign_id.eq(id.0).and(journal::trafficstar_id.eq(remote)))
-                    .filter(journal::kind.ne(word(ActionKind::Pause)))
+                    .filter((journal::kind.eq(word(ActionKind::Activate))).or(
+                        journal::kind.eq(word(ActionKind::SetEndTime)).and(journal_steps::step.ne(word(Step::Failed))),
+                    ))
                     .filter(journal_steps::step.ne(word(Step::ObservedOnly)))
                     .order(journal::id.desc())
                     .select((journal::id, journal::end_time))
@@ -135,9 +137,9 @@ impl Store {
                     holds::table.find(id.0).select(HoldRow::as_select()).first(connection).optional()?;
                 Ok(Some(StoredCampaign {
                     hold: hold.map(|row| row.read(id.0)),
+                    // One that cannot be read keeps no campaign unguarded.
                     own_end_time: own_end_time
-                        .map(|(row, at)| Place { table: "journal", row }.time("end_time", at))
-                        .transpose()?,
+                        .and_then(|(row, at)| Place { table: "journal", row }.time("end_time", at).ok()),
                     promise: promise.map(PromiseRow::read).transpose()?,
                     unfinished: unfinished
                         .map(|(id, decision, steps)| Ok::<_, Fault>((JournalId(id), action(id, decision, steps)?)))

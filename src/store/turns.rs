@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::error::Fault;
 use super::pool::blocking;
@@ -15,12 +15,16 @@ use super::pool::blocking;
 /// A write that does not get its turn within this time has failed: a pause that waits for its journal entry has to leave.
 const TURN_WITHIN: Duration = Duration::from_secs(3);
 
+/// So long after one write has failed another one counts as failing like it, without its turn. It is longer than a write
+/// tries a locked database.
+const FAILURE_LASTS: Duration = Duration::from_secs(5);
+
 /// Lets so many write at a time.
 pub(super) struct Turns {
     free: Arc<Semaphore>,
     fate: Fate,
-    /// Why the last write failed, where the next one would fail, too.
-    failure: Mutex<Option<Arc<Fault>>>,
+    /// Why the last write failed, where the next one would fail, too; and when.
+    failure: Mutex<Option<(Instant, Arc<Fault>)>>,
 }
 
 /// What the failure of one write says of the others.
@@ -69,7 +73,9 @@ impl Turns {
 
     fn refuse_after_failure(&self) -> Result<(), Fault> {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.as_ref().map_or(Ok(()), |failure| Err(Fault::Shared(Arc::clone(failure))))
+        // An older one says nothing of now: nobody may have written since.
+        let fresh = failure.as_ref().filter(|(failed_at, _)| failed_at.elapsed() < FAILURE_LASTS);
+        fresh.map_or(Ok(()), |(_, failure)| Err(Fault::Shared(Arc::clone(failure))))
     }
 
     /// Remembers a failure that the next write would meet, too, until one does not.
@@ -81,7 +87,7 @@ impl Turns {
         match outcome {
             Err(fault) if fault.keeps_all_from_writing() => {
                 let fault = Arc::new(fault);
-                *failure = Some(Arc::clone(&fault));
+                *failure = Some((Instant::now(), Arc::clone(&fault)));
                 Err(Fault::Shared(fault))
             }
             outcome => {

@@ -213,6 +213,7 @@ pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
         spent: own_spend("spent"),
         account_timezone: account_timezone.ok().flatten(),
         odd_fields: odd.0,
+        our_clock: None,
     })
 }
 

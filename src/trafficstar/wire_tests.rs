@@ -47,6 +47,7 @@ fn a_campaign_is_read_bare_and_wrapped() {
         spent_today: usd("32.49"),
         spent: SourceAnswer::NoValue,
         odd_fields: Vec::new(),
+        our_clock: None,
     };
     let bare = with(&json!({}));
     assert_eq!(parse(bare.clone()), expected);
@@ -70,6 +71,7 @@ fn missing_fields_are_not_made_up() {
         spent_today: SourceAnswer::NoValue,
         spent: SourceAnswer::NoValue,
         odd_fields: Vec::new(),
+        our_clock: None,
     };
     assert_eq!(parse(json!({"id": "7", "active": null, "some_new_field": [1]})), expected);
 }

@@ -25,6 +25,7 @@ const STOPWATCH: Allowed = &[
     ("src/actors/trafficstar.rs", "the budget counts on a clock that nobody sets"),
     ("src/control/server/connections.rs", "for how long a client is silent"),
     ("src/reign.rs", "when to look at the lease again"),
+    ("src/store/turns.rs", "for how long the failure of one write says something of the others"),
     ("src/trafficstar/gate.rs", "for how long a request waited and took"),
     ("src/trafficstar/http.rs", "for how long a failed token request rests"),
 ];

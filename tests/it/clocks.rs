@@ -63,6 +63,21 @@ fn a_cool_down_that_began_a_year_ahead_ends_when_the_clock_is_right_again() {
 }
 
 #[test]
+fn a_clock_a_day_ahead_takes_no_campaign_for_stopped_whose_end_time_is_still_to_come() {
+    let mut world = world_ahead_by(Duration::zero());
+    world.add(CampaignSpec::paused(ID), 20_000);
+    world.wait_until(ID, "running", |campaign| campaign.text("/action/step") == "confirmed");
+    assert_eq!(world.sandbox.campaign(ID).unwrap().ends_at, Some("2026-12-05T23:59:00Z".parse().unwrap()));
+    world.set_own_clock(noon() + Duration::days(1));
+    world.wait_until(ID, "a tick by that clock", |campaign| {
+        campaign.text("/observed/status_at").starts_with("2026-12-06")
+    });
+    assert_eq!(world.campaign(ID).text("/observed/status"), "running");
+    world.database.execute("UPDATE urls SET click_limit = clicks");
+    world.wait_for("the pause", |world| if world.sandbox.is_running(ID) { Err(String::new()) } else { Ok(()) });
+}
+
+#[test]
 fn an_end_time_that_was_set_a_day_ahead_is_set_anew_even_after_a_restart() {
     let mut world = world_ahead_by(Duration::days(1));
     world.add(CampaignSpec::paused(ID), 20_000);

@@ -59,6 +59,15 @@ fn the_panic_button_works_while_another_program_keeps_the_database_locked() {
     assert_pauses(&world, &again, &["All campaigns are on hold"]);
 }
 
+#[test]
+fn the_panic_button_pauses_campaigns_of_which_nothing_stored_can_be_read() {
+    let mut world = guarding(Config::default());
+    world.guard.kill();
+    world.database.execute("DROP TABLE journal_steps");
+    let pressed = world.guard.command(&PRESS);
+    assert_pauses(&world, &pressed, &["what is stored of 1 campaigns could not be read", "All campaigns are on hold"]);
+}
+
 /// Runs the panic button in a mount namespace of its own, in which `mount` was done to the folder, named `$FOLDER`.
 fn press_with(world: &World, mount: &str) -> Option<Output> {
     let folder = world.guard.config_file().parent().unwrap().to_owned();

@@ -39,9 +39,6 @@ const OLD_CLICKS: Duration = Duration::seconds(1);
 /// For that the database has so long, though the tick should have ended: it is asked when everything else has come.
 const READ_AGAIN_WITHIN: Duration = Duration::seconds(2);
 
-/// Why a source has failed that did not answer in time. Its request may still wait for its turn.
-const LATE: &str = "it was not read before the next tick was due";
-
 /// What a tick has read.
 pub(super) struct Reading {
     /// The row, where the database had one to give.
@@ -74,6 +71,7 @@ impl Reading {
             Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
                 Some(format!("its status could not be read: {reason}"))
             }
+            Err(RemoteFault::Late) => Some(format!("its status is unknown: {}", RemoteFault::LATE)),
         };
         let clicks = clicks.map(|reason| format!("its remaining clicks are in doubt: {reason}"));
         let all: Vec<String> = remote.into_iter().chain(clicks).chain(self.spend_error()).collect();
@@ -88,7 +86,9 @@ impl Reading {
             Err(RemoteFault::Failed(same)) => {
                 format!("today's spend is unknown: {}", reason.replace(same.as_str(), "for the same reason"))
             }
-            Ok(_) | Err(RemoteFault::NotFound | RemoteFault::Gone) => format!("today's spend is unknown: {reason}"),
+            Ok(_) | Err(RemoteFault::NotFound | RemoteFault::Gone | RemoteFault::Late) => {
+                format!("today's spend is unknown: {reason}")
+            }
         })
     }
 }
@@ -105,7 +105,7 @@ pub(super) async fn observe(mut question: Question, read_remote: bool, is_gone: 
     let (remote, remote_at) = if read_remote {
         let status = end.before(question.surroundings.remote.read_status.send(ReadStatus(question.read))).await;
         is_late |= status.is_err();
-        let remote = status.map_or_else(|_| Err(RemoteFault::Failed(LATE.to_owned())), of_status);
+        let remote = status.map_or(Err(RemoteFault::Late), |answer| of_status(answer, &question.surroundings));
         (remote.map_err(|fault| fault.of_campaign(is_gone)), clock.now())
     } else {
         (Err(RemoteFault::Gone), asked_at)
@@ -121,7 +121,7 @@ pub(super) async fn observe(mut question: Question, read_remote: bool, is_gone: 
         let soon = End { at: end.at.max(clock.now() + READ_AGAIN_WITHIN), ..end };
         let again = read_stored(&mut question, &soon).await;
         // Whether a report was needed has been judged by the history that was read before.
-        stored = Stored { history: stored.history, ..again };
+        stored = Stored { history: stored.history, ..again.or_used_up(stored.clicks, &question.policy) };
     }
     let spend = if clock.now().date_naive() == day {
         spend_question(&question, &counters, &stored.history).resolve(&report)
@@ -154,11 +154,16 @@ impl End {
 
 /// Reads the campaign at TrafficStars, to see whether an action shows.
 pub(super) async fn read_back(question: Question) -> Result<RemoteCampaign, RemoteFault> {
-    of_status(question.surroundings.remote.read_status.send(ReadStatus(question.read)).await)
+    of_status(question.surroundings.remote.read_status.send(ReadStatus(question.read)).await, &question.surroundings)
 }
 
-fn of_status(answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>) -> Result<RemoteCampaign, RemoteFault> {
-    answer.unwrap_or_else(|gone| Err(RemoteFault::Failed(format!("the TrafficStar client is gone: {gone}"))))
+fn of_status(
+    answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>,
+    surroundings: &Surroundings,
+) -> Result<RemoteCampaign, RemoteFault> {
+    let read =
+        answer.unwrap_or_else(|gone| Err(RemoteFault::Failed(format!("the TrafficStar client is gone: {gone}"))));
+    read.map(|campaign| RemoteCampaign { our_clock: surroundings.remote.clock.difference(), ..campaign })
 }
 
 /// What the database says; from it follows how urgent the status is.
@@ -171,7 +176,7 @@ async fn read_stored(question: &mut Question, end: &End) -> Stored {
         Ok(Ok(Ok(None))) => Err(format!("the database has no campaign {} any more", question.campaign)),
         Ok(Ok(Err(reason))) => Err(reason),
         Ok(Err(gone)) => Err(format!("the database actor is gone: {gone}")),
-        Err(_) => Err(LATE.to_owned()),
+        Err(_) => Err(RemoteFault::LATE.to_owned()),
     };
     let (stored, policy) = judge_stored(question, stored, at);
     let stored = Stored { is_late, ..stored };
@@ -190,6 +195,16 @@ struct Stored {
     row: Option<CampaignRow>,
     clicks: Result<RemainingClicks, String>,
     history: Result<SpendHistory, String>,
+}
+
+impl Stored {
+    /// Clicks that were used up at first are enough for a pause where they could not be read again.
+    fn or_used_up(self, first: Result<RemainingClicks, String>, policy: &Policy) -> Self {
+        match first {
+            Ok(first) if self.clicks.is_err() && policy.are_used_up(first.count) => Self { clicks: Ok(first), ..self },
+            Ok(_) | Err(_) => self,
+        }
+    }
 }
 
 /// Overrides that make no policy leave the last good one in force, under which a campaign may be stopped, never started.
@@ -247,7 +262,7 @@ async fn read_report(question: &Question, since: DateTime<Utc>, end: &End) -> So
                     surroundings.database.save_spend.do_send(SaveSpend(row));
                 }
             });
-            SourceAnswer::Failed(LATE.to_owned())
+            SourceAnswer::Failed(RemoteFault::LATE.to_owned())
         }
     }
 }

@@ -90,13 +90,15 @@ impl Spends {
         }
     }
 
-    /// Whose report is asked for next: the most urgent; of these, who waits longest.
+    /// Whose report is asked for next: the most urgent; of these, who waits longest. One that a pause waits for is asked
+    /// for at once: those under way may wait at the gate for minutes.
     fn next_single(&mut self) -> Option<(RemoteId, Askers<SourceAnswer>)> {
-        if self.singles_under_way >= SINGLES_AT_ONCE {
+        let first = self.waiting.iter().min_by_key(|(_, waiting)| (waiting.askers.urgency(), waiting.number));
+        let (remote, waiting) = first?;
+        if self.singles_under_way >= SINGLES_AT_ONCE && waiting.askers.urgency() != Urgency::Pause {
             return None;
         }
-        let first = self.waiting.iter().min_by_key(|(_, waiting)| (waiting.askers.urgency(), waiting.number));
-        let remote = *first?.0;
+        let remote = *remote;
         let waiting = self.waiting.remove(&remote)?;
         self.singles_under_way += 1;
         Some((remote, waiting.askers))

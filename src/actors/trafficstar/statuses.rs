@@ -168,9 +168,11 @@ impl TrafficStarActor {
         let fails_alike = |reason: &str| self.last_error.as_deref().is_some_and(|last| is_same_kind(last, reason));
         match error.fault() {
             RemoteFault::Failed(reason) if error.is_of_the_way() && fails_alike(&reason) => RemoteFault::Shared(reason),
-            fault @ (RemoteFault::NotFound | RemoteFault::Gone | RemoteFault::Failed(_) | RemoteFault::Shared(_)) => {
-                fault
-            }
+            fault @ (RemoteFault::NotFound
+            | RemoteFault::Gone
+            | RemoteFault::Failed(_)
+            | RemoteFault::Shared(_)
+            | RemoteFault::Late) => fault,
         }
     }
 

@@ -86,7 +86,7 @@ fn row(seen: &Seen, row: &CampaignRow, now: DateTime<Utc>) -> Option<Finding> {
             format!("the status of TrafficStars' campaign {trafficstar_id} is not known: {reason}")
         }
         (
-            Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)),
+            Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_) | RemoteFault::Late),
             RemoteStatus::Stopped(_) | RemoteStatus::Running,
         ) => return None,
     };

@@ -242,8 +242,8 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let is_too_late = self.has_set_too_late_an_end_time(now, policy, judged);
-        self.end_time_owed |= is_too_late;
-        if !self.end_time_owed || self.follows_an_end_time() || self.progress != Progress::Settled {
+        let is_owed = self.end_time_owed || is_too_late;
+        if !is_owed || self.follows_an_end_time() || self.progress != Progress::Settled {
             return;
         }
         let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
@@ -255,7 +255,7 @@ impl Machine {
                 if self.phase == Phase::ActiveGuarded && !policy.past_day_end(now) && !self.is_clock_far_apart() =>
             {
                 let reason = if is_too_late {
-                    "our last activation set its end time by a clock that was ahead"
+                    "the end time that we set is later than today's end: our clock was ahead, or day_end was later"
                 } else {
                     "it was adopted running without an end time"
                 };
@@ -288,8 +288,8 @@ impl Machine {
         clock.is_some_and(ClockDifference::is_far_apart)
     }
 
-    /// Nothing that we activate runs beyond the day's end, unless our clock was ahead then. The end time of somebody else
-    /// stays.
+    /// Nothing that we activate runs beyond the day's end, unless our clock was ahead then, or `day_end` was later. The end
+    /// time of somebody else stays.
     fn has_set_too_late_an_end_time(&self, now: DateTime<Utc>, policy: &Policy, judged: &Judged) -> bool {
         let runs = self.phase == Phase::ActiveGuarded && judged.status == RemoteStatus::Running;
         let shown = self.own_end_time.filter(|own| self.remote_end_time() == Some(&EndTime::At(*own)));
@@ -418,7 +418,12 @@ impl Machine {
     /// It runs, nothing is promised, and that costs money nobody watches.
     pub(super) fn raise_unguarded(&mut self, judged: &Judged, effects: &mut Vec<Effect>) {
         let spent = judged.clicks == ClickLevel::UsedUp || judged.spend == SpendLevel::Reached;
-        let unguarded = judged.status == RemoteStatus::Running && self.phase == Phase::Idle && spent;
+        let unguarded = match judged.status {
+            RemoteStatus::Running => self.phase == Phase::Idle && spent,
+            // A failed read says nothing new: where requests are short, it would be told anew at every other tick.
+            RemoteStatus::Unknown { .. } => self.phase == Phase::Idle && self.unguarded,
+            RemoteStatus::Stopped(_) | RemoteStatus::Blocked { .. } => false,
+        };
         if unguarded && !self.unguarded {
             effects.push(Effect::Note(Note::Unguarded));
         }

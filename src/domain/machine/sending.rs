@@ -42,11 +42,9 @@ impl Machine {
         self.enter(now, next, &reason, effects);
         self.action = Some(action);
         (self.progress, self.came_to_nothing) = (Progress::InFlight, None);
-        if next == Phase::ActiveGuarded {
-            self.own_end_time = Some(end_time);
-        }
         match kind {
             ActionKind::Activate => {
+                self.own_end_time = Some(end_time);
                 self.pausing_since = None;
                 self.contest.activated(now);
                 let seen = self.observation.as_ref().and_then(|observation| observation.remote.as_ref().ok());
@@ -116,6 +114,7 @@ impl Machine {
         // The end time follows an accepted pause by itself; after an unclear one a later tick sets it.
         let was_accepted = outcome == Outcome::Accepted;
         if kind == ActionKind::SetEndTime && matches!(outcome, Outcome::Accepted | Outcome::Unclear(_)) {
+            self.own_end_time = Some(action.end_time);
             self.contest.end_time_asked_for();
         }
         let news = match outcome {

@@ -1,5 +1,6 @@
 //! A clock that is not TrafficStars', and what it has done when it is right again.
 
+use super::super::remote::{RemoteStatus, StopCause, judge};
 use super::*;
 use ActionKind::{Activate, Pause, SetEndTime};
 use PhaseWord::{ActiveGuarded, CoolingDown, Idle};
@@ -65,6 +66,44 @@ fn an_end_time_that_we_set_by_a_clock_that_was_ahead_is_set_anew_and_that_of_som
         if let Some(request) = sends(&effects).next() {
             assert_eq!(request.end_time, policy_day_end("12:00:00"));
         }
+    }
+}
+
+#[test]
+fn end_times_pass_by_the_clock_of_trafficstars() {
+    let end = at("23:59:00");
+    let (minutes, days) = (Duration::minutes as fn(i64) -> Duration, Duration::days as fn(i64) -> Duration);
+    for (theirs, ahead_by, has_passed) in [
+        ("23:54:00", minutes(6), false),
+        ("23:54:00", days(1), false),
+        ("23:58:59", minutes(1), false),
+        ("23:59:00", minutes(-6), true),
+        ("23:59:00", minutes(6), true),
+    ] {
+        let facts = running().ends(end).clicks(0).with_clock_ahead_by(ahead_by);
+        let observation = facts.observation(at(theirs) + ahead_by);
+        let status = judge(&observation.remote, at(theirs) + ahead_by);
+        let expected = if has_passed { RemoteStatus::Stopped(StopCause::EndTimePassed) } else { RemoteStatus::Running };
+        assert_eq!((&status, status.may_run()), (&expected, !has_passed), "{theirs}, {ahead_by} ahead");
+    }
+}
+
+#[test]
+fn an_end_time_that_could_not_be_set_anew_is_ours_still() {
+    let tomorrow = policy_day_end("12:00:00") + Duration::days(1);
+    let facts = running().clicks(20_000).ends(tomorrow);
+    for outcome in [Outcome::Failed("502".to_owned()), Outcome::Postponed("its turn did not come".to_owned())] {
+        let mut rig = Rig::new(Phase::ActiveGuarded);
+        rig.machine = rig.machine.clone().having_set(Some(tomorrow));
+        rig.tick("12:00:00", &facts);
+        rig.applied(outcome.clone());
+        // What has become of its promise since says nothing of the end time.
+        rig.tick("12:01:00", &facts.clone().spend("10.00"));
+        assert_eq!(rig.phase(), Idle);
+        let effects = rig.tick("12:02:00", &facts);
+        assert_step(&format!("{outcome:?}"), &rig, &effects, Some(SetEndTime), ActiveGuarded);
+        let reason = &rig.machine.action().unwrap().reason;
+        assert!(reason.starts_with("the end time that we set is later"), "{outcome:?}: {reason}");
     }
 }
 

@@ -79,6 +79,7 @@ fn campaign() -> RemoteCampaign {
         spent_today: SourceAnswer::NoValue,
         spent: SourceAnswer::NoValue,
         odd_fields: Vec::new(),
+        our_clock: None,
     }
 }
 
@@ -139,7 +140,10 @@ impl Facts {
 
     fn observation(&self, now: DateTime<Utc>) -> Observation {
         Observation {
-            remote: self.remote.clone(),
+            remote: self
+                .remote
+                .clone()
+                .map(|campaign| RemoteCampaign { our_clock: self.clock.map(ClockDifference), ..campaign }),
             remote_at: now,
             spend: self.spend.clone().map(|amount| Spend {
                 amount,
@@ -187,6 +191,11 @@ fn unfunded() -> Facts {
 
 fn unread() -> Facts {
     Facts::of(Err(RemoteFault::Failed("TrafficStars answered 502".to_owned())))
+}
+
+/// The tick ended before the answer came.
+fn late() -> Facts {
+    Facts::of(Err(RemoteFault::Late)).spend_unknown()
 }
 
 fn missing() -> Facts {

@@ -136,6 +136,10 @@ fn it_is_unguarded_if_it_runs_without_a_promise_and_its_clicks_or_its_limit_are_
     assert!(rig.machine.unguarded(), "observe mode promises nothing");
     let effects = rig.tick("12:01:00", &running().clicks(4_900));
     assert_eq!(notes(&effects, |note| *note == Note::Unguarded), 0, "told once");
+    rig.tick("12:02:00", &late());
+    assert!(rig.machine.unguarded(), "a failed read says nothing new");
+    let effects = rig.tick("12:03:00", &running().clicks(4_800));
+    assert_eq!(notes(&effects, |note| *note == Note::Unguarded), 0, "still told once");
 }
 
 #[test]

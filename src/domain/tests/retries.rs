@@ -329,6 +329,41 @@ fn a_campaign_that_was_there_in_between_is_missing_anew() {
 }
 
 #[test]
+fn ticks_that_end_before_the_answer_comes_keep_no_campaign_from_being_gone() {
+    let mut rig = Rig::new(Phase::Idle);
+    let mut reads = Vec::new();
+    for minute in 0..=45 {
+        rig.now = at(&format!("12:{minute:02}:00"));
+        let [Effect::Observe { operation, read_remote, is_gone }] = rig.wake()[..] else { panic!("no tick") };
+        if read_remote {
+            reads.push(minute);
+        }
+        let answered = if is_gone { gone() } else { missing() };
+        rig.observed(operation, &if minute % 2 == 1 { late() } else { answered });
+        assert_eq!(rig.machine.blocked().is_some(), minute >= 16, "{minute}");
+    }
+    assert_eq!(reads, (0..=16).chain([31, 32]).collect::<Vec<_>>(), "one that is late is made up for at the next tick");
+}
+
+#[test]
+fn a_tick_that_ended_before_its_answer_came_fails_no_action() {
+    for kind in [ActionKind::Activate, ActionKind::Pause] {
+        let mut rig = Rig::new(Phase::Idle);
+        let (facts, shown) = match kind {
+            ActionKind::Pause => (running().clicks(0), stopped().clicks(0)),
+            ActionKind::Activate | ActionKind::SetEndTime => (stopped().clicks(20_000), running().clicks(20_000)),
+        };
+        rig.tick("12:00:00", &facts);
+        rig.applied(Outcome::Accepted);
+        rig.tick("12:01:00", &late());
+        rig.tick("12:02:00", &late());
+        assert_eq!(rig.machine.action().unwrap().step, Step::Accepted, "{kind}: nobody has looked");
+        rig.tick("12:03:00", &shown);
+        assert_eq!(rig.machine.action().unwrap().step, Step::Confirmed, "{kind}");
+    }
+}
+
+#[test]
 fn a_campaign_that_is_there_again_is_read_at_every_tick() {
     let mut rig = Rig::new(Phase::PausedGuarded);
     rig.tick("12:00:00", &gone());

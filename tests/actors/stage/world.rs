@@ -91,6 +91,7 @@ impl Campaign {
             spent_today: SourceAnswer::Value((self.spent_today)(now)),
             spent: SourceAnswer::NoValue,
             odd_fields: Vec::new(),
+            our_clock: None,
         }
     }
 }

@@ -112,10 +112,11 @@ struct Judged<'a, 'b> {
 }
 
 impl<'a> Judged<'a, '_> {
-    /// The read that may speak about it: sent after the answer.
+    /// The read that may speak about it: sent after the answer, and answered.
     fn later_reading(&self) -> Option<&Reading<'a>> {
         let Stage::Awaiting { line, .. } = self.doing.stage else { return None };
-        self.reading.as_ref().filter(|reading| reading.question.line > line)
+        let reading = self.reading.as_ref().filter(|reading| reading.question.line > line);
+        reading.filter(|reading| reading.remote != Err(&RemoteFault::Late))
     }
 
     fn wrongly_confirmed(&self) -> Option<String> {

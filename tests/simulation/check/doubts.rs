@@ -36,7 +36,7 @@ fn demands_a_pause(seen: &Seen, step: &Step<'_>) -> bool {
     let Ok(campaign) = &seen.remote else { return false };
     let timezone_known = campaign.odd_fields.iter().all(|field| field.name != "schedule_timezone");
     // By another time zone an end time is hours away from what it seems: the table's checker looks at that.
-    let may_have_ended = matches!(campaign.end_time, EndTime::At(end) if end <= step.wall)
+    let may_have_ended = matches!(campaign.end_time, EndTime::At(end) if end <= judge::theirs(campaign, step.wall))
         || (timezone_known && campaign.schedule_timezone.is_some_and(|hours| hours != 0));
     let used_up = judge::clicks(&seen.clicks, &seen.policy) == ClickClass::UsedUp;
     let reached = judge::spend_class(judge::spend(seen, step.wall), &seen.policy) == SpendClass::Reached;

@@ -70,14 +70,15 @@ pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<
         Ok(campaign) => campaign,
         // "gone: it answered 404 to single reads for 15 minutes (until then a 404 is *unknown*"
         Err(RemoteFault::Gone) => return Remote::Blocked { may_run: false },
-        Err(RemoteFault::NotFound | RemoteFault::Failed(_) | RemoteFault::Shared(_)) => {
+        Err(RemoteFault::NotFound | RemoteFault::Failed(_) | RemoteFault::Shared(_) | RemoteFault::Late) => {
             return Remote::Unknown { may_run: false };
         }
     };
     let word = campaign.status.as_deref();
     let blocking_word = word.is_some_and(|word| BLOCKING.contains(&word));
     let taught = blocking_word || word.is_some_and(|word| FREE.contains(&word));
-    let may_run = campaign.active == Some(true) && !has_passed(campaign, wall);
+    let theirs = theirs(campaign, wall);
+    let may_run = campaign.active == Some(true) && !has_passed(campaign, theirs);
     // "a field that judging needs is missing or of a type that cannot be read. Each field stands alone"
     let readable = campaign.active.is_some() && !matches!(campaign.end_time, EndTime::Unreadable(_));
     if !taught || !readable || !campaign.odd_fields.is_empty() {
@@ -89,7 +90,7 @@ pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<
     if campaign.archived || without_funds || disapproved || blocking_word || shifted {
         return Remote::Blocked { may_run };
     }
-    if matches!(campaign.end_time, EndTime::At(end) if end <= wall) {
+    if matches!(campaign.end_time, EndTime::At(end) if end <= theirs) {
         return Remote::Stopped { by_end_time: true };
     }
     if campaign.active == Some(false) || word == Some("paused") {
@@ -98,12 +99,17 @@ pub(super) fn remote(read: &Result<RemoteCampaign, RemoteFault>, wall: DateTime<
     Remote::Running
 }
 
+/// An end time passes by TrafficStars' clock, from which ours was so far away when this was read.
+pub(super) fn theirs(campaign: &RemoteCampaign, wall: DateTime<Utc>) -> DateTime<Utc> {
+    campaign.our_clock.map_or(wall, |clock| wall - clock.0)
+}
+
 /// "no end time that has passed", in the time zone by which the schedule is read; in one that nobody can read it has not.
-fn has_passed(campaign: &RemoteCampaign, wall: DateTime<Utc>) -> bool {
+fn has_passed(campaign: &RemoteCampaign, theirs: DateTime<Utc>) -> bool {
     let EndTime::At(end) = campaign.end_time else { return false };
     let unreadable = campaign.odd_fields.iter().any(|field| field.name == "schedule_timezone");
     let hours = campaign.schedule_timezone.unwrap_or(0);
-    !unreadable && end <= wall + Duration::hours(hours)
+    !unreadable && end <= theirs + Duration::hours(hours)
 }
 
 /// Whether a read shows it stopped, whatever else is wrong with it.

@@ -198,11 +198,9 @@ impl Memory {
     /// After the whole step.
     pub(super) fn take_step(&mut self, place: &Place<'_>, step: &Step<'_>) {
         for sent in step.sent() {
-            if sent.request.kind != ActionKind::Pause && step.phase == Phase::ActiveGuarded {
-                self.own_end_time = Some(sent.request.end_time);
-            }
             match sent.request.kind {
                 ActionKind::Activate => {
+                    self.own_end_time = Some(sent.request.end_time);
                     self.owed = None;
                     self.last_activation = Some(step.wall);
                     self.doubtful.clear();
@@ -224,10 +222,11 @@ impl Memory {
             {
                 self.owed = None;
             }
-            Event::Applied { action, outcome: Outcome::Accepted } => {
-                let sets = |id, kind| id == *action && kind == ActionKind::SetEndTime;
-                if place.open().is_some_and(|doing| sets(doing.id, doing.kind)) {
-                    self.owed = None;
+            Event::Applied { action, outcome: outcome @ (Outcome::Accepted | Outcome::Unclear(_)) } => {
+                let sets = place.open().filter(|doing| doing.id == *action && doing.kind == ActionKind::SetEndTime);
+                if let Some(doing) = sets {
+                    self.own_end_time = Some(doing.end_time);
+                    self.owed = self.owed.filter(|_| *outcome != Outcome::Accepted);
                 }
             }
             Event::Observed { .. } => self.take_adoption(place, step),

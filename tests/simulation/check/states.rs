@@ -120,7 +120,13 @@ impl Checker for Flags {
         let costs = facts.clicks == ClickClass::UsedUp || facts.spend == SpendClass::Reached;
         // One whose generator is disabled is nobody's to guard.
         let released = step.has(|effect| matches!(effect, Effect::Released { .. }));
-        let unguarded = facts.remote == Remote::Running && step.phase == Phase::Idle && costs && !released;
+        let is_unguarded = match facts.remote {
+            Remote::Running => costs,
+            // A failed read says nothing new.
+            Remote::Unknown { .. } => told.unguarded,
+            Remote::Stopped { .. } | Remote::Blocked { .. } => false,
+        };
+        let unguarded = is_unguarded && step.phase == Phase::Idle && !released;
         let tells = step.has(|effect| matches!(effect, Effect::Note(Note::Unguarded)));
         if !released && tells != (unguarded && !told.unguarded) {
             report(

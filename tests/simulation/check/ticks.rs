@@ -285,6 +285,8 @@ impl Readings {
         match &seen.remote {
             // "404 to single reads for 15 minutes": any other answer ends the row.
             Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_)) => self.forget(campaign),
+            // Nothing was answered.
+            Err(RemoteFault::Late) => {}
             Err(fault @ (RemoteFault::NotFound | RemoteFault::Gone)) => {
                 let first = *self.missing.entry(campaign).or_insert(missed);
                 let is_gone = *fault == RemoteFault::Gone;

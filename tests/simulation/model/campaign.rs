@@ -13,7 +13,7 @@ use traffic_generator::domain::nearness::Trend;
 use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::phase::{Phase, PhaseWord};
 use traffic_generator::domain::policy::Policy;
-use traffic_generator::domain::remote::{RemoteFault, judge};
+use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault, judge};
 use traffic_generator::domain::spend::{
     Counters, Sightings, SourceAnswer, SpendHistory, SpendQuestion, of_late_report,
 };
@@ -27,8 +27,6 @@ use super::remote::id_of;
 
 /// As in `actors::campaign::observe`: clicks that were read longer ago are read again before they are decided on.
 const OLD_CLICKS: Duration = Duration::seconds(1);
-/// As there: why a source has failed that did not answer in time.
-const LATE: &str = "it was not read before the next tick was due";
 /// As in `actors::campaign::storing`: how soon what could not be stored is tried again.
 pub(crate) const STORE_RETRY: Duration = Duration::seconds(1);
 
@@ -363,7 +361,7 @@ impl Campaign {
             // The database answers, or fails, within seconds.
             Stage::ReadingDatabase | Stage::ReadingAgain => {}
             Stage::AwaitingStatus => {
-                tick.remote = Some((Err(RemoteFault::Failed(LATE.to_owned())), None, now));
+                tick.remote = Some((Err(RemoteFault::Late), None, now));
                 self.find_spend(now);
                 self.report_is_late(now);
             }
@@ -374,7 +372,7 @@ impl Campaign {
     fn report_is_late(&mut self, now: Moment) {
         let Some(tick) = self.tick.as_mut().filter(|tick| matches!(tick.stage, Stage::AwaitingSpend)) else { return };
         self.late_reports.insert(tick.operation, tick.began.wall);
-        tick.report = Some(SourceAnswer::Failed(LATE.to_owned()));
+        tick.report = Some(SourceAnswer::Failed(RemoteFault::LATE.to_owned()));
         self.all_came(now);
     }
 
@@ -393,7 +391,11 @@ impl Campaign {
                 }
             }
             Err(reason) => {
-                (tick.row, tick.clicks) = (None, Err(reason.clone()));
+                tick.row = None;
+                // Clicks that were used up at first are enough for a pause where they cannot be read again.
+                if !tick.clicks.as_ref().is_ok_and(|first| tick.policy.are_used_up(first.count)) {
+                    tick.clicks = Err(reason.clone());
+                }
                 if is_first {
                     tick.history = Err(reason);
                 }
@@ -428,8 +430,10 @@ impl Campaign {
         let awaits = |tick: &&mut Tick| tick.operation == operation && matches!(tick.stage, Stage::AwaitingStatus);
         let Some(tick) = self.tick.as_mut().filter(awaits) else { return };
         if sent_at.is_some() {
-            self.clock_ahead_by = Some(now.wall.signed_duration_since(now.at));
+            self.clock_ahead_by = Some(now.ahead_by());
         }
+        let our_clock = self.clock_ahead_by.map(ClockDifference);
+        let status = status.map(|campaign| RemoteCampaign { our_clock, ..campaign });
         let status = status.map_err(|fault| fault.of_campaign(tick.is_gone));
         tick.remote = Some((status, sent_at, now));
         self.find_spend(now);

@@ -13,6 +13,13 @@ pub(crate) struct Moment {
     pub(crate) gate: DateTime<Utc>,
 }
 
+impl Moment {
+    /// By how much the wall clock is ahead.
+    pub(crate) fn ahead_by(&self) -> Duration {
+        self.wall.signed_duration_since(self.at)
+    }
+}
+
 /// How long NTP smears a leap second.
 const SMEARED_OVER: Duration = Duration::hours(24);
 

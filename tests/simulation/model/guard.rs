@@ -12,9 +12,11 @@ use std::ops::Range;
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome};
+use traffic_generator::domain::clock_difference::ClockDifference;
 use traffic_generator::domain::event::{Event, OperationId, Request};
 use traffic_generator::domain::phase::{Phase, PhaseWord, Promise};
 use traffic_generator::domain::policy::{Policy, PolicyNumbers};
+use traffic_generator::domain::remote::RemoteCampaign;
 use traffic_generator::domain::status::{Hold, ReadingStatus};
 use traffic_generator::trafficstar::budget::{Budget, Rank, Ticket, WINDOW};
 
@@ -406,7 +408,9 @@ impl Guard {
         match heard {
             Heard::Status(Reader { life, operation, why: Why::ReadBack }, sent_at, status) if self.lives(life) => {
                 self.note(What::SeenBack { campaign: life.campaign, operation, sent_at });
-                self.tell_once_or_twice(life, Event::ReadBack { operation, remote: status.map(Box::new) });
+                let our_clock = sent_at.map(|_| ClockDifference(now.ahead_by()));
+                let remote = status.map(|campaign| Box::new(RemoteCampaign { our_clock, ..campaign }));
+                self.tell_once_or_twice(life, Event::ReadBack { operation, remote });
             }
             Heard::Status(Reader { why: Why::ReadBack, .. }, ..) => {}
             Heard::Status(Reader { life, operation, why: Why::Tick }, sent_at, status) => {

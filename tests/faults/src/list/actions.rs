@@ -196,7 +196,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "an action that no read shows is waited for without end",
         breaks: "Decisions",
         file: PROGRESS,
-        original: "if «asked_at < awaiting.deadline» {",
+        original: "if «asked_at < awaiting.deadline || *remote == Err(RemoteFault::Late)» {",
         faulty: "true",
     },
     Fault {
@@ -204,7 +204,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the first read that does not show an action yet calls it failed",
         breaks: "Decisions",
         file: PROGRESS,
-        original: "if «asked_at < awaiting.deadline» {",
+        original: "if «asked_at < awaiting.deadline || *remote == Err(RemoteFault::Late)» {",
         faulty: "false",
     },
     Fault {
@@ -262,6 +262,14 @@ pub(super) const FAULTS: &[Fault] = &[
         file: ABSENCE,
         original: "«self.missing_since.get_or_insert(asked_at);»",
         faulty: "self.missing_since = Some(asked_at);",
+    },
+    Fault {
+        name: "a-late-read-ends-the-404s",
+        what: "a tick that ended before its answer came ends a row of 404s",
+        breaks: "Words",
+        file: ABSENCE,
+        original: "Err(RemoteFault::Late) => «{}»",
+        faulty: "*self = Self::default()",
     },
     Fault {
         name: "seen-again-is-forgotten",

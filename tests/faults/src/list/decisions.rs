@@ -3,23 +3,24 @@
 use super::Fault;
 
 const DECISION: &str = "src/domain/decision.rs";
+const POLICY: &str = "src/domain/policy.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "pause-threshold-too-low",
         what: "exactly 5,000 clicks are not taken for used up",
         breaks: "Decisions",
-        file: DECISION,
-        original: "if «clicks.count <= policy.pause_clicks» {",
-        faulty: "clicks.count < policy.pause_clicks",
+        file: POLICY,
+        original: "-> bool {\n        «clicks <= self.pause_clicks»",
+        faulty: "clicks < self.pause_clicks",
     },
     Fault {
         name: "pause-threshold-too-high",
         what: "5,001 clicks are taken for used up",
         breaks: "Decisions",
-        file: DECISION,
-        original: "if «clicks.count <= policy.pause_clicks» {",
-        faulty: "clicks.count.0 <= policy.pause_clicks.0 + 1",
+        file: POLICY,
+        original: "-> bool {\n        «clicks <= self.pause_clicks»",
+        faulty: "clicks.0 <= self.pause_clicks.0 + 1",
     },
     Fault {
         name: "activate-threshold-too-high",

@@ -2,6 +2,7 @@
 
 use super::Fault;
 
+const CLOCK_DIFFERENCE: &str = "src/domain/clock_difference.rs";
 const REMOTE: &str = "src/domain/remote.rs";
 const SPEND: &str = "src/domain/spend.rs";
 /// The model of the shell that stores what was read.
@@ -15,6 +16,14 @@ pub(super) const FAULTS: &[Fault] = &[
         file: REMOTE,
         original: "matches!(campaign.end_time, EndTime::At(end) if «end <= now»)",
         faulty: "false",
+    },
+    Fault {
+        name: "end-times-pass-by-our-clock",
+        what: "by a clock that is ahead a campaign that runs is taken for stopped by its end time",
+        breaks: "Clock",
+        file: CLOCK_DIFFERENCE,
+        original: "now.checked_sub_signed(«self.0»)",
+        faulty: "TimeDelta::zero()",
     },
     Fault {
         name: "schedule-timezone-ignored",

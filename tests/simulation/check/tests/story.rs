@@ -100,6 +100,7 @@ pub(super) fn running() -> Facts {
         spent_today: SourceAnswer::NoValue,
         spent: SourceAnswer::NoValue,
         odd_fields: Vec::new(),
+        our_clock: None,
     })
 }
 

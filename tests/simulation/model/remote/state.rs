@@ -201,6 +201,7 @@ impl State {
             spent_today,
             spent: SourceAnswer::NoValue,
             odd_fields: Vec::new(),
+            our_clock: None,
         };
         self.odd.hide(&mut campaign);
         campaign
