@@ -7,6 +7,7 @@
 //! | --- | --- | --- |
 //! | [`domain`] | the rules: the state machine, the decision table, what a remote's fields mean, whose word on spend counts | a clock, sockets, actors, a database: it decides and never acts |
 //! | [`trafficstar`] | everything about the remote: requests and answers, the token, the request budget, what is asked together, which operations are left alone | actors, retries, a cache of anything but the token |
+//! | [`guard`] | one campaign's shell without I/O: the tick's questions, what waits for the database, what is sent next | actors, timers, decisions |
 //! | [`store`] | the only SQL: one `Store` over SQLite and PostgreSQL, the migrations | decisions |
 //! | [`actors`] | the only actix: supervisor, campaign, TrafficStar client, database | decisions, SQL, HTTP |
 //! | [`board`], [`metrics`] | the read model: actors publish their status, count and tell what happens, the control server reads and listens | a way back |
@@ -25,7 +26,8 @@
 //! | --- | --- |
 //! | `daemon` | everything |
 //! | `cli` | `clock`, `config`, `control`, `control::client`, `control::server`, `daemon`, `domain`, `error_chain`, `operator`, `printable`, `store`, `telemetry` |
-//! | `actors` | `board`, `clock`, `control`, `domain`, `error_chain`, `store`, `trafficstar` |
+//! | `actors` | `board`, `clock`, `control`, `domain`, `error_chain`, `guard`, `store`, `trafficstar` |
+//! | `guard` | `domain`, `trafficstar` |
 //! | `control::server` | `board`, `clock`, `control`, `domain`, `error_chain`, `metrics`, `operator`, `printable` |
 //! | `control::client` | `control`, `domain`, `printable`, `tls` |
 //! | `control` | `domain` |
@@ -70,6 +72,7 @@ pub mod control;
 pub mod daemon;
 pub mod domain;
 pub mod error_chain;
+pub mod guard;
 pub mod metrics;
 pub mod operator;
 pub mod printable;

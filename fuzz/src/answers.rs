@@ -181,7 +181,7 @@ fn check_page(value: &Value) {
                 check_campaign(unwrapped(entry), campaign);
             }
             Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => assert_quotes_nobody(reason),
-            Err(RemoteFault::NotFound | RemoteFault::Gone) => panic!("an entry of a list is there"),
+            Err(RemoteFault::NotFound | RemoteFault::Gone | RemoteFault::Late) => panic!("an entry of a list is there"),
         }
     }
 }

@@ -1,44 +1,40 @@
-//! One campaign's actor: owns its state machine and its timer, and carries the machine's effects out in their order.
+//! One campaign's actor: the mailbox and the timer of its session, whose outputs it carries out in their order.
 //!
-//! Deliberately absent: decisions. The machine decides; this file asks, stores, sends, publishes.
+//! Deliberately absent: decisions, which are the machine's, and what follows from an answer, which the session says
+//! (`guard`).
 
+mod asking;
 mod news;
-mod observe;
 mod orders;
+mod reports;
 mod status;
-mod storing;
 
 pub use self::orders::{ChangeHold, ForceNow, HoldChanged, HoldOnAll, ProcessNow};
+pub use self::reports::{Died, Ended, ReleaseEnded};
 pub(crate) use self::status::without_actor;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use self::observe::Reading;
 use self::orders::OrderBook;
 use super::database::{ReadTick, Save, SaveSpend};
-use super::supervisor::{Died, Ended, ReleaseEnded};
-use super::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus, SetTick};
+use super::trafficstar::{Change, ReadSpend, ReadStatus, SetTick};
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::domain::action::{ActionId, ActionKind, Outcome};
 use crate::domain::another_guard::Sign;
-use crate::domain::event::{Effect, Event, Record, Request};
+use crate::domain::event::Event;
 use crate::domain::explain::Insight;
 use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
-use crate::domain::nearness::Trend;
 use crate::domain::policy::{Policy, PolicyNumbers};
-use crate::domain::remote::judge;
 use crate::domain::repeats::Repeats;
-use crate::domain::spend::Sightings;
-use crate::domain::status::{Handling, Hold};
-use crate::store::{CampaignRow, JournalId, StoredCampaign, StoredPromise};
-use crate::trafficstar::batch::reads::ReadQuestion;
-use crate::trafficstar::budget::Rank;
+use crate::domain::status::Hold;
+use crate::guard::session::{Beginning, Output, Session};
+use crate::guard::tick::Reading;
+use crate::store::{CampaignRow, StoredCampaign, StoredPromise};
 use crate::trafficstar::date::SeenClock;
 
 /// The database, as far as a campaign actor needs it.
@@ -145,30 +141,18 @@ pub struct Finish;
 pub struct CampaignActor {
     surroundings: Arc<Surroundings>,
     row: CampaignRow,
-    policy: Policy,
-    machine: Machine,
-    trend: Trend,
-    /// What the campaign's own counters of spend have shown since midnight.
-    sightings: Sightings,
+    session: Session,
     incarnation: Incarnation,
-    /// Effects that wait for the one before them.
-    outbox: VecDeque<Effect>,
-    /// Records that are not stored yet, the oldest first. While the database is away they wait here.
-    unstored: VecDeque<Record>,
-    storing: bool,
-    /// Set while the database is away.
-    store_retry: Option<SpawnHandle>,
-    /// Why the last record could not be stored.
-    store_error: Option<String>,
-    /// The journal entry of the newest stored action.
-    entry: Option<(ActionId, JournalId)>,
+    /// When to try again to store what could not be stored.
+    save_again: Option<SpawnHandle>,
     stored: Option<StoredPromise>,
     timer: Option<SpawnHandle>,
     orders: OrderBook,
     finishers: Vec<oneshot::Sender<()>>,
     finishing: bool,
-    handling: Option<Handling>,
     last_tick: Option<LastTick>,
+    /// So many skipped ticks are in the metrics.
+    skips_counted: u64,
     last_error: Option<String>,
     /// The failure that listeners know of.
     told_error: Option<String>,
@@ -176,9 +160,6 @@ pub struct CampaignActor {
     repeats: Repeats,
     _death_notice: DeathNotice,
 }
-
-/// The end time after a pause may wait this long for its turn, however short the tick is.
-const END_TIME_LEAVES_WITHIN: chrono::Duration = chrono::Duration::seconds(10);
 
 /// When the last tick was completed for which the status came in time, and how long it took.
 #[derive(Debug, Clone, Copy)]
@@ -209,27 +190,21 @@ impl CampaignActor {
             incarnation: incarnation.number,
             supervisor: surroundings.supervisor.died.clone(),
         };
+        let shows_steps = tracing::enabled!(tracing::Level::TRACE);
+        let session = Session::new(Beginning { remote: row.trafficstar_id, policy, machine, entry, shows_steps });
         Self {
             surroundings: Arc::new(surroundings),
             row,
-            policy,
-            machine,
-            trend: Trend::default(),
-            sightings: Sightings::default(),
+            session,
             incarnation,
-            outbox: VecDeque::new(),
-            unstored: VecDeque::new(),
-            storing: false,
-            store_retry: None,
-            store_error: None,
-            entry,
+            save_again: None,
             stored,
             timer: None,
             orders: OrderBook::default(),
             finishers: Vec::new(),
             finishing: false,
-            handling: None,
             last_tick: None,
+            skips_counted: 0,
             last_error: None,
             told_error: None,
             repeats: Repeats::default(),
@@ -239,170 +214,102 @@ impl CampaignActor {
 
     /// Publishes what is known of the campaign.
     pub fn publish(&self) {
-        let journal_id = self.entry.map(|(_, id)| id.0);
-        let insight = self.machine.insight(self.surroundings.clock.now(), &self.policy);
+        let journal_id = self.session.outbox().entry().map(|id| id.0);
+        let insight = self.session.machine().insight(self.surroundings.clock.now(), self.session.policy());
         let insight = Insight { journal_id, ..insight };
         self.surroundings.board.publish_guarded(self.status(), insight);
     }
 
     fn step(&mut self, ctx: &mut Context<Self>, event: Event) {
-        let effects = self.machine.step(self.surroundings.clock.now(), &self.policy, event);
-        self.outbox.extend(effects);
+        self.session.step(self.surroundings.clock.now(), event);
         self.go_on(ctx);
     }
 
-    /// Carries effects out until one has to be waited for.
+    /// Carries out what the session asks for.
     fn go_on(&mut self, ctx: &mut Context<Self>) {
-        while !self.storing
-            && let Some(effect) = self.outbox.pop_front()
-        {
-            match effect {
-                Effect::Store(record) => {
-                    self.remember(*record);
-                    self.store_next(ctx);
-                }
-                Effect::Send(request) if self.awaits_storing(request.action) => self.cannot_store_first(request),
-                Effect::Send(request) => self.send(ctx, request),
-                Effect::Observe { operation, read_remote, is_gone } => {
-                    self.begin("tick");
-                    let observe = observe::observe(self.question(), read_remote, is_gone);
-                    let asked_at = self.surroundings.clock.now();
-                    ctx.spawn(observe.into_actor(self).map(move |reading, actor, ctx| {
-                        actor.observed(ctx, operation, asked_at, reading);
-                    }));
-                }
-                Effect::ReadBack { operation } => {
-                    let read = observe::read_back(self.question());
-                    ctx.spawn(read.into_actor(self).map(move |remote, actor, ctx| {
-                        actor.step(ctx, Event::ReadBack { operation, remote: remote.map(Box::new) });
-                    }));
-                }
-                Effect::Sign(sign) => {
-                    let sign = Sign::EndTime(self.row.id, sign);
-                    self.surroundings.board.publish_sign(self.surroundings.clock.now(), sign);
-                }
-                Effect::Note(note) => {
-                    self.note(&note);
-                }
-                Effect::Processed { order } => self.answer_processed(order),
-                Effect::ForceEnded { order, result } => self.answer_forced(order, &result),
-                Effect::Held { order } => self.answer_held(order),
-                Effect::Released { .. } if !self.unstored.is_empty() => {
-                    // What was sent must be in the journal before nobody knows of it any more.
-                    self.outbox.push_front(effect);
-                    break;
-                }
-                Effect::Released { stopped } => self.end_release(ctx, Ok(Ended { stopped })),
-                Effect::ReleaseRefused(reason) => self.end_release(ctx, Err(reason)),
-            }
+        for output in self.session.take_outputs() {
+            self.carry_out(ctx, output);
         }
         self.publish();
         self.arm(ctx);
         self.answer_finishers();
     }
 
-    fn begin(&mut self, what: &str) {
-        self.handling = Some(Handling { what: what.to_owned(), since: self.surroundings.clock.now() });
+    fn carry_out(&mut self, ctx: &mut Context<Self>, output: Output) {
+        match output {
+            Output::ReadDatabase(operation) => self.read_database(ctx, operation),
+            Output::EndTickAfter(wait, operation, is_again) => {
+                ctx.run_later(wait.to_std().unwrap_or_default(), move |actor, ctx| {
+                    actor.session.tick_ends(actor.surroundings.clock.now(), operation, is_again);
+                    actor.go_on(ctx);
+                });
+            }
+            Output::ReadStatus(operation, question) => self.read_status(ctx, operation, question),
+            Output::ReadSpend(operation, question, since) => self.read_spend(ctx, operation, question, since),
+            Output::ReadBack(operation, question) => self.read_back(ctx, operation, question),
+            Output::SaveSpend(spend) => self.save_spend(spend),
+            Output::Save(record, entry) => self.save(ctx, *record, entry),
+            Output::SaveAgainAfter(wait) => {
+                let wait = wait.to_std().unwrap_or_default();
+                let again = ctx.run_later(wait, |actor, ctx| {
+                    actor.save_again = None;
+                    actor.session.save_again();
+                    actor.go_on(ctx);
+                });
+                self.save_again.replace(again).map(|earlier| ctx.cancel_future(earlier));
+            }
+            Output::Stored { promise, is_again } => {
+                self.stored = Some(StoredPromise { promise, stored_at: self.surroundings.clock.now() });
+                self.save_again.take().map(|again| ctx.cancel_future(again));
+                if is_again {
+                    tracing::info!(campaign = %self.row.id, name = self.row.name, "the promise is stored again");
+                    self.tell(LiveEvent::recovery(self.surroundings.clock.now(), Part::Promise));
+                }
+            }
+            Output::NotStored { reason, is_first } => self.not_stored(&reason, is_first),
+            Output::Send(request, rank) => self.send(ctx, request, rank),
+            Output::SetEndTime(following) => self.set_end_time(ctx, following),
+            Output::Read(reading) => self.note_reading(&reading),
+            Output::Note(note) => self.note(&note),
+            Output::Sign(sign) => {
+                let sign = Sign::EndTime(self.row.id, sign);
+                self.surroundings.board.publish_sign(self.surroundings.clock.now(), sign);
+            }
+            Output::Processed(order) => self.answer_processed(order),
+            Output::ForceEnded(order, result) => self.answer_forced(order, &result),
+            Output::Held { order, is_stored } => self.answer_held(order, is_stored),
+            Output::Released(stopped) => self.end_release(ctx, Ok(Ended { stopped })),
+            Output::ReleaseRefused(reason) => self.end_release(ctx, Err(reason)),
+            Output::Step(step) => {
+                tracing::trace!(campaign = %self.row.id, event = ?step.event, effects = ?step.effects, "a step");
+            }
+        }
     }
 
-    fn observed(
-        &mut self,
-        ctx: &mut Context<Self>,
-        operation: crate::domain::event::OperationId,
-        asked_at: chrono::DateTime<chrono::Utc>,
-        reading: Reading,
-    ) {
-        if self.finishing {
-            return;
-        }
+    fn note_reading(&mut self, reading: &Reading) {
         let now = self.surroundings.clock.now();
-        let took_ms = now.signed_duration_since(asked_at).num_milliseconds();
-        let took_ms = u64::try_from(took_ms).unwrap_or(0);
-        self.handling = None;
+        let took_ms = u64::try_from(now.signed_duration_since(reading.began_at).num_milliseconds()).unwrap_or(0);
         // Where the limit does not reach for all, many wait for more than a tick. That is told once for all of them, by the
         // budget's own degradation, and for one that waits for long by its last tick.
         if !reading.is_late {
             self.last_tick = Some(LastTick { at: now, took_ms });
-            self.note_error(now, &reading);
+            self.note_error(now, reading);
         }
-        if let Some(row) = reading.row {
-            if !row.generator_enabled || row.trafficstar_id != self.row.trafficstar_id {
-                // The supervisor sees it too, a moment later; nothing may be sent until then.
-                self.step(ctx, Event::Release { pause: false });
-            } else {
-                self.row = row;
-            }
-        }
-        (self.policy, self.sightings) = (reading.policy, reading.sightings);
-        let (clicks, spend) = (reading.observation.clicks.as_ref(), reading.observation.spend.as_ref());
-        let status = judge(&reading.observation.remote, now);
-        self.trend.saw(now, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), &status);
-        // What could not be stored while the database was away may be storable now.
-        self.store_next(ctx);
-        let skipped_before = self.machine.counters().skipped_ticks;
-        self.step(ctx, Event::Observed { operation, observation: Box::new(reading.observation) });
-        let skipped = self.machine.counters().skipped_ticks - skipped_before;
+        let skipped_ticks = self.session.machine().counters().skipped_ticks;
+        let skipped = skipped_ticks - std::mem::replace(&mut self.skips_counted, skipped_ticks);
         self.surroundings.board.metrics().tick_completed(std::time::Duration::from_millis(took_ms), skipped);
     }
 
-    fn send(&mut self, ctx: &mut Context<Self>, request: Request) {
-        // The state that is published is the one that was stored, and it is there before the request leaves.
-        self.publish();
-        let kind = match request.kind {
-            ActionKind::Activate => ChangeKind::Activate { end_time: request.end_time },
-            ActionKind::Pause => ChangeKind::Pause,
-            ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time: request.end_time },
-        };
-        let clicks = request.remaining_clicks.map_or(0, |clicks| clicks.0);
-        let due_for = self.surroundings.clock.now().signed_duration_since(request.due_since);
-        let change = self.change(kind, Rank::of_activation(clicks, due_for), request.valid_until);
-        ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
-            let accepted_pause = request.kind == ActionKind::Pause && outcome == Outcome::Accepted;
-            actor.step(ctx, Event::Applied { action: request.action, outcome });
-            if accepted_pause {
-                actor.set_end_time_after_pause(ctx, request);
-            }
-        }));
-    }
-
-    fn set_end_time_after_pause(&mut self, ctx: &mut Context<Self>, request: Request) {
-        // Nothing is activated while it is on its way, so that a point of the grid that is a blink away need not end it.
-        let valid_until = self.surroundings.clock.now() + self.policy.tick.max(END_TIME_LEAVES_WITHIN);
-        let kind = ChangeKind::SetEndTime { end_time: request.end_time };
-        let change = self.change(kind, Rank::LAST, Some(valid_until));
-        ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
-            let result = match outcome {
-                Outcome::Accepted => Ok(()),
-                Outcome::Unclear(reason)
-                | Outcome::Failed(reason)
-                | Outcome::NotSent(reason)
-                | Outcome::Postponed(reason) => Err(reason),
-            };
-            actor.step(ctx, Event::EndTimeSet { action: request.action, result });
-        }));
-    }
-
-    fn change(
-        &self,
-        kind: ChangeKind,
-        rank: Rank,
-        valid_until: Option<chrono::DateTime<chrono::Utc>>,
-    ) -> impl Future<Output = Outcome> + 'static {
-        let change = Change { remote: self.row.trafficstar_id, kind, rank, valid_until };
-        let sent = self.surroundings.remote.change.send(change);
-        // Whether it left cannot be known then: reading back tells.
-        async move { sent.await.unwrap_or_else(|gone| Outcome::Unclear(format!("the TrafficStar client is gone: {gone}"))) }
-    }
-
-    fn question(&self) -> observe::Question {
-        observe::Question {
-            surroundings: Arc::clone(&self.surroundings),
-            campaign: self.row.id,
-            read: ReadQuestion::of_read_back(self.row.trafficstar_id),
-            policy: self.policy.clone(),
-            trend: self.trend,
-            sightings: self.sightings,
-            stance: self.machine.stance(self.surroundings.clock.now()),
+    /// The database is away, or takes nothing.
+    fn not_stored(&self, reason: &str, is_first: bool) {
+        let (campaign, name) = (self.row.id, &self.row.name);
+        if is_first {
+            tracing::error!(%campaign, name, reason, "the promise could not be stored; it is kept in memory");
+            self.tell_listeners(LiveEvent::error(self.surroundings.clock.now(), Part::Promise, reason));
+        }
+        if self.finishing {
+            let entry = self.session.outbox().newest();
+            tracing::error!(%campaign, name, reason, ?entry, "the program stops, and this is not stored yet");
         }
     }
 
@@ -415,30 +322,24 @@ impl CampaignActor {
         }
     }
 
-    /// Sets the timer to the machine's next wake, a tick away at the most: the wall clock may be set back meanwhile, and
-    /// the machine sees that when it is woken. Nothing is begun while the program shuts down.
+    /// Sets the timer to the session's next wake. Nothing is begun while the program shuts down.
     fn arm(&mut self, ctx: &mut Context<Self>) {
-        let next_wake = self.machine.next_wake().filter(|_| !self.finishing);
-        let wait = next_wake.map(|at| at.signed_duration_since(self.surroundings.clock.now()));
-        // The clock was set back. Whatever is heard meanwhile, as from a database that is away, must not put the wake off.
-        if self.timer.is_some() && wait.is_some_and(|wait| wait > self.policy.tick) {
+        let wakes = self.session.wakes_after(self.surroundings.clock.now());
+        if self.timer.is_some() && wakes.is_some_and(|wakes| wakes.unless_armed) {
             return;
         }
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let Some(wait) = wait else { return };
-        let wait = wait.min(self.policy.tick).to_std().unwrap_or_default();
-        self.timer = Some(ctx.run_later(wait, |actor, ctx| {
+        let Some(wakes) = wakes else { return };
+        self.timer = Some(ctx.run_later(wakes.after.to_std().unwrap_or_default(), |actor, ctx| {
             actor.timer = None;
             actor.step(ctx, Event::Wake);
         }));
     }
 
     fn answer_finishers(&mut self) {
-        let stored = self.unstored.is_empty() && !self.storing;
-        let busy = self.machine.is_action_in_flight() || !stored || !self.outbox.is_empty();
-        if self.finishing && !busy {
+        if self.finishing && !self.session.is_busy() {
             for finisher in self.finishers.drain(..) {
                 // The supervisor may have given up waiting.
                 let _ = finisher.send(());
@@ -492,6 +393,7 @@ impl Handler<Finish> for CampaignActor {
     fn handle(&mut self, Finish: Finish, ctx: &mut Self::Context) -> Self::Result {
         let (done, answer) = oneshot::channel();
         self.finishing = true;
+        self.session.finish();
         self.finishers.push(done);
         self.arm(ctx);
         self.answer_finishers();

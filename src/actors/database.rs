@@ -24,13 +24,12 @@ pub use self::managing::{CarryOutUrls, WriteCampaign};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::facts::CampaignId;
-use crate::domain::journal::{JournalEntry, JournalQuery};
+use crate::domain::journal::{JournalEntry, JournalId, JournalQuery};
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::status::DatabaseStatus;
 use crate::error_chain::in_full;
 use crate::store::{
-    BadValue, CampaignRow, JournalId, Record, SpendRow, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise,
-    TickReading,
+    BadValue, CampaignRow, Record, SpendRow, Store, StoreError, StoredCampaign, StoredHolds, StoredPromise, TickReading,
 };
 
 /// Whoever asks within this time is read together.

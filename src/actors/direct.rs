@@ -10,9 +10,10 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::campaign::{CampaignActor, DatabasePort, ForceNow, Incarnation, RemotePort, SupervisorPort, Surroundings};
+use super::campaign::{
+    CampaignActor, DatabasePort, Died, ForceNow, Incarnation, ReleaseEnded, RemotePort, SupervisorPort, Surroundings,
+};
 use super::database::{Answer, ReadStored};
-use super::supervisor::{Died, ReleaseEnded};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{NotPaused, Refusal};

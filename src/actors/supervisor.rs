@@ -26,7 +26,7 @@ pub use self::orders::CarryOut;
 use self::process::Errand;
 pub use self::reload::SetDefaults;
 use super::campaign::{
-    CampaignActor, DatabasePort, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
+    CampaignActor, DatabasePort, Died, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
 };
 use super::database::{
     Answer, CarryOutUrls, ReadJournal, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, StoreHold,
@@ -52,35 +52,6 @@ const LONG_LIFE: chrono::Duration = chrono::Duration::minutes(10);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// How long the end of the program waits for what is on its way: longer than a request may take.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
-
-/// An actor is gone, whatever the way.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Died {
-    /// Whose.
-    pub campaign: CampaignId,
-    /// Which one: news of an older one is no news.
-    pub incarnation: u64,
-}
-
-/// A release came to its end: the promise has ended, or the pause before it failed.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct ReleaseEnded {
-    /// Whose.
-    pub campaign: CampaignId,
-    /// Which actor says so.
-    pub incarnation: u64,
-    /// Why it stays guarded, if so.
-    pub result: Result<Ended, String>,
-}
-
-/// A promise that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// The campaign was seen stopped, or was paused, because the release asked for that.
-    pub stopped: bool,
-}
 
 /// Answered when a sync that began after this has ended; or why the rows could not be read.
 #[derive(Debug, Clone, Copy, Message)]

@@ -107,6 +107,8 @@ pub enum Effect {
     Store(Box<Record>),
     /// Send an action's requests; answered by [`Event::Applied`].
     Send(Request),
+    /// Set the end time that follows an accepted pause; answered by [`Event::EndTimeSet`].
+    SetEndTime(FollowingEndTime),
     /// Tell the operators.
     Note(Note),
     /// Its end time was changed by others, and as a guard does it. What that says is told once for the account.
@@ -165,6 +167,17 @@ pub struct Request {
     pub remaining_clicks: Option<Clicks>,
     /// When it became due; what has waited for long goes before more clicks.
     pub due_since: DateTime<Utc>,
+}
+
+/// The end time that follows an accepted pause, and is no action of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FollowingEndTime {
+    /// The pause's number.
+    pub action: ActionId,
+    /// The end time to set.
+    pub end_time: DateTime<Utc>,
+    /// Not to be sent from then on: what was not sent is owed, and the ticks see to that.
+    pub valid_until: DateTime<Utc>,
 }
 
 /// What operators are told. Its text is for them.

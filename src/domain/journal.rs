@@ -9,6 +9,10 @@ use super::facts::{CampaignId, Clicks, Money, RemoteId};
 use super::phase::PhaseWord;
 use super::remote::StatusWord;
 
+/// The key of a journal entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JournalId(pub i64);
+
 /// The most entries that are given at once.
 pub const MOST_ENTRIES: u32 = 10_000;
 

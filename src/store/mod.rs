@@ -39,7 +39,7 @@ pub use managing::{CampaignChange, CampaignColumns, UrlColumns, UrlRow};
 pub use migrations::SchemaState;
 pub use postgres::ConnectFailure;
 pub use readings::{SpendRow, TickReading};
-pub use records::{Entry, JournalId, Record, StoredCampaign, StoredPromise};
+pub use records::{Entry, Record, StoredCampaign, StoredPromise};
 pub use requests::RequestsSent;
 pub use url::{DatabaseUrl, DatabaseUrlError, Password};
 pub use values::BadValue;

@@ -15,13 +15,10 @@ use super::schema::{campaigns, holds, journal, journal_steps, promises};
 use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks, word};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
 use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::journal::JournalId;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::status::Hold;
-
-/// The key of a journal entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JournalId(pub i64);
 
 /// A promise, and when it was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

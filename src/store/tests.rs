@@ -18,6 +18,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::*;
 use crate::domain::action::{Action, ActionId, ActionKind, Step, Trigger};
 use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId, Spend, SpendSource};
+use crate::domain::journal::JournalId;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::policy::{Mode, PolicyNumbers};

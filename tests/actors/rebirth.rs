@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use traffic_generator::actors::supervisor::Died;
+use traffic_generator::actors::campaign::Died;
 use traffic_generator::control::{Ask, Order, SetHold};
 use traffic_generator::domain::facts::CampaignId;
 use traffic_generator::domain::health::{DegradationKind, HealthWord};

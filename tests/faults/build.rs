@@ -14,9 +14,10 @@ mod list;
 mod patch;
 
 /// What is copied. `src/rooms.rs.in` here says which of it makes the library.
-const COPIED: [&str; 8] = [
+const COPIED: [&str; 9] = [
     "src/clock.rs",
     "src/domain",
+    "src/guard",
     "src/reign.rs",
     "src/trafficstar/batch",
     "src/trafficstar/budget.rs",

@@ -5,10 +5,10 @@
 use chrono::{DateTime, Utc};
 
 use super::CampaignActor;
-use super::observe::Reading;
 use crate::domain::event::{ActionNews, Note};
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::repeats::{is_same_kind, say_times};
+use crate::guard::tick::Reading;
 
 impl CampaignActor {
     /// Remembers what a tick could not read: shown until a tick goes well. What keeps everybody from being read is told

@@ -76,11 +76,10 @@ impl CampaignActor {
         }
     }
 
-    pub(super) fn answer_held(&mut self, order: OrderId) {
-        let unstored = !self.unstored.is_empty();
+    pub(super) fn answer_held(&mut self, order: OrderId, is_stored: bool) {
         let answered: Vec<_> = self.orders.holding.extract_if(.., |(waiting, ..)| *waiting <= order).collect();
         for (_, before, reply) in answered {
-            let warning = unstored.then(|| {
+            let warning = (!is_stored).then(|| {
                 "it is in force and could not be stored yet: a restart before the database is back would lose it"
                     .to_owned()
             });
@@ -96,7 +95,7 @@ impl CampaignActor {
             name: status.name,
             trafficstar_id: status.trafficstar_id,
             state: Some(status.state),
-            decision: self.machine.last_decision().map(str::to_owned),
+            decision: self.session.machine().last_decision().map(str::to_owned),
             action: status.action,
             warnings,
             error: status.last_error,
@@ -108,7 +107,7 @@ impl CampaignActor {
             return vec!["its generator is disabled: nothing guards it from here on".to_owned()];
         }
         let now = self.surroundings.clock.now();
-        self.machine.force_warning(now, &self.policy, force.kind).into_iter().collect()
+        self.session.machine().force_warning(now, self.session.policy(), force.kind).into_iter().collect()
     }
 }
 
@@ -146,7 +145,7 @@ impl Handler<ChangeHold> for CampaignActor {
     fn handle(&mut self, ChangeHold(hold): ChangeHold, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
         let order = self.orders.number();
-        self.orders.holding.push((order, self.machine.own_hold().cloned(), reply));
+        self.orders.holding.push((order, self.session.machine().own_hold().cloned(), reply));
         self.step(ctx, Event::Hold { order, hold });
         Box::pin(async move { answer.await.map_err(|_| died()) })
     }

@@ -6,31 +6,32 @@ use crate::domain::facts::{Clicks, Observation};
 use crate::domain::phase::Phase;
 use crate::domain::remote::{EndTime, judge};
 use crate::domain::status::{
-    ActionStatus, ActorStatus, CampaignStatus, Hold, Liveness, Observed, Ordered, StoredStatus,
+    ActionStatus, ActorStatus, CampaignStatus, Handling, Hold, Liveness, Observed, Ordered, StoredStatus,
 };
 use crate::store::{CampaignRow, StoredPromise};
 
 impl CampaignActor {
     pub(super) fn status(&self) -> CampaignStatus {
-        let counters = self.machine.counters();
-        let observed = self.machine.observation().map(observed).unwrap_or_default();
-        let observed = Observed { spend_unchanged_since: self.machine.spend_unchanged_since(), ..observed };
+        let (machine, policy) = (self.session.machine(), self.session.policy());
+        let counters = machine.counters();
+        let observed = machine.observation().map(observed).unwrap_or_default();
+        let observed = Observed { spend_unchanged_since: machine.spend_unchanged_since(), ..observed };
         CampaignStatus {
-            state: self.machine.phase().word(),
-            since: self.machine.since(),
-            cooling_down_until: self.machine.phase().cooling_down_until(),
-            next_tick_at: Some(self.machine.next_tick_at()),
-            high_spend: self.machine.high_spend(),
-            contested: self.machine.contested(),
-            unguarded: self.machine.unguarded(),
-            blocked: self.machine.blocked().map(str::to_owned),
+            state: machine.phase().word(),
+            since: machine.since(),
+            cooling_down_until: machine.phase().cooling_down_until(),
+            next_tick_at: Some(machine.next_tick_at()),
+            high_spend: machine.high_spend(),
+            contested: machine.contested(),
+            unguarded: machine.unguarded(),
+            blocked: machine.blocked().map(str::to_owned),
             ordered: Ordered {
                 generator_enabled: self.row.generator_enabled,
-                mode: self.policy.mode,
-                hold: self.machine.hold(self.surroundings.clock.now()).cloned(),
+                mode: policy.mode,
+                hold: machine.hold(self.surroundings.clock.now()).cloned(),
             },
             observed,
-            action: self.machine.action().map(action),
+            action: machine.action().map(action),
             stored: self.stored.as_ref().map(stored),
             actor: Some(ActorStatus {
                 status: Liveness::Running,
@@ -40,10 +41,10 @@ impl CampaignActor {
                 skipped_ticks: counters.skipped_ticks,
                 last_tick_at: self.last_tick.map(|tick| tick.at),
                 last_tick_ms: self.last_tick.map(|tick| tick.took_ms),
-                handling: self.handling.clone(),
+                handling: self.session.ticking_since().map(|since| Handling { what: "tick".to_owned(), since }),
             }),
             last_error: self.last_error.clone(),
-            ..without_actor(&self.row, self.policy.mode, self.stored.as_ref(), None, self.machine.since())
+            ..without_actor(&self.row, policy.mode, self.stored.as_ref(), None, machine.since())
         }
     }
 }

@@ -3,8 +3,8 @@
 use actix::prelude::*;
 
 use super::managing::{Leave, shown};
-use super::{CampaignActor, Ended, Release, ReleaseEnded, ReleaseOrder, SetGeneratorEnabled, Stage, Supervisor};
-use crate::actors::campaign::ReleaseStopped;
+use super::{CampaignActor, Release, ReleaseOrder, SetGeneratorEnabled, Stage, Supervisor};
+use crate::actors::campaign::{Ended, ReleaseEnded, ReleaseStopped};
 use crate::actors::database::{Answer, CarryOutUrls};
 use crate::control::{Ask, Campaign, Order, Refusal, Reply, SetGenerator};
 use crate::domain::facts::CampaignId;

@@ -6,13 +6,13 @@ use super::Machine;
 use super::acting::Due;
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
 use crate::domain::decision::Judged;
-use crate::domain::event::{ActionNews, Effect, Note, Request};
+use crate::domain::event::{ActionNews, Effect, FollowingEndTime, Note, Request};
 use crate::domain::phase::Phase;
 use crate::domain::policy::Policy;
 use crate::domain::progress::{Awaiting, Progress};
 
-/// A forced activation may wait this long for its turn, however short the tick is.
-const FORCE_LEAVES_WITHIN: Duration = Duration::seconds(10);
+/// A forced activation, and the end time after a pause, may wait this long for their turn, however short the tick is.
+const LEAVES_WITHIN: Duration = Duration::seconds(10);
 
 impl Machine {
     /// Stores the action with the state that it leads to, then sends it.
@@ -62,7 +62,7 @@ impl Machine {
         self.store(effects, true);
         // What an operator forces at any moment is not a matter of the grid, which may be a blink away.
         let is_forced = self.action.as_ref().is_some_and(|action| action.trigger == Trigger::Force);
-        let latest = if is_forced { now + policy.tick.max(FORCE_LEAVES_WITHIN) } else { policy.next_grid_point(now) };
+        let latest = if is_forced { now + policy.tick.max(LEAVES_WITHIN) } else { policy.next_grid_point(now) };
         let valid_until = match kind {
             ActionKind::Activate => Some(latest.min(policy.day_end_on(now))),
             ActionKind::SetEndTime => Some(latest),
@@ -110,7 +110,7 @@ impl Machine {
             self.overtaken_applied(id, &outcome);
             return;
         };
-        let kind = action.kind;
+        let (kind, end_time) = (action.kind, action.end_time);
         // The end time follows an accepted pause by itself; after an unclear one a later tick sets it.
         let was_accepted = outcome == Outcome::Accepted;
         if kind == ActionKind::SetEndTime && matches!(outcome, Outcome::Accepted | Outcome::Unclear(_)) {
@@ -149,7 +149,12 @@ impl Machine {
         effects.push(Effect::Note(Note::Action { kind, news }));
         if kind == ActionKind::Pause {
             self.phase = Phase::CoolingDown { until: now + policy.cooldown };
-            self.end_times_underway.extend(was_accepted.then_some(id));
+            if was_accepted {
+                self.end_times_underway.push(id);
+                // Nothing is activated while it is on its way, so that a point of the grid that is a blink away need not end it.
+                let valid_until = now + policy.tick.max(LEAVES_WITHIN);
+                effects.push(Effect::SetEndTime(FollowingEndTime { action: id, end_time, valid_until }));
+            }
             // A tick that is due already stays due.
             if self.next_tick_at > now {
                 self.schedule(now, policy, now);

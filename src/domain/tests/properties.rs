@@ -446,7 +446,7 @@ impl World {
                     let kind = self.unanswered.remove(order);
                     assert!(matches!(kind, Some(Order::Force(..))), "{order:?} is answered, and was {kind:?}");
                 }
-                Effect::Note(_) | Effect::Sign(_) => {}
+                Effect::SetEndTime(_) | Effect::Note(_) | Effect::Sign(_) => {}
             }
         }
         let machine = &self.rig.machine;

@@ -13,9 +13,10 @@ use traffic_generator::actors::supervisor::RowsPort;
 use traffic_generator::domain::action::{Action, ActionId, Step};
 use traffic_generator::domain::facts::{Clicks, RemainingClicks};
 use traffic_generator::domain::journal::JournalEntry;
+use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::spend::StoredSpend;
-use traffic_generator::store::{CampaignChange, JournalId, StoredCampaign, StoredHolds, StoredPromise, TickReading};
+use traffic_generator::store::{CampaignChange, StoredCampaign, StoredHolds, StoredPromise, TickReading};
 
 use super::world::{Call, Shared, World, suffer};
 

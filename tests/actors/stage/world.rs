@@ -10,10 +10,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use traffic_generator::actors::trafficstar::ChangeKind;
 use traffic_generator::clock::Clock;
 use traffic_generator::domain::facts::{CampaignId, Money, RemoteId};
+use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, StoredSpend};
 use traffic_generator::domain::status::Hold;
-use traffic_generator::store::{CampaignRow, Entry, JournalId, StoredPromise};
+use traffic_generator::store::{CampaignRow, Entry, StoredPromise};
 use traffic_generator::trafficstar::budget::Urgency;
 
 /// A campaign's id at TrafficStars follows from its key.

@@ -42,6 +42,7 @@ impl<'a> Step<'a> {
             Effect::Store(record) => Some((*line, record.as_ref())),
             Effect::Observe { .. }
             | Effect::ReadBack { .. }
+            | Effect::SetEndTime(_)
             | Effect::Send(_)
             | Effect::Note(_)
             | Effect::Sign(_)
@@ -360,7 +361,11 @@ impl<'a> Place<'a> {
                 let ended = self.forced.take_if(|forced| forced.order == *order);
                 self.releasing |= ended.is_some_and(|forced| forced.once);
             }
-            Effect::Note(_) | Effect::Sign(_) | Effect::Processed { .. } | Effect::Held { .. } => {}
+            Effect::SetEndTime(_)
+            | Effect::Note(_)
+            | Effect::Sign(_)
+            | Effect::Processed { .. }
+            | Effect::Held { .. } => {}
         }
     }
 }

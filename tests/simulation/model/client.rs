@@ -69,9 +69,7 @@ pub(crate) enum ChangeKind {
         end_time: DateTime<Utc>,
         rank: Rank,
     },
-    Pause {
-        end_time: DateTime<Utc>,
-    },
+    Pause,
     SetEndTime {
         end_time: DateTime<Utc>,
         rank: Rank,
@@ -86,7 +84,7 @@ impl Change {
     const fn carried(&self) -> Carried {
         let kind = match self.kind {
             ChangeKind::Activate { .. } => ActionKind::Activate,
-            ChangeKind::Pause { .. } | ChangeKind::EndTimeAfterPause { .. } => ActionKind::Pause,
+            ChangeKind::Pause | ChangeKind::EndTimeAfterPause { .. } => ActionKind::Pause,
             ChangeKind::SetEndTime { .. } => ActionKind::SetEndTime,
         };
         Carried { campaign: self.life.campaign, action: self.action, kind }
@@ -254,7 +252,7 @@ impl Client {
 
     pub(crate) fn change(&mut self, now: Moment, change: Change) {
         let (end_time, rank) = match change.kind {
-            ChangeKind::Pause { .. } => {
+            ChangeKind::Pause => {
                 let due_in = self.pauses.ask(now.wall, change);
                 self.transport.timers.extend(due_in.map(|wait| (wait, Timer::PausesDue)));
                 return;
@@ -434,7 +432,7 @@ impl Client {
                 };
                 self.heard.push(Heard::EndTimeSet(change, result));
             }
-            ChangeKind::SetEndTime { .. } | ChangeKind::Pause { .. } => {
+            ChangeKind::SetEndTime { .. } | ChangeKind::Pause => {
                 self.heard.push(Heard::Applied(change, outcome));
             }
         }
@@ -532,12 +530,14 @@ fn read_answer(read: ReadRequest, result: Result<Answer, Failure>) -> ReadAnswer
 
 /// The answer to an end time is the campaign itself: it has to show what was set.
 fn end_time_outcome(shown: &EndTime, kind: ChangeKind) -> Outcome {
-    let (ChangeKind::Activate { end_time, .. }
-    | ChangeKind::SetEndTime { end_time, .. }
-    | ChangeKind::EndTimeAfterPause { end_time }
-    | ChangeKind::Pause { end_time }) = kind;
+    let asked_for = match kind {
+        ChangeKind::Activate { end_time, .. }
+        | ChangeKind::SetEndTime { end_time, .. }
+        | ChangeKind::EndTimeAfterPause { end_time } => Some(end_time.timestamp()),
+        ChangeKind::Pause => None,
+    };
     match shown {
-        EndTime::At(shown) if shown.timestamp() == end_time.timestamp() => Outcome::Accepted,
+        EndTime::At(shown) if Some(shown.timestamp()) == asked_for => Outcome::Accepted,
         EndTime::At(_) | EndTime::Unset | EndTime::Unreadable(_) => {
             Outcome::Failed(format!("TrafficStars set {shown:?} instead"))
         }

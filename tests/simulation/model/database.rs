@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind, Step};
 use traffic_generator::domain::event::Record;
 use traffic_generator::domain::facts::Spend;
+use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::spend::{SpendHistory, StoredSpend};
@@ -20,7 +21,7 @@ struct Stored {
     promise: Option<Promise>,
     hold: Option<Hold>,
     spends: BTreeMap<NaiveDate, StoredSpend>,
-    journal: BTreeMap<u64, Action>,
+    journal: BTreeMap<JournalId, Action>,
 }
 
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(crate) struct Database {
     pub(crate) hold_on_all: Option<Hold>,
     /// By the end of the second in which they left.
     sent: BTreeMap<DateTime<Utc>, u32>,
-    last_entry: u64,
+    last_entry: JournalId,
     pub(crate) away: bool,
 }
 
@@ -38,7 +39,7 @@ pub(crate) const AWAY: &str = "the database does not answer";
 
 impl Database {
     pub(crate) const fn new() -> Self {
-        Self { campaigns: Vec::new(), hold_on_all: None, sent: BTreeMap::new(), last_entry: 0, away: false }
+        Self { campaigns: Vec::new(), hold_on_all: None, sent: BTreeMap::new(), last_entry: JournalId(0), away: false }
     }
 
     pub(crate) fn add(&mut self, row: Row, promise: Option<Promise>) {
@@ -68,7 +69,7 @@ impl Database {
     }
 
     /// A promise and its journal entry, together. Answers the entry's number, if there is an entry.
-    pub(crate) fn save(&mut self, campaign: usize, record: &Record, entry: Option<u64>) -> Option<u64> {
+    pub(crate) fn save(&mut self, campaign: usize, record: &Record, entry: Option<JournalId>) -> Option<JournalId> {
         let stored = self.campaigns.get_mut(campaign)?;
         stored.promise = Some(record.promise);
         match &record.hold {
@@ -81,7 +82,7 @@ impl Database {
         let same = |known: &Action| known.requested_at == action.requested_at && known.kind == action.kind;
         let known = stored.journal.iter().rev().find(|(_, known)| same(known) && is_unfinished(known));
         let known = known.map(|(number, _)| *number);
-        let number = entry.or(known).unwrap_or(self.last_entry + 1);
+        let number = entry.or(known).unwrap_or(JournalId(self.last_entry.0 + 1));
         self.last_entry = self.last_entry.max(number);
         stored.journal.insert(number, action.clone());
         Some(number)
@@ -108,7 +109,7 @@ impl Database {
     }
 
     /// What a machine of this campaign is built from, and the number of its unfinished entry.
-    pub(crate) fn restore(&self, campaign: usize, wall: DateTime<Utc>) -> (Restored, Option<u64>) {
+    pub(crate) fn restore(&self, campaign: usize, wall: DateTime<Utc>) -> (Restored, Option<JournalId>) {
         let stored = self.campaigns.get(campaign);
         let unfinished =
             stored.and_then(|stored| stored.journal.iter().rev().find(|(_, action)| is_unfinished(action)));
@@ -139,7 +140,11 @@ impl Database {
 }
 
 fn sets_end_time(action: &&Action) -> bool {
-    action.kind != ActionKind::Pause && action.step != Step::ObservedOnly
+    match action.kind {
+        ActionKind::Activate => action.step != Step::ObservedOnly,
+        ActionKind::SetEndTime => !matches!(action.step, Step::ObservedOnly | Step::Failed),
+        ActionKind::Pause => false,
+    }
 }
 
 const fn is_unfinished(action: &Action) -> bool {

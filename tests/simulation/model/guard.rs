@@ -13,16 +13,20 @@ use std::ops::Range;
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome};
 use traffic_generator::domain::clock_difference::ClockDifference;
-use traffic_generator::domain::event::{Event, OperationId, Request};
+use traffic_generator::domain::event::{Event, FollowingEndTime, OperationId, Request};
+use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::phase::{Phase, PhaseWord, Promise};
 use traffic_generator::domain::policy::{Policy, PolicyNumbers};
 use traffic_generator::domain::remote::RemoteCampaign;
 use traffic_generator::domain::status::{Hold, ReadingStatus};
+use traffic_generator::guard::session::{Output, Step};
+use traffic_generator::guard::tick::StoredFacts;
+use traffic_generator::trafficstar::batch::reads::ReadQuestion;
 use traffic_generator::trafficstar::budget::{Budget, Rank, Ticket, WINDOW};
 
 use self::questions::Question;
 use super::agenda::Agenda;
-use super::campaign::{Campaign, Errand, Life, Reading};
+use super::campaign::{Campaign, Life};
 use super::client::{Change, ChangeKind, Client, Heard, Reader, Timer, Why};
 use super::clock::{Clock, Moment};
 use super::database::Database;
@@ -32,9 +36,6 @@ use super::remote::{Answer, Call};
 use super::storm::{Storm, Trouble};
 use super::transport::{Count, Failure, TIMEOUT};
 use super::weather::Fate;
-
-/// As in `actors::campaign`: the end time after a pause may wait this long for its turn, however short the tick is.
-const END_TIME_LEAVES_WITHIN: Duration = Duration::seconds(10);
 
 /// What happens.
 #[derive(Debug)]
@@ -55,12 +56,12 @@ enum Happening {
 enum Own {
     Wake(Life),
     /// A tick ends with what has come.
-    TickEnds(Life, OperationId),
+    TickEnds(Life, OperationId, bool),
     Client(Timer),
     Ends(Ticket, Result<Answer, Failure>),
-    Read(Life, OperationId, Result<Reading, String>),
-    Saved(Life, Result<Option<u64>, String>),
-    RetrySave(Life),
+    Read(Life, OperationId, Result<StoredFacts, String>),
+    Saved(Life, Result<Option<JournalId>, String>),
+    SaveAgain(Life),
     Counted(u64, Count, bool),
     /// An answer comes a second time.
     Twice(Life, Event),
@@ -254,7 +255,7 @@ impl Guard {
         if let Some(slot) = self.process.as_mut().and_then(|process| process.campaigns.get_mut(campaign)) {
             *slot = Some(built);
         }
-        self.run_errands(campaign);
+        self.go_on(campaign);
     }
 
     /// Somebody's generator was enabled.
@@ -329,10 +330,12 @@ impl Guard {
         match own {
             Own::Wake(life) => self.with(life, |found| {
                 if found.wakes_at.take_if(|at| *at == now.at).is_some() {
-                    found.step(now, Event::Wake);
+                    found.session.step(now.wall, Event::Wake);
                 }
             }),
-            Own::TickEnds(life, operation) => self.with(life, |found| found.tick_ends(now, operation)),
+            Own::TickEnds(life, operation, is_again) => {
+                self.with(life, |found| found.session.tick_ends(now.wall, operation, is_again));
+            }
             Own::Client(timer) => {
                 process.client.wake(now, timer);
                 process.is_stirred = true;
@@ -342,21 +345,17 @@ impl Guard {
                 process.is_stirred = true;
             }
             Own::Read(life, operation, answer) => {
-                self.with(life, |found| found.database_said(now, operation, answer));
+                self.with(life, |found| found.session.database_said(now.wall, operation, answer));
             }
-            Own::Saved(life, answer) => self.with(life, |found| found.saved(now, answer)),
-            Own::RetrySave(life) => self.with(life, |found| {
-                if found.retries() {
-                    found.store_next();
-                }
-            }),
+            Own::Saved(life, answer) => self.with(life, |found| found.session.saved(now.wall, answer)),
+            Own::SaveAgain(life) => self.with(life, |found| found.session.save_again()),
             Own::Counted(number, count, durable) => {
                 if process.counting.take_if(|counting| *counting == number).is_some() {
                     process.client.transport.counted(now, count, durable);
                     process.is_stirred = true;
                 }
             }
-            Own::Twice(life, event) => self.with(life, |found| found.step(now, event)),
+            Own::Twice(life, event) => self.with(life, |found| found.session.step(now.wall, event)),
         }
     }
 
@@ -408,16 +407,17 @@ impl Guard {
         match heard {
             Heard::Status(Reader { life, operation, why: Why::ReadBack }, sent_at, status) if self.lives(life) => {
                 self.note(What::SeenBack { campaign: life.campaign, operation, sent_at });
-                let our_clock = sent_at.map(|_| ClockDifference(now.ahead_by()));
-                let remote = status.map(|campaign| Box::new(RemoteCampaign { our_clock, ..campaign }));
-                self.tell_once_or_twice(life, Event::ReadBack { operation, remote });
+                let clock = sent_at.map(|_| ClockDifference(now.ahead_by()));
+                let remote = status.clone().map(|campaign| Box::new(RemoteCampaign { our_clock: clock, ..campaign }));
+                self.perhaps_tell_again(life, &Event::ReadBack { operation, remote });
+                self.with(life, |found| found.session.read_back_came(now.wall, operation, status, clock));
             }
             Heard::Status(Reader { why: Why::ReadBack, .. }, ..) => {}
             Heard::Status(Reader { life, operation, why: Why::Tick }, sent_at, status) => {
                 self.with(life, |found| found.status_came(now, operation, sent_at, status));
             }
             Heard::Spend(Reader { life, operation, .. }, answer) => {
-                self.with(life, |found| found.spend_came(now, operation, answer));
+                self.with(life, |found| found.session.spend_came(now.wall, operation, answer));
             }
             Heard::Applied(change, outcome) => self.applied(change, outcome),
             Heard::EndTimeSet(change, result) => {
@@ -427,7 +427,6 @@ impl Guard {
     }
 
     fn applied(&mut self, change: Change, outcome: Outcome) {
-        let now = self.now();
         if let Some(process) = self.process.as_mut().filter(|_| matches!(change.kind, ChangeKind::Activate { .. })) {
             if matches!(outcome, Outcome::Postponed(_)) {
                 process.postponed.insert(change.life.campaign);
@@ -435,13 +434,7 @@ impl Guard {
                 process.postponed.remove(&change.life.campaign);
             }
         }
-        let accepted = outcome == Outcome::Accepted;
         self.tell_once_or_twice(change.life, Event::Applied { action: change.action, outcome });
-        if let (ChangeKind::Pause { end_time }, true) = (change.kind, accepted && self.lives(change.life)) {
-            let kind = ChangeKind::EndTimeAfterPause { end_time };
-            let valid_until = Some(now.wall + self.policy.tick.max(END_TIME_LEAVES_WITHIN));
-            self.change(Change { kind, valid_until, ..change });
-        }
     }
 
     fn change(&mut self, change: Change) {
@@ -455,7 +448,7 @@ impl Guard {
     fn tell_once_or_twice(&mut self, life: Life, event: Event) {
         let now = self.now();
         self.perhaps_tell_again(life, &event);
-        self.with(life, |found| found.step(now, event));
+        self.with(life, |found| found.session.step(now.wall, event));
     }
 
     /// TrafficStars' answers may come twice; that a request never left is our own word, and is said once.
@@ -473,7 +466,7 @@ impl Guard {
         let now = self.now();
         let slot = self.process.as_ref().and_then(|process| process.campaigns.get(campaign));
         if let Some(life) = slot.and_then(Option::as_ref).map(|found| found.life) {
-            self.with(life, |found| found.step(now, event));
+            self.with(life, |found| found.session.step(now.wall, event));
         }
     }
 
@@ -482,67 +475,111 @@ impl Guard {
         slot.and_then(Option::as_ref).is_some_and(|found| found.life == life)
     }
 
-    /// Does something with this machine, if it is still there, and runs its errands.
+    /// Does something with this machine, if it is still there, and carries out what it asks for.
     fn with(&mut self, life: Life, act: impl FnOnce(&mut Campaign)) {
         let slot = self.process.as_mut().and_then(|process| process.campaigns.get_mut(life.campaign));
         if let Some(found) = slot.and_then(Option::as_mut).filter(|found| found.life == life) {
             act(found);
-            self.run_errands(life.campaign);
+            self.go_on(life.campaign);
         }
     }
 
-    fn run_errands(&mut self, campaign: usize) {
+    fn go_on(&mut self, campaign: usize) {
         loop {
-            let Some(process) = self.process.as_mut() else { return };
-            let Some(slot) = process.campaigns.get_mut(campaign) else { return };
-            let Some(found) = slot.as_mut() else { return };
+            let now = self.now();
+            let Some(found) = self.found(campaign) else { return };
             let life = found.life;
-            let (is_gone, notes, errands) = (found.is_gone(), found.take_notes(), found.take_errands());
-            if is_gone {
-                *slot = None;
+            let (outputs, wakes_after) = found.go_on(now);
+            if let Some(wait) = wakes_after {
+                self.own(wait, Own::Wake(life));
             }
-            let is_quiet = notes.is_empty() && errands.is_empty();
-            notes.into_iter().for_each(|note| self.note(note));
-            if is_gone || is_quiet {
+            if outputs.is_empty() {
                 return;
             }
-            errands.into_iter().for_each(|errand| self.run_errand(life, errand));
+            for output in outputs {
+                self.carry_out(life, output);
+            }
         }
     }
 
-    fn run_errand(&mut self, life: Life, errand: Errand) {
+    fn found(&mut self, campaign: usize) -> Option<&mut Campaign> {
+        self.process.as_mut()?.campaigns.get_mut(campaign)?.as_mut()
+    }
+
+    fn carry_out(&mut self, life: Life, output: Output) {
         let now = self.now();
-        let Some(process) = self.process.as_mut() else { return };
-        let reader = |operation, why| Reader { life, operation, why };
-        match errand {
-            Errand::ReadDatabase(operation) => self.ask_database(Question::ReadTick(life, operation)),
-            Errand::Save(record, entry) => self.ask_database(Question::Save(life, record, entry)),
-            Errand::SaveSpend(spend) => self.ask_database(Question::SaveSpend(life.campaign, spend)),
-            Errand::EndIn(wait, operation) => self.own(wait, Own::TickEnds(life, operation)),
-            Errand::RetrySaveIn(wait) => self.own(wait, Own::RetrySave(life)),
-            Errand::WakeIn(wait) => self.own(wait, Own::Wake(life)),
-            Errand::Told(event) => self.perhaps_tell_again(life, &event),
-            Errand::ReadStatus(operation, question) => {
-                process.client.read_status(now, question, reader(operation, Why::Tick));
+        let campaign = life.campaign;
+        match output {
+            Output::ReadDatabase(operation) => {
+                self.found(campaign).into_iter().for_each(|found| found.asks_database(now));
+                self.ask_database(Question::ReadTick(life, operation));
             }
-            Errand::ReadBack(operation, question) => {
-                process.client.read_status(now, question, reader(operation, Why::ReadBack));
+            Output::Save(record, entry) => self.ask_database(Question::Save(life, record, entry)),
+            Output::SaveSpend(spend) => self.ask_database(Question::SaveSpend(campaign, spend)),
+            Output::EndTickAfter(wait, operation, is_again) => {
+                self.own(wait, Own::TickEnds(life, operation, is_again));
             }
-            Errand::ReadSpend(operation, urgency, since) => {
-                process.client.read_spend(now, urgency, since, reader(operation, Why::Tick));
-                process.is_stirred = true;
+            Output::SaveAgainAfter(wait) => self.own(wait, Own::SaveAgain(life)),
+            Output::ReadStatus(operation, question) => self.read_status(life, operation, question, Why::Tick),
+            Output::ReadBack(operation, question) => self.read_status(life, operation, question, Why::ReadBack),
+            Output::ReadSpend(operation, question, since) => {
+                if let Some(process) = self.process.as_mut() {
+                    process.client.read_spend(now, question.urgency, since, Reader { life, operation, why: Why::Tick });
+                    process.is_stirred = true;
+                }
             }
-            Errand::Send(request) => self.send(life, request),
+            Output::Send(request, rank) => self.send(life, request, rank),
+            Output::SetEndTime(FollowingEndTime { action, end_time, valid_until }) => {
+                let kind = ChangeKind::EndTimeAfterPause { end_time };
+                self.change(Change { life, action, kind, valid_until: Some(valid_until) });
+            }
+            Output::Read(reading) => {
+                if let Some(found) = self.found(campaign) {
+                    let seen = Box::new(found.seen(now, &reading));
+                    self.note(What::Seen { campaign, seen });
+                }
+            }
+            Output::Step(step) => self.note_step(life, *step),
+            Output::NotStored { .. } => self.note(What::NotStored { campaign }),
+            Output::Released(_) => {
+                self.note(What::Gone { campaign });
+                if let Some(process) = self.process.as_mut() {
+                    process.campaigns.get_mut(campaign).into_iter().for_each(|slot| *slot = None);
+                }
+            }
+            Output::Stored { .. }
+            | Output::ReleaseRefused(_)
+            | Output::Note(_)
+            | Output::Sign(_)
+            | Output::Processed(_)
+            | Output::ForceEnded(..)
+            | Output::Held { .. } => {}
         }
     }
 
-    fn send(&mut self, life: Life, request: Request) {
-        let Request { action, kind, end_time, valid_until, remaining_clicks, due_since } = request;
-        let clicks = remaining_clicks.map_or(0, |clicks| clicks.0);
-        let rank = Rank::of_activation(clicks, self.now().wall.signed_duration_since(due_since));
+    fn note_step(&mut self, life: Life, step: Step) {
+        let Step { event, effects, phase, high_spend } = step;
+        let campaign = life.campaign;
+        self.note(What::Told { campaign, event: event.clone() });
+        effects.into_iter().for_each(|effect| self.note(What::Asked { campaign, effect }));
+        self.note(What::Stands { campaign, phase, high_spend });
+        if self.found(campaign).is_some_and(|found| found.is_news(&event)) {
+            self.perhaps_tell_again(life, &event);
+        }
+    }
+
+    fn read_status(&mut self, life: Life, operation: OperationId, question: ReadQuestion, why: Why) {
+        let now = self.now();
+        if let Some(process) = self.process.as_mut() {
+            process.client.read_status(now, question, Reader { life, operation, why });
+        }
+    }
+
+    fn send(&mut self, life: Life, request: Request, rank: Rank) {
+        let Request { action, kind, end_time, valid_until, .. } = request;
         let kind = match kind {
             ActionKind::Activate => ChangeKind::Activate { end_time, rank },
-            ActionKind::Pause => ChangeKind::Pause { end_time },
+            ActionKind::Pause => ChangeKind::Pause,
             ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time, rank },
         };
         if let Some(process) = self.process.as_mut() {

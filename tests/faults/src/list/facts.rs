@@ -6,7 +6,8 @@ const CLOCK_DIFFERENCE: &str = "src/domain/clock_difference.rs";
 const REMOTE: &str = "src/domain/remote.rs";
 const SPEND: &str = "src/domain/spend.rs";
 /// The model of the shell that stores what was read.
-const CAMPAIGN: &str = "tests/simulation/model/campaign.rs";
+const SESSION: &str = "src/guard/session.rs";
+const TICK: &str = "src/guard/tick.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -190,13 +191,31 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "counter-in-doubt-stored",
         what: "a counter in doubt is stored as today's spend",
         breaks: "Spend",
-        file: CAMPAIGN,
-        original: "«»if let Ok(spend) = &spend
-            && matches!(spend.source,",
-        faulty: "if let (Err(_), SourceAnswer::Value(amount)) = (&spend, tick.counters(now.wall.date_naive()).spent_today) {
-                let day = now.wall.date_naive();
-                self.errands.push(Errand::SaveSpend(Spend { amount, source: SpendSource::Campaign, day, at: now.wall }));
-            }",
+        file: SESSION,
+        original: "«»let Ok(spend) = &reading.observation.spend else { return };",
+        faulty: "if let (Err(_), Ok(campaign)) = (&reading.observation.spend, &reading.observation.remote)
+            && let (SourceAnswer::Value(amount), Some(day)) = (&campaign.spent_today, reading.day)
+        {
+            let at = reading.observation.remote_at;
+            self.outputs.push(Output::SaveSpend(Spend { amount: *amount, source: SpendSource::Campaign, day, at }));
+        }",
+    },
+    Fault {
+        name: "old-clicks-decide",
+        what: "clicks that have grown old are not read again",
+        breaks: "Decisions",
+        file: TICK,
+        original: "if «now.signed_duration_since(self.stored_at) <= OLD_CLICKS» {",
+        faulty: "now >= self.began_at || self.stored_at <= now",
+    },
+    Fault {
+        name: "a-tick-does-not-end",
+        what: "a status that does not come keeps its tick waiting",
+        breaks: "One tick",
+        file: TICK,
+        original: "self.is_late = true;
+                «self.status_came(now, Err(RemoteFault::Late), sightings)»",
+        faulty: "Next::Wait",
     },
     Fault {
         name: "report-without-a-row-leaves-the-doubt",

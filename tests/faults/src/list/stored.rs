@@ -6,8 +6,58 @@ const ACTING: &str = "src/domain/machine/acting.rs";
 const MACHINE: &str = "src/domain/machine.rs";
 const SENDING: &str = "src/domain/machine/sending.rs";
 const ORDERS: &str = "src/domain/machine/orders.rs";
+const SESSION: &str = "src/guard/session.rs";
+const OUTBOX: &str = "src/guard/outbox.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "sent-before-stored",
+        what: "a request does not wait for its record to be stored",
+        breaks: "8",
+        file: SESSION,
+        original: "while «!self.outbox.is_storing()»",
+        faulty: "true",
+    },
+    Fault {
+        name: "pause-waits-for-the-database",
+        what: "a pause whose record cannot be stored is not sent",
+        breaks: "9",
+        file: SESSION,
+        original: "let event = if «request.kind == ActionKind::Pause» {",
+        faulty: "false",
+    },
+    Fault {
+        name: "late-pause-is-not-marked",
+        what: "a pause that left before it was stored is not marked late",
+        breaks: "9",
+        file: OUTBOX,
+        original: "entry.late |= «entry.id == action»;",
+        faulty: "false",
+    },
+    Fault {
+        name: "released-unstored",
+        what: "a release does not wait until all is stored",
+        breaks: "8",
+        file: SESSION,
+        original: "Effect::Released { .. } if «self.outbox.has_unstored()» =>",
+        faulty: "false",
+    },
+    Fault {
+        name: "newer-record-overtakes",
+        what: "what could not be stored is forgotten when something newer is to be stored",
+        breaks: "7",
+        file: OUTBOX,
+        original: "self.unstored.pop_back_if(|last| «action(last) == action(&record)»)",
+        faulty: "last.promise != record.promise || action(last).is_none()",
+    },
+    Fault {
+        name: "unstored-is-not-tried-again",
+        what: "what could not be stored is not tried again",
+        breaks: "7",
+        file: OUTBOX,
+        original: "let record = self.unstored.front().filter(|_| «!self.is_storing»)?;",
+        faulty: "!self.is_storing && self.failure.is_none()",
+    },
     Fault {
         name: "cooldown-not-stored",
         what: "a cool-down is stored as a mere pause",

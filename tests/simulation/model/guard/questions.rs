@@ -3,9 +3,11 @@
 use chrono::Duration;
 use traffic_generator::domain::event::{OperationId, Record};
 use traffic_generator::domain::facts::{Clicks, RemainingClicks, Spend};
+use traffic_generator::domain::journal::JournalId;
+use traffic_generator::guard::tick::StoredFacts;
 
 use super::{Guard, Happening, Own};
-use crate::model::campaign::{Life, Reading};
+use crate::model::campaign::Life;
 use crate::model::clock::Moment;
 use crate::model::database::AWAY;
 use crate::model::log::What;
@@ -17,7 +19,7 @@ const COUNT_WITHIN: Duration = Duration::milliseconds(100);
 #[derive(Debug)]
 pub(super) enum Question {
     ReadTick(Life, OperationId),
-    Save(Life, Box<Record>, Option<u64>),
+    Save(Life, Box<Record>, Option<JournalId>),
     SaveSpend(usize, Spend),
     Count(u64, Count),
 }
@@ -85,11 +87,12 @@ impl Guard {
         }
     }
 
-    fn read_tick(&self, campaign: usize, now: Moment) -> Result<Reading, String> {
+    fn read_tick(&self, campaign: usize, now: Moment) -> Result<StoredFacts, String> {
         let row = self.database.row(campaign).cloned().ok_or("the database has no such campaign")?;
         let count = Clicks(self.outside.tracker.clicks(now.at, campaign).max(0).unsigned_abs());
         let defect = self.storm.as_ref().and_then(|storm| storm.defect(campaign));
         let clicks = RemainingClicks { count, defect, at: now.wall };
-        Ok(Reading { row, clicks, history: self.database.spends(campaign, now.wall.date_naive()) })
+        let history = Ok(self.database.spends(campaign, now.wall.date_naive()));
+        Ok(StoredFacts { is_guarded: row.enabled, policy: row.policy, clicks, history })
     }
 }

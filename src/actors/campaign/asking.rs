@@ -1,0 +1,153 @@
+//! What the session wants to know, to store and to send: asked of the other actors, whose answers go back to it.
+
+use actix::MailboxError;
+use actix::prelude::*;
+use chrono::{DateTime, Utc};
+
+use super::CampaignActor;
+use crate::actors::database::{ReadTick, Save, SaveSpend};
+use crate::actors::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus};
+use crate::domain::action::{ActionKind, Outcome};
+use crate::domain::event::{Event, FollowingEndTime, OperationId, Record, Request};
+use crate::domain::facts::Spend;
+use crate::domain::journal::JournalId;
+use crate::domain::remote::{RemoteCampaign, RemoteFault};
+use crate::domain::spend::SourceAnswer;
+use crate::error_chain::in_full;
+use crate::guard::tick::StoredFacts;
+use crate::store::{Entry, SpendRow, TickReading};
+use crate::trafficstar::batch::reads::ReadQuestion;
+use crate::trafficstar::budget::Rank;
+
+impl CampaignActor {
+    pub(super) fn read_database(&self, ctx: &mut Context<Self>, operation: OperationId) {
+        let read = self.surroundings.database.read_tick.send(ReadTick(self.row.id));
+        ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
+            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+            let facts = match answer {
+                Ok(Some(reading)) => Ok(actor.heed_row(reading)),
+                Ok(None) => Err(format!("the database has no campaign {} any more", actor.row.id)),
+                Err(reason) => Err(reason),
+            };
+            actor.session.database_said(actor.surroundings.clock.now(), operation, facts);
+            actor.go_on(ctx);
+        }));
+    }
+
+    /// Takes the row over, if it is still this campaign's.
+    fn heed_row(&mut self, reading: TickReading) -> StoredFacts {
+        let TickReading { row, mut clicks, spends } = reading;
+        let (policy, error) = row.policy_or(&self.surroundings.defaults, self.session.last_good_policy());
+        if let Some(error) = error {
+            clicks.defect = Some(in_full(&error));
+        }
+        let is_guarded = row.generator_enabled && row.trafficstar_id == self.row.trafficstar_id;
+        if is_guarded {
+            self.row = row;
+        }
+        StoredFacts { is_guarded, policy, clicks, history: spends.map_err(|bad| in_full(&bad)) }
+    }
+
+    pub(super) fn read_status(&self, ctx: &mut Context<Self>, operation: OperationId, question: ReadQuestion) {
+        let read = self.surroundings.remote.read_status.send(ReadStatus(question));
+        ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
+            let (now, clock) = (actor.surroundings.clock.now(), actor.surroundings.remote.clock.difference());
+            actor.session.status_came(now, operation, of_status(answer), clock);
+            actor.go_on(ctx);
+        }));
+    }
+
+    pub(super) fn read_back(&self, ctx: &mut Context<Self>, operation: OperationId, question: ReadQuestion) {
+        let read = self.surroundings.remote.read_status.send(ReadStatus(question));
+        ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
+            let (now, clock) = (actor.surroundings.clock.now(), actor.surroundings.remote.clock.difference());
+            actor.session.read_back_came(now, operation, of_status(answer), clock);
+            actor.go_on(ctx);
+        }));
+    }
+
+    pub(super) fn read_spend(
+        &self,
+        ctx: &mut Context<Self>,
+        operation: OperationId,
+        question: ReadQuestion,
+        since: DateTime<Utc>,
+    ) {
+        let ReadQuestion { remote, urgency, .. } = question;
+        let read = self.surroundings.remote.read_spend.send(ReadSpend { remote, urgency, since });
+        ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
+            let answer =
+                answer.unwrap_or_else(|gone| SourceAnswer::Failed(format!("the TrafficStar client is gone: {gone}")));
+            actor.session.spend_came(actor.surroundings.clock.now(), operation, answer);
+            actor.go_on(ctx);
+        }));
+    }
+
+    pub(super) fn save_spend(&self, spend: Spend) {
+        let row = SpendRow { campaign: self.row.id, remote: self.row.trafficstar_id, spend };
+        self.surroundings.database.save_spend.do_send(SaveSpend(row));
+    }
+
+    pub(super) fn save(&self, ctx: &mut Context<Self>, record: Record, entry: Option<JournalId>) {
+        let Record { promise, entry: action, by, hold } = record;
+        let message = Save(crate::store::Record {
+            campaign: self.row.id,
+            remote: self.row.trafficstar_id,
+            promise,
+            entry: action.map(|action| Entry { id: entry, action, by }),
+            hold,
+        });
+        let save = self.surroundings.database.save.send(message);
+        ctx.spawn(save.into_actor(self).map(|answer, actor, ctx| {
+            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+            actor.session.saved(actor.surroundings.clock.now(), answer);
+            actor.go_on(ctx);
+        }));
+    }
+
+    pub(super) fn send(&self, ctx: &mut Context<Self>, request: Request, rank: Rank) {
+        // The state that is published is the one that was stored, and it is there before the request leaves.
+        self.publish();
+        let Request { action, end_time, valid_until, .. } = request;
+        let kind = match request.kind {
+            ActionKind::Activate => ChangeKind::Activate { end_time },
+            ActionKind::Pause => ChangeKind::Pause,
+            ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time },
+        };
+        let change = self.change(kind, rank, valid_until);
+        ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
+            actor.step(ctx, Event::Applied { action, outcome });
+        }));
+    }
+
+    pub(super) fn set_end_time(&self, ctx: &mut Context<Self>, following: FollowingEndTime) {
+        let FollowingEndTime { action, end_time, valid_until } = following;
+        let change = self.change(ChangeKind::SetEndTime { end_time }, Rank::LAST, Some(valid_until));
+        ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
+            let result = match outcome {
+                Outcome::Accepted => Ok(()),
+                Outcome::Unclear(reason)
+                | Outcome::Failed(reason)
+                | Outcome::NotSent(reason)
+                | Outcome::Postponed(reason) => Err(reason),
+            };
+            actor.step(ctx, Event::EndTimeSet { action, result });
+        }));
+    }
+
+    fn change(
+        &self,
+        kind: ChangeKind,
+        rank: Rank,
+        valid_until: Option<DateTime<Utc>>,
+    ) -> impl Future<Output = Outcome> + use<> {
+        let change = Change { remote: self.row.trafficstar_id, kind, rank, valid_until };
+        let sent = self.surroundings.remote.change.send(change);
+        // Whether it left cannot be known then: reading back tells.
+        async move { sent.await.unwrap_or_else(|gone| Outcome::Unclear(format!("the TrafficStar client is gone: {gone}"))) }
+    }
+}
+
+fn of_status(answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>) -> Result<RemoteCampaign, RemoteFault> {
+    answer.unwrap_or_else(|gone| Err(RemoteFault::Failed(format!("the TrafficStar client is gone: {gone}"))))
+}
