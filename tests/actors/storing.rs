@@ -46,7 +46,7 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
 
         stage.mend(Call::Save, 1);
         let ticks = stage.actor(1).ticks;
-        stage.pass(102).await;
+        stage.pass(110).await;
         assert_eq!(stage.actor(1).ticks, ticks, "no tick brought it about that it is stored");
         let world = stage.world.borrow();
         let writes: Vec<_> = world.writes_for(ID).iter().map(|write| write.kind).collect();
