@@ -7,7 +7,7 @@
 //! | `judge` | the page's words: the remote status and today's spend out of raw fields |
 //! | `shadow` | the decision table as the page has it, and all that holds a decision back |
 //! | `memory` | what the shadow remembers of earlier steps: backoffs, end times owed, changes of others |
-//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `midnight`, `doubts`, `refusals`, `more` | the other rules, by theme |
+//! | `starts`, `sending`, `requests`, `actions`, `states`, `ticks`, `durable`, `contest`, `reading`, `midnight`, `doubts`, `refusals`, `session`, `more` | the other rules, by theme |
 //! | `liveness` | once all faults have ceased, every campaign is as its facts demand |
 //!
 //! Deliberately absent: the domain's own logic. Its types are data; `decide`, `judge`, `resolve` and the like are not used,
@@ -27,6 +27,7 @@ mod reading;
 mod refusals;
 mod requests;
 mod sending;
+mod session;
 mod shadow;
 mod starts;
 mod states;
@@ -86,6 +87,8 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
         Box::new(requests::Gate::default()),
         Box::new(durable::JournalBeforeSending::default()),
         Box::new(durable::CrashLosesNothing::default()),
+        Box::new(session::PauseWaitsForNoDatabase::default()),
+        Box::new(session::ClicksAreFresh),
         Box::new(states::CoolDown),
         Box::new(states::Flags::default()),
         Box::new(ticks::Ticks::default()),

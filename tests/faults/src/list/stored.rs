@@ -11,7 +11,7 @@ const OUTBOX: &str = "src/guard/outbox.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
-        name: "sent-before-stored",
+        name: "nothing-waits-for-its-record",
         what: "a request does not wait for its record to be stored",
         breaks: "8",
         file: SESSION,
@@ -30,16 +30,8 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "late-pause-is-not-marked",
         what: "a pause that left before it was stored is not marked late",
         breaks: "9",
-        file: OUTBOX,
-        original: "entry.late |= «entry.id == action»;",
-        faulty: "false",
-    },
-    Fault {
-        name: "released-unstored",
-        what: "a release does not wait until all is stored",
-        breaks: "8",
-        file: SESSION,
-        original: "Effect::Released { .. } if «self.outbox.has_unstored()» =>",
+        file: MACHINE,
+        original: "current.late = «true»;",
         faulty: "false",
     },
     Fault {
