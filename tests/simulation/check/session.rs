@@ -27,10 +27,16 @@ impl Checker for PauseWaitsForNoDatabase {
                 self.asked.insert((*campaign, request.action));
             }
             What::AtTheGate { carries, .. } => {
-                carries.iter().for_each(|carried| drop(self.asked.remove(&(carried.campaign, carried.action))));
+                for carried in carries {
+                    self.asked.remove(&(carried.campaign, carried.action));
+                }
             }
-            What::NotStored { campaign } => drop(self.refused.insert(*campaign)),
-            What::Stored { campaign, .. } => drop(self.refused.remove(campaign)),
+            What::NotStored { campaign } => {
+                self.refused.insert(*campaign);
+            }
+            What::Stored { campaign, .. } => {
+                self.refused.remove(campaign);
+            }
             What::Told { campaign, event: Event::Applied { action, outcome: Outcome::NotSent(reason) } }
                 if self.asked.remove(&(*campaign, *action)) && self.refused.contains(campaign) =>
             {

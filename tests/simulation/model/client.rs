@@ -95,7 +95,7 @@ impl Change {
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// By a request that left then.
-    Status(Reader, Option<DateTime<Utc>>, Status),
+    Status(Reader, Option<DateTime<Utc>>, Box<Status>),
     Spend(Reader, SourceAnswer),
     Applied(Change, Outcome),
     EndTimeSet(Change, Result<(), String>),
@@ -503,7 +503,7 @@ impl Client {
     fn came(&mut self, id: ReadId, sent_at: Option<DateTime<Utc>>, answer: ReadAnswer<Status>) {
         for (asker, status) in self.reads.answered(id, answer) {
             let reader = self.readers.remove(&asker);
-            self.heard.extend(reader.map(|reader| Heard::Status(reader, sent_at, status)));
+            self.heard.extend(reader.map(|reader| Heard::Status(reader, sent_at, Box::new(status))));
         }
         if self.reads.under_way() == 0 {
             self.weigh_reading();

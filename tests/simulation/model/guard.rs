@@ -408,13 +408,14 @@ impl Guard {
             Heard::Status(Reader { life, operation, why: Why::ReadBack }, sent_at, status) if self.lives(life) => {
                 self.note(What::SeenBack { campaign: life.campaign, operation, sent_at });
                 let clock = sent_at.map(|_| ClockDifference(now.ahead_by()));
-                let remote = status.clone().map(|campaign| Box::new(RemoteCampaign { our_clock: clock, ..campaign }));
+                let remote =
+                    (*status).clone().map(|campaign| Box::new(RemoteCampaign { our_clock: clock, ..campaign }));
                 self.perhaps_tell_again(life, &Event::ReadBack { operation, remote });
-                self.with(life, |found| found.session.read_back_came(now.wall, operation, status, clock));
+                self.with(life, |found| found.session.read_back_came(now.wall, operation, *status, clock));
             }
             Heard::Status(Reader { why: Why::ReadBack, .. }, ..) => {}
             Heard::Status(Reader { life, operation, why: Why::Tick }, sent_at, status) => {
-                self.with(life, |found| found.status_came(now, operation, sent_at, status));
+                self.with(life, |found| found.status_came(now, operation, sent_at, *status));
             }
             Heard::Spend(Reader { life, operation, .. }, answer) => {
                 self.with(life, |found| found.session.spend_came(now.wall, operation, answer));
