@@ -58,9 +58,9 @@ pub enum Output {
         /// The record before it was stored.
         is_first: bool,
     },
-    /// Send an action; answered by [`Session::applied`].
+    /// Send an action; answered by [`Event::Applied`].
     Send(Request, Rank),
-    /// Set the end time that follows a pause; answered by [`Session::end_time_set`].
+    /// Set the end time that follows a pause; answered by [`Event::EndTimeSet`].
     SetEndTime(FollowingEndTime),
     /// A tick has read this. What is decided by it follows.
     Read(Box<Reading>),
