@@ -27,7 +27,7 @@ use self::operations::Operator;
 use self::terms::{Guarding, StandingBy, Surroundings};
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::DatabaseActor;
-use crate::actors::trafficstar::{Limits, TrafficStarActor};
+use crate::actors::trafficstar::TrafficStarActor;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::{Config, DatabasePassword, process_environment};
@@ -35,6 +35,8 @@ use crate::control::server::{Shared, Socket, SocketError};
 use crate::error_chain::in_full;
 use crate::store::{DatabaseUrl, DatabaseUrlError, Password, Store, StoreError};
 use crate::telemetry::LogControl;
+use crate::trafficstar::circuit::PROBE_INTERVAL;
+use crate::trafficstar::client::Limits;
 use crate::trafficstar::date::SeenClock;
 use crate::trafficstar::http::ClientError;
 
@@ -320,6 +322,8 @@ fn limits_alone(config: &Config) -> Limits {
         requests_per_minute: config.trafficstar.requests_per_minute,
         timeout: config.trafficstar.timeout,
         tick: config.generator.tick,
+        // As often as an open circuit is probed.
+        token_rest: PROBE_INTERVAL.min(config.generator.tick),
         sent: Vec::new(),
     }
 }

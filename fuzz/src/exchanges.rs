@@ -3,24 +3,21 @@
 //! `{{key}}` and `{{token}}` stand for the API key and the access token: a server may echo what it was sent. Where the
 //! bytes begin with `token:`, the rest answers the request for a token; otherwise that one is answered well.
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
-use traffic_generator::domain::action::Outcome;
 use traffic_generator::domain::facts::RemoteId;
-use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::reign::Reign;
-use traffic_generator::trafficstar::budget::{Budget, Rank, Urgency};
+use traffic_generator::trafficstar::call::{Answer, CAMPAIGN_REPORTS, Call, DAY_REPORTS, LISTS, Switch, SwitchWay};
 use traffic_generator::trafficstar::error::RemoteError;
-use traffic_generator::trafficstar::gate::{Gate, GateMessage, Gatekeeper};
-use traffic_generator::trafficstar::http::{RemoteClient, RemoteSettings};
+use traffic_generator::trafficstar::http::{HttpClient, RemoteSettings};
+use traffic_generator::trafficstar::wire::{DayRows, day_spend};
 
 use super::expected::assert_quotes_nobody;
 
@@ -29,7 +26,7 @@ const TOKEN: &str = "token-7d793037a0760186574b0282f2f435e7";
 const ID: RemoteId = RemoteId(7);
 /// A request may take as long as this.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Everything is asked for once, with two or three candidates each: bytes that are there take a moment.
+/// Every request is asked for once: bytes that are there take a moment.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every question ends, with what was answered or an error that is fit to be shown and holds no secret.
@@ -123,79 +120,52 @@ fn is_whole(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-fn client(base_url: &str) -> RemoteClient {
-    let (gate, mut heard) = Gate::new();
-    tokio::spawn(async move {
-        let mut keeper = Gatekeeper::new(Budget::new(1_000_000), chrono::Duration::zero());
-        loop {
-            let granted = keeper.grant(Utc::now());
-            keeper.let_go(Utc::now(), granted);
-            let next = keeper.next_grant_at(Utc::now()).map(|at| (at - Utc::now()).to_std().unwrap_or_default());
-            match tokio::time::timeout(next.unwrap_or(PATIENCE), heard.recv()).await {
-                // A pause that is answered with 429 is sent again when the silence is over: here, at once.
-                Ok(Some(GateMessage::RateLimited { .. })) | Err(_) => {}
-                Ok(Some(message)) => keeper.hear(Utc::now(), message),
-                Ok(None) => return,
-            }
-        }
-    });
+/// Every request is asked for once, as the client would send it.
+fn calls() -> Vec<Call> {
+    let now: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().expect("a time");
+    let day = now.date_naive();
+    let mut calls = vec![Call::Token, Call::Campaign(ID), Call::EndTime { remote: ID, at: now }];
+    calls.extend(LISTS.map(|sizes| Call::Page { number: 2, sizes }));
+    calls.extend(CAMPAIGN_REPORTS.map(|path| Call::Report { path, day, offset: 0 }));
+    calls.extend(DAY_REPORTS.iter().map(|report| Call::DayReport { report, remote: ID, day, page: 1 }));
+    for switch in [Switch::Run, Switch::Pause] {
+        calls.extend(switch.ways().iter().map(|way| match way {
+            SwitchWay::Together(path) => Call::Together { switch, path, remotes: [ID].into() },
+            SwitchWay::Each => Call::Each { switch, remote: ID },
+        }));
+    }
+    calls
+}
+
+async fn ask(base_url: &str) {
     let settings = RemoteSettings {
         base_url: base_url.to_owned(),
         api_key: SecretString::from(KEY),
         connect_timeout: TIMEOUT,
         timeout: TIMEOUT,
-        token_rest: Duration::ZERO,
     };
-    RemoteClient::new(settings, gate, Reign::sole()).expect("a client")
-}
-
-async fn ask(base_url: &str) {
-    // A new client for each: after a 429 one would wait, as it should.
-    let client = || client(base_url);
-    let now: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().expect("a time");
-    let day: NaiveDate = now.date_naive();
-    let ids = BTreeSet::from([ID]);
-    let rank = Rank::of_activation(0, chrono::Duration::zero());
-    if let Some(campaign) = fit(client().campaign(ID, Urgency::Read).await) {
-        assert_eq!(campaign.id, ID, "another campaign than the one that was asked for");
-    }
-    if let Some(campaign) = fit(client().set_end_time(ID, now, rank, None).await) {
-        assert_eq!(campaign.id, ID, "another campaign than the one that was changed");
-    }
-    if let Some(page) = fit(client().campaigns_page(2, Urgency::Sweep).await) {
-        assert!(page.page.is_none_or(|page| page == 2), "another page than the one that was asked for");
-    }
-    for runs in [false, true] {
-        let mut outcomes = Vec::new();
-        let tell = |id, outcome| outcomes.push((id, outcome));
-        let failure = if runs { client().run(&ids, None, tell).await } else { client().pause(&ids, tell).await };
-        assert_eq!(outcomes.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ID], "an outcome for each id and no other");
-        for (_, outcome) in &outcomes {
-            match outcome {
-                Outcome::Accepted => {}
-                Outcome::Failed(reason)
-                | Outcome::Unclear(reason)
-                | Outcome::NotSent(reason)
-                | Outcome::Postponed(reason) => {
-                    assert_fit(reason);
-                }
+    let http = HttpClient::new(settings, Reign::sole()).expect("a client");
+    let token = SecretString::from(TOKEN);
+    for call in calls() {
+        let token = (call != Call::Token).then_some(&token);
+        match (fit(http.exchange(&call, token).await), &call) {
+            (Some(Answer::Token(token)), _) => {
+                assert!(token.lifetime <= Duration::from_secs(31 * 24 * 3600), "a token for ever");
             }
+            (Some(Answer::Campaign(campaign)), _) => {
+                assert_eq!(campaign.id, ID, "another campaign than the one that was asked for");
+            }
+            (Some(Answer::Page(page)), _) => {
+                assert!(page.page.is_none_or(|page| page == 2), "another page than the one that was asked for");
+            }
+            (Some(Answer::DayReport(page)), Call::DayReport { day, .. }) => {
+                let mut rows = DayRows::default();
+                let spend = rows.take(1, &page).and_then(|_| day_spend(&rows.into_rows(), *day));
+                spend.err().iter().for_each(|error| assert_fit(&error.to_string()));
+            }
+            (Some(Answer::DayReport(_) | Answer::Report(_) | Answer::Switched(_)) | None, _) => {}
         }
-        failure.iter().for_each(|reason| assert_fit(reason));
     }
-    fit(client().spend_report(day, Urgency::Read).await);
-    let client = client();
-    match client.day_spend(day, ID, Urgency::Read).await {
-        SourceAnswer::Failed(reason) => assert_fit(&reason),
-        SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource => {}
-    }
-    for endpoint in client.endpoints() {
-        assert_fit(&format!("{endpoint:?}"));
-    }
-    assert!(
-        client.token_expires_at().is_none_or(|at| at - Utc::now() <= chrono::Duration::days(31)),
-        "a token for ever"
-    );
 }
 
 /// What was answered; everything that can be shown of it, or of its error, holds no secret.

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use self::orders::OrderBook;
 use super::database::{ReadTick, Save, SaveSpend};
-use super::trafficstar::{Change, ReadSpend, ReadStatus, SetTick};
+use super::trafficstar::{MakeChange, ReadSpend, ReadStatus, SetTick};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::another_guard::Sign;
@@ -58,7 +58,7 @@ pub struct RemotePort {
     /// Reads today's spend from the reports.
     pub read_spend: Recipient<ReadSpend>,
     /// Changes a campaign.
-    pub change: Recipient<Change>,
+    pub change: Recipient<MakeChange>,
     /// What TrafficStars' answers say of our clock.
     pub clock: SeenClock,
 }
@@ -267,8 +267,8 @@ impl CampaignActor {
                 }
             }
             Output::NotStored { reason, is_first } => self.not_stored(&reason, is_first),
-            Output::Send(request, rank) => self.send(ctx, request, rank),
-            Output::SetEndTime(following) => self.set_end_time(ctx, following),
+            Output::Send(action, change) => self.send(ctx, action, change),
+            Output::SetEndTime(action, change) => self.set_end_time(ctx, action, change),
             Output::Read(reading) => self.note_reading(&reading),
             Output::Note(note) => self.note(&note),
             Output::Sign(sign) => {

@@ -10,7 +10,7 @@ mod managing;
 mod requests;
 
 pub use self::holds::{StoreHold, StoreHoldOnAll};
-pub use self::requests::CountRequests;
+pub use self::requests::ReserveRequests;
 
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
@@ -261,7 +261,7 @@ impl Desk {
         let failed = self.failures.lock().unwrap_or_else(PoisonError::into_inner).write.is_some();
         if failed {
             // The failure is told and published already.
-            let _ = self.written(self.store.count_requests(0, self.now()).await);
+            let _ = self.written(self.store.count_requests(0, self.now(), None, self.now()).await);
         }
     }
 }

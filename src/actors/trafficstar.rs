@@ -1,301 +1,214 @@
-//! The one client actor of a TrafficStars account: gathers what is asked together, and keeps the gate that every request
-//! passes.
+//! The one client actor of a TrafficStars account: a mailbox and a timer around [`Client`], which decides what is sent and
+//! what is answered.
 //!
-//! Reads of statuses are in `statuses`, everything that changes a campaign in `changes`, open circuits in `probes`.
-//! Deliberately absent: how many requests may leave (`trafficstar::budget`), what becomes one request
-//! (`trafficstar::batch`), which operation is left alone (`trafficstar::circuit`), the requests themselves
-//! (`trafficstar::endpoints`), and retries: the next tick is the retry.
-
-mod changes;
-mod probes;
-mod round;
-mod spends;
-mod statuses;
-mod work;
+//! Deliberately absent: every rule (`trafficstar::client`), the requests themselves (`trafficstar::http`), and retries: the
+//! next tick is the retry.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
-use chrono::{DateTime, Utc};
-use futures_util::stream;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-pub use self::changes::{Change, ChangeKind};
-use self::round::Round;
-pub use self::spends::ReadSpend;
-use self::spends::Spends;
-pub use self::statuses::ReadStatus;
-use self::statuses::Statuses;
-use super::database::CountRequests;
+use super::database::ReserveRequests;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
-use crate::domain::another_guard::Sign;
 use crate::domain::facts::RemoteId;
-use crate::domain::health::ReadFailure;
-use crate::domain::live::{LiveEvent, Part};
-use crate::domain::repeats::Repeats;
+use crate::domain::remote::{RemoteCampaign, RemoteFault};
+use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;
-use crate::store::RequestsSent;
-use crate::trafficstar::budget::{Budget, WINDOW};
-use crate::trafficstar::circuit::Operation;
-use crate::trafficstar::gate::{GateMessage, Gatekeeper};
-use crate::trafficstar::http::RemoteClient;
+use crate::trafficstar::batch::reads::ReadQuestion;
+use crate::trafficstar::budget::Urgency;
+use crate::trafficstar::client::{Asker, Change, Client, Departure, Limits, Now, Output};
+use crate::trafficstar::http::HttpClient;
+use crate::trafficstar::reservation::Reservation;
 
-/// Whoever asks within this time is served together. All who tick at one point of the grid do.
-const MOMENT: Duration = Duration::from_millis(50);
-/// So many messages of the gate are heard before it is opened.
-const MOST_HEARD_AT_ONCE: usize = 1_000;
-/// A count that is not durable by then lets the requests go all the same: a pause waits for no database.
-const COUNT_WITHIN: Duration = Duration::from_millis(100);
+/// What is heard by one who asked and gets no answer: the actor panicked.
+const DIED: &str = "the TrafficStar client died over this";
 
 /// The grid has other points from now on.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct SetTick(pub chrono::Duration);
 
-/// What bounds the requests.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// `[trafficstar] requests_per_minute`.
-    pub requests_per_minute: u32,
-    /// `[trafficstar] timeout`.
-    pub timeout: Duration,
-    /// `[generator] tick`.
-    pub tick: chrono::Duration,
-    /// What earlier processes sent within the last [`Limits::counts_for`].
-    pub sent: Vec<RequestsSent>,
+/// Reads one campaign's status from TrafficStars. The request leaves after this was asked: no cached value.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<RemoteCampaign, RemoteFault>")]
+pub struct ReadStatus(pub ReadQuestion);
+
+/// Reads one campaign's spend from the reports, for the UTC day on which the report is asked for.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "SourceAnswer")]
+pub struct ReadSpend {
+    /// Which campaign.
+    pub remote: RemoteId,
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// When its tick began: a report that was sent since then serves.
+    pub since: chrono::DateTime<chrono::Utc>,
 }
 
-impl Limits {
-    /// For how long a request counts that was sent by another process: until a window after its answer or time-out.
-    #[must_use]
-    pub fn counts_for(timeout: Duration) -> chrono::Duration {
-        WINDOW + chrono::Duration::from_std(timeout).unwrap_or(WINDOW)
-    }
+/// Changes one campaign at TrafficStars.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Outcome")]
+pub struct MakeChange(pub Change);
 
-    /// A budget of them, in which what was sent holds its slots.
-    #[must_use]
-    pub fn budget(&self, now: DateTime<Utc>) -> Budget {
-        let mut budget = Budget::new(self.requests_per_minute);
-        let counts_for = Self::counts_for(self.timeout);
-        for sent in &self.sent {
-            // Not from the future: the clock may have been set back.
-            let free_at = sent.by.min(now) + counts_for;
-            for _ in (0..sent.requests).take_while(|_| free_at > now) {
-                budget.remember(free_at);
-            }
-        }
-        budget
-    }
+/// All that has come by now is heard before the client goes on: at a tick of thousands it would go on for each.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+struct GoOn;
+
+/// Where an answer goes. The one who asked may be gone.
+#[derive(Debug)]
+enum Reply {
+    Status(oneshot::Sender<Result<RemoteCampaign, RemoteFault>>),
+    Spend(oneshot::Sender<SourceAnswer>),
+    Outcome(oneshot::Sender<Outcome>),
 }
 
 /// The actor.
 #[derive(Debug)]
 pub struct TrafficStarActor {
-    client: Arc<RemoteClient>,
-    keeper: Gatekeeper,
-    messages: Option<UnboundedReceiver<GateMessage>>,
-    gate_timer: Option<SpawnHandle>,
-    count_requests: Recipient<CountRequests>,
-    /// A count is under way.
-    counting: bool,
-    /// So many left without being counted, since the database was away: the next count has them, too.
-    uncounted: u64,
-    requests_per_minute: u32,
-    tick: chrono::Duration,
-    statuses: Statuses,
-    spends: Spends,
-    pauses: Round<Outcome>,
-    runs: Round<Outcome>,
-    /// Activations whose turn did not come, until they are asked for again or forgotten.
-    postponed: BTreeMap<RemoteId, DateTime<Utc>>,
-    /// When a probe of our own may be sent again, by operation.
-    probed_until: BTreeMap<Operation, DateTime<Utc>>,
-    last_error: Option<String>,
-    /// What has failed since all went well.
-    repeats: Repeats,
-    /// The reads of statuses, which every tick needs.
-    reads_failing: Option<ReadFailure>,
+    client: Client,
+    http: Arc<HttpClient>,
+    reserve: Recipient<ReserveRequests>,
+    replies: BTreeMap<Asker, Reply>,
+    timer: Option<(SpawnHandle, chrono::DateTime<chrono::Utc>)>,
+    /// [`GoOn`] is in the mailbox.
+    goes_on: bool,
     board: Board,
     clock: Clock,
-    started_at: DateTime<Utc>,
+    started_at: chrono::DateTime<chrono::Utc>,
     started: Instant,
 }
 
 impl TrafficStarActor {
-    /// An actor that keeps the gate of `client`, whose messages arrive at `messages`.
+    /// An actor that has sent nothing yet.
     #[must_use]
     pub fn new(
-        client: RemoteClient,
-        messages: UnboundedReceiver<GateMessage>,
+        http: HttpClient,
         limits: &Limits,
-        count_requests: Recipient<CountRequests>,
+        reserve: Recipient<ReserveRequests>,
         board: Board,
         clock: Clock,
     ) -> Self {
-        let now = clock.now();
+        let started_at = clock.now();
+        let now = Now { wall: started_at, steady: started_at };
         Self {
-            client: Arc::new(client),
-            keeper: Gatekeeper::new(limits.budget(now), limits.tick),
-            messages: Some(messages),
-            gate_timer: None,
-            count_requests,
-            counting: false,
-            uncounted: 0,
-            requests_per_minute: limits.requests_per_minute,
-            tick: limits.tick,
-            statuses: Statuses::new(limits.tick),
-            spends: Spends::new(),
-            pauses: Round::new(MOMENT),
-            runs: Round::new(MOMENT),
-            postponed: BTreeMap::new(),
-            probed_until: BTreeMap::new(),
-            last_error: None,
-            repeats: Repeats::default(),
-            reads_failing: None,
+            client: Client::new(now, limits),
+            http: Arc::new(http),
+            reserve,
+            replies: BTreeMap::new(),
+            timer: None,
+            goes_on: false,
             board,
             clock,
-            started_at: now,
+            started_at,
             started: Instant::now(),
         }
     }
 
-    /// The time by which the budget counts: it never steps, whatever becomes of the wall clock.
-    fn gate_time(&self) -> DateTime<Utc> {
-        self.started_at + self.started.elapsed()
+    fn now(&self) -> Now {
+        Now { wall: self.clock.now(), steady: self.started_at + self.started.elapsed() }
     }
 
-    /// Lets everybody leave whom circuits and budget let, and comes back when they let more.
-    fn open_gate(&mut self, ctx: &mut Context<Self>) {
-        self.let_go(ctx);
-        self.forget_postponed();
-        for news in self.keeper.take_circuit_news() {
-            self.tell_of_circuit(news);
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
+        self.client.go_on(self.now());
+        for output in self.client.take_outputs() {
+            self.carry_out(ctx, output);
         }
-        self.plan_further_reads(ctx);
-        self.probe_what_is_due(ctx);
-        self.arm_gate(ctx);
+        self.arm(ctx);
         self.publish();
     }
 
-    fn arm_gate(&mut self, ctx: &mut Context<Self>) {
-        if let Some(timer) = self.gate_timer.take() {
-            ctx.cancel_future(timer);
-        }
-        let now = self.gate_time();
-        let room_at = if self.statuses.waits_for_room() { self.keeper.budget_mut().next_free_at(now) } else { None };
-        let next = [self.keeper.next_grant_at(now), self.next_probe_at(), room_at].into_iter().flatten().min();
-        if let Some(at) = next {
-            let wait = at.signed_duration_since(now).to_std().unwrap_or_default();
-            self.gate_timer = Some(ctx.run_later(wait, |actor, ctx| {
-                actor.gate_timer = None;
-                actor.open_gate(ctx);
-            }));
+    fn go_on_soon(&mut self, ctx: &Context<Self>) {
+        if !std::mem::replace(&mut self.goes_on, true) {
+            ctx.address().do_send(GoOn);
         }
     }
 
-    /// Counts those who hold a slot in the database before they leave, so that a process that starts within a minute of
-    /// this one's end knows of them.
-    fn let_go(&mut self, ctx: &mut Context<Self>) {
-        let now = self.gate_time();
-        let granted = self.keeper.grant(now);
-        if granted == 0 || self.counting {
+    /// Comes back when the client wants to be woken.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let wakes_at = self.client.wakes_at(now);
+        if self.timer.as_ref().map(|(_, at)| *at) == wakes_at {
             return;
         }
-        self.counting = true;
-        let count = self.uncounted.saturating_add(granted as u64);
-        let counted = tokio::time::timeout(COUNT_WITHIN, self.count_requests.send(CountRequests(count)));
-        ctx.spawn(counted.into_actor(self).map(move |counted, actor, ctx| {
-            // A count that failed is the database actor's to tell. One that comes late counts twice, which is safe.
-            let durable = matches!(counted, Ok(Ok(Ok(()))));
-            actor.uncounted = if durable { 0 } else { count };
-            actor.counting = false;
-            actor.admit(granted);
-            actor.open_gate(ctx);
+        if let Some((timer, _)) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.timer = wakes_at.map(|at| {
+            let wait = at.signed_duration_since(now.steady).to_std().unwrap_or_default();
+            let timer = ctx.run_later(wait, |actor, ctx| {
+                actor.timer = None;
+                actor.go_on(ctx);
+            });
+            (timer, at)
+        });
+    }
+
+    fn carry_out(&mut self, ctx: &mut Context<Self>, output: Output) {
+        match output {
+            Output::Send(departure) => self.send(ctx, departure),
+            Output::Reserve(reservation) => self.reserve(ctx, reservation),
+            Output::Status(asker, _, status) => {
+                if let Some(Reply::Status(reply)) = self.replies.remove(&asker) {
+                    let _ = reply.send(*status);
+                }
+            }
+            Output::Spend(asker, spend) => {
+                if let Some(Reply::Spend(reply)) = self.replies.remove(&asker) {
+                    let _ = reply.send(spend);
+                }
+            }
+            Output::Changed(asker, outcome) => {
+                if let Some(Reply::Outcome(reply)) = self.replies.remove(&asker) {
+                    let _ = reply.send(outcome);
+                }
+            }
+            Output::Failed => self.board.metrics().trafficstar_failed(),
+            Output::Tell(event) => self.board.tell(event),
+            Output::Sign(sign) => self.board.publish_sign(self.clock.now(), sign),
+            Output::Waits { ticket, urgency, call, .. } => {
+                tracing::trace!(ticket = ticket.0, class = urgency.as_str(), ?call, "a request waits for its turn");
+            }
+            Output::GivenUp(ticket) => tracing::trace!(ticket = ticket.0, "a request is given up"),
+            Output::Silence(until) => tracing::debug!(%until, "TrafficStars asks for silence"),
+        }
+    }
+
+    fn send(&self, ctx: &mut Context<Self>, departure: Departure) {
+        let Departure { ticket, call, token, urgency, waited } = departure;
+        let (http, left) = (Arc::clone(&self.http), Instant::now());
+        self.board.metrics().request_sent(urgency.as_str());
+        let exchange = async move { http.exchange(&call, token.as_ref().map(|token| &token.text)).await };
+        ctx.spawn(exchange.into_actor(self).map(move |answer, actor, ctx| {
+            let word = answer.as_ref().err().map_or_else(|| "200".into(), |error| error.answer_word().word());
+            let waited = waited.to_std().unwrap_or_default();
+            actor.board.metrics().request_ended(urgency.as_str(), word, waited, left.elapsed());
+            actor.client.answered(actor.now(), ticket, answer);
+            actor.go_on(ctx);
         }));
     }
 
-    fn admit(&mut self, requests: usize) {
-        for (_, urgency) in self.keeper.let_go(self.gate_time(), requests) {
-            self.board.metrics().request_sent(urgency.as_str());
-        }
-    }
-
-    /// Remembers how an operation ended: the last failure is shown until one succeeds.
-    fn note(&mut self, failure: Option<String>) {
-        if let Some(reason) = &failure
-            && let Some(times) = self.repeats.heed(self.clock.now(), reason)
-        {
-            tracing::warn!(reason, times, "a request to TrafficStars failed");
-        }
-        let news = match (&self.last_error, &failure) {
-            (None, Some(reason)) => Some(LiveEvent::error(self.clock.now(), Part::TrafficStar, reason)),
-            (Some(_), None) => Some(LiveEvent::recovery(self.clock.now(), Part::TrafficStar)),
-            (None, None) | (Some(_), Some(_)) => None,
-        };
-        if failure.is_some() {
-            self.board.metrics().trafficstar_failed();
-        } else {
-            self.repeats.clear();
-        }
-        self.last_error = failure;
-        self.publish();
-        if let Some(news) = news {
-            self.board.tell(news);
-        }
-    }
-
-    /// A 429 where this program has sent fewer requests than it may: another program sends requests for the account, too.
-    /// The requests that were under way beside that one are answered with 429 as well, and say nothing more.
-    fn note_rate_limited(&self, now: DateTime<Utc>) {
-        let (sent, limit) = (self.keeper.budget().used(now), self.requests_per_minute);
-        let is_first = self.keeper.budget().blocked_until(now).is_none();
-        if is_first && sent < usize::try_from(limit).unwrap_or(usize::MAX) {
-            self.board.publish_sign(self.clock.now(), Sign::RateLimited { sent, limit });
-        }
-    }
-
-    /// Other requests may succeed meanwhile; without statuses nobody is guarded.
-    fn note_reads(&mut self, failure: Option<&str>) {
-        let since = self.reads_failing.as_ref().map_or_else(|| self.clock.now(), |failing| failing.since);
-        self.reads_failing = failure.map(|reason| ReadFailure { since, reason: reason.to_owned() });
+    fn reserve(&self, ctx: &mut Context<Self>, reservation: Reservation) {
+        let number = reservation.number;
+        let reserved = self.reserve.send(ReserveRequests(reservation));
+        ctx.spawn(reserved.into_actor(self).map(move |reserved, actor, ctx| {
+            // One that failed is the database actor's to tell.
+            actor.client.reserved(actor.now(), number, matches!(reserved, Ok(Ok(()))));
+            actor.go_on(ctx);
+        }));
     }
 
     fn publish(&self) {
-        let now = self.gate_time();
-        let (budget, circuits) = (self.keeper.budget(), self.keeper.circuits().status());
-        let open = circuits.iter().any(|circuit| circuit.since.is_some());
-        let reading = self.statuses.status();
-        let reads_of_all = usize::try_from(reading.requests).unwrap_or(usize::MAX);
-        let more = self.postponed.len() + self.keeper.held_back();
-        let running_again_by = budget.activations_done_at(now, more, reads_of_all);
         let status = RemoteClientStatus {
-            circuit: if open { "open" } else { "closed" }.to_owned(),
-            circuits,
-            reading,
-            running_again_by: running_again_by.filter(|at| *at > now),
-            token_expires_at: self.client.token_expires_at(),
-            queue: budget.queue_lengths(),
-            requests_last_minute: budget.used(now) as u64,
-            requests_per_minute: self.requests_per_minute,
-            blocked_until: budget.blocked_until(now),
-            last_error: self.last_error.clone(),
-            endpoints: self.client.endpoints(),
-            clock_ahead_seconds: self.client.seen_clock().difference().map(|clock| clock.0.num_seconds()),
+            clock_ahead_seconds: self.http.seen_clock().difference().map(|clock| clock.0.num_seconds()),
+            ..self.client.status(self.now())
         };
-        self.board.publish_trafficstar(self.clock.now(), status, self.reads_failing.clone());
-        self.client.take_endpoint_news().into_iter().for_each(|news| self.board.tell(news));
-    }
-
-    /// Serves a round when it is due.
-    fn serve_later(ctx: &mut Context<Self>, wait: Option<Duration>, serve: fn(&mut Self, &mut Context<Self>)) {
-        if let Some(wait) = wait {
-            ctx.run_later(wait, serve);
-        }
+        self.board.publish_trafficstar(self.clock.now(), status, self.client.reads_failing().cloned());
     }
 }
 
@@ -303,32 +216,16 @@ impl Actor for TrafficStarActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if let Some(messages) = self.messages.take() {
-            ctx.add_stream(stream::unfold(messages, async |mut messages| {
-                let mut heard = Vec::new();
-                let count = messages.recv_many(&mut heard, MOST_HEARD_AT_ONCE).await;
-                (count > 0).then_some((heard, messages))
-            }));
-        }
-        self.publish();
+        self.go_on(ctx);
     }
 }
 
-/// All that has come at once is heard before the gate is opened: at a tick of thousands it would be opened for each.
-impl StreamHandler<Vec<GateMessage>> for TrafficStarActor {
-    fn handle(&mut self, messages: Vec<GateMessage>, ctx: &mut Self::Context) {
-        let now = self.gate_time();
-        for message in messages {
-            if let GateMessage::Answered { exchange, .. } = &message {
-                let (class, answer) = (exchange.urgency.as_str(), exchange.answer.word());
-                self.board.metrics().request_ended(class, answer, exchange.waited, exchange.took);
-            }
-            if let GateMessage::RateLimited { .. } = &message {
-                self.note_rate_limited(now);
-            }
-            self.keeper.hear(now, message);
-        }
-        self.open_gate(ctx);
+impl Handler<GoOn> for TrafficStarActor {
+    type Result = ();
+
+    fn handle(&mut self, GoOn: GoOn, ctx: &mut Self::Context) {
+        self.goes_on = false;
+        self.go_on(ctx);
     }
 }
 
@@ -336,8 +233,42 @@ impl Handler<SetTick> for TrafficStarActor {
     type Result = ();
 
     fn handle(&mut self, SetTick(tick): SetTick, _: &mut Self::Context) {
-        self.tick = tick;
-        self.keeper.set_tick(tick);
-        self.statuses.set_tick(tick);
+        self.client.set_tick(tick);
+    }
+}
+
+impl Handler<ReadStatus> for TrafficStarActor {
+    type Result = ResponseFuture<Result<RemoteCampaign, RemoteFault>>;
+
+    fn handle(&mut self, ReadStatus(question): ReadStatus, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        let asker = self.client.read_status(self.now(), question);
+        self.replies.insert(asker, Reply::Status(reply));
+        self.go_on_soon(ctx);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(RemoteFault::Failed(DIED.to_owned()))) })
+    }
+}
+
+impl Handler<ReadSpend> for TrafficStarActor {
+    type Result = ResponseFuture<SourceAnswer>;
+
+    fn handle(&mut self, ReadSpend { remote, urgency, since }: ReadSpend, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        let asker = self.client.read_spend(self.now(), remote, urgency, since);
+        self.replies.insert(asker, Reply::Spend(reply));
+        self.go_on_soon(ctx);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| SourceAnswer::Failed(DIED.to_owned())) })
+    }
+}
+
+impl Handler<MakeChange> for TrafficStarActor {
+    type Result = ResponseFuture<Outcome>;
+
+    fn handle(&mut self, MakeChange(change): MakeChange, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        let asker = self.client.change(self.now(), change);
+        self.replies.insert(asker, Reply::Outcome(reply));
+        self.go_on_soon(ctx);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Outcome::Unclear(DIED.to_owned())) })
     }
 }

@@ -12,10 +12,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{direct, limits, limits_alone, store_of};
-use crate::actors::trafficstar::Limits;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::clock_difference::ClockDifference;
@@ -25,11 +23,15 @@ use crate::error_chain::in_full;
 use crate::reign::Reign;
 use crate::store::CampaignRow;
 use crate::trafficstar::batch::reach::KnownPages;
-use crate::trafficstar::budget::Urgency;
+use crate::trafficstar::budget::{Ticket, Urgency};
+use crate::trafficstar::call::{Answer, Call, LISTS};
+use crate::trafficstar::circuit::Ended;
+use crate::trafficstar::client::Limits;
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::gate::{Gate, GateMessage, Gatekeeper};
-use crate::trafficstar::http::RemoteClient;
+use crate::trafficstar::gate::{Asking, Gate};
+use crate::trafficstar::http::HttpClient;
 use crate::trafficstar::proxy::proxy_of;
+use crate::trafficstar::wire::CampaignPage;
 
 /// The most requests that one check sends. A supervisor beside it does not know of them: they have to fit between the limit that
 /// it keeps and the account's own (100 a minute).
@@ -61,10 +63,9 @@ struct Seen {
 /// Why TrafficStars could not be asked at all: the supervisor would end at its start.
 #[must_use]
 pub fn setup_problem(config: &Config) -> Option<String> {
-    let (gate, _) = Gate::new();
     // Nothing is sent: no key is needed.
-    let client = RemoteClient::new(direct::settings(config, SecretString::default()), gate, Reign::sole());
-    client.err().map(|error| in_full(&error))
+    let http = HttpClient::new(direct::settings(config, SecretString::default()), Reign::sole());
+    http.err().map(|error| in_full(&error))
 }
 
 /// The proxy of the environment by which TrafficStars is asked, in words.
@@ -103,24 +104,18 @@ async fn ask(
     limits: &Limits,
     clock: &Clock,
 ) -> Result<Seen, String> {
-    let (gate, messages) = Gate::new();
-    let client = RemoteClient::new(direct::settings(config, api_key), gate, Reign::sole());
-    let client = client.map_err(|error| in_full(&error))?;
+    let http = HttpClient::new(direct::settings(config, api_key), Reign::sole()).map_err(|error| in_full(&error))?;
     let mut budget = limits.budget(clock.now());
     // What does not leave at once is not worth a minute's wait, the first page excepted.
     let requests = budget.room(clock.now()).sweeps.clamp(1, MOST_REQUESTS);
-    let mut keeper = Gatekeeper::new(budget, limits.tick);
-    let mut visit = Visit { client: &client, requests, seen: Seen::default() };
+    let gate = Gate::new(budget, limits.tick);
+    let mut visit = Visit { http, clock, gate, last_ticket: 0, token: None, sizes: 0, requests, seen: Seen::default() };
     let asked = async {
         visit.read_list().await;
         visit.read_rows(rows).await;
     };
-    let in_time = tokio::select! {
-        () = asked => true,
-        () = keep(&mut keeper, messages, clock) => true,
-        () = tokio::time::sleep(WITHIN) => false,
-    };
-    let mut seen = visit.seen;
+    let in_time = tokio::time::timeout(WITHIN, asked).await.is_ok();
+    let Visit { http, token, mut seen, .. } = visit;
     if !in_time && seen.failure.is_none() {
         seen.failure = Some(format!(
             "TrafficStars could not be asked within {}: it does not answer, or a supervisor beside this one uses the whole \
@@ -129,28 +124,18 @@ async fn ask(
             limits.requests_per_minute
         ));
     }
-    let (key_works, clock) = (client.token_expires_at().is_some(), client.seen_clock().difference());
-    Ok(Seen { key_works, clock, ..seen })
-}
-
-/// Keeps the gate as long as somebody asks.
-async fn keep(keeper: &mut Gatekeeper, mut messages: UnboundedReceiver<GateMessage>, clock: &Clock) {
-    loop {
-        let granted = keeper.grant(clock.now());
-        keeper.let_go(clock.now(), granted);
-        let now = clock.now();
-        let wait = keeper.next_grant_at(now).map(|at| (at - now).to_std().unwrap_or_default());
-        match tokio::time::timeout(wait.unwrap_or(WITHIN), messages.recv()).await {
-            Ok(Some(message)) => keeper.hear(clock.now(), message),
-            Ok(None) => return,
-            Err(_) => {}
-        }
-    }
+    Ok(Seen { key_works: token.is_some(), clock: http.seen_clock().difference(), ..seen })
 }
 
 /// The requests so far.
 struct Visit<'a> {
-    client: &'a RemoteClient,
+    http: HttpClient,
+    clock: &'a Clock,
+    gate: Gate,
+    last_ticket: u64,
+    token: Option<SecretString>,
+    /// Which of [`LISTS`] is asked for.
+    sizes: usize,
     /// So many more may leave.
     requests: usize,
     seen: Seen,
@@ -161,12 +146,12 @@ impl Visit<'_> {
         let mut number = 1;
         while number == 1 || self.requests > 0 {
             self.requests = self.requests.saturating_sub(1);
-            match self.client.campaigns_page(number, Urgency::Sweep).await {
+            match self.page(number).await {
                 Ok(page) => {
                     self.seen.pages.saw(number, page.list_size(), page.campaigns.keys().copied());
                     self.seen.campaigns.extend(page.campaigns);
                 }
-                Err(RemoteError::NoEndpoint { .. }) => return,
+                Err(error) if error.is_absence() => return,
                 Err(error) => {
                     self.seen.failure = Some(error.in_full());
                     return;
@@ -179,10 +164,23 @@ impl Visit<'_> {
         }
     }
 
+    /// A page of the list, in the way that the first one was answered.
+    async fn page(&mut self, number: u64) -> Result<CampaignPage, RemoteError> {
+        loop {
+            let sizes = LISTS.get(self.sizes).copied().unwrap_or_default();
+            match self.exchange(Call::Page { number, sizes }, Urgency::Sweep).await {
+                Err(error) if self.sizes + 1 < LISTS.len() && (error.is_bad_request() || error.is_absence()) => {
+                    self.sizes += 1;
+                }
+                answer => return answer.and_then(Answer::into_page),
+            }
+        }
+    }
+
     /// Those that the list leaves out, each by itself; the guarded ones first.
     async fn read_rows(&mut self, rows: &[CampaignRow]) {
         // Without a token, or where the list fails, each would fail alike.
-        if self.client.token_expires_at().is_none() || self.seen.failure.is_some() {
+        if self.token.is_none() || self.seen.failure.is_some() {
             return;
         }
         let (guarded, others): (Vec<&CampaignRow>, Vec<&CampaignRow>) =
@@ -191,9 +189,39 @@ impl Visit<'_> {
             let id = row.trafficstar_id;
             if self.requests > 0 && !self.seen.campaigns.contains_key(&id) {
                 self.requests -= 1;
-                let read = self.client.campaign(id, Urgency::Sweep).await.map_err(|error| error.fault());
+                let read = self.exchange(Call::Campaign(id), Urgency::Sweep).await;
+                let read = read.and_then(Answer::into_campaign).map_err(|error| error.fault());
                 self.seen.campaigns.insert(id, read);
             }
         }
+    }
+
+    /// Sends a request, after one for a token where there is none yet.
+    async fn exchange(&mut self, call: Call, urgency: Urgency) -> Result<Answer, RemoteError> {
+        if self.token.is_none() {
+            let token = self.exchange_alone(Call::Token, Asking::token()).await?.into_token()?;
+            self.token = Some(token.access_token);
+        }
+        let asking = Asking::read(call.operation(), urgency);
+        self.exchange_alone(call, asking).await
+    }
+
+    async fn exchange_alone(&mut self, call: Call, asking: Asking) -> Result<Answer, RemoteError> {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.gate.ask(self.clock.now(), ticket, asking);
+        while self.gate.admit(self.clock.now(), usize::MAX).is_empty() {
+            let now = self.clock.now();
+            let wait = self.gate.next_admission_at(now).map_or(WITHIN, |at| (at - now).to_std().unwrap_or_default());
+            tokio::time::sleep(wait).await;
+        }
+        let answer = self.http.exchange(&call, self.token.as_ref()).await;
+        let ended = answer.as_ref().err().map_or(Ended::Answered, RemoteError::ended);
+        if let Err(RemoteError::RateLimited { retry_at }) = &answer {
+            let now = self.clock.now();
+            self.gate.rate_limited(now, retry_at.map(|at| at.signed_duration_since(now)));
+        }
+        self.gate.answered(self.clock.now(), ticket, ended);
+        answer
     }
 }

@@ -27,9 +27,7 @@ use crate::domain::status::Hold;
 use crate::error_chain::in_full;
 use crate::reign::moment;
 use crate::store::{CampaignRow, Store, StoreError, SupervisorLock};
-use crate::trafficstar::circuit::PROBE_INTERVAL;
-use crate::trafficstar::gate::Gate;
-use crate::trafficstar::http::{RemoteClient, RemoteSettings};
+use crate::trafficstar::http::{HttpClient, RemoteSettings};
 
 /// A supervisor that lives answers on its socket within this time.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -226,15 +224,13 @@ impl Direct<'_> {
             unless_stopped: false,
             once: true,
         };
-        let (gate, messages) = Gate::new();
-        let client = RemoteClient::new(settings(config, api_key), gate, held.reign.clone())?;
-        let seen_clock = client.seen_clock();
+        let http = HttpClient::new(settings(config, api_key), held.reign.clone())?;
+        let seen_clock = http.seen_clock();
         // What was sent within the last minute is not known, where it cannot be read: a 429 at the worst.
         let limits = super::limits(config, store, clock).await.unwrap_or_else(|_| super::limits_alone(config));
         let database = DatabaseActor::new(store.clone(), board.clone(), clock.clone()).start();
-        let count_requests = database.clone().recipient();
-        let trafficstar =
-            TrafficStarActor::new(client, messages, &limits, count_requests, board.clone(), clock.clone()).start();
+        let reserve = database.clone().recipient();
+        let trafficstar = TrafficStarActor::new(http, &limits, reserve, board.clone(), clock.clone()).start();
         let workplace = Workplace {
             clock: clock.clone(),
             board: board.clone(),
@@ -294,7 +290,5 @@ pub(super) fn settings(config: &Config, api_key: SecretString) -> RemoteSettings
         api_key,
         connect_timeout: config.trafficstar.timeout,
         timeout: config.trafficstar.timeout,
-        // As often as an open circuit is probed.
-        token_rest: PROBE_INTERVAL.min(config.generator.tick).to_std().unwrap_or_default(),
     }
 }

@@ -16,15 +16,15 @@ use super::{RunError, database_port, remote_port};
 use crate::actors::database::{Answer, DatabaseActor, Flush};
 use crate::actors::standby::{ReadingPort, Standby};
 use crate::actors::supervisor::{RowsPort, Shutdown, Supervisor, SyncNow};
-use crate::actors::trafficstar::{Limits, TrafficStarActor};
+use crate::actors::trafficstar::TrafficStarActor;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::policy::Policy;
 use crate::domain::status::RemoteClientStatus;
 use crate::store::Store;
-use crate::trafficstar::gate::Gate;
-use crate::trafficstar::http::RemoteClient;
+use crate::trafficstar::client::Limits;
+use crate::trafficstar::http::HttpClient;
 
 /// How often the daemon looks whether the actors that all others need are alive.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -62,16 +62,15 @@ impl Guarding {
         held: &Held,
     ) -> Result<Self, RunError> {
         let Surroundings { config, api_key, board, clock } = around.clone();
-        let (gate, messages) = Gate::new();
-        let client = RemoteClient::new(direct::settings(&config, api_key), gate, held.reign.clone())?;
-        let seen_clock = client.seen_clock();
+        let http = HttpClient::new(direct::settings(&config, api_key), held.reign.clone())?;
+        let seen_clock = http.seen_clock();
         let arbiter = Arbiter::try_new().map_err(RunError::ActorThread)?;
         let database = database_actor(&arbiter, &held.store, around);
         let trafficstar = {
             let (board, clock) = (board.clone(), clock.clone());
-            let count_requests = database.clone().recipient();
+            let reserve = database.clone().recipient();
             TrafficStarActor::start_in_arbiter(&arbiter.handle(), move |_| {
-                TrafficStarActor::new(client, messages, &limits, count_requests, board, clock)
+                TrafficStarActor::new(http, &limits, reserve, board, clock)
             })
         };
         let rows = RowsPort {

@@ -24,6 +24,7 @@ use crate::domain::remote::{RemoteCampaign, RemoteFault, judge};
 use crate::domain::spend::{Sightings, SourceAnswer, of_late_report};
 use crate::trafficstar::batch::reads::ReadQuestion;
 use crate::trafficstar::budget::Rank;
+use crate::trafficstar::client::{Change, ChangeKind};
 
 /// What is to be done next. Outputs are to be carried out in their order.
 #[derive(Debug)]
@@ -59,9 +60,9 @@ pub enum Output {
         is_first: bool,
     },
     /// Send an action; answered by [`Event::Applied`].
-    Send(Request, Rank),
-    /// Set the end time that follows a pause; answered by [`Event::EndTimeSet`].
-    SetEndTime(FollowingEndTime),
+    Send(ActionId, Change),
+    /// Set the end time that follows a pause; answered by [`Session::end_time_set`].
+    SetEndTime(ActionId, Change),
     /// A tick has read this. What is decided by it follows.
     Read(Box<Reading>),
     /// Tell the operators.
@@ -170,6 +171,18 @@ impl Session {
         self.go_on(now);
     }
 
+    /// The end time that follows a pause was sent, or could not be.
+    pub fn end_time_set(&mut self, now: DateTime<Utc>, action: ActionId, outcome: Outcome) {
+        let result = match outcome {
+            Outcome::Accepted => Ok(()),
+            Outcome::Unclear(reason)
+            | Outcome::Failed(reason)
+            | Outcome::NotSent(reason)
+            | Outcome::Postponed(reason) => Err(reason),
+        };
+        self.step(now, Event::EndTimeSet { action, result });
+    }
+
     fn tell(&mut self, now: DateTime<Utc>, event: Event) {
         let shown = self.shows_steps.then(|| event.clone());
         let effects = self.machine.step(now, &self.policy, event);
@@ -194,11 +207,14 @@ impl Session {
                     self.cannot_store_first(now, request);
                 }
                 Effect::Send(request) => {
-                    let clicks = request.remaining_clicks.map_or(0, |clicks| clicks.0);
-                    let due_for = now.signed_duration_since(request.due_since);
-                    self.outputs.push(Output::Send(request, Rank::of_activation(clicks, due_for)));
+                    let change = self.change_of(now, &request);
+                    self.outputs.push(Output::Send(request.action, change));
                 }
-                Effect::SetEndTime(following) => self.outputs.push(Output::SetEndTime(following)),
+                Effect::SetEndTime(FollowingEndTime { action, end_time, valid_until }) => {
+                    let (kind, valid_until) = (ChangeKind::SetEndTime { end_time }, Some(valid_until));
+                    let change = Change { remote: self.remote, kind, rank: Rank::LAST, valid_until };
+                    self.outputs.push(Output::SetEndTime(action, change));
+                }
                 Effect::Observe { operation, read_remote, is_gone } => {
                     self.begin_tick(now, operation, (read_remote, is_gone));
                 }
@@ -251,6 +267,18 @@ impl Session {
             None => {}
         }
         self.go_on(now);
+    }
+
+    fn change_of(&self, now: DateTime<Utc>, request: &Request) -> Change {
+        let end_time = request.end_time;
+        let kind = match request.kind {
+            ActionKind::Activate => ChangeKind::Activate { end_time },
+            ActionKind::Pause => ChangeKind::Pause,
+            ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time },
+        };
+        let clicks = request.remaining_clicks.map_or(0, |clicks| clicks.0);
+        let rank = Rank::of_activation(clicks, now.signed_duration_since(request.due_since));
+        Change { remote: self.remote, kind, rank, valid_until: request.valid_until }
     }
 
     /// The database is away. A pause goes out all the same and is journalled late; nothing else does.

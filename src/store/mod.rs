@@ -40,7 +40,6 @@ pub use migrations::SchemaState;
 pub use postgres::ConnectFailure;
 pub use readings::{SpendRow, TickReading};
 pub use records::{Entry, Record, StoredCampaign, StoredPromise};
-pub use requests::RequestsSent;
 pub use url::{DatabaseUrl, DatabaseUrlError, Password};
 pub use values::BadValue;
 

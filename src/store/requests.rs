@@ -11,27 +11,32 @@ use super::schema::requests_sent;
 /// Longer than any request counts. A clock that was set ahead and back leaves nothing behind for ever.
 const KEPT_FOR: Duration = Duration::minutes(10);
 
-/// Requests that left within one second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestsSent {
-    /// The end of that second.
-    pub by: DateTime<Utc>,
-    /// How many.
-    pub requests: u64,
-}
-
 impl Store {
-    /// Counts requests that leave at `now`, and forgets those of long ago. On return the count outlives the process.
+    /// Counts requests that leave until `by`, takes back those of an earlier count that never left, and forgets those of long
+    /// ago. On return the count outlives the process.
     ///
     /// # Errors
     /// The database does not answer; then nothing was counted.
-    pub async fn count_requests(&self, requests: u64, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let requests = i64::try_from(requests).unwrap_or(i64::MAX);
-        let (second, forgotten) = (now.timestamp(), (now - KEPT_FOR).timestamp());
+    pub async fn count_requests(
+        &self,
+        requests: u64,
+        by: DateTime<Utc>,
+        unused: Option<(DateTime<Utc>, u64)>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (second, forgotten) = (by.timestamp(), (now - KEPT_FOR).timestamp());
+        let count = |requests: u64| i64::try_from(requests).unwrap_or(i64::MAX);
+        let (requests, unused) = (count(requests), unused.map(|(by, unused)| (by.timestamp(), count(unused))));
         db_write!(self, move |connection| {
             connection.write(|connection| {
                 diesel::delete(requests_sent::table.filter(requests_sent::unix_second.lt(forgotten)))
                     .execute(connection)?;
+                if let Some((second, unused)) = unused {
+                    let row = requests_sent::table.filter(requests_sent::unix_second.eq(second));
+                    diesel::update(row)
+                        .set(requests_sent::requests.eq(requests_sent::requests - unused))
+                        .execute(connection)?;
+                }
                 diesel::insert_into(requests_sent::table)
                     .values((requests_sent::unix_second.eq(second), requests_sent::requests.eq(requests)))
                     .on_conflict(requests_sent::unix_second)
@@ -44,11 +49,11 @@ impl Store {
         .map_err(StoreError::CountRequests)
     }
 
-    /// The requests that left at `since` or later.
+    /// The requests that left at `since` or later: the end of each second in which some did, and how many.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn requests_sent(&self, since: DateTime<Utc>) -> Result<Vec<RequestsSent>, StoreError> {
+    pub async fn requests_sent(&self, since: DateTime<Utc>) -> Result<Vec<(DateTime<Utc>, u64)>, StoreError> {
         let since = since.timestamp();
         let rows: Vec<(i64, i64)> = db!(self, move |connection| {
             let of_late = requests_sent::table.filter(requests_sent::unix_second.ge(since));
@@ -57,7 +62,7 @@ impl Store {
         .map_err(StoreError::ReadRequests)?;
         let sent = |(second, requests): (i64, i64)| {
             let by = DateTime::from_timestamp(second.saturating_add(1), 0)?;
-            Some(RequestsSent { by, requests: u64::try_from(requests).unwrap_or(0) })
+            Some((by, u64::try_from(requests).unwrap_or(0)))
         };
         Ok(rows.into_iter().filter_map(sent).collect())
     }

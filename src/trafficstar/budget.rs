@@ -145,15 +145,6 @@ impl Held {
 /// Its place in the queue: the rank within its class, then the order of arrival.
 type Place = (Urgency, Rank, u64);
 
-/// A request that holds a slot and is not answered yet.
-#[derive(Debug, Clone, Copy)]
-struct InFlight {
-    slot: Slot,
-    /// Where it waited, and since when, for the case that it gives its slot back.
-    place: Place,
-    since: Option<DateTime<Utc>>,
-}
-
 /// How many more reads could leave at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Room {
@@ -190,7 +181,8 @@ pub struct Budget {
     /// All but the pauses, by their order of arrival.
     by_age: BTreeMap<u64, (Ticket, DateTime<Utc>)>,
     last_arrival: u64,
-    in_flight: HashMap<Ticket, InFlight>,
+    /// What holds a slot and is not answered yet.
+    in_flight: HashMap<Ticket, Slot>,
     /// When the slots of answered requests are free again, the earliest first.
     free_at: VecDeque<(DateTime<Utc>, Slot)>,
     held: Held,
@@ -232,18 +224,24 @@ impl Budget {
     /// Queues a request. A ticket that waits or holds a slot is not asked for again.
     pub fn ask(&mut self, now: DateTime<Utc>, urgency: Urgency, rank: Rank, ticket: Ticket) {
         self.last_arrival += 1;
-        let since = (urgency != Urgency::Pause).then_some(now);
-        self.wait(ticket, (urgency, rank, self.last_arrival), since);
+        let place = (urgency, rank, self.last_arrival);
+        self.waiting.insert(place, ticket);
+        self.count(urgency, |queued| queued + 1);
+        self.places.insert(ticket, place);
+        if urgency != Urgency::Pause {
+            self.by_age.insert(self.last_arrival, (ticket, now));
+        }
     }
 
-    /// The tickets whose requests may leave at `now`, the most urgent first. Each one holds a slot from here on.
-    pub fn grant(&mut self, now: DateTime<Utc>) -> Vec<Ticket> {
+    /// The tickets whose requests leave at `now`, at most so many, the most urgent first. Each one holds a slot from here on.
+    pub fn grant(&mut self, now: DateTime<Utc>, most: usize) -> Vec<Ticket> {
         self.forget_the_past(now);
         let mut granted = Vec::new();
-        while let Some((ticket, slot)) = self.next(now)
-            && let Some((place, since)) = self.forget_waiting(ticket)
+        while granted.len() < most
+            && let Some((ticket, slot)) = self.next(now)
         {
-            self.in_flight.insert(ticket, InFlight { slot, place, since });
+            self.forget_waiting(ticket);
+            self.in_flight.insert(ticket, slot);
             self.held.add(slot);
             granted.push(ticket);
         }
@@ -253,26 +251,15 @@ impl Budget {
 
     /// The request's answer came, or nobody waits for it any more. An unknown ticket changes nothing.
     pub fn answered(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        if let Some(InFlight { slot, .. }) = self.in_flight.remove(&ticket) {
+        if let Some(slot) = self.in_flight.remove(&ticket) {
             self.held.remove(slot);
             self.hold_until(now + WINDOW, slot);
         }
     }
 
-    /// The request never left, and never will: it waits no longer, and holds no slot.
+    /// The request that waits will never leave.
     pub fn cancel(&mut self, ticket: Ticket) {
         self.forget_waiting(ticket);
-        if let Some(InFlight { slot, .. }) = self.in_flight.remove(&ticket) {
-            self.held.remove(slot);
-        }
-    }
-
-    /// The request has not left yet, and its slot goes to another: it waits again, where and since when it did.
-    pub fn give_back(&mut self, ticket: Ticket) {
-        if let Some(InFlight { slot, place, since }) = self.in_flight.remove(&ticket) {
-            self.held.remove(slot);
-            self.wait(ticket, place, since);
-        }
     }
 
     /// Nothing is granted before `until`: TrafficStars answered 429. An earlier end never shortens a later one.
@@ -362,10 +349,23 @@ impl Budget {
         Some(begin + WINDOW * i32::try_from(windows).unwrap_or(i32::MAX))
     }
 
-    /// Whether a pause waits, or the token that it needs.
+    /// How many of those who wait could leave at `now`, at most: none where nobody may.
     #[must_use]
-    pub fn pause_waits(&self) -> bool {
-        self.waiting.keys().next().is_some_and(|(urgency, rank, _)| (*urgency, *rank) == (Urgency::Pause, Rank::FIRST))
+    pub fn may_leave(&self, now: DateTime<Utc>) -> usize {
+        if self.next(now).is_none() { 0 } else { self.waiting.len().min(self.free(now)) }
+    }
+
+    /// How many slots are free, those that are set aside among them.
+    #[must_use]
+    pub fn free(&self, now: DateTime<Utc>) -> usize {
+        self.limit.saturating_sub(self.used(now))
+    }
+
+    /// Whether activations are under way, or could leave at `now` but for the count.
+    #[must_use]
+    pub fn expects_activations(&self, now: DateTime<Utc>) -> bool {
+        let under_way = self.in_flight.values().any(|slot| slot.urgency == Urgency::Activate);
+        under_way || (self.queue_lengths().activate > 0 && self.may_leave(now) > 0)
     }
 
     /// How many wait, by class.
@@ -373,12 +373,6 @@ impl Budget {
     pub fn queue_lengths(&self) -> QueueStatus {
         let [pause, read_back, sweep, activate, read] = self.queued.map(|queued| queued as u64);
         QueueStatus { pause, read_back, sweep, activate, read }
-    }
-
-    /// Whether a request of this class is under way.
-    #[must_use]
-    pub fn is_under_way(&self, urgency: Urgency) -> bool {
-        self.in_flight.values().any(|request| request.slot.urgency == urgency)
     }
 
     /// The slots that are not for pauses alone.
@@ -461,24 +455,12 @@ impl Budget {
         self.held.add(slot);
     }
 
-    fn wait(&mut self, ticket: Ticket, place: Place, since: Option<DateTime<Utc>>) {
-        let (urgency, _, arrival) = place;
-        self.waiting.insert(place, ticket);
-        self.count(urgency, |queued| queued + 1);
-        self.places.insert(ticket, place);
-        if let Some(since) = since {
-            self.by_age.insert(arrival, (ticket, since));
-        }
-    }
-
-    /// Where it waited, and since when, if its age counts.
-    fn forget_waiting(&mut self, ticket: Ticket) -> Option<(Place, Option<DateTime<Utc>>)> {
-        let place = self.places.remove(&ticket)?;
+    fn forget_waiting(&mut self, ticket: Ticket) {
+        let Some(place) = self.places.remove(&ticket) else { return };
         let (urgency, _, arrival) = place;
         self.waiting.remove(&place);
         self.count(urgency, |queued| queued.saturating_sub(1));
-        let since = self.by_age.remove(&arrival).map(|(_, since)| since);
-        Some((place, since))
+        self.by_age.remove(&arrival);
     }
 
     fn past(&self, now: DateTime<Utc>) -> usize {

@@ -4,18 +4,15 @@
 //! Another candidate follows only on 404, 405 and 400: then nothing has happened. The one that worked is tried first from
 //! then on, and what TrafficStars was found not to have is looked for again every [`LOOK_AGAIN_AFTER`]. Runs and pauses,
 //! where a refusal may be for one id among many, have rules of their own (`batch::split`), and tell here what they learned.
-//! [`Memory`] is pure; [`KnownEndpoints`] and [`Trial`] give it a lock and the time.
+//! PURE.
 //!
-//! Deliberately absent: the paths and the requests (`endpoints`).
+//! Deliberately absent: the paths (`call`), and the requests (`client`).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::batch::split::{SetAside, Split};
 use super::error::RemoteError;
-use crate::domain::facts::RemoteId;
 use crate::domain::live::LiveEvent;
 use crate::domain::status::EndpointStatus;
 
@@ -84,17 +81,17 @@ enum Known {
     Absent { since: DateTime<Utc>, tried_at: DateTime<Utc> },
 }
 
-/// What is known of all operations, and the news of it that nobody has heard yet. Pure.
+/// What is known of all operations of one account, and the news of it that nobody has heard yet.
 #[derive(Debug, Default)]
-struct Memory {
+pub(super) struct KnownEndpoints {
     known: BTreeMap<Endpoint, Known>,
     news: Vec<LiveEvent>,
 }
 
-impl Memory {
+impl KnownEndpoints {
     /// The positions of an operation's candidates in the order in which to try them; none where it is known to have no
     /// endpoint.
-    fn order(&mut self, now: DateTime<Utc>, operation: Endpoint, candidates: usize) -> Vec<usize> {
+    pub(super) fn order(&mut self, now: DateTime<Utc>, operation: Endpoint, candidates: usize) -> Vec<usize> {
         let in_order = (0..candidates).collect();
         match self.known.get_mut(&operation) {
             Some(Known::Works { position, others_tried_at, .. }) => {
@@ -115,7 +112,13 @@ impl Memory {
     }
 
     /// A candidate has worked.
-    fn worked(&mut self, now: DateTime<Utc>, operation: Endpoint, worked_at: usize, shown: impl FnOnce() -> String) {
+    pub(super) fn worked(
+        &mut self,
+        now: DateTime<Utc>,
+        operation: Endpoint,
+        worked_at: usize,
+        shown: impl FnOnce() -> String,
+    ) {
         let before = match self.known.get_mut(&operation) {
             Some(Known::Works { position, missed_since, .. }) if *position == worked_at => {
                 *missed_since = None;
@@ -141,7 +144,12 @@ impl Memory {
         self.known.insert(operation, works);
     }
 
-    /// All of its candidates were tried, and none exists.
+    /// All candidates were tried, and none exists.
+    pub(super) fn none_of(&mut self, now: DateTime<Utc>, operation: Endpoint) -> RemoteError {
+        self.missing(now, operation);
+        RemoteError::NoEndpoint { operation: operation.purpose() }
+    }
+
     fn missing(&mut self, now: DateTime<Utc>, operation: Endpoint) {
         let lost = match self.known.get_mut(&operation) {
             Some(Known::Absent { tried_at, .. }) => {
@@ -168,6 +176,11 @@ impl Memory {
         self.known.insert(operation, Known::Absent { since: now, tried_at: now });
     }
 
+    /// The changes since this was last asked.
+    pub(super) fn take_news(&mut self) -> Vec<LiveEvent> {
+        std::mem::take(&mut self.news)
+    }
+
     fn tell(&mut self, now: DateTime<Utc>, operation: Endpoint, before: Option<String>, path: Option<String>) {
         let event = LiveEvent::endpoint(now, operation.as_str(), operation.purpose(), before, path);
         if event.warning {
@@ -178,11 +191,13 @@ impl Memory {
         self.news.push(event);
     }
 
-    fn is_absent(&self, operation: Endpoint) -> bool {
+    /// Whether the operation is believed to have no endpoint. One that has worked is missed for a while before that.
+    pub(super) fn is_absent(&self, operation: Endpoint) -> bool {
         matches!(self.known.get(&operation), Some(Known::Absent { .. }))
     }
 
-    fn status(&self) -> Vec<EndpointStatus> {
+    /// What is known of each operation that was asked for, for the dump.
+    pub(super) fn status(&self) -> Vec<EndpointStatus> {
         let status = |(operation, known): (&Endpoint, &Known)| {
             let (path, since, asked_again_at) = match known {
                 Known::Works { path, since, .. } => (Some(path.clone()), *since, None),
@@ -197,103 +212,44 @@ impl Memory {
     }
 }
 
-/// What is known of the candidates of one TrafficStars account, shared by all who ask.
-#[derive(Debug, Default)]
-pub(super) struct KnownEndpoints {
-    memory: Mutex<Memory>,
-    /// By operation, the campaigns that are asked by themselves.
-    aside: Mutex<BTreeMap<Endpoint, SetAside>>,
-}
-
-impl KnownEndpoints {
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn aside(&self) -> MutexGuard<'_, BTreeMap<Endpoint, SetAside>> {
-        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// An operation's candidates in the order in which to try them, each with its position.
-    pub(super) fn order<C: Copy>(&self, operation: Endpoint, candidates: &[C]) -> Vec<(usize, C)> {
-        let order = self.memory().order(Utc::now(), operation, candidates.len());
-        order.into_iter().filter_map(|position| Some((position, *candidates.get(position)?))).collect()
-    }
-
-    /// A candidate has worked.
-    pub(super) fn worked(&self, operation: Endpoint, position: usize, shown: impl FnOnce() -> String) {
-        self.memory().worked(Utc::now(), operation, position, shown);
-    }
-
-    /// All candidates were tried, and none exists.
-    pub(super) fn none_of(&self, operation: Endpoint) -> RemoteError {
-        self.memory().missing(Utc::now(), operation);
-        RemoteError::NoEndpoint { operation: operation.purpose() }
-    }
-
-    /// Those of `ids` that are asked by themselves.
-    pub(super) fn set_aside(&self, operation: Endpoint, ids: &BTreeSet<RemoteId>) -> BTreeSet<RemoteId> {
-        self.aside().get(&operation).map(|aside| aside.of(Utc::now(), ids)).unwrap_or_default()
-    }
-
-    /// Learns whom to ask by itself.
-    pub(super) fn learn(&self, operation: Endpoint, round: &Split) {
-        self.aside().entry(operation).or_default().learn(Utc::now(), round);
-    }
-
-    /// Whether the operation is believed to have no endpoint. One that has worked is missed for a while before that.
-    pub(super) fn is_absent(&self, operation: Endpoint) -> bool {
-        self.memory().is_absent(operation)
-    }
-
-    /// What is known of each operation that was asked for, for the dump.
-    pub(super) fn status(&self) -> Vec<EndpointStatus> {
-        self.memory().status()
-    }
-
-    /// The changes since this was last asked.
-    pub(super) fn take_news(&self) -> Vec<LiveEvent> {
-        std::mem::take(&mut self.memory().news)
-    }
-}
-
 /// Tries the candidates of an operation, one after the other.
-pub(super) struct Trial<'a, C> {
-    known: &'a KnownEndpoints,
+#[derive(Debug)]
+pub(super) struct Trial {
     operation: Endpoint,
-    candidates: &'a [C],
-    shown: fn(&C) -> String,
     /// Their positions, the next one last.
     untried: Vec<usize>,
     tried: Option<usize>,
+    has_begun: bool,
     bad_request: Option<RemoteError>,
 }
 
-impl<'a, C> Trial<'a, C> {
-    /// A trial that has tried nothing yet. `shown` says a candidate's method and path.
-    pub(super) fn of(
-        known: &'a KnownEndpoints,
-        operation: Endpoint,
-        candidates: &'a [C],
-        shown: fn(&C) -> String,
-    ) -> Self {
-        let mut untried = known.memory().order(Utc::now(), operation, candidates.len());
+impl Trial {
+    /// A trial of so many candidates that has tried nothing yet.
+    pub(super) fn of(known: &mut KnownEndpoints, now: DateTime<Utc>, operation: Endpoint, candidates: usize) -> Self {
+        let mut untried = known.order(now, operation, candidates);
         untried.reverse();
-        Self { known, operation, candidates, shown, untried, tried: None, bad_request: None }
+        Self { operation, untried, tried: None, has_begun: false, bad_request: None }
     }
 
-    pub(super) fn next_candidate(&mut self) -> Option<&'a C> {
-        let position = self.untried.pop()?;
-        self.tried = Some(position);
-        self.candidates.get(position)
+    /// The position of the candidate whose turn it is.
+    pub(super) fn next_candidate(&mut self) -> Option<usize> {
+        self.tried = self.untried.pop();
+        self.has_begun |= self.tried.is_some();
+        self.tried
     }
 
-    /// The operation's answer, unless it is the next candidate's turn.
-    pub(super) fn judge<T>(&mut self, answer: Result<T, RemoteError>) -> Option<Result<T, RemoteError>> {
+    /// The operation's answer, unless it is the next candidate's turn. `shown` says the candidate's method and path.
+    pub(super) fn judge<T>(
+        &mut self,
+        known: &mut KnownEndpoints,
+        now: DateTime<Utc>,
+        answer: Result<T, RemoteError>,
+        shown: impl FnOnce() -> String,
+    ) -> Option<Result<T, RemoteError>> {
         match answer {
             Ok(_) => {
-                if let Some((position, candidate)) = self.tried.and_then(|at| Some((at, self.candidates.get(at)?))) {
-                    self.known.worked(self.operation, position, || (self.shown)(candidate));
+                if let Some(position) = self.tried {
+                    known.worked(now, self.operation, position, shown);
                 }
                 Some(answer)
             }
@@ -307,12 +263,12 @@ impl<'a, C> Trial<'a, C> {
     }
 
     /// Why none of them worked. An endpoint that refused the request exists.
-    pub(super) fn failure(self) -> RemoteError {
-        if let Some(bad_request) = self.bad_request {
+    pub(super) fn failure(&mut self, known: &mut KnownEndpoints, now: DateTime<Utc>) -> RemoteError {
+        if let Some(bad_request) = self.bad_request.take() {
             return bad_request;
         }
-        if self.tried.is_some() {
-            return self.known.none_of(self.operation);
+        if self.has_begun {
+            return known.none_of(now, self.operation);
         }
         RemoteError::NoEndpoint { operation: self.operation.purpose() }
     }
@@ -329,7 +285,7 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::minutes(minutes)
     }
 
-    impl Memory {
+    impl KnownEndpoints {
         fn worked_at(&mut self, minutes: i64, operation: Endpoint, position: usize) {
             self.worked(at(minutes), operation, position, || format!("GET /{position}"));
         }
@@ -345,13 +301,13 @@ mod tests {
         }
 
         fn news(&mut self) -> Vec<String> {
-            std::mem::take(&mut self.news).into_iter().map(|event| event.text).collect()
+            self.take_news().into_iter().map(|event| event.text).collect()
         }
     }
 
     #[test]
     fn the_one_that_works_is_tried_first_and_the_others_in_their_order() {
-        let mut memory = Memory::default();
+        let mut memory = KnownEndpoints::default();
         assert_eq!(memory.order_at(0, Endpoint::Pause), [0, 1, 2]);
         assert_eq!(memory.status(), [], "nothing is known yet");
         memory.worked_at(1, Endpoint::Pause, 1);
@@ -364,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_change_is_told_whichever_way_it_goes() {
-        let mut memory = Memory::default();
+        let mut memory = KnownEndpoints::default();
         memory.worked_at(0, Endpoint::Pause, 0);
         memory.worked_at(5, Endpoint::Pause, 2);
         assert_eq!(memory.shown(), (Some("GET /2".to_owned()), 5));
@@ -380,7 +336,7 @@ mod tests {
 
     #[test]
     fn what_comes_before_the_working_one_is_looked_for_again_every_quarter_of_an_hour() {
-        let mut memory = Memory::default();
+        let mut memory = KnownEndpoints::default();
         memory.worked_at(0, Endpoint::List, 1);
         assert_eq!(memory.order_at(14, Endpoint::List), [1, 0, 2]);
         assert_eq!(memory.order_at(15, Endpoint::List), [0, 1, 2]);
@@ -394,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_report_that_does_not_exist_is_asked_for_every_quarter_of_an_hour() {
-        let mut memory = Memory::default();
+        let mut memory = KnownEndpoints::default();
         memory.missing(at(0), REPORT);
         assert!(memory.is_absent(REPORT));
         assert_eq!(memory.status()[0].asked_again_at, Some(at(15)));
@@ -413,7 +369,7 @@ mod tests {
     #[test]
     fn what_nothing_can_do_without_is_asked_for_each_time() {
         for operation in [Endpoint::List, Endpoint::Run, Endpoint::Pause] {
-            let mut memory = Memory::default();
+            let mut memory = KnownEndpoints::default();
             memory.missing(at(0), operation);
             assert_eq!(memory.shown(), (None, 0));
             assert_eq!(memory.status()[0].asked_again_at, None);
@@ -423,7 +379,7 @@ mod tests {
 
     #[test]
     fn what_has_worked_is_missed_for_a_quarter_of_an_hour_before_it_is_believed_to_be_gone() {
-        let mut memory = Memory::default();
+        let mut memory = KnownEndpoints::default();
         memory.worked_at(0, REPORT, 1);
         memory.missing(at(1), REPORT);
         memory.missing(at(15), REPORT);

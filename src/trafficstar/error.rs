@@ -1,5 +1,6 @@
 //! What can go wrong with a request, in the words of those who asked.
 
+use std::error::Error as Cause;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -82,7 +83,7 @@ pub enum RemoteError {
         sent: bool,
         /// What happened to it.
         #[source]
-        source: Arc<reqwest::Error>,
+        source: Arc<dyn Cause + Send + Sync>,
     },
     /// An answer of success whose body makes no sense.
     #[error("TrafficStars' answer cannot be read")]
@@ -178,14 +179,17 @@ impl RemoteError {
     }
 
     /// What it tells of the operation's health.
-    pub(super) fn ended(&self) -> Ended {
+    #[must_use]
+    pub fn ended(&self) -> Ended {
         match self {
+            // It came over the whole way. What one campaign's answer lacks says nothing of the others'.
+            Self::Unreadable(WireError::Field { .. } | WireError::CutShort(_)) => Ended::Answered,
             Self::Unavailable { .. }
             | Self::TimedOut { .. }
             | Self::Connection { .. }
-            | Self::Unreadable(_)
-            | Self::TokenRefused { .. }
-            | Self::NoToken(_) => Ended::Failed(self.in_full()),
+            | Self::Unreadable(WireError::NotJson { .. } | WireError::TooLarge { .. })
+            | Self::TokenRefused { .. } => Ended::Failed(self.in_full()),
+            Self::NoToken(error) => error.ended(),
             Self::RateLimited { .. } | Self::GivenUp(_) | Self::NotSent(_) => Ended::Untold,
             Self::Unauthorized | Self::BadApiKey | Self::NotFound | Self::NoEndpoint { .. } | Self::Rejected { .. } => {
                 Ended::Answered
@@ -194,7 +198,8 @@ impl RemoteError {
     }
 
     /// What came of the request, for the metrics.
-    pub(super) fn answer_word(&self) -> AnswerWord {
+    #[must_use]
+    pub fn answer_word(&self) -> AnswerWord {
         match self {
             Self::RateLimited { .. } => AnswerWord::Status(429),
             Self::Unauthorized | Self::BadApiKey => AnswerWord::Status(401),
@@ -202,7 +207,8 @@ impl RemoteError {
             Self::Rejected { status, .. } | Self::TokenRefused { status, .. } | Self::Unavailable { status } => {
                 AnswerWord::Status(*status)
             }
-            Self::Unreadable(_) => AnswerWord::Unreadable,
+            Self::Unreadable(WireError::Field { .. } | WireError::CutShort(_)) => AnswerWord::Status(200),
+            Self::Unreadable(WireError::NotJson { .. } | WireError::TooLarge { .. }) => AnswerWord::Unreadable,
             Self::TimedOut { .. } => AnswerWord::TimedOut,
             Self::Connection { .. } => AnswerWord::Connection,
             Self::NoToken(error) => error.answer_word(),
@@ -238,12 +244,14 @@ impl RemoteError {
     }
 
     /// The path or method does not exist there.
-    pub(super) const fn is_absence(&self) -> bool {
+    #[must_use]
+    pub const fn is_absence(&self) -> bool {
         matches!(self, Self::NotFound | Self::Rejected { status: 405, .. })
     }
 
     /// The endpoint is there, and does not understand us.
-    pub(super) const fn is_bad_request(&self) -> bool {
+    #[must_use]
+    pub const fn is_bad_request(&self) -> bool {
         matches!(self, Self::Rejected { status: 400, .. })
     }
 }
@@ -281,7 +289,7 @@ mod tests {
             (RemoteError::TimedOut { sent: true }, true),
             (RemoteError::TimedOut { sent: false }, false),
             (unreadable, true),
-            (RemoteError::NotSent(NotAdmitted::Closed), false),
+            (RemoteError::NotSent(NotAdmitted::TooLate), false),
             (ReignEnded::Before.into(), false),
             (ReignEnded::Meanwhile.into(), true),
         ];

@@ -1,22 +1,17 @@
-//! The gate that every request passes: those who wait ([`Gate`], `Pass`) and the one who lets them through
-//! ([`Gatekeeper`]), connected by a channel.
+//! The gate that every request passes. PURE.
 //!
-//! A request asks by its operation and its class. The keeper asks the operation's circuit first, then the budget. What
-//! an open circuit stops is refused at once if it reads, so that whoever decides knows what cannot be known; a write waits
-//! here, one at a time being let through as a probe.
+//! A request asks by its operation and its class. The gate asks the operation's circuit first, then the budget. What an open
+//! circuit stops is refused at once if it reads, so that a decision is told what cannot be known; a write waits here, and one
+//! at a time is let through as a probe.
 //!
-//! The keeper has no clock: the client actor tells it the time, and comes back when it says so. Deliberately absent: how
-//! many may leave (`budget`), what opens a circuit (`circuit`), and the requests (`http`).
+//! Deliberately absent: a clock, how many may leave (`budget`), what opens a circuit (`circuit`), that they are counted in the
+//! database before they leave (`count`), and the requests (`client`).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::budget::{Budget, Rank, Ticket, Urgency, WINDOW};
 use super::circuit::{CircuitNews, Circuits, Ended, Operation, Verdict};
@@ -98,19 +93,6 @@ impl Asking {
     }
 }
 
-/// How long an exchange took and what came of it, for the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exchange {
-    /// Its class.
-    pub urgency: Urgency,
-    /// From asking to leaving.
-    pub waited: std::time::Duration,
-    /// From leaving to the answer, or to giving up.
-    pub took: std::time::Duration,
-    /// The status code, or in a word why there is none.
-    pub answer: AnswerWord,
-}
-
 /// What came of a request, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AnswerWord {
@@ -140,42 +122,9 @@ impl AnswerWord {
     }
 }
 
-/// What those at the gate tell its keeper.
-#[derive(Debug)]
-pub enum GateMessage {
-    /// A request wants to leave.
-    Ask {
-        /// Its name from here on.
-        ticket: Ticket,
-        /// What it is.
-        asking: Asking,
-        /// Lets it leave, or says why it will not.
-        admit: oneshot::Sender<Result<(), NotAdmitted>>,
-    },
-    /// Nobody waits for that request any more, and it never left.
-    GaveUp(Ticket),
-    /// Its answer came, or it timed out, or nobody waits for it any more.
-    Answered {
-        /// Which.
-        ticket: Ticket,
-        /// For its operation's circuit.
-        ended: Ended,
-        /// For the metrics.
-        exchange: Exchange,
-    },
-    /// TrafficStars answered 429.
-    RateLimited {
-        /// For how long it wants to hear nothing, if it said so.
-        retry_after: Option<Duration>,
-    },
-}
-
 /// Why a request never left.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotAdmitted {
-    /// The keeper is gone: the program is shutting down, or the client actor died.
-    #[error("the queue of requests is closed")]
-    Closed,
     /// Its turn did not come in time: what it was decided on is too old to act upon.
     #[error("its turn did not come in time")]
     TooLate,
@@ -194,95 +143,6 @@ pub enum NotAdmitted {
     },
 }
 
-/// The requests' side of the gate. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Gate {
-    messages: mpsc::UnboundedSender<GateMessage>,
-    last_ticket: Arc<AtomicU64>,
-}
-
-impl Gate {
-    /// A gate, and what its keeper has to hear. The channel has no bound of its own: each sender waits for its pass, so
-    /// that it never holds more than a few messages for each operation under way.
-    #[must_use]
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<GateMessage>) {
-        let (messages, heard) = mpsc::unbounded_channel();
-        (Self { messages, last_ticket: Arc::default() }, heard)
-    }
-
-    /// Waits until this request may leave, at the longest until its `leave_by`.
-    pub(super) async fn pass(&self, asking: Asking) -> Result<Pass, NotAdmitted> {
-        let asked_at = Instant::now();
-        let ticket = Ticket(self.last_ticket.fetch_add(1, Ordering::Relaxed));
-        let (admit, admitted) = oneshot::channel();
-        self.messages.send(GateMessage::Ask { ticket, asking, admit }).map_err(|_| NotAdmitted::Closed)?;
-        // Made before the wait, so that giving up while waiting is told, too.
-        let mut pass = Pass { ticket, urgency: asking.urgency, asked_at, left: None, messages: self.messages.clone() };
-        let admitted = match asking.leave_by {
-            None => admitted.await,
-            Some(leave_by) => {
-                let patience = leave_by.signed_duration_since(Utc::now()).to_std().map_err(|_| NotAdmitted::TooLate)?;
-                tokio::time::timeout(patience, admitted).await.map_err(|_| NotAdmitted::TooLate)?
-            }
-        };
-        admitted.map_err(|_| NotAdmitted::Closed)??;
-        pass.left = Some(Left { at: Instant::now(), ended: Ended::Untold, answer: AnswerWord::GivenUp });
-        Ok(pass)
-    }
-}
-
-/// The right to send one request. Dropping it says that the answer came or is no longer waited for.
-#[derive(Debug)]
-pub(super) struct Pass {
-    ticket: Ticket,
-    urgency: Urgency,
-    asked_at: Instant,
-    left: Option<Left>,
-    messages: mpsc::UnboundedSender<GateMessage>,
-}
-
-#[derive(Debug)]
-struct Left {
-    at: Instant,
-    ended: Ended,
-    answer: AnswerWord,
-}
-
-impl Pass {
-    /// Notes how the request ended; told when the pass is dropped.
-    pub(super) fn ended(&mut self, ended: Ended, answer: AnswerWord) {
-        if let Some(left) = &mut self.left {
-            (left.ended, left.answer) = (ended, answer);
-        }
-    }
-
-    /// Tells the keeper of a 429, so that all others wait as well.
-    pub(super) fn rate_limited(&self, retry_at: Option<DateTime<Utc>>) {
-        // As a span, since the keeper's time need not be the wall clock's.
-        let retry_after = retry_at.map(|at| at.signed_duration_since(Utc::now()));
-        self.tell(GateMessage::RateLimited { retry_after });
-    }
-
-    /// Without a keeper there is nobody left to tell, and no request leaves any more.
-    fn tell(&self, message: GateMessage) {
-        let _ = self.messages.send(message);
-    }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        let message = match self.left.take() {
-            None => GateMessage::GaveUp(self.ticket),
-            Some(Left { at, ended, answer }) => {
-                let waited = at.saturating_duration_since(self.asked_at);
-                let exchange = Exchange { urgency: self.urgency, waited, took: at.elapsed(), answer };
-                GateMessage::Answered { ticket: self.ticket, ended, exchange }
-            }
-        };
-        self.tell(message);
-    }
-}
-
 /// End times that have come within one burst: at a tick of many they come in the order in which their journal entries
 /// were stored, which says nothing.
 #[derive(Debug)]
@@ -299,30 +159,23 @@ impl Burst {
     }
 }
 
+/// Those who wait to leave, and those who left and are not answered yet.
 #[derive(Debug)]
-struct Waiter {
-    asking: Asking,
-    admit: oneshot::Sender<Result<(), NotAdmitted>>,
-}
-
-/// The keeper's side: connects circuits and budget with those who wait.
-#[derive(Debug)]
-pub struct Gatekeeper {
+pub struct Gate {
     tick: Duration,
     budget: Budget,
     circuits: Circuits,
-    waiting: HashMap<Ticket, Waiter>,
+    waiting: HashMap<Ticket, Asking>,
     burst: Option<Burst>,
     /// Writes that wait for their operation's circuit to close, in the order of their arrival.
     stopped: BTreeMap<Operation, BTreeSet<Ticket>>,
+    refused: Vec<(Ticket, NotAdmitted)>,
     under_way: HashMap<Ticket, Asking>,
-    /// Those who hold a slot and have not been let go yet.
-    granted: Vec<Ticket>,
     circuit_news: Vec<CircuitNews>,
 }
 
-impl Gatekeeper {
-    /// A keeper who opens by this budget, for a guard that ticks at the points of this grid.
+impl Gate {
+    /// A gate that opens by this budget, for a guard that ticks at the points of this grid.
     #[must_use]
     pub fn new(budget: Budget, tick: Duration) -> Self {
         Self {
@@ -332,37 +185,51 @@ impl Gatekeeper {
             waiting: HashMap::new(),
             burst: None,
             stopped: BTreeMap::new(),
+            refused: Vec::new(),
             under_way: HashMap::new(),
-            granted: Vec::new(),
             circuit_news: Vec::new(),
         }
     }
 
-    /// Takes note of a message. Nothing leaves before [`Gatekeeper::grant`].
-    pub fn hear(&mut self, now: DateTime<Utc>, message: GateMessage) {
-        match message {
-            GateMessage::Ask { ticket, asking, admit } => {
-                self.waiting.insert(ticket, Waiter { asking, admit });
-                if asking.urgency == Urgency::Activate && asking.rank.depends_on_clicks() {
-                    self.gather(now, ticket);
-                } else {
-                    self.queue(now, ticket, asking);
-                }
-            }
-            GateMessage::GaveUp(ticket) => self.gave_up(now, ticket),
-            GateMessage::Answered { ticket, ended, exchange: _ } => {
-                self.budget.answered(now, ticket);
-                if let Some(asking) = self.under_way.remove(&ticket) {
-                    let is_news = !asking.is_repeat || ended == Ended::Answered;
-                    self.ended(now, asking.operation, if is_news { ended } else { Ended::Untold });
-                }
-            }
-            // Without a word of its own, TrafficStars is given one whole window. A word that would silence the guard for
-            // longer than money may flow unwatched is not believed: it is asked again then, and may say so again.
-            GateMessage::RateLimited { retry_after } => {
-                self.budget.block_until(now + retry_after.unwrap_or(WINDOW).clamp(Duration::zero(), LONGEST_SILENCE));
-            }
+    /// A request wants to leave. Nothing leaves before [`Gate::admit`].
+    pub fn ask(&mut self, now: DateTime<Utc>, ticket: Ticket, asking: Asking) {
+        self.waiting.insert(ticket, asking);
+        if asking.urgency == Urgency::Activate && asking.rank.depends_on_clicks() {
+            self.gather(now, ticket);
+        } else {
+            self.queue(now, ticket, asking);
         }
+    }
+
+    /// A request is not to leave any more.
+    pub fn give_up(&mut self, now: DateTime<Utc>, ticket: Ticket) {
+        self.budget.cancel(ticket);
+        self.forget_gathered(ticket);
+        for tickets in self.stopped.values_mut() {
+            tickets.remove(&ticket);
+        }
+        if let Some(asking) = self.waiting.remove(&ticket) {
+            // It may have been the probe.
+            self.ended(now, asking.operation, Ended::Untold);
+        }
+    }
+
+    /// A request that left was answered, timed out, or broke.
+    pub fn answered(&mut self, now: DateTime<Utc>, ticket: Ticket, ended: Ended) {
+        self.budget.answered(now, ticket);
+        if let Some(asking) = self.under_way.remove(&ticket) {
+            let is_news = !asking.is_repeat || ended == Ended::Answered;
+            self.ended(now, asking.operation, if is_news { ended } else { Ended::Untold });
+        }
+    }
+
+    /// TrafficStars answered 429. Answers until when nothing leaves. Without a time of its own, TrafficStars is given one
+    /// whole window. A time that would silence the guard for longer than money may flow unwatched is not believed:
+    /// TrafficStars is asked again then, and may say so again.
+    pub fn rate_limited(&mut self, now: DateTime<Utc>, retry_after: Option<Duration>) -> DateTime<Utc> {
+        let until = now + retry_after.unwrap_or(WINDOW).clamp(Duration::zero(), LONGEST_SILENCE);
+        self.budget.block_until(until);
+        until
     }
 
     /// The grid has other points from now on.
@@ -374,13 +241,12 @@ impl Gatekeeper {
     /// How many requests of these operations wait or are under way.
     #[must_use]
     pub fn count(&self, operations: &[Operation]) -> usize {
-        let waiting = self.waiting.values().map(|waiter| &waiter.asking);
-        waiting.chain(self.under_way.values()).filter(|asking| operations.contains(&asking.operation)).count()
+        let all = self.waiting.values().chain(self.under_way.values());
+        all.filter(|asking| operations.contains(&asking.operation)).count()
     }
 
-    /// Gives a slot to everybody whom circuits and budget let leave. They are let go by [`Gatekeeper::let_go`]. Answers
-    /// how many hold a slot now and wait for that.
-    pub fn grant(&mut self, now: DateTime<Utc>) -> usize {
+    /// Those who leave now, at most so many, the most urgent first.
+    pub fn admit(&mut self, now: DateTime<Utc>, most: usize) -> Vec<Ticket> {
         if let Some(burst) = self.burst.take_if(|burst| burst.ends_at(self.tick) <= now) {
             for ticket in burst.tickets {
                 self.requeue(now, ticket);
@@ -396,39 +262,24 @@ impl Gatekeeper {
             }
         }
         self.circuits.forget_untried(now);
-        let granted = self.budget.grant(now);
-        self.granted.extend(granted);
-        self.make_way_for_pauses(now);
-        // Who holds a slot when a 429 is heard waits the silence out with the others.
-        if self.budget.blocked_until(now).is_some() { 0 } else { self.granted.len() }
-    }
-
-    /// Lets go so many of those who hold a slot, the most urgent first: whoever came while they were being counted is
-    /// among them, so that no pause waits behind a read for its own count. Answers who left, and their classes.
-    pub fn let_go(&mut self, now: DateTime<Utc>, requests: usize) -> Vec<(Ticket, Urgency)> {
-        let may_leave = self.grant(now);
-        let turn = |ticket: &Ticket| self.waiting.get(ticket).map(|waiter| (waiter.asking.urgency, waiter.asking.rank));
-        self.granted.sort_by_key(turn);
-        let mut left = Vec::new();
-        for ticket in self.granted.drain(..requests.min(may_leave)).collect::<Vec<_>>() {
-            if let Some(Waiter { asking, admit }) = self.waiting.remove(&ticket) {
-                self.under_way.insert(ticket, asking);
-                // Whoever is gone has sent `GaveUp`, which frees the slot.
-                if admit.send(Ok(())).is_ok() {
-                    left.push((ticket, asking.urgency));
-                }
-            }
+        let admitted = self.budget.grant(now, most);
+        for ticket in &admitted {
+            self.under_way.extend(self.waiting.remove(ticket).map(|asking| (*ticket, asking)));
         }
-        left
+        admitted
     }
 
-    /// When to grant again if nothing is heard until then.
-    pub fn next_grant_at(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// When to admit again if nothing happens until then.
+    pub fn next_admission_at(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let stopped = self.stopped.iter().filter(|(_, tickets)| !tickets.is_empty());
         let probe = stopped.filter_map(|(operation, _)| self.circuits.probe_at(*operation)).min();
         let burst = self.burst.as_ref().map(|burst| burst.ends_at(self.tick));
-        let silence = if self.granted.is_empty() { None } else { self.budget.blocked_until(now) };
-        self.budget.next_grant_at(now).into_iter().chain(probe).chain(burst).chain(silence).min()
+        self.budget.next_grant_at(now).into_iter().chain(probe).chain(burst).min()
+    }
+
+    /// Those that were refused since this was last asked: they never leave.
+    pub fn take_refused(&mut self) -> Vec<(Ticket, NotAdmitted)> {
+        std::mem::take(&mut self.refused)
     }
 
     /// What became of circuits since this was last asked.
@@ -453,27 +304,16 @@ impl Gatekeeper {
         &self.circuits
     }
 
+    /// How many writes are being gathered, and come to the budget's queue in a moment.
+    #[must_use]
+    pub fn gathered(&self) -> usize {
+        self.burst.as_ref().map_or(0, |burst| burst.tickets.len())
+    }
+
     /// How many writes are being gathered, or wait for their circuit, and have not come to the budget's queue yet.
     #[must_use]
     pub fn held_back(&self) -> usize {
-        let gathered = self.burst.as_ref().map_or(0, |burst| burst.tickets.len());
-        gathered + self.stopped.values().map(BTreeSet::len).sum::<usize>()
-    }
-
-    /// Where no slot is free, a pause takes that of the least urgent who has not left yet; that one waits again.
-    fn make_way_for_pauses(&mut self, now: DateTime<Utc>) {
-        while self.budget.blocked_until(now).is_none() && self.budget.pause_waits() {
-            let turn = |ticket: &Ticket| {
-                let asking = self.waiting.get(ticket).map(|waiter| waiter.asking)?;
-                let is_pause = (asking.urgency, asking.rank) == (Urgency::Pause, Rank::FIRST);
-                (!is_pause).then_some((asking.urgency, asking.rank, *ticket))
-            };
-            let Some((_, _, last)) = self.granted.iter().filter_map(turn).max() else { return };
-            self.granted.retain(|granted| *granted != last);
-            self.budget.give_back(last);
-            let granted = self.budget.grant(now);
-            self.granted.extend(granted);
-        }
+        self.gathered() + self.stopped.values().map(BTreeSet::len).sum::<usize>()
     }
 
     fn gather(&mut self, now: DateTime<Utc>, ticket: Ticket) {
@@ -495,39 +335,24 @@ impl Gatekeeper {
         if asking.urgency != Urgency::Pause
             && let Verdict::Open { probe_at, reason } = self.circuits.ask(now, asking.operation)
         {
-            self.stop(ticket, asking, probe_at, reason);
+            self.stop(ticket, asking.operation, probe_at, reason);
         } else {
             self.budget.ask(now, asking.urgency, asking.rank, ticket);
         }
     }
 
     fn requeue(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        if let Some(waiter) = self.waiting.get(&ticket) {
-            self.queue(now, ticket, waiter.asking);
+        if let Some(asking) = self.waiting.get(&ticket) {
+            self.queue(now, ticket, *asking);
         }
     }
 
-    fn stop(&mut self, ticket: Ticket, asking: Asking, probe_at: DateTime<Utc>, reason: String) {
-        if !asking.operation.only_reads() {
-            self.stopped.entry(asking.operation).or_default().insert(ticket);
-        } else if let Some(waiter) = self.waiting.remove(&ticket) {
-            let operation = asking.operation.as_str();
-            // Whoever asked may be gone.
-            let _ = waiter.admit.send(Err(NotAdmitted::CircuitOpen { operation, probe_at, reason }));
-        }
-    }
-
-    fn gave_up(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        self.budget.cancel(ticket);
-        self.forget_gathered(ticket);
-        self.granted.retain(|granted| *granted != ticket);
-        for tickets in self.stopped.values_mut() {
-            tickets.remove(&ticket);
-        }
-        let waited_for = self.waiting.remove(&ticket).map(|waiter| waiter.asking);
-        if let Some(asking) = waited_for.or_else(|| self.under_way.remove(&ticket)) {
-            // It may have been the probe.
-            self.ended(now, asking.operation, Ended::Untold);
+    fn stop(&mut self, ticket: Ticket, operation: Operation, probe_at: DateTime<Utc>, reason: String) {
+        if !operation.only_reads() {
+            self.stopped.entry(operation).or_default().insert(ticket);
+        } else if self.waiting.remove(&ticket).is_some() {
+            let operation = operation.as_str();
+            self.refused.push((ticket, NotAdmitted::CircuitOpen { operation, probe_at, reason }));
         }
     }
 
@@ -535,18 +360,14 @@ impl Gatekeeper {
         let Some(news) = self.circuits.ended(now, operation, ended) else { return };
         match &news {
             CircuitNews::Opened(_, reason) => {
-                let others = |(ticket, waiter): (&Ticket, &Waiter)| {
-                    let stopped = waiter.asking.operation == operation && waiter.asking.urgency != Urgency::Pause;
-                    stopped.then_some((*ticket, waiter.asking))
-                };
-                let mut others: Vec<_> = self.waiting.iter().filter_map(others).collect();
-                others.sort_by_key(|(ticket, _)| *ticket);
-                others.retain(|(ticket, _)| !self.granted.contains(ticket));
+                let is_stopped = |asking: &Asking| asking.operation == operation && asking.urgency != Urgency::Pause;
+                let others = self.waiting.iter().filter(|(_, asking)| is_stopped(asking));
+                let others: BTreeSet<Ticket> = others.map(|(ticket, _)| *ticket).collect();
                 let probe_at = self.circuits.probe_at(operation).unwrap_or(now);
-                for (ticket, asking) in others {
+                for ticket in others {
                     self.forget_gathered(ticket);
                     self.budget.cancel(ticket);
-                    self.stop(ticket, asking, probe_at, reason.clone());
+                    self.stop(ticket, operation, probe_at, reason.clone());
                 }
             }
             CircuitNews::Closed(_) => {

@@ -2,19 +2,20 @@
 //!
 //! | file | holds | used by |
 //! | --- | --- | --- |
-//! | [`endpoints`] | the operations, as methods of [`http::RemoteClient`], and the candidates for each | the client actor; `check`; `pause-all --direct` |
-//! | `switching` | runs and pauses, as methods of the same, and the ways to ask for them | the client actor; `pause-all --direct` |
-//! | `candidates` | which candidate is tried next, which works, what does not exist | `endpoints`, `switching` |
-//! | [`http`] | one request: token, time-outs, bounds, status codes to errors | `endpoints`, `switching` |
+//! | [`client`] | PURE: the client of one account, without I/O: what is sent, and what is answered | the client actor, the simulation |
+//! | [`call`] | PURE: each request's method, path and body, and what its answer brings | `client`, `http`, `check` |
+//! | [`http`] | one request over HTTP: time-outs, bounds, status codes to errors | the client actor, `check` |
+//! | `candidates` | PURE: which path of several is tried next, which works, what does not exist | `client` |
 //! | `date` | PURE: how far our clock is from the one that answers | `http` |
 //! | `token` | PURE: what a refused token request says of the API key | `http` |
-//! | [`wire`] | the shapes of requests and answers; money parsed, once | `endpoints`, `switching`, `http` |
+//! | [`wire`] | PURE: the shapes of requests and answers; money parsed, once | `call` |
 //! | `excerpt` | PURE: what of an answer is shown to people | `wire`, `http` |
 //! | [`error`] | what can go wrong, and whether a write may have happened all the same | everybody who asks |
-//! | [`gate`] | where every request waits for its turn, and the keeper's side of it | `http` asks, the client actor keeps |
+//! | [`gate`] | PURE: where every request waits for its turn | `client`, `check` |
+//! | [`reservation`] | PURE: the count of requests that outlives the process | `client` |
 //! | [`circuit`] | PURE: which operations fail, and are left alone but for probes | `gate` |
 //! | [`budget`] | PURE: how many requests may leave, and which one next | `gate` |
-//! | [`batch`] | PURE: who is served together, by which pages and single reads, and who first | the client actor |
+//! | [`batch`] | PURE: who is served together, by which pages and single reads, and who first | `client` |
 //!
 //! A request that leaves has passed the gate, the token's and a repeat after a 401 included: so the budget counts all.
 //!
@@ -24,16 +25,17 @@
 
 pub mod batch;
 pub mod budget;
+pub mod call;
 mod candidates;
 pub mod circuit;
+pub mod client;
 pub mod date;
-pub mod endpoints;
 pub mod error;
 mod excerpt;
 pub mod gate;
 pub mod http;
 pub mod proxy;
-mod switching;
+pub mod reservation;
 mod token;
 pub mod wire;
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chrono::{DateTime, Timelike, Utc};
-use traffic_generator::actors::trafficstar::ChangeKind;
 use traffic_generator::domain::action::Step;
 use traffic_generator::domain::facts::{CampaignId, Money};
 use traffic_generator::domain::health::HealthWord;
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::policy::PolicyNumbers;
+use traffic_generator::trafficstar::client::ChangeKind;
 
 use crate::memory::resident_kib;
 use crate::stage::{Campaign, OverTime, Stage, at, noon, on_paused_time};

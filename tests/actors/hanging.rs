@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use traffic_generator::actors::trafficstar::ChangeKind;
 use traffic_generator::control::{Ask, Order, SetHold};
 use traffic_generator::domain::facts::CampaignId;
 use traffic_generator::domain::health::{DegradationKind, HealthWord};
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::status::{Hold, Liveness};
 use traffic_generator::trafficstar::budget::Urgency;
+use traffic_generator::trafficstar::client::ChangeKind;
 
 use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
 

@@ -14,15 +14,25 @@ mod list;
 mod patch;
 
 /// What is copied. `src/rooms.rs.in` here says which of it makes the library.
-const COPIED: [&str; 9] = [
+const COPIED: [&str; 19] = [
     "src/clock.rs",
     "src/domain",
+    "src/error_chain.rs",
     "src/guard",
+    "src/printable.rs",
     "src/reign.rs",
     "src/trafficstar/batch",
     "src/trafficstar/budget.rs",
+    "src/trafficstar/call.rs",
+    "src/trafficstar/candidates.rs",
     "src/trafficstar/circuit.rs",
+    "src/trafficstar/client",
+    "src/trafficstar/error.rs",
+    "src/trafficstar/excerpt.rs",
     "src/trafficstar/gate.rs",
+    "src/trafficstar/reservation.rs",
+    "src/trafficstar/wire",
+    "src/trafficstar/wire.rs",
     "tests/simulation/model",
 ];
 

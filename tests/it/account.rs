@@ -53,7 +53,7 @@ fn a_wrong_api_key_starts_nothing_and_is_never_told() {
 fn after_a_429_no_request_leaves_before_its_time_has_come() {
     in_parallel([RetryAfter::Seconds, RetryAfter::HttpDate], |retry_after| {
         let window = Duration::from_secs(2);
-        let options = Options { requests_per_minute: 6, rate_window: window, retry_after, ..Options::default() };
+        let options = Options { requests_per_minute: 5, rate_window: window, retry_after, ..Options::default() };
         let mut world = World::with(Config::default(), options);
         world.add(CampaignSpec::running(ID), 20_000);
         // Two 429 are far enough apart only if the first was heeded.

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::CampaignActor;
 use crate::actors::database::{ReadTick, Save, SaveSpend};
-use crate::actors::trafficstar::{Change, ChangeKind, ReadSpend, ReadStatus};
-use crate::domain::action::{ActionKind, Outcome};
-use crate::domain::event::{Event, FollowingEndTime, OperationId, Record, Request};
+use crate::actors::trafficstar::{MakeChange, ReadSpend, ReadStatus};
+use crate::domain::action::{ActionId, Outcome};
+use crate::domain::event::{Event, OperationId, Record};
 use crate::domain::facts::Spend;
 use crate::domain::journal::JournalId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
@@ -17,7 +17,7 @@ use crate::error_chain::in_full;
 use crate::guard::tick::StoredFacts;
 use crate::store::{Entry, SpendRow, TickReading};
 use crate::trafficstar::batch::reads::ReadQuestion;
-use crate::trafficstar::budget::Rank;
+use crate::trafficstar::client::Change;
 
 impl CampaignActor {
     pub(super) fn read_database(&self, ctx: &mut Context<Self>, operation: OperationId) {
@@ -105,44 +105,25 @@ impl CampaignActor {
         }));
     }
 
-    pub(super) fn send(&self, ctx: &mut Context<Self>, request: Request, rank: Rank) {
+    pub(super) fn send(&self, ctx: &mut Context<Self>, action: ActionId, change: Change) {
         // The state that is published is the one that was stored, and it is there before the request leaves.
         self.publish();
-        let Request { action, end_time, valid_until, .. } = request;
-        let kind = match request.kind {
-            ActionKind::Activate => ChangeKind::Activate { end_time },
-            ActionKind::Pause => ChangeKind::Pause,
-            ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time },
-        };
-        let change = self.change(kind, rank, valid_until);
+        let change = self.change(change);
         ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
             actor.step(ctx, Event::Applied { action, outcome });
         }));
     }
 
-    pub(super) fn set_end_time(&self, ctx: &mut Context<Self>, following: FollowingEndTime) {
-        let FollowingEndTime { action, end_time, valid_until } = following;
-        let change = self.change(ChangeKind::SetEndTime { end_time }, Rank::LAST, Some(valid_until));
+    pub(super) fn set_end_time(&self, ctx: &mut Context<Self>, action: ActionId, change: Change) {
+        let change = self.change(change);
         ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
-            let result = match outcome {
-                Outcome::Accepted => Ok(()),
-                Outcome::Unclear(reason)
-                | Outcome::Failed(reason)
-                | Outcome::NotSent(reason)
-                | Outcome::Postponed(reason) => Err(reason),
-            };
-            actor.step(ctx, Event::EndTimeSet { action, result });
+            actor.session.end_time_set(actor.surroundings.clock.now(), action, outcome);
+            actor.go_on(ctx);
         }));
     }
 
-    fn change(
-        &self,
-        kind: ChangeKind,
-        rank: Rank,
-        valid_until: Option<DateTime<Utc>>,
-    ) -> impl Future<Output = Outcome> + use<> {
-        let change = Change { remote: self.row.trafficstar_id, kind, rank, valid_until };
-        let sent = self.surroundings.remote.change.send(change);
+    fn change(&self, change: Change) -> impl Future<Output = Outcome> + use<> {
+        let sent = self.surroundings.remote.change.send(MakeChange(change));
         // Whether it left cannot be known then: reading back tells.
         async move { sent.await.unwrap_or_else(|gone| Outcome::Unclear(format!("the TrafficStar client is gone: {gone}"))) }
     }

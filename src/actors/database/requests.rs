@@ -1,19 +1,21 @@
-//! The count of requests that left for TrafficStars, for whoever starts next.
+//! The count of requests that leave for TrafficStars, for whoever starts next.
 
 use actix::prelude::*;
 
 use super::{Answer, DatabaseActor};
+use crate::trafficstar::reservation::Reservation;
 
-/// Counts requests that are about to leave. Answered when the count is durable.
+/// Counts requests before they leave. Answered when the count is durable.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Answer<()>")]
-pub struct CountRequests(pub u64);
+pub struct ReserveRequests(pub Reservation);
 
-impl Handler<CountRequests> for DatabaseActor {
+impl Handler<ReserveRequests> for DatabaseActor {
     type Result = ResponseFuture<Answer<()>>;
 
-    fn handle(&mut self, CountRequests(requests): CountRequests, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ReserveRequests(reservation): ReserveRequests, _: &mut Self::Context) -> Self::Result {
+        let Reservation { requests, by, unused, number: _ } = reservation;
         let desk = self.desk();
-        Box::pin(async move { desk.written(desk.store.count_requests(requests, desk.now()).await) })
+        Box::pin(async move { desk.written(desk.store.count_requests(requests, by, unused, desk.now()).await) })
     }
 }

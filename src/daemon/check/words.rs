@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Findings, Seen};
-use crate::actors::trafficstar::Limits;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::remote::{RemoteFault, RemoteStatus, judge};
 use crate::printable::printable;
 use crate::store::CampaignRow;
 use crate::trafficstar::batch::reach;
+use crate::trafficstar::client::Limits;
 
 /// All of it, what everything rests on first.
 pub(super) fn findings(seen: &Seen, rows: &[CampaignRow], limits: &Limits, now: DateTime<Utc>) -> Findings {

@@ -7,15 +7,15 @@ async fn requests_are_counted_by_the_second_for_the_next_process_and_forgotten_a
     on_every_database(async |database| {
         let store = database.store().await;
         let at = |seconds| noon() + chrono::Duration::seconds(seconds);
-        for (seconds, requests) in [(0, 3), (0, 4), (59, 1), (61, 2)] {
-            store.count_requests(requests, at(seconds)).await.unwrap();
+        let count = async |requests, by, unused| store.count_requests(requests, at(by), unused, at(by)).await.unwrap();
+        for (by, requests) in [(0, 3), (0, 4), (59, 1), (61, 2)] {
+            count(requests, by, None).await;
         }
-        let sent = |rows: Vec<RequestsSent>| rows.iter().map(|row| (row.by, row.requests)).collect::<Vec<_>>();
-        let of_late = sent(store.requests_sent(at(1)).await.unwrap());
-        assert_eq!(of_late, [(at(60), 1), (at(62), 2)]);
-        let all = sent(store.requests_sent(at(0)).await.unwrap());
-        assert_eq!(all, [(at(1), 7), (at(60), 1), (at(62), 2)]);
-        store.count_requests(1, at(3_600)).await.unwrap();
+        assert_eq!(store.requests_sent(at(1)).await.unwrap(), [(at(60), 1), (at(62), 2)]);
+        count(5, 70, Some((at(0), 6))).await;
+        let all = store.requests_sent(at(0)).await.unwrap();
+        assert_eq!(all, [(at(1), 1), (at(60), 1), (at(62), 2), (at(71), 5)], "six never left");
+        count(1, 3_600, Some((at(0), 1))).await;
         assert_eq!(store.requests_sent(at(0)).await.unwrap().len(), 1);
     })
     .await;

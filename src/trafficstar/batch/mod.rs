@@ -14,7 +14,7 @@ pub mod split;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
-use super::budget::{Budget, Urgency};
+use super::budget::Budget;
 
 pub use self::list::ListSize;
 
@@ -32,39 +32,51 @@ pub const RUNS_WAIT_AT_MOST: Duration = Duration::seconds(2);
 pub struct Gathering<T> {
     moment: Duration,
     askers: Vec<T>,
-    began_at: Option<DateTime<Utc>>,
+    began_at: DateTime<Utc>,
+    due_at: Option<DateTime<Utc>>,
 }
 
 impl<T> Gathering<T> {
     /// Gathers for `moment` from the first who asks.
     #[must_use]
     pub const fn new(moment: Duration) -> Self {
-        Self { moment, askers: Vec::new(), began_at: None }
+        Self { moment, askers: Vec::new(), began_at: DateTime::UNIX_EPOCH, due_at: None }
     }
 
-    /// Adds one who asks. The first is answered with how long to wait until the batch is taken.
-    pub fn ask(&mut self, now: DateTime<Utc>, asker: T) -> Option<Duration> {
-        self.began_at.get_or_insert(now);
+    /// Adds one who asks.
+    pub fn ask(&mut self, now: DateTime<Utc>, asker: T) {
+        if self.due_at.is_none() {
+            (self.began_at, self.due_at) = (now, Some(now + self.moment));
+        }
         self.askers.push(asker);
-        (self.askers.len() == 1).then_some(self.moment)
     }
 
-    /// Runs gather for one more moment while end times are on their way, since those are about to ask. Answers with how
-    /// long that is, as long as they do: not past [`RUNS_WAIT_AT_MOST`] from the first who asked.
-    pub fn wait_for_end_times(&mut self, now: DateTime<Utc>, budget: &Budget) -> Option<Duration> {
-        if budget.is_under_way(Urgency::Activate) { self.wait_for_more(now) } else { None }
+    /// When the batch is to be taken.
+    #[must_use]
+    pub const fn due_at(&self) -> Option<DateTime<Utc>> {
+        self.due_at
     }
 
-    fn wait_for_more(&mut self, now: DateTime<Utc>) -> Option<Duration> {
-        let began_at = self.began_at?;
-        (now + self.moment <= began_at + RUNS_WAIT_AT_MOST).then_some(self.moment)
+    /// Runs gather for one more moment while end times are on their way, since those are about to ask: not past
+    /// [`RUNS_WAIT_AT_MOST`] from the first who asked.
+    pub fn wait_for_end_times(&mut self, now: DateTime<Utc>, budget: &Budget) {
+        if budget.expects_activations(now) {
+            self.wait_for_more(now);
+        }
     }
 
-    /// The batch, whose time is over. Who asks from here on is served by a later request: a request that was sent before a
+    fn wait_for_more(&mut self, now: DateTime<Utc>) {
+        let longer = now + self.moment;
+        if self.due_at.is_some_and(|due_at| due_at <= now) && longer <= self.began_at + RUNS_WAIT_AT_MOST {
+            self.due_at = Some(longer);
+        }
+    }
+
+    /// The batch, if its time is over. Who asks from here on is served by a later request: a request that was sent before a
     /// tick began does not count for that tick (behaviour.md, "One tick").
-    pub fn take(&mut self) -> Vec<T> {
-        self.began_at = None;
-        std::mem::take(&mut self.askers)
+    pub fn take_due(&mut self, now: DateTime<Utc>) -> Option<Vec<T>> {
+        self.due_at.take_if(|due_at| *due_at <= now)?;
+        Some(std::mem::take(&mut self.askers))
     }
 }
 
@@ -86,13 +98,14 @@ mod tests {
 
     #[test]
     fn who_asks_within_the_moment_is_served_together_and_who_asks_later_is_not() {
-        let moment = Duration::milliseconds(50);
-        let mut gathering = Gathering::new(moment);
-        assert_eq!(gathering.ask(at(0), 1), Some(moment));
-        assert_eq!(gathering.ask(at(40), 2), None, "the batch is taken for the first");
-        assert_eq!(gathering.take(), [1, 2]);
-        assert_eq!(gathering.ask(at(60), 3), Some(moment));
-        assert_eq!(gathering.take(), [3]);
+        let mut gathering = Gathering::new(Duration::milliseconds(50));
+        gathering.ask(at(0), 1);
+        gathering.ask(at(40), 2);
+        assert_eq!((gathering.due_at(), gathering.take_due(at(49))), (Some(at(50)), None));
+        assert_eq!(gathering.take_due(at(50)), Some(vec![1, 2]));
+        gathering.ask(at(60), 3);
+        assert_eq!((gathering.due_at(), gathering.take_due(at(200))), (Some(at(110)), Some(vec![3])));
+        assert_eq!(gathering.take_due(at(200)), None);
     }
 
     #[test]
@@ -111,14 +124,14 @@ mod tests {
 
     #[test]
     fn runs_wait_for_the_end_times_that_are_on_their_way_but_not_for_ever() {
-        let moment = Duration::milliseconds(50);
-        let mut gathering = Gathering::new(moment);
-        assert_eq!(gathering.wait_for_more(at(0)), None, "no run waits");
+        let mut gathering = Gathering::new(Duration::milliseconds(50));
+        gathering.wait_for_more(at(0));
+        assert_eq!(gathering.due_at(), None, "no run waits");
         gathering.ask(at(0), 1);
-        assert_eq!(gathering.wait_for_more(at(50)), Some(moment));
-        gathering.ask(at(99), 2);
-        assert_eq!(gathering.wait_for_more(at(1_950)), Some(moment));
-        assert_eq!(gathering.wait_for_more(at(1_951)), None);
-        assert_eq!(gathering.take(), [1, 2]);
+        for (now, expected) in [(50, 100), (99, 100), (100, 150), (1_950, 2_000), (2_001, 2_000)] {
+            gathering.wait_for_more(at(now));
+            assert_eq!(gathering.due_at(), Some(at(expected)), "at {now}");
+        }
+        assert_eq!(gathering.take_due(at(2_001)), Some(vec![1]));
     }
 }

@@ -9,7 +9,7 @@
 //! Halves go side by side, [`MOST_AT_ONCE`] of them: none waits for another's time-out. Where nearly everything is refused it is
 //! not the ids: a round ends at [`MOST_IN_VAIN`] refusals, and at [`MOST_REFUSALS`] in any case.
 //!
-//! Deliberately absent: the requests and the ways by name (`trafficstar::switching`), and what is refused inside a 200: there
+//! Deliberately absent: the requests and the ways by name (`trafficstar::call`), and what is refused inside a 200: there
 //! TrafficStars has an opinion of that campaign, and no other way is tried.
 
 use std::collections::{BTreeMap, BTreeSet};

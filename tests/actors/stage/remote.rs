@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use actix::prelude::*;
 use traffic_generator::actors::campaign::RemotePort;
-use traffic_generator::actors::trafficstar::{Change, ReadSpend, ReadStatus, SetTick};
+use traffic_generator::actors::trafficstar::{MakeChange, ReadSpend, ReadStatus, SetTick};
 use traffic_generator::domain::action::Outcome;
 use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
 use traffic_generator::domain::spend::SourceAnswer;
@@ -62,10 +62,10 @@ impl Handler<ReadSpend> for FakeRemote {
     }
 }
 
-impl Handler<Change> for FakeRemote {
+impl Handler<MakeChange> for FakeRemote {
     type Result = ResponseFuture<Outcome>;
 
-    fn handle(&mut self, change: Change, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, MakeChange(change): MakeChange, _: &mut Self::Context) -> Self::Result {
         let (world, id) = (Rc::clone(&self.0), id_of(change.remote));
         Box::pin(async move {
             world.borrow_mut().note_write(id, change.kind);

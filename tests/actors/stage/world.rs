@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use traffic_generator::actors::trafficstar::ChangeKind;
 use traffic_generator::clock::Clock;
 use traffic_generator::domain::facts::{CampaignId, Money, RemoteId};
 use traffic_generator::domain::journal::JournalId;
@@ -16,6 +15,7 @@ use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, StoredSpend};
 use traffic_generator::domain::status::Hold;
 use traffic_generator::store::{CampaignRow, Entry, StoredPromise};
 use traffic_generator::trafficstar::budget::Urgency;
+use traffic_generator::trafficstar::client::ChangeKind;
 
 /// A campaign's id at TrafficStars follows from its key.
 pub(crate) fn remote_of(id: CampaignId) -> RemoteId {

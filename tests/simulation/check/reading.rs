@@ -58,7 +58,7 @@ impl Checker for NeededReads {
                     Call::Page(_) | Call::Campaign(_) if *urgency == Urgency::Pause => Does::ReadForAPause,
                     Call::Page(_) | Call::Campaign(_) => Does::Read,
                     Call::Run(_) | Call::EndTime { .. } => Does::Change,
-                    Call::Token | Call::Report { .. } | Call::Pause(_) => return,
+                    Call::Token | Call::Report { .. } | Call::DayReport(_) | Call::Pause(_) => return,
                 };
                 self.at_the_gate.insert(*ticket, (line.at, does));
             }

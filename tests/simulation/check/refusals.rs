@@ -128,7 +128,7 @@ impl Refusals {
         }
         let told = match outcome {
             Outcome::Failed(reason) | Outcome::Unclear(reason) => {
-                REFUSALS.into_iter().find(|status| reason.contains(&format!("Status({status})")))
+                REFUSALS.into_iter().find(|status| reason.contains(&format!("({status})")))
             }
             Outcome::Accepted | Outcome::NotSent(_) | Outcome::Postponed(_) => None,
         };

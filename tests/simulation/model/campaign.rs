@@ -7,11 +7,11 @@ use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::machine::Machine;
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::policy::Policy;
+use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::guard::session::{Beginning, Output, Session};
 use traffic_generator::guard::tick::Reading;
 
-use super::client::Status;
 use super::clock::Moment;
 use super::log::{CounterSeen, Restored, Seen};
 use super::remote::id_of;
@@ -96,7 +96,7 @@ impl Campaign {
         now: Moment,
         operation: OperationId,
         sent_at: Option<DateTime<Utc>>,
-        status: Status,
+        status: Result<RemoteCampaign, RemoteFault>,
     ) {
         let clock = self.clock(now, sent_at);
         self.answered = Some((sent_at, now));

@@ -1,6 +1,7 @@
 //! The guard's clocks: the wall clock, which may be off and be set, and the one that only goes on.
 
 use chrono::{DateTime, Duration, Utc};
+use traffic_generator::trafficstar::client::Now;
 
 /// One moment by all the clocks there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,11 +10,21 @@ pub(crate) struct Moment {
     pub(crate) at: DateTime<Utc>,
     /// The machine's wall clock.
     pub(crate) wall: DateTime<Utc>,
-    /// As `actors::trafficstar` counts: the wall clock at the process's start, and what has passed since.
+    /// As the client actor counts: the wall clock at the process's start, and what has passed since.
     pub(crate) gate: DateTime<Utc>,
 }
 
 impl Moment {
+    /// The same for the client.
+    pub(crate) const fn clocks(&self) -> Now {
+        Now { wall: self.wall, steady: self.gate }
+    }
+
+    /// The true time at which the clock that only goes on showed this.
+    pub(crate) fn true_time(&self, gate: DateTime<Utc>) -> DateTime<Utc> {
+        self.at + gate.signed_duration_since(self.gate)
+    }
+
     /// By how much the wall clock is ahead.
     pub(crate) fn ahead_by(&self) -> Duration {
         self.wall.signed_duration_since(self.at)

@@ -12,6 +12,7 @@ use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::spend::{SpendHistory, StoredSpend};
 use traffic_generator::domain::status::Hold;
+use traffic_generator::trafficstar::reservation::Reservation;
 
 use super::log::{Restored, Row};
 
@@ -29,7 +30,7 @@ pub(crate) struct Database {
     campaigns: Vec<Stored>,
     pub(crate) hold_on_all: Option<Hold>,
     /// By the end of the second in which they left.
-    sent: BTreeMap<DateTime<Utc>, u32>,
+    sent: BTreeMap<DateTime<Utc>, u64>,
     last_entry: JournalId,
     pub(crate) away: bool,
 }
@@ -127,15 +128,20 @@ impl Database {
         (restored, unfinished.map(|(number, _)| *number))
     }
 
-    pub(crate) fn count_requests(&mut self, wall: DateTime<Utc>, requests: u32) {
-        let by = DateTime::from_timestamp(wall.timestamp() + 1, 0).unwrap_or(wall);
-        *self.sent.entry(by).or_default() += requests;
+    pub(crate) fn count_requests(&mut self, wall: DateTime<Utc>, reservation: &Reservation) {
+        let second = |by: DateTime<Utc>| DateTime::from_timestamp(by.timestamp() + 1, 0).unwrap_or(by);
+        if let Some((by, unused)) = reservation.unused
+            && let Some(requests) = self.sent.get_mut(&second(by))
+        {
+            *requests = requests.saturating_sub(unused);
+        }
+        *self.sent.entry(second(reservation.by)).or_default() += reservation.requests;
         self.sent = self.sent.split_off(&(wall - Duration::minutes(10)));
     }
 
     /// Requests that left lately, with the end of the second in which each did.
-    pub(crate) fn requests_sent(&self) -> impl Iterator<Item = (DateTime<Utc>, u32)> {
-        self.sent.iter().map(|(by, requests)| (*by, *requests))
+    pub(crate) fn requests_sent(&self) -> Vec<(DateTime<Utc>, u64)> {
+        self.sent.iter().map(|(by, requests)| (*by, *requests)).collect()
     }
 }
 

@@ -7,35 +7,37 @@
 
 mod questions;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use chrono::{DateTime, Duration, Utc};
-use traffic_generator::domain::action::{ActionKind, Outcome};
+use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
 use traffic_generator::domain::clock_difference::ClockDifference;
-use traffic_generator::domain::event::{Event, FollowingEndTime, OperationId, Request};
+use traffic_generator::domain::event::{Event, OperationId};
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::phase::{Phase, PhaseWord, Promise};
 use traffic_generator::domain::policy::{Policy, PolicyNumbers};
-use traffic_generator::domain::remote::RemoteCampaign;
+use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
 use traffic_generator::domain::status::{Hold, ReadingStatus};
 use traffic_generator::guard::session::{Output, Step};
 use traffic_generator::guard::tick::StoredFacts;
 use traffic_generator::trafficstar::batch::reads::ReadQuestion;
-use traffic_generator::trafficstar::budget::{Budget, Rank, Ticket, WINDOW};
+use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::call;
+use traffic_generator::trafficstar::circuit::PROBE_INTERVAL;
+use traffic_generator::trafficstar::client::{self, Asker, ChangeKind, Client, Departure, Limits, Now};
 
 use self::questions::Question;
 use super::agenda::Agenda;
 use super::campaign::{Campaign, Life};
-use super::client::{Change, ChangeKind, Client, Heard, Reader, Timer, Why};
 use super::clock::{Clock, Moment};
 use super::database::Database;
-use super::log::{By, Line, Log, Row, What};
+use super::log::{By, Carried, Line, Log, Row, What};
 use super::outside::{self, Outside};
 use super::remote::{Answer, Call};
 use super::storm::{Storm, Trouble};
-use super::transport::{Count, Failure, TIMEOUT};
 use super::weather::Fate;
+use super::wire::{self, Failure, TIMEOUT};
 
 /// What happens.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ enum Happening {
     Own(u64, Own),
     /// A question comes to the database, whatever has become of the process that asked.
     Database(u64, Question),
-    Arrives(u64, Ticket, Call, Fate),
+    Arrives(u64, Ticket, call::Call, Fate),
     /// Something on the way has sent it twice.
     Again(Call),
     Outside(outside::Happening),
@@ -57,33 +59,42 @@ enum Own {
     Wake(Life),
     /// A tick ends with what has come.
     TickEnds(Life, OperationId, bool),
-    Client(Timer),
-    Ends(Ticket, Result<Answer, Failure>),
+    ClientWakes,
+    Ends(Ticket, call::Call, Result<Answer, Failure>),
     Read(Life, OperationId, Result<StoredFacts, String>),
     Saved(Life, Result<Option<JournalId>, String>),
     SaveAgain(Life),
-    Counted(u64, Count, bool),
+    Reserved(u64, bool),
     /// An answer comes a second time.
     Twice(Life, Event),
+    EndTimeSetAgain(Life, ActionId, Outcome),
+}
+
+/// One who asks the client.
+#[derive(Debug, Clone, Copy)]
+enum Asks {
+    Status(Life, OperationId),
+    ReadBack(Life, OperationId),
+    Spend(Life, OperationId),
+    Change(Life, ActionId, ActionKind),
+    /// The end time that follows a pause.
+    EndTime(Life, ActionId),
 }
 
 /// What dies with the process.
 #[derive(Debug)]
 struct Process {
     client: Client,
+    /// When the client is woken next; an earlier or later waking is none of its.
+    client_wakes_at: Option<DateTime<Utc>>,
+    asks: BTreeMap<Asker, Asks>,
     campaigns: Vec<Option<Campaign>>,
-    postponed: BTreeSet<usize>,
-    last_count: u64,
-    counting: Option<u64>,
-    /// Something came to the client since the gate was opened last.
-    is_stirred: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Guard {
     policy: Policy,
     requests_per_minute: u32,
-    needs_token: bool,
     agenda: Agenda<Happening>,
     pub(crate) outside: Outside,
     pub(crate) database: Database,
@@ -112,7 +123,6 @@ impl Guard {
         let mut guard = Self {
             policy,
             requests_per_minute,
-            needs_token: false,
             agenda: Agenda::new(now),
             outside,
             database,
@@ -137,7 +147,6 @@ impl Guard {
         let mut guard = Self {
             policy: storm.policy.clone(),
             requests_per_minute: storm.requests_per_minute,
-            needs_token: true,
             agenda: Agenda::new(now),
             outside,
             database,
@@ -186,13 +195,12 @@ impl Guard {
 
     /// How far the limit reaches, as the dump would say.
     pub(crate) fn reading(&self) -> ReadingStatus {
-        self.process.as_ref().map(|process| process.client.reading().clone()).unwrap_or_default()
+        self.process.as_ref().map(|process| process.client.reading()).unwrap_or_default()
     }
 
     /// By when all end times that are due will have left, as the dump would say.
     pub(crate) fn running_again_by(&self) -> Option<DateTime<Utc>> {
-        let process = self.process.as_ref()?;
-        process.client.running_again_by(self.now(), process.postponed.len())
+        self.process.as_ref()?.client.running_again_by(self.now().clocks())
     }
 
     /// How many campaigns are in this state.
@@ -222,16 +230,16 @@ impl Guard {
         self.clock.start(at);
         self.processes += 1;
         let now = self.now();
-        let mut budget = Budget::new(self.requests_per_minute);
-        // As `actors::trafficstar::Limits`: not from the future, since the clock may have been set back.
-        for (by, requests) in self.database.requests_sent() {
-            let free_at = by.min(now.wall) + WINDOW + TIMEOUT;
-            (0..requests).take_while(|_| free_at > now.wall).for_each(|_| budget.remember(free_at));
-        }
-        let client = Client::new(budget, self.policy.tick, self.needs_token);
+        let limits = Limits {
+            requests_per_minute: self.requests_per_minute,
+            timeout: TIMEOUT.to_std().unwrap_or_default(),
+            tick: self.policy.tick,
+            token_rest: PROBE_INTERVAL.min(self.policy.tick),
+            sent: self.database.requests_sent(),
+        };
+        let client = Client::new(now.clocks(), &limits);
         let campaigns: Vec<_> = (0..self.outside.campaigns()).map(|_| None).collect();
-        let postponed = BTreeSet::new();
-        self.process = Some(Process { client, campaigns, postponed, last_count: 0, counting: None, is_stirred: false });
+        self.process = Some(Process { client, client_wakes_at: None, asks: BTreeMap::new(), campaigns });
         for campaign in 0..self.outside.campaigns() {
             if let Some(record) = self.database.let_go(campaign, now.wall) {
                 self.note(What::Stored { campaign, record });
@@ -297,11 +305,12 @@ impl Guard {
             }
             Happening::Own(..) => {}
             Happening::Database(process, question) => self.database_hears(process, question),
-            Happening::Arrives(process, ticket, call, fate) => {
+            Happening::Arrives(process, ticket, sent, fate) => {
+                let call = wire::understood(&sent);
                 self.note(What::Arrived { ticket, call: call.clone(), refused: fate.refused.is_some() });
                 let result = self.outside.serve(at, &call, &fate);
-                let result = fate.lost.map_or(result, Err);
-                self.agenda.note(fate.ends_at, Happening::Own(process, Own::Ends(ticket, result)));
+                let result = wire::as_sent(&sent, fate.lost.map_or(result, Err));
+                self.agenda.note(fate.ends_at, Happening::Own(process, Own::Ends(ticket, sent, result)));
                 self.agenda_again(fate.again_at, call);
             }
             Happening::Again(call) => self.outside.take_effect(at, &call, By::Again),
@@ -336,24 +345,24 @@ impl Guard {
             Own::TickEnds(life, operation, is_again) => {
                 self.with(life, |found| found.session.tick_ends(now.wall, operation, is_again));
             }
-            Own::Client(timer) => {
-                process.client.wake(now, timer);
-                process.is_stirred = true;
+            Own::ClientWakes => {
+                if process.client_wakes_at.take_if(|at| *at == now.at).is_some() {
+                    process.client.go_on(now.clocks());
+                }
             }
-            Own::Ends(ticket, result) => {
-                process.client.transport.answered(now, ticket, result);
-                process.is_stirred = true;
+            Own::Ends(ticket, call, result) => {
+                let heard = wire::heard(now.wall, &call, result.clone());
+                process.client.answered(now.clocks(), ticket, heard);
+                self.note(What::Ended { ticket, how: wire::how(&result) });
             }
             Own::Read(life, operation, answer) => {
                 self.with(life, |found| found.session.database_said(now.wall, operation, answer));
             }
             Own::Saved(life, answer) => self.with(life, |found| found.session.saved(now.wall, answer)),
             Own::SaveAgain(life) => self.with(life, |found| found.session.save_again()),
-            Own::Counted(number, count, durable) => {
-                if process.counting.take_if(|counting| *counting == number).is_some() {
-                    process.client.transport.counted(now, count, durable);
-                    process.is_stirred = true;
-                }
+            Own::Reserved(number, is_durable) => process.client.reserved(now.clocks(), number, is_durable),
+            Own::EndTimeSetAgain(life, action, outcome) => {
+                self.with(life, |found| found.session.end_time_set(now.wall, action, outcome));
             }
             Own::Twice(life, event) => self.with(life, |found| found.session.step(now.wall, event)),
         }
@@ -363,22 +372,24 @@ impl Guard {
     fn follow(&mut self) {
         let now = self.now();
         self.note_outside();
-        while let Some(process) = self.process.as_mut().filter(|process| process.is_stirred) {
-            process.is_stirred = false;
-            process.client.go_on(now);
-            let transport = &mut process.client.transport;
-            let (counts, departures) = (transport.take_counts(), transport.take_departures());
-            let (timers, notes) = (transport.take_timers(), transport.take_notes());
-            let heard = process.client.take_heard();
-            notes.into_iter().for_each(|note| self.note(note));
-            timers.into_iter().for_each(|(wait, timer)| self.own(wait, Own::Client(timer)));
-            departures.into_iter().for_each(|(ticket, call)| self.depart(ticket, call));
-            counts.into_iter().for_each(|count| self.count(count));
-            heard.into_iter().for_each(|heard| self.hear(heard));
+        while let Some(process) = self.process.as_mut() {
+            if process.client.wakes_at(now.clocks()).is_some_and(|at| at <= now.gate) {
+                process.client.go_on(now.clocks());
+            }
+            let outputs = process.client.take_outputs();
+            if outputs.is_empty() {
+                break;
+            }
+            outputs.into_iter().for_each(|output| self.hear(output));
         }
-        // What was asked of the client without stirring it has its timers, too.
-        let timers = self.process.as_mut().map(|process| process.client.transport.take_timers());
-        timers.into_iter().flatten().for_each(|(wait, timer)| self.own(wait, Own::Client(timer)));
+        if let Some(process) = self.process.as_mut()
+            && let Some(wakes_at) = process.client.wakes_at(now.clocks())
+        {
+            let wait = wakes_at.signed_duration_since(now.gate).max(Duration::zero());
+            if process.client_wakes_at.replace(now.at + wait) != Some(now.at + wait) {
+                self.own(wait, Own::ClientWakes);
+            }
+        }
         self.note_outside();
     }
 
@@ -389,60 +400,99 @@ impl Guard {
         self.outside.take_lines().into_iter().for_each(|what| self.note(what));
     }
 
-    fn depart(&mut self, ticket: Ticket, call: Call) {
-        let fate = self.outside.fate(self.agenda.now(), &call);
+    fn depart(&mut self, Departure { ticket, call, .. }: Departure) {
+        self.note(What::Left { ticket });
+        let fate = self.outside.fate(self.agenda.now(), &wire::understood(&call));
         match (fate.arrives_at, fate.lost) {
             (Some(arrives_at), _) => {
                 self.agenda.note(arrives_at, Happening::Arrives(self.processes, ticket, call, fate));
             }
             (None, lost) => {
                 let result = Err(lost.unwrap_or(Failure::TimedOut));
-                self.agenda.note(fate.ends_at, Happening::Own(self.processes, Own::Ends(ticket, result)));
+                self.agenda.note(fate.ends_at, Happening::Own(self.processes, Own::Ends(ticket, call, result)));
             }
         }
     }
 
-    fn hear(&mut self, heard: Heard) {
+    /// What the client asks for, and what it answers.
+    fn hear(&mut self, output: client::Output) {
         let now = self.now();
-        match heard {
-            Heard::Status(Reader { life, operation, why: Why::ReadBack }, sent_at, status) if self.lives(life) => {
+        match output {
+            client::Output::Send(departure) => self.depart(departure),
+            client::Output::Reserve(reservation) => self.ask_database(Question::Reserve(reservation)),
+            client::Output::Waits { ticket, urgency, call, askers } => {
+                let carries = askers.into_iter().filter_map(|asker| self.carried(asker)).collect();
+                self.note(What::AtTheGate { ticket, urgency, call: wire::understood(&call), carries });
+            }
+            client::Output::GivenUp(ticket) => self.note(What::GaveUp { ticket }),
+            client::Output::Silence(until) => self.note(What::Silence { until: now.true_time(until) }),
+            client::Output::Status(asker, sent_at, status) => {
+                let sent_at = sent_at.map(|at| now.true_time(at));
+                let asked = self.asked(asker);
+                self.status_came(asked, sent_at, *status);
+            }
+            client::Output::Spend(asker, answer) => {
+                if let Some(Asks::Spend(life, operation)) = self.asked(asker) {
+                    self.with(life, |found| found.session.spend_came(now.wall, operation, answer));
+                }
+            }
+            client::Output::Changed(asker, outcome) => match self.asked(asker) {
+                Some(Asks::Change(life, action, _)) => {
+                    self.tell_once_or_twice(life, Event::Applied { action, outcome })
+                }
+                Some(Asks::EndTime(life, action)) => {
+                    if let Some(again_in) = self.storm.as_mut().and_then(Storm::hears_twice) {
+                        self.own(again_in, Own::EndTimeSetAgain(life, action, outcome.clone()));
+                    }
+                    self.with(life, |found| found.session.end_time_set(now.wall, action, outcome));
+                }
+                Some(Asks::Status(..) | Asks::ReadBack(..) | Asks::Spend(..)) | None => {}
+            },
+            client::Output::Failed | client::Output::Tell(_) | client::Output::Sign(_) => {}
+        }
+    }
+
+    fn asked(&mut self, asker: Asker) -> Option<Asks> {
+        self.process.as_mut()?.asks.remove(&asker)
+    }
+
+    /// The action that one who asks for a change has decided on.
+    fn carried(&self, asker: Asker) -> Option<Carried> {
+        let (life, action, kind) = match *self.process.as_ref()?.asks.get(&asker)? {
+            Asks::Change(life, action, kind) => (life, action, kind),
+            Asks::EndTime(life, action) => (life, action, ActionKind::Pause),
+            Asks::Status(..) | Asks::ReadBack(..) | Asks::Spend(..) => return None,
+        };
+        Some(Carried { campaign: life.campaign, action, kind })
+    }
+
+    fn status_came(
+        &mut self,
+        asked: Option<Asks>,
+        sent_at: Option<DateTime<Utc>>,
+        status: Result<RemoteCampaign, RemoteFault>,
+    ) {
+        let now = self.now();
+        match asked {
+            Some(Asks::Status(life, operation)) => {
+                self.with(life, |found| found.status_came(now, operation, sent_at, status));
+            }
+            Some(Asks::ReadBack(life, operation)) if self.lives(life) => {
                 self.note(What::SeenBack { campaign: life.campaign, operation, sent_at });
                 let clock = sent_at.map(|_| ClockDifference(now.ahead_by()));
-                let remote =
-                    (*status).clone().map(|campaign| Box::new(RemoteCampaign { our_clock: clock, ..campaign }));
+                let remote = status.clone().map(|campaign| Box::new(RemoteCampaign { our_clock: clock, ..campaign }));
                 self.perhaps_tell_again(life, &Event::ReadBack { operation, remote });
-                self.with(life, |found| found.session.read_back_came(now.wall, operation, *status, clock));
+                self.with(life, |found| found.session.read_back_came(now.wall, operation, status, clock));
             }
-            Heard::Status(Reader { why: Why::ReadBack, .. }, ..) => {}
-            Heard::Status(Reader { life, operation, why: Why::Tick }, sent_at, status) => {
-                self.with(life, |found| found.status_came(now, operation, sent_at, *status));
-            }
-            Heard::Spend(Reader { life, operation, .. }, answer) => {
-                self.with(life, |found| found.session.spend_came(now.wall, operation, answer));
-            }
-            Heard::Applied(change, outcome) => self.applied(change, outcome),
-            Heard::EndTimeSet(change, result) => {
-                self.tell_once_or_twice(change.life, Event::EndTimeSet { action: change.action, result });
-            }
+            Some(Asks::ReadBack(..) | Asks::Spend(..) | Asks::Change(..) | Asks::EndTime(..)) | None => {}
         }
     }
 
-    fn applied(&mut self, change: Change, outcome: Outcome) {
-        if let Some(process) = self.process.as_mut().filter(|_| matches!(change.kind, ChangeKind::Activate { .. })) {
-            if matches!(outcome, Outcome::Postponed(_)) {
-                process.postponed.insert(change.life.campaign);
-            } else {
-                process.postponed.remove(&change.life.campaign);
-            }
-        }
-        self.tell_once_or_twice(change.life, Event::Applied { action: change.action, outcome });
-    }
-
-    fn change(&mut self, change: Change) {
-        let now = self.now();
+    fn ask_client(&mut self, asks: Asks, ask: impl FnOnce(&mut Client, Now) -> Asker) {
+        let now = self.now().clocks();
         if let Some(process) = self.process.as_mut() {
-            process.client.change(now, change);
-            process.is_stirred = true;
+            let asker = ask(&mut process.client, now);
+            process.asks.insert(asker, asks);
         }
     }
 
@@ -521,18 +571,27 @@ impl Guard {
                 self.own(wait, Own::TickEnds(life, operation, is_again));
             }
             Output::SaveAgainAfter(wait) => self.own(wait, Own::SaveAgain(life)),
-            Output::ReadStatus(operation, question) => self.read_status(life, operation, question, Why::Tick),
-            Output::ReadBack(operation, question) => self.read_status(life, operation, question, Why::ReadBack),
-            Output::ReadSpend(operation, question, since) => {
-                if let Some(process) = self.process.as_mut() {
-                    process.client.read_spend(now, question.urgency, since, Reader { life, operation, why: Why::Tick });
-                    process.is_stirred = true;
-                }
+            Output::ReadStatus(operation, question) => {
+                self.ask_client(Asks::Status(life, operation), |client, now| client.read_status(now, question));
             }
-            Output::Send(request, rank) => self.send(life, request, rank),
-            Output::SetEndTime(FollowingEndTime { action, end_time, valid_until }) => {
-                let kind = ChangeKind::EndTimeAfterPause { end_time };
-                self.change(Change { life, action, kind, valid_until: Some(valid_until) });
+            Output::ReadBack(operation, question) => {
+                self.ask_client(Asks::ReadBack(life, operation), |client, now| client.read_status(now, question));
+            }
+            Output::ReadSpend(operation, ReadQuestion { remote, urgency, .. }, since) => {
+                self.ask_client(Asks::Spend(life, operation), |client, now| {
+                    client.read_spend(now, remote, urgency, since)
+                });
+            }
+            Output::Send(action, change) => {
+                let kind = match change.kind {
+                    ChangeKind::Activate { .. } => ActionKind::Activate,
+                    ChangeKind::Pause => ActionKind::Pause,
+                    ChangeKind::SetEndTime { .. } => ActionKind::SetEndTime,
+                };
+                self.ask_client(Asks::Change(life, action, kind), |client, now| client.change(now, change));
+            }
+            Output::SetEndTime(action, change) => {
+                self.ask_client(Asks::EndTime(life, action), |client, now| client.change(now, change));
             }
             Output::Read(reading) => {
                 if let Some(found) = self.found(campaign) {
@@ -567,25 +626,5 @@ impl Guard {
         if self.found(campaign).is_some_and(|found| found.is_news(&event)) {
             self.perhaps_tell_again(life, &event);
         }
-    }
-
-    fn read_status(&mut self, life: Life, operation: OperationId, question: ReadQuestion, why: Why) {
-        let now = self.now();
-        if let Some(process) = self.process.as_mut() {
-            process.client.read_status(now, question, Reader { life, operation, why });
-        }
-    }
-
-    fn send(&mut self, life: Life, request: Request, rank: Rank) {
-        let Request { action, kind, end_time, valid_until, .. } = request;
-        let kind = match kind {
-            ActionKind::Activate => ChangeKind::Activate { end_time, rank },
-            ActionKind::Pause => ChangeKind::Pause,
-            ActionKind::SetEndTime => ChangeKind::SetEndTime { end_time, rank },
-        };
-        if let Some(process) = self.process.as_mut() {
-            process.postponed.remove(&life.campaign);
-        }
-        self.change(Change { life, action, kind, valid_until });
     }
 }

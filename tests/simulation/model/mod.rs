@@ -10,16 +10,16 @@
 //! | `weather` | what becomes of a request on its way |
 //! | `database` | what outlives a crash |
 //! | `outside` | TrafficStars, the tracker, the network between, and what happens there by itself |
-//! | `campaign`, `client`, `transport`, `guard` | the actors' shell without actors: they carry out what the pure parts decide |
+//! | `wire` | between the program's words for requests and the world's |
+//! | `campaign`, `guard` | the driver: hands what happens to the program's own sessions and client, and carries out what they ask for |
 //! | `storm`, `moments`, `doubts`, `troubles` | a run in which everything goes wrong: its kind drawn from a seed, and what strikes |
 //! | `log` | what happened, for checkers that know nothing else |
 //! | `obvious` | the client that everybody would write first, to compare with |
 //!
-//! Deliberately absent: whether what happened is right (`check`), two supervisors at once, and which endpoints exist.
+//! Deliberately absent: whether what happened is right (`check`), and two supervisors at once.
 
 mod agenda;
 mod campaign;
-mod client;
 mod clock;
 mod database;
 pub(crate) mod doubts;
@@ -32,6 +32,6 @@ mod random;
 pub(crate) mod remote;
 pub(crate) mod storm;
 pub(crate) mod tracker;
-mod transport;
 mod troubles;
 mod weather;
+mod wire;

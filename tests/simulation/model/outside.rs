@@ -8,8 +8,8 @@ use super::log::{By, What};
 use super::random::Random;
 use super::remote::{Answer, Block, Call, Funds, Remote, Switched, Ways, row_of};
 use super::tracker::Tracker;
-use super::transport::Failure;
 use super::weather::{Fate, Weather};
+use super::wire::Failure;
 
 /// What a quiet world is made of. Times are drawn from ranges, in milliseconds.
 #[derive(Debug, Clone)]

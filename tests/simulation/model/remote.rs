@@ -30,6 +30,8 @@ pub(crate) enum Call {
         offset: usize,
         limit: usize,
     },
+    /// One campaign's spend of today.
+    DayReport(RemoteId),
     EndTime {
         id: RemoteId,
         at: DateTime<Utc>,
@@ -53,6 +55,7 @@ pub(crate) enum Answer {
     },
     Campaign(Box<RemoteCampaign>),
     Report(Vec<(RemoteId, SourceAnswer)>),
+    DayReport(SourceAnswer),
     /// The campaign's end time, as it is now.
     EndTime(EndTime),
     /// Of the campaigns that were asked for; one in neither list is unclear.
@@ -209,6 +212,11 @@ impl Remote {
                 shown.map(|campaign| Answer::Campaign(Box::new(campaign))).ok_or(404)
             }
             Call::Report { offset, limit } => Ok(Answer::Report(self.report(now, *offset, *limit))),
+            Call::DayReport(id) => {
+                let rows = self.report(now, 0, usize::MAX);
+                let own = rows.into_iter().find(|(row, _)| row == id);
+                Ok(Answer::DayReport(own.map_or(SourceAnswer::NoValue, |(_, spend)| spend)))
+            }
             Call::EndTime { id, at } => {
                 let row = row_of(*id);
                 if !self.campaigns.get(row).is_some_and(|found| found.now().exists) {
@@ -359,7 +367,9 @@ impl Remote {
         let shown: Vec<&RemoteCampaign> = match answer {
             Answer::Page { campaigns, .. } => campaigns.values().collect(),
             Answer::Campaign(campaign) => vec![campaign],
-            Answer::Token | Answer::Report(_) | Answer::EndTime(_) | Answer::Named { .. } => Vec::new(),
+            Answer::Token | Answer::Report(_) | Answer::DayReport(_) | Answer::EndTime(_) | Answer::Named { .. } => {
+                Vec::new()
+            }
         };
         let old = shown.into_iter().filter_map(|shown| {
             let campaign = row_of(shown.id);

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::random::Random;
 use super::remote::{Call, Mood};
-use super::transport::{Failure, TIMEOUT};
+use super::wire::{Failure, TIMEOUT};
 
 /// How bad it is, in percent of the requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Weather {
             return refusal.or(random.chance(self.failing).then_some((Failure::Status(503), false)));
         }
         // Where none fails nothing is drawn.
-        let may_fail = self.failing_reports > 0 && matches!(call, Call::Report { .. });
+        let may_fail = self.failing_reports > 0 && matches!(call, Call::Report { .. } | Call::DayReport(_));
         if may_fail && random.chance(self.failing_reports) {
             return Some((Failure::Status(500), false));
         }

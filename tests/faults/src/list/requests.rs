@@ -1,5 +1,4 @@
-//! Faults in what is asked together, in which order, and how much. Two of them are in the simulation's picture of the actors,
-//! who alone set an end time before they run.
+//! Faults in what is asked together, in which order, and how much, and in the client that asks it.
 
 use super::Fault;
 
@@ -8,8 +7,11 @@ const GATE: &str = "src/trafficstar/gate.rs";
 const READS: &str = "src/trafficstar/batch/reads.rs";
 const BATCH: &str = "src/trafficstar/batch/mod.rs";
 const SPLIT: &str = "src/trafficstar/batch/split.rs";
-const CLIENT: &str = "tests/simulation/model/client.rs";
-const TRANSPORT: &str = "tests/simulation/model/transport.rs";
+const CHANGES: &str = "src/trafficstar/client/changes.rs";
+const REQUESTS: &str = "src/trafficstar/client/requests.rs";
+const RESERVATION: &str = "src/trafficstar/reservation.rs";
+const ROUNDS: &str = "src/trafficstar/client/rounds.rs";
+const STATUSES: &str = "src/trafficstar/client/statuses.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -33,7 +35,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a slot is held from the request's leaving, not from its answer",
         breaks: "6",
         file: BUDGET,
-        original: "«self.in_flight.insert(ticket, InFlight { slot, place, since });
+        original: "«self.in_flight.insert(ticket, slot);
             self.held.add(slot);»",
         faulty: "self.hold_until(now + WINDOW, slot);",
     },
@@ -77,35 +79,62 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "of several that ask within one moment the last one is not served",
         breaks: "Decisions",
         file: BATCH,
-        original: "self.began_at = None;
-        «std::mem::take(&mut self.askers)»",
+        original: "Some(«std::mem::take(&mut self.askers)»)",
         faulty: "{ let mut askers = std::mem::take(&mut self.askers); if askers.len() > 1 { askers.pop(); } askers }",
     },
     Fault {
         name: "run-before-end-time",
         what: "a campaign is run before its end time is set",
         breaks: "Decisions",
-        file: CLIENT,
-        original: "pub(crate) fn change(&mut self, now: Moment, change: Change) {«»",
-        faulty: "if matches!(change.kind, ChangeKind::Activate { .. }) {
-            self.end_time_ended(now, change, Outcome::Accepted);
-        }",
+        file: CHANGES,
+        original: "if self.may_run(now) {
+                    «self.set_end_time(now, asker, change, end_time)»;",
+        faulty: "{ let _ = end_time; self.end_time_ended(now, asker, change, Outcome::Accepted) }",
     },
     Fault {
         name: "too-late-leaves-all-the-same",
         what: "an activation whose facts are too old leaves all the same",
         breaks: "2",
-        file: TRANSPORT,
-        original: "«self.timers.extend(patience.map(|patience| (patience, Timer::TooLate(ticket))));»",
+        file: REQUESTS,
+        original: "«self.too_late.insert((now.steady + patience, ticket));»",
         faulty: "",
     },
     Fault {
-        name: "pause-behind-what-is-counted",
-        what: "a pause that comes while others are being counted leaves behind them",
-        breaks: "3",
-        file: GATE,
-        original: "«self.granted.sort_by_key(turn);»",
-        faulty: "",
+        name: "leaves-uncounted",
+        what: "a request leaves before it is counted, though the database answers",
+        breaks: "6",
+        file: RESERVATION,
+        original: "if «self.lets_go» {
+            return usize::MAX;",
+        faulty: "true",
+    },
+    Fault {
+        name: "gives-back-what-left",
+        what: "what a block has used is taken from the count, too",
+        breaks: "6",
+        file: RESERVATION,
+        original: "map(|closed| (closed.by, «closed.left()»));",
+        faulty: "closed.size",
+    },
+    Fault {
+        name: "last-of-a-round-is-not-told",
+        what: "of several that are run or paused together the last one hears nothing",
+        breaks: "Decisions",
+        file: ROUNDS,
+        original: "for (id, outcome) in «settled» {",
+        faulty: "{ let mut settled = settled; if settled.len() > 1 { settled.pop(); } settled }",
+    },
+    Fault {
+        name: "failed-page-is-not-told",
+        what: "a campaign whose page fails waits for ever",
+        breaks: "One tick",
+        file: STATUSES,
+        original: "for (asker, status) in «self.statuses.reads.answered(id, answer)» {",
+        faulty: "{
+            let failed = matches!(answer, ReadAnswer::PageFailed { .. });
+            let answers = self.statuses.reads.answered(id, answer);
+            if failed { Vec::new() } else { answers }
+        }",
     },
     Fault {
         name: "given-up-keeps-its-slot",

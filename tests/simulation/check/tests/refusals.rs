@@ -33,9 +33,9 @@ fn a_refused_campaign_has_failed_with_the_status_and_no_other_has() {
         story.applied(Outcome::Failed(reason.to_owned()), cooling_until("12:02:00"));
         story
     };
-    told(true, "Status(422)").holds();
+    told(true, "rejects the request (422)").holds();
     told(true, "it did not work").breaks(&["refused-id-says-why"]);
-    told(false, "Status(422)").breaks(&["one-refused-id-holds-no-other"]);
+    told(false, "rejects the request (422)").breaks(&["one-refused-id-holds-no-other"]);
 }
 
 #[test]

@@ -5,37 +5,24 @@ use traffic_generator::domain::event::{OperationId, Record};
 use traffic_generator::domain::facts::{Clicks, RemainingClicks, Spend};
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::guard::tick::StoredFacts;
+use traffic_generator::trafficstar::reservation::Reservation;
 
 use super::{Guard, Happening, Own};
 use crate::model::campaign::Life;
 use crate::model::clock::Moment;
 use crate::model::database::AWAY;
 use crate::model::log::What;
-use crate::model::transport::Count;
 
-/// As in `actors::trafficstar`: a count that is not durable by then lets the requests go all the same.
-const COUNT_WITHIN: Duration = Duration::milliseconds(100);
 /// What the database is asked.
 #[derive(Debug)]
 pub(super) enum Question {
     ReadTick(Life, OperationId),
     Save(Life, Box<Record>, Option<JournalId>),
     SaveSpend(usize, Spend),
-    Count(u64, Count),
+    Reserve(Reservation),
 }
 
 impl Guard {
-    pub(super) fn count(&mut self, count: Count) {
-        let Some(process) = self.process.as_mut() else { return };
-        process.last_count += 1;
-        let number = process.last_count;
-        process.counting = Some(number);
-        self.ask_database(Question::Count(number, count));
-        if self.process.as_ref().is_some_and(|process| process.counting.is_some()) {
-            self.own(COUNT_WITHIN, Own::Counted(number, count, false));
-        }
-    }
-
     pub(super) fn ask_database(&mut self, question: Question) {
         let after_ms = self.outside.random.within(self.database_ms.clone());
         if after_ms == 0 {
@@ -72,11 +59,11 @@ impl Guard {
                 }
                 return;
             }
-            Question::Count(number, count) => {
+            Question::Reserve(reservation) => {
                 if !away {
-                    self.database.count_requests(now.wall, count.requests);
+                    self.database.count_requests(now.wall, &reservation);
                 }
-                Own::Counted(number, count, is_told)
+                Own::Reserved(reservation.number, is_told)
             }
         };
         let back_ms = self.outside.random.within(self.database_ms.clone());

@@ -2,11 +2,10 @@
 
 use super::*;
 
-#[tokio::test]
-async fn run_and_pause_send_all_ids_at_once_and_each_has_its_own_outcome() {
-    let remote =
-        having(&[("PUT /v2/campaigns/", |_| json!({"success": [1, 4], "failed": ["2", 4], "total": 4}))]).await;
-    for Switched { outcomes, failure } in [remote.run(&ids(1..=4)).await, remote.pause(&ids(1..=4)).await] {
+#[test]
+fn run_and_pause_send_all_ids_at_once_and_each_has_its_own_outcome() {
+    let mut remote = having(&[("PUT /v2/campaigns/", |_| json!({"success": [1, 4], "failed": ["2", 4], "total": 4}))]);
+    for Switched { outcomes, failure } in [remote.run(&ids(1..=4)), remote.pause(&ids(1..=4))] {
         assert_eq!(failure, None);
         assert_eq!(outcomes[&RemoteId(1)], Outcome::Accepted);
         assert!(matches!(outcomes[&RemoteId(2)], Outcome::Failed(_)));
@@ -14,45 +13,44 @@ async fn run_and_pause_send_all_ids_at_once_and_each_has_its_own_outcome() {
         assert!(matches!(outcomes[&RemoteId(4)], Outcome::Unclear(_)), "named twice");
     }
     assert_eq!(remote.lines(), ["PUT /v2/campaigns/run", "PUT /v2/campaigns/pause"]);
-    let run = remote.seen().into_iter().find(|seen| seen.path.ends_with("run")).unwrap();
+    let run = remote.seen.iter().find(|seen| seen.path.ends_with("run")).unwrap();
     assert_eq!(run.body, r#"{"campaign_ids":[1,2,3,4]}"#);
-    assert_eq!(run.headers["content-type"], "application/json");
-    assert!(remote.asked.lock().unwrap().ends_with(&[Urgency::Activate, Urgency::Pause]));
+    let urgencies: Vec<Urgency> = remote.seen.iter().map(|seen| seen.urgency).collect();
+    assert!(urgencies.ends_with(&[Urgency::Activate, Urgency::Pause]), "{urgencies:?}");
 }
 
-#[tokio::test]
-async fn without_ids_there_is_no_request() {
-    let remote = having(&[]).await;
-    assert_eq!(remote.run(&ids([])).await.outcomes, BTreeMap::new());
-    assert_eq!(remote.seen().len(), 0);
+#[test]
+fn without_ids_there_is_no_request() {
+    let mut remote = having(&[]);
+    assert_eq!(remote.run(&ids([])).outcomes, BTreeMap::new());
+    assert_eq!(remote.seen.len(), 0);
 }
 
-#[tokio::test]
-async fn the_path_that_works_is_found_and_remembered() {
-    let remote = having(&[("PUT /v1.1/campaigns/pause", all_succeed)]).await;
+#[test]
+fn the_path_that_works_is_found_and_remembered() {
+    let mut remote = having(&[("PUT /v1.1/campaigns/pause", all_succeed)]);
     for _ in 0..2 {
-        assert_eq!(*remote.pause(&ids([5])).await.outcome(), Outcome::Accepted);
+        assert_eq!(*remote.pause(&ids([5])).outcome(), Outcome::Accepted);
     }
     let expected = ["PUT /v2/campaigns/pause", "PUT /v1.1/campaigns/pause", "PUT /v1.1/campaigns/pause"];
     assert_eq!(remote.lines(), expected);
 }
 
-#[tokio::test]
-async fn without_a_run_call_each_campaign_is_switched_by_itself() {
-    let remote = having(&[
+#[test]
+fn without_a_run_call_each_campaign_is_switched_by_itself() {
+    let mut remote = having(&[
         ("PATCH /v1.1/campaigns/1", |_| json!({"id": 1, "active": true})),
         ("PATCH /v1.1/campaigns/2", |_| json!({"id": 2, "active": false})),
-    ])
-    .await;
-    let outcomes = remote.run(&ids(1..=3)).await.outcomes;
+    ]);
+    let outcomes = remote.run(&ids(1..=3)).outcomes;
     assert_eq!(outcomes[&RemoteId(1)], Outcome::Accepted);
     assert!(matches!(outcomes[&RemoteId(2)], Outcome::Unclear(_)), "unchanged");
     assert!(matches!(outcomes[&RemoteId(3)], Outcome::Failed(_)), "404");
-    assert_eq!(remote.seen().last().unwrap().body, r#"{"active":true}"#);
+    assert_eq!(remote.seen.last().unwrap().body, r#"{"active":true}"#);
 }
 
-#[tokio::test]
-async fn what_is_refused_is_tried_by_the_other_paths_and_what_says_nothing_of_the_campaign_is_not() {
+#[test]
+fn what_is_refused_is_tried_by_the_other_paths_and_what_says_nothing_of_the_campaign_is_not() {
     let cases = [
         (404, 3, "TrafficStars has no endpoint to pause campaigns: none of the known ones exists (404 or 405)"),
         (405, 3, "TrafficStars has no endpoint to pause campaigns: none of the known ones exists (404 or 405)"),
@@ -63,39 +61,36 @@ async fn what_is_refused_is_tried_by_the_other_paths_and_what_says_nothing_of_th
         (302, 1, "TrafficStars rejects the request (302): ``"),
     ];
     for (code, expected_requests, expected) in cases {
-        let remote = Remote::answering(move |_| status(code)).await;
-        let pause = remote.pause(&ids([1])).await;
+        let mut remote = Remote::answering(move |_| status(code));
+        let pause = remote.pause(&ids([1]));
         assert_eq!(remote.lines().len(), expected_requests, "{code}");
         assert_eq!(pause.failure.as_deref(), Some(expected), "{code}");
         let text = expected.to_owned();
         let outcome = if code == 500 { Outcome::Unclear(text) } else { Outcome::Failed(text) };
         assert_eq!(*pause.outcome(), outcome, "{code}");
     }
-    let silenced = Remote::answering(|_| status(429)).await;
-    assert!(matches!(silenced.run(&ids([1])).await.outcome(), Outcome::Postponed(_)));
+    let mut silenced = Remote::answering(|_| status(429));
+    assert!(matches!(silenced.run(&ids([1])).outcome(), Outcome::Postponed(_)));
     assert_eq!(silenced.lines().len(), 1, "its facts would be too old when the silence is over");
 }
 
 /// Refuses what names the campaign 4, by a way whose path begins so.
-async fn refusing_four(way: &'static str, code: u16) -> Remote {
+fn refusing_four(way: &'static str, code: u16) -> Remote {
     Remote::answering(move |seen| {
         let names_four = seen.body.contains('4') || seen.path.ends_with("/4");
         match seen.method.as_str() {
-            _ if names_four && seen.line().starts_with(way) => {
-                (StatusCode::from_u16(code).unwrap(), r#"{"detail": "not this one"}"#).into_response()
-            }
-            "PATCH" => json_answer(&json!({"id": 4, "active": false})),
-            _ => json_answer(&all_succeed(seen)),
+            _ if names_four && seen.line().starts_with(way) => refusal(code, r#"{"detail": "not this one"}"#),
+            "PATCH" => Ok(json!({"id": 4, "active": false})),
+            _ => Ok(all_succeed(seen)),
         }
     })
-    .await
 }
 
-#[tokio::test]
-async fn one_refused_id_keeps_no_other_from_being_paused_and_changes_no_endpoint() {
+#[test]
+fn one_refused_id_keeps_no_other_from_being_paused_and_changes_no_endpoint() {
     for code in [400, 403, 409, 422, 500] {
-        let remote = refusing_four("P", code).await;
-        let Switched { outcomes, failure } = remote.pause(&ids(1..=6)).await;
+        let mut remote = refusing_four("P", code);
+        let Switched { outcomes, failure } = remote.pause(&ids(1..=6));
         let others = outcomes.iter().filter(|(id, _)| id.0 != 4);
         assert!(others.clone().count() == 5 && others.clone().all(|(_, outcome)| *outcome == Outcome::Accepted));
         let refusal = failure.unwrap();
@@ -112,22 +107,22 @@ async fn one_refused_id_keeps_no_other_from_being_paused_and_changes_no_endpoint
             _ => (5, 1, 1),
         };
         assert_eq!((of("PUT /v2"), of("PUT /v1.1"), of("PATCH")), expected, "{code}: {:?}", remote.lines());
-        let shown: Vec<_> = remote.client.endpoints().into_iter().map(|endpoint| endpoint.path).collect();
+        let shown: Vec<_> = remote.endpoints().into_iter().map(|(_, path)| path).collect();
         assert_eq!(shown, [Some("PUT /v2/campaigns/pause".to_owned())], "{code}");
-        assert_eq!(remote.client.take_endpoint_news(), []);
+        assert_eq!(remote.endpoint_news(), []);
 
         let before = remote.lines().len();
-        remote.pause(&ids(1..=6)).await;
+        remote.pause(&ids(1..=6));
         assert_eq!(remote.lines().len() - before, 4, "{code}: the others together, and the refused one by three ways");
     }
 }
 
-#[tokio::test]
-async fn what_one_way_refuses_is_done_by_another() {
+#[test]
+fn what_one_way_refuses_is_done_by_another() {
     for (way, last) in [("PUT /v2", "PUT /v1.1/campaigns/pause"), ("PUT", "PATCH /v1.1/campaigns/4")] {
         for code in [400, 422] {
-            let remote = refusing_four(way, code).await;
-            let Switched { outcomes, failure } = remote.pause(&ids(3..=5)).await;
+            let mut remote = refusing_four(way, code);
+            let Switched { outcomes, failure } = remote.pause(&ids(3..=5));
             assert!(
                 outcomes.len() == 3 && outcomes.values().all(|outcome| *outcome == Outcome::Accepted),
                 "{outcomes:?}"
@@ -137,10 +132,10 @@ async fn what_one_way_refuses_is_done_by_another() {
     }
 }
 
-#[tokio::test]
-async fn a_run_that_is_refused_is_halved_as_a_pause_is_and_nothing_of_it_leaves_too_late() {
-    let remote = refusing_four("PUT", 422).await;
-    let Switched { outcomes, .. } = remote.run(&ids(1..=6)).await;
+#[test]
+fn a_run_that_is_refused_is_halved_as_a_pause_is_and_nothing_of_it_leaves_too_late() {
+    let mut remote = refusing_four("PUT", 422);
+    let Switched { outcomes, .. } = remote.run(&ids(1..=6));
     let accepted = outcomes.iter().filter(|(_, outcome)| **outcome == Outcome::Accepted).count();
     assert_eq!(accepted, 5, "{outcomes:?}");
     assert!(matches!(outcomes[&RemoteId(4)], Outcome::Failed(_)), "{outcomes:?}");
@@ -150,10 +145,9 @@ async fn a_run_that_is_refused_is_halved_as_a_pause_is_and_nothing_of_it_leaves_
         remote.lines()
     );
 
-    let mut outcomes = BTreeMap::new();
     let before = remote.lines().len();
-    let too_late = Some(Utc::now() - chrono::TimeDelta::seconds(1));
-    let run = remote.client.run(&ids(1..=6), too_late, |id, outcome| drop(outcomes.insert(id, outcome))).await;
-    assert!(run.is_some() && outcomes.values().all(|outcome| matches!(outcome, Outcome::Postponed(_))), "{outcomes:?}");
-    assert_eq!(remote.lines().len(), before);
+    let too_late = Some(remote.now.wall - TimeDelta::seconds(1));
+    let Switched { outcomes, failure } = remote.switch(Switch::Run, &ids(1..=6), too_late);
+    assert!(outcomes.values().all(|outcome| matches!(outcome, Outcome::Postponed(_))), "{outcomes:?}");
+    assert!(failure.is_some() && remote.lines().len() == before, "{failure:?}");
 }

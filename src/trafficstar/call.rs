@@ -1,0 +1,373 @@
+//! What TrafficStars can be asked for, request by request: the method, path and body of each, and what its answer brings.
+//! PURE.
+//!
+//! Where several paths are known for an operation they are candidates: `candidates` says which is tried when.
+//!
+//! Deliberately absent: when to ask (`client`), HTTP (`http`), and what an answer means (`domain`).
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::candidates::Endpoint;
+use super::circuit::Operation;
+use super::error::RemoteError;
+use super::wire::{self, CampaignPage, SwitchAnswer, TokenAnswer, WireError};
+use crate::domain::facts::RemoteId;
+use crate::domain::remote::RemoteCampaign;
+use crate::domain::spend::SourceAnswer;
+
+const LIST_PATH: &str = "/v1.1/campaigns";
+/// The page size that is asked for; the answer says which one it is.
+const WANTED_PAGE_SIZE: &str = "100";
+/// How many rows of a report are asked for at once.
+pub const REPORT_LIMIT: usize = 500;
+
+/// The names of a parameter that may enlarge a page. Which of them TrafficStars understands is unknown.
+pub type SizeNames = &'static [&'static str];
+
+/// A page of the list is asked for by all of these at once; without them where they are refused.
+pub const LISTS: [SizeNames; 2] = [&["per_page", "page_size", "limit"], &[]];
+
+/// The reports of all campaigns' spends.
+pub const CAMPAIGN_REPORTS: [&str; 1] = ["/v1.1/advertiser/custom/report/by-campaign"];
+
+/// A report of one campaign's spend by days.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DayReport {
+    path: &'static str,
+    /// The parameter that names the end of the days.
+    end: &'static str,
+    /// Whether the report holds the day that `end` names.
+    holds_end: bool,
+}
+
+/// The reports of one campaign's spend by days.
+pub const DAY_REPORTS: [DayReport; 3] = [
+    DayReport { path: "/v1.1/advertiser/custom/report/by-day", end: "date_to", holds_end: true },
+    DayReport { path: "/v1.1/advertiser/campaign/report/by-day", end: "date_to", holds_end: true },
+    DayReport { path: "/v1/stats/advertiser/day", end: "date_until", holds_end: false },
+];
+
+/// What is asked of campaigns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Switch {
+    /// They are switched on.
+    Run,
+    /// They are switched off.
+    Pause,
+}
+
+/// A way to switch campaigns on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwitchWay {
+    /// All at once: `PUT` of the ids.
+    Together(&'static str),
+    /// `PATCH` of `active`, each by itself.
+    Each,
+}
+
+const RUNS: [SwitchWay; 3] =
+    [SwitchWay::Together("/v2/campaigns/run"), SwitchWay::Together("/v1.1/campaigns/run"), SwitchWay::Each];
+
+const PAUSES: [SwitchWay; 3] =
+    [SwitchWay::Together("/v2/campaigns/pause"), SwitchWay::Together("/v1.1/campaigns/pause"), SwitchWay::Each];
+
+/// One request, but for its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// An access token.
+    Token,
+    /// A page of the list of all campaigns. Archived ones are believed to be left out: a campaign that no page names has to be
+    /// read by itself.
+    Page {
+        /// Its number, from 1.
+        number: u64,
+        /// How a larger page is asked for.
+        sizes: SizeNames,
+    },
+    /// One campaign.
+    Campaign(RemoteId),
+    /// Rows of the report of every campaign's spend on one UTC day.
+    Report {
+        /// Which of [`CAMPAIGN_REPORTS`].
+        path: &'static str,
+        /// The day.
+        day: NaiveDate,
+        /// So many rows are left out.
+        offset: usize,
+    },
+    /// A page of the report of one campaign's spend by days.
+    DayReport {
+        /// Which of [`DAY_REPORTS`].
+        report: &'static DayReport,
+        /// The campaign.
+        remote: RemoteId,
+        /// The day.
+        day: NaiveDate,
+        /// From 1.
+        page: u64,
+    },
+    /// Sets when a campaign stops by itself.
+    EndTime {
+        /// The campaign.
+        remote: RemoteId,
+        /// Then.
+        at: DateTime<Utc>,
+    },
+    /// Switches campaigns on or off, all by one request.
+    Together {
+        /// On or off.
+        switch: Switch,
+        /// One of its paths.
+        path: &'static str,
+        /// Which.
+        remotes: BTreeSet<RemoteId>,
+    },
+    /// Switches one campaign on or off.
+    Each {
+        /// On or off.
+        switch: Switch,
+        /// Which.
+        remote: RemoteId,
+    },
+}
+
+/// What a request brings.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// An access token.
+    Token(TokenAnswer),
+    /// A page of the list.
+    Page(CampaignPage),
+    /// The whole campaign, as it is now.
+    Campaign(Box<RemoteCampaign>),
+    /// Rows of a report: each campaign's spend.
+    Report(Vec<(RemoteId, SourceAnswer)>),
+    /// A page of a report by days, unread: its paging has to be judged with the pages before it.
+    DayReport(Value),
+    /// Which campaigns were switched.
+    Switched(SwitchAnswer),
+}
+
+/// What is sent: the method, the path, the parameters, and the JSON of the body. Only what has a body says that it is JSON:
+/// TrafficStars looks for a GET's parameters in the body otherwise.
+pub(super) type Sent = (Method, String, Vec<(&'static str, String)>, Option<Value>);
+
+impl Call {
+    /// The operation, by which circuits and metrics know it.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::Token => Operation::Token,
+            Self::Page { .. } => Operation::List,
+            Self::Campaign(_) => Operation::Campaign,
+            Self::Report { .. } | Self::DayReport { .. } => Operation::Report,
+            Self::EndTime { .. } => Operation::EndTime,
+            Self::Together { switch, .. } | Self::Each { switch, .. } => switch.operation(),
+        }
+    }
+
+    /// Whether it changes a campaign.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        matches!(self, Self::EndTime { .. } | Self::Together { .. } | Self::Each { .. })
+    }
+
+    /// What is sent for it. A token's request has a form as its body, which `http` fills in.
+    pub(super) fn sent(&self) -> Sent {
+        match self {
+            Self::Token => (Method::POST, "/v1/auth/token".to_owned(), Vec::new(), None),
+            Self::Page { number, sizes } => {
+                let sizes = sizes.iter().map(|name| (*name, WANTED_PAGE_SIZE.to_owned()));
+                let query = std::iter::once(("page", number.to_string())).chain(sizes).collect();
+                (Method::GET, LIST_PATH.to_owned(), query, None)
+            }
+            Self::Campaign(remote) => (Method::GET, campaign_path(*remote), Vec::new(), None),
+            // `date_from` and `date_to` are both that day: the vendor's reports name whole days and hold both ends. A later
+            // `date_to` would let the next day's spend into a sum that is answered past midnight, and rows by campaign do not
+            // say which day they are of.
+            Self::Report { path, day, offset } => {
+                let query = vec![
+                    ("date_from", day.to_string()),
+                    ("date_to", day.to_string()),
+                    ("offset", offset.to_string()),
+                    ("limit", REPORT_LIMIT.to_string()),
+                ];
+                (Method::GET, (*path).to_owned(), query, None)
+            }
+            Self::DayReport { report, remote, day, page } => {
+                let end = if report.holds_end { *day } else { day.succ_opt().unwrap_or(*day) };
+                let mut query = vec![
+                    ("campaign_id", remote.to_string()),
+                    ("date_from", day.to_string()),
+                    (report.end, end.to_string()),
+                ];
+                query.extend((*page > 1).then(|| ("page", page.to_string())));
+                (Method::GET, report.path.to_owned(), query, None)
+            }
+            Self::EndTime { remote, at } => {
+                let body = json!({ "schedule_end_time": wire::end_time_text(*at) });
+                (Method::PATCH, campaign_path(*remote), Vec::new(), Some(body))
+            }
+            Self::Together { path, remotes, .. } => {
+                (Method::PUT, (*path).to_owned(), Vec::new(), Some(json!({ "campaign_ids": remotes })))
+            }
+            Self::Each { switch, remote } => {
+                let body = json!({ "active": switch.active() });
+                (Method::PATCH, campaign_path(*remote), Vec::new(), Some(body))
+            }
+        }
+    }
+
+    /// Reads an answer of success.
+    pub(super) fn read(&self, answer: Value) -> Result<Answer, RemoteError> {
+        Ok(match self {
+            Self::Token => {
+                let token = wire::token(&answer).map_err(|error| RemoteError::NoToken(Box::new(error.into())))?;
+                Answer::Token(token)
+            }
+            Self::Page { number, .. } => Answer::Page(page(&answer, *number)?),
+            Self::Campaign(remote) | Self::EndTime { remote, .. } | Self::Each { remote, .. } => {
+                Answer::Campaign(Box::new(the_campaign(&answer, *remote)?))
+            }
+            Self::Report { .. } => Answer::Report(wire::campaign_spends(&answer)?),
+            Self::DayReport { .. } => Answer::DayReport(answer),
+            Self::Together { .. } => Answer::Switched(wire::switch_answer(&answer)?),
+        })
+    }
+}
+
+impl Switch {
+    /// The operation, by which circuits and metrics know it.
+    #[must_use]
+    pub const fn operation(self) -> Operation {
+        match self {
+            Self::Run => Operation::Run,
+            Self::Pause => Operation::Pause,
+        }
+    }
+
+    /// The ways to do it.
+    #[must_use]
+    pub const fn ways(self) -> &'static [SwitchWay] {
+        match self {
+            Self::Run => &RUNS,
+            Self::Pause => &PAUSES,
+        }
+    }
+
+    pub(super) const fn endpoint(self) -> Endpoint {
+        match self {
+            Self::Run => Endpoint::Run,
+            Self::Pause => Endpoint::Pause,
+        }
+    }
+
+    /// What `active` is then.
+    #[must_use]
+    pub const fn active(self) -> bool {
+        matches!(self, Self::Run)
+    }
+}
+
+impl SwitchWay {
+    /// As the dump shows it.
+    pub(super) fn line(self) -> String {
+        match self {
+            Self::Together(path) => format!("PUT {path}"),
+            Self::Each => "PATCH /v1.1/campaigns/{id}".to_owned(),
+        }
+    }
+}
+
+impl DayReport {
+    /// As the dump shows it.
+    pub(super) fn line(&self) -> String {
+        format!("GET {}", self.path)
+    }
+}
+
+/// The list with these parameters, as the dump shows it.
+pub(super) fn list_line(sizes: SizeNames) -> String {
+    let sizes: Vec<String> = sizes.iter().map(|name| format!("{name}={WANTED_PAGE_SIZE}")).collect();
+    let mark = if sizes.is_empty() { "" } else { "?" };
+    format!("GET {LIST_PATH}{mark}{}", sizes.join("&"))
+}
+
+fn campaign_path(id: RemoteId) -> String {
+    format!("/v1.1/campaigns/{id}")
+}
+
+fn page(answer: &Value, number: u64) -> Result<CampaignPage, RemoteError> {
+    let page = wire::campaign_page(answer)?;
+    if let Some(other) = page.page.filter(|other| *other != number) {
+        return Err(WireError::CutShort(format!("page {number} was asked for, page {other} came")).into());
+    }
+    for defect in &page.nameless {
+        tracing::warn!(defect, "TrafficStars' list of campaigns has an entry that cannot be read");
+    }
+    Ok(page)
+}
+
+/// The answered campaign, if it is the one that was asked for.
+fn the_campaign(answer: &Value, id: RemoteId) -> Result<RemoteCampaign, RemoteError> {
+    let campaign = wire::campaign(answer)?;
+    if campaign.id == id {
+        Ok(campaign)
+    } else {
+        let (place, found) = ("`id` of the campaign".to_owned(), campaign.id.to_string());
+        Err(WireError::Field { place, expected: "the id that was asked for", found }.into())
+    }
+}
+
+/// An answer to another call than the one that was sent. [`Call::read`] gives none.
+fn another(expected: &'static str) -> RemoteError {
+    WireError::Field { place: "the answer".to_owned(), expected, found: "another one".to_owned() }.into()
+}
+
+impl Answer {
+    /// The access token.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn into_token(self) -> Result<TokenAnswer, RemoteError> {
+        let Self::Token(token) = self else { return Err(another("a token")) };
+        Ok(token)
+    }
+
+    /// The page of the list.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn into_page(self) -> Result<CampaignPage, RemoteError> {
+        let Self::Page(page) = self else { return Err(another("a page of the list")) };
+        Ok(page)
+    }
+
+    /// The campaign.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn into_campaign(self) -> Result<RemoteCampaign, RemoteError> {
+        let Self::Campaign(campaign) = self else { return Err(another("a campaign")) };
+        Ok(*campaign)
+    }
+
+    pub(super) fn into_report(self) -> Result<Vec<(RemoteId, SourceAnswer)>, RemoteError> {
+        let Self::Report(rows) = self else { return Err(another("a report")) };
+        Ok(rows)
+    }
+
+    pub(super) fn into_day_report(self) -> Result<Value, RemoteError> {
+        let Self::DayReport(page) = self else { return Err(another("a report by days")) };
+        Ok(page)
+    }
+
+    pub(super) fn into_switched(self) -> Result<SwitchAnswer, RemoteError> {
+        let Self::Switched(answer) = self else { return Err(another("what was switched")) };
+        Ok(answer)
+    }
+}

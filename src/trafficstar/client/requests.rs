@@ -1,0 +1,265 @@
+//! Requests on their way: each needs a token, then passes the gate, and is counted for the next process before it leaves. One
+//! whose token was refused is sent once more, with another.
+//!
+//! Deliberately absent: what a request is for (the files beside this one), and HTTP.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::tokens::{Needed, Token, Tokens};
+use super::{Asker, Limits, Now, Output, Purpose};
+use crate::trafficstar::budget::{Budget, Ticket, Urgency};
+use crate::trafficstar::call::{Answer, Call};
+use crate::trafficstar::circuit::Ended;
+use crate::trafficstar::error::RemoteError;
+use crate::trafficstar::gate::{Asking, Gate, NotAdmitted};
+use crate::trafficstar::reservation::Reservations;
+
+/// A request that leaves.
+#[derive(Debug)]
+pub struct Departure {
+    /// Its name, for the answer.
+    pub ticket: Ticket,
+    /// What is sent.
+    pub call: Call,
+    /// What it carries; none where it asks for a token.
+    pub token: Option<Arc<Token>>,
+    /// Its class.
+    pub urgency: Urgency,
+    /// How long it waited for its turn.
+    pub waited: Duration,
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) purpose: Purpose,
+    /// When it left, if it did, by the steady clock.
+    pub(super) sent_at: Option<DateTime<Utc>>,
+    pub(super) result: Result<Answer, RemoteError>,
+}
+
+/// A request that has not come to the gate.
+#[derive(Debug)]
+struct Unsent {
+    asking: Asking,
+    call: Call,
+    purpose: Purpose,
+    /// Its token was refused once.
+    again: bool,
+}
+
+/// A request that waits at the gate, or has left.
+#[derive(Debug)]
+struct AtTheGate {
+    request: Unsent,
+    token: Option<Arc<Token>>,
+    asked_at: DateTime<Utc>,
+    sent_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Requests {
+    gate: Gate,
+    tokens: Tokens,
+    reservations: Reservations,
+    without_token: Vec<Unsent>,
+    at_the_gate: BTreeMap<Ticket, AtTheGate>,
+    /// When each becomes too old to leave, by the steady clock.
+    too_late: BTreeSet<(DateTime<Utc>, Ticket)>,
+    last_ticket: u64,
+    ended: Vec<Ending>,
+    /// A request has come to the gate since this was last asked.
+    has_asked: bool,
+    outputs: Vec<Output>,
+}
+
+impl Requests {
+    pub(super) fn new(budget: Budget, limits: &Limits) -> Self {
+        Self {
+            gate: Gate::new(budget, limits.tick),
+            tokens: Tokens::new(limits.token_rest),
+            reservations: Reservations::new(limits.requests_per_minute),
+            without_token: Vec::new(),
+            at_the_gate: BTreeMap::new(),
+            too_late: BTreeSet::new(),
+            last_ticket: 0,
+            ended: Vec::new(),
+            has_asked: false,
+            outputs: Vec::new(),
+        }
+    }
+
+    pub(super) const fn set_tick(&mut self, tick: Duration) {
+        self.gate.set_tick(tick);
+    }
+
+    pub(super) const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    pub(super) const fn gate_mut(&mut self) -> &mut Gate {
+        &mut self.gate
+    }
+
+    pub(super) fn token_expires_at(&self) -> Option<DateTime<Utc>> {
+        self.tokens.expires_at()
+    }
+
+    /// A request wants to leave. It ends in [`Requests::take_ended`].
+    pub(super) fn ask(&mut self, now: Now, asking: Asking, call: Call, purpose: Purpose) {
+        self.send(now, Unsent { asking, call, purpose, again: false });
+    }
+
+    /// The requests that have ended since this was last asked.
+    pub(super) fn take_ended(&mut self) -> Vec<Ending> {
+        std::mem::take(&mut self.ended)
+    }
+
+    pub(super) const fn has_asked(&mut self) -> bool {
+        std::mem::replace(&mut self.has_asked, false)
+    }
+
+    /// A request that left has ended.
+    pub(super) fn answered(&mut self, now: Now, ticket: Ticket, result: Result<Answer, RemoteError>) {
+        let Some(AtTheGate { request, token, sent_at, .. }) = self.at_the_gate.remove(&ticket) else { return };
+        if let Err(RemoteError::RateLimited { retry_at }) = &result {
+            let retry_after = retry_at.map(|at| at.signed_duration_since(now.wall));
+            let until = self.gate.rate_limited(now.steady, retry_after);
+            self.outputs.push(Output::Silence(until));
+        }
+        let ended = result.as_ref().err().map_or(Ended::Answered, RemoteError::ended);
+        self.gate.answered(now.steady, ticket, ended);
+        match (request.purpose, result, token) {
+            (Purpose::Token, result, _) => self.token_came(now, result),
+            (purpose, Err(RemoteError::Unauthorized), Some(refused)) if !request.again => {
+                self.tokens.forget(&refused);
+                self.send(now, Unsent { purpose, again: true, ..request });
+            }
+            (purpose, result, _) => self.ended.push(Ending { purpose, sent_at, result }),
+        }
+    }
+
+    /// The database has counted a reservation, or has not.
+    pub(super) fn reserved(&mut self, now: Now, number: u64, is_durable: bool) {
+        self.reservations.answered(now.steady, number, is_durable);
+    }
+
+    /// Looks at the time.
+    pub(super) fn wake(&mut self, now: Now) {
+        self.reservations.wake(now.steady);
+        while let Some((at, ticket)) = self.too_late.first().copied().filter(|(at, _)| *at <= now.steady) {
+            self.too_late.remove(&(at, ticket));
+            let waits = self.at_the_gate.get(&ticket).is_some_and(|waiting| waiting.sent_at.is_none());
+            if waits {
+                self.gate.give_up(now.steady, ticket);
+                self.refuse(ticket, NotAdmitted::TooLate);
+            }
+        }
+    }
+
+    /// Lets leave whom circuits, budget and count let leave.
+    pub(super) fn admit(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        if self.tokens.begins(now) {
+            let fetch = Unsent { asking: Asking::token(), call: Call::Token, purpose: Purpose::Token, again: false };
+            self.ask_gate(now, fetch, None);
+        }
+        let most = self.reservations.left(now.steady);
+        let admitted = self.gate.admit(now.steady, most);
+        for (ticket, reason) in self.gate.take_refused() {
+            self.refuse(ticket, reason);
+        }
+        outputs.append(&mut self.outputs);
+        self.reservations.take(admitted.len());
+        for ticket in admitted {
+            let Some(leaving) = self.at_the_gate.get_mut(&ticket) else { continue };
+            leaving.sent_at = Some(now.steady);
+            let waited = now.steady.signed_duration_since(leaving.asked_at);
+            let (call, token) = (leaving.request.call.clone(), leaving.token.clone());
+            outputs.push(Output::Send(Departure {
+                ticket,
+                call,
+                token,
+                urgency: leaving.request.asking.urgency,
+                waited,
+            }));
+        }
+        // What is gathered leaves in a moment, as far as there are slots.
+        let budget = self.gate.budget();
+        let needed = budget.may_leave(now.steady) + self.gate.gathered().min(budget.free(now.steady));
+        outputs.extend(self.reservations.ask(now.wall, now.steady, needed).map(Output::Reserve));
+    }
+
+    /// When to look at the time again.
+    pub(super) fn wakes_at(&mut self, now: Now) -> Option<DateTime<Utc>> {
+        let admission = self.gate.next_admission_at(now.steady);
+        // Who could leave already waits for the count, and nothing else.
+        let admission = admission.filter(|at| *at > now.steady || self.reservations.left(now.steady) > 0);
+        let too_late = self.too_late.first().map(|(at, _)| *at);
+        [admission, self.reservations.wakes_at(), self.tokens.wakes_at(), too_late].into_iter().flatten().min()
+    }
+
+    /// With a token; where there is none, it waits for one.
+    fn send(&mut self, now: Now, request: Unsent) {
+        match self.tokens.need(now, request.asking.urgency) {
+            Needed::Token(token) => self.ask_gate(now, request, Some(token)),
+            Needed::Failed(error) => self.end(request, Err(error)),
+            Needed::Wait => {
+                self.has_asked = true;
+                self.without_token.push(request);
+            }
+        }
+    }
+
+    fn token_came(&mut self, now: Now, result: Result<Answer, RemoteError>) {
+        let came = self.tokens.came(now, result.and_then(Answer::into_token));
+        for request in std::mem::take(&mut self.without_token) {
+            match &came {
+                Ok(token) => self.ask_gate(now, request, Some(Arc::clone(token))),
+                Err(error) => self.end(request, Err(error.clone())),
+            }
+        }
+    }
+
+    fn ask_gate(&mut self, now: Now, request: Unsent, token: Option<Arc<Token>>) {
+        self.last_ticket += 1;
+        self.has_asked = true;
+        let ticket = Ticket(self.last_ticket);
+        let Unsent { asking, call, purpose, .. } = &request;
+        let (asking, call, askers) = (*asking, call.clone(), purpose.carries_out());
+        self.outputs.push(Output::Waits { ticket, urgency: asking.urgency, call, askers });
+        self.at_the_gate.insert(ticket, AtTheGate { request, token, asked_at: now.steady, sent_at: None });
+        if let Some(leave_by) = asking.leave_by {
+            let patience = leave_by.signed_duration_since(now.wall);
+            if patience < Duration::zero() {
+                self.refuse(ticket, NotAdmitted::TooLate);
+                return;
+            }
+            self.too_late.insert((now.steady + patience, ticket));
+        }
+        self.gate.ask(now.steady, ticket, asking);
+    }
+
+    fn refuse(&mut self, ticket: Ticket, reason: NotAdmitted) {
+        if let Some(AtTheGate { request, .. }) = self.at_the_gate.remove(&ticket) {
+            self.outputs.push(Output::GivenUp(ticket));
+            self.end(request, Err(reason.into()));
+        }
+    }
+
+    fn end(&mut self, request: Unsent, result: Result<Answer, RemoteError>) {
+        self.ended.push(Ending { purpose: request.purpose, sent_at: None, result });
+    }
+}
+
+impl Purpose {
+    /// Those whose changes it carries out.
+    fn carries_out(&self) -> Vec<Asker> {
+        match self {
+            Self::Change(job) => job.askers(),
+            Self::Token | Self::Status(_) | Self::Spend(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Rounds of runs and pauses: the requests that [`Split`] plans, and what their answers say of each campaign.
+//!
+//! Deliberately absent: which request comes next (`batch::split`), and who goes together (`changes`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::changes::{Job, Switching};
+use super::{Client, Now, Purpose};
+use crate::domain::action::Outcome;
+use crate::domain::facts::RemoteId;
+use crate::trafficstar::batch::split::{Attempt, Ended, SetAside, Split, Way};
+use crate::trafficstar::call::{Answer, Call, Switch, SwitchWay};
+use crate::trafficstar::error::RemoteError;
+use crate::trafficstar::gate::Asking;
+use crate::trafficstar::wire::SwitchAnswer;
+
+/// A pause that met a 429 goes first when the silence is over: so often, before it is left to the next tick. TrafficStars has
+/// not heard of what it answered with 429, and the facts of a pause never grow too old.
+const PAUSE_ATTEMPTS: u8 = 3;
+
+/// The rounds under way, and those that are asked by themselves.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    under_way: BTreeMap<u64, Round>,
+    last_number: u64,
+    aside: BTreeMap<Switch, SetAside>,
+}
+
+#[derive(Debug)]
+struct Round {
+    switch: Switch,
+    /// The ways in the order in which they are tried, each with its position among all.
+    ways: Vec<(usize, SwitchWay)>,
+    askers: Vec<Switching>,
+    leave_by: Option<DateTime<Utc>>,
+    split: Split,
+}
+
+impl Client {
+    /// Switches these campaigns together. Each is told of as soon as it is known what became of it: a 200 can hold failures,
+    /// and an id that the answer does not name is unclear.
+    pub(super) fn begin_round(&mut self, now: Now, switch: Switch, askers: Vec<Switching>) {
+        let order = self.known.order(now.wall, switch.endpoint(), switch.ways().len());
+        let ways = order.into_iter().filter_map(|position| Some((position, *switch.ways().get(position)?)));
+        let ways: Vec<(usize, SwitchWay)> = ways.collect();
+        let ids: BTreeSet<RemoteId> = askers.iter().map(|switching| switching.remote).collect();
+        let aside = self.changes.rounds.aside.entry(switch).or_default().of(now.wall, &ids);
+        let kinds: Vec<Way> = ways.iter().map(|(_, way)| kind_of(switch, *way)).collect();
+        let (patience, leave_by) = match switch {
+            Switch::Run => (1, askers.iter().filter_map(|switching| switching.valid_until).min()),
+            Switch::Pause => (PAUSE_ATTEMPTS, None),
+        };
+        let split = Split::new(ids, &aside, &kinds, patience);
+        self.changes.rounds.last_number += 1;
+        let number = self.changes.rounds.last_number;
+        self.changes.rounds.under_way.insert(number, Round { switch, ways, askers, leave_by, split });
+        self.go_on_with_round(now, number);
+    }
+
+    /// A request of a round has ended.
+    pub(super) fn attempt_ended(
+        &mut self,
+        now: Now,
+        number: u64,
+        attempt: &Attempt,
+        way: SwitchWay,
+        result: Result<Answer, RemoteError>,
+    ) {
+        if let Some(round) = self.changes.rounds.under_way.get_mut(&number) {
+            let answered = result.and_then(|answer| outcomes(round.switch, way, &attempt.ids, answer));
+            round.split.ended(attempt.id, answered.map_or_else(|error| ended(&error), Ended::Answered));
+        }
+        self.go_on_with_round(now, number);
+    }
+
+    /// Sends what is next, and tells what is settled.
+    fn go_on_with_round(&mut self, now: Now, number: u64) {
+        let Some(mut round) = self.changes.rounds.under_way.remove(&number) else { return };
+        while let Some(attempt) = round.split.next_attempt() {
+            let Some((_, way)) = round.ways.get(attempt.way).copied() else { break };
+            let Some(call) = call(round.switch, way, &attempt.ids) else { break };
+            let named = round.askers.iter().filter(|switching| attempt.ids.contains(&switching.remote));
+            let askers = named.map(|switching| switching.asker).collect();
+            let asking = Asking { is_repeat: attempt.is_repeat, ..asking(round.switch, round.leave_by) };
+            let job = Job::Switch { round: number, attempt, way, askers };
+            self.requests.ask(now, asking, call, Purpose::Change(job));
+        }
+        let mut settled = round.split.take_settled();
+        let is_over = round.split.is_over();
+        if is_over {
+            settled.extend(self.end_round(now, &round));
+        }
+        for (id, outcome) in settled {
+            for switching in round.askers.iter().filter(|switching| switching.remote == id) {
+                self.switched(now, round.switch, *switching, outcome.clone());
+            }
+        }
+        if !is_over {
+            self.changes.rounds.under_way.insert(number, round);
+        }
+    }
+
+    /// Learns from a round that is over. Answers what became of those for whom no way was found.
+    fn end_round(&mut self, now: Now, round: &Round) -> Vec<(RemoteId, Outcome)> {
+        let Round { switch, split, .. } = round;
+        if let Some((position, way)) = split.working_way().and_then(|way| round.ways.get(way)) {
+            self.known.worked(now.wall, switch.endpoint(), *position, || way.line());
+        }
+        self.changes.rounds.aside.entry(*switch).or_default().learn(now.wall, split);
+        if split.unserved().is_empty() {
+            self.note(now, split.failure().map(str::to_owned));
+            return Vec::new();
+        }
+        let error =
+            if split.has_no_way() { self.known.none_of(now.wall, switch.endpoint()) } else { RemoteError::NotFound };
+        self.note(now, Some(error.in_full()));
+        split.unserved().iter().map(|id| (*id, error.outcome())).collect()
+    }
+}
+
+/// A pause is tried in every way. A run that a documented way refuses is not forced by a `PATCH`: doubt stops, never starts.
+const fn kind_of(switch: Switch, way: SwitchWay) -> Way {
+    match (switch, way) {
+        (_, SwitchWay::Together(_)) => Way::Together,
+        (Switch::Run, SwitchWay::Each) => Way::EachUnlessRefused,
+        (Switch::Pause, SwitchWay::Each) => Way::Each,
+    }
+}
+
+const fn asking(switch: Switch, leave_by: Option<DateTime<Utc>>) -> Asking {
+    match switch {
+        Switch::Run => Asking::run(leave_by),
+        Switch::Pause => Asking::pause(),
+    }
+}
+
+/// A request for each is planned for one campaign at a time.
+fn call(switch: Switch, way: SwitchWay, ids: &BTreeSet<RemoteId>) -> Option<Call> {
+    Some(match way {
+        SwitchWay::Together(path) => Call::Together { switch, path, remotes: ids.clone() },
+        SwitchWay::Each => Call::Each { switch, remote: *ids.first()? },
+    })
+}
+
+/// What an answer of success says of the campaigns that were named.
+fn outcomes(
+    switch: Switch,
+    way: SwitchWay,
+    ids: &BTreeSet<RemoteId>,
+    answer: Answer,
+) -> Result<BTreeMap<RemoteId, Outcome>, RemoteError> {
+    match way {
+        SwitchWay::Together(_) => {
+            let answer = answer.into_switched()?;
+            Ok(ids.iter().map(|id| (*id, outcome_of(&answer, *id))).collect())
+        }
+        SwitchWay::Each => {
+            let campaign = answer.into_campaign()?;
+            let outcome = if campaign.active == Some(switch.active()) {
+                Outcome::Accepted
+            } else {
+                Outcome::Unclear("the answer shows the campaign unchanged".to_owned())
+            };
+            Ok(ids.iter().map(|id| (*id, outcome.clone())).collect())
+        }
+    }
+}
+
+fn outcome_of(answer: &SwitchAnswer, id: RemoteId) -> Outcome {
+    match (answer.success.contains(&id), answer.failed.contains(&id)) {
+        (true, false) => Outcome::Accepted,
+        (false, true) => Outcome::Failed("TrafficStars lists the campaign under `failed`".to_owned()),
+        (true, true) => Outcome::Unclear("the answer lists the campaign under both success and failed".to_owned()),
+        (false, false) => Outcome::Unclear("the answer does not name the campaign".to_owned()),
+    }
+}
+
+/// What a failure says of the campaigns that a run or a pause named. A 3xx, a missing token or a time-out says nothing of
+/// them.
+fn ended(error: &RemoteError) -> Ended {
+    if error.is_absence() {
+        return Ended::NoSuchWay(error.in_full());
+    }
+    if let RemoteError::Rejected { status: 400..=499, .. } = error {
+        return Ended::Refused { reason: error.in_full(), perhaps_the_way: error.is_bad_request() };
+    }
+    if let RemoteError::Unavailable { .. } = error {
+        return Ended::Broke(error.in_full());
+    }
+    if let RemoteError::RateLimited { .. } = error {
+        return Ended::Silenced(error.outcome());
+    }
+    Ended::Else(error.outcome())
+}

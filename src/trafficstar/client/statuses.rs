@@ -1,0 +1,266 @@
+//! Reads of statuses: hands questions to the plan, and the plan's requests to the gate.
+//!
+//! Deliberately absent: which pages and single campaigns are read (`batch::reads`), and how far the limit reaches
+//! (`batch::reach`).
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{Asker, Client, MOMENT, Now, Output, Purpose, is_held_back};
+use crate::domain::facts::RemoteId;
+use crate::domain::remote::{RemoteCampaign, RemoteFault};
+use crate::domain::repeats::is_same_kind;
+use crate::domain::status::ReadingStatus;
+use crate::trafficstar::batch::reach;
+use crate::trafficstar::batch::reads::{AskerId, PlannedRead, ReadAnswer, ReadId, ReadQuestion, ReadRequest, Reads};
+use crate::trafficstar::budget::Urgency;
+use crate::trafficstar::call::{Answer, Call, LISTS, list_line};
+use crate::trafficstar::candidates::{Endpoint, Trial};
+use crate::trafficstar::circuit::Operation;
+use crate::trafficstar::error::RemoteError;
+use crate::trafficstar::gate::Asking;
+use crate::trafficstar::wire::CampaignPage;
+
+/// What a read of a status brings.
+type Status = Result<RemoteCampaign, RemoteFault>;
+
+/// What a request of ours reads for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum For {
+    /// A planned read.
+    Plan(ReadId),
+    /// A circuit, which hears at the gate how it ended.
+    Probe,
+}
+
+/// A request for statuses.
+#[derive(Debug)]
+pub(super) enum Job {
+    Page { reads_for: For, number: u64, urgency: Urgency, trial: Trial, sizes: usize },
+    Single { reads_for: For },
+}
+
+/// Those who ask for statuses, and the plan by which they are served.
+#[derive(Debug)]
+pub(super) struct Statuses {
+    tick: Duration,
+    reads: Reads<Status>,
+    askers: BTreeMap<AskerId, Asker>,
+    /// Until then more may ask within the same moment.
+    gathers_until: Option<DateTime<Utc>>,
+    last_asked: Option<RemoteId>,
+    reading: ReadingStatus,
+}
+
+impl Statuses {
+    pub(super) fn new(tick: Duration) -> Self {
+        Self {
+            tick,
+            reads: Reads::new(tick),
+            askers: BTreeMap::new(),
+            gathers_until: None,
+            last_asked: None,
+            reading: ReadingStatus::default(),
+        }
+    }
+
+    pub(super) const fn set_tick(&mut self, tick: Duration) {
+        self.tick = tick;
+        self.reads.set_tick(tick);
+    }
+
+    /// Somebody asks for whom no request is under way yet.
+    pub(super) fn waits_for_room(&self) -> bool {
+        self.reads.waiting() > 0 && self.gathers_until.is_none()
+    }
+
+    pub(super) const fn due_at(&self) -> Option<DateTime<Utc>> {
+        self.gathers_until
+    }
+
+    pub(super) const fn last_asked(&self) -> Option<RemoteId> {
+        self.last_asked
+    }
+
+    pub(super) fn status(&self) -> ReadingStatus {
+        ReadingStatus { waiting: self.reads.waiting() as u64, ..self.reading.clone() }
+    }
+}
+
+impl Client {
+    /// Reads one campaign's status. The request leaves after this was asked: no cached value.
+    pub fn read_status(&mut self, now: Now, question: ReadQuestion) -> Asker {
+        let asker = self.next_asker();
+        let id = self.statuses.reads.ask(now.steady, question);
+        self.statuses.askers.insert(id, asker);
+        self.statuses.last_asked = Some(question.remote);
+        self.statuses.gathers_until.get_or_insert(now.steady + MOMENT);
+        asker
+    }
+
+    /// Plans when all who ask within this moment have asked.
+    pub(super) fn serve_statuses(&mut self, now: Now) {
+        if self.statuses.gathers_until.take_if(|until| *until <= now.steady).is_some() {
+            self.weigh_reading();
+            self.plan_reads(now);
+        }
+    }
+
+    /// Plans what is still to be read, unless more may ask within this moment. Answers whether anything more is read.
+    pub(super) fn plan_further_reads(&mut self, now: Now) -> bool {
+        self.statuses.waits_for_room() && self.plan_reads(now)
+    }
+
+    fn plan_reads(&mut self, now: Now) -> bool {
+        let gate = self.requests.gate_mut();
+        let list_works = gate.circuits().is_closed(Operation::List);
+        let at_the_gate = gate.count(&[Operation::List, Operation::Campaign]);
+        let room = reach::room(&self.statuses.reads, gate.budget_mut(), now.steady, at_the_gate);
+        let planned = self.statuses.reads.plan(now.steady, room, list_works);
+        if !planned.is_empty() {
+            let (requests, waiting) = (planned.len(), self.statuses.reads.waiting());
+            tracing::debug!(requests, ?room, waiting, "reads are planned");
+        }
+        for PlannedRead { id, read, urgency } in &planned {
+            match read {
+                ReadRequest::Page(number) => self.read_page(now, For::Plan(*id), *number, *urgency),
+                ReadRequest::Single(remote) => self.read_single(now, For::Plan(*id), *remote, *urgency),
+            }
+        }
+        !planned.is_empty()
+    }
+
+    /// How far the limit reaches: told where that has changed.
+    fn weigh_reading(&mut self) {
+        let gate = self.requests.gate_mut();
+        let list_works = gate.circuits().is_closed(Operation::List);
+        let reading = reach::weigh(&self.statuses.reads, gate.budget_mut(), self.statuses.tick, list_works);
+        let (reached, reaches) = (self.statuses.reading.reaches(), reading.reaches());
+        if reached && !reaches {
+            tracing::warn!("{reading}");
+        } else if reaches && !reached {
+            tracing::info!("the limit of requests is large enough again to read every campaign at every tick");
+        }
+        self.statuses.reading = reading;
+    }
+
+    pub(super) fn read_page(&mut self, now: Now, reads_for: For, number: u64, urgency: Urgency) {
+        let trial = Trial::of(&mut self.known, now.wall, Endpoint::List, LISTS.len());
+        self.read_page_by(now, reads_for, number, urgency, trial);
+    }
+
+    fn read_page_by(&mut self, now: Now, reads_for: For, number: u64, urgency: Urgency, mut trial: Trial) {
+        let next = trial.next_candidate().and_then(|position| Some((position, *LISTS.get(position)?)));
+        let Some((position, sizes)) = next else {
+            let failure = trial.failure(&mut self.known, now.wall);
+            self.page_came(now, reads_for, number, None, Err(failure));
+            return;
+        };
+        let job = Job::Page { reads_for, number, urgency, trial, sizes: position };
+        let call = Call::Page { number, sizes };
+        self.requests.ask(now, Asking::read(Operation::List, urgency), call, Purpose::Status(job));
+    }
+
+    pub(super) fn read_single(&mut self, now: Now, reads_for: For, remote: RemoteId, urgency: Urgency) {
+        let (asking, job) = (Asking::read(Operation::Campaign, urgency), Job::Single { reads_for });
+        self.requests.ask(now, asking, Call::Campaign(remote), Purpose::Status(job));
+    }
+
+    pub(super) fn status_ended(
+        &mut self,
+        now: Now,
+        job: Job,
+        sent_at: Option<DateTime<Utc>>,
+        result: Result<Answer, RemoteError>,
+    ) {
+        match job {
+            Job::Page { reads_for, number, urgency, mut trial, sizes } => {
+                let shown = || LISTS.get(sizes).map(|sizes| list_line(sizes)).unwrap_or_default();
+                let page = result.and_then(Answer::into_page);
+                match trial.judge(&mut self.known, now.wall, page, shown) {
+                    Some(page) => self.page_came(now, reads_for, number, sent_at, page),
+                    None => self.read_page_by(now, reads_for, number, urgency, trial),
+                }
+            }
+            Job::Single { reads_for: For::Probe } => {}
+            Job::Single { reads_for: For::Plan(id) } => {
+                let read = result.and_then(Answer::into_campaign);
+                // A campaign that is not there is no failure of the remote's.
+                let failure = read.as_ref().err().filter(|error| error.fault() != RemoteFault::NotFound);
+                let failure = failure.map(RemoteError::in_full);
+                self.note_reads(now, failure.as_deref());
+                let answer = ReadAnswer::Single(read.map_err(|error| self.fault_of(&error)));
+                self.came(now, id, sent_at, answer, failure);
+            }
+        }
+    }
+
+    fn page_came(
+        &mut self,
+        now: Now,
+        reads_for: For,
+        number: u64,
+        sent_at: Option<DateTime<Utc>>,
+        page: Result<CampaignPage, RemoteError>,
+    ) {
+        let For::Plan(id) = reads_for else { return };
+        let page = match page {
+            // There is a list, and it has become shorter.
+            Err(RemoteError::NoEndpoint { .. }) if number > 1 => Ok(CampaignPage::empty()),
+            page => page,
+        };
+        let failure = page.as_ref().err().map(RemoteError::in_full);
+        let answer = page_answer(page, self.known.is_absent(Endpoint::List));
+        if !matches!(answer, ReadAnswer::NoList | ReadAnswer::NotSent) {
+            self.note_reads(now, failure.as_deref());
+        }
+        self.came(now, id, sent_at, answer, failure);
+    }
+
+    /// What the read of one campaign that ended like this says. Where the request before it ended alike, it says nothing of
+    /// this campaign.
+    fn fault_of(&self, error: &RemoteError) -> RemoteFault {
+        let fails_alike = |reason: &str| self.last_error.as_deref().is_some_and(|last| is_same_kind(last, reason));
+        match error.fault() {
+            RemoteFault::Failed(reason) if error.is_of_the_way() && fails_alike(&reason) => RemoteFault::Shared(reason),
+            fault @ (RemoteFault::NotFound
+            | RemoteFault::Gone
+            | RemoteFault::Failed(_)
+            | RemoteFault::Shared(_)
+            | RemoteFault::Late) => fault,
+        }
+    }
+
+    fn came(
+        &mut self,
+        now: Now,
+        id: ReadId,
+        sent_at: Option<DateTime<Utc>>,
+        answer: ReadAnswer<Status>,
+        failure: Option<String>,
+    ) {
+        for (asker, status) in self.statuses.reads.answered(id, answer) {
+            if let Some(asker) = self.statuses.askers.remove(&asker) {
+                self.outputs.push(Output::Status(asker, sent_at, Box::new(status)));
+            }
+        }
+        if self.statuses.reads.under_way() == 0 {
+            self.weigh_reading();
+        }
+        self.note(now, failure);
+    }
+}
+
+/// A list that is not there now may be back in a moment: only one that was missed for a while does not exist.
+fn page_answer(page: Result<CampaignPage, RemoteError>, has_no_list: bool) -> ReadAnswer<Status> {
+    match page {
+        Ok(page) => ReadAnswer::Page { size: page.list_size(), campaigns: page.campaigns },
+        Err(error) if is_held_back(&error) => ReadAnswer::NotSent,
+        Err(RemoteError::NoEndpoint { .. }) if has_no_list => ReadAnswer::NoList,
+        Err(error) => ReadAnswer::PageFailed {
+            answer: Err(RemoteFault::Shared(error.in_full())),
+            of_the_page: error.is_of_this_request(),
+        },
+    }
+}

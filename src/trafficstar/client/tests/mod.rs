@@ -1,0 +1,280 @@
+//! The client against scripted answers: what is sent for each operation, and what the answers come to. No time passes but
+//! what the client waits for.
+
+mod endpoints;
+mod switching;
+mod tokens;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration as StdDuration;
+
+use chrono::TimeDelta;
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::changes::Switching;
+use super::*;
+use crate::domain::facts::RemoteId;
+use crate::trafficstar::batch::reads::ReadQuestion;
+use crate::trafficstar::budget::{Rank, Urgency};
+use crate::trafficstar::call::Switch;
+
+/// For how long a failed token request rests; a third of it for a pause.
+const TOKEN_REST: TimeDelta = TimeDelta::seconds(3);
+/// Nothing that is waited for takes longer.
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+
+/// A request as TrafficStars sees it.
+#[derive(Debug, Clone)]
+struct Seen {
+    method: Method,
+    path: String,
+    query: String,
+    body: String,
+    token: Option<String>,
+    urgency: Urgency,
+}
+
+impl Seen {
+    fn of(departure: &Departure) -> Self {
+        let (method, path, query, body) = departure.call.sent();
+        let query: Vec<String> = query.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let token = departure.token.as_ref().map(|token| token.text.expose_secret().to_owned());
+        let (query, body) = (query.join("&"), body.map(|body| body.to_string()).unwrap_or_default());
+        Self { method, path, query, body, token, urgency: departure.urgency }
+    }
+
+    /// `GET /path?query`
+    fn line(&self) -> String {
+        let mark = if self.query.is_empty() { "" } else { "?" };
+        format!("{} {}{mark}{}", self.method, self.path, self.query)
+    }
+
+    fn is_token_request(&self) -> bool {
+        self.path == "/v1/auth/token"
+    }
+}
+
+type Said = Result<Value, RemoteError>;
+
+/// A scripted TrafficStars, its client, and what both have done.
+struct Remote {
+    client: Client,
+    now: Now,
+    answer: Box<dyn FnMut(&Seen) -> Said>,
+    seen: Vec<Seen>,
+    statuses: BTreeMap<Asker, Result<RemoteCampaign, RemoteFault>>,
+    spends: BTreeMap<Asker, SourceAnswer>,
+    outcomes: BTreeMap<Asker, Outcome>,
+    told: Vec<LiveEvent>,
+}
+
+/// What became of each campaign of a run or a pause, and why a request failed.
+#[derive(Debug)]
+struct Switched {
+    outcomes: BTreeMap<RemoteId, Outcome>,
+    failure: Option<String>,
+}
+
+impl Switched {
+    /// The outcome of the only one.
+    fn outcome(&self) -> &Outcome {
+        assert_eq!(self.outcomes.len(), 1, "{self:?}");
+        self.outcomes.values().next().unwrap()
+    }
+}
+
+impl Remote {
+    /// One whose first token is `token-1`, the next one `token-2`, and which answers everything else by `answer`.
+    fn answering(mut answer: impl FnMut(&Seen) -> Said + 'static) -> Self {
+        let mut issued = 0;
+        Self::answering_tokens_too(move |seen| {
+            if !seen.is_token_request() {
+                return answer(seen);
+            }
+            issued += 1;
+            Ok(json!({"access_token": format!("token-{issued}"), "expires_in": 36000, "id_token": "long"}))
+        })
+    }
+
+    fn answering_tokens_too(answer: impl FnMut(&Seen) -> Said + 'static) -> Self {
+        let at: DateTime<Utc> = "2025-05-08T12:00:00Z".parse().unwrap();
+        let now = Now { wall: at, steady: at };
+        let limits = Limits {
+            requests_per_minute: 1_000,
+            timeout: StdDuration::from_secs(15),
+            tick: TimeDelta::minutes(1),
+            token_rest: TOKEN_REST,
+            sent: Vec::new(),
+        };
+        Self {
+            client: Client::new(now, &limits),
+            now,
+            answer: Box::new(answer),
+            seen: Vec::new(),
+            statuses: BTreeMap::new(),
+            spends: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            told: Vec::new(),
+        }
+    }
+
+    fn pass(&mut self, time: TimeDelta) {
+        self.now = Now { wall: self.now.wall + time, steady: self.now.steady + time };
+    }
+
+    /// Lets everything happen until all these are answered.
+    fn settle(&mut self, askers: &BTreeSet<Asker>) {
+        let until = self.now.steady + PATIENCE;
+        loop {
+            self.client.go_on(self.now);
+            let outputs = self.client.take_outputs();
+            let is_quiet = outputs.is_empty();
+            outputs.into_iter().for_each(|output| self.carry_out(output));
+            let is_answered = |asker: &Asker| {
+                self.statuses.contains_key(asker)
+                    || self.spends.contains_key(asker)
+                    || self.outcomes.contains_key(asker)
+            };
+            if is_quiet && askers.iter().all(is_answered) {
+                return;
+            }
+            if is_quiet {
+                let wakes_at = self.client.wakes_at(self.now).expect("somebody waits");
+                assert!(wakes_at <= until, "waited in vain for {askers:?}");
+                self.pass(wakes_at - self.now.steady);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Send(departure) => {
+                let seen = Seen::of(&departure);
+                let answer = (self.answer)(&seen).and_then(|answer| departure.call.read(answer));
+                let is_token = departure.call == Call::Token;
+                let answer = if is_token { answer.map_err(RemoteError::of_token_request) } else { answer };
+                self.seen.push(seen);
+                self.client.answered(self.now, departure.ticket, answer);
+            }
+            Output::Reserve(reservation) => self.client.reserved(self.now, reservation.number, true),
+            Output::Status(asker, _, status) => drop(self.statuses.insert(asker, *status)),
+            Output::Spend(asker, spend) => drop(self.spends.insert(asker, spend)),
+            Output::Changed(asker, outcome) => drop(self.outcomes.insert(asker, outcome)),
+            Output::Tell(event) => self.told.push(event),
+            Output::Failed | Output::Sign(_) | Output::Waits { .. } | Output::GivenUp(_) | Output::Silence(_) => {}
+        }
+    }
+
+    /// Pauses, and waits until all is over.
+    fn pause(&mut self, ids: &BTreeSet<RemoteId>) -> Switched {
+        self.switch(Switch::Pause, ids, None)
+    }
+
+    /// Runs campaigns whose end times are set, and waits until all is over.
+    fn run(&mut self, ids: &BTreeSet<RemoteId>) -> Switched {
+        self.switch(Switch::Run, ids, None)
+    }
+
+    fn switch(&mut self, switch: Switch, ids: &BTreeSet<RemoteId>, valid_until: Option<DateTime<Utc>>) -> Switched {
+        let asked: BTreeMap<Asker, RemoteId> = ids.iter().map(|id| (self.client.next_asker(), *id)).collect();
+        let askers = asked.iter().map(|(asker, remote)| Switching { asker: *asker, remote: *remote, valid_until });
+        self.client.begin_round(self.now, switch, askers.collect());
+        self.settle(&asked.keys().copied().collect());
+        let outcomes = asked.iter().map(|(asker, id)| (*id, self.outcomes.remove(asker).unwrap())).collect();
+        Switched { outcomes, failure: self.client.last_error.clone() }
+    }
+
+    fn change(&mut self, remote: RemoteId, kind: ChangeKind) -> Outcome {
+        let change = Change { remote, kind, rank: Rank::ANY, valid_until: None };
+        let asker = self.client.change(self.now, change);
+        self.settle(&[asker].into());
+        self.outcomes.remove(&asker).unwrap()
+    }
+
+    /// The statuses of campaigns that tick together.
+    fn read(&mut self, ids: &BTreeSet<RemoteId>) -> BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>> {
+        let question = |remote| ReadQuestion { remote, urgency: Urgency::Read, threshold_in: TimeDelta::zero() };
+        let now = self.now;
+        let asked: BTreeMap<Asker, RemoteId> =
+            ids.iter().map(|id| (self.client.read_status(now, question(*id)), *id)).collect();
+        self.settle(&asked.keys().copied().collect());
+        asked.iter().map(|(asker, id)| (*id, self.statuses.remove(asker).unwrap())).collect()
+    }
+
+    /// The status of one campaign, as the tick of one alone reads it.
+    fn read_one(&mut self) -> Result<RemoteCampaign, RemoteFault> {
+        self.read(&ids([7])).remove(&RemoteId(7)).unwrap()
+    }
+
+    /// The spends of campaigns that tick together.
+    fn spends_of(&mut self, ids: &BTreeSet<RemoteId>) -> BTreeMap<RemoteId, SourceAnswer> {
+        self.pass(TimeDelta::seconds(1));
+        let now = self.now;
+        let asked: BTreeMap<Asker, RemoteId> =
+            ids.iter().map(|id| (self.client.read_spend(now, *id, Urgency::Sweep, now.wall), *id)).collect();
+        self.settle(&asked.keys().copied().collect());
+        asked.iter().map(|(asker, id)| (*id, self.spends.remove(asker).unwrap())).collect()
+    }
+
+    /// The request lines but for those of token requests.
+    fn lines(&self) -> Vec<String> {
+        self.seen.iter().filter(|seen| !seen.is_token_request()).map(Seen::line).collect()
+    }
+
+    fn token_requests(&self) -> usize {
+        self.seen.iter().filter(|seen| seen.is_token_request()).count()
+    }
+
+    /// The endpoints that the dump shows.
+    fn endpoints(&self) -> Vec<(String, Option<String>)> {
+        let endpoints = self.client.status(self.now).endpoints.into_iter();
+        endpoints.map(|endpoint| (endpoint.operation, endpoint.path)).collect()
+    }
+
+    /// What was told of endpoints since this was last asked.
+    fn endpoint_news(&mut self) -> Vec<LiveEvent> {
+        let told = std::mem::take(&mut self.told);
+        told.into_iter().filter(|event| event.text.contains("endpoint")).collect()
+    }
+}
+
+/// An answer with this status code, as `http` understands it.
+fn status(code: u16) -> Said {
+    refusal(code, "")
+}
+
+fn refusal(code: u16, body: &str) -> Said {
+    Err(match code {
+        401 => RemoteError::Unauthorized,
+        404 => RemoteError::NotFound,
+        429 => RemoteError::RateLimited { retry_at: None },
+        500..=599 => RemoteError::Unavailable { status: code },
+        _ => RemoteError::Rejected { status: code, excerpt: body.to_owned() },
+    })
+}
+
+fn campaign(id: i64) -> Value {
+    json!({"id": id, "active": true, "status": "enabled", "spent_today": 1.5})
+}
+
+fn ids(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<RemoteId> {
+    numbers.into_iter().map(RemoteId).collect()
+}
+
+/// What a path answers.
+type Answers = fn(&Seen) -> Value;
+
+/// A TrafficStars that has these paths only, and answers 404 to every other.
+fn having(paths: &'static [(&'static str, Answers)]) -> Remote {
+    Remote::answering(|seen| {
+        let known = paths.iter().find(|(line, _)| seen.line().starts_with(line));
+        known.map_or_else(|| status(404), |(_, answer)| Ok(answer(seen)))
+    })
+}
+
+fn all_succeed(seen: &Seen) -> Value {
+    let asked: Value = serde_json::from_str(&seen.body).unwrap();
+    json!({"success": asked["campaign_ids"], "failed": [], "total": 1})
+}
