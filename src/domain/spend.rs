@@ -4,8 +4,9 @@
 //! Deliberately absent: asking the sources. The campaign actor asks; this file says whether a report is needed, and what
 //! the answers amount to.
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 
+use super::calendar::midnight_before;
 use super::facts::{Money, Spend, SpendSource};
 use super::remote::{RemoteCampaign, RemoteFault};
 
@@ -234,7 +235,7 @@ impl SpendQuestion<'_> {
     /// after midnight, and nothing says that it counts the new day. A counter that was believed today is not doubted again.
     fn is_in_doubt(&self, amount: Money, sighting: Option<Sighting>) -> bool {
         let today = self.now.date_naive();
-        let since_midnight = self.now.signed_duration_since(today.and_time(NaiveTime::MIN).and_utc());
+        let since_midnight = self.now.signed_duration_since(midnight_before(self.now));
         if amount == Money::ZERO || since_midnight >= self.midnight_doubt {
             return false;
         }
