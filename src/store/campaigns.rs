@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::Store;
 use super::error::StoreError;
-use super::pool::{db, db_write};
+use super::pools::{db, db_write};
 use super::schema::campaigns;
 use super::values::{Id, OptionalTrackerText, Stamp, TrackerName};
 use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId};

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::Store;
 use super::error::{Fault, StoreError};
-use super::pool::db;
+use super::pools::db;
 use super::records::{DecisionRow, StepRow, action};
 use super::schema::{journal, journal_steps};
 use super::values::{BadValue, Stamp};

@@ -10,8 +10,9 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 use super::Store;
 use super::campaigns::CampaignRow;
+use super::connection::StoreConnection;
 use super::error::{Fault, StoreError};
-use super::pool::{StoreConnection, db, db_write};
+use super::pools::{db, db_write};
 use super::schema::{campaigns, urls};
 use super::values::{Id, Stamp, TrackerName, TrackerText};
 use crate::domain::facts::{CampaignId, UrlId};

@@ -7,10 +7,11 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::Store;
+use super::connection::StoreConnection;
 use super::error::{Fault, StoreError};
 use super::holds::HoldRow;
-use super::lease::{Standing, Term};
-use super::pool::{StoreConnection, db, db_write};
+use super::pools::{db, db_write};
+use super::rows::{Standing, Term};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
 use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks, word};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};

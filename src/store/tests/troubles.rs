@@ -6,7 +6,7 @@ use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-use super::super::pool::Pools;
+use super::super::pools::Pools;
 use super::super::sqlite::OpenMode;
 use super::super::url::Target;
 use super::super::{postgres, sqlite};
