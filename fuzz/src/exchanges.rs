@@ -14,7 +14,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
 use traffic_generator::domain::action::Outcome;
-use traffic_generator::domain::facts::RemoteId;
+use traffic_generator::domain::ids::RemoteId;
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::reign::Reign;
 use traffic_generator::trafficstar::budget::{Budget, Rank, Urgency};

@@ -19,7 +19,7 @@ use crate::actors::trafficstar::Limits;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::clock_difference::ClockDifference;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::error_chain::in_full;
 use crate::reign::Reign;

@@ -11,7 +11,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::calendar;
-use super::facts::{Clicks, Money, RemainingClicks};
+use super::money::{Clicks, Money, RemainingClicks};
 use super::text::cut;
 
 /// Whether decisions become requests.

@@ -13,7 +13,7 @@ use crate::domain::action::{ActionId, ActionKind, Outcome};
 use crate::domain::another_guard::EndTimeSign;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::event::{Effect, Event, FollowingEndTime, Note, OperationId, Record, Request};
-use crate::domain::facts::{RemoteId, Spend, SpendSource};
+use crate::domain::ids::RemoteId;
 use crate::domain::journal::JournalId;
 use crate::domain::machine::Machine;
 use crate::domain::nearness::Trend;
@@ -21,7 +21,7 @@ use crate::domain::order::{ForceFailure, OrderId};
 use crate::domain::phase::{Phase, Promise};
 use crate::domain::policy::Policy;
 use crate::domain::remote::{RemoteCampaign, RemoteFault, judge};
-use crate::domain::spend::{Sightings, SourceAnswer, of_late_report};
+use crate::domain::spend::{Sightings, SourceAnswer, Spend, SpendSource, of_late_report};
 use crate::trafficstar::batch::reads::ReadQuestion;
 use crate::trafficstar::budget::Rank;
 

@@ -13,7 +13,7 @@ use super::lease::refuse_unless_reigning;
 use super::pools::{db, db_write};
 use super::schema::{hold_on_all, holds};
 use super::values::{OptionalTrackerText, Place, Stamp};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::status::Hold;
 
 /// The key of the one row of `hold_on_all`.

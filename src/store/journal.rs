@@ -9,7 +9,7 @@ use super::records::{DecisionRow, StepRow, action};
 use super::schema::{journal, journal_steps};
 use super::values::{BadValue, Stamp};
 use crate::domain::action::Action;
-use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::{JournalEntry, JournalQuery, MOST_ENTRIES};
 
 impl Store {

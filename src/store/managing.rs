@@ -15,7 +15,7 @@ use super::error::{Fault, StoreError};
 use super::pools::{db, db_write};
 use super::schema::{campaigns, urls};
 use super::values::{Id, Stamp, TrackerName, TrackerText};
-use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, UrlId};
 
 /// Columns of `campaigns` to be written; `None` leaves one as it is, `Some(None)` clears an override.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Insertable, AsChangeset)]

@@ -15,7 +15,8 @@ use super::pools::{db, db_write};
 use super::rows::{SpendColumns, SpendRow};
 use super::schema::{campaigns, spends, urls};
 use super::values::{BadValue, Place, Stamp, TrackerText};
-use crate::domain::facts::{CampaignId, Clicks, RemainingClicks, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
+use crate::domain::money::{Clicks, RemainingClicks};
 use crate::domain::spend::{SpendHistory, StoredSpend};
 
 /// What the database knows of one campaign, read for one tick.

@@ -15,7 +15,7 @@ use super::rows::{Standing, Term};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
 use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks, word};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
-use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::JournalId;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};

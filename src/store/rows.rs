@@ -7,8 +7,9 @@ use diesel::prelude::*;
 
 use super::schema::spends;
 use super::values::{Stamp, word};
-use crate::domain::facts::{CampaignId, RemoteId, Spend};
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::lease::Epoch;
+use crate::domain::spend::Spend;
 
 /// A reign that a supervisor was given. What it stores is stored only while the reign lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]

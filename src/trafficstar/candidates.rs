@@ -15,7 +15,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::batch::split::{SetAside, Split};
 use super::error::RemoteError;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::live::LiveEvent;
 use crate::domain::status::EndpointStatus;
 

@@ -19,7 +19,7 @@ use super::error::RemoteError;
 use super::gate::Asking;
 use super::http::{RemoteClient, Request};
 use super::wire::{self, CampaignPage, DayRows, WireError};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::live::LiveEvent;
 use crate::domain::remote::RemoteCampaign;
 use crate::domain::spend::SourceAnswer;

@@ -18,7 +18,7 @@ use super::gate::Asking;
 use super::http::{RemoteClient, Request};
 use super::wire::{self, SwitchAnswer};
 use crate::domain::action::Outcome;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 
 /// A pause that met a 429 goes first when the silence is over: so often, before it is left to the next tick.
 const PAUSE_ATTEMPTS: u8 = 3;

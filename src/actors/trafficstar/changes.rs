@@ -10,7 +10,7 @@ use super::TrafficStarActor;
 use super::round::{Askers, DIED};
 use super::work;
 use crate::domain::action::Outcome;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::trafficstar::budget::{Rank, Urgency};
 use crate::trafficstar::circuit::Operation;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::trafficstar::batch::Gathering;
 use crate::trafficstar::budget::{Budget, Urgency};
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::round::{Askers, DIED, Round};
 use super::{MOMENT, TrafficStarActor, work};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::spend::SourceAnswer;
 use crate::trafficstar::batch::serves;
 use crate::trafficstar::budget::Urgency;

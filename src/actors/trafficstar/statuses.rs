@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::round::DIED;
 use super::{MOMENT, TrafficStarActor};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::repeats::is_same_kind;
 use crate::domain::status::ReadingStatus;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::domain::action::Outcome;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::remote::EndTime;
 use crate::domain::spend::SourceAnswer;
 use crate::trafficstar::budget::Rank;

@@ -8,7 +8,7 @@ use super::attention::{self, Urgency};
 use super::history::History;
 use super::limits::Limits;
 use crate::control::client::top::TopOrder;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::status::{CampaignStatus, Dump};
 
 /// The last dump, and when it arrived.

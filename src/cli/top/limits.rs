@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::domain::facts::{Clicks, Money};
+use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::PolicyNumbers;
 
 /// The thresholds that bars are drawn against. A campaign's own overrides are not in the dump, so these are everybody's.

@@ -34,7 +34,7 @@ use super::{Arguments, CommandError};
 use crate::clock::Clock;
 use crate::control::client::Client;
 use crate::control::client::top::{TopAnswer, TopOrder};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::policy::PolicyNumbers;
 use crate::domain::status::Dump;
 

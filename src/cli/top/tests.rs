@@ -17,7 +17,7 @@ use super::app::{App, Focus};
 use super::draw::{self, theme::Theme};
 use super::limits::Limits;
 use crate::control::client::top::TopOrder;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::policy::PolicyNumbers;
 use crate::domain::status::Dump;
 

@@ -18,11 +18,14 @@ use utoipa::ToSchema;
 use super::action::{Action, ActionKind, Step, Trigger};
 use super::calendar::midnight_after;
 use super::decided::PastDecision;
-use super::facts::{CampaignId, Clicks, Money, Observation, RemoteId, SpendSource};
+use super::ids::{CampaignId, RemoteId};
 use super::lease::Leader;
+use super::money::{Clicks, Money};
+use super::observation::Observation;
 use super::phase::{Phase, PhaseWord};
 use super::policy::{Mode, Policy};
 use super::remote::StatusWord;
+use super::spend::SpendSource;
 use super::status::{CampaignStatus, Liveness};
 use super::timer::{Timer, TimerKind};
 

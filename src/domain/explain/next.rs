@@ -7,9 +7,11 @@ use super::{ActionProgress, ActorRest, Case, NextStep};
 use crate::domain::action::ActionKind;
 use crate::domain::calendar::midnight_after;
 use crate::domain::decision::{Decision, Judged, Row, SpendLevel, decide};
-use crate::domain::facts::{Money, Observation, Spend, SpendSource};
+use crate::domain::money::Money;
+use crate::domain::observation::Observation;
 use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::remote::RemoteStatus;
+use crate::domain::spend::{Spend, SpendSource};
 use crate::domain::status::CampaignStatus;
 use crate::domain::timer::TimerKind;
 

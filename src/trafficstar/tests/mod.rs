@@ -22,7 +22,7 @@ use super::budget::{Budget, Urgency};
 use super::gate::{Gate, GateMessage, Gatekeeper};
 use super::http::{RemoteClient, RemoteSettings};
 use crate::domain::action::Outcome;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::reign::Reign;
 
 const API_KEY: &str = "the-api-key";

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
 use traffic_generator::domain::event::OperationId;
-use traffic_generator::domain::facts::RemoteId;
+use traffic_generator::domain::ids::RemoteId;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::domain::status::ReadingStatus;

@@ -14,7 +14,7 @@ use crate::cli::top::app::App;
 use crate::cli::top::attention;
 use crate::cli::top::history::Series;
 use crate::cli::top::limits::Limits;
-use crate::domain::facts::{Clicks, Money};
+use crate::domain::money::{Clicks, Money};
 use crate::domain::status::CampaignStatus;
 
 const BAR: usize = 8;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use traffic_generator::domain::action::Outcome;
-use traffic_generator::domain::facts::RemoteId;
+use traffic_generator::domain::ids::RemoteId;
 use traffic_generator::trafficstar::batch::split::{Attempt, Ended, Split, Way};
 use traffic_generator::trafficstar::gate::Asking;
 
