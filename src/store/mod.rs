@@ -3,6 +3,10 @@
 //! Every operation is a synchronous body that runs whole on a blocking thread: a caller that gives up waiting leaves it to
 //! finish by itself, and no transaction stays open. An operation is one method, in the file named after what it is about.
 //!
+//! From the ground up: `values`, `schema`; `error`; `password`, `rows`; `connection`, which says what both databases do;
+//! `sqlite` and `postgres`, each in its own way; `url`, which names one; `pools`, by which an operation gets a connection; then
+//! the operations. No file needs one that stands above it.
+//!
 //! Deliberately absent: decisions and retries; the next tick is the retry. Nothing waits for ever: SQLite waits for a lock and
 //! a pool for a connection within a bound, a write for its turn (`turns`), and so does PostgreSQL (its folder says how).
 //! The tables that trackers write (`campaigns`, `urls`) are taken as they are: what makes no sense in them is reported by
