@@ -13,8 +13,8 @@ use tokio::sync::{broadcast, watch};
 use crate::domain::another_guard::Sign;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::explain::{ActorRest, Explanation, Insight, explain, explain_from_standby};
-use crate::domain::facts::CampaignId;
 use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
+use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
 use crate::domain::status::{
     ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, LeadershipStatus, RemoteClientStatus, Role,

@@ -20,7 +20,8 @@
 //!
 //! # Who may import whom
 //!
-//! `tests/house` holds the code to this table: it forbids what is not in it, and what nobody needs.
+//! `tests/house` holds the code to this table: it forbids what is not in it, and what nobody needs. Within a room it forbids
+//! circles: two files never need each other.
 //!
 //! | room | may import |
 //! | --- | --- |

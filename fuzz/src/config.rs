@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use traffic_generator::config::{Config, Environment};
-use traffic_generator::domain::facts::Money;
+use traffic_generator::domain::money::Money;
 
 use super::expected::micros_of_text;
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
-use traffic_generator::domain::facts::RemoteId;
+use traffic_generator::domain::ids::RemoteId;
 use traffic_generator::reign::Reign;
 use traffic_generator::trafficstar::call::{Answer, CAMPAIGN_REPORTS, Call, DAY_REPORTS, LISTS, Switch, SwitchWay};
 use traffic_generator::trafficstar::error::RemoteError;

@@ -11,8 +11,9 @@ use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::SqliteConnection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use traffic_generator::domain::facts::{CampaignId, Clicks};
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::journal::JournalQuery;
+use traffic_generator::domain::money::Clicks;
 use traffic_generator::domain::policy::{Mode, PolicyNumbers};
 use traffic_generator::store::{DatabaseUrl, Store, StoreError, TickReading};
 

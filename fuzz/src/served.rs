@@ -21,7 +21,7 @@ use traffic_generator::control::{
     Ask, CampaignOrder, CampaignPatch, HeldAll, Operation, Order, Refusal, Released, Reloaded, Stopping, UrlOrder,
     UrlPatch,
 };
-use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::status::Hold;
 
 /// Far longer than any answer takes.

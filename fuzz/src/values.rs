@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate, Timelike};
 use serde_json::{Value, json};
-use traffic_generator::domain::facts::Money;
+use traffic_generator::domain::money::Money;
 use traffic_generator::domain::remote::EndTime;
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::trafficstar::wire;

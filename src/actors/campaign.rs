@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::domain::another_guard::Sign;
 use crate::domain::event::Event;
 use crate::domain::explain::Insight;
-use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
 use crate::domain::policy::{Policy, PolicyNumbers};

@@ -23,7 +23,7 @@ use self::log_size::LogSize;
 pub use self::managing::{CarryOutUrls, WriteCampaign};
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalId, JournalQuery};
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::status::DatabaseStatus;

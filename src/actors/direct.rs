@@ -17,7 +17,7 @@ use super::database::{Answer, ReadStored};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{NotPaused, Refusal};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::order::Force;
 use crate::domain::policy::Policy;
 use crate::store::{CampaignRow, StoredCampaign};

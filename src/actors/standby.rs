@@ -13,7 +13,7 @@ use super::supervisor::{CarryOut, SetDefaults, SyncNow, shown};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, CampaignOrder, Order, Refusal, UrlOrder};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::policy::Policy;
 use crate::domain::status::SupervisorStatus;
 

@@ -36,7 +36,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, Refusal, Reply};
 use crate::domain::explain::ActorRest;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::policy::Policy;
 use crate::domain::status::{Hold, Liveness, SupervisorStatus};

@@ -15,7 +15,7 @@ use super::database::ReserveRequests;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;

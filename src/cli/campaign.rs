@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 
 use super::{Arguments, CommandError, render};
 use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count};
-use crate::domain::facts::{CampaignId, Money, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
+use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
 
 #[derive(Debug, Subcommand)]

@@ -10,7 +10,9 @@ use crate::domain::decided::{Conclusion, PastDecision};
 use crate::domain::explain::{
     ActionExplained, ClicksFact, EndTimeFact, Explanation, SpendFact, StatusFact, Thresholds,
 };
-use crate::domain::facts::{CampaignId, Clicks, SpendSource};
+use crate::domain::ids::CampaignId;
+use crate::domain::money::Clicks;
+use crate::domain::spend::SpendSource;
 use crate::domain::timer::{Timer, TimerKind};
 
 pub(super) async fn explain(arguments: &Arguments, id: i64) -> Result<(), CommandError> {
@@ -247,7 +249,7 @@ fn read_at(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
 mod tests {
     use crate::domain::action::ActionKind;
     use crate::domain::explain::{Facts, NextStep, PromiseExplained};
-    use crate::domain::facts::RemoteId;
+    use crate::domain::ids::RemoteId;
     use crate::domain::phase::PhaseWord;
     use crate::domain::remote::StatusWord;
 

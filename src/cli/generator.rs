@@ -2,7 +2,7 @@
 
 use super::{Arguments, CommandError};
 use crate::control::CampaignPatch;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 
 pub(super) async fn set_generator(arguments: &Arguments, id: i64, patch: &CampaignPatch) -> Result<(), CommandError> {
     let campaign = arguments.client()?.patch_campaign(CampaignId(id), patch).await?;

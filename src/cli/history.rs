@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::{Arguments, CommandError};
 use crate::clock::Clock;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalQuery};
 
 pub(super) async fn history(

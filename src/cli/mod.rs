@@ -35,7 +35,7 @@ use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
 use crate::control::client::{Client, ClientError};
 use crate::control::{CampaignPatch, HoldBody};
 use crate::daemon::{self, RunError};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
 use crate::domain::order::ForceKind;
 use crate::domain::phase::PhaseWord;

@@ -9,7 +9,7 @@ use crate::control::{Held, HeldAll, HoldBody, NotPaused, ProcessBody, Processed,
 use crate::daemon;
 use crate::daemon::direct::Pressed;
 use crate::domain::action::Step;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::order::ForceKind;
 use crate::domain::status::Hold;
 use crate::domain::text::cut;

@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::domain::action::Step;
-use crate::domain::facts::{Clicks, SpendSource};
+use crate::domain::money::Clicks;
+use crate::domain::spend::SpendSource;
 use crate::domain::status::{ActionStatus, CampaignStatus, Dump, LeadershipStatus, Liveness, Observed, Role};
 
 /// A table of the dump's campaigns, times relative to when it was captured.

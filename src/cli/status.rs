@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use super::{Arguments, CommandError, render, to_json};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 
 pub(super) async fn status(arguments: &Arguments, ids: &[i64]) -> Result<(), CommandError> {
     let mut dump = arguments.client()?.state().await?;

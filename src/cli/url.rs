@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::{Arguments, CommandError, render};
 use crate::control::{self, Count, Url, UrlPatch, UrlStatus};
-use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, UrlId};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Arguments, CommandError, remark};
 use crate::control::client::{Client, ClientError};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveKind;
 use crate::domain::phase::PhaseWord;
 use crate::domain::status::CampaignStatus;

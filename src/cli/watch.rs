@@ -5,7 +5,7 @@ use std::io::Write;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Arguments, CommandError, remark};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
 use crate::printable::{escaped_json, printable};
 

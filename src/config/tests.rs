@@ -6,7 +6,7 @@ use chrono::NaiveTime;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
-use crate::domain::facts::{Clicks, Money};
+use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::Mode;
 
 const SHIPPED: &str = include_str!("../../config.toml");

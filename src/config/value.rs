@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::secret::DatabaseUrl;
-use crate::domain::facts::{Clicks, Money};
+use crate::domain::money::{Clicks, Money};
 
 /// Longer spans are mistakes: every day is counted anew.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -122,7 +122,7 @@ fn integer(raw: &Raw) -> Option<i64> {
 /// An amount of money is text: a TOML number with a fraction would be a float, and money never is one.
 pub(super) fn money(raw: &Raw) -> Result<Money, String> {
     let text = raw.text().ok_or_else(|| format!("{raw} is not an amount in quotes: write it like \"10.00\""))?;
-    text.parse().map_err(|error: crate::domain::facts::MoneyError| error.to_string())
+    text.parse().map_err(|error: crate::domain::money::MoneyError| error.to_string())
 }
 
 /// An amount of 0 is reached before anything is spent.

@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use super::values::{self, Cooldown, Count};
 use super::{Ask, SetGenerator};
-use crate::domain::facts::{CampaignId, Money, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
+use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
 
 /// A campaign's row. An override that is null leaves the config's default in force.

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 pub use self::events::Events;
 use super::Problem;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::status::{CampaignStatus, Dump};
 use crate::printable::printable_json;
 

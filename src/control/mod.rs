@@ -26,7 +26,7 @@ pub use self::orders::{
 };
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, ValueError, name, remote_id, target_url};
-use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, UrlId};
 use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::lease::Leader;
 use crate::domain::status::Hold;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Refusal;
-use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::order::{ForceFailure, ForceKind};
 use crate::domain::phase::PhaseWord;
 use crate::domain::status::{ActionStatus, Hold};

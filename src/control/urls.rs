@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::Ask;
 use super::values::{self, Count};
-use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, UrlId};
 use crate::domain::policy::UnknownWord;
 
 /// A row of `urls`, as stored: a tracker may have written numbers below zero, or a word of its own.

@@ -8,7 +8,8 @@ use thiserror::Error;
 use url::Url;
 use utoipa::ToSchema;
 
-use crate::domain::facts::{Clicks, RemoteId};
+use crate::domain::ids::RemoteId;
+use crate::domain::money::Clicks;
 use crate::domain::policy::LONGEST_OWN_COOLDOWN_SECONDS;
 use crate::domain::text::LONGEST_NAME;
 

@@ -17,7 +17,7 @@ use super::{direct, limits, limits_alone, store_of};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::clock_difference::ClockDifference;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::error_chain::in_full;
 use crate::reign::Reign;

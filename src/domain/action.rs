@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::facts::{Clicks, Money};
+use super::money::{Clicks, Money};
 use super::phase::PhaseWord;
 use super::remote::StatusWord;
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::facts::CampaignId;
+use super::ids::CampaignId;
 use super::policy::{Policy, PolicyNumbers};
 use super::remote::{EndTime, RemoteStatus};
 

@@ -6,7 +6,8 @@
 use chrono::{DateTime, Utc};
 
 use super::action::ActionKind;
-use super::facts::{Clicks, Money, Observation, RemainingClicks};
+use super::money::{Clicks, Money, RemainingClicks};
+use super::observation::Observation;
 use super::phase::PhaseWord;
 use super::policy::Policy;
 use super::remote::RemoteStatus;

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::action::{Action, ActionId, ActionKind, Outcome};
 use super::another_guard::EndTimeSign;
-use super::facts::{Clicks, Observation};
+use super::money::Clicks;
+use super::observation::Observation;
 use super::order::{Force, ForceFailure, HoldChange, OrderId};
 use super::phase::{PhaseWord, Promise};
 use super::remote::{RemoteCampaign, RemoteFault};

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::another_guard::Signs;
 use super::clock_difference::ClockDifference;
 use super::explain::Insight;
-use super::facts::CampaignId;
+use super::ids::CampaignId;
 use super::phase::Phase;
 use super::status::{ActorStatus, DatabaseStatus, LeadershipStatus, RemoteClientStatus, Role};
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::action::{ActionKind, Step, Trigger};
-use super::facts::{CampaignId, Clicks, Money, RemoteId};
+use super::ids::{CampaignId, RemoteId};
+use super::money::{Clicks, Money};
 use super::phase::PhaseWord;
 use super::remote::StatusWord;
 

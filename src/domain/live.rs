@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::action::ActionKind;
 use super::another_guard::AnotherGuard;
 use super::event::{ActionNews, Note};
-use super::facts::CampaignId;
+use super::ids::CampaignId;
 use super::lease::Epoch;
 use super::phase::PhaseWord;
 use super::status::Role;

@@ -21,7 +21,7 @@ use super::contest::Contest;
 use super::decided::{Conclusion, DecisionLog};
 use super::decision::{Judged, Row, SpendLevel};
 use super::event::{ActionNews, Effect, Event, Note, OperationId};
-use super::facts::Observation;
+use super::observation::Observation;
 use super::phase::{Phase, Promise};
 use super::policy::{Mode, Policy};
 use super::progress::{Awaiting, Progress, RunBackoff, Verdict, is_stopped_or_gone, verdict};

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::facts::{Clicks, Money};
+use super::money::{Clicks, Money};
 use super::policy::{HighSpend, PolicyNumbers};
 use super::remote::{RemoteStatus, StatusWord};
 

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::facts::{Clicks, Money, RemainingClicks};
+use super::calendar;
+use super::money::{Clicks, Money, RemainingClicks};
 use super::text::cut;
 
 /// Whether decisions become requests.
@@ -295,8 +296,7 @@ impl Policy {
     /// The first point of the shared grid after `now`.
     #[must_use]
     pub fn next_grid_point(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let point_ms = (self.grid_index(now) + 1).saturating_mul(self.tick.num_milliseconds());
-        DateTime::from_timestamp_millis(point_ms).unwrap_or(now + self.tick)
+        calendar::next_grid_point(now, self.tick)
     }
 
     /// When a tick that began at `began_at` ends at the latest, with what it has by then: at the next point of the shared
@@ -309,13 +309,8 @@ impl Policy {
     /// How many points of the shared grid lie after `from`, up to and with `to`.
     #[must_use]
     pub fn grid_points_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
-        u64::try_from(self.grid_index(to) - self.grid_index(from)).unwrap_or(0)
-    }
-
-    /// The number of the last point of the shared grid at `time` or before. The grid begins with the Unix epoch, so that
-    /// all who tick with the same period tick together.
-    fn grid_index(&self, time: DateTime<Utc>) -> i64 {
-        time.timestamp_millis().div_euclid(self.tick.num_milliseconds())
+        let passed = calendar::grid_index(to, self.tick) - calendar::grid_index(from, self.tick);
+        u64::try_from(passed).unwrap_or(0)
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! Deliberately absent: JSON. `trafficstar::wire` turns an answer into a [`RemoteCampaign`].
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::clock_difference::ClockDifference;
-use super::facts::RemoteId;
-use super::spend::SourceAnswer;
+use super::ids::RemoteId;
+use super::spend::{Counters, SourceAnswer, read_on};
 
 /// The fields of a TrafficStars campaign that decisions rest on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -296,5 +296,26 @@ fn block(campaign: &RemoteCampaign) -> Option<String> {
             Some(format!("its {SCHEDULE_TIMEZONE} is {hours}: set it to 0, or its end times are misread"))
         }
         _ => None,
+    }
+}
+
+/// The counters of a read that was asked for at `asked_at` and answered at `answered_at`, for the spend of `day`.
+#[must_use]
+pub fn counters_of(
+    read: &Result<RemoteCampaign, RemoteFault>,
+    day: NaiveDate,
+    asked_at: DateTime<Utc>,
+    answered_at: DateTime<Utc>,
+) -> Counters {
+    let both = |answer: SourceAnswer| Counters { spent_today: answer.clone(), spent: answer };
+    match read {
+        Ok(_) if !read_on(day, asked_at, answered_at) => {
+            both(SourceAnswer::Failed("it was read across midnight".to_owned()))
+        }
+        Ok(campaign) => Counters { spent_today: campaign.spent_today.clone(), spent: campaign.spent.clone() },
+        Err(RemoteFault::Gone) => both(SourceAnswer::NoSource),
+        Err(RemoteFault::NotFound) => both(SourceAnswer::Failed(RemoteFault::NOT_FOUND.to_owned())),
+        Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => both(SourceAnswer::Failed(reason.clone())),
+        Err(RemoteFault::Late) => both(SourceAnswer::Failed(RemoteFault::LATE.to_owned())),
     }
 }

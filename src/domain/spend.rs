@@ -4,10 +4,39 @@
 //! Deliberately absent: asking the sources. The campaign actor asks; this file says whether a report is needed, and what
 //! the answers amount to.
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::facts::{Money, Spend, SpendSource};
-use super::remote::{RemoteCampaign, RemoteFault};
+use super::calendar::midnight_before;
+use super::money::Money;
+
+/// Which source a spend came from, in the order in which they are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SpendSource {
+    /// The campaign object's own field.
+    Campaign,
+    /// A report, which counts in UTC.
+    Report,
+    /// The value that was stored earlier this UTC day.
+    Database,
+    /// Every source answered and none had a value.
+    None,
+}
+
+/// What was spent on one UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spend {
+    /// How much.
+    pub amount: Money,
+    /// Who says so.
+    pub source: SpendSource,
+    /// The day it was spent on.
+    pub day: NaiveDate,
+    /// When the source said so.
+    pub at: DateTime<Utc>,
+}
 
 /// What one source answered about one campaign and day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,31 +90,6 @@ pub struct Counters {
     pub spent_today: SourceAnswer,
     /// A bare `spent`, which may be the lifetime's.
     pub spent: SourceAnswer,
-}
-
-impl Counters {
-    /// The counters of a read that was asked for at `asked_at` and answered at `answered_at`, for the spend of `day`.
-    #[must_use]
-    pub fn of(
-        remote: &Result<RemoteCampaign, RemoteFault>,
-        day: NaiveDate,
-        asked_at: DateTime<Utc>,
-        answered_at: DateTime<Utc>,
-    ) -> Self {
-        let both = |answer: SourceAnswer| Self { spent_today: answer.clone(), spent: answer };
-        match remote {
-            Ok(_) if !read_on(day, asked_at, answered_at) => {
-                both(SourceAnswer::Failed("it was read across midnight".to_owned()))
-            }
-            Ok(campaign) => Self { spent_today: campaign.spent_today.clone(), spent: campaign.spent.clone() },
-            Err(RemoteFault::Gone) => both(SourceAnswer::NoSource),
-            Err(RemoteFault::NotFound) => both(SourceAnswer::Failed(RemoteFault::NOT_FOUND.to_owned())),
-            Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
-                both(SourceAnswer::Failed(reason.clone()))
-            }
-            Err(RemoteFault::Late) => both(SourceAnswer::Failed(RemoteFault::LATE.to_owned())),
-        }
-    }
 }
 
 /// What a counter shows. Absent is less than any value.
@@ -234,7 +238,7 @@ impl SpendQuestion<'_> {
     /// after midnight, and nothing says that it counts the new day. A counter that was believed today is not doubted again.
     fn is_in_doubt(&self, amount: Money, sighting: Option<Sighting>) -> bool {
         let today = self.now.date_naive();
-        let since_midnight = self.now.signed_duration_since(today.and_time(NaiveTime::MIN).and_utc());
+        let since_midnight = self.now.signed_duration_since(midnight_before(self.now));
         if amount == Money::ZERO || since_midnight >= self.midnight_doubt {
             return false;
         }

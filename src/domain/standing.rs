@@ -6,8 +6,10 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::decision::{Judged, SpendLevel};
-use super::facts::{Clicks, Money, Observation, SpendSource};
+use super::money::{Clicks, Money};
+use super::observation::Observation;
 use super::remote::RemoteStatus;
+use super::spend::SpendSource;
 
 /// A spend that has stood still for this long is told.
 const TOLD_AFTER: Duration = Duration::hours(1);

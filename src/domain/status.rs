@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::action::{ActionKind, Step};
-use super::facts::{CampaignId, Clicks, Money, RemoteId, SpendSource};
+use super::ids::{CampaignId, RemoteId};
 use super::lease::{Epoch, Leader};
+use super::money::{Clicks, Money};
 use super::phase::PhaseWord;
 use super::policy::Mode;
 use super::remote::StatusWord;
+use super::spend::SpendSource;
 
 /// The version of the dump's format.
 pub const DUMP_VERSION: u32 = 1;

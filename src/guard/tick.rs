@@ -8,11 +8,13 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::event::OperationId;
-use crate::domain::facts::{Clicks, Observation, RemainingClicks, RemoteId, Spend};
+use crate::domain::ids::RemoteId;
+use crate::domain::money::{Clicks, RemainingClicks};
 use crate::domain::nearness::{Stance, Trend};
+use crate::domain::observation::Observation;
 use crate::domain::policy::Policy;
-use crate::domain::remote::{RemoteCampaign, RemoteFault};
-use crate::domain::spend::{Counters, Sightings, SourceAnswer, SpendHistory, SpendQuestion};
+use crate::domain::remote::{RemoteCampaign, RemoteFault, counters_of};
+use crate::domain::spend::{Counters, Sightings, SourceAnswer, Spend, SpendHistory, SpendQuestion};
 use crate::trafficstar::batch::reads::ReadQuestion;
 
 /// Clicks that were read longer ago are read again before they are decided on.
@@ -312,7 +314,7 @@ impl Tick {
     }
 
     fn counters(&self, day: NaiveDate) -> Counters {
-        Counters::of(&self.remote, day, self.began_at, self.remote_at)
+        counters_of(&self.remote, day, self.began_at, self.remote_at)
     }
 
     /// Today's spend by its sources in order; a report is asked for only where the campaign's own field is not enough.

@@ -6,10 +6,11 @@ use thiserror::Error;
 
 use super::Store;
 use super::error::StoreError;
-use super::pool::{db, db_write};
+use super::pools::{db, db_write};
 use super::schema::campaigns;
 use super::values::{Id, OptionalTrackerText, Stamp, TrackerName};
-use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
+use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::{LONGEST_OWN_COOLDOWN_SECONDS, Mode, Policy, PolicyError, PolicyNumbers, UnknownWord};
 
 /// A row of `campaigns`, as stored: the overrides are not validated before [`CampaignRow::policy`].

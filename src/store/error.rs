@@ -1,5 +1,6 @@
 //! What can go wrong: one variant for each operation, the cause as its source.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use thiserror::Error;
 use tokio::task::JoinError;
 
-use super::postgres::ConnectFailure;
 use super::values::BadValue;
 
 /// An operation of the store that failed.
@@ -203,7 +203,7 @@ pub enum Fault {
     Value(#[from] BadValue),
     /// A migration failed.
     #[error("a migration failed")]
-    Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Migration(#[source] Box<dyn Error + Send + Sync>),
     /// A file could not be read, written or locked.
     #[error(transparent)]
     File(#[from] std::io::Error),
@@ -229,11 +229,69 @@ pub enum Fault {
     Task(#[from] JoinError),
 }
 
+/// Why a text names no database. It never repeats the text, which may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DatabaseUrlError {
+    /// No `://` in it.
+    #[error("write it as sqlite://path/to/file.db or postgres://user@host/name")]
+    NoScheme,
+    /// A scheme that nobody taught us.
+    #[error("`{0}://` is not known: use sqlite:// or postgres://")]
+    UnknownScheme(String),
+    /// `sqlite://` without a path.
+    #[error("sqlite:// needs the path of a file behind it, like sqlite://traffic-generator.db")]
+    NoPath,
+    /// What is kept in memory is lost with the process, and nothing may be lost.
+    #[error("sqlite:// needs a file: a database in memory would lose every promise with the process")]
+    InMemory,
+    /// `sqlite://path?key=value`.
+    #[error("sqlite:// takes the path of a file and nothing else: leave out what begins with `?`")]
+    Parameters,
+    /// What stands behind `postgres://` cannot be read.
+    #[error(
+        "postgres:// must be followed by user@host/name and perhaps by ?name=value with parameters of libpq that this \
+         program knows; percent-encode what is special in a password or a path"
+    )]
+    Postgres,
+    /// `sslmode` with a word that nobody taught us.
+    #[error("postgres:// sets sslmode to an unknown word: write disable, prefer, require, verify-ca or verify-full")]
+    TlsMode,
+}
+
+/// Why no connection could be had, with all its causes: the pool keeps the text alone.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct ConnectFailure(pub(super) String);
+
+impl ConnectFailure {
+    pub(super) fn new(error: &dyn Error) -> Self {
+        let causes = std::iter::successors(Some(error), |error| (*error).source());
+        let told = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let advice = ADVICE.iter().find(|(cause, _)| told.contains(cause));
+        Self(advice.map_or_else(|| told.clone(), |(_, advice)| format!("{told}; {advice}")))
+    }
+}
+
+/// What to do about what the libraries say of an attempt to connect.
+const ADVICE: [(&str, &str); 4] = [
+    ("Connection refused", "see that the server runs and listens there"),
+    (
+        "password missing",
+        "the server asks for a password: put it into the environment variable PGPASSWORD, or name its file with [database] \
+         password_file",
+    ),
+    (
+        "UnknownIssuer",
+        "an authority that is not trusted has signed the server's certificate: name a file with its own with sslrootcert",
+    ),
+    ("server does not support TLS", "let it (ssl = on), or, in a network that you trust, set sslmode=disable"),
+];
+
 impl StoreError {
     /// Whether it did not get its turn to write, while others did.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        let fault = std::error::Error::source(self).and_then(|fault| fault.downcast_ref());
+        let fault = self.source().and_then(|fault| fault.downcast_ref());
         matches!(fault, Some(Fault::Busy(_)))
     }
 }

@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::Store;
+use super::connection::StoreConnection;
 use super::error::StoreError;
 use super::lease::refuse_unless_reigning;
-use super::pool::{StoreConnection, db, db_write};
+use super::pools::{db, db_write};
 use super::schema::{hold_on_all, holds};
 use super::values::{OptionalTrackerText, Place, Stamp};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::status::Hold;
 
 /// The key of the one row of `hold_on_all`.

@@ -4,12 +4,12 @@ use diesel::prelude::*;
 
 use super::Store;
 use super::error::{Fault, StoreError};
-use super::pool::db;
+use super::pools::db;
 use super::records::{DecisionRow, StepRow, action};
 use super::schema::{journal, journal_steps};
 use super::values::{BadValue, Stamp};
 use crate::domain::action::Action;
-use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::{JournalEntry, JournalQuery, MOST_ENTRIES};
 
 impl Store {

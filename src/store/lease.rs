@@ -6,14 +6,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
 
 use super::Store;
+use super::connection::{StoreConnection, blocking};
 use super::error::{Fault, StoreError};
-use super::pool::{StoreConnection, blocking};
 use super::postgres::{self, PgConnection};
+use super::rows::{Standing, Term};
 use super::url::{DatabaseUrl, Target};
 use crate::domain::lease::{Epoch, LEASE, Leader, LeaseRow, MARGIN};
 
@@ -29,29 +30,6 @@ pub struct Candidate {
     pub host: String,
     /// The process id there.
     pub pid: u32,
-}
-
-/// A reign that a supervisor was given. What it stores is stored only while the reign lasts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Term {
-    /// Which one.
-    pub epoch: Epoch,
-    /// Since when, by the database's clock.
-    pub since: DateTime<Utc>,
-    /// [`Candidate::name`]. An epoch alone would not do: a server that is restored from a copy, or replaced by its standby,
-    /// may give the same number twice.
-    pub(super) holder: Arc<str>,
-}
-
-/// How a reign stands, as a transaction that holds off the next one finds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It lasts.
-    Lasts,
-    /// Its lease has run out, and nobody else has taken it: a heartbeat may bring it back.
-    RunOut,
-    /// Another one has begun, or it was given up.
-    Over,
 }
 
 /// Asks about the lease by a connection of its own: operations that wait for a connection of the pool do not keep a
@@ -232,12 +210,6 @@ const RESTORE: &str = "INSERT INTO leadership (id, epoch, beats, ends_at) \
     SELECT 1, COALESCE(MAX(epoch), 0), 0, (clock_timestamp() AT TIME ZONE 'utc') + $1 * INTERVAL '1 millisecond' \
     FROM journal ON CONFLICT (id) DO NOTHING";
 
-/// Holds off the next reign until the transaction ends, and heartbeats not at all. A transaction whose client is frozen
-/// would do that for ever: the server ends it.
-const STANDING: &str = "SELECT COALESCE(ends_at, TIMESTAMP 'epoch') > clock_timestamp() AT TIME ZONE 'utc' AS lasts, \
-    set_config('idle_in_transaction_session_timeout', '2000', TRUE) AS bound \
-    FROM leadership WHERE id = 1 AND epoch = $1 AND holder = $2 FOR KEY SHARE";
-
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = BigInt)]
@@ -279,12 +251,6 @@ struct Taken {
     since: NaiveDateTime,
 }
 
-#[derive(QueryableByName)]
-struct Lasts {
-    #[diesel(sql_type = Bool)]
-    lasts: bool,
-}
-
 /// Whether the row is not there, so that nobody can lead.
 pub(super) fn is_lost(connection: &mut PgConnection) -> QueryResult<bool> {
     let found = diesel::sql_query("SELECT 1 FROM leadership WHERE id = 1").execute(connection)?;
@@ -295,20 +261,6 @@ pub(super) fn is_lost(connection: &mut PgConnection) -> QueryResult<bool> {
 pub(super) fn restore(connection: &mut PgConnection) -> QueryResult<bool> {
     let restored = diesel::sql_query(RESTORE).bind::<BigInt, _>(milliseconds(LEASE + MARGIN)).execute(connection)?;
     Ok(restored > 0)
-}
-
-/// How a reign stands, on PostgreSQL.
-pub(super) fn standing(connection: &mut PgConnection, term: &Term) -> QueryResult<Standing> {
-    let found: Option<Lasts> = diesel::sql_query(STANDING)
-        .bind::<BigInt, _>(term.epoch.0)
-        .bind::<Text, _>(&*term.holder)
-        .get_result(connection)
-        .optional()?;
-    Ok(match found {
-        Some(Lasts { lasts: true }) => Standing::Lasts,
-        Some(Lasts { lasts: false }) => Standing::RunOut,
-        None => Standing::Over,
-    })
 }
 
 /// Refuses what is written in the name of a reign that does not last. To be asked first in its transaction.

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::Store;
+use super::connection::blocking;
 use super::error::{Fault, StoreError};
-use super::pool::blocking;
 use super::sqlite::companion;
 use super::url::{DatabaseUrl, Target};
 

@@ -10,11 +10,12 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 use super::Store;
 use super::campaigns::CampaignRow;
+use super::connection::StoreConnection;
 use super::error::{Fault, StoreError};
-use super::pool::{StoreConnection, db, db_write};
+use super::pools::{db, db_write};
 use super::schema::{campaigns, urls};
 use super::values::{Id, Stamp, TrackerName, TrackerText};
-use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, UrlId};
 
 /// Columns of `campaigns` to be written; `None` leaves one as it is, `Some(None)` clears an override.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Insertable, AsChangeset)]

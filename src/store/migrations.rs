@@ -15,9 +15,9 @@ use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::connection::{StoreConnection, blocking};
 use super::error::{Fault, StoreError};
 use super::lease;
-use super::pool::{StoreConnection, blocking};
 use super::postgres::{self, PgConnection};
 use super::schema::__diesel_schema_migrations as migrations_table;
 use super::sqlite::{self, OpenMode};

@@ -3,12 +3,17 @@
 //! Every operation is a synchronous body that runs whole on a blocking thread: a caller that gives up waiting leaves it to
 //! finish by itself, and no transaction stays open. An operation is one method, in the file named after what it is about.
 //!
+//! From the ground up: `values`, `schema`; `error`; `password`, `rows`; `connection`, which says what both databases do;
+//! `sqlite` and `postgres`, each in its own way; `url`, which names one; `pools`, by which an operation gets a connection; then
+//! the operations. No file needs one that stands above it.
+//!
 //! Deliberately absent: decisions and retries; the next tick is the retry. Nothing waits for ever: SQLite waits for a lock and
 //! a pool for a connection within a bound, a write for its turn (`turns`), and so does PostgreSQL (its folder says how).
 //! The tables that trackers write (`campaigns`, `urls`) are taken as they are: what makes no sense in them is reported by
 //! [`CampaignRow::policy`] and in the reading's defect, so that one bad row never takes the others' readings with it.
 
 mod campaigns;
+mod connection;
 mod error;
 mod holds;
 mod journal;
@@ -16,12 +21,14 @@ mod lease;
 mod lock;
 mod managing;
 mod migrations;
-mod pool;
+mod password;
+mod pools;
 mod postgres;
 mod readings;
 mod records;
 mod requests;
 mod retention;
+mod rows;
 mod schema;
 mod sqlite;
 #[cfg(test)]
@@ -31,21 +38,23 @@ mod url;
 mod values;
 
 pub use campaigns::{CampaignRow, OverrideError};
-pub use error::{Fault, StoreError};
+pub use error::{ConnectFailure, DatabaseUrlError, Fault, StoreError};
 pub use holds::StoredHolds;
-pub use lease::{Candidate, LeaseDesk, Term};
+pub use lease::{Candidate, LeaseDesk};
 pub use lock::SupervisorLock;
 pub use managing::{CampaignChange, CampaignColumns, UrlColumns, UrlRow};
 pub use migrations::SchemaState;
-pub use postgres::ConnectFailure;
-pub use readings::{SpendRow, TickReading};
+pub use password::Password;
+pub use readings::TickReading;
 pub use records::{Entry, Record, StoredCampaign, StoredPromise};
-pub use url::{DatabaseUrl, DatabaseUrlError, Password};
+pub use rows::{SpendRow, Term};
+pub use url::DatabaseUrl;
 pub use values::BadValue;
 
 use std::sync::Arc;
 
-use pool::Pools;
+use connection::blocking;
+use pools::Pools;
 use turns::Turns;
 
 /// The database. Clones share their connections.
@@ -84,6 +93,29 @@ impl Store {
             Pools::Sqlite(_) => "sqlite",
             Pools::Postgres(_) => "postgres",
         }
+    }
+
+    /// How large SQLite's write-ahead log is. A PostgreSQL server keeps its own house: 0.
+    pub async fn log_bytes(&self) -> u64 {
+        let Pools::Sqlite(pools) = self.pools.clone() else { return 0 };
+        // Nobody can have panicked over it.
+        blocking(move || Ok(pools.log_bytes())).await.unwrap_or(0)
+    }
+
+    /// Runs work that only reads.
+    async fn reading<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        blocking(work).await
+    }
+
+    /// Runs work that writes, when its turn has come.
+    async fn writing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.turns.write(work).await
     }
 
     /// For messages: which database, without what may be secret.

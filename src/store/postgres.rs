@@ -6,17 +6,16 @@ mod server;
 mod tls;
 
 use std::collections::HashSet;
-use std::error::Error;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use diesel::connection::TransactionManager;
 use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, Pool};
+use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::upsert::excluded;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
-use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -25,10 +24,9 @@ use tokio_postgres::{Config, NoTls, Socket};
 
 pub(super) use self::server::Server;
 
-use super::error::Fault;
-use super::lease::{self, Standing, Term};
-use super::pool::{StoreConnection, pool_builder};
-use super::readings::SpendColumns;
+use super::connection::{StoreConnection, pool_builder};
+use super::error::{ConnectFailure, Fault};
+use super::rows::{SpendColumns, Standing, Term};
 use super::schema::{campaigns, spends};
 
 /// A connection for synchronous bodies. It must not be used, nor made, on a thread that runs asynchronous tasks.
@@ -78,35 +76,6 @@ fn runtime() -> std::io::Result<&'static Runtime> {
     }
     RUNTIME.get().ok_or_else(|| std::io::Error::other("the runtime for PostgreSQL did not start"))
 }
-
-/// Why no connection could be had, with all its causes: the pool keeps the text alone.
-#[derive(Debug, Error)]
-#[error("{0}")]
-pub struct ConnectFailure(String);
-
-impl ConnectFailure {
-    pub(super) fn new(error: &dyn Error) -> Self {
-        let causes = std::iter::successors(Some(error), |error| (*error).source());
-        let told = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        let advice = ADVICE.iter().find(|(cause, _)| told.contains(cause));
-        Self(advice.map_or_else(|| told.clone(), |(_, advice)| format!("{told}; {advice}")))
-    }
-}
-
-/// What to do about what the libraries say of an attempt to connect.
-const ADVICE: [(&str, &str); 4] = [
-    ("Connection refused", "see that the server runs and listens there"),
-    (
-        "password missing",
-        "the server asks for a password: put it into the environment variable PGPASSWORD, or name its file with [database] \
-         password_file",
-    ),
-    (
-        "UnknownIssuer",
-        "an authority that is not trusted has signed the server's certificate: name a file with its own with sslrootcert",
-    ),
-    ("server does not support TLS", "let it (ssl = on), or, in a network that you trust, set sslmode=disable"),
-];
 
 /// A connection beside the pool.
 pub(super) fn open(server: &Server) -> Result<PgConnection, ConnectFailure> {
@@ -223,6 +192,18 @@ impl ManageConnection for PgManager {
     }
 }
 
+/// Holds off the next reign until the transaction ends, and heartbeats not at all. A transaction whose client is frozen
+/// would do that for ever: the server ends it.
+const STANDING: &str = "SELECT COALESCE(ends_at, TIMESTAMP 'epoch') > clock_timestamp() AT TIME ZONE 'utc' AS lasts, \
+    set_config('idle_in_transaction_session_timeout', '2000', TRUE) AS bound \
+    FROM leadership WHERE id = 1 AND epoch = $1 AND holder = $2 FOR KEY SHARE";
+
+#[derive(QueryableByName)]
+struct Lasts {
+    #[diesel(sql_type = Bool)]
+    lasts: bool,
+}
+
 impl StoreConnection for PgConnection {
     /// READ COMMITTED: no body reads a value, thinks, and writes it back.
     fn write<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
@@ -230,7 +211,16 @@ impl StoreConnection for PgConnection {
     }
 
     fn standing(&mut self, term: &Term) -> QueryResult<Standing> {
-        lease::standing(self, term)
+        let found: Option<Lasts> = diesel::sql_query(STANDING)
+            .bind::<BigInt, _>(term.epoch.0)
+            .bind::<Text, _>(&*term.holder)
+            .get_result(self)
+            .optional()?;
+        Ok(match found {
+            Some(Lasts { lasts: true }) => Standing::Lasts,
+            Some(Lasts { lasts: false }) => Standing::RunOut,
+            None => Standing::Over,
+        })
     }
 
     fn hold_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>> {

@@ -8,12 +8,15 @@ use diesel::sql_types::BigInt;
 
 use super::Store;
 use super::campaigns::CampaignRow;
+use super::connection::StoreConnection;
 use super::error::StoreError;
 use super::lease::refuse_unless_reigning;
-use super::pool::{StoreConnection, db, db_write};
+use super::pools::{db, db_write};
+use super::rows::{SpendColumns, SpendRow};
 use super::schema::{campaigns, spends, urls};
-use super::values::{BadValue, Place, Stamp, TrackerText, word};
-use crate::domain::facts::{CampaignId, Clicks, RemainingClicks, RemoteId, Spend};
+use super::values::{BadValue, Place, Stamp, TrackerText};
+use crate::domain::ids::{CampaignId, RemoteId};
+use crate::domain::money::{Clicks, RemainingClicks};
 use crate::domain::spend::{SpendHistory, StoredSpend};
 
 /// What the database knows of one campaign, read for one tick.
@@ -25,17 +28,6 @@ pub struct TickReading {
     pub clicks: RemainingClicks,
     /// What was spent, as far as it was stored; or what is wrong with the row that says so.
     pub spends: Result<SpendHistory, BadValue>,
-}
-
-/// A spend to store: the last one of its campaign and day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SpendRow {
-    /// Whose.
-    pub campaign: CampaignId,
-    /// The campaign at TrafficStars that spent it: a campaign that is linked to another one has no share in it.
-    pub remote: RemoteId,
-    /// How much, when, and who says so.
-    pub spend: Spend,
 }
 
 /// Far below what either database can bind in one query, and large enough that ten thousand campaigns are few queries.
@@ -134,31 +126,6 @@ impl Store {
             })
         })
         .map_err(StoreError::SaveSpends)
-    }
-}
-
-/// A row of `spends`.
-#[derive(Insertable, AsChangeset)]
-#[diesel(table_name = spends, primary_key(campaign_id, day))]
-pub(super) struct SpendColumns {
-    campaign_id: i64,
-    day: NaiveDate,
-    trafficstar_id: i64,
-    amount_micros: i64,
-    source: String,
-    at: Stamp,
-}
-
-impl SpendColumns {
-    fn new(row: &SpendRow) -> Self {
-        Self {
-            campaign_id: row.campaign.0,
-            day: row.spend.day,
-            trafficstar_id: row.remote.0,
-            amount_micros: row.spend.amount.micros(),
-            source: word(row.spend.source),
-            at: row.spend.at.into(),
-        }
     }
 }
 

@@ -7,14 +7,15 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::Store;
+use super::connection::StoreConnection;
 use super::error::{Fault, StoreError};
 use super::holds::HoldRow;
-use super::lease::{Standing, Term};
-use super::pool::{StoreConnection, db, db_write};
+use super::pools::{db, db_write};
+use super::rows::{Standing, Term};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
 use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks, word};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
-use crate::domain::facts::{CampaignId, RemoteId};
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::JournalId;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};

@@ -4,8 +4,9 @@ use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 
 use super::Store;
+use super::connection::StoreConnection;
 use super::error::StoreError;
-use super::pool::{StoreConnection, db, db_write};
+use super::pools::{db, db_write};
 use super::schema::requests_sent;
 
 /// Longer than any request counts. A clock that was set ahead and back leaves nothing behind for ever.

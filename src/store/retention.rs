@@ -8,8 +8,9 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::Store;
+use super::connection::StoreConnection;
 use super::error::StoreError;
-use super::pool::{StoreConnection, db, db_write};
+use super::pools::{db, db_write};
 use super::records::IS_UNFINISHED;
 use super::schema::{journal, journal_steps, spends};
 use super::values::Stamp;

@@ -13,11 +13,9 @@ use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::sqlite::SqliteConnection;
 
-use super::error::Fault;
-use super::lease::{Standing, Term};
-use super::pool::{StoreConnection, pool_builder};
-use super::postgres::ConnectFailure;
-use super::readings::SpendColumns;
+use super::connection::{StoreConnection, pool_builder};
+use super::error::{ConnectFailure, Fault};
+use super::rows::{SpendColumns, Standing, Term};
 use super::schema::{campaigns, spends};
 
 /// The waiting time comes first, since the others may have to wait. FULL, because a journal entry must outlive a power cut

@@ -17,12 +17,14 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::*;
 use crate::domain::action::{Action, ActionId, ActionKind, Step, Trigger};
-use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId, Spend, SpendSource};
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::JournalId;
+use crate::domain::money::{Clicks, Money};
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::policy::{Mode, PolicyNumbers};
 use crate::domain::remote::StatusWord;
+use crate::domain::spend::{Spend, SpendSource};
 use crate::domain::status::Hold;
 use databases::{TestDatabase, on_every_database};
 

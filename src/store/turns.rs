@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use super::connection::blocking;
 use super::error::Fault;
-use super::pool::blocking;
 
 /// A write that does not get its turn within this time has failed: a pause that waits for its journal entry has to leave.
 const TURN_WITHIN: Duration = Duration::from_secs(3);

@@ -4,9 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use secrecy::SecretString;
-use thiserror::Error;
-
+use super::error::DatabaseUrlError;
+use super::password::Password;
 use super::postgres::Server;
 
 /// Where the database is. Never shows a password.
@@ -21,44 +20,6 @@ pub(super) enum Target {
     Sqlite(PathBuf),
     /// A server. Its `Debug` hides the password.
     Postgres(Box<Server>),
-}
-
-/// Why a text names no database. It never repeats the text, which may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum DatabaseUrlError {
-    /// No `://` in it.
-    #[error("write it as sqlite://path/to/file.db or postgres://user@host/name")]
-    NoScheme,
-    /// A scheme that nobody taught us.
-    #[error("`{0}://` is not known: use sqlite:// or postgres://")]
-    UnknownScheme(String),
-    /// `sqlite://` without a path.
-    #[error("sqlite:// needs the path of a file behind it, like sqlite://traffic-generator.db")]
-    NoPath,
-    /// What is kept in memory is lost with the process, and nothing may be lost.
-    #[error("sqlite:// needs a file: a database in memory would lose every promise with the process")]
-    InMemory,
-    /// `sqlite://path?key=value`.
-    #[error("sqlite:// takes the path of a file and nothing else: leave out what begins with `?`")]
-    Parameters,
-    /// What stands behind `postgres://` cannot be read.
-    #[error(
-        "postgres:// must be followed by user@host/name and perhaps by ?name=value with parameters of libpq that this \
-         program knows; percent-encode what is special in a password or a path"
-    )]
-    Postgres,
-    /// `sslmode` with a word that nobody taught us.
-    #[error("postgres:// sets sslmode to an unknown word: write disable, prefer, require, verify-ca or verify-full")]
-    TlsMode,
-}
-
-/// A password that does not stand in the URL.
-#[derive(Debug, Clone)]
-pub enum Password {
-    /// The password itself. Its `Debug` hides it.
-    Text(SecretString),
-    /// A file that holds it and nothing else, read at each connection.
-    File(PathBuf),
 }
 
 const SQLITE_SCHEME: &str = "sqlite";

@@ -15,7 +15,8 @@ use serde::de::value::Error as WordError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::domain::facts::{CampaignId, Clicks, Money, RemoteId, UrlId};
+use crate::domain::ids::{CampaignId, RemoteId, UrlId};
+use crate::domain::money::{Clicks, Money};
 use crate::domain::text::cut;
 
 /// A UTC time, cut to the microseconds that PostgreSQL keeps, so that both databases give back the same. SQLite stores any

@@ -15,7 +15,7 @@ use super::candidates::Endpoint;
 use super::circuit::Operation;
 use super::error::RemoteError;
 use super::wire::{self, CampaignPage, SwitchAnswer, TokenAnswer, WireError};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::remote::RemoteCampaign;
 use crate::domain::spend::SourceAnswer;
 

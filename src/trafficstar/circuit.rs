@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::domain::calendar::next_grid_point;
 use crate::domain::status::CircuitStatus;
 
 /// So many failures in a row open a circuit: one may be chance, three are a state.
@@ -225,15 +226,9 @@ impl Circuits {
 impl Circuit {
     /// At the next point of the grid, or a while after the last try, whichever comes first.
     fn probe_at(&self, tick: Duration) -> DateTime<Utc> {
-        let grid_point = next_point(self.last_try_at, tick);
+        let grid_point = next_grid_point(self.last_try_at, tick);
         grid_point.min(self.last_try_at + PROBE_INTERVAL)
     }
-}
-
-/// The first point of the grid after `now`: the multiples of `tick` since the epoch.
-fn next_point(now: DateTime<Utc>, tick: Duration) -> DateTime<Utc> {
-    let tick_ms = tick.num_milliseconds().max(1);
-    now + Duration::milliseconds(tick_ms - now.timestamp_millis().rem_euclid(tick_ms))
 }
 
 #[cfg(test)]

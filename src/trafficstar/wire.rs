@@ -20,7 +20,8 @@ use thiserror::Error;
 pub use self::day_report::DayRows;
 use super::batch::ListSize;
 use super::excerpt::{excerpt, excerpt_of, word};
-use crate::domain::facts::{Money, RemoteId};
+use crate::domain::ids::RemoteId;
+use crate::domain::money::Money;
 use crate::domain::remote::{EndTime, OddField, RemoteCampaign, RemoteFault, SCHEDULE_TIMEZONE};
 use crate::domain::spend::SourceAnswer;
 

@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use chrono::{DateTime, Timelike, Utc};
 use traffic_generator::domain::action::Step;
-use traffic_generator::domain::facts::{CampaignId, Money};
 use traffic_generator::domain::health::HealthWord;
+use traffic_generator::domain::ids::CampaignId;
+use traffic_generator::domain::money::Money;
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::policy::PolicyNumbers;
 use traffic_generator::trafficstar::client::ChangeKind;

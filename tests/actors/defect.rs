@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
-use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::ids::CampaignId;
 
 /// Only what a campaign's actor says is deadly, not what others say of it.
 const ITS_ACTOR: &str = "traffic_generator::actors::campaign";

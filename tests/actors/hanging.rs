@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use traffic_generator::control::{Ask, Order, SetHold};
-use traffic_generator::domain::facts::CampaignId;
 use traffic_generator::domain::health::{DegradationKind, HealthWord};
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::status::{Hold, Liveness};
 use traffic_generator::trafficstar::budget::Urgency;

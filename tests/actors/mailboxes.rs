@@ -7,8 +7,8 @@ use actix::prelude::*;
 use futures_util::future::join_all;
 use traffic_generator::control::{Ask, Order, SetGenerator};
 use traffic_generator::domain::action::Step;
-use traffic_generator::domain::facts::CampaignId;
 use traffic_generator::domain::health::HealthWord;
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::phase::PhaseWord;
 
 use crate::stage::{Campaign, Lives, Stage, Wedge, on_paused_time};

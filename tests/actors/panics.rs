@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use traffic_generator::config::{Config, Environment};
 use traffic_generator::control::client::Client;
-use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::live::{LiveKind, Part};
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::status::{CampaignStatus, Dump, Liveness};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use traffic_generator::actors::campaign::Died;
 use traffic_generator::control::{Ask, Order, SetHold};
-use traffic_generator::domain::facts::CampaignId;
 use traffic_generator::domain::health::{DegradationKind, HealthWord};
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::policy::PolicyNumbers;
 use traffic_generator::domain::remote::EndTime;

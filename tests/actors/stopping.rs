@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use traffic_generator::actors::supervisor::Shutdown;
 use traffic_generator::domain::action::Step;
-use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::trafficstar::client::ChangeKind;
 
 use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tokio::sync::oneshot;
 use traffic_generator::control::{Ask, Order, Process, Processed, Refusal, SetHold};
 use traffic_generator::domain::action::{ActionKind, Step};
-use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::order::ForceKind;
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::status::Hold;

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use traffic_generator::board::Board;
-use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::status::Dump;
 
 const EXAMPLE: &str = include_str!("../data/dump-v1.json");

@@ -4,6 +4,7 @@
 //! | chapter | holds the code to |
 //! | --- | --- |
 //! | `imports` | the map in `src/lib.rs`: every room, every edge, and which library is in which room |
+//! | `circles` | no file of a room needs a file that needs it in turn |
 //! | `purity` | no clock, no sleep, no environment and no end of the process but where the tables say so |
 //! | `failures` | nothing that panics on what can fail at run time, and no lint silenced without a word |
 //! | `dependencies` | every library of `Cargo.toml` is used, and those of the tests stay out of the program |
@@ -24,6 +25,7 @@
     reason = "a test that panics says which line failed"
 )]
 
+mod circles;
 mod dependencies;
 mod failures;
 mod form;

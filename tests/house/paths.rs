@@ -28,6 +28,8 @@ pub(crate) enum Target {
 pub(crate) struct Used {
     pub(crate) line: usize,
     pub(crate) target: Target,
+    /// What an import calls it; nothing for a path in the code.
+    pub(crate) name: Option<String>,
     /// Whether `pub use` hands it on to others.
     pub(crate) passed_on: bool,
 }
@@ -40,14 +42,14 @@ pub(crate) fn used(source: &Source) -> Vec<Used> {
     let mut found = Vec::new();
     for path in &imports {
         if let Some(target) = scope.resolve(&path.words) {
-            found.push(Used { line: path.line, target, passed_on: path.passed_on });
+            found.push(Used { line: path.line, target, name: path.name.clone(), passed_on: path.passed_on });
         }
     }
     let names = imports.iter().filter_map(|path| Some((path.name.clone()?, scope.resolve(&path.words)?)));
     scope.imported = names.collect();
     for path in &others {
         if let Some(target) = scope.resolve(&path.words) {
-            found.push(Used { line: path.line, target, passed_on: false });
+            found.push(Used { line: path.line, target, name: None, passed_on: false });
         }
     }
     found

@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 
 /// An actor is gone, whatever the way.
 #[derive(Debug, Clone, Copy, Message)]

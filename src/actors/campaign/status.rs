@@ -2,7 +2,8 @@
 
 use super::CampaignActor;
 use crate::domain::action::Action;
-use crate::domain::facts::{Clicks, Observation};
+use crate::domain::money::Clicks;
+use crate::domain::observation::Observation;
 use crate::domain::phase::Phase;
 use crate::domain::remote::{EndTime, judge};
 use crate::domain::status::{

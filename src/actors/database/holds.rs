@@ -3,7 +3,7 @@
 use actix::prelude::*;
 
 use super::{Answer, DatabaseActor};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::status::Hold;
 
 /// Stores the hold on all campaigns; none deletes it.

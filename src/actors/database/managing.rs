@@ -4,7 +4,7 @@ use actix::prelude::*;
 
 use super::{Answer, DatabaseActor, Desk};
 use crate::control::{AddUrl, ChangeUrl, Refusal, Url, UrlOrder, UrlPatch};
-use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, UrlId};
 use crate::store::{CampaignChange, CampaignColumns, StoreError, UrlColumns, UrlRow};
 
 /// Adds, changes or removes a row of `campaigns`.

@@ -11,7 +11,7 @@ use crate::actors::campaign::{ChangeHold, ForceNow, HoldOnAll};
 use crate::actors::database::{StoreHold, StoreHoldOnAll};
 use crate::control::{Held, HeldAll, NotPaused, Refusal, Released, Reply, SetHold};
 use crate::domain::action::Trigger;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::order::{Force, ForceKind};
 use crate::domain::status::Hold;
 

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use super::{RowsPort, Supervisor, SyncNow};
 use crate::actors::database::{ReadRows, WriteCampaign};
 use crate::control::{Ask, Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, Count, Refusal, RemoveCampaign};
-use crate::domain::facts::{CampaignId, Clicks, Money};
+use crate::domain::ids::CampaignId;
+use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::Policy;
 use crate::store::{CampaignChange, CampaignColumns, CampaignRow};
 
@@ -282,7 +283,7 @@ pub(in crate::actors) fn shown(row: &CampaignRow) -> Campaign {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::facts::RemoteId;
+    use crate::domain::ids::RemoteId;
     use crate::domain::policy::PolicyNumbers;
 
     fn row(activate_clicks: Option<i64>, pause_clicks: Option<i64>) -> CampaignRow {

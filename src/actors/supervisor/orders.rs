@@ -7,7 +7,7 @@ use super::{CampaignActor, Release, ReleaseOrder, SetGeneratorEnabled, Stage, Su
 use crate::actors::campaign::{Ended, ReleaseEnded, ReleaseStopped};
 use crate::actors::database::{Answer, CarryOutUrls};
 use crate::control::{Ask, Campaign, Order, Refusal, Reply, SetGenerator};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 
 /// Carries a command out; its reply slot is answered after the effect.
 #[derive(Debug, Message)]

@@ -9,7 +9,7 @@ use super::{Incarnation, Slot, Stage, Supervisor};
 use crate::actors::campaign::{CampaignActor, ForceNow, ProcessNow};
 use crate::control::{Process, ProcessAll, Processed, Refusal, Reply};
 use crate::domain::action::Trigger;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::order::{Force, ForceKind};
 use crate::store::CampaignRow;
 

@@ -7,7 +7,7 @@ use super::{CampaignRow, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor,
 use crate::actors::campaign::without_actor;
 use crate::actors::database::Answer;
 use crate::domain::event::Note;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};

@@ -68,7 +68,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::facts::CampaignId;
+    use crate::domain::ids::CampaignId;
 
     #[test]
     fn an_answer_is_said_in_words_and_what_was_not_done_is_a_problem() {

@@ -1,35 +1,15 @@
 //! What the view knows and shows. Pure: data and keys come in, an order may come out; it reads no clock and no socket.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
 use super::attention::{self, Urgency};
 use super::history::History;
+use super::limits::Limits;
 use crate::control::client::top::TopOrder;
-use crate::domain::facts::{CampaignId, Clicks, Money};
-use crate::domain::policy::PolicyNumbers;
+use crate::domain::ids::CampaignId;
 use crate::domain::status::{CampaignStatus, Dump};
-
-/// The thresholds that bars are drawn against. A campaign's own overrides are not in the dump, so these are everybody's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Limits {
-    /// From this spend on a campaign is left alone.
-    pub(super) spend: Money,
-    /// From this many clicks on it is run.
-    pub(super) activate: Clicks,
-    /// With this many or fewer it is paused.
-    pub(super) pause: Clicks,
-    /// The config file that they are from; the program's defaults where none could be read.
-    pub(super) config: Option<PathBuf>,
-}
-
-impl Limits {
-    pub(super) fn new(numbers: &PolicyNumbers, config: Option<PathBuf>) -> Self {
-        Self { spend: numbers.spend_limit, activate: numbers.activate_clicks, pause: numbers.pause_clicks, config }
-    }
-}
 
 /// The last dump, and when it arrived.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::app::Limits;
+use super::limits::Limits;
 use crate::cli::render::span;
 use crate::domain::action::Step;
 use crate::domain::phase::PhaseWord;

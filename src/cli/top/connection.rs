@@ -15,7 +15,7 @@ use super::Message;
 use crate::cli::explain::explanation;
 use crate::control::client::top::TopOrder;
 use crate::control::client::{Client, ClientError};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::error_chain::in_full;
 
 const POLL_EVERY: Duration = Duration::from_secs(1);

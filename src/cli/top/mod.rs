@@ -11,6 +11,7 @@ mod connection;
 mod draw;
 mod history;
 mod keys;
+mod limits;
 #[cfg(test)]
 mod tests;
 
@@ -25,14 +26,15 @@ use thiserror::Error;
 use tokio::sync::{mpsc as async_mpsc, watch};
 
 use self::answer::notice;
-use self::app::{App, Limits};
+use self::app::App;
 use self::connection::Wishes;
 use self::draw::theme::Theme;
+use self::limits::Limits;
 use super::{Arguments, CommandError};
 use crate::clock::Clock;
 use crate::control::client::Client;
 use crate::control::client::top::{TopAnswer, TopOrder};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::policy::PolicyNumbers;
 use crate::domain::status::Dump;
 

@@ -13,10 +13,11 @@ use ratatui::style::Color;
 use serde_json::{Value, json};
 
 use super::answer::notice;
-use super::app::{App, Focus, Limits};
+use super::app::{App, Focus};
 use super::draw::{self, theme::Theme};
+use super::limits::Limits;
 use crate::control::client::top::TopOrder;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::policy::PolicyNumbers;
 use crate::domain::status::Dump;
 

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError, LOOK_EVERY, LOOKS, read};
 use crate::control::{Campaign, CampaignPatch, Url, UrlPatch};
-use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, UrlId};
 
 impl Client {
     /// Every campaign's row.

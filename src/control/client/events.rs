@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{ANSWER_WITHIN, Client, ClientError, heard, read};
 use crate::control::KEEP_ALIVE;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
 
 /// The library wants a bound on the whole answer, and this one has no end.

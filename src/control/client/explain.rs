@@ -4,7 +4,7 @@ use reqwest::Method;
 
 use super::{Client, ClientError, read};
 use crate::domain::explain::Explanation;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 
 impl Client {
     /// Why a campaign is (not) running, and what happens next.

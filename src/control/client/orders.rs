@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError, read};
 use crate::control::{Held, HeldAll, HoldBody, ProcessBody, Processed, Released};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 
 /// For how long a command waits for its effect: longer than an action takes to be confirmed or to fail.
 const EFFECT_WITHIN: Duration = Duration::from_secs(180);

@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Client, ClientError, read};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 
 /// What an operator can order from the view.
 #[derive(Debug, Clone, PartialEq, Eq)]

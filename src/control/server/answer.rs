@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Ask, Order, OrderPort, Pending, Problem, Refusal};
 use crate::board::Board;
-use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, UrlId};
 use crate::printable::escaped_json;
 
 /// A command without effect within this time is answered with 202, and goes on.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::super::{CampaignOrder, CampaignPatch, ChangeCampaign, Order, RemoveCampaign};
 use super::Shared;
 use super::answer::{self, Answer, campaign_id, carry_out};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()

@@ -21,7 +21,7 @@ use super::Shared;
 use super::answer::Answer;
 use super::query::Parameters;
 use crate::clock::Clock;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
 use crate::printable::escaped_json;
 

@@ -9,7 +9,7 @@ use super::super::Order;
 use super::Shared;
 use super::answer::{Answer, ask};
 use super::query::Parameters;
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
 
 pub(super) fn routes() -> Router<Shared> {

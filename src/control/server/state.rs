@@ -15,7 +15,7 @@ use futures_util::stream;
 use super::super::Refusal;
 use super::Shared;
 use super::answer::{Answer, campaign_id};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::status::{CampaignStatus, Dump};
 use crate::printable::escaped_json;
 

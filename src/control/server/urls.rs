@@ -10,7 +10,7 @@ use axum::routing::{get, patch};
 use super::super::{AddUrl, ChangeUrl, Order, UrlOrder, UrlPatch};
 use super::Shared;
 use super::answer::{self, Answer, campaign_id, carry_out, url_id};
-use crate::domain::facts::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, UrlId};
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()

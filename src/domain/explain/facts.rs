@@ -2,7 +2,8 @@
 
 use super::{Case, ClicksFact, EndTimeFact, Facts, SpendFact, StatusFact, Thresholds};
 use crate::domain::decision::Judged;
-use crate::domain::facts::{Clicks, Money, Observation};
+use crate::domain::money::{Clicks, Money};
+use crate::domain::observation::Observation;
 use crate::domain::remote::{EndTime, RemoteStatus, StopCause, judge};
 
 pub(super) fn facts(case: &Case<'_>) -> Facts {

@@ -7,6 +7,7 @@
 mod facts;
 mod next;
 mod summary;
+mod words;
 
 use std::sync::Arc;
 
@@ -15,12 +16,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::action::{Action, ActionKind, Step, Trigger};
+use super::calendar::midnight_after;
 use super::decided::PastDecision;
-use super::facts::{CampaignId, Clicks, Money, Observation, RemoteId, SpendSource};
+use super::ids::{CampaignId, RemoteId};
 use super::lease::Leader;
+use super::money::{Clicks, Money};
+use super::observation::Observation;
 use super::phase::{Phase, PhaseWord};
 use super::policy::{Mode, Policy};
 use super::remote::StatusWord;
+use super::spend::SpendSource;
 use super::status::{CampaignStatus, Liveness};
 use super::timer::{Timer, TimerKind};
 
@@ -372,7 +377,7 @@ fn timers(case: &Case<'_>, rest: Option<ActorRest>, resting: bool) -> Vec<Timer>
     }
     let policy = &case.insight.policy;
     let of_the_day = if policy.past_day_end(case.now) {
-        Timer { kind: TimerKind::Midnight, at: next::midnight_after(case.now) }
+        Timer { kind: TimerKind::Midnight, at: midnight_after(case.now) }
     } else {
         Timer { kind: TimerKind::DayEnd, at: policy.day_end_on(case.now) }
     };

@@ -1,22 +1,19 @@
 //! What happens next: the decision table, asked what it would say at the next tick if nothing changed until then.
 
-use chrono::{DateTime, Days, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 
-use super::summary::clock;
+use super::words::{clock, date_and_clock, verb};
 use super::{ActionProgress, ActorRest, Case, NextStep};
 use crate::domain::action::ActionKind;
+use crate::domain::calendar::midnight_after;
 use crate::domain::decision::{Decision, Judged, Row, SpendLevel, decide};
-use crate::domain::facts::{Money, Observation, Spend, SpendSource};
+use crate::domain::money::Money;
+use crate::domain::observation::Observation;
 use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::remote::RemoteStatus;
+use crate::domain::spend::{Spend, SpendSource};
 use crate::domain::status::CampaignStatus;
 use crate::domain::timer::TimerKind;
-
-/// The beginning of the next UTC day.
-pub(super) fn midnight_after(now: DateTime<Utc>) -> DateTime<Utc> {
-    let tomorrow = now.date_naive().checked_add_days(Days::new(1)).unwrap_or(now.date_naive());
-    tomorrow.and_time(NaiveTime::MIN).and_utc()
-}
 
 fn step(at: Option<DateTime<Utc>>, then: impl Into<String>) -> NextStep {
     NextStep { at, then: then.into(), unless: Vec::new() }
@@ -83,14 +80,6 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
         return step(Some(tick_at), then);
     }
     predicted(case, observation, tick_at)
-}
-
-pub(super) const fn verb(kind: ActionKind) -> &'static str {
-    match kind {
-        ActionKind::Activate => "activation",
-        ActionKind::Pause => "pause",
-        ActionKind::SetEndTime => "end time",
-    }
 }
 
 fn in_flight(case: &Case<'_>) -> String {
@@ -161,7 +150,7 @@ fn held_back(case: &Case<'_>, tick_at: DateTime<Utc>) -> Option<String> {
         return Some(format!(
             "after the day end ({}) none is sent; the first tick of the new day, from {} on, activates it",
             policy.day_end,
-            midnight.format("%Y-%m-%d %H:%M:%S")
+            date_and_clock(midnight)
         ));
     }
     let later = |kind| case.timer(kind).filter(|&until| until > tick_at);

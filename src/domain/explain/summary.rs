@@ -1,22 +1,12 @@
 //! The answer in a sentence, what the state promises, and what a person should know first.
 
-use chrono::{DateTime, Utc};
-
-use super::next::verb;
+use super::words::{clock, date_and_clock, verb};
 use super::{ActionProgress, ActorRest, Case};
 use crate::domain::action::{ActionKind, Step};
 use crate::domain::lease::Leader;
 use crate::domain::phase::PhaseWord;
 use crate::domain::remote::{RemoteStatus, StopCause, judge};
 use crate::domain::status::{CampaignStatus, Hold};
-
-pub(super) fn clock(at: DateTime<Utc>) -> String {
-    at.format("%H:%M:%S").to_string()
-}
-
-fn date_and_clock(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S").to_string()
-}
 
 /// What a state promises.
 pub(super) const fn meaning(state: PhaseWord) -> &'static str {

@@ -7,7 +7,7 @@ use crate::domain::action::ActionKind;
 use crate::domain::decided::Conclusion;
 use crate::domain::decision::Decision;
 use crate::domain::explain::{ActionProgress, Insight};
-use crate::domain::facts::Observation;
+use crate::domain::observation::Observation;
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::progress::{Progress, is_stopped_or_gone};
 use crate::domain::remote::RemoteStatus;

@@ -3,17 +3,18 @@
 //! A hold stands beside the state: the ticks go on reading and showing, and decide nothing. A forced action is decided
 //! here in place of the table, and guarded like any other from then on.
 
-use chrono::{DateTime, Days, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 
 use super::acting::Due;
 use super::{Machine, Question, Releasing};
 use crate::domain::action::{ActionId, ActionKind, Step, Trigger};
+use crate::domain::calendar::midnight_after;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::decided::Conclusion;
 use crate::domain::decision::{self, Judged};
 use crate::domain::event::{Effect, Note};
-use crate::domain::facts::Observation;
 use crate::domain::nearness::Stance;
+use crate::domain::observation::Observation;
 use crate::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
 use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::policy::{Mode, Policy};
@@ -431,9 +432,8 @@ impl Machine {
             return not_now(ClockDifference::ACTIVATES_NOTHING.to_owned(), None);
         }
         if policy.past_day_end(now) {
-            let midnight =
-                now.date_naive().checked_add_days(Days::new(1)).map(|day| day.and_time(NaiveTime::MIN).and_utc());
-            return not_now(format!("from {} to midnight (UTC) nothing is activated", policy.day_end), midnight);
+            let reason = format!("from {} to midnight (UTC) nothing is activated", policy.day_end);
+            return not_now(reason, Some(midnight_after(now)));
         }
         match status {
             Some(RemoteStatus::Blocked { reason, .. }) => {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Counters, Machine};
 use crate::domain::action::Action;
-use crate::domain::facts::Observation;
+use crate::domain::observation::Observation;
 use crate::domain::phase::Phase;
 use crate::domain::progress::Progress;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::explain::{ActorRest, Explanation, explain};
-use crate::domain::facts::CampaignId;
+use crate::domain::ids::CampaignId;
 use crate::domain::policy::Mode;
 use crate::domain::status::{ActorStatus, CampaignStatus, Handling, Hold, Liveness, Observed, Ordered, StoredStatus};
 use crate::domain::timer::TimerKind;

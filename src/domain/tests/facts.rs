@@ -1,7 +1,7 @@
 //! Money, clicks, and the numbers of a policy.
 
 use super::*;
-use crate::domain::facts::MoneyError;
+use crate::domain::money::MoneyError;
 use crate::domain::policy::{HighSpend, Mode, PolicyError};
 
 #[test]

@@ -28,12 +28,14 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use super::action::{Action, ActionId, ActionKind, Outcome};
 use super::clock_difference::ClockDifference;
 use super::event::{Effect, Event, Note, OperationId, Record, Request};
-use super::facts::{Clicks, Money, Observation, RemainingClicks, RemoteId, Spend, SpendSource};
+use super::ids::RemoteId;
 use super::machine::Machine;
+use super::money::{Clicks, Money, RemainingClicks};
+use super::observation::Observation;
 use super::phase::{Phase, PhaseWord, Promise};
 use super::policy::{Policy, PolicyNumbers};
 use super::remote::{EndTime, RemoteCampaign, RemoteFault};
-use super::spend::SourceAnswer;
+use super::spend::{SourceAnswer, Spend, SpendSource};
 
 /// The day on which the tests play.
 const DAY: &str = "2026-11-22";

@@ -1,6 +1,7 @@
 //! Today's spend: every order of the sources, what a stored value is worth, and the first hours of a day.
 
 use super::*;
+use crate::domain::remote::counters_of;
 use crate::domain::spend::{Counters, Sightings, SpendHistory, SpendQuestion, StoredSpend, read_on};
 use SourceAnswer::{NoSource, NoValue};
 
@@ -346,11 +347,11 @@ fn a_value_that_was_read_across_midnight_is_of_no_day() {
 fn a_counter_that_was_read_across_midnight_is_of_no_day() {
     let remote = Ok(running().with(|campaign| campaign.spent_today = value("1.00")).remote.unwrap());
     let day = at("2026-11-23 00:00:00").date_naive();
-    let across = Counters::of(&remote, day, at("23:59:59"), at("2026-11-23 00:00:01"));
+    let across = counters_of(&remote, day, at("23:59:59"), at("2026-11-23 00:00:01"));
     assert!(matches!(&across.spent_today, SourceAnswer::Failed(reason) if reason.contains("midnight")), "{across:?}");
-    let within = Counters::of(&remote, day, at("2026-11-23 00:00:01"), at("2026-11-23 00:00:02"));
+    let within = counters_of(&remote, day, at("2026-11-23 00:00:01"), at("2026-11-23 00:00:02"));
     assert_eq!(within.spent_today, value("1.00"));
-    let of = |fault| Counters::of(&Err(fault), day, at("12:00:00"), at("12:00:00"));
+    let of = |fault| counters_of(&Err(fault), day, at("12:00:00"), at("12:00:00"));
     let gone = of(RemoteFault::Gone);
     assert_eq!((gone.spent_today, gone.spent), (NoSource, NoSource));
     assert!(matches!(of(RemoteFault::NotFound).spent_today, SourceAnswer::Failed(_)), "one 404 says nothing");

@@ -1,17 +1,17 @@
 //! A server, as its URL describes it: libpq's parameters, and time limits where it sets none.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use secrecy::{ExposeSecret, SecretString};
-use thiserror::Error;
+use secrecy::ExposeSecret;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use super::super::url::{DatabaseUrlError, Password};
 use super::tls::{Authorities, Trust};
+use crate::store::error::DatabaseUrlError;
+use crate::store::password::{Password, PasswordError};
 
 /// How long one address may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,15 +32,6 @@ pub(in crate::store) struct Server {
     config: Config,
     trust: Trust,
     password: Option<Password>,
-}
-
-/// Why there is no password to connect with.
-#[derive(Debug, Error)]
-#[error("[database] password_file: {} cannot be read; it must be a text file that this user may read", shown(.file))]
-pub(super) struct PasswordError {
-    file: PathBuf,
-    #[source]
-    source: std::io::Error,
 }
 
 impl Server {
@@ -69,20 +60,11 @@ impl Server {
         self
     }
 
-    /// What the library connects with. A password file is read now, so that a changed one counts from the next connection
-    /// on.
+    /// What the library connects with. The password is read now.
     pub(super) fn ready(&self) -> Result<Config, PasswordError> {
         let mut config = self.config.clone();
-        match &self.password {
-            None => {}
-            Some(Password::Text(text)) => drop(config.password(text.expose_secret())),
-            Some(Password::File(file)) => {
-                let text = std::fs::read_to_string(file)
-                    .map(SecretString::from)
-                    .map_err(|source| PasswordError { file: file.clone(), source })?;
-                // An editor ends the last line; a password ends before.
-                config.password(text.expose_secret().trim_end_matches(['\r', '\n']));
-            }
+        if let Some(password) = &self.password {
+            config.password(password.read()?.expose_secret());
         }
         Ok(config)
     }
@@ -108,11 +90,6 @@ impl Server {
         };
         format!("postgres://{host}/{}", self.config.get_dbname().unwrap_or_default())
     }
-}
-
-/// Whoever takes `password_file` for the place of the password itself must not find the password in a log.
-fn shown(file: &Path) -> String {
-    if file.is_absolute() { file.display().to_string() } else { "the file that it names".to_owned() }
 }
 
 /// A server that does not answer must not hold up the guard.

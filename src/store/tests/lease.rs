@@ -3,6 +3,7 @@
 
 use diesel::prelude::*;
 
+use super::super::connection::StoreConnection;
 use super::*;
 use crate::domain::lease::{Epoch, LeaseRow};
 
@@ -194,7 +195,7 @@ async fn a_record_that_is_being_stored_holds_off_the_next_reign_and_no_heartbeat
             let super::super::url::Target::Postgres(server) = &url.target else { panic!("PostgreSQL") };
             let mut connection = super::super::postgres::open(server).unwrap();
             connection.transaction(|connection| {
-                super::super::lease::standing(connection, &term)?;
+                connection.standing(&term)?;
                 holding.send(()).unwrap();
                 frozen.recv().unwrap();
                 Ok::<_, diesel::result::Error>(())

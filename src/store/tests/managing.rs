@@ -1,7 +1,7 @@
 //! Operators' changes of `campaigns` and `urls`.
 
 use super::*;
-use crate::domain::facts::UrlId;
+use crate::domain::ids::UrlId;
 
 fn named(name: &str, trafficstar_id: i64) -> CampaignColumns {
     CampaignColumns { name: Some(name.to_owned()), trafficstar_id: Some(trafficstar_id), ..CampaignColumns::default() }

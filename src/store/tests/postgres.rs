@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use secrecy::SecretString;
 use tempfile::TempDir;
 
-use super::super::pool::Pools;
+use super::super::pools::Pools;
 use super::super::postgres;
 use super::super::url::Target;
 use super::server::{Server, Tls};

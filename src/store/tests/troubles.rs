@@ -6,7 +6,7 @@ use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-use super::super::pool::Pools;
+use super::super::pools::Pools;
 use super::super::sqlite::OpenMode;
 use super::super::url::Target;
 use super::super::{postgres, sqlite};
@@ -195,7 +195,7 @@ async fn what_could_not_be_stored_in_the_end_is_never_said_to_be() {
             click_limit: Some(9),
             ..UrlColumns::default()
         };
-        let url = crate::domain::facts::UrlId(1);
+        let url = crate::domain::ids::UrlId(1);
         let attempts = [
             ("add campaign", store.add_campaign(new, noon()).await.map(drop)),
             ("change campaign", store.change_campaign(CAMPAIGN, named, noon()).await.map(drop)),

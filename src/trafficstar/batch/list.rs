@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MOST_PAGES, SMALLEST_PAGE};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 
 /// What an answer said of the list as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::ListSize;
 use super::reads::{PlannedRead, ReadAnswer, ReadQuestion, ReadRequest, Reads};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::status::ReadingStatus;
 use crate::trafficstar::budget::{Budget, Room, WINDOW};
 

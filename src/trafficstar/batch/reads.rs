@@ -18,7 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 
 use super::list::{List, ListSize, Place};
-use crate::domain::facts::{Clicks, RemoteId};
+use crate::domain::ids::RemoteId;
+use crate::domain::money::Clicks;
 use crate::domain::nearness::{Stance, Trend};
 use crate::domain::policy::{Mode, PolicyNumbers};
 use crate::trafficstar::budget::{Room, Urgency};

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::facts::Money;
+use crate::domain::money::Money;
 use crate::domain::remote::{RemoteStatus, StopCause};
 
 /// Room for so many, urgent or not.

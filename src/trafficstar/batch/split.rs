@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::action::Outcome;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 
 /// The most campaigns that one request names: a limit on ids, or on a request's length, must not fail a pause of all.
 pub const MOST_IDS: usize = 100;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::rounds::Rounds;
 use super::{Asker, Client, MOMENT, Now, Output, Purpose};
 use crate::domain::action::Outcome;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::remote::{EndTime, RemoteCampaign};
 use crate::trafficstar::batch::Gathering;
 use crate::trafficstar::batch::split::Attempt;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::reports::{self, ReportJob};
 use super::{Client, Now, Output, statuses};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::live::{LiveEvent, Part};
 use crate::trafficstar::budget::Urgency;
 use crate::trafficstar::circuit::{CircuitNews, Circuits, Operation, PROBE_INTERVAL};

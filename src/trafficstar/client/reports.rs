@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::{Client, Now, Purpose};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::spend::SourceAnswer;
 use crate::trafficstar::batch::SMALLEST_PAGE;
 use crate::trafficstar::budget::Urgency;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::changes::{Job, Switching};
 use super::{Client, Now, Purpose};
 use crate::domain::action::Outcome;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::trafficstar::batch::split::{Attempt, Ended, SetAside, Split, Way};
 use crate::trafficstar::call::{Answer, Call, Switch, SwitchWay};
 use crate::trafficstar::error::RemoteError;

@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::reports::{DayJob, For, ReportJob};
 use super::{Asker, Client, MOMENT, Now, Output};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::spend::SourceAnswer;
 use crate::trafficstar::batch::{Gathering, serves};
 use crate::trafficstar::budget::Urgency;

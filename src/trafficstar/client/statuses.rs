@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 
 use super::{Asker, Client, MOMENT, Now, Output, Purpose, is_held_back};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::repeats::is_same_kind;
 use crate::domain::status::ReadingStatus;

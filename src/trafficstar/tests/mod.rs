@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use super::call::{Answer, Call};
 use super::error::RemoteError;
 use super::http::{HttpClient, RemoteSettings};
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::reign::Reign;
 
 const API_KEY: &str = "the-api-key";

@@ -21,7 +21,7 @@ use traffic_generator::actors::supervisor::{CarryOut, Supervisor, SyncNow};
 use traffic_generator::board::Board;
 use traffic_generator::clock::Clock;
 use traffic_generator::control::{Ask, Order, Process, Processed, Refusal, Reply};
-use traffic_generator::domain::facts::CampaignId;
+use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::live::{LiveEvent, LiveKind, Part};
 use traffic_generator::domain::policy::PolicyNumbers;
 use traffic_generator::domain::status::{ActorStatus, CampaignStatus, LeadershipStatus};

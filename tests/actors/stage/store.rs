@@ -11,9 +11,9 @@ use traffic_generator::actors::database::{
 };
 use traffic_generator::actors::supervisor::RowsPort;
 use traffic_generator::domain::action::{Action, ActionId, Step};
-use traffic_generator::domain::facts::{Clicks, RemainingClicks};
 use traffic_generator::domain::journal::JournalEntry;
 use traffic_generator::domain::journal::JournalId;
+use traffic_generator::domain::money::{Clicks, RemainingClicks};
 use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::spend::StoredSpend;
 use traffic_generator::store::{CampaignChange, StoredCampaign, StoredHolds, StoredPromise, TickReading};
@@ -140,7 +140,7 @@ impl Handler<ReadStored> for FakeStore {
     }
 }
 
-fn unfinished(world: &World, id: traffic_generator::domain::facts::CampaignId) -> Option<(JournalId, Action)> {
+fn unfinished(world: &World, id: traffic_generator::domain::ids::CampaignId) -> Option<(JournalId, Action)> {
     let mut entries = world.journal.iter().enumerate();
     let (place, (_, entry)) = entries.rfind(|(_, (campaign, _))| *campaign == id)?;
     let is_unfinished = matches!(entry.action.step, Step::Requested | Step::Accepted);

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use traffic_generator::clock::Clock;
-use traffic_generator::domain::facts::{CampaignId, Money, RemoteId};
+use traffic_generator::domain::ids::{CampaignId, RemoteId};
 use traffic_generator::domain::journal::JournalId;
+use traffic_generator::domain::money::Money;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, StoredSpend};
 use traffic_generator::domain::status::Hold;

@@ -1,10 +1,10 @@
 //! The words of behaviour.md: what the raw fields of an answer mean, and what today's spend is.
 
 use chrono::{DateTime, Duration, Utc};
-use traffic_generator::domain::facts::{Money, RemainingClicks, SpendSource};
+use traffic_generator::domain::money::{Money, RemainingClicks};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
-use traffic_generator::domain::spend::{SourceAnswer, StoredSpend};
+use traffic_generator::domain::spend::{SourceAnswer, SpendSource, StoredSpend};
 
 use crate::model::log::Seen;
 

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
-use traffic_generator::domain::facts::{Spend, SpendSource};
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::{SourceAnswer, Spend, SpendSource};
 
 use super::world::World;
 use super::{Checker, Findings};

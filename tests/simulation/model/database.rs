@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind, Step};
 use traffic_generator::domain::event::Record;
-use traffic_generator::domain::facts::Spend;
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::phase::{Phase, Promise};
-use traffic_generator::domain::spend::{SpendHistory, StoredSpend};
+use traffic_generator::domain::spend::{Spend, SpendHistory, StoredSpend};
 use traffic_generator::domain::status::Hold;
 use traffic_generator::trafficstar::reservation::Reservation;
 

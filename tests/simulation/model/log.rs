@@ -6,11 +6,11 @@ use std::fmt;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind};
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record};
-use traffic_generator::domain::facts::{Clicks, Money, RemainingClicks, Spend};
+use traffic_generator::domain::money::{Clicks, Money, RemainingClicks};
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
-use traffic_generator::domain::spend::{SourceAnswer, SpendHistory};
+use traffic_generator::domain::spend::{SourceAnswer, Spend, SpendHistory};
 use traffic_generator::domain::status::Hold;
 use traffic_generator::trafficstar::budget::{Ticket, Urgency};
 

@@ -13,7 +13,7 @@ use super::outside::{self, Outside};
 use super::remote::{Answer, Call, id_of};
 use super::tracker::PAUSE_CLICKS;
 use super::weather::Fate;
-use traffic_generator::domain::facts::RemoteId;
+use traffic_generator::domain::ids::RemoteId;
 
 const ACTIVATE_CLICKS: i64 = 15_000;
 

@@ -9,7 +9,8 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
-use traffic_generator::domain::facts::{Money, RemoteId};
+use traffic_generator::domain::ids::RemoteId;
+use traffic_generator::domain::money::Money;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::trafficstar::batch::ListSize;

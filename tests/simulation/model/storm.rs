@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
-use traffic_generator::domain::facts::{Clicks, Money};
+use traffic_generator::domain::money::{Clicks, Money};
 use traffic_generator::domain::order::ForceKind;
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::{Mode, Policy, PolicyNumbers};

@@ -3,9 +3,10 @@
 use chrono::{Duration, NaiveTime};
 use traffic_generator::domain::action::Trigger;
 use traffic_generator::domain::event::Event;
-use traffic_generator::domain::facts::{Clicks, Money, Spend, SpendSource};
+use traffic_generator::domain::money::{Clicks, Money};
 use traffic_generator::domain::order::{Force, ForceKind, OrderId};
 use traffic_generator::domain::policy::{Mode, PolicyNumbers};
+use traffic_generator::domain::spend::{Spend, SpendSource};
 use traffic_generator::domain::status::Hold;
 
 use super::guard::Guard;

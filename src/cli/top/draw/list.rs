@@ -10,10 +10,11 @@ use ratatui::widgets::{Row, Table};
 use super::bars::{bar, spark};
 use super::theme::Theme;
 use crate::cli::render::{last_action, until};
-use crate::cli::top::app::{App, Limits};
+use crate::cli::top::app::App;
 use crate::cli::top::attention;
 use crate::cli::top::history::Series;
-use crate::domain::facts::{Clicks, Money};
+use crate::cli::top::limits::Limits;
+use crate::domain::money::{Clicks, Money};
 use crate::domain::status::CampaignStatus;
 
 const BAR: usize = 8;

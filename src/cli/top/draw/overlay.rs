@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Paragraph, Wrap};
 
 use super::theme::Theme;
-use crate::cli::top::app::{Dialog, Limits};
+use crate::cli::top::app::Dialog;
+use crate::cli::top::limits::Limits;
 use crate::control::client::top::TopOrder;
 
 const WIDTH: u16 = 64;

@@ -11,7 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::super::super::{Pending, Problem};
 use super::super::answer::PROBLEM_TYPE;
-use crate::domain::facts::Money;
+use crate::domain::money::Money;
 
 const DESCRIPTION: &str = "HTTP on the supervisor's Unix socket. Times are RFC 3339 in UTC, money is decimal text. A body is \
 JSON; one that is sent as application/x-www-form-urlencoded, as curl -d does, is read as JSON, too.";

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::changes::Switching;
 use super::*;
-use crate::domain::facts::RemoteId;
+use crate::domain::ids::RemoteId;
 use crate::trafficstar::batch::reads::ReadQuestion;
 use crate::trafficstar::budget::{Rank, Urgency};
 use crate::trafficstar::call::Switch;

@@ -1,10 +1,10 @@
 //! Late counters, odd types and lost funds: a log that holds and one that does not.
 
 use traffic_generator::domain::action::{ActionKind, Outcome, Step, Trigger};
-use traffic_generator::domain::facts::{Money, Spend, SpendSource};
+use traffic_generator::domain::money::Money;
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::remote::{EndTime, OddField, RemoteCampaign};
-use traffic_generator::domain::spend::SpendHistory;
+use traffic_generator::domain::spend::{Spend, SpendHistory, SpendSource};
 
 use super::story::*;
 use crate::model::log::What;

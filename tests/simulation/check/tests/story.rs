@@ -4,12 +4,14 @@ use chrono::{DateTime, Duration, SubsecRound, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
 use traffic_generator::domain::clock_difference::ClockDifference;
 use traffic_generator::domain::event::{Effect, Event, Note, OperationId, Record, Request};
-use traffic_generator::domain::facts::{Clicks, Money, Observation, RemainingClicks, RemoteId, Spend, SpendSource};
+use traffic_generator::domain::ids::RemoteId;
+use traffic_generator::domain::money::{Clicks, Money, RemainingClicks};
+use traffic_generator::domain::observation::Observation;
 use traffic_generator::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::{Policy, PolicyNumbers};
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault, StatusWord};
-use traffic_generator::domain::spend::{SourceAnswer, SpendHistory};
+use traffic_generator::domain::spend::{SourceAnswer, Spend, SpendHistory, SpendSource};
 use traffic_generator::domain::status::Hold;
 use traffic_generator::trafficstar::budget::{Ticket, Urgency};
 

@@ -2,8 +2,9 @@
 
 use chrono::Duration;
 use traffic_generator::domain::event::{OperationId, Record};
-use traffic_generator::domain::facts::{Clicks, RemainingClicks, Spend};
 use traffic_generator::domain::journal::JournalId;
+use traffic_generator::domain::money::{Clicks, RemainingClicks};
+use traffic_generator::domain::spend::Spend;
 use traffic_generator::guard::tick::StoredFacts;
 use traffic_generator::trafficstar::reservation::Reservation;
 

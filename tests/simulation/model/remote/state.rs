@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
-use traffic_generator::domain::facts::Money;
+use traffic_generator::domain::money::Money;
 use traffic_generator::domain::remote::{EndTime, OddField, RemoteCampaign};
 use traffic_generator::domain::spend::SourceAnswer;
 

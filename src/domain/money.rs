@@ -1,51 +1,12 @@
-//! The facts that decisions are made from: ids, money, clicks, and one tick's observation.
-//!
-//! Each fact is optional and dated, and says where it came from; a fact that could not be read is an error with its
-//! reason, never a default. Deliberately absent: reading any of them.
+//! Money and clicks: what is counted.
 
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
-
-use super::clock_difference::ClockDifference;
-use super::remote::{RemoteCampaign, RemoteFault};
-
-/// The key of a row in `campaigns`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(transparent)]
-pub struct CampaignId(pub i64);
-
-/// The key of a row in `urls`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(transparent)]
-pub struct UrlId(pub i64);
-
-/// A campaign's id at TrafficStars (`trafficstar_id`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(transparent)]
-pub struct RemoteId(pub i64);
-
-impl fmt::Display for CampaignId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for UrlId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for RemoteId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// An amount in the account's currency, in millionths of its unit. Never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -195,46 +156,4 @@ pub struct RemainingClicks {
     pub defect: Option<String>,
     /// When the database was read.
     pub at: DateTime<Utc>,
-}
-
-/// Which source a spend came from, in the order in which they are believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SpendSource {
-    /// The campaign object's own field.
-    Campaign,
-    /// A report, which counts in UTC.
-    Report,
-    /// The value that was stored earlier this UTC day.
-    Database,
-    /// Every source answered and none had a value.
-    None,
-}
-
-/// What was spent on one UTC day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spend {
-    /// How much.
-    pub amount: Money,
-    /// Who says so.
-    pub source: SpendSource,
-    /// The day it was spent on.
-    pub day: NaiveDate,
-    /// When the source said so.
-    pub at: DateTime<Utc>,
-}
-
-/// What one tick found out. An `Err` is a fact that could not be read, with the reason for the operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observation {
-    /// The campaign object, read from TrafficStars in this tick.
-    pub remote: Result<RemoteCampaign, RemoteFault>,
-    /// When TrafficStars answered (or did not).
-    pub remote_at: DateTime<Utc>,
-    /// Today's spend.
-    pub spend: Result<Spend, String>,
-    /// The remaining clicks.
-    pub clicks: Result<RemainingClicks, String>,
-    /// How far our clock is from TrafficStars', by its last answer; none where no answer has said.
-    pub clock: Option<ClockDifference>,
 }
