@@ -15,7 +15,6 @@ const LEANED_ON: [&str; 13] = [
     "actors::campaign",
     "actors::database",
     "actors::supervisor",
-    "actors::trafficstar",
     "cli",
     "cli::top",
     "config",
@@ -25,6 +24,7 @@ const LEANED_ON: [&str; 13] = [
     "daemon::check",
     "domain::explain",
     "domain::machine",
+    "trafficstar::client",
 ];
 
 /// That one file uses another one.

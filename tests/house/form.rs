@@ -50,12 +50,11 @@ fn each_test_file_is_left_out_of_the_program() {
 }
 
 /// Tests that wait for a time: how often, and why no condition would do. The sandbox is a program, whose delays are wanted.
-const SLEEPS: [(&str, usize, &str); 17] = [
+const SLEEPS: [(&str, usize, &str); 16] = [
     ("src/control/server/tests.rs", 1, "longer than the grace that is to be over"),
     ("src/reign.rs", 2, "by tokio's clock, which stands still"),
     ("src/store/tests.rs", 1, "between two looks, bounded"),
     ("src/store/tests/lease.rs", 1, "between two looks, bounded"),
-    ("src/trafficstar/tests/mod.rs", 1, "between two looks, bounded"),
     ("tests/actors/panics.rs", 1, "between two looks, bounded"),
     ("tests/actors/rebirth.rs", 5, "on paused time"),
     ("tests/actors/stage/remote.rs", 1, "on paused time"),

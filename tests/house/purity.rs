@@ -12,22 +12,15 @@ type Allowed = &'static [(&'static str, &'static str)];
 const WALL_CLOCK: Allowed = &[
     ("src/clock.rs", "hands the time to everybody else"),
     ("src/telemetry.rs", "a log line's time is the machine's"),
-    ("src/trafficstar/candidates.rs", "when a real answer came"),
-    ("src/trafficstar/gate.rs", "from a time that an answer names to a span"),
-    (
-        "src/trafficstar/http.rs",
-        "tokens expire, and answers are dated, by the wall clock whatever the actors' clock says",
-    ),
+    ("src/trafficstar/http.rs", "answers are dated by the wall clock, whatever the actors' clock says"),
 ];
 
 /// A clock that only measures spans.
 const STOPWATCH: Allowed = &[
-    ("src/actors/trafficstar.rs", "the budget counts on a clock that nobody sets"),
+    ("src/actors/trafficstar.rs", "the budget counts on a clock that nobody sets, and how long a request took"),
     ("src/control/server/connections.rs", "for how long a client is silent"),
     ("src/reign.rs", "when to look at the lease again"),
     ("src/store/turns.rs", "for how long the failure of one write says something of the others"),
-    ("src/trafficstar/gate.rs", "for how long a request waited and took"),
-    ("src/trafficstar/http.rs", "for how long a failed token request rests"),
 ];
 
 /// Waiting for a time instead of a condition.
@@ -46,7 +39,6 @@ const SLEEPS: Allowed = &[
     ("src/daemon/terms.rs", "waits for its turn to lead"),
     ("src/reign.rs", "looks whether it still leads"),
     ("src/store/postgres.rs", "bounds an operation of the database"),
-    ("src/trafficstar/http.rs", "asks for a token again when the last failure has rested"),
 ];
 
 const ENVIRONMENT: Allowed = &[

@@ -6,15 +6,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::rounds::Rounds;
+use super::rounds::{Rounds, Switching};
 use super::{Asker, Client, MOMENT, Now, Output, Purpose};
 use crate::domain::action::Outcome;
 use crate::domain::ids::RemoteId;
 use crate::domain::remote::{EndTime, RemoteCampaign};
 use crate::trafficstar::batch::Gathering;
-use crate::trafficstar::batch::split::Attempt;
 use crate::trafficstar::budget::Rank;
-use crate::trafficstar::call::{Answer, Call, Switch, SwitchWay};
+use crate::trafficstar::call::{Answer, Call, Switch};
 use crate::trafficstar::circuit::Operation;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::gate::Asking;
@@ -52,29 +51,12 @@ pub enum ChangeKind {
     },
 }
 
-/// A request for changes.
+/// A request for an end time.
 #[derive(Debug)]
-pub(super) enum Job {
-    EndTime { asker: Asker, change: Change, end_time: DateTime<Utc> },
-    Switch { round: u64, attempt: Attempt, way: SwitchWay, askers: Vec<Asker> },
-}
-
-impl Job {
-    /// Those whose changes it carries out.
-    pub(super) fn askers(&self) -> Vec<Asker> {
-        match self {
-            Self::EndTime { asker, .. } => vec![*asker],
-            Self::Switch { askers, .. } => askers.clone(),
-        }
-    }
-}
-
-/// A campaign that is to be paused or run with others.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Switching {
+pub(super) struct EndTimeJob {
     pub(super) asker: Asker,
-    pub(super) remote: RemoteId,
-    pub(super) valid_until: Option<DateTime<Utc>>,
+    change: Change,
+    end_time: DateTime<Utc>,
 }
 
 /// The changes that wait for others, and the rounds under way.
@@ -141,21 +123,18 @@ impl Client {
     fn set_end_time(&mut self, now: Now, asker: Asker, change: Change, end_time: DateTime<Utc>) {
         let call = Call::EndTime { remote: change.remote, at: end_time };
         let asking = Asking::end_time(change.rank, change.valid_until);
-        self.requests.ask(now, asking, call, Purpose::Change(Job::EndTime { asker, change, end_time }));
+        let job = EndTimeJob { asker, change, end_time };
+        self.requests.ask(now, asking, call, Purpose::EndTime(job));
         self.is_stirred = true;
     }
 
-    pub(super) fn change_ended(&mut self, now: Now, job: Job, result: Result<Answer, RemoteError>) {
-        match job {
-            Job::EndTime { asker, change, end_time } => {
-                let outcome = match result.and_then(Answer::into_campaign) {
-                    Ok(campaign) => end_time_outcome(&campaign, end_time),
-                    Err(error) => error.outcome(),
-                };
-                self.end_time_ended(now, asker, change, outcome);
-            }
-            Job::Switch { round, attempt, way, .. } => self.attempt_ended(now, round, &attempt, way, result),
-        }
+    pub(super) fn end_time_came(&mut self, now: Now, job: EndTimeJob, result: Result<Answer, RemoteError>) {
+        let EndTimeJob { asker, change, end_time } = job;
+        let outcome = match result.and_then(Answer::into_campaign) {
+            Ok(campaign) => end_time_outcome(&campaign, end_time),
+            Err(error) => error.outcome(),
+        };
+        self.end_time_ended(now, asker, change, outcome);
     }
 
     fn end_time_ended(&mut self, now: Now, asker: Asker, change: Change, outcome: Outcome) {

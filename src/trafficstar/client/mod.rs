@@ -29,12 +29,13 @@ mod tokens;
 use chrono::{DateTime, Duration, Utc};
 
 pub use self::changes::{Change, ChangeKind};
-use self::changes::{Changes, Job as ChangeJob};
+use self::changes::{Changes, EndTimeJob};
 pub use self::limits::Limits;
 use self::probes::Probes;
 use self::reports::Job as SpendJob;
 pub use self::requests::Departure;
 use self::requests::{Ending, Requests};
+use self::rounds::SwitchJob;
 use self::spends::Spends;
 use self::statuses::{Job as StatusJob, Statuses};
 use super::budget::{Ticket, Urgency};
@@ -112,7 +113,8 @@ enum Purpose {
     Token,
     Status(StatusJob),
     Spend(SpendJob),
-    Change(ChangeJob),
+    EndTime(EndTimeJob),
+    Switch(SwitchJob),
 }
 
 /// The client.
@@ -281,7 +283,8 @@ impl Client {
             Purpose::Token => {}
             Purpose::Status(job) => self.status_ended(now, job, sent_at, result),
             Purpose::Spend(job) => self.spend_ended(now, job, result),
-            Purpose::Change(job) => self.change_ended(now, job, result),
+            Purpose::EndTime(job) => self.end_time_came(now, job, result),
+            Purpose::Switch(job) => self.attempt_ended(now, &job, result),
         }
     }
 

@@ -258,7 +258,8 @@ impl Purpose {
     /// Those whose changes it carries out.
     fn carries_out(&self) -> Vec<Asker> {
         match self {
-            Self::Change(job) => job.askers(),
+            Self::EndTime(job) => vec![job.asker],
+            Self::Switch(job) => job.askers.clone(),
             Self::Token | Self::Status(_) | Self::Spend(_) => Vec::new(),
         }
     }

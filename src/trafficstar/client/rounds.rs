@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::changes::{Job, Switching};
-use super::{Client, Now, Purpose};
+use super::{Asker, Client, Now, Purpose};
 use crate::domain::action::Outcome;
 use crate::domain::ids::RemoteId;
 use crate::trafficstar::batch::split::{Attempt, Ended, SetAside, Split, Way};
@@ -19,6 +18,24 @@ use crate::trafficstar::wire::SwitchAnswer;
 /// A pause that met a 429 goes first when the silence is over: so often, before it is left to the next tick. TrafficStars has
 /// not heard of what it answered with 429, and the facts of a pause never grow too old.
 const PAUSE_ATTEMPTS: u8 = 3;
+
+/// A campaign that is to be paused or run with others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Switching {
+    pub(super) asker: Asker,
+    pub(super) remote: RemoteId,
+    pub(super) valid_until: Option<DateTime<Utc>>,
+}
+
+/// A request of a round.
+#[derive(Debug)]
+pub(super) struct SwitchJob {
+    round: u64,
+    attempt: Attempt,
+    way: SwitchWay,
+    /// Those whose campaigns it names.
+    pub(super) askers: Vec<Asker>,
+}
 
 /// The rounds under way, and those that are asked by themselves.
 #[derive(Debug, Default)]
@@ -60,19 +77,13 @@ impl Client {
     }
 
     /// A request of a round has ended.
-    pub(super) fn attempt_ended(
-        &mut self,
-        now: Now,
-        number: u64,
-        attempt: &Attempt,
-        way: SwitchWay,
-        result: Result<Answer, RemoteError>,
-    ) {
-        if let Some(round) = self.changes.rounds.under_way.get_mut(&number) {
-            let answered = result.and_then(|answer| outcomes(round.switch, way, &attempt.ids, answer));
+    pub(super) fn attempt_ended(&mut self, now: Now, job: &SwitchJob, result: Result<Answer, RemoteError>) {
+        let SwitchJob { round: number, attempt, way, .. } = job;
+        if let Some(round) = self.changes.rounds.under_way.get_mut(number) {
+            let answered = result.and_then(|answer| outcomes(round.switch, *way, &attempt.ids, answer));
             round.split.ended(attempt.id, answered.map_or_else(|error| ended(&error), Ended::Answered));
         }
-        self.go_on_with_round(now, number);
+        self.go_on_with_round(now, *number);
     }
 
     /// Sends what is next, and tells what is settled.
@@ -84,8 +95,8 @@ impl Client {
             let named = round.askers.iter().filter(|switching| attempt.ids.contains(&switching.remote));
             let askers = named.map(|switching| switching.asker).collect();
             let asking = Asking { is_repeat: attempt.is_repeat, ..asking(round.switch, round.leave_by) };
-            let job = Job::Switch { round: number, attempt, way, askers };
-            self.requests.ask(now, asking, call, Purpose::Change(job));
+            let job = SwitchJob { round: number, attempt, way, askers };
+            self.requests.ask(now, asking, call, Purpose::Switch(job));
         }
         let mut settled = round.split.take_settled();
         let is_over = round.split.is_over();

@@ -13,7 +13,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::changes::Switching;
+use super::rounds::Switching;
 use super::*;
 use crate::domain::ids::RemoteId;
 use crate::trafficstar::batch::reads::ReadQuestion;
