@@ -130,6 +130,16 @@ impl<'a> Settings<'a> {
         })
     }
 
+    /// Refuses keys that have a name already, and no effect yet: an operator would believe in them.
+    pub(super) fn refuse_until_it_works(&mut self, section: &'static str, names: &[&'static str]) {
+        for key in names.iter().map(|name| Key { section, name }) {
+            if self.written(key).is_some() {
+                self.known.push(key);
+                self.refuse(key, "has no effect yet: delete it".to_owned());
+            }
+        }
+    }
+
     /// The known keys that are written, as `section.key`.
     pub(super) fn given(&self) -> BTreeSet<String> {
         self.known.iter().filter(|key| self.written(**key).is_some()).map(|key| key.dotted()).collect()
