@@ -94,7 +94,7 @@ impl ConnectFailure {
 }
 
 /// What to do about what the libraries say of an attempt to connect.
-const ADVICE: [(&str, &str); 4] = [
+const ADVICE: [(&str, &str); 5] = [
     ("Connection refused", "see that the server runs and listens there"),
     (
         "password missing",
@@ -104,6 +104,11 @@ const ADVICE: [(&str, &str); 4] = [
     (
         "UnknownIssuer",
         "an authority that is not trusted has signed the server's certificate: name a file with its own with sslrootcert",
+    ),
+    (
+        "CaUsedAsEndEntity",
+        "the server shows an authority's certificate as its own: let an authority sign one for it, or make one with \
+         basicConstraints=CA:FALSE",
     ),
     ("server does not support TLS", "let it (ssl = on), or, in a network that you trust, set sslmode=disable"),
 ];
@@ -116,7 +121,8 @@ pub(super) fn open(server: &Server) -> Result<PgConnection, ConnectFailure> {
 fn connect(server: &Server) -> Result<PgLent, ConnectFailure> {
     let runtime = runtime().map_err(|error| ConnectFailure::new(&error))?;
     let config = server.ready().map_err(|error| ConnectFailure::new(&error))?;
-    let connector = server.trust().map(tls::connector).transpose().map_err(|error| ConnectFailure::new(&error))?;
+    let connector =
+        server.authorities().map(tls::connector).transpose().map_err(|error| ConnectFailure::new(&error))?;
     let within = server.connect_within();
     let connected = runtime.block_on(async {
         let connect = async {

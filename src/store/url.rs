@@ -47,8 +47,14 @@ pub enum DatabaseUrlError {
          program knows; percent-encode what is special in a password or a path"
     )]
     Postgres,
+    /// A word of libpq's for encryption that keeps out who listens, and not who stands in between.
+    #[error(
+        "postgres:// sets sslmode={0}, which trusts a server that was not checked: write sslmode=verify-full, with \
+         sslrootcert=FILE for an authority of your own; or sslmode=disable in a network that you trust"
+    )]
+    Unchecked(&'static str),
     /// `sslmode` with a word that nobody taught us.
-    #[error("postgres:// sets sslmode to an unknown word: write disable, prefer, require, verify-ca or verify-full")]
+    #[error("postgres:// sets sslmode to an unknown word: write verify-full or disable")]
     TlsMode,
 }
 
