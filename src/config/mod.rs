@@ -155,9 +155,9 @@ impl Config {
     /// Checks the text of a config file together with `environment`.
     ///
     /// # Errors
-    /// Everything that is unknown or wrong in either.
+    /// Everything that is unknown or wrong in either; of a text that is not TOML, the first place.
     pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
-        let mut settings = Settings::read(file, text, environment);
+        let mut settings = Settings::read(file, text, environment)?;
         let database = read_database(&mut settings);
         let control = read_control(&mut settings);
         let trafficstar = read_trafficstar(&mut settings);
