@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::log_size::LogSize;
 pub use self::managing::{CarryOutUrls, WriteCampaign};
+use super::answers::tell;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::facts::CampaignId;
@@ -148,8 +149,7 @@ impl DatabaseActor {
             for (id, reply) in readers {
                 // An old and a new actor of one campaign may ask in the same moment.
                 let answer = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
-                // Whoever asked may be gone.
-                let _ = reply.send(answer);
+                tell(reply, answer);
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::domain::explain::{
     ActionExplained, ClicksFact, EndTimeFact, Explanation, SpendFact, StatusFact, Thresholds,
 };
 use crate::domain::facts::{CampaignId, Clicks, SpendSource};
+use crate::domain::text::{clock, date};
 use crate::domain::timer::{Timer, TimerKind};
 
 pub(super) async fn explain(arguments: &Arguments, id: i64) -> Result<(), CommandError> {
@@ -28,7 +29,7 @@ pub fn explanation(explanation: &Explanation) -> String {
             explanation.id,
             explanation.name,
             explanation.trafficstar_id,
-            now.format("%Y-%m-%d %H:%M:%S")
+            date(now)
         ),
         String::new(),
         explanation.summary.clone(),
@@ -214,14 +215,6 @@ fn decision(decision: &PastDecision) -> String {
         String::new()
     };
     format!("{} {what}: {}{times}", date(decision.since), decision.reason)
-}
-
-fn clock(at: DateTime<Utc>) -> String {
-    at.format("%H:%M:%S").to_string()
-}
-
-fn date(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// In whole seconds: `in 2m 5s`, or `now`.

@@ -3,13 +3,13 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::Serialize;
 
+use super::render::step_word;
 use super::{Arguments, CommandError, complain};
 use crate::clock::Clock;
 use crate::config::process_environment;
 use crate::control::{Held, HeldAll, HoldBody, NotPaused, ProcessBody, Processed, Released};
 use crate::daemon;
 use crate::daemon::direct::Pressed;
-use crate::domain::action::Step;
 use crate::domain::facts::CampaignId;
 use crate::domain::order::ForceKind;
 use crate::domain::status::Hold;
@@ -167,19 +167,9 @@ fn sentence(processed: &Processed) -> String {
         return format!("Campaign {id} ({name}): not done: {}.", error.as_deref().unwrap_or_default());
     };
     let decision = decision.as_ref().map(|decision| format!(": {decision}")).unwrap_or_default();
-    let action = action.as_ref().map(|action| format!(" Last action: {} {}.", action.kind, step(action.step)));
+    let action = action.as_ref().map(|action| format!(" Last action: {} {}.", action.kind, step_word(action.step)));
     let error = error.as_ref().map(|error| format!(" Trouble: {error}."));
     format!("Campaign {id} ({name}) is {state}{decision}.{}{}", action.unwrap_or_default(), error.unwrap_or_default())
-}
-
-const fn step(step: Step) -> &'static str {
-    match step {
-        Step::Requested => "requested",
-        Step::Accepted => "accepted",
-        Step::Confirmed => "confirmed",
-        Step::Failed => "failed",
-        Step::ObservedOnly => "observed only",
-    }
 }
 
 fn warn(warnings: &[String]) {

@@ -12,9 +12,10 @@ use super::error::StoreError;
 use super::lease::refuse_unless_reigning;
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, spends, urls};
-use super::values::{BadValue, Place, Stamp, TrackerText, word};
+use super::values::{BadValue, Place, Stamp, TrackerText};
 use crate::domain::facts::{CampaignId, Clicks, RemainingClicks, RemoteId, Spend};
 use crate::domain::spend::{SpendHistory, StoredSpend};
+use crate::domain::text::word;
 
 /// What the database knows of one campaign, read for one tick.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,13 +12,14 @@ use super::holds::HoldRow;
 use super::lease::{Standing, Term};
 use super::pool::{StoreConnection, db, db_write};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
-use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks, word};
+use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
 use crate::domain::facts::{CampaignId, RemoteId};
 use crate::domain::journal::JournalId;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::status::Hold;
+use crate::domain::text::word;
 
 /// A promise, and when it was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

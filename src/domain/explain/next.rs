@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
 
-use super::summary::clock;
 use super::{ActionProgress, ActorRest, Case, NextStep};
 use crate::domain::action::ActionKind;
 use crate::domain::decision::{Decision, Judged, Row, SpendLevel, decide};
@@ -10,6 +9,7 @@ use crate::domain::facts::{Money, Observation, Spend, SpendSource};
 use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::remote::RemoteStatus;
 use crate::domain::status::CampaignStatus;
+use crate::domain::text::{clock, date};
 use crate::domain::timer::TimerKind;
 
 /// The beginning of the next UTC day.
@@ -161,7 +161,7 @@ fn held_back(case: &Case<'_>, tick_at: DateTime<Utc>) -> Option<String> {
         return Some(format!(
             "after the day end ({}) none is sent; the first tick of the new day, from {} on, activates it",
             policy.day_end,
-            midnight.format("%Y-%m-%d %H:%M:%S")
+            date(midnight)
         ));
     }
     let later = |kind| case.timer(kind).filter(|&until| until > tick_at);
