@@ -312,7 +312,8 @@ timeout = 15
             "config.toml:6: `generator.tik` is not a key; did you mean `tick`?",
             "config.toml:7: generator.pause_clicks: activate_clicks (15,000) must be above pause_clicks (20,000)",
             "config.toml:8: `generator.requests_per_minute` is not a key; it belongs below [trafficstar]",
-            "config.toml:9: generator.day_end: \"24:00\" is not a time of day from \"00:01\" to \"23:59\"",
+            "config.toml:9: generator.day_end: \"24:00\" is not a time of day: write hours and minutes (UTC) from \
+             \"00:01\" to \"23:59\"",
             "config.toml:10: `generator.nonsense` is not a key; the keys of [generator] are activate_clicks, \
              adopt_sets_end_time, contested_after, contested_backoff, cooldown, day_end, high_spend, implausible_clicks, \
              midnight_doubt, mode, pause_clicks, spend_limit, stored_spend_max_age, tick",
@@ -326,7 +327,7 @@ timeout = 15
 }
 
 #[test]
-fn the_first_line_that_is_not_toml_is_named_and_nothing_else() {
+fn a_line_that_is_not_toml_is_named_and_nothing_else() {
     for (text, line) in [
         ("[generator]\ntick = 1m\n", 2),
         ("[generator]\ntick = \"1m\n", 2),
@@ -334,7 +335,7 @@ fn the_first_line_that_is_not_toml_is_named_and_nothing_else() {
         ("[generator\ntick = 5\n[log]\n", 1),
         ("[generator]\ntick = \"1m\"\ntick = \"2m\"\n", 3),
         ("[generator]\ntick \"1m\"\n", 2),
-        ("[generator]\ntik = \"1m\"\nday_end = 24:00\n[log\n", 3),
+        ("[generator]\ntik = \"1m\"\nday_end = 24:00\n", 3),
     ] {
         let found = messages(text, []);
         let start = format!("config.toml:{line}: not valid TOML: ");
