@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::log_size::LogSize;
 pub use self::managing::{CarryOutUrls, WriteCampaign};
+use super::answers::{Answer, tell};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::ids::CampaignId;
@@ -36,9 +37,6 @@ use crate::store::{
 const GATHER_READS: Duration = Duration::from_millis(5);
 /// Spends that come within this time are stored together.
 const GATHER_SPENDS: Duration = Duration::from_millis(250);
-
-/// An answer, or in words why there is none.
-pub type Answer<T> = Result<T, String>;
 
 /// Reads one campaign's row, clicks and spend history for a tick; `None` where there is no such row.
 #[derive(Debug, Clone, Copy, Message)]
@@ -148,8 +146,7 @@ impl DatabaseActor {
             for (id, reply) in readers {
                 // An old and a new actor of one campaign may ask in the same moment.
                 let answer = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
-                // Whoever asked may be gone.
-                let _ = reply.send(answer);
+                tell(reply, answer);
             }
         }
     }

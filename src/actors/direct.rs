@@ -10,10 +10,11 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::answers::{Answer, of_database};
 use super::campaign::{
     CampaignActor, DatabasePort, Died, ForceNow, Incarnation, ReleaseEnded, RemotePort, SupervisorPort, Surroundings,
 };
-use super::database::{Answer, ReadStored};
+use super::database::ReadStored;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{NotPaused, Refusal};
@@ -95,7 +96,7 @@ pub async fn pause_everything(
 async fn read_stored(workplace: &Workplace, campaign: CampaignId) -> Answer<Option<StoredCampaign>> {
     let read = timeout(READ_WITHIN, workplace.read_stored.send(ReadStored(campaign))).await;
     let read = read.map_err(|_| format!("the database did not answer within {} seconds", READ_WITHIN.as_secs()))?;
-    read.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")))
+    of_database(read)
 }
 
 /// One campaign's pause. Answers when it is confirmed, with the end of all that follows it.

@@ -20,6 +20,7 @@
 //!
 //! Deliberately absent: decisions (`domain`), SQL (`store`), HTTP (`trafficstar`), and any reading of the board.
 
+pub mod answers;
 pub mod campaign;
 pub mod database;
 pub mod direct;

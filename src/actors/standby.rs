@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
+use super::answers::{Answer, of_database, tell};
 use super::campaign::without_actor;
-use super::database::{Answer, CarryOutUrls, ReadJournal, ReadRows, Rows};
+use super::database::{CarryOutUrls, ReadJournal, ReadRows, Rows};
 use super::supervisor::{CarryOut, SetDefaults, SyncNow, shown};
 use crate::board::Board;
 use crate::clock::Clock;
@@ -76,8 +77,7 @@ impl Standby {
     }
 
     async fn list(rows: Recipient<ReadRows>) -> Result<Vec<Campaign>, Refusal> {
-        let answer =
-            rows.send(ReadRows).await.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+        let answer = of_database(rows.send(ReadRows).await);
         answer.map(|rows| rows.campaigns.iter().map(shown).collect()).map_err(Refusal::Failed)
     }
 }
@@ -92,7 +92,7 @@ impl Handler<SyncNow> for Standby {
     fn handle(&mut self, SyncNow: SyncNow, _: &mut Self::Context) -> Self::Result {
         let read = self.rows.read_rows.send(ReadRows).into_actor(self);
         Box::pin(read.map(|answer, actor, ctx| {
-            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+            let answer = of_database(answer);
             actor.arm(ctx);
             answer.map(|rows| actor.publish(rows))
         }))
@@ -117,9 +117,8 @@ impl Handler<CarryOut> for Standby {
             Order::ReadJournal(ask) => {
                 let read = self.rows.read_journal.send(ReadJournal(ask.question));
                 ctx.spawn(read.into_actor(self).map(|answer, _, _| {
-                    let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
-                    // Whoever asked may be gone.
-                    let _ = ask.reply.send(answer.map_err(Refusal::Failed));
+                    let answer = of_database(answer);
+                    tell(ask.reply, answer.map_err(Refusal::Failed));
                 }));
             }
             Order::Campaigns(CampaignOrder::List(ask)) => {

@@ -25,12 +25,13 @@ pub(super) use self::managing::shown;
 pub use self::orders::CarryOut;
 use self::process::Errand;
 pub use self::reload::SetDefaults;
+use super::answers::{Answer, of_database, tell};
 use super::campaign::{
     CampaignActor, DatabasePort, Died, Finish, Incarnation, Release, RemotePort, SupervisorPort, Surroundings,
 };
 use super::database::{
-    Answer, CarryOutUrls, ReadJournal, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, StoreHold,
-    StoreHoldOnAll, WriteCampaign,
+    CarryOutUrls, ReadJournal, ReadRows, ReadStored, Rows, Save, SetGeneratorEnabled, StoreHold, StoreHoldOnAll,
+    WriteCampaign,
 };
 use crate::board::Board;
 use crate::clock::Clock;
@@ -273,8 +274,7 @@ impl Supervisor {
         slot.incarnation.deaths += 1;
         for ReleaseOrder { reply, .. } in slot.release_replies.drain(..) {
             let refusal = Refusal::Failed("its actor died over this command: it is built anew, try again".to_owned());
-            // Whoever asked may be gone.
-            let _ = reply.send(Err(refusal));
+            tell(reply, Err(refusal));
         }
         let deaths = slot.incarnation.deaths;
         if slot.errand.is_some() {
@@ -371,7 +371,7 @@ async fn finish(actor: Addr<CampaignActor>, campaign: CampaignId, name: String) 
 /// The database's answer to what the supervisor itself has asked.
 async fn answered<T>(asked: impl Future<Output = Result<Answer<T>, MailboxError>>) -> Answer<T> {
     match tokio::time::timeout(ANSWERED_WITHIN, asked).await {
-        Ok(answer) => answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))),
+        Ok(answer) => of_database(answer),
         Err(_) => Err("the database has not answered in time: it is asked again".to_owned()),
     }
 }

@@ -83,7 +83,7 @@ pub(super) struct Overrides {
     /// The policy from the spend limit on; `default`: the config's
     #[arg(long, value_name = "POLICY")]
     high_spend: Option<OrDefault<HighSpend>>,
-    /// What a thousand clicks cost, like 1.20; `default`: none
+    /// What a thousand clicks cost, like 1.20: stored and shown, without effect yet; `default`: none
     #[arg(long, value_name = "MONEY")]
     price_per_thousand: Option<OrDefault<Money>>,
     /// More remaining clicks than this count as unknown, so that a wrong click limit starts nothing; `default`: the config's

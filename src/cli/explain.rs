@@ -13,6 +13,7 @@ use crate::domain::explain::{
 use crate::domain::ids::CampaignId;
 use crate::domain::money::Clicks;
 use crate::domain::spend::SpendSource;
+use crate::domain::text::{clock, date};
 use crate::domain::timer::{Timer, TimerKind};
 
 pub(super) async fn explain(arguments: &Arguments, id: i64) -> Result<(), CommandError> {
@@ -30,7 +31,7 @@ pub fn explanation(explanation: &Explanation) -> String {
             explanation.id,
             explanation.name,
             explanation.trafficstar_id,
-            now.format("%Y-%m-%d %H:%M:%S")
+            date(now)
         ),
         String::new(),
         explanation.summary.clone(),
@@ -216,14 +217,6 @@ fn decision(decision: &PastDecision) -> String {
         String::new()
     };
     format!("{} {what}: {}{times}", date(decision.since), decision.reason)
-}
-
-fn clock(at: DateTime<Utc>) -> String {
-    at.format("%H:%M:%S").to_string()
-}
-
-fn date(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// In whole seconds: `in 2m 5s`, or `now`.

@@ -3,12 +3,11 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use comfy_table::{ContentArrangement, Table, presets};
-
-use super::{Arguments, CommandError};
+use super::{Arguments, CommandError, render};
 use crate::clock::Clock;
 use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalQuery};
+use crate::domain::text::{date, word};
 
 pub(super) async fn history(
     arguments: &Arguments,
@@ -30,16 +29,8 @@ fn table(entries: &[JournalEntry], fits_terminal: bool) -> String {
     if entries.is_empty() {
         return "No entries.".to_owned();
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    if fits_terminal {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
-    table.set_header(["REQUESTED", "CAMPAIGN", "ACTION", "BY", "STEP", "STATE", "SPEND", "CLICKS LEFT", "WHY"]);
-    for entry in entries {
-        table.add_row(row(entry));
-    }
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    let header = ["REQUESTED", "CAMPAIGN", "ACTION", "BY", "STEP", "STATE", "SPEND", "CLICKS LEFT", "WHY"];
+    render::table(header, entries.iter().map(row), fits_terminal)
 }
 
 fn row(entry: &JournalEntry) -> [String; 9] {
@@ -51,11 +42,11 @@ fn row(entry: &JournalEntry) -> [String; 9] {
     };
     let late = if entry.late { " (journalled late)" } else { "" };
     [
-        entry.requested_at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+        date(entry.requested_at) + "Z",
         entry.campaign_id.to_string(),
         entry.kind.to_string(),
-        entry.by.clone().unwrap_or_else(|| word(&entry.trigger)),
-        format!("{}{late}", word(&entry.step)),
+        entry.by.clone().unwrap_or_else(|| word(entry.trigger)),
+        format!("{}{late}", word(entry.step)),
         state,
         entry.spend.map_or_else(unknown, |spend| spend.to_string()),
         entry.remaining_clicks.map_or_else(unknown, |clicks| clicks.to_string()),
@@ -64,12 +55,6 @@ fn row(entry: &JournalEntry) -> [String; 9] {
             None => entry.reason.clone(),
         },
     ]
-}
-
-/// The word by which the API names a value.
-fn word(value: &impl serde::Serialize) -> String {
-    let value = serde_json::to_value(value).ok();
-    value.as_ref().and_then(|word| word.as_str()).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

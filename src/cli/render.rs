@@ -7,6 +7,7 @@ use crate::domain::action::Step;
 use crate::domain::money::Clicks;
 use crate::domain::spend::SpendSource;
 use crate::domain::status::{ActionStatus, CampaignStatus, Dump, LeadershipStatus, Liveness, Observed, Role};
+use crate::domain::text::date;
 
 /// A table of the dump's campaigns, times relative to when it was captured.
 #[must_use]
@@ -25,8 +26,7 @@ pub fn status_table(dump: &Dump, fits_terminal: bool) -> String {
 pub(super) fn not_leading(leadership: &LeadershipStatus) -> Option<String> {
     let leader = match (&leadership.leader, &leadership.nobody_leads) {
         (Some(leader), _) => {
-            let since = leader.since.format("%Y-%m-%d %H:%M:%S UTC");
-            format!("{} (pid {}) leads since {since}", leader.host, leader.pid)
+            format!("{} (pid {}) leads since {} UTC", leader.host, leader.pid, date(leader.since))
         }
         (None, Some(reason)) => format!("nobody leads, and no campaign is guarded: {reason}"),
         (None, None) => "nobody leads at the moment".to_owned(),

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Arguments, CommandError, remark};
 use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
+use crate::domain::text::date;
 use crate::printable::{escaped_json, printable};
 
 pub(super) async fn watch(arguments: &Arguments, id: Option<i64>) -> Result<(), CommandError> {
@@ -32,7 +33,7 @@ pub(super) async fn watch(arguments: &Arguments, id: Option<i64>) -> Result<(), 
 
 /// `2026-11-22 12:00:00Z ! 2 travel: somebody else stopped it`; the mark is for what somebody should look at.
 fn line(event: &LiveEvent) -> String {
-    let time = event.at.format("%Y-%m-%d %H:%M:%SZ");
+    let time = date(event.at) + "Z";
     let mark = if event.warning { '!' } else { ' ' };
     let text = &event.text;
     match (event.campaign_id, &event.name) {

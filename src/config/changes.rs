@@ -156,7 +156,7 @@ mod tests {
             "#,
         );
         let changes = present.changes_to(&fresh);
-        // high_spend has one value, and top_up_interval is not used yet.
+        // high_spend has one value.
         assert_eq!(changes.at_run_time.len(), 15, "{changes:#?}");
         assert_eq!(changes.needs_restart.len(), 10, "{changes:#?}");
         present.take_over(fresh.clone());

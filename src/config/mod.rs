@@ -155,9 +155,9 @@ impl Config {
     /// Checks the text of a config file together with `environment`.
     ///
     /// # Errors
-    /// Everything that is unknown or wrong in either.
+    /// Everything that is unknown or wrong in either; of a text that is not TOML, the first place.
     pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
-        let mut settings = Settings::read(file, text, environment);
+        let mut settings = Settings::read(file, text, environment)?;
         let database = read_database(&mut settings);
         let control = read_control(&mut settings);
         let trafficstar = read_trafficstar(&mut settings);
@@ -204,12 +204,21 @@ fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
     config
 }
 
+/// Of the high-spend policies that are not there yet.
+const HIGH_SPEND_KEYS: [&str; 7] = [
+    "daily_budget",
+    "high_activate_clicks",
+    "high_pause_clicks",
+    "price_per_thousand",
+    "top_up_ceiling",
+    "top_up_wait",
+    "warn_at",
+];
+
 fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) -> PolicyNumbers {
     let section = "generator";
     let default = PolicyNumbers::default();
-    // Valid and checked, but only the policy `top-up`, which is not there yet, will ask for its value.
-    settings.get(section, "top_up_interval", Duration::from_mins(12), value::duration);
-    PolicyNumbers {
+    let numbers = PolicyNumbers {
         tick: settings.get(section, "tick", default.tick, value::tick),
         cooldown: settings.get(section, "cooldown", default.cooldown, value::time_delta),
         spend_limit: settings.get(section, "spend_limit", default.spend_limit, value::spend_limit),
@@ -234,7 +243,11 @@ fn read_generator(settings: &mut Settings<'_>, trafficstar: &TrafficStarConfig) 
             .get(section, "implausible_clicks", default.implausible_clicks, |raw| value::clicks(raw).map(Some)),
         adopt_sets_end_time: settings.get(section, "adopt_sets_end_time", default.adopt_sets_end_time, value::boolean),
         mode: settings.get(section, "mode", default.mode, value::word),
-    }
+    };
+    settings.refuse_until_it_works(section, &HIGH_SPEND_KEYS);
+    // Every config.toml that came with an earlier version has it: an upgrade must not end the guard.
+    settings.warn_of(section, "top_up_interval", "has no effect: delete it");
+    numbers
 }
 
 fn read_log(settings: &mut Settings<'_>) -> LogConfig {

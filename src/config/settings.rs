@@ -24,15 +24,6 @@ struct Setting {
     raw: Raw,
 }
 
-/// A line that is not TOML.
-#[derive(Debug)]
-struct NotToml {
-    place: Place,
-    /// What stands where a key would. It may be a pasted secret: shown only once it is known to be a key.
-    name: String,
-    message: String,
-}
-
 /// A key's full name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
@@ -61,16 +52,16 @@ pub(super) struct Settings<'a> {
     known: Vec<Key>,
     /// Keys whose value was refused: what depends on them is not judged.
     refused: Vec<Key>,
-    not_toml: Vec<NotToml>,
-    /// What the parser makes of the rest of such a line is a guess, so nothing more is said about it.
-    broken_lines: BTreeSet<Place>,
     errors: Vec<ConfigError>,
     warnings: Vec<String>,
 }
 
 impl<'a> Settings<'a> {
-    /// Takes the text apart. Lines that are not TOML are remembered as errors, the others are read all the same.
-    pub(super) fn read(file: &'a Path, text: &str, environment: &'a Environment) -> Self {
+    /// Takes the text apart.
+    ///
+    /// # Errors
+    /// It is not TOML: the first place where it is not. Nothing more is said about the rest, which would be a guess.
+    pub(super) fn read(file: &'a Path, text: &str, environment: &'a Environment) -> Result<Self, ConfigError> {
         let mut settings = Self {
             file,
             environment,
@@ -78,24 +69,14 @@ impl<'a> Settings<'a> {
             outside_sections: Vec::new(),
             known: Vec::new(),
             refused: Vec::new(),
-            not_toml: Vec::new(),
-            broken_lines: BTreeSet::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
         };
         let place = |span: Range<usize>| Place::Line(file.to_path_buf(), line_of(text, span.start));
-        let (root, syntax_errors) = DeTable::parse_recoverable(text);
-        for error in syntax_errors {
-            let place = place(error.span().unwrap_or_default());
-            if settings.broken_lines.insert(place.clone()) {
-                let line = error.span().map_or("", |span| line_at(text, span.start));
-                let name = line.split('=').next().unwrap_or_default().trim().to_owned();
-                settings.not_toml.push(NotToml { place, name, message: error.message().to_owned() });
-            }
-        }
-        for line in lines_below_broken_headers(text, &settings.broken_lines) {
-            settings.broken_lines.insert(Place::Line(file.to_path_buf(), line));
-        }
+        let root = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
+            place: place(error.span().unwrap_or_default()),
+            message: error.message().to_owned(),
+        })?;
         for (name, value) in root.get_ref() {
             let section_place = place(name.span());
             let name = name.get_ref().to_string();
@@ -109,7 +90,7 @@ impl<'a> Settings<'a> {
                 settings.outside_sections.push((name, section_place));
             }
         }
-        settings
+        Ok(settings)
     }
 
     /// The value of a key: the environment's, else the file's, else `default`. A bad value is remembered as an error and
@@ -130,6 +111,25 @@ impl<'a> Settings<'a> {
         })
     }
 
+    /// Refuses keys that have a name already, and no effect yet: an operator would believe in them.
+    pub(super) fn refuse_until_it_works(&mut self, section: &'static str, names: &[&'static str]) {
+        for key in names.iter().map(|name| Key { section, name }) {
+            if self.written(key).is_some() {
+                self.known.push(key);
+                self.refuse(key, "has no effect yet: delete it".to_owned());
+            }
+        }
+    }
+
+    /// Says of a key that it is there for nothing, if it is there.
+    pub(super) fn warn_of(&mut self, section: &'static str, name: &'static str, message: &str) {
+        let key = Key { section, name };
+        if self.written(key).is_some() {
+            self.known.push(key);
+            self.warn(section, name, message);
+        }
+    }
+
     /// The known keys that are written, as `section.key`.
     pub(super) fn given(&self) -> BTreeSet<String> {
         self.known.iter().filter(|key| self.written(**key).is_some()).map(|key| key.dotted()).collect()
@@ -147,7 +147,6 @@ impl<'a> Settings<'a> {
         if let Err(error) = &policy {
             self.refuse_policy(error);
         }
-        self.refuse_broken_lines();
         self.refuse_unknown_sections();
         self.refuse_unknown_keys();
         self.refuse_unknown_variables();
@@ -174,13 +173,7 @@ impl<'a> Settings<'a> {
 
     fn refuse(&mut self, key: Key, message: String) {
         self.refused.push(key);
-        self.complain(ConfigError::BadValue { place: self.place(key), key: key.dotted(), message });
-    }
-
-    fn complain(&mut self, error: ConfigError) {
-        if !error.place().is_some_and(|place| self.broken_lines.contains(place)) {
-            self.errors.push(error);
-        }
+        self.errors.push(ConfigError::BadValue { place: self.place(key), key: key.dotted(), message });
     }
 
     /// Each number is right by itself; together they are not.
@@ -197,14 +190,6 @@ impl<'a> Settings<'a> {
         }
         if let Some(key) = keys.iter().find(|key| self.written(**key).is_some()).or(keys.first()) {
             self.refuse(*key, error.to_string());
-        }
-    }
-
-    fn refuse_broken_lines(&mut self) {
-        for NotToml { place, name, message } in std::mem::take(&mut self.not_toml) {
-            let is_key = self.known.iter().any(|key| key.name == name);
-            let message = if is_key { format!("`{name}`: {message}") } else { message };
-            self.errors.push(ConfigError::Syntax { place, message });
         }
     }
 
@@ -227,7 +212,7 @@ impl<'a> Settings<'a> {
             let what = "key outside of the sections";
             unknown.push(ConfigError::Unknown { place: place.clone(), what, name: name.clone(), hint });
         }
-        unknown.into_iter().for_each(|error| self.complain(error));
+        self.errors.extend(unknown);
     }
 
     fn refuse_unknown_keys(&mut self) {
@@ -247,7 +232,7 @@ impl<'a> Settings<'a> {
                 }
             }
         }
-        unknown.into_iter().for_each(|error| self.complain(error));
+        self.errors.extend(unknown);
     }
 
     /// A misspelt variable would be ignored in silence, and the operator believe in it.
@@ -273,29 +258,9 @@ impl<'a> Settings<'a> {
     }
 }
 
-fn line_at(text: &str, offset: usize) -> &str {
-    text.lines().nth(line_of(text, offset) - 1).unwrap_or_default()
-}
-
 /// Counted from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
-}
-
-/// Keys below a header that is not TOML belong nobody knows where, up to the next header.
-fn lines_below_broken_headers(text: &str, broken: &BTreeSet<Place>) -> Vec<usize> {
-    let is_broken = |line: usize| broken.iter().any(|place| matches!(place, Place::Line(_, broken) if *broken == line));
-    let mut below_broken = false;
-    let mut lines = Vec::new();
-    for (line, content) in (1..).zip(text.lines()) {
-        if content.trim_start().starts_with('[') {
-            below_broken = is_broken(line);
-        }
-        if below_broken {
-            lines.push(line);
-        }
-    }
-    lines
 }
 
 fn did_you_mean(name: &str) -> String {

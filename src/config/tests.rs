@@ -128,7 +128,6 @@ fn every_key_reaches_its_place() {
         pause_clicks = 0x10
         day_end = "22:30"
         high_spend = "observe"
-        top_up_interval = "1m"
         contested_after = 0
         contested_backoff = "15m"
         stored_spend_max_age = "0s"
@@ -218,6 +217,8 @@ fn a_bad_value_is_refused_with_what_would_be_right() {
         ("generator", "day_end", r#""9:30""#, "from \"00:01\" to \"23:59\""),
         ("generator", "day_end", "23:59:00", "a date or time without quotes"),
         ("generator", "high_spend", r#""top-up""#, "not there yet"),
+        ("generator", "top_up_wait", r#""12m""#, "has no effect yet"),
+        ("generator", "price_per_thousand", r#""0.111""#, "has no effect yet"),
         ("generator", "high_spend", r#""obsrve""#, "is not one of: observe"),
         ("generator", "mode", r#""dry-run""#, "is not one of: act, observe"),
         ("generator", "adopt_sets_end_time", r#""yes""#, "neither true nor false"),
@@ -259,7 +260,6 @@ fn a_range_holds_to_its_last_value() {
     }
     for (section, key) in [
         ("generator", "cooldown"),
-        ("generator", "top_up_interval"),
         ("generator", "contested_backoff"),
         ("generator", "stored_spend_max_age"),
         ("generator", "midnight_doubt"),
@@ -292,7 +292,7 @@ cooldown = "1x"
 tik = "1m"
 pause_clicks = 20000
 requests_per_minute = 5
-day_end = 24:00
+day_end = "24:00"
 nonsense = 1
 [trafficstar]
 timeout = 15
@@ -312,10 +312,11 @@ timeout = 15
             "config.toml:6: `generator.tik` is not a key; did you mean `tick`?",
             "config.toml:7: generator.pause_clicks: activate_clicks (15,000) must be above pause_clicks (20,000)",
             "config.toml:8: `generator.requests_per_minute` is not a key; it belongs below [trafficstar]",
-            "config.toml:9: not valid TOML: `day_end`: invalid time, expected hour between 00 and 23",
+            "config.toml:9: generator.day_end: \"24:00\" is not a time of day: write hours and minutes (UTC) from \
+             \"00:01\" to \"23:59\"",
             "config.toml:10: `generator.nonsense` is not a key; the keys of [generator] are activate_clicks, \
              adopt_sets_end_time, contested_after, contested_backoff, cooldown, day_end, high_spend, implausible_clicks, \
-             midnight_doubt, mode, pause_clicks, spend_limit, stored_spend_max_age, tick, top_up_interval",
+             midnight_doubt, mode, pause_clicks, spend_limit, stored_spend_max_age, tick",
             "config.toml:12: trafficstar.timeout: 15 is not text in quotes: write a duration like \"90s\", \"2m\" or \
              \"1h 30m\"",
             "TRAFFIC_GENERATOR__GENERATOR__COLDOWN: `TRAFFIC_GENERATOR__GENERATOR__COLDOWN` is not a variable of this \
@@ -326,7 +327,7 @@ timeout = 15
 }
 
 #[test]
-fn a_line_that_is_not_toml_is_named_once() {
+fn a_line_that_is_not_toml_is_named_and_nothing_else() {
     for (text, line) in [
         ("[generator]\ntick = 1m\n", 2),
         ("[generator]\ntick = \"1m\n", 2),
@@ -334,6 +335,7 @@ fn a_line_that_is_not_toml_is_named_once() {
         ("[generator\ntick = 5\n[log]\n", 1),
         ("[generator]\ntick = \"1m\"\ntick = \"2m\"\n", 3),
         ("[generator]\ntick \"1m\"\n", 2),
+        ("[generator]\ntik = \"1m\"\nday_end = 24:00\n", 3),
     ] {
         let found = messages(text, []);
         let start = format!("config.toml:{line}: not valid TOML: ");
@@ -357,6 +359,9 @@ fn the_environment_beats_the_file() {
     assert_eq!(config.generator.pause_clicks, Clicks(100));
     assert!(config.generator.adopt_sets_end_time);
     assert_eq!(config.control.mode, 0o660);
+    let without_effect = [("TRAFFIC_GENERATOR__GENERATOR__WARN_AT", "80%")];
+    let refused = "TRAFFIC_GENERATOR__GENERATOR__WARN_AT: generator.warn_at: has no effect yet: delete it";
+    assert_eq!(messages(ALMOST_EMPTY, without_effect), [refused]);
     let over_a_bad_value = [("TRAFFIC_GENERATOR__GENERATOR__TICK", "30s")];
     assert_eq!(messages("[generator]\ntick = 5", over_a_bad_value), Vec::<String>::new());
 }

@@ -136,10 +136,6 @@ pub(super) fn spend_limit(raw: &Raw) -> Result<Money, String> {
     }
 }
 
-pub(super) fn duration(raw: &Raw) -> Result<Duration, String> {
-    duration_up_to(raw, LONGEST)
-}
-
 pub(super) fn timeout(raw: &Raw) -> Result<Duration, String> {
     duration_up_to(raw, LONGEST_TIMEOUT)
 }
@@ -173,7 +169,7 @@ pub(super) fn keeping(raw: &Raw) -> Result<Duration, String> {
 }
 
 pub(super) fn time_delta(raw: &Raw) -> Result<chrono::Duration, String> {
-    chrono::Duration::from_std(duration(raw)?).map_err(|error| format!("{raw}: {error}"))
+    chrono::Duration::from_std(duration_up_to(raw, LONGEST)?).map_err(|error| format!("{raw}: {error}"))
 }
 
 pub(super) fn tick(raw: &Raw) -> Result<chrono::Duration, String> {

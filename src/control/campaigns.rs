@@ -35,7 +35,7 @@ pub struct Campaign {
     pub cooldown: Option<String>,
     /// The policy from the spend limit on.
     pub high_spend: Option<String>,
-    /// What a thousand clicks cost, as decimal text in the account's currency.
+    /// What a thousand clicks cost, as decimal text in the account's currency. It has no effect yet.
     pub price_per_thousand: Option<String>,
     /// More remaining clicks than this count as unknown.
     pub implausible_clicks: Option<i64>,
@@ -78,7 +78,7 @@ pub struct CampaignPatch {
     /// The policy's word.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub high_spend: Option<Option<HighSpend>>,
-    /// As decimal text.
+    /// As decimal text. Stored and shown, without effect yet.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub price_per_thousand: Option<Option<Money>>,
     /// Must be above `activate_clicks`, the defaults included.

@@ -6,7 +6,6 @@ mod explain;
 mod journal;
 mod operate;
 mod orders;
-pub mod top;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -30,6 +30,7 @@ use crate::domain::ids::{CampaignId, UrlId};
 use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::lease::Leader;
 use crate::domain::status::Hold;
+use crate::domain::text::date;
 
 /// How often something is written into a stream of events that has no news, so that its reader knows it to be alive.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -90,9 +91,9 @@ pub enum Refusal {
 fn not_leading(leader: Option<&Leader>) -> String {
     match leader {
         Some(Leader { host, pid, since }) => {
-            let since = since.format("%Y-%m-%d %H:%M:%S UTC");
+            let since = date(*since);
             format!(
-                "this supervisor stands by: the one on {host} (pid {pid}) leads since {since}, give the command there"
+                "this supervisor stands by: the one on {host} (pid {pid}) leads since {since} UTC, give the command there"
             )
         }
         None => {

@@ -12,6 +12,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::lease::{Epoch, HEARTBEAT_EVERY, LEASE, LOOK_EVERY, Leader, Lease, LeaseRow, MARGIN, Moment, Watch};
 use crate::domain::status::{LeadershipStatus, Role};
+use crate::domain::text::date;
 use crate::error_chain::in_full;
 use crate::reign::{Reign, moment};
 use crate::store::{Candidate, LeaseDesk, Store, StoreError, SupervisorLock, Term};
@@ -163,8 +164,7 @@ impl Leadership {
 
 /// Why nobody leads who holds the lease, and what is waited for.
 fn silence(row: &LeaseRow) -> String {
-    let ends_at =
-        row.ends_at.map_or_else(|| "long ago".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string());
+    let ends_at = row.ends_at.map_or_else(|| "long ago".to_owned(), |at| date(at) + " UTC");
     format!(
         "the last leader has sent no heartbeat for {}, and its lease ends only at {ends_at} by the database's clock, which is \
          waited for. Was that clock set back? Set it right; or, where no supervisor is left that leads, end the lease: \

@@ -2,6 +2,8 @@
 //!
 //! An action is also what the journal stores, one entry each.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,7 +28,23 @@ pub enum ActionKind {
     SetEndTime,
 }
 
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl ActionKind {
+    /// The word for it, as the journal and the API have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Activate => "activate",
+            Self::Pause => "pause",
+            Self::SetEndTime => "set-end-time",
+        }
+    }
+
     /// Whether the campaign runs once it is done; `None` where it changes nothing about that.
     #[must_use]
     pub const fn wants_running(self) -> Option<bool> {

@@ -11,6 +11,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::ids::CampaignId;
 use super::policy::{Policy, PolicyNumbers};
 use super::remote::{EndTime, RemoteStatus};
+use super::text::date;
 
 /// For how long a sign counts.
 const MEMORY: Duration = Duration::hours(1);
@@ -66,16 +67,15 @@ pub enum Sign {
 
 impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let written = |at: &DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S").to_string();
         match self {
             Self::EndTime(campaign, EndTimeSign::DayEnd(end)) => {
-                write!(f, "the end time of campaign {campaign} became {}, as a guard sets it with a run", written(end))
+                write!(f, "the end time of campaign {campaign} became {}, as a guard sets it with a run", date(*end))
             }
             Self::EndTime(campaign, EndTimeSign::MomentOfStop(end)) => {
                 write!(
                     f,
                     "campaign {campaign} was stopped and its end time set to that second ({}), as a guard pauses",
-                    written(end)
+                    date(*end)
                 )
             }
             Self::RateLimited { sent, limit } => write!(

@@ -305,13 +305,3 @@ impl fmt::Display for ActionNews {
         }
     }
 }
-
-impl fmt::Display for ActionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Activate => "activate",
-            Self::Pause => "pause",
-            Self::SetEndTime => "set-end-time",
-        })
-    }
-}

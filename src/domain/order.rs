@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::action::Trigger;
 use super::status::Hold;
+use super::text::date;
 
 /// Numbers an order within one campaign actor, so that its answer finds whoever gave it. A later one is larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +47,7 @@ pub struct Force {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ForceFailure {
     /// It was not sent, since it is not allowed now.
-    #[error("{reason}{}", .possible_at.map(|at| format!("; possible from {} UTC", at.format("%Y-%m-%d %H:%M:%S"))).unwrap_or_default())]
+    #[error("{reason}{}", .possible_at.map(|at| format!("; possible from {} UTC", date(at))).unwrap_or_default())]
     NotNow {
         /// Why.
         reason: String,
@@ -88,7 +89,7 @@ impl Hold {
     #[must_use]
     pub fn in_words(&self) -> String {
         let until = match self.until {
-            Some(until) => format!("until {} UTC", until.format("%Y-%m-%d %H:%M:%S")),
+            Some(until) => format!("until {} UTC", date(until)),
             None => "until released".to_owned(),
         };
         let by = self.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();

@@ -107,6 +107,15 @@ pub struct QueueStatus {
     pub read: u64,
 }
 
+impl QueueStatus {
+    /// The classes of urgency with their queues' lengths.
+    #[must_use]
+    pub const fn classes(&self) -> [(&'static str, u64); 5] {
+        let Self { pause, read_back, sweep, activate, read } = self;
+        [("pause", *pause), ("read_back", *read_back), ("sweep", *sweep), ("activate", *activate), ("read", *read)]
+    }
+}
+
 /// The circuit of one operation of TrafficStars' API, while it is not closed and untroubled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CircuitStatus {

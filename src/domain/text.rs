@@ -1,4 +1,9 @@
-//! Names and reasons: how long one may be, and what is kept of a longer one.
+//! Names and reasons: how long one may be, and what is kept of a longer one. How times and words are written for people.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 /// In characters. A name stands in every log line about its campaign.
 pub const LONGEST_NAME: usize = 200;
@@ -10,6 +15,29 @@ pub fn cut(text: &str) -> String {
         return text.to_owned();
     }
     text.chars().take(LONGEST_NAME - 1).chain(['…']).collect()
+}
+
+/// The time of day for people. Whoever reads it knows that it is UTC.
+#[must_use]
+pub fn clock(at: DateTime<Utc>) -> String {
+    at.format("%H:%M:%S").to_string()
+}
+
+/// The same with its date.
+#[must_use]
+pub fn date(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The word by which serde names a value: in the tables, in the API and in the journal.
+pub fn word(value: impl Serialize) -> String {
+    struct Word<T>(T);
+    impl<T: Serialize> fmt::Display for Word<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.serialize(f)
+        }
+    }
+    Word(value).to_string()
 }
 
 #[cfg(test)]

@@ -57,20 +57,6 @@ pub struct Metrics {
 const KINDS: [ActionKind; 3] = [ActionKind::Activate, ActionKind::Pause, ActionKind::SetEndTime];
 const STEPS: [&str; 5] = ["requested", "accepted", "confirmed", "failed", "observed-only"];
 
-const fn kind_word(kind: ActionKind) -> &'static str {
-    match kind {
-        ActionKind::Activate => "activate",
-        ActionKind::Pause => "pause",
-        ActionKind::SetEndTime => "set-end-time",
-    }
-}
-
-/// The classes of urgency with their queues' lengths.
-const fn classes(queue: &QueueStatus) -> [(&'static str, u64); 5] {
-    let QueueStatus { pause, read_back, sweep, activate, read } = queue;
-    [("pause", *pause), ("read_back", *read_back), ("sweep", *sweep), ("activate", *activate), ("read", *read)]
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -84,13 +70,13 @@ impl Metrics {
         let actions = Family::<TwoLabels, Counter>::default();
         for kind in KINDS {
             for step in STEPS {
-                drop(actions.get_or_create(&[("kind", kind_word(kind)), ("step", step)]));
+                drop(actions.get_or_create(&[("kind", kind.as_str()), ("step", step)]));
             }
         }
         let requests = Family::<Label, Counter>::default();
         let request_wait = Family::new_with_constructor((|| Histogram::new(WAIT_SECONDS)) as fn() -> Histogram);
         let answer_time = Family::new_with_constructor((|| Histogram::new(ANSWER_SECONDS)) as fn() -> Histogram);
-        for (class, _) in classes(&QueueStatus::default()) {
+        for (class, _) in QueueStatus::default().classes() {
             drop(requests.get_or_create(&[("class", class)]));
             drop(request_wait.get_or_create(&[("class", class)]));
             drop(answer_time.get_or_create(&[("class", class)]));
@@ -134,7 +120,7 @@ impl Metrics {
             // No steps: what follows them is counted.
             ActionNews::Unclear(_) | ActionNews::EndTimeOwed(_) => return,
         };
-        self.actions.get_or_create(&[("kind", kind_word(kind)), ("step", step)]).inc();
+        self.actions.get_or_create(&[("kind", kind.as_str()), ("step", step)]).inc();
     }
 
     /// A request of a class of urgency left for TrafficStars.
@@ -250,7 +236,7 @@ fn register_campaigns(registry: &mut Registry, campaigns: &[CampaignStatus]) {
 
 fn register_requests(registry: &mut Registry, dump: &Dump) {
     let remote = &dump.trafficstar;
-    let waiting = gauges("class", classes(&remote.queue));
+    let waiting = gauges("class", remote.queue.classes());
     registry.register("requests_waiting", "Requests that wait for their turn, by class", waiting);
     let used = gauge(remote.requests_last_minute);
     registry.register("requests_last_minute", "Requests that count against the limit now", used);

@@ -253,8 +253,14 @@ pub enum DatabaseUrlError {
          program knows; percent-encode what is special in a password or a path"
     )]
     Postgres,
+    /// A word of libpq's for encryption that keeps out who listens, and not who stands in between.
+    #[error(
+        "postgres:// sets sslmode={0}, which trusts a server that was not checked: write sslmode=verify-full, with \
+         sslrootcert=FILE for an authority of your own; or sslmode=disable in a network that you trust"
+    )]
+    Unchecked(&'static str),
     /// `sslmode` with a word that nobody taught us.
-    #[error("postgres:// sets sslmode to an unknown word: write disable, prefer, require, verify-ca or verify-full")]
+    #[error("postgres:// sets sslmode to an unknown word: write verify-full or disable")]
     TlsMode,
 }
 
@@ -273,7 +279,7 @@ impl ConnectFailure {
 }
 
 /// What to do about what the libraries say of an attempt to connect.
-const ADVICE: [(&str, &str); 4] = [
+const ADVICE: [(&str, &str); 5] = [
     ("Connection refused", "see that the server runs and listens there"),
     (
         "password missing",
@@ -283,6 +289,11 @@ const ADVICE: [(&str, &str); 4] = [
     (
         "UnknownIssuer",
         "an authority that is not trusted has signed the server's certificate: name a file with its own with sslrootcert",
+    ),
+    (
+        "CaUsedAsEndEntity",
+        "the server shows an authority's certificate as its own: let an authority sign one for it, or make one with \
+         basicConstraints=CA:FALSE",
     ),
     ("server does not support TLS", "let it (ssl = on), or, in a network that you trust, set sslmode=disable"),
 ];

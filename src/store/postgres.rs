@@ -85,7 +85,8 @@ pub(super) fn open(server: &Server) -> Result<PgConnection, ConnectFailure> {
 fn connect(server: &Server) -> Result<PgLent, ConnectFailure> {
     let runtime = runtime().map_err(|error| ConnectFailure::new(&error))?;
     let config = server.ready().map_err(|error| ConnectFailure::new(&error))?;
-    let connector = server.trust().map(tls::connector).transpose().map_err(|error| ConnectFailure::new(&error))?;
+    let connector =
+        server.authorities().map(tls::connector).transpose().map_err(|error| ConnectFailure::new(&error))?;
     let within = server.connect_within();
     let connected = runtime.block_on(async {
         let connect = async {

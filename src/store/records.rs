@@ -13,13 +13,14 @@ use super::holds::HoldRow;
 use super::pools::{db, db_write};
 use super::rows::{Standing, Term};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
-use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks, word};
+use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::JournalId;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::{Phase, PhaseWord, Promise};
 use crate::domain::status::Hold;
+use crate::domain::text::word;
 
 /// A promise, and when it was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

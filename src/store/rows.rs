@@ -6,10 +6,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 
 use super::schema::spends;
-use super::values::{Stamp, word};
+use super::values::Stamp;
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::lease::Epoch;
 use crate::domain::spend::Spend;
+use crate::domain::text::word;
 
 /// A reign that a supervisor was given. What it stores is stored only while the reign lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]

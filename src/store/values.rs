@@ -1,7 +1,5 @@
 //! How the domain's values are written into columns, alike in both databases: times, words, counts.
 
-use std::fmt;
-
 use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -10,9 +8,9 @@ use diesel::pg::Pg;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamp};
 use diesel::sqlite::Sqlite;
+use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as WordError;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::domain::ids::{CampaignId, RemoteId, UrlId};
@@ -205,17 +203,6 @@ impl Place {
     pub(super) fn bad(self, column: &'static str, problem: impl Into<String>) -> BadValue {
         BadValue { table: self.table, row: self.row, column, problem: problem.into() }
     }
-}
-
-/// The word by which serde names a value, as it is stored.
-pub(super) fn word(value: impl Serialize) -> String {
-    struct Word<T>(T);
-    impl<T: Serialize> fmt::Display for Word<T> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.0.serialize(f)
-        }
-    }
-    Word(value).to_string()
 }
 
 /// A count as a column holds it. More than a column can hold is as good as its largest number.

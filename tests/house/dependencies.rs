@@ -6,10 +6,12 @@ use crate::assert_none;
 use crate::paths::Target;
 use crate::source::{Source, everything, read};
 
-/// What is there for its features alone.
-const UNNAMED: [(&str, &str); 1] = [
+/// What is there, and no name of another library.
+const UNNAMED: [(&str, &str); 2] = [
     // Brings SQLite itself, for diesel.
     ("Cargo.toml", "libsqlite3_sys"),
+    // Not a library to these rules, but the program itself.
+    ("tests/fuzz/Cargo.toml", "traffic_generator"),
 ];
 
 /// The names of a table of libraries, as code writes them.
@@ -29,17 +31,20 @@ fn named_in(sources: impl Iterator<Item = &'static Source>) -> BTreeSet<String> 
 
 #[test]
 fn every_library_is_used() {
-    for (manifest, folder) in [("Cargo.toml", ""), ("tests/sandbox/Cargo.toml", "tests/sandbox/")] {
+    for folder in ["", "tests/fuzz/", "tests/sandbox/"] {
+        let manifest = &format!("{folder}Cargo.toml");
         let own = || {
             everything().iter().filter(move |source| {
-                source.file.strip_prefix(folder).is_some_and(|file| !file.starts_with("tests/sandbox/"))
+                let members = ["tests/fuzz/", "tests/sandbox/"];
+                source.file.strip_prefix(folder).is_some_and(|file| !members.iter().any(|at| file.starts_with(at)))
             })
         };
-        let program = own().filter(|source| source.file.starts_with(&format!("{folder}src/")));
+        let folders = ["src/", "fuzz_targets/"].map(|name| format!("{folder}{name}"));
+        let program = own().filter(|source| folders.iter().any(|at| source.file.starts_with(at)));
         // The root's tests of its own modules are in `src`, too; what only they use is in the other table.
         let program = program.filter(|source| !folder.is_empty() || !source.is_test());
         let named = named_in(program);
-        let listed = UNNAMED.iter().filter(|(of, _)| *of == manifest).map(|(_, library)| (*library).to_owned());
+        let listed = UNNAMED.iter().filter(|(of, _)| of == manifest).map(|(_, library)| (*library).to_owned());
         let unused = libraries(manifest, "dependencies").into_iter().filter(|library| !named.contains(library));
         assert_eq!(unused.collect::<BTreeSet<_>>(), listed.collect(), "{manifest}: used nowhere, and what may be");
         let words: BTreeSet<&str> =

@@ -29,11 +29,18 @@ fn it_shows_the_campaigns_gives_orders_and_survives_a_restart_of_the_supervisor(
     let mut view = world.in_terminal(&["top"]);
     wait_until_shown(&mut world, &view, "active-guarded");
     wait_until_shown(&mut world, &view, "limits 10.00, run 15,000, pause 5,000 (config)");
-    view.type_in("p");
-    wait_until_shown(&mut world, &view, "decide now");
-    view.type_in("\r");
-    // Whatever the supervisor says to it.
-    wait_until_shown(&mut world, &view, "\nprocess ");
+    // Each order is answered in the words of its command.
+    for (keys, question, confirmation, answer) in [
+        ("p", "decide now", "\r", ") is active-guarded: "),
+        ("h", "Hold campaign", "new page\r", "is on hold until released"),
+        ("r", "End the hold", "\r", "is released: it was on hold"),
+        ("P", "Pause EVERY campaign", "wrong page\r", "Paused now: 1 of 1"),
+    ] {
+        view.type_in(keys);
+        wait_until_shown(&mut world, &view, question);
+        view.type_in(confirmation);
+        wait_until_shown(&mut world, &view, answer);
+    }
     world.guard.kill();
     wait_until_shown(&mut world, &view, "NO SUPERVISOR, trying again");
     world.start();

@@ -4,6 +4,7 @@ use actix::MailboxError;
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
 
+use super::super::answers::of_database;
 use super::CampaignActor;
 use crate::actors::database::{ReadTick, Save, SaveSpend};
 use crate::actors::trafficstar::{MakeChange, ReadSpend, ReadStatus};
@@ -22,7 +23,7 @@ impl CampaignActor {
     pub(super) fn read_database(&self, ctx: &mut Context<Self>, operation: OperationId) {
         let read = self.surroundings.database.read_tick.send(ReadTick(self.row.id));
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
-            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+            let answer = of_database(answer);
             let facts = match answer {
                 Ok(Some(reading)) => Ok(actor.heed_row(reading)),
                 Ok(None) => Err(format!("the database has no campaign {} any more", actor.row.id)),
@@ -75,8 +76,7 @@ impl CampaignActor {
         let ReadQuestion { remote, urgency, .. } = question;
         let read = self.surroundings.remote.read_spend.send(ReadSpend { remote, urgency, since });
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
-            let answer =
-                answer.unwrap_or_else(|gone| SourceAnswer::Failed(format!("the TrafficStar client is gone: {gone}")));
+            let answer = answer.unwrap_or_else(|gone| SourceAnswer::Failed(client_gone(gone)));
             actor.session.spend_came(actor.surroundings.clock.now(), operation, answer);
             actor.go_on(ctx);
         }));
@@ -98,7 +98,7 @@ impl CampaignActor {
         });
         let save = self.surroundings.database.save.send(message);
         ctx.spawn(save.into_actor(self).map(|answer, actor, ctx| {
-            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+            let answer = of_database(answer);
             actor.session.saved(actor.surroundings.clock.now(), answer);
             actor.go_on(ctx);
         }));
@@ -124,10 +124,14 @@ impl CampaignActor {
     fn change(&self, change: Change) -> impl Future<Output = Outcome> + use<> {
         let sent = self.surroundings.remote.change.send(MakeChange(change));
         // Whether it left cannot be known then: reading back tells.
-        async move { sent.await.unwrap_or_else(|gone| Outcome::Unclear(format!("the TrafficStar client is gone: {gone}"))) }
+        async move { sent.await.unwrap_or_else(|gone| Outcome::Unclear(client_gone(gone))) }
     }
 }
 
 fn of_status(answer: Result<Result<RemoteCampaign, RemoteFault>, MailboxError>) -> Result<RemoteCampaign, RemoteFault> {
-    answer.unwrap_or_else(|gone| Err(RemoteFault::Failed(format!("the TrafficStar client is gone: {gone}"))))
+    answer.unwrap_or_else(|gone| Err(RemoteFault::Failed(client_gone(gone))))
+}
+
+fn client_gone(gone: MailboxError) -> String {
+    format!("the TrafficStar client is gone: {gone}")
 }

@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use super::super::answers::tell;
 use super::CampaignActor;
 use crate::control::{Processed, Refusal, Reply};
 use crate::domain::event::Event;
@@ -58,8 +59,7 @@ impl CampaignActor {
     /// Answers the orders for a tick up to this one.
     pub(super) fn answer_processed(&mut self, order: OrderId) {
         for (_, reply) in self.orders.processing.extract_if(.., |(waiting, _)| *waiting <= order).collect::<Vec<_>>() {
-            // Whoever asked may be gone.
-            let _ = reply.send(self.processed(Vec::new()));
+            tell(reply, self.processed(Vec::new()));
         }
     }
 
@@ -71,8 +71,7 @@ impl CampaignActor {
                 Ok(()) => Ok(self.processed(self.force_warnings(&force))),
                 Err(failure) => Err(failure.clone().into()),
             };
-            // Whoever asked may be gone.
-            let _ = reply.send(answer);
+            tell(reply, answer);
         }
     }
 
@@ -83,8 +82,7 @@ impl CampaignActor {
                 "it is in force and could not be stored yet: a restart before the database is back would lose it"
                     .to_owned()
             });
-            // Whoever asked may be gone.
-            let _ = reply.send(HoldChanged { before, warning });
+            tell(reply, HoldChanged { before, warning });
         }
     }
 

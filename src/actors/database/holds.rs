@@ -2,7 +2,8 @@
 
 use actix::prelude::*;
 
-use super::{Answer, DatabaseActor};
+use super::DatabaseActor;
+use crate::actors::answers::Answer;
 use crate::domain::ids::CampaignId;
 use crate::domain::status::Hold;
 

@@ -2,7 +2,8 @@
 
 use actix::prelude::*;
 
-use super::{Answer, DatabaseActor, Desk};
+use super::{DatabaseActor, Desk};
+use crate::actors::answers::Answer;
 use crate::control::{AddUrl, ChangeUrl, Refusal, Url, UrlOrder, UrlPatch};
 use crate::domain::ids::{CampaignId, UrlId};
 use crate::store::{CampaignChange, CampaignColumns, StoreError, UrlColumns, UrlRow};

@@ -2,7 +2,8 @@
 
 use actix::prelude::*;
 
-use super::{Answer, DatabaseActor};
+use super::DatabaseActor;
+use crate::actors::answers::Answer;
 use crate::trafficstar::reservation::Reservation;
 
 /// Counts requests before they leave. Answered when the count is durable.

@@ -6,6 +6,7 @@
 use actix::prelude::*;
 use futures_util::future::join_all;
 
+use super::super::answers::{of_campaign, of_database, stored, tell};
 use super::{Stage, Supervisor};
 use crate::actors::campaign::{ChangeHold, ForceNow, HoldOnAll};
 use crate::actors::database::{StoreHold, StoreHoldOnAll};
@@ -44,29 +45,26 @@ impl Supervisor {
         let pause = Force { unless_stopped: true, ..pause_by(&hold) };
         let pause = hold.pause.then(|| actor.send(ForceNow(pause)));
         actix::spawn(async move {
-            let changed =
-                change.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
+            let changed = of_campaign(change.await);
             let mut warnings = match changed {
                 Ok(changed) => changed.warning.into_iter().collect::<Vec<_>>(),
                 Err(refusal) => {
-                    // Whoever asked may be gone.
-                    let _ = reply.send(Err(refusal));
+                    tell(reply, Err(refusal));
                     return;
                 }
             };
             if let Some(pause) = pause {
-                let paused =
-                    pause.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
+                let paused = of_campaign(pause.await);
                 warnings.extend(paused.err().map(|refusal| format!("it is on hold and was not paused: {refusal}")));
             }
-            let _ = reply.send(Ok(Held { hold, warnings }));
+            tell(reply, Ok(Held { hold, warnings }));
         });
     }
 
     /// A disabled campaign's hold waits for its generator to be enabled.
     fn hold_without_actor(&mut self, ctx: &mut Context<Self>, id: CampaignId, hold: Hold, reply: Reply<Held>) {
         if let Some(refusal) = self.refusal_without_actor(id) {
-            let _ = reply.send(Err(refusal));
+            tell(reply, Err(refusal));
             return;
         }
         if hold.pause {
@@ -74,16 +72,16 @@ impl Supervisor {
                 "its generator is disabled, so that nobody could keep it paused: `process --force pause` pauses it once"
                     .to_owned(),
             );
-            let _ = reply.send(Err(refusal));
+            tell(reply, Err(refusal));
             return;
         }
         let store = self.rows.store_hold.send(StoreHold { campaign: id, hold: Some(hold.clone()) });
         ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| {
             let warnings = vec!["its generator is disabled: the hold is in force once it is enabled".to_owned()];
-            let answer = stored_or_refused(id, answer).map(|()| Held { hold, warnings });
+            let answer = stored(id, answer).map(|()| Held { hold, warnings });
             let synced = actor.synced(ctx);
             ctx.spawn(synced.into_actor(actor).map(move |_, _, _| {
-                let _ = reply.send(answer);
+                tell(reply, answer);
             }));
         }));
     }
@@ -94,24 +92,22 @@ impl Supervisor {
         if let Some(actor) = self.actor_of(id) {
             let change = actor.send(ChangeHold(None));
             actix::spawn(async move {
-                let changed =
-                    change.await.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor is gone: {gone}"))));
-                // Whoever asked may be gone.
-                let _ = reply.send(changed.map(|changed| Released { released: changed.before, still_on_hold }));
+                let changed = of_campaign(change.await);
+                tell(reply, changed.map(|changed| Released { released: changed.before, still_on_hold }));
             });
             return;
         }
         if let Some(refusal) = self.refusal_without_actor(id) {
-            let _ = reply.send(Err(refusal));
+            tell(reply, Err(refusal));
             return;
         }
         let released = self.last_holds.get(&id).cloned();
         let store = self.rows.store_hold.send(StoreHold { campaign: id, hold: None });
         ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| {
-            let answer = stored_or_refused(id, answer).map(|()| Released { released, still_on_hold });
+            let answer = stored(id, answer).map(|()| Released { released, still_on_hold });
             let synced = actor.synced(ctx);
             ctx.spawn(synced.into_actor(actor).map(move |_, _, _| {
-                let _ = reply.send(answer);
+                tell(reply, answer);
             }));
         }));
     }
@@ -129,8 +125,7 @@ impl Supervisor {
                 format!("it is in force and could not be stored yet, a restart before that would lose it: {reason}")
             });
             let warnings = warning.into_iter().collect();
-            // Whoever asked may be gone.
-            let _ = reply.send(Ok(HeldAll { hold, campaigns, paused, not_paused, warnings }));
+            tell(reply, Ok(HeldAll { hold, campaigns, paused, not_paused, warnings }));
         });
     }
 
@@ -139,7 +134,7 @@ impl Supervisor {
         let changes_then = self.hold_all.changes;
         let store = self.rows.store_hold_on_all.send(StoreHoldOnAll(None));
         ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| {
-            let answer = match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
+            let answer = match of_database(answer) {
                 Ok(()) if actor.hold_all.changes != changes_then => {
                     // A pause of all that came meanwhile is the newer word: it stays, and is stored over the release.
                     actor.hold_all.unstored = true;
@@ -158,8 +153,7 @@ impl Supervisor {
                     Err(Refusal::Failed(format!("the release could not be stored, all stay on hold: {reason}")))
                 }
             };
-            // Whoever asked may be gone.
-            let _ = reply.send(answer);
+            tell(reply, answer);
         }));
     }
 
@@ -211,7 +205,7 @@ impl Supervisor {
         let changes_then = self.hold_all.changes;
         let store = self.rows.store_hold_on_all.send(StoreHoldOnAll(self.hold_all.hold.clone()));
         ctx.spawn(store.into_actor(self).map(move |answer, actor, _| {
-            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
+            let answer = of_database(answer);
             match &answer {
                 Ok(()) if actor.hold_all.changes == changes_then => {
                     actor.hold_all.unstored = false;
@@ -263,13 +257,5 @@ pub(super) fn pause_by(hold: &Hold) -> Force {
         by: hold.by.clone(),
         unless_stopped: false,
         once: false,
-    }
-}
-
-fn stored_or_refused(id: CampaignId, answer: Result<Result<bool, String>, actix::MailboxError>) -> Result<(), Refusal> {
-    match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Refusal::UnknownCampaign(id)),
-        Err(reason) => Err(Refusal::Failed(format!("the change could not be stored: {reason}"))),
     }
 }

@@ -2,6 +2,7 @@
 
 use actix::prelude::*;
 
+use super::super::answers::{of_database, tell};
 use super::{ReadJournal, Supervisor};
 use crate::control::{Ask, Refusal};
 use crate::domain::journal::{JournalEntry, JournalQuery};
@@ -11,9 +12,8 @@ impl Supervisor {
         let Ask { question, reply } = ask;
         let read = self.rows.read_journal.send(ReadJournal(question));
         ctx.spawn(read.into_actor(self).map(|answer, _, _| {
-            let answer = answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}")));
-            // Whoever asked may be gone.
-            let _ = reply.send(answer.map_err(Refusal::Failed));
+            let answer = of_database(answer);
+            tell(reply, answer.map_err(Refusal::Failed));
         }));
     }
 }

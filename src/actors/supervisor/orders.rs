@@ -2,10 +2,11 @@
 
 use actix::prelude::*;
 
+use super::super::answers::{stored, tell};
 use super::managing::{Leave, shown};
 use super::{CampaignActor, Release, ReleaseOrder, SetGeneratorEnabled, Stage, Supervisor};
 use crate::actors::campaign::{Ended, ReleaseEnded, ReleaseStopped};
-use crate::actors::database::{Answer, CarryOutUrls};
+use crate::actors::database::CarryOutUrls;
 use crate::control::{Ask, Campaign, Order, Refusal, Reply, SetGenerator};
 use crate::domain::ids::CampaignId;
 
@@ -132,7 +133,7 @@ impl Supervisor {
     fn disable_row_then_release(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply<Campaign>) {
         let set = self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled: false });
         ctx.spawn(set.into_actor(self).map(move |answer, actor, ctx| {
-            if let Some(refusal) = set_refusal(id, answer) {
+            if let Some(refusal) = stored(id, answer).err() {
                 answer_all(vec![reply], &Err(refusal));
                 return;
             }
@@ -150,7 +151,7 @@ impl Supervisor {
             let stage = actor.slots.get(&id).map(|slot| &slot.stage);
             let leaving = matches!(stage, Some(Stage::Leaving));
             let resting = matches!(stage, Some(Stage::Resting));
-            if let Some(refusal) = set_refusal(id, answer) {
+            if let Some(refusal) = stored(id, answer).err() {
                 if leaving {
                     // Its row is enabled still: it has to be guarded on.
                     actor.rest(ctx, id);
@@ -222,22 +223,12 @@ impl Supervisor {
     }
 }
 
-/// Why a change of a row did not come about, if so.
-fn set_refusal(id: CampaignId, answer: Result<Answer<bool>, MailboxError>) -> Option<Refusal> {
-    match answer.unwrap_or_else(|gone| Err(format!("the database actor is gone: {gone}"))) {
-        Ok(true) => None,
-        Ok(false) => Some(Refusal::UnknownCampaign(id)),
-        Err(reason) => Some(Refusal::Failed(format!("the change could not be stored: {reason}"))),
-    }
-}
-
 fn refuse(orders: Vec<ReleaseOrder>, reason: &str) {
     answer_all(orders.into_iter().map(|order| order.reply).collect(), &Err(Refusal::NotNow(reason.to_owned())));
 }
 
 fn answer_all(replies: Vec<Reply<Campaign>>, answer: &Result<Campaign, Refusal>) {
     for reply in replies {
-        // Whoever asked may be gone.
-        let _ = reply.send(answer.clone());
+        tell(reply, answer.clone());
     }
 }

@@ -5,6 +5,7 @@ use actix::prelude::*;
 use futures_util::future::{LocalBoxFuture, join_all};
 use tokio::sync::oneshot;
 
+use super::super::answers::tell;
 use super::{Incarnation, Slot, Stage, Supervisor};
 use crate::actors::campaign::{CampaignActor, ForceNow, ProcessNow};
 use crate::control::{Process, ProcessAll, Processed, Refusal, Reply};
@@ -57,8 +58,7 @@ impl Supervisor {
                 Ok(processed) => Some(processed),
                 Err(refusal) => rows.get(&id).map(|row| refused(row, &refusal)),
             });
-            // Whoever asked may be gone.
-            let _ = reply.send(Ok(answers.collect()));
+            tell(reply, Ok(answers.collect()));
         });
     }
 
@@ -167,8 +167,7 @@ fn died() -> Refusal {
 
 fn answer_later(answer: LocalBoxFuture<'static, Result<Processed, Refusal>>, reply: Reply<Processed>) {
     actix::spawn(async move {
-        // Whoever asked may be gone.
-        let _ = reply.send(answer.await);
+        tell(reply, answer.await);
     });
 }
 

@@ -4,8 +4,8 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::{CampaignRow, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage, answered};
+use crate::actors::answers::Answer;
 use crate::actors::campaign::without_actor;
-use crate::actors::database::Answer;
 use crate::domain::event::Note;
 use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;

@@ -1,13 +1,13 @@
 //! What the view knows and shows. Pure: data and keys come in, an order may come out; it reads no clock and no socket.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 
 use super::attention::{self, Urgency};
 use super::history::History;
 use super::limits::Limits;
-use crate::control::client::top::TopOrder;
 use crate::domain::ids::CampaignId;
 use crate::domain::status::{CampaignStatus, Dump};
 
@@ -18,6 +18,30 @@ pub(super) struct Data {
     pub(super) received_at: DateTime<Utc>,
     /// By the campaigns' places in the dump.
     urgencies: Vec<Urgency>,
+}
+
+/// What an operator can order from the view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Let one campaign decide now.
+    Process(CampaignId),
+    /// Send nothing for one campaign until it is released, for a reason.
+    Hold(CampaignId, String),
+    /// End a campaign's hold.
+    Release(CampaignId),
+    /// Pause every campaign and keep them paused, for a reason.
+    PauseAll(String),
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(campaign) => write!(formatter, "process {campaign}"),
+            Self::Hold(campaign, _) => write!(formatter, "hold {campaign}"),
+            Self::Release(campaign) => write!(formatter, "release {campaign}"),
+            Self::PauseAll(_) => formatter.write_str("pause all"),
+        }
+    }
 }
 
 /// What has the keyboard.
@@ -37,7 +61,7 @@ pub(super) enum Focus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Dialog {
     /// What would be ordered, without its reason.
-    pub(super) order: TopOrder,
+    pub(super) order: Order,
     /// The campaign as people call it, `1 (shoes)`; empty where it is for all.
     pub(super) campaign: String,
     /// Whether the last yes came without the reason that it needs.

@@ -12,9 +12,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Message;
+use super::app::{Notice, Order};
 use crate::cli::explain::explanation;
-use crate::control::client::top::TopOrder;
+use crate::cli::orders::{self, Told};
 use crate::control::client::{Client, ClientError};
+use crate::control::{HoldBody, ProcessBody};
 use crate::domain::ids::CampaignId;
 use crate::error_chain::in_full;
 
@@ -25,7 +27,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// What the view tells its connection.
 pub(super) struct Wishes {
     /// Orders to be given.
-    pub(super) orders: mpsc::UnboundedReceiver<TopOrder>,
+    pub(super) orders: mpsc::UnboundedReceiver<Order>,
     /// The campaign whose explanation is wanted.
     pub(super) selected: watch::Receiver<Option<CampaignId>>,
 }
@@ -92,15 +94,28 @@ fn trouble(error: &ClientError) -> String {
     }
 }
 
-async fn give(client: Arc<Client>, order: TopOrder, messages: Sender<Message>) {
-    let answer = client.give(&order).await.map_err(|error| match error {
-        ClientError::Refused(problem) => format!("{} {}: {}", problem.status, problem.title, problem.detail),
-        ClientError::NoSupervisor { .. }
-        | ClientError::Lost { .. }
-        | ClientError::Broken(_)
-        | ClientError::Unreadable(_)
-        | ClientError::StillPending => in_full(&error),
-    });
+/// Gives an order as the command of its name does, and tells the view what that command would print.
+async fn give(client: Arc<Client>, order: Order, messages: Sender<Message>) {
+    let notice = match told(&client, &order).await {
+        Ok(Told { said, warnings, is_problem }) => {
+            // What did not go as asked stands first: a long text is cut.
+            let text = warnings.into_iter().chain([said]).collect::<Vec<_>>().join("; ").replace('\n', " ");
+            Notice { text: format!("{order}: {text}"), is_problem }
+        }
+        Err(error) => Notice { text: format!("{order}: {}", in_full(&error)), is_problem: true },
+    };
     // A view that is gone shows no answer.
-    let _ = messages.send(Message::Answer(order, answer));
+    let _ = messages.send(Message::Answer(notice));
+}
+
+async fn told(client: &Client, order: &Order) -> Result<Told, ClientError> {
+    Ok(match order {
+        Order::Process(campaign) => orders::of_processed(&client.process(*campaign, ProcessBody::default()).await?),
+        Order::Hold(campaign, reason) => {
+            let body = HoldBody { reason: Some(reason.clone()), ..HoldBody::default() };
+            orders::of_held(*campaign, &client.hold(*campaign, &body).await?)
+        }
+        Order::Release(campaign) => orders::of_released(*campaign, &client.release(*campaign).await?),
+        Order::PauseAll(reason) => orders::of_held_all(&client.hold_all(&orders::pause_of_all(reason)).await?, true),
+    })
 }

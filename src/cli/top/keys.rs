@@ -3,8 +3,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::app::{App, Dialog, Focus, Notice};
-use crate::control::client::top::TopOrder;
+use super::app::{App, Dialog, Focus, Notice, Order};
 use crate::domain::status::CampaignStatus;
 
 /// How far PageUp and PageDown go.
@@ -14,7 +13,7 @@ const LONGEST_TEXT: usize = 200;
 
 impl App {
     /// Takes a key in. What comes out is to be sent to the supervisor.
-    pub(super) fn press(&mut self, key: KeyEvent) -> Option<TopOrder> {
+    pub(super) fn press(&mut self, key: KeyEvent) -> Option<Order> {
         if key.kind == KeyEventKind::Release {
             return None;
         }
@@ -50,12 +49,10 @@ impl App {
             KeyCode::PageDown => self.go(PAGE),
             KeyCode::Home => self.go(isize::MIN),
             KeyCode::End => self.go(isize::MAX),
-            KeyCode::Char('p') => self.ask_for_selected(|campaign| TopOrder::Process(campaign.id)),
-            KeyCode::Char('h') => {
-                self.ask_for_selected(|campaign| TopOrder::Hold { campaign: campaign.id, reason: String::new() })
-            }
-            KeyCode::Char('r') => self.ask_for_selected(|campaign| TopOrder::Release(campaign.id)),
-            KeyCode::Char('P') => self.ask(TopOrder::PauseAll { reason: String::new() }, String::new()),
+            KeyCode::Char('p') => self.ask_for_selected(|campaign| Order::Process(campaign.id)),
+            KeyCode::Char('h') => self.ask_for_selected(|campaign| Order::Hold(campaign.id, String::new())),
+            KeyCode::Char('r') => self.ask_for_selected(|campaign| Order::Release(campaign.id)),
+            KeyCode::Char('P') => self.ask(Order::PauseAll(String::new()), String::new()),
             _ => {}
         }
     }
@@ -69,7 +66,7 @@ impl App {
         }
     }
 
-    fn ask_for_selected(&mut self, order: impl FnOnce(&CampaignStatus) -> TopOrder) {
+    fn ask_for_selected(&mut self, order: impl FnOnce(&CampaignStatus) -> Order) {
         let asked = self.selected().map(|campaign| (order(campaign), format!("{} ({})", campaign.id, campaign.name)));
         match asked {
             Some((order, campaign)) => self.ask(order, campaign),
@@ -77,7 +74,7 @@ impl App {
         }
     }
 
-    fn ask(&mut self, order: TopOrder, campaign: String) {
+    fn ask(&mut self, order: Order, campaign: String) {
         self.focus = Focus::Dialog(Dialog { order, campaign, reason_missing: false });
     }
 
@@ -101,14 +98,14 @@ impl App {
         }
     }
 
-    fn press_in_dialog(&mut self, mut dialog: Dialog, key: KeyEvent) -> Option<TopOrder> {
+    fn press_in_dialog(&mut self, mut dialog: Dialog, key: KeyEvent) -> Option<Order> {
         dialog.reason_missing = false;
         let reason = reason_of(&mut dialog.order);
         match (key.code, reason) {
             (KeyCode::Esc, _) => return None,
             (KeyCode::Enter, Some(reason)) if reason.trim().is_empty() => dialog.reason_missing = true,
             (KeyCode::Enter, _) => {
-                let text = format!("{}: sent, waiting for the answer", order_words(&dialog.order));
+                let text = format!("{}: sent, waiting for the answer", dialog.order);
                 self.notice = Some(Notice { text, is_problem: false });
                 return Some(dialog.order);
             }
@@ -125,20 +122,10 @@ impl App {
 }
 
 /// The reason that an order carries, where it needs one.
-fn reason_of(order: &mut TopOrder) -> Option<&mut String> {
+fn reason_of(order: &mut Order) -> Option<&mut String> {
     match order {
-        TopOrder::Hold { reason, .. } | TopOrder::PauseAll { reason } => Some(reason),
-        TopOrder::Process(_) | TopOrder::Release(_) => None,
-    }
-}
-
-/// An order as the bottom line names it.
-pub(super) fn order_words(order: &TopOrder) -> String {
-    match order {
-        TopOrder::Process(campaign) => format!("process {campaign}"),
-        TopOrder::Hold { campaign, .. } => format!("hold {campaign}"),
-        TopOrder::Release(campaign) => format!("release {campaign}"),
-        TopOrder::PauseAll { .. } => "pause all".to_owned(),
+        Order::Hold(_, reason) | Order::PauseAll(reason) => Some(reason),
+        Order::Process(_) | Order::Release(_) => None,
     }
 }
 

@@ -4,7 +4,6 @@
 //! supervisor on a thread of its own; here is the loop that brings them together, and the terminal is left as it was.
 //! Deliberately absent: anything that the control API does not offer to everybody.
 
-mod answer;
 mod app;
 mod attention;
 mod connection;
@@ -25,15 +24,13 @@ use ratatui::crossterm::event::{self, Event, KeyEvent};
 use thiserror::Error;
 use tokio::sync::{mpsc as async_mpsc, watch};
 
-use self::answer::notice;
-use self::app::App;
+use self::app::{App, Notice};
 use self::connection::Wishes;
 use self::draw::theme::Theme;
 use self::limits::Limits;
 use super::{Arguments, CommandError};
 use crate::clock::Clock;
 use crate::control::client::Client;
-use crate::control::client::top::{TopAnswer, TopOrder};
 use crate::domain::ids::CampaignId;
 use crate::domain::policy::PolicyNumbers;
 use crate::domain::status::Dump;
@@ -65,7 +62,8 @@ enum Message {
     /// The dump, or why there is none.
     State(Result<Box<Dump>, String>),
     Explanation(CampaignId, Option<String>),
-    Answer(TopOrder, Result<TopAnswer, String>),
+    /// What became of an order.
+    Answer(Notice),
     ConnectionEnded,
 }
 
@@ -124,7 +122,7 @@ fn show(mut app: App, client: Client) -> Result<(), TopError> {
                 Message::State(Ok(dump)) => app.receive(*dump, Clock::system().now()),
                 Message::State(Err(trouble)) => app.trouble = Some(trouble),
                 Message::Explanation(campaign, text) => app.explain(campaign, text),
-                Message::Answer(order, answer) => app.notice = Some(notice(&order, answer)),
+                Message::Answer(notice) => app.notice = Some(notice),
                 Message::KeyboardFailed(error) => return Err(TopError::Terminal(error)),
                 Message::ConnectionEnded => return end_of(connection),
             }

@@ -12,11 +12,9 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 use serde_json::{Value, json};
 
-use super::answer::notice;
-use super::app::{App, Focus};
+use super::app::{App, Focus, Notice, Order};
 use super::draw::{self, theme::Theme};
 use super::limits::Limits;
-use crate::control::client::top::TopOrder;
 use crate::domain::ids::CampaignId;
 use crate::domain::policy::PolicyNumbers;
 use crate::domain::status::Dump;
@@ -159,7 +157,7 @@ fn app_with(campaigns: &[Value]) -> App {
 }
 
 /// Types keys: a character each, `⏎` and `⎋` and `⌫` being what they look like.
-fn press(app: &mut App, keys: &str) -> Vec<TopOrder> {
+fn press(app: &mut App, keys: &str) -> Vec<Order> {
     let code = |letter| match letter {
         '⏎' => KeyCode::Enter,
         '⎋' => KeyCode::Esc,
@@ -255,8 +253,7 @@ fn the_lost_supervisor_and_the_explanation_are_shown() {
     );
     assert_screen("explained", &app, LARGE);
     app.trouble = Some("NO SUPERVISOR".to_owned());
-    app.notice =
-        Some(notice(&TopOrder::Process(CampaignId(1)), Err("404 no such resource: there is nothing here".into())));
+    app.notice = Some(Notice { text: "process 1: there is no campaign 1".to_owned(), is_problem: true });
     assert_screen("lost", &app, SMALL);
     app.explain(CampaignId(2), Some("about another campaign".to_owned()));
     assert!(!text_of(&draw_at(&app, Theme::PLAIN, noon(), 120, 40).0).contains("another"));
@@ -297,10 +294,10 @@ fn what_needs_attention_comes_first_then_what_is_near_a_threshold() {
 
 #[test]
 fn each_key_does_its_one_thing() {
-    let hold = |reason: &str| TopOrder::Hold { campaign: CampaignId(5), reason: reason.to_owned() };
-    let pause_all = |reason: &str| TopOrder::PauseAll { reason: reason.to_owned() };
-    let process = |id| TopOrder::Process(CampaignId(id));
-    let cases: [(&str, Vec<TopOrder>, i64); 27] = [
+    let hold = |reason: &str| Order::Hold(CampaignId(5), reason.to_owned());
+    let pause_all = |reason: &str| Order::PauseAll(reason.to_owned());
+    let process = |id| Order::Process(CampaignId(id));
+    let cases: [(&str, Vec<Order>, i64); 27] = [
         ("", vec![], 5),
         ("↓", vec![], 4),
         ("jj", vec![], 9),
@@ -315,7 +312,7 @@ fn each_key_does_its_one_thing() {
         ("pn", vec![], 5),
         ("p⎋⏎", vec![], 5),
         ("px↓y", vec![process(5)], 5),
-        ("r⏎", vec![TopOrder::Release(CampaignId(5))], 5),
+        ("r⏎", vec![Order::Release(CampaignId(5))], 5),
         ("hnew⏎", vec![hold("new")], 5),
         ("h⏎", vec![], 5),
         ("h ⏎", vec![], 5),
@@ -403,7 +400,7 @@ fn a_dialog_keeps_its_campaign_whatever_the_list_does() {
     let mut app = app_with(&several());
     press(&mut app, "p");
     app.receive(dump(&several()[..1]), noon());
-    assert_eq!(press(&mut app, "⏎"), [TopOrder::Process(CampaignId(5))]);
+    assert_eq!(press(&mut app, "⏎"), [Order::Process(CampaignId(5))]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::words::{clock, date_and_clock, verb};
+use super::words::verb;
 use super::{ActionProgress, ActorRest, Case, NextStep};
 use crate::domain::action::ActionKind;
 use crate::domain::calendar::midnight_after;
@@ -13,6 +13,7 @@ use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::remote::RemoteStatus;
 use crate::domain::spend::{Spend, SpendSource};
 use crate::domain::status::CampaignStatus;
+use crate::domain::text::{clock, date};
 use crate::domain::timer::TimerKind;
 
 fn step(at: Option<DateTime<Utc>>, then: impl Into<String>) -> NextStep {
@@ -150,7 +151,7 @@ fn held_back(case: &Case<'_>, tick_at: DateTime<Utc>) -> Option<String> {
         return Some(format!(
             "after the day end ({}) none is sent; the first tick of the new day, from {} on, activates it",
             policy.day_end,
-            date_and_clock(midnight)
+            date(midnight)
         ));
     }
     let later = |kind| case.timer(kind).filter(|&until| until > tick_at);

@@ -1,12 +1,13 @@
 //! The answer in a sentence, what the state promises, and what a person should know first.
 
-use super::words::{clock, date_and_clock, verb};
+use super::words::verb;
 use super::{ActionProgress, ActorRest, Case};
 use crate::domain::action::{ActionKind, Step};
 use crate::domain::lease::Leader;
 use crate::domain::phase::PhaseWord;
 use crate::domain::remote::{RemoteStatus, StopCause, judge};
 use crate::domain::status::{CampaignStatus, Hold};
+use crate::domain::text::{clock, date};
 
 /// What a state promises.
 pub(super) const fn meaning(state: PhaseWord) -> &'static str {
@@ -110,7 +111,7 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
         format!(
             "Its spend stands still: it is the same since {}, although the campaign runs and its clicks go on. Check at \
              TrafficStars whether the campaign is being shown.",
-            date_and_clock(since)
+            date(since)
         )
     });
     let owed = (case.insight.end_time_owed && case.insight.progress == ActionProgress::Settled)
@@ -120,7 +121,7 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
         format!(
             "The last {} failed at {}: {error}.",
             verb(action.kind),
-            date_and_clock(action.failed_at.unwrap_or(action.requested_at))
+            date(action.failed_at.unwrap_or(action.requested_at))
         )
     });
     let releasing = case
@@ -133,8 +134,8 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
 
 fn on_hold(hold: &Hold) -> String {
     let by = hold.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-    let until = hold.until.map_or_else(|| "released".to_owned(), date_and_clock);
+    let until = hold.until.map_or_else(|| "released".to_owned(), date);
     let reason = hold.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let what = if hold.pause { "it is kept paused, and nothing else is sent" } else { "nothing is sent" };
-    format!("On hold{by} since {}, until {until}{reason}: {what}.", date_and_clock(hold.since))
+    format!("On hold{by} since {}, until {until}{reason}: {what}.", date(hold.since))
 }

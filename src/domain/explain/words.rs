@@ -1,16 +1,6 @@
-//! Words and times as every sentence of an explanation writes them.
-
-use chrono::{DateTime, Utc};
+//! Words that every sentence of an explanation uses.
 
 use crate::domain::action::ActionKind;
-
-pub(super) fn clock(at: DateTime<Utc>) -> String {
-    at.format("%H:%M:%S").to_string()
-}
-
-pub(super) fn date_and_clock(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S").to_string()
-}
 
 pub(super) const fn verb(kind: ActionKind) -> &'static str {
     match kind {

@@ -13,6 +13,17 @@ fn refused() -> Outcome {
     Outcome::Failed("listed under failed".to_owned())
 }
 
+/// It has sent its fifth run: the four before were refused, and each was waited for twice as long.
+fn refused_again_and_again() -> Rig {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &wanted());
+    for minutes in [1, 2, 4, 8] {
+        rig.applied(refused());
+        assert_eq!(minutes_until_run(&mut rig, &wanted()), minutes);
+    }
+    rig
+}
+
 /// The minute of the next activation that is sent, each tick finding these facts; at most an hour on.
 #[track_caller]
 fn minutes_until_run(rig: &mut Rig, facts: &Facts) -> i64 {
@@ -76,12 +87,7 @@ fn a_run_is_tried_at_once_when_the_remote_changes() {
         |campaign| campaign.approved = None,
     ];
     for change in changes {
-        let mut rig = Rig::new(Phase::Idle);
-        rig.tick("12:00:00", &wanted());
-        for minutes in [1, 2, 4, 8] {
-            rig.applied(refused());
-            assert_eq!(minutes_until_run(&mut rig, &wanted()), minutes);
-        }
+        let mut rig = refused_again_and_again();
         rig.applied(refused());
         let effects = rig.next_tick(&wanted());
         assert_step("it waits", &rig, &effects, None, ActiveGuarded);
@@ -92,12 +98,7 @@ fn a_run_is_tried_at_once_when_the_remote_changes() {
 
 #[test]
 fn a_block_that_came_and_went_is_a_change_of_the_remote() {
-    let mut rig = Rig::new(Phase::Idle);
-    rig.tick("12:00:00", &wanted());
-    for minutes in [1, 2, 4, 8] {
-        rig.applied(refused());
-        assert_eq!(minutes_until_run(&mut rig, &wanted()), minutes);
-    }
+    let mut rig = refused_again_and_again();
     rig.applied(refused());
     rig.next_tick(&wanted().with(|campaign| campaign.no_funds = true));
     let effects = rig.next_tick(&wanted());
@@ -107,12 +108,7 @@ fn a_block_that_came_and_went_is_a_change_of_the_remote() {
 /// It may look as before the run when the funds are back: the read back alone has shown that they were gone.
 #[test]
 fn a_run_that_failed_for_want_of_funds_waits_for_the_funds_and_no_longer() {
-    let mut rig = Rig::new(Phase::Idle);
-    rig.tick("12:00:00", &wanted());
-    for minutes in [1, 2, 4, 8] {
-        rig.applied(refused());
-        assert_eq!(minutes_until_run(&mut rig, &wanted()), minutes);
-    }
+    let mut rig = refused_again_and_again();
     rig.applied(Outcome::Accepted);
     rig.read_back(&unfunded().clicks(20_000));
     assert_eq!(rig.machine.action().unwrap().step, Step::Failed);

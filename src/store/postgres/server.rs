@@ -1,6 +1,8 @@
-//! A server, as its URL describes it: libpq's parameters, and time limits where it sets none.
+//! A server, as its URL describes it: libpq's parameters, and time limits where it sets none. Of its words for encryption the
+//! two that say what they do: `disable` and `verify-full`.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use secrecy::ExposeSecret;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use super::tls::{Authorities, Trust};
+use super::tls::Authorities;
 use crate::store::error::DatabaseUrlError;
 use crate::store::password::{Password, PasswordError};
 
@@ -30,26 +32,31 @@ const SERVER_LIMITS: &str = "-c statement_timeout=10s -c lock_timeout=2s -c idle
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Server {
     config: Config,
-    trust: Trust,
+    authorities: Authorities,
     password: Option<Password>,
 }
 
 impl Server {
     /// Takes a `postgres://` URL apart.
     pub(in crate::store) fn parse(url: &str) -> Result<Self, DatabaseUrlError> {
-        let Parameters { mode, root_certificate, rest } = Parameters::take_out(url)?;
+        let Parameters { encrypted, authorities, rest } = Parameters::take_out(url)?;
         // The cause is left out: it may quote a piece of the password.
         let mut config: Config = rest.parse().map_err(|_| DatabaseUrlError::Postgres)?;
         if config.get_hosts().is_empty() {
             return Err(DatabaseUrlError::Postgres);
         }
-        // What does not leave the machine needs no encryption, and PostgreSQL has none for it.
-        let only_sockets = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        config.ssl_mode(if only_sockets { SslMode::Disable } else { mode.of_the_library() });
+        let encrypted = match encrypted {
+            // PostgreSQL encrypts nothing on a socket.
+            _ if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) => false,
+            Some(encrypted) => encrypted,
+            // What does not leave the machine needs no encryption, unless somebody has named an authority for it.
+            None => authorities != Authorities::System || !is_here(&config),
+        };
+        config.ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable });
         set_limits(&mut config);
         // By this name another supervisor, and the server's administrator, see who is connected.
         config.application_name(format!("traffic-generator pid {}", std::process::id()));
-        Ok(Self { config, trust: mode.trust(root_certificate), password: None })
+        Ok(Self { config, authorities, password: None })
     }
 
     /// The same with a password for a URL that has none.
@@ -69,9 +76,9 @@ impl Server {
         Ok(config)
     }
 
-    /// Whom to trust; none without encryption.
-    pub(super) fn trust(&self) -> Option<&Trust> {
-        (self.config.get_ssl_mode() != SslMode::Disable).then_some(&self.trust)
+    /// Whose signature counts; none without encryption.
+    pub(super) fn authorities(&self) -> Option<&Authorities> {
+        (self.config.get_ssl_mode() != SslMode::Disable).then_some(&self.authorities)
     }
 
     /// How long making a connection may take, its addresses tried one after the other.
@@ -115,68 +122,38 @@ fn set_limits(config: &mut Config) {
     config.options(format!("{SERVER_LIMITS}{options}"));
 }
 
-/// libpq's `sslmode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TlsMode {
-    Disable,
-    Prefer,
-    Require,
-    VerifyCa,
-    VerifyFull,
+/// Whether every address is this machine's.
+fn is_here(config: &Config) -> bool {
+    let is_loopback =
+        |name: &str| name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let is_here = |host: &Host| match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => is_loopback(name),
+    };
+    config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
-impl TlsMode {
-    fn read(word: &str) -> Result<Self, DatabaseUrlError> {
-        match word {
-            "disable" => Ok(Self::Disable),
-            "prefer" => Ok(Self::Prefer),
-            "require" => Ok(Self::Require),
-            "verify-ca" => Ok(Self::VerifyCa),
-            "verify-full" => Ok(Self::VerifyFull),
-            _ => Err(DatabaseUrlError::TlsMode),
-        }
-    }
-
-    const fn of_the_library(self) -> SslMode {
-        match self {
-            Self::Disable => SslMode::Disable,
-            Self::Prefer => SslMode::Prefer,
-            Self::Require | Self::VerifyCa | Self::VerifyFull => SslMode::Require,
-        }
-    }
-
-    fn trust(self, root_certificate: Option<PathBuf>) -> Trust {
-        let authorities = root_certificate.map_or(Authorities::System, Authorities::File);
-        match (self, authorities) {
-            (Self::VerifyFull, authorities) => Trust::SignedForHost(authorities),
-            (Self::VerifyCa, authorities) | (Self::Require, authorities @ Authorities::File(_)) => {
-                Trust::Signed(authorities)
-            }
-            (Self::Disable | Self::Prefer, _) | (Self::Require, Authorities::System) => Trust::Anybody,
-        }
-    }
-}
-
-/// The parameters behind `?` that the library does not know as libpq does, and the URL without them.
+/// The parameters behind `?` that the library does not know as we do, and the URL without them.
 struct Parameters {
-    mode: TlsMode,
-    root_certificate: Option<PathBuf>,
+    /// What `sslmode` says.
+    encrypted: Option<bool>,
+    authorities: Authorities,
     rest: String,
 }
 
 impl Parameters {
     fn take_out(url: &str) -> Result<Self, DatabaseUrlError> {
         let (address, parameters) = url.split_once('?').unwrap_or((url, ""));
-        let mut found = Self { mode: TlsMode::Prefer, root_certificate: None, rest: address.to_owned() };
+        let mut found = Self { encrypted: None, authorities: Authorities::System, rest: address.to_owned() };
         let mut separator = '?';
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').ok_or(DatabaseUrlError::Postgres)?;
             match name {
-                "sslmode" => found.mode = TlsMode::read(&decoded(value)?)?,
+                "sslmode" => found.encrypted = Some(is_encrypted(&decoded(value)?)?),
                 // libpq's word for what is the default here.
-                "sslrootcert" if value == "system" => found.root_certificate = None,
+                "sslrootcert" if value == "system" => found.authorities = Authorities::System,
                 "sslrootcert" if value.is_empty() => return Err(DatabaseUrlError::Postgres),
-                "sslrootcert" => found.root_certificate = Some(PathBuf::from(decoded(value)?.into_owned())),
+                "sslrootcert" => found.authorities = Authorities::File(PathBuf::from(decoded(value)?.into_owned())),
                 _ => {
                     found.rest.push(separator);
                     found.rest.push_str(parameter);
@@ -185,6 +162,19 @@ impl Parameters {
             }
         }
         Ok(found)
+    }
+}
+
+/// What a word of libpq's `sslmode` asks for.
+fn is_encrypted(word: &str) -> Result<bool, DatabaseUrlError> {
+    match word {
+        "disable" => Ok(false),
+        "verify-full" => Ok(true),
+        _ => {
+            let unchecked =
+                ["allow", "prefer", "require", "verify-ca"].into_iter().find(|unchecked| *unchecked == word);
+            Err(unchecked.map_or(DatabaseUrlError::TlsMode, DatabaseUrlError::Unchecked))
+        }
     }
 }
 

@@ -244,7 +244,10 @@ fn a_bad_url_is_named_by_its_scheme_alone() {
         ("postgres://", "postgres:// must be followed by"),
         ("postgres://guard:secret@host/name?secret=1", "postgres:// must be followed by"),
         ("postgres://guard:secret@host/name?sslmode=secret", "postgres:// sets sslmode to an unknown word"),
-        ("postgres://guard:secret@host/name?sslmode=allow", "postgres:// sets sslmode to an unknown word"),
+        ("postgres://guard:secret@host/name?sslmode=allow", "postgres:// sets sslmode=allow, which trusts"),
+        ("postgres://guard:secret@host/name?sslmode=prefer", "postgres:// sets sslmode=prefer, which trusts"),
+        ("postgres://guard:secret@host/name?sslmode=require", "postgres:// sets sslmode=require, which trusts"),
+        ("postgres://guard:secret@host/name?sslmode=verify-ca", "postgres:// sets sslmode=verify-ca, which trusts"),
         ("postgres://guard:secret@host/name?sslrootcert=", "postgres:// must be followed by"),
         ("postgres://guard:secret@host/name?secret", "postgres:// must be followed by"),
     ];

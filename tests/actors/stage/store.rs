@@ -4,10 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use traffic_generator::actors::answers::Answer;
 use traffic_generator::actors::campaign::DatabasePort;
 use traffic_generator::actors::database::{
-    Answer, CarryOutUrls, ReadJournal, ReadRows, ReadStored, ReadTick, Rows, Save, SaveSpend, SetGeneratorEnabled,
-    StoreHold, StoreHoldOnAll, WriteCampaign,
+    CarryOutUrls, ReadJournal, ReadRows, ReadStored, ReadTick, Rows, Save, SaveSpend, SetGeneratorEnabled, StoreHold,
+    StoreHoldOnAll, WriteCampaign,
 };
 use traffic_generator::actors::supervisor::RowsPort;
 use traffic_generator::domain::action::{Action, ActionId, Step};

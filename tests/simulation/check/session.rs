@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use chrono::Duration;
-use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
+use traffic_generator::domain::action::{ActionId, ActionKind, Outcome, Trigger};
 use traffic_generator::domain::event::{Effect, Event};
 
-use super::world::{Step, World};
+use super::world::{Sent, Step, World};
 use super::{Checker, Findings};
 use crate::model::log::{Line, What};
 
@@ -58,7 +58,9 @@ impl Checker for ClicksAreFresh {
     fn step(&mut self, world: &World<'_>, step: &Step<'_>, found: &mut Findings) {
         let (Some(place), Some(seen)) = (world.place(step.campaign), step.seen) else { return };
         let (Some(question), Ok(clicks)) = (place.observing, &seen.clicks) else { return };
-        let starts = step.sent().any(|sent| sent.request.kind == ActionKind::Activate);
+        // An order starts a campaign whatever its clicks are.
+        let by_clicks = |sent: &Sent<'_>| sent.entry.is_none_or(|entry| entry.trigger == Trigger::Tick);
+        let starts = step.sent().any(|sent| sent.request.kind == ActionKind::Activate && by_clicks(&sent));
         let age = step.wall.signed_duration_since(clicks.at);
         if starts && age > FRESH_FOR && !world.clock_set_since(question.line) {
             let text = format!("campaign {}: it is started by clicks of {age} ago", step.campaign);

@@ -94,22 +94,8 @@ impl Checker for Ticks {
             clockwork.ended = None;
             clockwork.ordered = true;
         }
-        let ends = match step.event {
-            Event::Observed { operation, .. } => {
-                place.observing.is_some_and(|question| question.operation == *operation)
-            }
-            Event::Wake
-            | Event::ReadBack { .. }
-            | Event::Applied { .. }
-            | Event::EndTimeSet { .. }
-            | Event::SentUnstored { .. }
-            | Event::Release { .. }
-            | Event::ReleaseStopped
-            | Event::Process { .. }
-            | Event::Force { .. }
-            | Event::Hold { .. }
-            | Event::HoldAll(_) => false,
-        };
+        let ends = matches!(step.event, Event::Observed { operation, .. }
+            if place.observing.is_some_and(|question| question.operation == *operation));
         if ends {
             let (at, wall) = (step.at, step.wall);
             let began = place.observing.map_or(wall, |question| question.wall);

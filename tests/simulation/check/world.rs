@@ -484,21 +484,10 @@ impl<'a> World<'a> {
     }
 
     fn begin_step(&mut self, index: usize, line: &'a Line, campaign: usize, event: &'a Event) {
-        let seen = match event {
-            Event::Observed { operation, .. } => {
-                self.seen.remove(&campaign).filter(|seen| seen.operation == *operation)
-            }
-            Event::Wake
-            | Event::ReadBack { .. }
-            | Event::Applied { .. }
-            | Event::EndTimeSet { .. }
-            | Event::SentUnstored { .. }
-            | Event::Release { .. }
-            | Event::ReleaseStopped
-            | Event::Process { .. }
-            | Event::Force { .. }
-            | Event::Hold { .. }
-            | Event::HoldAll(_) => None,
+        let seen = if let Event::Observed { operation, .. } = event {
+            self.seen.remove(&campaign).filter(|seen| seen.operation == *operation)
+        } else {
+            None
         };
         let (at, wall) = (line.at, line.wall);
         let (phase, effects) = (Phase::Idle, Vec::new());

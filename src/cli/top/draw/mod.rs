@@ -125,11 +125,8 @@ fn budget(remote: &RemoteClientStatus, theme: Theme) -> Line<'static> {
 }
 
 fn queues(queue: &QueueStatus) -> String {
-    let QueueStatus { pause, read_back, sweep, activate, read } = *queue;
-    let classes =
-        [("pause", pause), ("read-back", read_back), ("sweep", sweep), ("activate", activate), ("read", read)];
-    let waiting: Vec<String> =
-        classes.into_iter().filter(|(_, count)| *count > 0).map(|(class, count)| format!("{count} {class}")).collect();
+    let waiting = queue.classes().into_iter().filter(|(_, count)| *count > 0);
+    let waiting: Vec<String> = waiting.map(|(class, count)| format!("{count} {}", class.replace('_', "-"))).collect();
     if waiting.is_empty() { "nothing waits".to_owned() } else { format!("waiting: {}", waiting.join(", ")) }
 }
 

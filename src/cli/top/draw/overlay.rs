@@ -6,9 +6,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Paragraph, Wrap};
 
 use super::theme::Theme;
-use crate::cli::top::app::Dialog;
+use crate::cli::top::app::{Dialog, Order};
 use crate::cli::top::limits::Limits;
-use crate::control::client::top::TopOrder;
 
 const WIDTH: u16 = 64;
 
@@ -16,16 +15,16 @@ const WIDTH: u16 = 64;
 pub(super) fn dialog(frame: &mut Frame<'_>, dialog: &Dialog, theme: Theme, area: Rect) {
     let campaign = &dialog.campaign;
     let (title, question, reason) = match &dialog.order {
-        TopOrder::Process(_) => {
+        Order::Process(_) => {
             ("process", format!("Let campaign {campaign} decide now, without waiting for its next tick?"), None)
         }
-        TopOrder::Hold { reason, .. } => (
+        Order::Hold(_, reason) => (
             "hold",
             format!("Hold campaign {campaign}? Nothing is sent for it until it is released: it is not paused either."),
             Some(reason),
         ),
-        TopOrder::Release(_) => ("release", format!("End the hold of campaign {campaign}, and guard it again?"), None),
-        TopOrder::PauseAll { reason } => (
+        Order::Release(_) => ("release", format!("End the hold of campaign {campaign}, and guard it again?"), None),
+        Order::PauseAll(reason) => (
             "PAUSE ALL",
             "Pause EVERY campaign now, and pause again whatever is seen running, until \
              `traffic-generator release-all`?"
@@ -33,7 +32,7 @@ pub(super) fn dialog(frame: &mut Frame<'_>, dialog: &Dialog, theme: Theme, area:
             Some(reason),
         ),
     };
-    let style = if matches!(dialog.order, TopOrder::PauseAll { .. }) { theme.alarm() } else { theme.strong() };
+    let style = if matches!(dialog.order, Order::PauseAll(_)) { theme.alarm() } else { theme.strong() };
     let mut lines = vec![Line::from(question), Line::default()];
     if let Some(reason) = reason {
         lines.push(Line::from(vec![Span::styled("Reason: ", theme.label()), Span::raw(format!("{reason}▏"))]));

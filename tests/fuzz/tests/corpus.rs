@@ -1,7 +1,5 @@
-//! Hostile bytes: every input of `fuzz/corpus` through its target, as it is, cut off, and damaged in ways that do not
-//! change from run to run. What libFuzzer finds is kept there, so that it is never met again.
-//!
-//! Deliberately absent: the targets. `fuzz` has them, and `fuzz/src/lib.rs` says what each of them holds.
+//! Every input of `corpus` through its target, as it is, cut off, and damaged in ways that do not change from run to run.
+//! What libFuzzer finds is kept there, so that it is never met again.
 
 #![allow(
     clippy::expect_used,
@@ -10,16 +8,14 @@
     clippy::unwrap_used,
     reason = "a broken rule is a panic"
 )]
-#![allow(missing_docs, unreachable_pub, reason = "the targets are a crate of their own for libFuzzer")]
-
-#[path = "../../fuzz/src/lib.rs"]
-mod targets;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use hostile::{answers, clients, config, connections, exchanges, requests, rows, values};
 
 /// No input is so much work.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -28,18 +24,18 @@ type Target = (&'static str, fn(&[u8]), usize);
 
 /// Each target, and how many damaged inputs are made of each of its corpus's: some targets take a millisecond for one.
 const TARGETS: [Target; 8] = [
-    ("answers", targets::answers::check, 400),
-    ("clients", targets::clients::check, 4),
-    ("config", targets::config::check, 100),
-    ("connections", targets::connections::check, 20),
-    ("exchanges", targets::exchanges::check, 1),
-    ("requests", targets::requests::check, 20),
-    ("rows", targets::rows::check, 12),
-    ("values", targets::values::check, 400),
+    ("answers", answers::check, 400),
+    ("clients", clients::check, 4),
+    ("config", config::check, 100),
+    ("connections", connections::check, 20),
+    ("exchanges", exchanges::check, 1),
+    ("requests", requests::check, 20),
+    ("rows", rows::check, 12),
+    ("values", values::check, 400),
 ];
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 fn names(folder: &Path) -> Vec<String> {

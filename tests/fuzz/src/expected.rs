@@ -9,7 +9,7 @@ const MOST_SHOWN_CHARACTERS: usize = 600;
 
 /// What an operator gets to see: bounded, and nothing that harms a terminal or breaks a line of a log.
 #[track_caller]
-pub fn assert_fit_to_show(text: &str) {
+pub(crate) fn assert_fit_to_show(text: &str) {
     assert!(text.chars().count() <= MOST_SHOWN_CHARACTERS, "{} characters: {text}", text.chars().count());
     assert!(!text.contains(char::is_control), "a control character in {text:?}");
     let turns = "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
@@ -19,7 +19,7 @@ pub fn assert_fit_to_show(text: &str) {
 
 /// The same, and it names no person: it has no e-mail address, and no personal data that a target has put in.
 #[track_caller]
-pub fn assert_quotes_nobody(text: &str) {
+pub(crate) fn assert_quotes_nobody(text: &str) {
     assert_fit_to_show(text);
     let mut letters = text.chars().zip(text.chars().skip(1)).zip(text.chars().skip(2));
     let address =
@@ -29,10 +29,10 @@ pub fn assert_quotes_nobody(text: &str) {
 }
 
 /// What the targets put into the `user` objects and the addresses of an answer.
-pub const PLANTED: [&str; 3] = ["Planted Person", "+15550199", "planted.person"];
+pub(crate) const PLANTED: [&str; 3] = ["Planted Person", "+15550199", "planted.person"];
 
 /// An error with all its causes.
-pub fn in_full(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -44,7 +44,7 @@ pub fn in_full(error: &(dyn Error + 'static)) -> String {
 
 /// The micro-units of an amount in plain decimals, cut off behind the sixth; none for any other text, or more than 63
 /// bits.
-pub fn micros_of_text(text: &str) -> Option<i64> {
+pub(crate) fn micros_of_text(text: &str) -> Option<i64> {
     let text = text.trim();
     let text = text.strip_prefix('$').unwrap_or(text);
     let (units, decimals) = match text.split_once('.') {
@@ -77,7 +77,7 @@ fn micros_of_amount(text: &str) -> Option<i64> {
 }
 
 /// Whether `micros` is what a JSON number says, as far as its type tells.
-pub fn is_amount_of_number(number: &Number, micros: i64) -> bool {
+pub(crate) fn is_amount_of_number(number: &Number, micros: i64) -> bool {
     if let Some(whole) = number.as_u64() {
         return i128::from(whole) * 1_000_000 == i128::from(micros);
     }
@@ -88,7 +88,7 @@ pub fn is_amount_of_number(number: &Number, micros: i64) -> bool {
 }
 
 /// Whether `micros` is what a JSON value says.
-pub fn is_amount(value: &Value, micros: i64) -> bool {
+pub(crate) fn is_amount(value: &Value, micros: i64) -> bool {
     micros >= 0
         && match value {
             Value::Number(number) => is_amount_of_number(number, micros),
@@ -98,7 +98,7 @@ pub fn is_amount(value: &Value, micros: i64) -> bool {
 }
 
 /// Whether `micros` is what a JSON value says, rounded half up to cents.
-pub fn is_amount_in_cents(value: &Value, micros: i64) -> bool {
+pub(crate) fn is_amount_in_cents(value: &Value, micros: i64) -> bool {
     let in_cents = |exact: i64| Some(exact.checked_add(5_000)? / 10_000 * 10_000);
     micros >= 0
         && match value {
@@ -112,7 +112,7 @@ pub fn is_amount_in_cents(value: &Value, micros: i64) -> bool {
 }
 
 /// Year, month, day, hour, minute and second of an end time in one of the three known forms, to the letter.
-pub fn parts_of_end_time(text: &str) -> Option<[u32; 6]> {
+pub(crate) fn parts_of_end_time(text: &str) -> Option<[u32; 6]> {
     const FORMS: [(&str, [usize; 6]); 3] = [
         ("0000-00-00 00:00:00", [0, 5, 8, 11, 14, 17]),
         ("0000-00-00T00:00:00Z", [0, 5, 8, 11, 14, 17]),

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whoever writes to a connection that the other side has closed gets an error, as in any program of Rust, and not the
 /// signal by which libFuzzer's would end. To be called within a runtime.
-pub fn outlive_closed_pipes() {
+pub(crate) fn outlive_closed_pipes() {
     // Once listened for, it stays so.
     drop(signal(SignalKind::pipe()).expect("a signal"));
 }
@@ -41,7 +41,7 @@ const LONGEST_HEAD: usize = 1024;
 static ORDERS: AtomicUsize = AtomicUsize::new(0);
 
 /// The server that all inputs of this process meet.
-pub struct Served {
+pub(crate) struct Served {
     folder: TempDir,
     /// What the server says of itself.
     openapi: OnceLock<Value>,
@@ -50,7 +50,7 @@ pub struct Served {
 }
 
 impl Served {
-    pub fn get() -> &'static Self {
+    pub(crate) fn get() -> &'static Self {
         static SERVED: OnceLock<Served> = OnceLock::new();
         SERVED.get_or_init(Self::start)
     }
@@ -72,12 +72,12 @@ impl Served {
     }
 
     /// How many orders have come through so far.
-    pub fn orders(&self) -> usize {
+    pub(crate) fn orders(&self) -> usize {
         ORDERS.load(Ordering::SeqCst)
     }
 
     /// Runs `body` while no other input is served.
-    pub fn alone<T>(&self, body: impl FnOnce() -> T) -> T {
+    pub(crate) fn alone<T>(&self, body: impl FnOnce() -> T) -> T {
         let turn = self.turn.lock();
         let done = body();
         drop(turn);
@@ -85,7 +85,7 @@ impl Served {
     }
 
     /// Sends these bytes and reads what is answered, as a client that then has nothing more to say, or reads on.
-    pub fn answer(&self, bytes: &[u8], says_more: bool) -> Vec<u8> {
+    pub(crate) fn answer(&self, bytes: &[u8], says_more: bool) -> Vec<u8> {
         let mut stream = UnixStream::connect(self.socket()).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         // It may close the connection before it has read everything.
@@ -112,7 +112,7 @@ impl Served {
     }
 
     /// The statuses that are documented for a request.
-    pub fn documented(&self, method: &str, path: &str) -> Option<Vec<u16>> {
+    pub(crate) fn documented(&self, method: &str, path: &str) -> Option<Vec<u16>> {
         let openapi = self.openapi.get_or_init(|| {
             let answer =
                 self.answer(b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", true);
