@@ -384,12 +384,13 @@ fn a_misspelt_variable_is_named_with_what_was_meant() {
 
 #[test]
 fn what_looks_like_a_mistake_is_a_warning_with_its_line() {
-    let config = config("[trafficstar]\nrequests_per_minute = 101\ntimeout = \"0s\"\n");
+    let text = "[trafficstar]\nrequests_per_minute = 101\ntimeout = \"0s\"\n[generator]\ntop_up_interval = \"12m\"\n";
     assert_eq!(
-        config.warnings,
+        config(text).warnings,
         [
             "config.toml:2: trafficstar.requests_per_minute: 101 is more than the 100 of an account",
             "config.toml:3: trafficstar.timeout: without any time every request fails",
+            "config.toml:5: generator.top_up_interval: has no effect: delete it",
         ]
     );
     let account_limit = "[trafficstar]\nrequests_per_minute = 100\n";
