@@ -105,3 +105,14 @@ pub struct Promise {
     /// Its end time could not be set yet: now, after a pause; the day end, where it was adopted without one.
     pub end_time_owed: bool,
 }
+
+impl Promise {
+    /// What is left of it where the generator is disabled, if that is another one: "Enabling starts from `idle`", or from the
+    /// cool-down that lasts still.
+    #[must_use]
+    pub fn disabled(self, now: DateTime<Utc>) -> Option<Self> {
+        let cools_down = self.phase.cooling_down_until().is_some_and(|until| until > now);
+        let is_over = self.phase != Phase::Idle && !cools_down;
+        is_over.then_some(Self { phase: Phase::Idle, since: now, end_time_owed: false })
+    }
+}

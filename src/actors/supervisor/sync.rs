@@ -10,7 +10,7 @@ use crate::domain::event::Note;
 use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
 use crate::domain::order::HoldChange;
-use crate::domain::phase::{Phase, PhaseWord, Promise};
+use crate::domain::phase::PhaseWord;
 use crate::store::{Record, StoredPromise};
 
 impl Supervisor {
@@ -112,20 +112,17 @@ impl Supervisor {
         }
         self.slots.remove(&row.id);
         let now = self.clock.now();
-        let cools_down = |phase: Phase| phase.cooling_down_until().is_some_and(|until| until > now);
         let mut shown = stored.copied();
         let mut ended = None;
         if let Some(stored) = &mut shown
-            && stored.promise.phase != Phase::Idle
-            && !cools_down(stored.promise.phase)
+            && let Some(promise) = stored.promise.disabled(now)
         {
             ended = Some(Note::Transition {
                 from: stored.promise.phase.word(),
                 to: PhaseWord::Idle,
                 reason: "its generator is disabled".to_owned(),
             });
-            stored.promise = Promise { phase: Phase::Idle, since: now, end_time_owed: false };
-            let promise = stored.promise;
+            stored.promise = promise;
             let record =
                 Record { campaign: row.id, remote: row.trafficstar_id, promise, entry: None, hold: HoldChange::Keep };
             // The next sync is the retry.

@@ -8,7 +8,7 @@
 extern crate faulty as traffic_generator;
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 use std::panic::{self, AssertUnwindSafe};
@@ -214,6 +214,21 @@ fn every_fault_is_caught_and_the_table_says_by_what() {
         differ.is_empty() && kept.len() == found_rows.len(),
         "{TABLE} says otherwise; `RENEW=1 cargo test -p faulty` writes it anew. It differs in {differ:#?}"
     );
+}
+
+/// A checker that no fault has shown to find anything proves nothing.
+#[test]
+fn every_checker_has_caught_a_fault() {
+    let caught = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE)).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../simulation/check");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    let code: String = files.collect();
+    let quoted = code.split('"').skip(1).step_by(2);
+    let is_name = |text: &str| text.contains('-') && text.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let names: BTreeSet<&str> = quoted.filter(|text| is_name(text)).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let idle: Vec<&&str> = names.iter().filter(|name| !caught.contains(**name)).collect();
+    assert!(idle.is_empty(), "plant a fault for each of {idle:?}");
 }
 
 #[test]

@@ -34,9 +34,6 @@ mod states;
 mod ticks;
 mod world;
 
-#[cfg(test)]
-mod tests;
-
 use self::world::{Step, World};
 use super::model::log::Line;
 

@@ -102,7 +102,7 @@ struct Decided {
 
 /// `pauses-overtake`, `pause-within-one-tick`, `end-time-before-run`, `undisturbed-costs-nothing`,
 /// `one-action-in-flight`, `old-facts-start-nothing`, `nothing-started-while-held-back`, `released-sends-nothing`,
-/// `hold-sends-nothing`, `one-supervisor`.
+/// `hold-sends-nothing`.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     waiting: BTreeMap<Ticket, Waiting>,
@@ -194,15 +194,10 @@ impl Checker for Gate {
 
 impl Gate {
     fn left(&mut self, world: &World<'_>, index: usize, line: &Line, ticket: Ticket, found: &mut Findings) {
-        let Some(waiting) = self.waiting.remove(&ticket) else {
-            return found.report("one-supervisor", index, format!("{ticket:?} leaves and was not at the gate"));
-        };
+        let Some(waiting) = self.waiting.remove(&ticket) else { return };
         if self.pauses.remove(&ticket) {
             self.pauses_left.push_back(line.at);
             self.pauses_left.retain(|left| line.at - *left < Duration::minutes(10));
-        }
-        if line.process != world.process {
-            found.report("one-supervisor", index, format!("{ticket:?} is of a process that is gone"));
         }
         // 3. "pauses overtake every other waiting request"
         let overtaken = self.pauses.first().filter(|_| !matches!(waiting.call, Call::Pause(_)));

@@ -8,7 +8,7 @@ use traffic_generator::domain::action::{Action, ActionId, ActionKind, Step};
 use traffic_generator::domain::event::Record;
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::order::HoldChange;
-use traffic_generator::domain::phase::{Phase, Promise};
+use traffic_generator::domain::phase::Promise;
 use traffic_generator::domain::spend::{Spend, SpendHistory, StoredSpend};
 use traffic_generator::domain::status::Hold;
 use traffic_generator::trafficstar::reservation::Reservation;
@@ -91,12 +91,7 @@ impl Database {
     /// As `actors::supervisor::sync`: a disabled row has no promise but its cool-down.
     pub(crate) fn let_go(&mut self, campaign: usize, wall: DateTime<Utc>) -> Option<Record> {
         let stored = self.campaigns.get(campaign).filter(|stored| !stored.row.enabled)?;
-        let phase = stored.promise?.phase;
-        let cools_down = phase.cooling_down_until().is_some_and(|until| until > wall);
-        if phase == Phase::Idle || cools_down {
-            return None;
-        }
-        let promise = Promise { phase: Phase::Idle, since: wall, end_time_owed: false };
+        let promise = stored.promise?.disabled(wall)?;
         let record = Record { promise, entry: None, by: None, hold: HoldChange::Keep };
         self.save(campaign, &record, None);
         Some(record)

@@ -38,6 +38,9 @@ use super::storm::{Storm, Trouble};
 use super::weather::Fate;
 use super::wire::{self, Failure, TIMEOUT};
 
+/// A guard to which more happens at one moment never comes to rest.
+const MOST_AT_ONE_MOMENT: u32 = 200_000;
+
 /// What happens.
 #[derive(Debug)]
 enum Happening {
@@ -174,7 +177,11 @@ impl Guard {
 
     /// Lets everything happen up to `until`.
     pub(crate) fn run_until(&mut self, until: DateTime<Utc>) {
+        let (mut at, mut events) = (self.agenda.now(), 0_u32);
         while let Some(happening) = self.agenda.next(until) {
+            events = if at == self.agenda.now() { events + 1 } else { 0 };
+            at = self.agenda.now();
+            assert!(events < MOST_AT_ONE_MOMENT, "the guard does not come to rest at {at}");
             self.happen(happening);
             self.follow();
         }

@@ -100,6 +100,14 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "",
     },
     Fault {
+        name: "pause-waits-for-an-idle-minute",
+        what: "a pause leaves only where nothing has left for a minute",
+        breaks: "3",
+        file: BUDGET,
+        original: "Urgency::Pause if rank == Rank::FIRST => return «self.held.all < self.limit»,",
+        faulty: "self.held.all == 0",
+    },
+    Fault {
         name: "leaves-uncounted",
         what: "a request leaves before it is counted, though the database answers",
         breaks: "6",

@@ -8,7 +8,6 @@ const SENDING: &str = "src/domain/machine/sending.rs";
 const ORDERS: &str = "src/domain/machine/orders.rs";
 const SESSION: &str = "src/guard/session.rs";
 const OUTBOX: &str = "src/guard/outbox.rs";
-
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "nothing-waits-for-its-record",
