@@ -1,0 +1,72 @@
+//! What must be so after every step, whatever was told. Checked where debug assertions are on, and by the property tests.
+//!
+//! Each part says what must be so of itself; here is what the parts must be to one another. It is written from what the
+//! parts mean, and not from how they come about.
+
+use chrono::{DateTime, Utc};
+
+use super::Machine;
+use crate::domain::action::ActionKind;
+use crate::domain::phase::Phase;
+use crate::domain::policy::Policy;
+
+/// What is not as it must be, in words.
+pub(in crate::domain) type Broken = &'static str;
+
+/// It must be so; otherwise this is broken.
+pub(super) const fn must(is_so: bool, otherwise: Broken) -> Result<(), Broken> {
+    if is_so { Ok(()) } else { Err(otherwise) }
+}
+
+impl Machine {
+    /// Whether all is as it must be after a step at `now`.
+    ///
+    /// # Errors
+    /// The first thing that is not.
+    pub(in crate::domain) fn invariants(&self, now: DateTime<Utc>, policy: &Policy) -> Result<(), Broken> {
+        let last_number = self.questions.last_number();
+        self.questions.invariants()?;
+        self.last.invariants(last_number)?;
+        self.end_times.invariants(last_number)?;
+        self.readings.invariants(self.phase)?;
+        self.flags.invariants(self.readings.last.is_some())?;
+        self.disabling
+            .map_or(Ok(()), |disabling| disabling.invariants(&self.last, self.questions.is_reading_back()))?;
+        self.forcing.as_ref().map_or(Ok(()), |forcing| forcing.invariants(&self.last, last_number))?;
+        self.times_are_near(now, policy)?;
+        self.action_and_promise_agree()?;
+        self.orders_are_answered()
+    }
+
+    /// However the clock was set, nothing is out of reach.
+    fn times_are_near(&self, now: DateTime<Utc>, policy: &Policy) -> Result<(), Broken> {
+        let cooled_down_at = self.phase.cooling_down_until();
+        must(cooled_down_at.is_none_or(|until| until <= now + policy.cooldown), "it cools down for too long")?;
+        must(self.next_tick_at <= policy.next_grid_point(now), "the next tick is beyond the next point of the grid")
+    }
+
+    fn action_and_promise_agree(&self) -> Result<(), Broken> {
+        let Some(action) = self.last.under_way() else { return Ok(()) };
+        match action.kind {
+            ActionKind::Activate => {
+                must(self.phase == Phase::ActiveGuarded, "it is being activated, and is not promised to run")
+            }
+            ActionKind::Pause => {
+                let cools_down = matches!(self.phase, Phase::CoolingDown { .. });
+                must(cools_down, "it is being paused, and does not cool down")?;
+                let is_owed = self.end_times.is_owed() || self.last.in_flight().is_none();
+                must(is_owed, "a pause is on its way, and owes no end time")
+            }
+            ActionKind::SetEndTime => Ok(()),
+        }
+    }
+
+    fn orders_are_answered(&self) -> Result<(), Broken> {
+        let is_held = self.holds.unanswered.is_none() || self.is_action_in_flight();
+        must(is_held, "a hold is in force, and is not answered")?;
+        let is_forced = self.forcing.as_ref().is_none_or(|forcing| forcing.is_acting());
+        must(self.disabling.is_none() || is_forced, "its generator is being disabled, and a forced action waits")?;
+        let may_write = self.is_action_in_flight() || self.forcing.is_some();
+        must(!self.is_released() || !may_write, "it is released, and something is on its way")
+    }
+}
