@@ -64,6 +64,7 @@ pub struct Counters {
 /// One campaign's state machine.
 #[derive(Debug, Clone)]
 pub struct Machine {
+    /// What is promised.
     phase: Phase,
     since: DateTime<Utc>,
     end_times: EndTimes,
@@ -133,7 +134,7 @@ impl Machine {
     /// The same, where an earlier life has set this end time.
     #[must_use]
     pub fn having_set(mut self, own_end_time: Option<DateTime<Utc>>) -> Self {
-        self.end_times.is_ours(own_end_time);
+        self.end_times.set_own(own_end_time);
         self
     }
 
@@ -166,7 +167,7 @@ impl Machine {
             },
             Event::Applied { action, outcome } => self.applied(step, action, outcome),
             Event::EndTimeSet { action, result } => self.end_time_set(step, action, result),
-            Event::SentUnstored { action } => self.last.is_late(action),
+            Event::SentUnstored { action } => self.last.mark_late(action),
             Event::Release { pause: true } => {
                 self.disable_after_force(step, Disabling::unless_stopped(Otherwise::Pause));
             }
@@ -222,7 +223,7 @@ impl Machine {
     fn store_record(&self, step: &mut StepContext<'_>, with_entry: bool, hold: HoldChange) {
         let promise = Promise { phase: self.phase, since: self.since, end_time_owed: self.end_times.is_owed() };
         let entry = self.last.action().cloned().filter(|_| with_entry);
-        let by = self.last.by().cloned().filter(|_| with_entry);
+        let by = self.last.by.clone().filter(|_| with_entry);
         step.ask_for(Effect::Store(Box::new(Record { promise, entry, by, hold })));
     }
 }

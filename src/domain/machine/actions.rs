@@ -49,7 +49,7 @@ impl Machine {
             }
             Mode::Observe => {
                 self.give_up_postponed(step);
-                if self.last.is_news_to_observe(due.kind, row) {
+                if self.last.remember_observed(due.kind, row) {
                     step.tell_action(due.kind, ActionNews::ObservedOnly(due.reason.clone()));
                     let action = self.new_action(step.now, Some(judged), due, Step::ObservedOnly);
                     self.last.observe(action);
@@ -90,7 +90,7 @@ impl Machine {
         self.last.begin(action);
         match kind {
             ActionKind::Activate => {
-                self.end_times.is_ours(Some(end_time));
+                self.end_times.set_own(Some(end_time));
                 self.end_times.owe(false);
                 self.readings.pausing_since = None;
                 self.contest.activated(now);
@@ -108,7 +108,7 @@ impl Machine {
     }
 
     fn new_action(&mut self, now: DateTime<Utc>, judged: Option<&Judged>, due: Due, step: Step) -> Action {
-        self.last.is_ordered_by(due.by);
+        self.last.by = due.by;
         Action {
             id: ActionId(self.questions.next_number()),
             kind: due.kind,
@@ -139,7 +139,7 @@ impl Machine {
         let sets_end_time = action.kind == ActionKind::SetEndTime;
         let may_wait = action.kind != ActionKind::Pause && action.trigger != Trigger::Force;
         if sets_end_time && matches!(outcome, Outcome::Accepted | Outcome::Unclear(_)) {
-            self.end_times.is_ours(Some(action.end_time));
+            self.end_times.set_own(Some(action.end_time));
             self.contest.end_time_asked_for();
         }
         match outcome {

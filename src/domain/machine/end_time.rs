@@ -44,7 +44,7 @@ impl EndTimes {
     }
 
     /// We have set this one, or may have.
-    pub(super) fn is_ours(&mut self, end_time: Option<DateTime<Utc>>) {
+    pub(super) fn set_own(&mut self, end_time: Option<DateTime<Utc>>) {
         self.own = end_time;
     }
 
@@ -63,6 +63,11 @@ impl EndTimes {
     /// A pause overtakes the action that was to set one.
     pub(super) fn overtake(&mut self, id: ActionId) {
         self.overtaken = Some(id);
+    }
+
+    /// Whether this machine has sent a pause.
+    pub(super) const fn has_paused(&self) -> bool {
+        self.last_pause.is_some()
     }
 
     /// Whether an end time is on its way that is no action of its own any more: that of a pause, or one that a pause has

@@ -13,43 +13,27 @@ use crate::domain::remote::RemoteStatus;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flags {
     /// The day on which today's limit was seen reached.
-    high_spend_on: Option<NaiveDate>,
+    pub(super) high_spend_on: Option<NaiveDate>,
     /// It runs, nothing is promised, and that costs money nobody watches.
-    unguarded: bool,
+    pub(super) unguarded: bool,
     /// Why running it cannot help.
-    blocked: Option<String>,
+    pub(super) blocked: Option<String>,
     /// Why an activation that is due is held back.
-    waiting: Option<String>,
+    pub(super) waiting: Option<String>,
 }
 
 impl Flags {
-    pub(super) const fn high_spend(&self) -> bool {
-        self.high_spend_on.is_some()
-    }
-
-    pub(super) const fn unguarded(&self) -> bool {
-        self.unguarded
-    }
-
-    pub(super) fn blocked(&self) -> Option<&str> {
-        self.blocked.as_deref()
-    }
-
-    pub(super) fn waiting(&self) -> Option<&str> {
-        self.waiting.as_deref()
-    }
-
     /// Keeps `high_spend` and `blocked` up to date, whatever the state.
     pub(super) fn raise(&mut self, step: &mut StepContext<'_>, judged: &Judged) {
         let today = step.now.date_naive();
-        let was_high = self.high_spend();
+        let was_high = self.high_spend_on.is_some();
         match judged.spend {
             SpendLevel::Reached => self.high_spend_on = Some(today),
             SpendLevel::Below => self.high_spend_on = None,
             // Yesterday's limit is not today's; within a day an unknown spend takes nothing back.
             SpendLevel::Unknown => self.high_spend_on = self.high_spend_on.filter(|&day| day == today),
         }
-        if self.high_spend() != was_high {
+        if self.high_spend_on.is_some() != was_high {
             step.tell(Note::HighSpend { began: !was_high });
         }
         let blocked = match &judged.status {
@@ -93,7 +77,8 @@ impl Flags {
     }
 
     pub(super) fn invariants(&self, is_read: bool) -> Result<(), Broken> {
-        let is_raised = self.high_spend() || self.unguarded || self.blocked.is_some() || self.waiting.is_some();
+        let is_raised =
+            self.high_spend_on.is_some() || self.unguarded || self.blocked.is_some() || self.waiting.is_some();
         must(is_read || !is_raised, "a flag is raised before anything was read")
     }
 }

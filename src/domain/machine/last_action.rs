@@ -51,7 +51,7 @@ impl Ending {
 pub(super) struct LastAction {
     state: State,
     /// Whose order it is.
-    by: Option<String>,
+    pub(super) by: Option<String>,
     /// The last question asked before our last action was answered or settled: it and those before it say nothing about
     /// its effect. A number, not a time, since the clock may be set back.
     changed_after: u64,
@@ -74,10 +74,6 @@ impl LastAction {
             State::Over { action, .. } => action.as_ref(),
             State::Postponed(action) | State::InFlight(action) | State::Awaiting(action, _) => Some(action),
         }
-    }
-
-    pub(super) const fn by(&self) -> Option<&String> {
-        self.by.as_ref()
     }
 
     /// It was sent, or is about to be, and is not over.
@@ -109,6 +105,12 @@ impl LastAction {
         if let State::Awaiting(_, awaiting) = &mut self.state { Some(awaiting) } else { None }
     }
 
+    /// An earlier process has left it unfinished.
+    pub(super) fn is_inherited(&self) -> bool {
+        // An own one has a number, and is answered after it.
+        matches!(&self.state, State::Awaiting(_, awaiting) if awaiting.after == 0)
+    }
+
     pub(super) const fn postponed(&self) -> Option<&Action> {
         if let State::Postponed(action) = &self.state { Some(action) } else { None }
     }
@@ -128,19 +130,9 @@ impl LastAction {
         number <= self.changed_after
     }
 
-    /// It changes what is read from now on.
-    const fn changes_after(&mut self, last_number: u64) {
-        self.changed_after = last_number;
-    }
-
     /// It is sent.
     pub(super) fn begin(&mut self, action: Action) {
         self.state = State::InFlight(action);
-    }
-
-    /// From now on the last action is one of this person's order.
-    pub(super) fn is_ordered_by(&mut self, by: Option<String>) {
-        self.by = by;
     }
 
     /// It would be sent, were it not for observe mode.
@@ -149,8 +141,8 @@ impl LastAction {
         self.state = State::Over { action: Some(action), failed };
     }
 
-    /// Whether an action by this row is journalled now as observed only: the same one is so once.
-    pub(super) fn is_news_to_observe(&mut self, kind: ActionKind, row: Row) -> bool {
+    /// An action by this row is only observed. Answers whether that is news, to be journalled.
+    pub(super) fn remember_observed(&mut self, kind: ActionKind, row: Row) -> bool {
         self.observed_only.replace((kind, row)) != Some((kind, row))
     }
 
@@ -160,7 +152,7 @@ impl LastAction {
     }
 
     /// It was sent before its journal entry could be stored.
-    pub(super) fn is_late(&mut self, id: ActionId) {
+    pub(super) fn mark_late(&mut self, id: ActionId) {
         let (State::Over { action: Some(action), .. }
         | State::Postponed(action)
         | State::InFlight(action)
@@ -175,7 +167,7 @@ impl LastAction {
 
     /// It was answered.
     pub(super) fn await_effect(&mut self, awaiting: Awaiting, last_number: u64) {
-        self.changes_after(last_number);
+        self.changed_after = last_number;
         if let Some(action) = self.take() {
             self.state = State::Awaiting(action, awaiting);
         }
@@ -215,7 +207,7 @@ impl LastAction {
             }
         }
         if kind != ActionKind::SetEndTime && !matches!(ending, Ending::Unsent(_)) {
-            self.changes_after(last_number);
+            self.changed_after = last_number;
         }
         let failed = (*ending != Ending::Confirmed).then_some(kind);
         self.state = State::Over { action: Some(action), failed };

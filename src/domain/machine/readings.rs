@@ -72,11 +72,13 @@ impl Readings {
         }
     }
 
-    pub(super) fn invariants(&self, phase: Phase) -> Result<(), Broken> {
+    pub(super) fn invariants(&self, phase: Phase, has_paused: bool) -> Result<(), Broken> {
         let is_told = self.status_unknown_since.is_some() || self.clicks_unknown_since.is_some();
         must(self.last.is_some() || !is_told, "a fact is unknown before anything was read")?;
         let wants_stopped = matches!(phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
-        must(self.pausing_since.is_none() || wants_stopped, "a pause is waited for that nobody wants")?;
+        // What an earlier process has left unfinished may be of another promise.
+        let is_wanted = self.pausing_since.is_none() || wants_stopped || !has_paused;
+        must(is_wanted, "a pause is waited for that nobody wants")?;
         let Some(Assessment { observation, judged }) = self.last.as_deref() else { return Ok(()) };
         let is_told = matches!(judged.status, RemoteStatus::Running | RemoteStatus::Stopped(_));
         must(observation.remote.is_ok() || !is_told, "what could not be read is judged to run or to be stopped")?;

@@ -32,7 +32,7 @@ impl Machine {
     /// Today's limit is reached.
     #[must_use]
     pub const fn high_spend(&self) -> bool {
-        self.flags.high_spend()
+        self.flags.high_spend_on.is_some()
     }
 
     /// Others change it again and again.
@@ -44,13 +44,13 @@ impl Machine {
     /// It runs, nothing is promised, and its clicks are used up or its limit is reached.
     #[must_use]
     pub const fn unguarded(&self) -> bool {
-        self.flags.unguarded()
+        self.flags.unguarded
     }
 
     /// Why running it cannot help, if so.
     #[must_use]
     pub fn blocked(&self) -> Option<&str> {
-        self.flags.blocked()
+        self.flags.blocked.as_deref()
     }
 
     /// Since when today's spend of a campaign that runs is the same.
@@ -62,7 +62,7 @@ impl Machine {
     /// Why an activation that is due is held back, if so.
     #[must_use]
     pub fn waiting(&self) -> Option<&str> {
-        self.flags.waiting()
+        self.flags.waiting.as_deref()
     }
 
     /// The last action.
