@@ -43,8 +43,10 @@ const PANICS: [&str; 12] = [
 ];
 
 /// Where the program calls one of them.
-const PANICKING: [(&str, &str); 1] = [
-    // Not in the build that people run: the budget's own sum, checked at every step of every simulation.
+const PANICKING: [(&str, &str); 2] = [
+    // Not in the build that people run: the machine's invariants and the budget's own sum, checked at every step of every
+    // simulation.
+    ("src/domain/machine.rs", "debug_assert_eq"),
     ("src/trafficstar/budget.rs", "debug_assert"),
 ];
 

@@ -85,13 +85,15 @@ mod tests {
     use crate::domain::order::OrderId;
     use crate::domain::policy::PolicyNumbers;
 
+    type Break = fn(&mut Machine, ActionId);
+
     #[test]
     fn what_is_broken_is_named() {
         let (now, policy) = (DateTime::UNIX_EPOCH, PolicyNumbers::default().validate().unwrap());
         let sound = Machine::new(now, &policy, None, None);
         assert_eq!(sound.invariants(now, &policy), Ok(()));
         let pause = ActionId(7);
-        let breaks: [(fn(&mut Machine, ActionId), Broken); 8] = [
+        let breaks: [(Break, Broken); 8] = [
             (
                 |machine, _| machine.next_tick_at += Duration::hours(1),
                 "the next tick is beyond the next point of the grid",
