@@ -1,4 +1,4 @@
-//! Its generator is disabled: the promise ends once nothing is on its way, and what runs is paused first where that is asked.
+//! Its generator is disabled: the promise ends once nothing is on its way. What runs is paused first where that is asked.
 
 use super::Machine;
 use super::actions::Due;

@@ -1,4 +1,4 @@
-//! What must be so after every step, whatever was told. Checked where debug assertions are on, and by the property tests.
+//! What must be so after every step, whatever it was told. Debug builds check it, and so do the property tests.
 //!
 //! Each part says what must be so of itself; here is what the parts must be to one another. It is written from what the
 //! parts mean, and not from how they come about.

@@ -14,8 +14,8 @@ enum State {
     /// There was none, or it is over, or it was only observed.
     Over {
         action: Option<Action>,
-        /// The kind of the last action that was begun, if it came to nothing, unsent ones included. What was only observed
-        /// changes nothing about that.
+        /// The kind of the last action that was begun, if it came to nothing, unsent ones included. What was only
+        /// observed changes nothing about that.
         failed: Option<ActionKind>,
     },
     /// It waits for its turn: stored, never sent, to be decided anew by the next tick. A pause never waits.
