@@ -6,6 +6,7 @@
 mod absence;
 pub mod action;
 pub mod another_guard;
+pub mod assessment;
 pub mod calendar;
 pub mod clock_difference;
 mod contest;

@@ -6,17 +6,6 @@ use super::action::{Action, ActionKind};
 use super::policy::Policy;
 use super::remote::{EndTime, RemoteCampaign, RemoteFault, RemoteStatus};
 
-/// Where the last action stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Confirmed, failed, or there was none.
-    Settled,
-    /// Its request is on its way; the answer is still to come.
-    InFlight,
-    /// It was answered; a read has to show it.
-    Awaiting(Awaiting),
-}
-
 /// An answered action that no read has shown yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Awaiting {

@@ -11,6 +11,7 @@ use super::outbox::{Outbox, Saved};
 use super::tick::{Next, Reading, StoredFacts, Tick};
 use crate::domain::action::{ActionId, ActionKind, Outcome};
 use crate::domain::another_guard::EndTimeSign;
+use crate::domain::assessment::Assessment;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::event::{Effect, Event, FollowingEndTime, Note, OperationId, Record, Request};
 use crate::domain::ids::RemoteId;
@@ -20,7 +21,7 @@ use crate::domain::nearness::Trend;
 use crate::domain::order::{ForceFailure, OrderId};
 use crate::domain::phase::{Phase, Promise};
 use crate::domain::policy::Policy;
-use crate::domain::remote::{RemoteCampaign, RemoteFault, judge};
+use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::{Sightings, SourceAnswer, Spend, SpendSource, of_late_report};
 use crate::trafficstar::batch::reads::ReadQuestion;
 use crate::trafficstar::budget::Rank;
@@ -405,12 +406,13 @@ impl Session {
             self.step(now, Event::Release { pause: false });
         }
         self.policy = policy;
-        let (clicks, spend) = (observation.clicks.as_ref(), observation.spend.as_ref());
-        let status = judge(&observation.remote, now);
-        self.trend.saw(now, clicks.ok().map(|clicks| clicks.count), spend.ok().map(|spend| spend.amount), &status);
         // What could not be stored while the database was away may be storable now.
         self.save_next();
         self.step(now, Event::Observed { operation, observation });
+        if let Some(Assessment { observation, judged }) = self.machine.assessment() {
+            let spend = observation.spend.as_ref().ok().map(|spend| spend.amount);
+            self.trend.saw(now, judged.remaining, spend, &judged.status);
+        }
     }
 
     fn store_spend(&mut self, reading: &Reading) {

@@ -43,8 +43,9 @@ const PANICS: [&str; 12] = [
 ];
 
 /// Where the program calls one of them.
-const PANICKING: [(&str, &str); 2] = [
+const PANICKING: [(&str, &str); 3] = [
     // Not in the build that people run: what every step of every simulation checks.
+    ("src/domain/machine.rs", "debug_assert_eq"),
     ("src/trafficstar/budget.rs", "debug_assert"),
     ("src/trafficstar/client/mod.rs", "debug_assert"),
 ];

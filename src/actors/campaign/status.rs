@@ -2,10 +2,11 @@
 
 use super::CampaignActor;
 use crate::domain::action::Action;
+use crate::domain::assessment::Assessment;
 use crate::domain::money::Clicks;
 use crate::domain::observation::Observation;
 use crate::domain::phase::Phase;
-use crate::domain::remote::{EndTime, judge};
+use crate::domain::remote::EndTime;
 use crate::domain::status::{
     ActionStatus, ActorStatus, CampaignStatus, Handling, Hold, Liveness, Observed, Ordered, StoredStatus,
 };
@@ -15,7 +16,7 @@ impl CampaignActor {
     pub(super) fn status(&self) -> CampaignStatus {
         let (machine, policy) = (self.session.machine(), self.session.policy());
         let counters = machine.counters();
-        let observed = machine.observation().map(observed).unwrap_or_default();
+        let observed = machine.assessment().map(observed).unwrap_or_default();
         let observed = Observed { spend_unchanged_since: machine.spend_unchanged_since(), ..observed };
         CampaignStatus {
             state: machine.phase().word(),
@@ -84,12 +85,12 @@ fn stored(stored: &StoredPromise) -> StoredStatus {
     StoredStatus { state: stored.promise.phase.word(), at: stored.stored_at }
 }
 
-fn observed(observation: &Observation) -> Observed {
+fn observed(Assessment { observation, judged }: &Assessment) -> Observed {
     let Observation { remote, remote_at, spend, clicks, clock: _ } = observation;
     let campaign = remote.as_ref().ok();
     let spend = spend.as_ref().ok();
     Observed {
-        status: Some(judge(remote, *remote_at).word()),
+        status: Some(judged.status.word()),
         remote_status: campaign.and_then(|campaign| campaign.status.clone()),
         remote_active: campaign.and_then(|campaign| campaign.active),
         remote_stopped: campaign.and_then(|campaign| campaign.stopped.clone()),

@@ -1,25 +1,24 @@
 //! Each fact with its source and time, and how far it is to each threshold.
 
 use super::{Case, ClicksFact, EndTimeFact, Facts, SpendFact, StatusFact, Thresholds};
-use crate::domain::decision::Judged;
 use crate::domain::money::{Clicks, Money};
 use crate::domain::observation::Observation;
-use crate::domain::remote::{EndTime, RemoteStatus, StopCause, judge};
+use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
 
 pub(super) fn facts(case: &Case<'_>) -> Facts {
-    let observation = case.insight.observation.as_ref();
+    let observation = case.observation;
+    let seen = observation.zip(case.judged.as_ref());
     Facts {
-        status: observation.map(|observation| status(case, observation)).unwrap_or_default(),
+        status: seen.map(|(observation, judged)| status(case, observation, &judged.status)).unwrap_or_default(),
         end_time: EndTimeFact { owed: case.insight.end_time_owed, ..observation.map(end_time).unwrap_or_default() },
         spend: observation.map(|observation| spend(case, observation)).unwrap_or_default(),
         clicks: observation.map(|observation| clicks(case, observation)).unwrap_or_default(),
     }
 }
 
-fn status(case: &Case<'_>, observation: &Observation) -> StatusFact {
-    let judged = judge(&observation.remote, case.now);
+fn status(case: &Case<'_>, observation: &Observation, judged: &RemoteStatus) -> StatusFact {
     let campaign = observation.remote.as_ref().ok();
-    let reason = match &judged {
+    let reason = match judged {
         RemoteStatus::Unknown { reason, .. } | RemoteStatus::Blocked { reason, .. } => Some(reason.clone()),
         RemoteStatus::Stopped(StopCause::EndTimePassed) => Some("its end time has passed".to_owned()),
         RemoteStatus::Stopped(StopCause::SwitchedOff) => Some("it is switched off".to_owned()),
@@ -81,9 +80,8 @@ fn clicks(case: &Case<'_>, observation: &Observation) -> ClicksFact {
 
 pub(super) fn thresholds(case: &Case<'_>) -> Thresholds {
     let policy = &case.insight.policy;
-    let judged = case.insight.observation.as_ref().map(|observation| Judged::new(observation, policy, case.now));
-    let remaining = judged.as_ref().and_then(|judged| judged.remaining);
-    let spent = judged.as_ref().and_then(|judged| judged.amount);
+    let remaining = case.judged.as_ref().and_then(|judged| judged.remaining);
+    let spent = case.judged.as_ref().and_then(|judged| judged.amount);
     let difference = |from: Clicks, to: Clicks| Clicks(from.0.saturating_sub(to.0));
     Thresholds {
         pause_clicks: policy.pause_clicks,

@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::action::{Action, ActionKind, Step, Trigger};
+use super::assessment::Assessment;
 use super::calendar::midnight_after;
 use super::decided::PastDecision;
+use super::decision::Judged;
 use super::ids::{CampaignId, RemoteId};
 use super::lease::Leader;
 use super::money::{Clicks, Money};
@@ -38,8 +40,8 @@ pub struct Insight {
     pub phase: Phase,
     /// When the actor was built.
     pub built_at: DateTime<Utc>,
-    /// What the last tick found out.
-    pub observation: Option<Observation>,
+    /// What the last tick found out, and what it was judged to be then.
+    pub assessment: Option<Arc<Assessment>>,
     /// Since when no tick could tell the status.
     pub status_unknown_since: Option<DateTime<Utc>>,
     /// Since when no tick could tell the remaining clicks.
@@ -265,6 +267,10 @@ struct Case<'a> {
     now: DateTime<Utc>,
     status: &'a CampaignStatus,
     insight: &'a Insight,
+    /// What the last tick found out.
+    observation: Option<&'a Observation>,
+    /// What that is now.
+    judged: Option<Judged>,
 }
 
 impl Explanation {
@@ -302,7 +308,11 @@ pub fn explain(
     rest: Option<ActorRest>,
 ) -> Explanation {
     let (Some(insight), Some(actor)) = (insight, &status.actor) else { return unguarded(now, status) };
-    let case = Case { now, status, insight };
+    let assessment = insight.assessment.as_deref();
+    let observation = assessment.map(|facts| &facts.observation);
+    // It is judged anew: since the last tick a day or an end time may have passed.
+    let judged = assessment.map(|facts| facts.judged_at(now, &insight.policy));
+    let case = Case { now, status, insight, observation, judged };
     let resting = actor.status == Liveness::Restarting;
     Explanation {
         summary: if resting { summary::of_the_dead(rest) } else { summary::summary(&case) },

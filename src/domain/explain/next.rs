@@ -61,7 +61,7 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
     if case.status.ordered.hold.is_some() {
         return step(Some(tick_at), "it is read again; nothing is decided about it while it is on hold");
     }
-    let Some(observation) = &case.insight.observation else {
+    let Some(observation) = case.observation else {
         return step(Some(tick_at), "it is read for the first time, and decided about by what is found");
     };
     if let Phase::CoolingDown { until } = case.insight.phase

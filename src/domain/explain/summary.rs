@@ -5,7 +5,7 @@ use super::{ActionProgress, ActorRest, Case};
 use crate::domain::action::{ActionKind, Step};
 use crate::domain::lease::Leader;
 use crate::domain::phase::PhaseWord;
-use crate::domain::remote::{RemoteStatus, StopCause, judge};
+use crate::domain::remote::{RemoteStatus, StopCause};
 use crate::domain::status::{CampaignStatus, Hold};
 use crate::domain::text::{clock, date};
 
@@ -49,10 +49,10 @@ pub(super) fn summary(case: &Case<'_>) -> String {
             clock(due_at)
         );
     }
-    let Some(observation) = &case.insight.observation else {
+    let Some(judged) = &case.judged else {
         return "It has not been read yet since its actor was built.".to_owned();
     };
-    let seen = match judge(&observation.remote, case.now) {
+    let seen = match judged.status {
         RemoteStatus::Running => "It runs".to_owned(),
         RemoteStatus::Stopped(StopCause::SwitchedOff) => "It is stopped".to_owned(),
         RemoteStatus::Stopped(StopCause::EndTimePassed) => "It is stopped, since its end time has passed".to_owned(),

@@ -450,6 +450,7 @@ impl World {
             }
         }
         let machine = &self.rig.machine;
+        assert_eq!(machine.invariants(self.rig.now, &self.rig.policy), Ok(()));
         assert_eq!(
             (machine.phase(), machine.since()),
             (self.stored.phase, self.stored.since),

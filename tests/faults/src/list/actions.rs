@@ -2,11 +2,16 @@
 
 use super::Fault;
 
-const ACTING: &str = "src/domain/machine/acting.rs";
+const ACTIONS: &str = "src/domain/machine/actions.rs";
+const CONCLUDE: &str = "src/domain/machine/conclude.rs";
+const END_TIME: &str = "src/domain/machine/end_time.rs";
+const FLAGS: &str = "src/domain/machine/flags.rs";
+const QUESTIONS: &str = "src/domain/machine/questions.rs";
+const READBACK: &str = "src/domain/machine/readback.rs";
+const TICK: &str = "src/domain/machine/tick.rs";
 const ABSENCE: &str = "src/domain/absence.rs";
 const MACHINE: &str = "src/domain/machine.rs";
 const PROGRESS: &str = "src/domain/progress.rs";
-const SENDING: &str = "src/domain/machine/sending.rs";
 const CONTEST: &str = "src/domain/contest.rs";
 const POLICY: &str = "src/domain/policy.rs";
 const CLOCK_DIFFERENCE: &str = "src/domain/clock_difference.rs";
@@ -16,23 +21,23 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "cooldown-half-as-long",
         what: "the cool-down is over at half time",
         breaks: "States",
-        file: ACTING,
+        file: CONCLUDE,
         original: "is_some_and(|until| «asked_at.min(now) < until»);",
-        faulty: "asked_at + policy.cooldown / 2 < until",
+        faulty: "asked_at + step.policy.cooldown / 2 < until",
     },
     Fault {
         name: "cooldown-from-the-request",
         what: "the cool-down counts from the request, not from the acceptance",
         breaks: "Decisions",
-        file: SENDING,
+        file: ACTIONS,
         original: "Phase::CoolingDown { until: «now + policy.cooldown» };",
-        faulty: "self.action.as_ref().map_or(now, |action| action.requested_at) + policy.cooldown",
+        faulty: "self.last.action().map_or(now, |action| action.requested_at) + policy.cooldown",
     },
     Fault {
         name: "cooldown-ends-at-the-grid",
         what: "no tick falls due at the end of the cool-down",
         breaks: "Decisions",
-        file: ACTING,
+        file: TICK,
         original: "self.next_tick_at = «cooled_down_at.map_or(grid_point, |until| until.max(now).min(grid_point))»;",
         faulty: "grid_point",
     },
@@ -40,7 +45,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "table-decides-in-cooldown",
         what: "spend and clicks decide while it cools down",
         breaks: "2",
-        file: ACTING,
+        file: CONCLUDE,
         original: "if «cools_down» {
             self.conclude_cooling_down",
         faulty: "false",
@@ -49,7 +54,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "start-in-cooldown-is-left",
         what: "a foreign start while it cools down is not undone",
         breaks: "Decisions",
-        file: ACTING,
+        file: CONCLUDE,
         original: "if «judged.status.may_run()» {",
         faulty: "paused_in_vain && judged.status.may_run()",
     },
@@ -57,16 +62,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "pause-backs-off",
         what: "a pause that failed is tried again a minute and a half later",
         breaks: "Decisions",
-        file: ACTING,
+        file: CONCLUDE,
         original: "if «judged.status.may_run()» {",
         faulty: "judged.status.may_run()
-            && !self.action.as_ref().and_then(|action| action.failed_at).is_some_and(|at| now < at + chrono::Duration::seconds(90))",
+            && !self.last.action().and_then(|action| action.failed_at).is_some_and(|at| step.now < at + chrono::Duration::seconds(90))",
     },
     Fault {
         name: "cooldown-ignores-doubt",
         what: "while it cools down, what is blocked or unknown and switched on is left running",
         breaks: "Decisions",
-        file: ACTING,
+        file: CONCLUDE,
         original: "if «judged.status.may_run()» {",
         faulty: "judged.status == RemoteStatus::Running",
     },
@@ -74,7 +79,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "day-end-dropped",
         what: "activations are sent after the day end",
         breaks: "2",
-        file: ACTING,
+        file: CONCLUDE,
         original: "if «policy.past_day_end(now)» {
             return Some(",
         faulty: "false",
@@ -83,37 +88,37 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "end-time-of-tomorrow",
         what: "an activation sets tomorrow's day end",
         breaks: "Decisions",
-        file: ACTING,
-        original: "end_time: «policy.day_end_on(now)»,",
-        faulty: "policy.day_end_on(now) + chrono::Duration::days(1)",
+        file: CONCLUDE,
+        original: "let (kind, end_time) = (ActionKind::Activate, «step.policy.day_end_on(now)»);",
+        faulty: "step.policy.day_end_on(now) + chrono::Duration::days(1)",
     },
     Fault {
         name: "pause-ends-at-the-day-end",
         what: "a pause sets the end time to the day end, not to now",
         breaks: "Decisions",
-        file: ACTING,
-        original: "end_time: «now.trunc_subsecs(0)»,
+        file: ACTIONS,
+        original: "end_time: «step.now.trunc_subsecs(0)»,
             next: Phase::CoolingDown",
-        faulty: "policy.day_end_on(now)",
+        faulty: "step.policy.day_end_on(step.now)",
     },
     Fault {
         name: "end-time-not-owed",
         what: "an end time that could not be set after a pause is forgotten",
         breaks: "Decisions",
-        file: SENDING,
-        original: "self.end_time_owed = «true»;",
+        file: END_TIME,
+        original: "self.owed = «true»;",
         faulty: "false",
     },
     Fault {
         name: "end-time-owed-for-ever",
         what: "an end time is set again at every tick",
         breaks: "4",
-        file: ACTING,
+        file: END_TIME,
         original: "RemoteStatus::Stopped(StopCause::EndTimePassed) if promised_stopped => {«»",
         faulty: "if true {
-                    let due = Due { trigger: Trigger::Recovery, kind: ActionKind::SetEndTime, ..self.pause_due(now, policy, String::new()) };
+                    let due = Due { trigger: Trigger::Recovery, kind: ActionKind::SetEndTime, ..self.pause_due(step, String::new()) };
                     let due = Due { next: self.phase, ..due };
-                    self.send(now, policy, Some(judged), due, effects);
+                    self.send(step, Some(judged), due);
                     return;
                 }",
     },
@@ -121,7 +126,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "activation-while-an-end-time-is-out",
         what: "a campaign is run while an end time is on its way that ends it",
         breaks: "Decisions",
-        file: ACTING,
+        file: CONCLUDE,
         original: "if «self.is_end_time_on_its_way()» {
             return Some(",
         faulty: "false",
@@ -138,31 +143,31 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "activation-never-grows-old",
         what: "an activation leaves however long it has waited",
         breaks: "2",
-        file: SENDING,
-        original: "ActionKind::Activate => «Some(latest.min(policy.day_end_on(now)))»,",
+        file: ACTIONS,
+        original: "ActionKind::Activate => «Some(latest.min(step.policy.day_end_on(now)))»,",
         faulty: "None",
     },
     Fault {
         name: "sent-twice",
         what: "a decision is taken while an action is on its way",
         breaks: "5",
-        file: MACHINE,
-        original: "        «self.progress == Progress::Settled» || (self.is_setting_end_time()",
+        file: TICK,
+        original: "        «!self.last.is_under_way()» || (self.last.is_setting_end_time()",
         faulty: "true",
     },
     Fault {
         name: "late-effect-repeated",
         what: "an accepted action that no read shows yet is sent again",
         breaks: "Decisions",
-        file: MACHINE,
-        original: "        «self.progress == Progress::Settled» || (self.is_setting_end_time()",
-        faulty: "self.progress != Progress::InFlight",
+        file: TICK,
+        original: "        «!self.last.is_under_way()» || (self.last.is_setting_end_time()",
+        faulty: "self.last.in_flight().is_none()",
     },
     Fault {
         name: "late-effect-is-foreign",
         what: "an effect that shows late is counted as somebody else's doing",
         breaks: "Contested",
-        file: MACHINE,
+        file: TICK,
         original: "if «may_decide» {
             self.watch_others",
         faulty: "true",
@@ -171,16 +176,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "confirmed-without-a-read",
         what: "an accepted action is called confirmed",
         breaks: "Decisions",
-        file: SENDING,
-        original: "«self.progress = Progress::Awaiting(Awaiting::new(now, self.last_number, now + policy.confirm_within, policy));»",
-        faulty: "self.finish(now, Ok(()), effects);",
+        file: ACTIONS,
+        original: "«self.last.await_effect(awaiting, last_number);»",
+        faulty: "self.finish(step, Ending::Confirmed);",
     },
     Fault {
         name: "earlier-read-confirms",
         what: "a read that was sent before the acceptance confirms the action",
         breaks: "Decisions",
-        file: MACHINE,
-        original: "if «question.operation.0 <= awaiting.after» {",
+        file: READBACK,
+        original: "if «!question.is_after(awaiting.after)» {",
         faulty: "false",
     },
     Fault {
@@ -227,24 +232,24 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "outdated-tick-decides",
         what: "a tick decides by a read from before the action was answered",
         breaks: "Decisions",
-        file: MACHINE,
-        original: "let outdated = «question.operation.0 <= self.changed_after»;",
+        file: TICK,
+        original: "let outdated = «self.last.outdates(question.operation.0)»;",
         faulty: "false",
     },
     Fault {
         name: "answer-to-an-older-question",
         what: "an observation for an older question is taken for the present one's",
         breaks: "One tick",
-        file: MACHINE,
-        original: "self.observing.take_if(|question| «question.operation == operation»)",
+        file: QUESTIONS,
+        original: "self.tick.take_if(|question| «question.operation == operation»)",
         faulty: "true",
     },
     Fault {
         name: "answer-to-an-older-action",
         what: "the answer to an older action is taken for the present one's",
         breaks: "Decisions",
-        file: SENDING,
-        original: "filter(|action| «action.id == id && self.progress == Progress::InFlight»)",
+        file: ACTIONS,
+        original: "filter(|action| «action.id == id»)",
         faulty: "true",
     },
     Fault {
@@ -315,8 +320,8 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "far-clock-activates",
         what: "an activation does not look at how far away the clock is",
         breaks: "Clock",
-        file: ACTING,
-        original: "if «self.is_clock_far_apart()» {
+        file: CONCLUDE,
+        original: "if «self.readings.is_clock_far_apart()» {
             return Some(ClockDifference::ACTIVATES_NOTHING",
         faulty: "false",
     },
@@ -340,7 +345,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "late-tick-skips-the-next",
         what: "after a tick that waited up to its end the next point of the grid is left out",
         breaks: "One tick",
-        file: ACTING,
+        file: TICK,
         original: "let grid_point = if waited { «now» } else",
         faulty: "policy.next_grid_point(now)",
     },
@@ -348,7 +353,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "high-spend-sticks",
         what: "the mark of a high spend stays when a new day begins",
         breaks: "High spend",
-        file: MACHINE,
+        file: FLAGS,
         original: "SpendLevel::Below => self.high_spend_on = «None»,",
         faulty: "self.high_spend_on",
     },

@@ -2,16 +2,18 @@
 
 use super::Fault;
 
-const ACTING: &str = "src/domain/machine/acting.rs";
-const MACHINE: &str = "src/domain/machine.rs";
-const ORDERS: &str = "src/domain/machine/orders.rs";
+const ACTIONS: &str = "src/domain/machine/actions.rs";
+const CONCLUDE: &str = "src/domain/machine/conclude.rs";
+const DISABLE: &str = "src/domain/machine/disable.rs";
+const FORCE: &str = "src/domain/machine/force.rs";
+const HOLD: &str = "src/domain/machine/hold.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "hold-ignored",
         what: "the table decides about a campaign on hold",
         breaks: "2",
-        file: ACTING,
+        file: CONCLUDE,
         original: "if let Some(hold) = «self.hold(now).cloned()» {",
         faulty: "None",
     },
@@ -19,7 +21,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "hold-keeps-nothing-paused",
         what: "a hold with `pause` lets a campaign run",
         breaks: "Operators",
-        file: ORDERS,
+        file: HOLD,
         original: "if «hold.pause && judged.status.may_run()» {",
         faulty: "false",
     },
@@ -27,7 +29,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "hold-ignores-doubt",
         what: "a hold with `pause` leaves running what is blocked or unknown and switched on",
         breaks: "Operators",
-        file: ORDERS,
+        file: HOLD,
         original: "if «hold.pause && judged.status.may_run()» {",
         faulty: "hold.pause && judged.status == RemoteStatus::Running",
     },
@@ -35,15 +37,15 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "force-passes-a-hold",
         what: "a forced activation passes a hold",
         breaks: "2",
-        file: ORDERS,
+        file: FORCE,
         original: "if let Some(hold) = «self.hold(now)» {",
-        faulty: "None::<&Hold>",
+        faulty: "self.hold(now).filter(|_| false)",
     },
     Fault {
         name: "force-passes-the-cooldown",
         what: "a forced activation passes the cool-down",
         breaks: "2",
-        file: ORDERS,
+        file: FORCE,
         original: "if let Some(until) = self.phase.cooling_down_until().filter(|&until| «until > now») {",
         faulty: "false",
     },
@@ -51,7 +53,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "force-passes-a-block",
         what: "a forced activation runs a blocked campaign",
         breaks: "2",
-        file: ORDERS,
+        file: FORCE,
         original: "match «status» {
             Some(RemoteStatus::Blocked { reason, .. }) => {",
         faulty: "status.filter(|status| !matches!(status, RemoteStatus::Blocked { .. }))",
@@ -60,7 +62,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "force-passes-doubt",
         what: "a forced activation runs a campaign of unknown status",
         breaks: "1",
-        file: ORDERS,
+        file: FORCE,
         original: "match «status» {
             Some(RemoteStatus::Blocked { reason, .. }) => {",
         faulty: "status.filter(|status| !matches!(status, RemoteStatus::Unknown { .. }))",
@@ -69,7 +71,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "forced-pause-reads-first",
         what: "a forced pause is not sent where the campaign is seen stopped",
         breaks: "Operators",
-        file: ORDERS,
+        file: FORCE,
         original: "let at_once = force.kind == ForceKind::Pause && «!force.unless_stopped»;",
         faulty: "false",
     },
@@ -77,33 +79,33 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "observe-mode-sends",
         what: "observe mode sends",
         breaks: "Operators",
-        file: ACTING,
-        original: "match «policy.mode» {
+        file: ACTIONS,
+        original: "match «step.policy.mode» {
             Mode::Act => {
-                self.observed_only = None;",
+                self.last.forget_observed();",
         faulty: "Mode::Act",
     },
     Fault {
         name: "released-with-an-action-out",
         what: "a campaign is released while its action is on its way",
         breaks: "Operators",
-        file: ACTING,
-        original: "self.releasing.filter(|_| «self.progress == Progress::Settled»)",
+        file: DISABLE,
+        original: "self.disabling.filter(|_| «!self.last.is_under_way()»)",
         faulty: "true",
     },
     Fault {
         name: "release-drops-the-cooldown",
         what: "a release ends the cool-down",
         breaks: "Operators",
-        file: ACTING,
-        original: "if «self.phase.cooling_down_until().is_none_or(|until| until <= now)» {",
+        file: DISABLE,
+        original: "if «self.phase.cooling_down_until().is_none_or(|until| until <= step.now)» {",
         faulty: "true",
     },
     Fault {
         name: "force-passes-the-day-end",
         what: "a forced activation passes the day end",
         breaks: "2",
-        file: ORDERS,
+        file: FORCE,
         original: "if «policy.past_day_end(now)» {",
         faulty: "false",
     },
@@ -111,7 +113,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "hold-hides-a-pausing-one",
         what: "of two holds the one that does not pause counts",
         breaks: "Operators",
-        file: ORDERS,
+        file: HOLD,
         original: "lasting().find(|hold| «hold.pause»)",
         faulty: "!hold.pause",
     },

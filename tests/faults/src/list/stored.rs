@@ -2,10 +2,11 @@
 
 use super::Fault;
 
-const ACTING: &str = "src/domain/machine/acting.rs";
+const ACTIONS: &str = "src/domain/machine/actions.rs";
+const CONCLUDE: &str = "src/domain/machine/conclude.rs";
+const HOLD: &str = "src/domain/machine/hold.rs";
+const LAST_ACTION: &str = "src/domain/machine/last_action.rs";
 const MACHINE: &str = "src/domain/machine.rs";
-const SENDING: &str = "src/domain/machine/sending.rs";
-const ORDERS: &str = "src/domain/machine/orders.rs";
 const SESSION: &str = "src/guard/session.rs";
 const OUTBOX: &str = "src/guard/outbox.rs";
 pub(super) const FAULTS: &[Fault] = &[
@@ -29,8 +30,8 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "late-pause-is-not-marked",
         what: "a pause that left before it was stored is not marked late",
         breaks: "9",
-        file: MACHINE,
-        original: "current.late = «true»;",
+        file: LAST_ACTION,
+        original: "action.late = «true»;",
         faulty: "false",
     },
     Fault {
@@ -53,16 +54,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "cooldown-not-stored",
         what: "a cool-down is stored as a mere pause",
         breaks: "7",
-        file: ACTING,
-        original: "phase: «self.phase», since: self.since, end_time_owed: self.end_time_owed };",
+        file: MACHINE,
+        original: "phase: «self.phase», since: self.since, end_time_owed: self.end_times.is_owed() };",
         faulty: "if matches!(self.phase, Phase::CoolingDown { .. }) { Phase::PausedGuarded } else { self.phase }",
     },
     Fault {
         name: "debt-not-stored",
         what: "it is not stored that an end time is owed",
         breaks: "7",
-        file: ACTING,
-        original: "since: self.since, end_time_owed: «self.end_time_owed» };",
+        file: MACHINE,
+        original: "since: self.since, end_time_owed: «self.end_times.is_owed()» };",
         faulty: "false",
     },
     Fault {
@@ -86,7 +87,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a restart forgets the end time that is owed",
         breaks: "7",
         file: MACHINE,
-        original: "end_time_owed: «promise.end_time_owed»,",
+        original: "EndTimes::new(«promise.end_time_owed»),",
         faulty: "false",
     },
     Fault {
@@ -94,96 +95,95 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a restart takes an unfinished action for settled",
         breaks: "Decisions",
         file: MACHINE,
-        original: "let progress = «unfinished.as_ref()».map_or(",
-        faulty: "None::<&Action>",
+        original: "last: LastAction::new(«unfinished»),",
+        faulty: "None",
     },
     Fault {
         name: "hold-forgotten",
         what: "a restart forgets a campaign's own hold",
         breaks: "7",
-        file: ORDERS,
-        original: "(self.orders.hold, self.orders.hold_all) = «(own, all)»;",
+        file: HOLD,
+        original: "(self.holds.own, self.holds.all) = «(own, all)»;",
         faulty: "(None, all)",
     },
     Fault {
         name: "hold-on-all-forgotten",
         what: "a restart forgets the hold on all",
         breaks: "7",
-        file: ORDERS,
-        original: "(self.orders.hold, self.orders.hold_all) = «(own, all)»;",
+        file: HOLD,
+        original: "(self.holds.own, self.holds.all) = «(own, all)»;",
         faulty: "(own, None)",
     },
     Fault {
         name: "sent-before-stored",
         what: "a request is sent before its journal entry is stored",
         breaks: "9",
-        file: SENDING,
-        original: "«effects.push(Effect::Send(Request { action: id, kind, end_time, valid_until, remaining_clicks, due_since }));»",
-        faulty: "let request = Request { action: id, kind, end_time, valid_until, remaining_clicks, due_since };
-            effects.insert(effects.len().saturating_sub(1), Effect::Send(request));",
+        file: ACTIONS,
+        original: "«step.ask_for(Effect::Send(request));»",
+        faulty: "let before = step.effects.len().saturating_sub(1);
+            step.effects.insert(before, Effect::Send(request));",
     },
     Fault {
         name: "entry-not-stored",
         what: "a request has no journal entry",
         breaks: "9",
-        file: SENDING,
-        original: "«self.store(effects, true);»
-        // What an operator forces",
-        faulty: "self.store(effects, false);",
+        file: ACTIONS,
+        original: "«self.store_with_entry(step);»
+        step.ask_for(Effect::Send",
+        faulty: "self.store(step);",
     },
     Fault {
         name: "promise-not-stored-with-the-request",
         what: "neither the promise nor the entry is stored before a request is sent",
         breaks: "7",
-        file: SENDING,
-        original: "«self.store(effects, true);»
-        // What an operator forces",
+        file: ACTIONS,
+        original: "«self.store_with_entry(step);»
+        step.ask_for(Effect::Send",
         faulty: "",
     },
     Fault {
         name: "acceptance-not-stored",
         what: "neither the acceptance nor the cool-down that it moved is stored",
         breaks: "Decisions",
-        file: SENDING,
-        original: "now + policy.confirm_within, policy));
-        «self.store(effects, true);»",
+        file: ACTIONS,
+        original: "self.last.await_effect(awaiting, last_number);
+        «self.store_with_entry(step);»",
         faulty: "",
     },
     Fault {
         name: "end-not-stored",
         what: "the journal does not keep how an action ended",
         breaks: "Decisions",
-        file: MACHINE,
-        original: "«self.store(effects, true);»
+        file: ACTIONS,
+        original: "«self.store_with_entry(step);»
         self.end_force_with_action",
-        faulty: "self.store(effects, false);",
+        faulty: "self.store(step);",
     },
     Fault {
         name: "cooldown-end-not-stored",
         what: "the end of a cool-down is not stored",
         breaks: "7",
-        file: ACTING,
-        original: r#""the cool-down has ended", effects);
-            «self.store(effects, false);»"#,
+        file: CONCLUDE,
+        original: r#""the cool-down has ended");
+            «self.store(step);»"#,
         faulty: "",
     },
     Fault {
         name: "adoption-not-stored",
         what: "a promise that was adopted is not stored",
         breaks: "7",
-        file: ACTING,
-        original: "        «self.store(effects, false);»
-    }
-
-    /// Sets the end time that is owed",
+        file: CONCLUDE,
+        original: "        }
+        «self.store(step);»
+    }",
         faulty: "",
     },
     Fault {
         name: "hold-not-stored",
         what: "a hold is kept in memory alone",
         breaks: "7",
-        file: ORDERS,
-        original: "self.store_with(effects, false, «change»);",
+        file: HOLD,
+        original: "self.store_record(step, false, «change»);",
         faulty: "HoldChange::Keep",
     },
 ];

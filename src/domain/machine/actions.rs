@@ -1,0 +1,245 @@
+//! An action on its way: begun, stored, sent, answered and over; or postponed until its turn comes.
+
+use chrono::{DateTime, Duration, SubsecRound, Utc};
+
+use super::Machine;
+use super::context::StepContext;
+use super::last_action::Ending;
+use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
+use crate::domain::decision::{Judged, Row};
+use crate::domain::event::{ActionNews, Effect, FollowingEndTime, Note, Request};
+use crate::domain::phase::Phase;
+use crate::domain::policy::Mode;
+use crate::domain::progress::Awaiting;
+use crate::domain::remote::StatusWord;
+
+/// A forced activation, and the end time after a pause, may wait this long for their turn, however short the tick is.
+const LEAVES_WITHIN: Duration = Duration::seconds(10);
+
+/// An action that a decision asks for.
+pub(super) struct Due {
+    pub(super) kind: ActionKind,
+    pub(super) trigger: Trigger,
+    pub(super) reason: String,
+    pub(super) end_time: DateTime<Utc>,
+    pub(super) next: Phase,
+    /// Whose order it is.
+    pub(super) by: Option<String>,
+}
+
+impl Machine {
+    pub(super) fn pause_due(&self, step: &StepContext<'_>, reason: String) -> Due {
+        let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
+        Due {
+            kind: ActionKind::Pause,
+            trigger: if promised_stopped { Trigger::Guard } else { Trigger::Tick },
+            reason,
+            end_time: step.now.trunc_subsecs(0),
+            next: Phase::CoolingDown { until: step.now + step.policy.cooldown },
+            by: None,
+        }
+    }
+
+    /// Begins an action; in observe mode journals it, where it differs from the last.
+    pub(super) fn begin(&mut self, step: &mut StepContext<'_>, judged: &Judged, row: Row, due: Due) {
+        match step.policy.mode {
+            Mode::Act => {
+                self.last.forget_observed();
+                self.send(step, Some(judged), due);
+            }
+            Mode::Observe => {
+                self.give_up_postponed(step);
+                if self.last.remember_observed(due.kind, row) {
+                    step.tell_action(due.kind, ActionNews::ObservedOnly(due.reason.clone()));
+                    let action = self.new_action(step.now, Some(judged), due, Step::ObservedOnly);
+                    self.last.observe(action);
+                    self.store_with_entry(step);
+                }
+            }
+        }
+    }
+
+    /// Stores the action with the state that it leads to, then sends it.
+    pub(super) fn send(&mut self, step: &mut StepContext<'_>, judged: Option<&Judged>, due: Due) -> ActionId {
+        let now = step.now;
+        if self.last.is_setting_end_time() {
+            if let Some(leaves_still) = self.last.in_flight() {
+                self.end_times.overtake(leaves_still.id);
+            }
+            self.finish(step, Ending::Failed("overtaken by a pause".to_owned()));
+        }
+        let (next, reason) = (due.next, due.reason.clone());
+        let action = self.take_postponed(judged, &due).unwrap_or_else(|| {
+            self.give_up_postponed(step);
+            step.tell_action(due.kind, ActionNews::Requested(due.reason.clone()));
+            self.new_action(now, judged, due, Step::Requested)
+        });
+        let (id, kind, end_time) = (action.id, action.kind, action.end_time);
+        // What an operator forces at any moment is not a matter of the grid, which may be a blink away.
+        let is_forced = action.trigger == Trigger::Force;
+        let latest =
+            if is_forced { now + step.policy.tick.max(LEAVES_WITHIN) } else { step.policy.next_grid_point(now) };
+        let valid_until = match kind {
+            ActionKind::Activate => Some(latest.min(step.policy.day_end_on(now))),
+            ActionKind::SetEndTime => Some(latest),
+            ActionKind::Pause => None,
+        };
+        let (remaining_clicks, due_since) = (action.remaining_clicks, action.requested_at);
+        let request = Request { action: id, kind, end_time, valid_until, remaining_clicks, due_since };
+        self.enter(step, next, &reason);
+        self.last.begin(action);
+        match kind {
+            ActionKind::Activate => {
+                self.end_times.set_own(Some(end_time));
+                self.end_times.owe(false);
+                self.readings.pausing_since = None;
+                self.contest.activated(now);
+                self.run_backoff.tries(self.readings.campaign());
+            }
+            ActionKind::Pause => {
+                self.readings.pausing_since.get_or_insert(now);
+                self.end_times.pause(id);
+            }
+            ActionKind::SetEndTime => {}
+        }
+        self.store_with_entry(step);
+        step.ask_for(Effect::Send(request));
+        id
+    }
+
+    fn new_action(&mut self, now: DateTime<Utc>, judged: Option<&Judged>, due: Due, step: Step) -> Action {
+        self.last.by = due.by;
+        Action {
+            id: ActionId(self.questions.next_number()),
+            kind: due.kind,
+            trigger: due.trigger,
+            reason: due.reason,
+            spend: judged.and_then(|judged| judged.amount),
+            remaining_clicks: judged.and_then(|judged| judged.remaining),
+            remote_status: judged.map_or(StatusWord::Unknown, |judged| judged.status.word()),
+            state_before: self.phase.word(),
+            state_after: if step == Step::ObservedOnly { self.phase.word() } else { due.next.word() },
+            end_time: due.end_time,
+            step,
+            late: false,
+            requested_at: now,
+            accepted_at: None,
+            confirmed_at: None,
+            failed_at: None,
+            error: None,
+        }
+    }
+
+    /// The answer to an action's requests.
+    pub(super) fn applied(&mut self, step: &mut StepContext<'_>, id: ActionId, outcome: Outcome) {
+        let Some(action) = self.last.in_flight_mut().filter(|action| action.id == id) else {
+            self.overtaken_applied(id, &outcome);
+            return;
+        };
+        let sets_end_time = action.kind == ActionKind::SetEndTime;
+        let may_wait = action.kind != ActionKind::Pause && action.trigger != Trigger::Force;
+        if sets_end_time && matches!(outcome, Outcome::Accepted | Outcome::Unclear(_)) {
+            self.end_times.set_own(Some(action.end_time));
+            self.contest.end_time_asked_for();
+        }
+        match outcome {
+            Outcome::Accepted => {
+                action.error = None;
+                action.step = Step::Accepted;
+                action.accepted_at = Some(step.now);
+                if sets_end_time {
+                    // The answer to it is the campaign itself, with the end time as set.
+                    self.finish(step, Ending::Confirmed);
+                } else {
+                    self.await_effect(step, ActionNews::Accepted);
+                }
+            }
+            Outcome::Unclear(reason) if !sets_end_time => {
+                action.error = Some(reason.clone());
+                self.await_effect(step, ActionNews::Unclear(reason));
+            }
+            Outcome::Unclear(reason) | Outcome::Failed(reason) => self.finish(step, Ending::Failed(reason)),
+            Outcome::Postponed(reason) if may_wait => self.postpone(step, reason),
+            Outcome::NotSent(reason) | Outcome::Postponed(reason) => self.finish(step, Ending::Unsent(reason)),
+        }
+    }
+
+    /// It was answered; a read has to show it.
+    fn await_effect(&mut self, step: &mut StepContext<'_>, news: ActionNews) {
+        let Some((id, kind, end_time)) = self.last.in_flight().map(|action| (action.id, action.kind, action.end_time))
+        else {
+            return;
+        };
+        let (now, policy) = (step.now, step.policy);
+        // The end time follows an accepted pause by itself; after an unclear one a later tick sets it.
+        let was_accepted = news == ActionNews::Accepted;
+        step.tell_action(kind, news);
+        if kind == ActionKind::Pause {
+            self.phase = Phase::CoolingDown { until: now + policy.cooldown };
+            if was_accepted {
+                self.end_times.follow(id);
+                // Nothing is activated while it is on its way, so that a point of the grid that is a blink away need not end it.
+                let valid_until = now + policy.tick.max(LEAVES_WITHIN);
+                step.ask_for(Effect::SetEndTime(FollowingEndTime { action: id, end_time, valid_until }));
+            }
+            // A tick that is due already stays due.
+            if self.next_tick_at > now {
+                self.schedule(step, now);
+            }
+        }
+        let last_number = self.questions.last_number();
+        let awaiting = Awaiting::new(now, last_number, now + policy.confirm_within, policy);
+        self.last.await_effect(awaiting, last_number);
+        self.store_with_entry(step);
+    }
+
+    /// The action is over: confirmed, or failed.
+    pub(super) fn finish(&mut self, step: &mut StepContext<'_>, ending: Ending) {
+        let last_number = self.questions.last_number();
+        let Some(kind) = self.last.end(step.now, &ending, last_number) else { return };
+        match (&ending, kind) {
+            (Ending::Confirmed, ActionKind::Activate) => self.run_backoff.reset(),
+            (Ending::Confirmed, ActionKind::Pause) => self.readings.pausing_since = None,
+            // A read may show it before its answer does, or in place of an answer that a crash has lost.
+            (Ending::Confirmed, ActionKind::SetEndTime) => self.end_times.owe(false),
+            (Ending::Failed(_), ActionKind::Activate) => self.run_backoff.failed(step.now, self.readings.campaign()),
+            (Ending::Failed(_) | Ending::Unsent(_), _) => {}
+        }
+        step.tell_action(kind, ending.news());
+        self.store_with_entry(step);
+        self.end_force_with_action(step);
+    }
+
+    /// It waits for its turn: the entry stays open, since nothing was tried, and the next tick decides anew.
+    fn postpone(&mut self, step: &mut StepContext<'_>, reason: String) {
+        let Some(kind) = self.last.postpone(&reason) else { return };
+        if kind == ActionKind::Activate {
+            step.tell(Note::Waiting(reason));
+        }
+        self.store_with_entry(step);
+    }
+
+    /// The action that waits for its turn, if that is what is due, on the facts of this tick.
+    fn take_postponed(&mut self, judged: Option<&Judged>, due: &Due) -> Option<Action> {
+        if due.trigger == Trigger::Force {
+            return None;
+        }
+        let waiting = self.last.take_postponed(due.kind)?;
+        Some(Action {
+            reason: due.reason.clone(),
+            spend: judged.and_then(|judged| judged.amount),
+            remaining_clicks: judged.and_then(|judged| judged.remaining),
+            end_time: due.end_time,
+            ..waiting
+        })
+    }
+
+    /// What waited for its turn is not due any more.
+    pub(super) fn give_up_postponed(&mut self, step: &mut StepContext<'_>) {
+        if let Some(action) = self.last.postponed() {
+            let reason = action.error.as_deref().unwrap_or_default();
+            let reason = format!("it is not due any more, and was never sent: {reason}");
+            self.finish(step, Ending::Unsent(reason));
+        }
+    }
+}

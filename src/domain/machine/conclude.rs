@@ -1,0 +1,179 @@
+//! From a judged observation to a decision, and to what holds it back.
+
+use chrono::{DateTime, Utc};
+
+use super::Machine;
+use super::actions::Due;
+use super::context::StepContext;
+use crate::domain::action::{ActionKind, Trigger};
+use crate::domain::clock_difference::ClockDifference;
+use crate::domain::decided::Conclusion;
+use crate::domain::decision::{self, Decision, Judged, Row};
+use crate::domain::phase::{Phase, PhaseWord};
+use crate::domain::policy::Mode;
+use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
+
+impl Machine {
+    /// Decides by one complete reading, and begins what is due.
+    pub(super) fn conclude(&mut self, step: &mut StepContext<'_>, asked_at: DateTime<Utc>, judged: &Judged) {
+        let now = step.now;
+        // A tick that began before the end read facts from before the end; and a clock that was set back meanwhile has not
+        // come to the end yet.
+        let cools_down = self.phase.cooling_down_until().is_some_and(|until| asked_at.min(now) < until);
+        if !cools_down && self.phase.cooling_down_until().is_some() {
+            self.enter(step, Phase::PausedGuarded, "the cool-down has ended");
+            self.store(step);
+        }
+        if let Some(hold) = self.hold(now).cloned() {
+            self.conclude_on_hold(step, judged, &hold);
+            return;
+        }
+        if cools_down {
+            self.conclude_cooling_down(step, judged);
+            return;
+        }
+        let decision = decision::decide(judged, self.phase.word());
+        let mut reason = decision::reason(&decision, judged, step.policy);
+        let (trigger, cause) = self.activation_cause(judged);
+        if decision.action == Some(ActionKind::Activate) {
+            reason.insert_str(0, cause);
+        }
+        let held_back = self.note_decision(step, &decision, &reason);
+        if let Some(why) = held_back {
+            self.hold_back(step, judged, why);
+            return;
+        }
+        self.flags.stop_waiting();
+        match decision.action {
+            Some(ActionKind::Activate) => {
+                let (kind, end_time) = (ActionKind::Activate, step.policy.day_end_on(now));
+                let due = Due { kind, trigger, reason, end_time, next: Phase::ActiveGuarded, by: None };
+                self.begin(step, judged, decision.row, due);
+            }
+            Some(ActionKind::Pause | ActionKind::SetEndTime) => {
+                let due = self.pause_due(step, reason);
+                self.begin(step, judged, decision.row, due);
+            }
+            None => {
+                self.last.forget_observed();
+                if step.policy.mode == Mode::Act {
+                    self.adopt(step, judged, decision.next, &reason);
+                }
+            }
+        }
+    }
+
+    fn conclude_cooling_down(&mut self, step: &mut StepContext<'_>, judged: &Judged) {
+        let paused_in_vain = self.last.has_failed(ActionKind::Pause);
+        if judged.status.may_run() {
+            let runs = if judged.status == RemoteStatus::Running { "it runs" } else { "it may run" };
+            let (trigger, reason) = if paused_in_vain {
+                (Trigger::Recovery, format!("{runs}, since its last pause failed"))
+            } else {
+                (Trigger::Guard, format!("{runs} while it cools down after a pause"))
+            };
+            self.note_pause(step, reason.clone());
+            let due = Due { trigger, ..self.pause_due(step, reason) };
+            self.begin(step, judged, Row::GuardPause, due);
+        } else {
+            let reason = "it cools down after a pause: nothing else is decided until then".to_owned();
+            self.decisions.note(step.now, Conclusion::Nothing, None, reason);
+            self.last.forget_observed();
+            if step.policy.mode == Mode::Act {
+                self.pay_end_time(step, judged);
+            }
+        }
+    }
+
+    /// An activation is due, and is not sent now.
+    fn hold_back(&mut self, step: &mut StepContext<'_>, judged: &Judged, why: String) {
+        self.flags.wait(step, why);
+        if step.policy.mode == Mode::Act {
+            self.last.forget_observed();
+            self.pay_end_time(step, judged);
+        }
+    }
+
+    /// What made an activation due, and how to say it before its reason.
+    fn activation_cause(&self, judged: &Judged) -> (Trigger, &'static str) {
+        let ended = judged.status == RemoteStatus::Stopped(StopCause::EndTimePassed);
+        match self.phase {
+            Phase::ActiveGuarded if self.last.has_failed(ActionKind::Activate) => {
+                (Trigger::Recovery, "its last activation failed: ")
+            }
+            Phase::ActiveGuarded if ended => (Trigger::Tick, "its end time has passed: "),
+            Phase::ActiveGuarded => (Trigger::Guard, "somebody else stopped it: "),
+            Phase::Idle | Phase::PausedGuarded | Phase::CoolingDown { .. } => (Trigger::Tick, ""),
+        }
+    }
+
+    /// Why an activation that is due may not be sent now, if so.
+    fn activation_waits(&self, step: &StepContext<'_>) -> Option<String> {
+        let (now, policy) = (step.now, step.policy);
+        if policy.past_day_end(now) {
+            return Some(format!("for the next day, since its end time would be {} and is past", policy.day_end));
+        }
+        if self.readings.is_clock_far_apart() {
+            return Some(ClockDifference::ACTIVATES_NOTHING.to_owned());
+        }
+        if self.is_end_time_on_its_way() {
+            return Some("for the answer to an end time that is on its way, which would end it".to_owned());
+        }
+        if let Some(until) = self.run_backoff.waits_until(now) {
+            return Some(format!("the last run failed, the next attempt is at {}", until.format("%H:%M:%S")));
+        }
+        let contested_until = self.contest.activation_waits_until(policy).filter(|&until| until > now);
+        contested_until.map(|until| format!("it is contested, the next attempt is at {}", until.format("%H:%M:%S")))
+    }
+
+    /// Remembers what the decision table said, and what comes of it. Answers why it is held back, if so.
+    fn note_decision(&mut self, step: &StepContext<'_>, decision: &Decision, reason: &str) -> Option<String> {
+        let act = step.policy.mode == Mode::Act;
+        let held_back = match decision.action {
+            Some(ActionKind::Activate) => self.activation_waits(step),
+            Some(ActionKind::Pause | ActionKind::SetEndTime) | None => None,
+        };
+        let conclusion = match decision.action {
+            Some(ActionKind::Activate) if held_back.is_some() => Conclusion::HeldBack,
+            Some(ActionKind::Activate) if act => Conclusion::Activate,
+            Some(ActionKind::Activate) => Conclusion::WouldActivate,
+            Some(ActionKind::Pause | ActionKind::SetEndTime) if act => Conclusion::Pause,
+            Some(ActionKind::Pause | ActionKind::SetEndTime) => Conclusion::WouldPause,
+            None if act && decision.next.is_some_and(|next| next != self.phase.word()) => Conclusion::Adopt,
+            None => Conclusion::Nothing,
+        };
+        let reason = held_back.as_ref().map_or_else(|| reason.to_owned(), |why| format!("{reason}; it waits: {why}"));
+        self.decisions.note(step.now, conclusion, Some(decision.row), reason);
+        held_back
+    }
+
+    /// Remembers a pause for which the table was not asked.
+    pub(super) fn note_pause(&mut self, step: &StepContext<'_>, reason: String) {
+        let acts = step.policy.mode == Mode::Act;
+        let conclusion = if acts { Conclusion::Pause } else { Conclusion::WouldPause };
+        self.decisions.note(step.now, conclusion, None, reason);
+    }
+
+    /// A row without a request: the state follows what is there already.
+    fn adopt(&mut self, step: &mut StepContext<'_>, judged: &Judged, next: Option<PhaseWord>, reason: &str) {
+        let phase = match next {
+            Some(PhaseWord::Idle) => Phase::Idle,
+            Some(PhaseWord::ActiveGuarded) => Phase::ActiveGuarded,
+            Some(PhaseWord::PausedGuarded) => Phase::PausedGuarded,
+            Some(PhaseWord::CoolingDown) | None => self.phase,
+        };
+        if phase != self.phase {
+            self.adopt_as(step, phase, reason);
+        }
+        self.pay_end_time(step, judged);
+    }
+
+    /// What is there already is promised from now on.
+    pub(super) fn adopt_as(&mut self, step: &mut StepContext<'_>, phase: Phase, reason: &str) {
+        self.enter(step, phase, reason);
+        if phase == Phase::ActiveGuarded {
+            self.end_times.owe(step.policy.adopt_sets_end_time && self.readings.end_time() == Some(&EndTime::Unset));
+        }
+        self.store(step);
+    }
+}

@@ -1,0 +1,154 @@
+//! Its generator is disabled: the promise ends once nothing is on its way. What runs is paused first where that is asked.
+
+use super::Machine;
+use super::actions::Due;
+use super::context::StepContext;
+use super::invariants::{Broken, must};
+use super::last_action::LastAction;
+use crate::domain::action::{ActionId, Step, Trigger};
+use crate::domain::event::Effect;
+use crate::domain::phase::Phase;
+use crate::domain::policy::Mode;
+use crate::domain::remote::{RemoteFault, RemoteStatus};
+
+/// Why an order that would have to send something is refused.
+pub(super) const OBSERVED_ONLY: &str = "it is in observe mode, in which nothing is sent: set its mode to act first";
+
+/// How far a disabling has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disabling {
+    /// Only what is in flight is waited for.
+    Settle,
+    /// It is read, to see whether it is stopped.
+    Read {
+        otherwise: Otherwise,
+        /// The question is out.
+        is_asked: bool,
+    },
+    /// The pause was sent.
+    Pausing(ActionId),
+    /// It was read, and is stopped.
+    Stopped,
+    /// The promise has ended, and nothing is asked for any more.
+    Released,
+}
+
+/// What is done about a campaign that is not seen stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Otherwise {
+    /// It is paused.
+    Pause,
+    /// It stays guarded.
+    Refuse,
+}
+
+impl Disabling {
+    /// It is still to be read.
+    pub(super) const fn unless_stopped(otherwise: Otherwise) -> Self {
+        Self::Read { otherwise, is_asked: false }
+    }
+
+    /// Of two orders the one that asks for more is followed, and one pause serves both.
+    pub(super) const fn and(self, asked: Self) -> Self {
+        match (self, asked) {
+            (Self::Settle, Self::Read { .. })
+            | (Self::Read { otherwise: Otherwise::Refuse, .. }, Self::Read { otherwise: Otherwise::Pause, .. }) => {
+                asked
+            }
+            (present, _) => present,
+        }
+    }
+
+    pub(super) fn invariants(self, last: &LastAction, is_reading_back: bool) -> Result<(), Broken> {
+        match self {
+            Self::Read { is_asked, .. } => {
+                must(is_reading_back || !is_asked, "it waits for a read that nobody was asked for")
+            }
+            Self::Pausing(id) => must(
+                last.action().is_some_and(|action| action.id == id),
+                "it waits for a pause that is not the last action",
+            ),
+            Self::Released => must(!last.is_under_way(), "it was released while an action is on its way"),
+            Self::Settle | Self::Stopped => Ok(()),
+        }
+    }
+}
+
+impl Machine {
+    /// The promise has ended: nothing is asked for any more, whatever it is told.
+    pub(super) fn is_released(&self) -> bool {
+        self.disabling == Some(Disabling::Released)
+    }
+
+    /// Ends the promise as soon as no action is on its way.
+    pub(super) fn go_on_disabling(&mut self, step: &mut StepContext<'_>) {
+        let Some(disabling) = self.disabling.filter(|_| !self.last.is_under_way()) else { return };
+        self.give_up_postponed(step);
+        let failure = match disabling {
+            Disabling::Settle | Disabling::Stopped => None,
+            Disabling::Read { otherwise: Otherwise::Pause, is_asked: false } if step.policy.mode == Mode::Observe => {
+                Some(OBSERVED_ONLY.to_owned())
+            }
+            Disabling::Read { otherwise, is_asked: false } => {
+                let operation = self.questions.read_back(step.now);
+                self.disabling = Some(Disabling::Read { otherwise, is_asked: true });
+                return step.ask_for(Effect::ReadBack { operation });
+            }
+            Disabling::Read { is_asked: true, .. } | Disabling::Released => return,
+            Disabling::Pausing(id) => {
+                let action = self.last.action().filter(|action| action.id == id && action.step == Step::Failed);
+                action.map(|action| format!("its pause failed: {}", action.error.as_deref().unwrap_or_default()))
+            }
+        };
+        if let Some(reason) = failure {
+            return self.refuse_to_disable(step, reason);
+        }
+        if self.end_times.are_under_way() {
+            return;
+        }
+        if self.phase.cooling_down_until().is_none_or(|until| until <= step.now) {
+            self.enter(step, Phase::Idle, "its generator was disabled");
+        }
+        self.disabling = Some(Disabling::Released);
+        self.store(step);
+        let stopped = matches!(disabling, Disabling::Stopped | Disabling::Pausing(_));
+        step.ask_for(Effect::Released { stopped });
+    }
+
+    /// The campaign was read. If that was asked for here, it goes on by what was seen.
+    pub(super) fn read_to_disable(&mut self, step: &mut StepContext<'_>, stopped: bool, status: &RemoteStatus) {
+        let Some(Disabling::Read { otherwise, is_asked: true }) = self.disabling else { return };
+        match otherwise {
+            _ if stopped => self.disabling = Some(Disabling::Stopped),
+            // Its mode may have changed while it was read.
+            Otherwise::Pause if step.policy.mode == Mode::Observe => {
+                self.refuse_to_disable(step, OBSERVED_ONLY.to_owned());
+            }
+            Otherwise::Pause => {
+                let due = self.pause_due(step, "an operator's order".to_owned());
+                let due = Due { trigger: Trigger::Operator, ..due };
+                let judged = self.readings.judged_at(step.now, step.policy);
+                self.disabling = Some(Disabling::Pausing(self.send(step, judged.as_ref(), due)));
+            }
+            Otherwise::Refuse => self.refuse_to_disable(step, not_stopped(status)),
+        }
+    }
+
+    /// It stays guarded, as if nothing had been asked.
+    fn refuse_to_disable(&mut self, step: &mut StepContext<'_>, reason: String) {
+        self.disabling = None;
+        step.ask_for(Effect::ReleaseRefused(reason));
+    }
+}
+
+/// Why a campaign that is not seen stopped must not be left alone.
+fn not_stopped(status: &RemoteStatus) -> String {
+    let seen = match status {
+        RemoteStatus::Running | RemoteStatus::Stopped(_) => "it runs at TrafficStars".to_owned(),
+        RemoteStatus::Blocked { reason, .. } => format!("it is switched on at TrafficStars ({reason})"),
+        RemoteStatus::Unknown { reason, .. } => format!("it may run at TrafficStars ({reason})"),
+    };
+    let is_missing = matches!(status, RemoteStatus::Unknown { reason, .. } if reason == RemoteFault::NOT_FOUND);
+    let or = if is_missing { "; if its trafficstar_id is wrong, disable its generator first" } else { "" };
+    format!("{seen}, and nobody would watch it any more: say pause to have it paused first{or}")
+}

@@ -1,0 +1,173 @@
+//! End times: the one that is owed, those that are on their way, and the one that is ours.
+//!
+//! An accepted pause is followed by an end time, which is no action of its own. What could not be set then is owed, and
+//! is paid at a later tick, by an action that nothing waits for.
+
+use chrono::{DateTime, SubsecRound, Utc};
+
+use super::Machine;
+use super::actions::Due;
+use super::context::StepContext;
+use super::invariants::{Broken, must};
+use crate::domain::action::{ActionId, ActionKind, Outcome, Trigger};
+use crate::domain::decision::Judged;
+use crate::domain::event::ActionNews;
+use crate::domain::phase::Phase;
+use crate::domain::policy::Policy;
+use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
+
+/// The end times of one campaign.
+#[derive(Debug, Clone, Default)]
+pub(super) struct EndTimes {
+    owed: bool,
+    /// The pauses whose end times are on their way: one may still be while the next pause is sent.
+    under_way: Vec<ActionId>,
+    /// The end time that a pause has overtaken: its request may still wait for its turn, or be on its way.
+    overtaken: Option<ActionId>,
+    /// The pause whose end time is owed.
+    last_pause: Option<ActionId>,
+    /// The end time that we have set, or may have set, since the last activation.
+    own: Option<DateTime<Utc>>,
+}
+
+impl EndTimes {
+    pub(super) fn new(owed: bool) -> Self {
+        Self { owed, ..Self::default() }
+    }
+
+    pub(super) const fn is_owed(&self) -> bool {
+        self.owed
+    }
+
+    pub(super) fn owe(&mut self, owed: bool) {
+        self.owed = owed;
+    }
+
+    /// We have set this one, or may have.
+    pub(super) fn set_own(&mut self, end_time: Option<DateTime<Utc>>) {
+        self.own = end_time;
+    }
+
+    /// A pause is sent.
+    pub(super) fn pause(&mut self, id: ActionId) {
+        // Owed from the request on: a crash or a lost answer must not leave it unset.
+        self.owed = true;
+        self.last_pause = Some(id);
+    }
+
+    /// A pause was accepted, and its end time follows.
+    pub(super) fn follow(&mut self, id: ActionId) {
+        self.under_way.push(id);
+    }
+
+    /// A pause overtakes the action that was to set one.
+    pub(super) fn overtake(&mut self, id: ActionId) {
+        self.overtaken = Some(id);
+    }
+
+    /// Whether this machine has sent a pause.
+    pub(super) const fn has_paused(&self) -> bool {
+        self.last_pause.is_some()
+    }
+
+    /// Whether an end time is on its way that is no action of its own any more: that of a pause, or one that a pause has
+    /// overtaken.
+    pub(super) fn are_under_way(&self) -> bool {
+        !self.under_way.is_empty() || self.overtaken.is_some()
+    }
+
+    pub(super) fn invariants(&self, last_number: u64) -> Result<(), Broken> {
+        let mut pauses: Vec<ActionId> = self.under_way.clone();
+        pauses.sort_unstable();
+        pauses.dedup();
+        must(pauses.len() == self.under_way.len(), "one pause has two end times under way")?;
+        must(pauses.last().copied() <= self.last_pause, "an end time follows a pause that was never sent")?;
+        must(self.overtaken.is_none() || self.overtaken < self.last_pause, "no pause has overtaken the end time")?;
+        must(self.last_pause.is_none_or(|id| id.0 <= last_number), "a pause has a number to come")
+    }
+}
+
+impl Machine {
+    /// An end time that is on its way would end what is activated now.
+    pub(super) fn is_end_time_on_its_way(&self) -> bool {
+        self.last.is_setting_end_time() || self.end_times.are_under_way()
+    }
+
+    /// Sets the end time that is owed, again at every tick until it is set. Nothing else waits for it.
+    pub(super) fn pay_end_time(&mut self, step: &mut StepContext<'_>, judged: &Judged) {
+        let (now, policy) = (step.now, step.policy);
+        let is_too_late = self.has_set_too_late_an_end_time(now, policy, judged);
+        let is_owed = self.end_times.owed || is_too_late;
+        if !is_owed || self.end_times.are_under_way() || self.last.is_under_way() {
+            return;
+        }
+        let promised_stopped = matches!(self.phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
+        let (trigger, reason, end_time) = match judged.status {
+            RemoteStatus::Stopped(StopCause::SwitchedOff) if promised_stopped => {
+                (Trigger::Recovery, "the end time of its last pause could not be set", now.trunc_subsecs(0))
+            }
+            RemoteStatus::Running
+                if self.phase == Phase::ActiveGuarded
+                    && !policy.past_day_end(now)
+                    && !self.readings.is_clock_far_apart() =>
+            {
+                let reason = if is_too_late {
+                    "the end time that we set is later than today's end: our clock was ahead, or day_end was later"
+                } else {
+                    "it was adopted running without an end time"
+                };
+                (Trigger::Tick, reason, policy.day_end_on(now))
+            }
+            RemoteStatus::Stopped(StopCause::EndTimePassed) if promised_stopped => {
+                // It is set: the answer was lost, or a crash came before it was stored.
+                self.end_times.owe(false);
+                self.store(step);
+                return;
+            }
+            RemoteStatus::Running
+            | RemoteStatus::Stopped(_)
+            | RemoteStatus::Blocked { .. }
+            | RemoteStatus::Unknown { .. } => return,
+        };
+        let (kind, next) = (ActionKind::SetEndTime, self.phase);
+        let due = Due { kind, trigger, reason: reason.to_owned(), end_time, next, by: None };
+        self.send(step, Some(judged), due);
+    }
+
+    /// Nothing that we activate runs beyond the day's end, unless our clock was ahead then, or `day_end` was later. The end
+    /// time of somebody else stays.
+    fn has_set_too_late_an_end_time(&self, now: DateTime<Utc>, policy: &Policy, judged: &Judged) -> bool {
+        let runs = self.phase == Phase::ActiveGuarded && judged.status == RemoteStatus::Running;
+        let shown = self.end_times.own.filter(|own| self.readings.end_time() == Some(&EndTime::At(*own)));
+        runs && shown.is_some_and(|shown| shown > policy.day_end_on(now))
+    }
+
+    /// The end time that followed a pause.
+    pub(super) fn end_time_set(&mut self, step: &mut StepContext<'_>, id: ActionId, result: Result<(), String>) {
+        let Some(position) = self.end_times.under_way.iter().position(|&pause| pause == id) else {
+            self.counters.stale_answers += 1;
+            return;
+        };
+        self.end_times.under_way.swap_remove(position);
+        // Whatever the answer, it may stand there.
+        self.contest.end_time_asked_for();
+        match result {
+            // Another pause followed, and owes its own.
+            _ if self.end_times.last_pause != Some(id) => {}
+            Ok(()) => {
+                self.end_times.owe(false);
+                self.store(step);
+            }
+            Err(reason) => step.tell_action(ActionKind::Pause, ActionNews::EndTimeOwed(reason)),
+        }
+    }
+
+    /// The answer to what is no action any more: to an end time that a pause has overtaken, or to something older.
+    pub(super) fn overtaken_applied(&mut self, id: ActionId, outcome: &Outcome) {
+        if self.end_times.overtaken.take_if(|overtaken| *overtaken == id).is_none() {
+            self.counters.stale_answers += 1;
+        } else if matches!(outcome, Outcome::Accepted | Outcome::Unclear(_)) {
+            self.contest.end_time_asked_for();
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! A forced action: an operator decides it in place of the table, and it is guarded like any other from then on.
+
+use chrono::{DateTime, Utc};
+
+use super::Machine;
+use super::actions::Due;
+use super::context::StepContext;
+use super::disable::{Disabling, OBSERVED_ONLY};
+use super::invariants::{Broken, must};
+use super::last_action::{Ending, LastAction};
+use super::questions::Question;
+use crate::domain::action::{Action, ActionId, ActionKind, Step};
+use crate::domain::assessment::Assessment;
+use crate::domain::calendar::midnight_after;
+use crate::domain::clock_difference::ClockDifference;
+use crate::domain::decided::Conclusion;
+use crate::domain::decision::{self, Judged};
+use crate::domain::event::Effect;
+use crate::domain::order::{Force, ForceFailure, ForceKind, OrderId};
+use crate::domain::phase::{Phase, PhaseWord};
+use crate::domain::policy::{Mode, Policy};
+use crate::domain::remote::{RemoteStatus, StopCause};
+
+/// A forced action that is not answered yet.
+#[derive(Debug, Clone)]
+pub(super) struct Forcing {
+    order: OrderId,
+    force: Force,
+    stage: Stage,
+}
+
+/// How far a forced action got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It waits for a tick that begins after the question with this number.
+    AwaitTick { after: u64 },
+    /// It is sent without reading, as soon as nothing is in flight.
+    AtOnce,
+    /// It was sent.
+    Acting(ActionId),
+}
+
+impl Forcing {
+    fn new(order: OrderId, force: Force, last_number: u64) -> Self {
+        let at_once = force.kind == ForceKind::Pause && !force.unless_stopped;
+        let stage = if at_once { Stage::AtOnce } else { Stage::AwaitTick { after: last_number } };
+        Self { order, force, stage }
+    }
+
+    pub(super) const fn is_acting(&self) -> bool {
+        matches!(self.stage, Stage::Acting(_))
+    }
+
+    pub(super) const fn awaits_tick(&self) -> bool {
+        matches!(self.stage, Stage::AwaitTick { .. })
+    }
+
+    pub(super) fn invariants(&self, last: &LastAction, last_number: u64) -> Result<(), Broken> {
+        let is_pause = self.force.kind == ForceKind::Pause;
+        match self.stage {
+            Stage::AwaitTick { after } => {
+                must(after <= last_number, "a forced action waits for a tick after one to come")?;
+                must(!is_pause || self.force.unless_stopped, "a forced pause waits for a tick, and need not")
+            }
+            Stage::AtOnce => {
+                must(is_pause && !self.force.unless_stopped, "what has to be read is sent at once")?;
+                let waits = last.in_flight().is_some_and(|action| action.kind == ActionKind::Activate);
+                must(waits, "a forced pause waits for nothing")
+            }
+            Stage::Acting(id) => must(
+                last.under_way().is_some_and(|action| action.id == id),
+                "an action has ended, and its order has not",
+            ),
+        }
+    }
+}
+
+impl Machine {
+    /// What the table will make of a forced action that came about, where that is not what was ordered.
+    #[must_use]
+    pub fn force_warning(&self, now: DateTime<Utc>, policy: &Policy, kind: ForceKind) -> Option<String> {
+        let judged = self.readings.judged_at(now, policy)?;
+        if self.hold(now).is_some() {
+            return None;
+        }
+        let (status, phase) = match kind {
+            ForceKind::Activate => (RemoteStatus::Running, Phase::ActiveGuarded),
+            ForceKind::Pause => (RemoteStatus::Stopped(StopCause::SwitchedOff), Phase::PausedGuarded),
+        };
+        let judged = Judged { status, ..judged };
+        let decision = decision::decide(&judged, phase.word());
+        let why = decision::reason(&decision, &judged, policy);
+        match (decision.action, decision.next) {
+            (Some(ActionKind::Pause), _) => Some(format!("the next tick pauses it again: {why}")),
+            (Some(ActionKind::Activate), _) => {
+                Some(format!("after the cool-down it is run again: {why}; `hold` with --pause keeps it paused"))
+            }
+            (Some(ActionKind::SetEndTime) | None, Some(PhaseWord::Idle)) => {
+                Some(format!("nothing guards it from the next decision on: {why}"))
+            }
+            (Some(ActionKind::SetEndTime) | None, _) => None,
+        }
+    }
+
+    /// Takes an order to act, or refuses it. A pause overtakes whatever was forced before it.
+    pub(super) fn force(&mut self, step: &mut StepContext<'_>, order: OrderId, mut force: Force) {
+        // An order looks anew: what a 404 said up to 15 minutes ago neither stops nor satisfies it.
+        let absence_is_old = self.absence.look_anew();
+        let refusal = match force.kind {
+            _ if self.disabling.is_some() => Some(ForceFailure::not_now("its generator is being disabled: try again")),
+            _ if step.policy.mode == Mode::Observe => Some(ForceFailure::not_now(OBSERVED_ONLY)),
+            ForceKind::Activate if self.forcing.is_some() => {
+                Some(ForceFailure::not_now("another order for it is under way: try again"))
+            }
+            ForceKind::Activate if absence_is_old => None,
+            ForceKind::Activate => self.activation_refusal(step, None),
+            ForceKind::Pause => None,
+        };
+        if let Some(refusal) = refusal {
+            step.ask_for(Effect::ForceEnded { order, result: Err(refusal) });
+            if force.once && self.forcing.is_none() {
+                self.disabling.get_or_insert(Disabling::Settle);
+            }
+            return;
+        }
+        if let Some(overtaken) = self.forcing.take() {
+            // Whoever is here for one order alone stays that, whichever order it is.
+            force.once |= overtaken.force.once;
+            let result = Err(ForceFailure::not_now("a pause that was ordered after it has overtaken it"));
+            step.ask_for(Effect::ForceEnded { order: overtaken.order, result });
+        }
+        self.forcing = Some(Forcing::new(order, force, self.questions.last_number()));
+    }
+
+    /// Whether the tick of this question is the one that a forced action waits for.
+    pub(super) fn is_forced_at(&self, question: Question) -> bool {
+        let stage = self.forcing.as_ref().map(|forcing| forcing.stage);
+        matches!(stage, Some(Stage::AwaitTick { after }) if question.is_after(after))
+    }
+
+    /// The forced action in place of the table's.
+    pub(super) fn force_at_tick(&mut self, step: &mut StepContext<'_>, facts: &Assessment) {
+        let Some(force) = self.forcing.as_ref().map(|forcing| forcing.force.clone()) else { return };
+        let judged = &facts.judged;
+        match force.kind {
+            ForceKind::Activate => {
+                if let Some(refusal) = self.activation_refusal(step, Some(&judged.status)) {
+                    self.end_force(step, Err(refusal));
+                } else if judged.status == RemoteStatus::Running {
+                    // What is promised to run already keeps what it is owed.
+                    if self.phase != Phase::ActiveGuarded {
+                        self.adopt_as(step, Phase::ActiveGuarded, &force.reason);
+                    }
+                    self.end_force(step, Ok(()));
+                } else if !self.is_end_time_on_its_way() {
+                    self.send_forced(step, Some(judged), force);
+                }
+            }
+            ForceKind::Pause if step.policy.mode == Mode::Observe => {
+                self.end_force(step, Err(ForceFailure::not_now(OBSERVED_ONLY)));
+            }
+            ForceKind::Pause if facts.is_stopped_or_gone() => self.end_force(step, Ok(())),
+            ForceKind::Pause => self.send_forced(step, Some(judged), force),
+        }
+    }
+
+    /// Sends a pause that waits for nothing but the answer to what is in flight.
+    pub(super) fn go_on_forcing(&mut self, step: &mut StepContext<'_>) {
+        let at_once = self.forcing.as_ref().filter(|forcing| forcing.stage == Stage::AtOnce);
+        let Some(force) = at_once.map(|forcing| forcing.force.clone()) else { return };
+        if step.policy.mode == Mode::Observe {
+            // It was set to that while the pause waited.
+            return self.end_force(step, Err(ForceFailure::not_now(OBSERVED_ONLY)));
+        }
+        let in_flight = self.last.in_flight().is_some();
+        match self.last.under_way() {
+            // The pause that is ordered is under way already, or TrafficStars took it.
+            Some(&Action { kind: ActionKind::Pause, id, accepted_at, .. })
+                if in_flight || is_own(id) && accepted_at.is_some() =>
+            {
+                return self.acts(id);
+            }
+            Some(Action { kind: ActionKind::Activate, .. }) if in_flight => return,
+            // A pause whose answer was lost, or that an earlier process left behind, may never have come about.
+            Some(Action { kind: ActionKind::Activate | ActionKind::Pause, .. }) => {
+                self.finish(step, Ending::Failed("overtaken by a pause".to_owned()));
+            }
+            Some(Action { kind: ActionKind::SetEndTime, .. }) | None => {}
+        }
+        let judged = self.readings.judged_at(step.now, step.policy);
+        self.send_forced(step, judged.as_ref(), force);
+    }
+
+    fn send_forced(&mut self, step: &mut StepContext<'_>, judged: Option<&Judged>, force: Force) {
+        let (trigger, by) = (force.trigger, force.by);
+        let (conclusion, due) = match force.kind {
+            ForceKind::Activate => {
+                let (reason, end_time) = (force.reason, step.policy.day_end_on(step.now));
+                let (kind, next) = (ActionKind::Activate, Phase::ActiveGuarded);
+                (Conclusion::Activate, Due { kind, trigger, reason, end_time, next, by })
+            }
+            ForceKind::Pause => (Conclusion::Pause, Due { trigger, by, ..self.pause_due(step, force.reason) }),
+        };
+        self.decisions.note(step.now, conclusion, None, due.reason.clone());
+        let id = self.send(step, judged, due);
+        self.acts(id);
+    }
+
+    const fn acts(&mut self, id: ActionId) {
+        if let Some(forcing) = &mut self.forcing {
+            forcing.stage = Stage::Acting(id);
+        }
+    }
+
+    /// The last action is over; if it was forced, so is the order.
+    pub(super) fn end_force_with_action(&mut self, step: &mut StepContext<'_>) {
+        let Some(action) = self.last.action() else { return };
+        let forced = self.forcing.as_ref().is_some_and(|forcing| forcing.stage == Stage::Acting(action.id));
+        if forced {
+            let result = match action.step {
+                Step::Confirmed => Ok(()),
+                Step::Requested | Step::Accepted | Step::Failed | Step::ObservedOnly => {
+                    let error = action.error.as_deref().unwrap_or_default();
+                    Err(ForceFailure::Failed(format!("its {} failed: {error}", action.kind)))
+                }
+            };
+            self.end_force(step, result);
+        }
+    }
+
+    fn end_force(&mut self, step: &mut StepContext<'_>, result: Result<(), ForceFailure>) {
+        let Some(Forcing { order, force, .. }) = self.forcing.take() else { return };
+        step.ask_for(Effect::ForceEnded { order, result });
+        if force.once {
+            self.disabling.get_or_insert(Disabling::Settle);
+        }
+    }
+
+    /// The generator is disabled: what is forced once ends by itself, what was not sent yet is not sent any more.
+    pub(super) fn disable_after_force(&mut self, step: &mut StepContext<'_>, disabling: Disabling) {
+        // A forced pause is always sent: where it still waits for an action in flight, the disabling waits for it.
+        if let Some(forcing) = self.forcing.as_mut().filter(|forcing| forcing.stage == Stage::AtOnce) {
+            forcing.force.once = true;
+        }
+        let forcing = self.forcing.as_ref();
+        if forcing.is_some_and(|forcing| forcing.force.once) {
+            return;
+        }
+        if forcing.is_some_and(Forcing::awaits_tick) {
+            let failure = ForceFailure::not_now("its generator was disabled meanwhile");
+            self.end_force(step, Err(failure));
+        }
+        self.disabling = Some(self.disabling.map_or(disabling, |present| present.and(disabling)));
+    }
+
+    /// Why a forced activation is not allowed now. Spend and clicks are none of its business.
+    fn activation_refusal(&self, step: &StepContext<'_>, status: Option<&RemoteStatus>) -> Option<ForceFailure> {
+        let (now, policy) = (step.now, step.policy);
+        let not_now = |reason: String, possible_at| Some(ForceFailure::NotNow { reason, possible_at });
+        if policy.mode == Mode::Observe {
+            return Some(ForceFailure::not_now(OBSERVED_ONLY));
+        }
+        if let Some(hold) = self.hold(now) {
+            return not_now(format!("it is on hold {}: release it first", hold.in_words()), hold.until);
+        }
+        if let Some(until) = self.phase.cooling_down_until().filter(|&until| until > now) {
+            return not_now("it cools down after a pause".to_owned(), Some(until));
+        }
+        if self.readings.is_clock_far_apart() {
+            return not_now(ClockDifference::ACTIVATES_NOTHING.to_owned(), None);
+        }
+        if policy.past_day_end(now) {
+            let until = Some(midnight_after(now));
+            return not_now(format!("from {} to midnight (UTC) nothing is activated", policy.day_end), until);
+        }
+        match status {
+            Some(RemoteStatus::Blocked { reason, .. }) => {
+                let reason =
+                    format!("running it cannot help: {reason}; possible as soon as that is put right at TrafficStars");
+                not_now(reason, None)
+            }
+            Some(RemoteStatus::Unknown { reason, .. }) => {
+                not_now(format!("its status is unknown: {reason}; possible as soon as it can be read"), None)
+            }
+            Some(RemoteStatus::Running | RemoteStatus::Stopped(_)) | None => None,
+        }
+    }
+}
+
+/// Whether an action is of this machine's own. Numbers of an earlier process are 0.
+const fn is_own(id: ActionId) -> bool {
+    id.0 > 0
+}

@@ -1,0 +1,88 @@
+//! What was read last, how it was judged, and since when a fact has been otherwise than wanted.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::context::StepContext;
+use super::invariants::{Broken, must};
+use crate::domain::assessment::Assessment;
+use crate::domain::clock_difference::ClockDifference;
+use crate::domain::decision::Judged;
+use crate::domain::phase::Phase;
+use crate::domain::policy::Policy;
+use crate::domain::remote::{EndTime, RemoteCampaign, RemoteFault, RemoteStatus};
+
+/// The readings of one campaign.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Readings {
+    /// The last tick's, with the status of a later read-back. It is shared with what is published.
+    pub(super) last: Option<Arc<Assessment>>,
+    /// Since when no tick could tell the status.
+    pub(super) status_unknown_since: Option<DateTime<Utc>>,
+    /// Since when no tick could tell the remaining clicks.
+    pub(super) clicks_unknown_since: Option<DateTime<Utc>>,
+    /// When the first pause was decided of which none has been confirmed.
+    pub(super) pausing_since: Option<DateTime<Utc>>,
+}
+
+impl Readings {
+    /// What the last reading is now, by the policy in force now.
+    pub(super) fn judged_at(&self, now: DateTime<Utc>, policy: &Policy) -> Option<Judged> {
+        self.last.as_ref().map(|facts| facts.judged_at(now, policy))
+    }
+
+    /// The campaign as it was read last, if that could be read.
+    pub(super) fn campaign(&self) -> Option<&RemoteCampaign> {
+        self.last.as_ref()?.observation.remote.as_ref().ok()
+    }
+
+    pub(super) fn end_time(&self) -> Option<&EndTime> {
+        self.campaign().map(|campaign| &campaign.end_time)
+    }
+
+    pub(super) fn is_clock_far_apart(&self) -> bool {
+        let clock = self.last.as_ref().and_then(|facts| facts.observation.clock);
+        clock.is_some_and(ClockDifference::is_far_apart)
+    }
+
+    /// A tick is over. Keeps up to date since when a fact cannot be told, and sees that a pause came about after all.
+    pub(super) fn saw(&mut self, step: &StepContext<'_>, facts: &Arc<Assessment>) {
+        let unknown = |is_unknown: bool, since: Option<DateTime<Utc>>| is_unknown.then(|| since.unwrap_or(step.now));
+        let status_unknown = matches!(facts.judged.status, RemoteStatus::Unknown { .. });
+        self.status_unknown_since = unknown(status_unknown, self.status_unknown_since);
+        let clicks = facts.observation.clicks.as_ref();
+        let clicks_known = clicks.is_ok_and(|clicks| step.policy.clicks_doubt(clicks).is_none());
+        self.clicks_unknown_since = unknown(!clicks_known, self.clicks_unknown_since);
+        if facts.is_stopped_or_gone() {
+            self.pausing_since = None;
+        }
+        self.last = Some(Arc::clone(facts));
+    }
+
+    /// The campaign was read by itself, and judged.
+    pub(super) fn saw_back(
+        &mut self,
+        now: DateTime<Utc>,
+        remote: Result<RemoteCampaign, RemoteFault>,
+        status: RemoteStatus,
+    ) {
+        if let Some(facts) = &mut self.last {
+            Arc::make_mut(facts).read_again(now, remote, status);
+        }
+    }
+
+    pub(super) fn invariants(&self, phase: Phase, has_paused: bool) -> Result<(), Broken> {
+        let is_told = self.status_unknown_since.is_some() || self.clicks_unknown_since.is_some();
+        must(self.last.is_some() || !is_told, "a fact is unknown before anything was read")?;
+        let wants_stopped = matches!(phase, Phase::PausedGuarded | Phase::CoolingDown { .. });
+        // What an earlier process has left unfinished may be of another promise.
+        let is_wanted = self.pausing_since.is_none() || wants_stopped || !has_paused;
+        must(is_wanted, "a pause is waited for that nobody wants")?;
+        let Some(Assessment { observation, judged }) = self.last.as_deref() else { return Ok(()) };
+        let is_told = matches!(judged.status, RemoteStatus::Running | RemoteStatus::Stopped(_));
+        must(observation.remote.is_ok() || !is_told, "what could not be read is judged to run or to be stopped")?;
+        let count = observation.clicks.as_ref().ok().map(|clicks| clicks.count);
+        must(count == judged.remaining, "the clicks are judged otherwise than they were read")
+    }
+}

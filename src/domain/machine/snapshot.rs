@@ -1,0 +1,140 @@
+//! What the machine shows of itself, to the dump, `explain` and `health`. Nothing here changes it.
+
+use chrono::{DateTime, Utc};
+
+use super::{Counters, Machine};
+use crate::domain::action::Action;
+use crate::domain::assessment::Assessment;
+use crate::domain::explain::{ActionProgress, Insight};
+use crate::domain::phase::Phase;
+use crate::domain::policy::Policy;
+use crate::domain::timer::{Timer, TimerKind};
+
+impl Machine {
+    /// What is promised.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Since when.
+    #[must_use]
+    pub const fn since(&self) -> DateTime<Utc> {
+        self.since
+    }
+
+    /// When the next tick is due.
+    #[must_use]
+    pub const fn next_tick_at(&self) -> DateTime<Utc> {
+        self.next_tick_at
+    }
+
+    /// Today's limit is reached.
+    #[must_use]
+    pub const fn high_spend(&self) -> bool {
+        self.flags.high_spend_on.is_some()
+    }
+
+    /// Others change it again and again.
+    #[must_use]
+    pub const fn contested(&self) -> bool {
+        self.contest.is_contested()
+    }
+
+    /// It runs, nothing is promised, and its clicks are used up or its limit is reached.
+    #[must_use]
+    pub const fn unguarded(&self) -> bool {
+        self.flags.unguarded
+    }
+
+    /// Why running it cannot help, if so.
+    #[must_use]
+    pub fn blocked(&self) -> Option<&str> {
+        self.flags.blocked.as_deref()
+    }
+
+    /// Since when today's spend of a campaign that runs is the same.
+    #[must_use]
+    pub fn spend_unchanged_since(&self) -> Option<DateTime<Utc>> {
+        self.standing.since()
+    }
+
+    /// Why an activation that is due is held back, if so.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&str> {
+        self.flags.waiting.as_deref()
+    }
+
+    /// The last action.
+    #[must_use]
+    pub const fn action(&self) -> Option<&Action> {
+        self.last.action()
+    }
+
+    /// Whether a request that changes something is on its way.
+    #[must_use]
+    pub fn is_action_in_flight(&self) -> bool {
+        self.last.in_flight().is_some() || self.end_times.are_under_way()
+    }
+
+    /// What the last tick found out, and what it was judged to be.
+    #[must_use]
+    pub fn assessment(&self) -> Option<&Assessment> {
+        self.readings.last.as_deref()
+    }
+
+    /// The last decision, in words, those to do nothing included.
+    #[must_use]
+    pub fn last_decision(&self) -> Option<&str> {
+        self.decisions.last().map(|decision| decision.reason.as_str())
+    }
+
+    /// What was counted since it was built.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// All that `explain` needs to know of it, as of `now`.
+    #[must_use]
+    pub fn insight(&self, now: DateTime<Utc>, policy: &Policy) -> Insight {
+        Insight {
+            policy: policy.clone(),
+            phase: self.phase,
+            built_at: self.built_at,
+            assessment: self.readings.last.clone(),
+            status_unknown_since: self.readings.status_unknown_since,
+            clicks_unknown_since: self.readings.clicks_unknown_since,
+            gone_since: self.absence.gone_since(),
+            pausing_since: self.readings.pausing_since,
+            spend_unchanged_since: self.standing.since(),
+            spend_stands_still: self.standing.is_told(),
+            releasing: self.disabling.is_some(),
+            end_time_owed: self.end_times.is_owed(),
+            action: self.last.action().cloned(),
+            journal_id: None,
+            progress: match (self.last.in_flight(), self.last.awaiting()) {
+                (Some(_), _) => ActionProgress::InFlight,
+                (None, Some(_)) => ActionProgress::Awaiting,
+                (None, None) => ActionProgress::Settled,
+            },
+            decisions: self.decisions.newest_first(),
+            timers: self.timers(now, policy),
+        }
+    }
+
+    fn timers(&self, now: DateTime<Utc>, policy: &Policy) -> Vec<Timer> {
+        let awaiting = self.last.awaiting().map(|(_, awaiting)| awaiting);
+        let timers = [
+            (TimerKind::NextTick, self.disabling.is_none().then_some(self.next_tick_at)),
+            (TimerKind::CoolDownEnd, self.phase.cooling_down_until()),
+            (TimerKind::ReadBack, awaiting.map(|awaiting| awaiting.read_back_at)),
+            (TimerKind::ConfirmBy, awaiting.map(|awaiting| awaiting.deadline)),
+            (TimerKind::RunBackoff, self.run_backoff.waits_until(now)),
+            (TimerKind::ContestedBackoff, self.contest.activation_waits_until(policy)),
+            (TimerKind::ContestedEnd, self.contest.ends_at()),
+            (TimerKind::NotFoundPause, self.absence.read_again_at()),
+        ];
+        timers.into_iter().filter_map(|(kind, at)| at.map(|at| Timer { kind, at })).collect()
+    }
+}

@@ -1,0 +1,142 @@
+//! A tick: when it is due, what its observation says of what is known already, and what it leads to.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::Machine;
+use super::context::StepContext;
+use super::questions::Question;
+use crate::domain::action::ActionKind;
+use crate::domain::assessment::Assessment;
+use crate::domain::decided::Conclusion;
+use crate::domain::event::{Effect, Note};
+use crate::domain::observation::Observation;
+use crate::domain::policy::{Mode, Policy};
+use crate::domain::remote::{EndTime, RemoteStatus};
+
+impl Machine {
+    /// When [`crate::domain::event::Event::Wake`] is due: for the next tick, or to read back. Nothing is due while the
+    /// answer is out.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<DateTime<Utc>> {
+        if self.is_released() {
+            return None;
+        }
+        let tick = (!self.questions.is_ticking() && self.disabling.is_none()).then_some(self.next_tick_at);
+        let is_asking = self.questions.is_ticking() || self.questions.is_reading_back();
+        let read_back = self.last.awaiting().filter(|_| !is_asking).map(|(_, awaiting)| awaiting.read_back_at);
+        tick.into_iter().chain(read_back).min()
+    }
+
+    pub(super) fn wake(&mut self, step: &mut StepContext<'_>) {
+        let now = step.now;
+        if self.questions.is_ticking() {
+            return;
+        }
+        let must_read_back = self.last.awaiting().is_some_and(|(_, awaiting)| awaiting.read_back_at <= now);
+        if self.disabling.is_none() && self.next_tick_at <= now {
+            let (read_remote, is_gone) = (self.absence.is_read(now), self.absence.is_gone(now));
+            let operation = self.questions.tick(now, read_remote);
+            self.tick_orders.begin();
+            step.ask_for(Effect::Observe { operation, read_remote, is_gone });
+        } else if must_read_back && !self.questions.is_reading_back() {
+            let operation = self.questions.read_back(now);
+            step.ask_for(Effect::ReadBack { operation });
+        }
+    }
+
+    pub(super) fn observed(&mut self, step: &mut StepContext<'_>, question: Question, observation: Observation) {
+        self.counters.ticks += 1;
+        if question.reads_remote {
+            self.absence.saw(question.asked_at, step.policy, &observation.remote);
+        }
+        let facts = Arc::new(Assessment::new(observation, step.policy, step.now));
+        let judged = &facts.judged;
+        // An action that was answered while this tick read makes what it read old.
+        let outdated = self.last.outdates(question.operation.0);
+        self.settle(step, question, &facts.observation.remote, &judged.status);
+        if let Ok(campaign) = &facts.observation.remote {
+            self.run_backoff.saw(campaign, &judged.status);
+        }
+        self.readings.saw(step, &facts);
+        let may_decide = self.may_decide(step.policy) && !outdated;
+        if may_decide {
+            self.watch_others(step, &facts);
+        }
+        if let Some(still) = self.standing.saw(step.now, &facts.observation, judged) {
+            step.tell(Note::SpendStandsStill(still));
+        }
+        self.flags.raise(step, judged);
+        self.end_hold_in_time(step);
+        if may_decide && self.disabling.is_none() && self.is_forced_at(question) {
+            self.force_at_tick(step, &facts);
+        } else if may_decide && self.disabling.is_none() {
+            self.conclude(step, question.asked_at, judged);
+            // What this tick has not sent again is not due any more.
+            self.give_up_postponed(step);
+        } else {
+            let reason = "an action is on its way, or was answered while this was read".to_owned();
+            self.decisions.note(step.now, Conclusion::Nothing, None, reason);
+        }
+        self.flags.raise_unguarded(step, self.phase, judged);
+        self.schedule(step, question.asked_at);
+    }
+
+    /// Whether nothing is on its way that a decision has to wait for. For an end time alone nothing waits; in observe
+    /// mode one that was sent before is still followed to its end.
+    fn may_decide(&self, policy: &Policy) -> bool {
+        !self.last.is_under_way() || (self.last.is_setting_end_time() && policy.mode == Mode::Act)
+    }
+
+    /// Counts what others changed.
+    fn watch_others(&mut self, step: &mut StepContext<'_>, facts: &Assessment) {
+        let (now, status) = (step.now, &facts.judged.status);
+        if let Ok(campaign) = &facts.observation.remote {
+            // An activation that failed halfway has set the end time, and that alone can start a campaign.
+            let ours = self.last.action().map(|action| EndTime::At(action.end_time));
+            let waits = self.last.postponed().is_some_and(|action| action.kind == ActionKind::Activate);
+            let cut_short = self.last.has_failed(ActionKind::Activate) || waits;
+            let half_done = cut_short && ours.as_ref() == Some(&campaign.end_time);
+            if half_done && *status == RemoteStatus::Running {
+                self.contest.caused(now, true, &campaign.end_time);
+            }
+            // Ours may stand there by now, though its answer is still out.
+            if self.is_end_time_on_its_way() {
+                self.contest.end_time_asked_for();
+            }
+            let change = self.contest.observe(now, step.policy, status, &campaign.end_time);
+            if change.foreign {
+                step.tell(Note::ForeignChange { running: *status == RemoteStatus::Running });
+            }
+            if change.began {
+                step.tell(Note::Contested { began: true });
+            }
+            // What an activation of ours that failed halfway has left there is no sign of another guard.
+            if let Some(sign) = change.sign.filter(|_| ours.as_ref() != Some(&campaign.end_time)) {
+                step.ask_for(Effect::Sign(sign));
+            }
+        }
+        if self.contest.lift(now) {
+            step.tell(Note::Contested { began: false });
+        }
+    }
+
+    /// The next tick: at the next point of the grid, or at the very end of the cool-down. A tick that began at
+    /// `asked_at` after that end has looked at it already.
+    pub(super) fn schedule(&mut self, step: &StepContext<'_>, asked_at: DateTime<Utc>) {
+        let (now, policy) = (step.now, step.policy);
+        let points = policy.grid_points_between(asked_at, now);
+        // A tick that waited up to its end is followed by the tick of that point, which is not skipped.
+        let waited = now >= policy.tick_ends_by(asked_at);
+        self.counters.skipped_ticks += points.saturating_sub(u64::from(waited));
+        let grid_point = if waited { now } else { policy.next_grid_point(now) };
+        let cooled_down_at = self.phase.cooling_down_until().filter(|&until| until > asked_at);
+        self.next_tick_at = cooled_down_at.map_or(grid_point, |until| until.max(now).min(grid_point));
+    }
+
+    /// A tick is due now.
+    pub(super) fn hasten_tick(&mut self, now: DateTime<Utc>) {
+        self.next_tick_at = self.next_tick_at.min(now);
+    }
+}
