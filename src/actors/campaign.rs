@@ -230,7 +230,9 @@ impl CampaignActor {
         for output in self.session.take_outputs() {
             self.carry_out(ctx, output);
         }
-        self.publish();
+        if self.session.take_change() {
+            self.publish();
+        }
         self.arm(ctx);
         self.answer_finishers();
     }

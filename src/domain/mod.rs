@@ -27,6 +27,7 @@ pub mod order;
 pub mod phase;
 pub mod policy;
 mod progress;
+pub mod read_priority;
 pub mod remote;
 pub mod repeats;
 pub mod spend;

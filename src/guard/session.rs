@@ -21,9 +21,9 @@ use crate::domain::nearness::Trend;
 use crate::domain::order::{ForceFailure, OrderId};
 use crate::domain::phase::{Phase, Promise};
 use crate::domain::policy::Policy;
+use crate::domain::read_priority::ReadQuestion;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::{Sightings, SourceAnswer, Spend, SpendSource, of_late_report};
-use crate::trafficstar::batch::reads::ReadQuestion;
 use crate::trafficstar::budget::Rank;
 use crate::trafficstar::client::{Change, ChangeKind};
 
@@ -135,6 +135,7 @@ pub struct Session {
     waiting: VecDeque<Effect>,
     outbox: Outbox,
     is_finishing: bool,
+    has_changed: bool,
     shows_steps: bool,
     outputs: Vec<Output>,
 }
@@ -157,6 +158,7 @@ impl Session {
             outbox: Outbox::new(entry),
             is_finishing: false,
             shows_steps,
+            has_changed: true,
             outputs: Vec::new(),
         }
     }
@@ -164,6 +166,11 @@ impl Session {
     /// What is to be done since this was last asked.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
+    }
+
+    /// Whether its status may be another one since this was last asked. What a tick still gathers shows nowhere.
+    pub const fn take_change(&mut self) -> bool {
+        std::mem::replace(&mut self.has_changed, false)
     }
 
     /// Tells the machine what has happened, and goes on.
@@ -185,6 +192,7 @@ impl Session {
     }
 
     fn tell(&mut self, now: DateTime<Utc>, event: Event) {
+        self.has_changed = true;
         let shown = self.shows_steps.then(|| event.clone());
         let effects = self.machine.step(now, &self.policy, event);
         if let Some(event) = shown {
@@ -254,6 +262,7 @@ impl Session {
 
     /// The answer to [`Output::Save`].
     pub fn saved(&mut self, now: DateTime<Utc>, answer: Result<Option<JournalId>, String>) {
+        self.has_changed = true;
         let reason = answer.as_ref().err().cloned();
         match self.outbox.saved(answer) {
             Some(Saved::Stored { promise, is_again }) => {

@@ -13,9 +13,9 @@ use crate::domain::money::{Clicks, RemainingClicks};
 use crate::domain::nearness::{Stance, Trend};
 use crate::domain::observation::Observation;
 use crate::domain::policy::Policy;
+use crate::domain::read_priority::ReadQuestion;
 use crate::domain::remote::{RemoteCampaign, RemoteFault, counters_of};
 use crate::domain::spend::{Counters, Sightings, SourceAnswer, Spend, SpendHistory, SpendQuestion};
-use crate::trafficstar::batch::reads::ReadQuestion;
 
 /// Clicks that were read longer ago are read again before they are decided on.
 const OLD_CLICKS: Duration = Duration::seconds(1);

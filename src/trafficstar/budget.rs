@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::domain::read_priority::Urgency;
 use crate::domain::status::QueueStatus;
 
 /// The remote's window: a slot is free again this long after its answer.
@@ -35,38 +36,6 @@ const MOST_SLOTS_FOR_PAUSES: usize = 5;
 /// One request that waits or is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
-
-/// The classes of urgency, the most urgent first. Within a class the smaller [`Rank`] goes first, then the first come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Urgency {
-    /// Stops money from flowing; so does the token without which nothing can leave.
-    Pause,
-    /// Confirms an action.
-    ReadBack,
-    /// Reads many campaigns at once: what the ticks of all need.
-    Sweep,
-    /// Starts campaigns and sets their end times.
-    Activate,
-    /// Any other read.
-    Read,
-}
-
-impl Urgency {
-    /// All of them, the most urgent first.
-    pub const ALL: [Self; 5] = [Self::Pause, Self::ReadBack, Self::Sweep, Self::Activate, Self::Read];
-
-    /// The class as the dump and the metrics name it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pause => "pause",
-            Self::ReadBack => "read_back",
-            Self::Sweep => "sweep",
-            Self::Activate => "activate",
-            Self::Read => "read",
-        }
-    }
-}
 
 /// Who goes first within a class: the smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
 
-use super::budget::{Budget, Rank, Ticket, Urgency, WINDOW};
+use super::budget::{Budget, Rank, Ticket, WINDOW};
 use super::circuit::{CircuitNews, Circuits, Ended, Operation, Verdict};
+use crate::domain::read_priority::Urgency;
 use crate::reign::ReignEnded;
 
 /// End times are gathered until none has come for this long, so that the most urgent of a burst are first to leave.

@@ -6,8 +6,8 @@ use traffic_generator::control::{Ask, Order, SetHold};
 use traffic_generator::domain::health::{DegradationKind, HealthWord};
 use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::phase::PhaseWord;
+use traffic_generator::domain::read_priority::Urgency;
 use traffic_generator::domain::status::{Hold, Liveness};
-use traffic_generator::trafficstar::budget::Urgency;
 use traffic_generator::trafficstar::client::ChangeKind;
 
 use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};

@@ -11,12 +11,12 @@ use crate::actors::trafficstar::{MakeChange, ReadSpend, ReadStatus};
 use crate::domain::action::{ActionId, Outcome};
 use crate::domain::event::{Event, OperationId, Record};
 use crate::domain::journal::JournalId;
+use crate::domain::read_priority::ReadQuestion;
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::spend::{SourceAnswer, Spend};
 use crate::error_chain::in_full;
 use crate::guard::tick::StoredFacts;
 use crate::store::{Entry, SpendRow, TickReading};
-use crate::trafficstar::batch::reads::ReadQuestion;
 use crate::trafficstar::client::Change;
 
 impl CampaignActor {

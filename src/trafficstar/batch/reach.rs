@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 
 use super::ListSize;
-use super::reads::{PlannedRead, ReadAnswer, ReadQuestion, ReadRequest, Reads};
+use super::reads::{PlannedRead, ReadAnswer, ReadRequest, Reads};
 use crate::domain::ids::RemoteId;
+use crate::domain::read_priority::ReadQuestion;
 use crate::domain::status::ReadingStatus;
 use crate::trafficstar::budget::{Budget, Room, WINDOW};
 

@@ -11,7 +11,8 @@
 //! planned than may leave at once, since who waits here can become urgent, who waits at the gate can not; but one read that
 //! a pause needs waits there, or those who wait there already would get every slot that falls free.
 //!
-//! Deliberately absent: requests, a clock, and why somebody is near to a threshold (`domain::nearness`).
+//! Deliberately absent: requests, a clock, and why a campaign is near to a threshold (`domain::nearness`), and how
+//! urgent its read is (`domain::read_priority`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +20,8 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::list::{List, ListSize, Place};
 use crate::domain::ids::RemoteId;
-use crate::domain::money::Clicks;
-use crate::domain::nearness::{Stance, Trend};
-use crate::domain::policy::{Mode, PolicyNumbers};
-use crate::trafficstar::budget::{Room, Urgency};
+use crate::domain::read_priority::{ReadQuestion, Urgency};
+use crate::trafficstar::budget::Room;
 
 /// Whoever has not asked for so many ticks is not counted any more.
 const FORGOTTEN_AFTER_TICKS: i32 = 3;
@@ -79,44 +78,6 @@ pub enum ReadAnswer<T> {
     NotSent,
     /// There is no list: each is read by itself.
     NoList,
-}
-
-/// One question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadQuestion {
-    /// Which campaign.
-    pub remote: RemoteId,
-    /// How urgent it is.
-    pub urgency: Urgency,
-    /// For how long its facts are expected to stay on this side of each threshold.
-    pub threshold_in: Duration,
-}
-
-impl ReadQuestion {
-    /// A tick's question, by the clicks that the database has told and what earlier ticks saw. The reads that a pause
-    /// needs are as urgent as the pause, where one would be sent at all.
-    #[must_use]
-    pub fn of_tick(
-        now: DateTime<Utc>,
-        remote: RemoteId,
-        policy: &PolicyNumbers,
-        trend: &Trend,
-        clicks: Option<Clicks>,
-        stance: Stance,
-    ) -> Self {
-        let known_stopped = trend.is_known_stopped(now) && !stance.promised_to_run;
-        let would_pause = policy.mode == Mode::Act && !stance.on_hold;
-        let used_up = clicks.is_some_and(|clicks| clicks <= policy.pause_clicks);
-        let needs_pause = used_up && would_pause && !known_stopped && !trend.is_left_alone(now, policy);
-        let urgency = if needs_pause { Urgency::Pause } else { Urgency::Read };
-        Self { remote, urgency, threshold_in: trend.threshold_in(now, policy, clicks) }
-    }
-
-    /// A question whose answer an action waits for.
-    #[must_use]
-    pub const fn of_read_back(remote: RemoteId) -> Self {
-        Self { remote, urgency: Urgency::ReadBack, threshold_in: Duration::zero() }
-    }
 }
 
 #[derive(Debug, Clone, Copy)]

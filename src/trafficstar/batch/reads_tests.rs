@@ -3,8 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::money::Money;
-use crate::domain::remote::{RemoteStatus, StopCause};
 
 /// Room for so many, urgent or not.
 fn room(requests: usize) -> Room {
@@ -17,38 +15,6 @@ fn at(seconds: i64) -> DateTime<Utc> {
 
 fn question(id: i64, urgency: Urgency, threshold_in_minutes: i64) -> ReadQuestion {
     ReadQuestion { remote: RemoteId(id), urgency, threshold_in: Duration::minutes(threshold_in_minutes) }
-}
-
-#[test]
-fn a_tick_is_as_urgent_as_a_pause_where_one_would_be_sent_alone() {
-    let act = PolicyNumbers::default();
-    let observe = PolicyNumbers { mode: Mode::Observe, ..act.clone() };
-    let promised = Stance { promised_to_run: true, on_hold: false };
-    let on_hold = Stance { on_hold: true, ..promised };
-    let of = |status: RemoteStatus, spent: i64| {
-        let mut trend = Trend::default();
-        trend.saw(at(0), Some(Clicks(5_000)), Money::from_micros(spent), &status);
-        trend
-    };
-    let blocked = |may_run| of(RemoteStatus::Blocked { reason: "out of funds".to_owned(), may_run }, 0);
-    let (runs, stands) = (of(RemoteStatus::Running, 0), of(RemoteStatus::Stopped(StopCause::SwitchedOff), 0));
-    let rich = of(RemoteStatus::Running, 10_000_000);
-    let table = [
-        ("used up and running", &act, runs, 5_000, Stance::default(), Urgency::Pause),
-        ("one click more", &act, runs, 5_001, Stance::default(), Urgency::Read),
-        ("it was never seen", &act, Trend::default(), 0, Stance::default(), Urgency::Pause),
-        ("it was seen blocked and may run", &act, blocked(true), 5_000, Stance::default(), Urgency::Pause),
-        ("it was seen blocked and switched off", &act, blocked(false), 5_000, Stance::default(), Urgency::Read),
-        ("it was seen stopped", &act, stands, 0, Stance::default(), Urgency::Read),
-        ("it was seen stopped, and promised to run", &act, stands, 0, promised, Urgency::Pause),
-        ("past the spend limit it is left alone", &act, rich, 0, promised, Urgency::Read),
-        ("a hold sends no pause", &act, runs, 0, on_hold, Urgency::Read),
-        ("observe mode sends no pause", &observe, runs, 0, promised, Urgency::Read),
-    ];
-    for (case, policy, trend, clicks, stance, urgency) in table {
-        let question = ReadQuestion::of_tick(at(60), RemoteId(1), policy, &trend, Some(Clicks(clicks)), stance);
-        assert_eq!(question.urgency, urgency, "{case}");
-    }
 }
 
 /// TrafficStars' list, in its order.

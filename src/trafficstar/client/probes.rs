@@ -9,7 +9,7 @@ use super::reports::{self, ReportJob};
 use super::{Client, Now, Output, statuses};
 use crate::domain::ids::RemoteId;
 use crate::domain::live::{LiveEvent, Part};
-use crate::trafficstar::budget::Urgency;
+use crate::domain::read_priority::Urgency;
 use crate::trafficstar::circuit::{CircuitNews, Circuits, Operation, PROBE_INTERVAL};
 
 /// When a probe of our own may be sent again, by operation.

@@ -8,9 +8,9 @@ use chrono::NaiveDate;
 
 use super::{Client, Now, Purpose};
 use crate::domain::ids::RemoteId;
+use crate::domain::read_priority::Urgency;
 use crate::domain::spend::SourceAnswer;
 use crate::trafficstar::batch::SMALLEST_PAGE;
-use crate::trafficstar::budget::Urgency;
 use crate::trafficstar::call::{Answer, CAMPAIGN_REPORTS, Call, DAY_REPORTS, REPORT_LIMIT};
 use crate::trafficstar::candidates::{Endpoint, KnownEndpoints, Trial};
 use crate::trafficstar::circuit::Operation;

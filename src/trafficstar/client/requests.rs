@@ -10,7 +10,8 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::tokens::{Needed, Token, Tokens};
 use super::{Asker, Limits, Now, Output, Purpose};
-use crate::trafficstar::budget::{Budget, Ticket, Urgency};
+use crate::domain::read_priority::Urgency;
+use crate::trafficstar::budget::{Budget, Ticket};
 use crate::trafficstar::call::{Answer, Call};
 use crate::trafficstar::circuit::Ended;
 use crate::trafficstar::error::RemoteError;

@@ -12,9 +12,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::reports::{DayJob, For, ReportJob};
 use super::{Asker, Client, MOMENT, Now, Output};
 use crate::domain::ids::RemoteId;
+use crate::domain::read_priority::Urgency;
 use crate::domain::spend::SourceAnswer;
 use crate::trafficstar::batch::{Gathering, serves};
-use crate::trafficstar::budget::Urgency;
 use crate::trafficstar::candidates::Endpoint;
 use crate::trafficstar::error::RemoteError;
 

@@ -9,12 +9,12 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::{Asker, Client, MOMENT, Now, Output, Purpose, is_held_back};
 use crate::domain::ids::RemoteId;
+use crate::domain::read_priority::{ReadQuestion, Urgency};
 use crate::domain::remote::{RemoteCampaign, RemoteFault};
 use crate::domain::repeats::is_same_kind;
 use crate::domain::status::ReadingStatus;
 use crate::trafficstar::batch::reach;
-use crate::trafficstar::batch::reads::{AskerId, PlannedRead, ReadAnswer, ReadId, ReadQuestion, ReadRequest, Reads};
-use crate::trafficstar::budget::Urgency;
+use crate::trafficstar::batch::reads::{AskerId, PlannedRead, ReadAnswer, ReadId, ReadRequest, Reads};
 use crate::trafficstar::call::{Answer, Call, LISTS, list_line};
 use crate::trafficstar::candidates::{Endpoint, Trial};
 use crate::trafficstar::circuit::Operation;

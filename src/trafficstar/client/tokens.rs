@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use secrecy::SecretString;
 
 use super::Now;
-use crate::trafficstar::budget::Urgency;
+use crate::domain::read_priority::Urgency;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::wire::TokenAnswer;
 

@@ -11,11 +11,11 @@ use traffic_generator::clock::Clock;
 use traffic_generator::domain::ids::{CampaignId, RemoteId};
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::money::Money;
+use traffic_generator::domain::read_priority::Urgency;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, StoredSpend};
 use traffic_generator::domain::status::Hold;
 use traffic_generator::store::{CampaignRow, Entry, StoredPromise};
-use traffic_generator::trafficstar::budget::Urgency;
 use traffic_generator::trafficstar::client::ChangeKind;
 
 /// A campaign's id at TrafficStars follows from its key.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::event::{Effect, Event, OperationId};
 use traffic_generator::domain::policy::Mode;
-use traffic_generator::trafficstar::budget::{Ticket, Urgency};
+use traffic_generator::domain::read_priority::Urgency;
+use traffic_generator::trafficstar::budget::Ticket;
 
 use super::judge::SpendClass;
 use super::shadow::Facts;

@@ -9,10 +9,11 @@ use traffic_generator::domain::event::{Effect, Event, OperationId, Record};
 use traffic_generator::domain::money::{Clicks, Money, RemainingClicks};
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::Policy;
+use traffic_generator::domain::read_priority::Urgency;
 use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
 use traffic_generator::domain::spend::{SourceAnswer, Spend, SpendHistory};
 use traffic_generator::domain::status::Hold;
-use traffic_generator::trafficstar::budget::{Ticket, Urgency};
+use traffic_generator::trafficstar::budget::Ticket;
 
 use super::remote::{Call, OldCounter};
 

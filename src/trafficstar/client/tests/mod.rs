@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use super::rounds::Switching;
 use super::*;
 use crate::domain::ids::RemoteId;
-use crate::trafficstar::batch::reads::ReadQuestion;
-use crate::trafficstar::budget::{Rank, Urgency};
+use crate::domain::read_priority::{ReadQuestion, Urgency};
+use crate::trafficstar::budget::Rank;
 use crate::trafficstar::call::Switch;
 
 /// For how long a failed token request rests; a third of it for a pause.

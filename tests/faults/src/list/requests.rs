@@ -4,6 +4,7 @@ use super::Fault;
 
 const BUDGET: &str = "src/trafficstar/budget.rs";
 const GATE: &str = "src/trafficstar/gate.rs";
+const PRIORITY: &str = "src/domain/read_priority.rs";
 const READS: &str = "src/trafficstar/batch/reads.rs";
 const BATCH: &str = "src/trafficstar/batch/mod.rs";
 const SPLIT: &str = "src/trafficstar/batch/split.rs";
@@ -157,7 +158,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "used-up-is-not-urgent",
         what: "the reads that a pause needs wait with all others",
         breaks: "3",
-        file: READS,
+        file: PRIORITY,
         original: "let urgency = if «needs_pause» {",
         faulty: "false",
     },

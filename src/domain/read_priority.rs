@@ -1,0 +1,124 @@
+//! How urgent a request is, and by what the read of a campaign's status is.
+//!
+//! Deliberately absent: how many requests may leave, and which one next (`trafficstar::budget`).
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::ids::RemoteId;
+use super::money::Clicks;
+use super::nearness::{Stance, Trend};
+use super::policy::{Mode, PolicyNumbers};
+
+/// The classes of urgency, the most urgent first. Within a class the first come goes first,
+/// unless a rank says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    /// Stops money from flowing; so does the token without which nothing can leave.
+    Pause,
+    /// Confirms an action.
+    ReadBack,
+    /// Reads many campaigns at once: what the ticks of all need.
+    Sweep,
+    /// Starts campaigns and sets their end times.
+    Activate,
+    /// Any other read.
+    Read,
+}
+
+impl Urgency {
+    /// All of them, the most urgent first.
+    pub const ALL: [Self; 5] = [Self::Pause, Self::ReadBack, Self::Sweep, Self::Activate, Self::Read];
+
+    /// The class as the dump and the metrics name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::ReadBack => "read_back",
+            Self::Sweep => "sweep",
+            Self::Activate => "activate",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// One question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadQuestion {
+    /// Which campaign.
+    pub remote: RemoteId,
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// For how long its facts are expected to stay on this side of each threshold.
+    pub threshold_in: Duration,
+}
+
+impl ReadQuestion {
+    /// A tick's question, by the clicks that the database has told and what earlier ticks saw. The reads that a pause
+    /// needs are as urgent as the pause, where one would be sent at all.
+    #[must_use]
+    pub fn of_tick(
+        now: DateTime<Utc>,
+        remote: RemoteId,
+        policy: &PolicyNumbers,
+        trend: &Trend,
+        clicks: Option<Clicks>,
+        stance: Stance,
+    ) -> Self {
+        let known_stopped = trend.is_known_stopped(now) && !stance.promised_to_run;
+        let would_pause = policy.mode == Mode::Act && !stance.on_hold;
+        let used_up = clicks.is_some_and(|clicks| clicks <= policy.pause_clicks);
+        let needs_pause = used_up && would_pause && !known_stopped && !trend.is_left_alone(now, policy);
+        let urgency = if needs_pause { Urgency::Pause } else { Urgency::Read };
+        Self { remote, urgency, threshold_in: trend.threshold_in(now, policy, clicks) }
+    }
+
+    /// A question whose answer an action waits for.
+    #[must_use]
+    pub const fn of_read_back(remote: RemoteId) -> Self {
+        Self { remote, urgency: Urgency::ReadBack, threshold_in: Duration::zero() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::Money;
+    use crate::domain::remote::{RemoteStatus, StopCause};
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::seconds(seconds)
+    }
+
+    #[test]
+    fn a_tick_is_as_urgent_as_a_pause_where_one_would_be_sent_alone() {
+        let act = PolicyNumbers::default();
+        let observe = PolicyNumbers { mode: Mode::Observe, ..act.clone() };
+        let promised = Stance { promised_to_run: true, on_hold: false };
+        let on_hold = Stance { on_hold: true, ..promised };
+        let of = |status: RemoteStatus, spent: i64| {
+            let mut trend = Trend::default();
+            trend.saw(at(0), Some(Clicks(5_000)), Money::from_micros(spent), &status);
+            trend
+        };
+        let blocked = |may_run| of(RemoteStatus::Blocked { reason: "out of funds".to_owned(), may_run }, 0);
+        let (runs, stands) = (of(RemoteStatus::Running, 0), of(RemoteStatus::Stopped(StopCause::SwitchedOff), 0));
+        let rich = of(RemoteStatus::Running, 10_000_000);
+        let table = [
+            ("used up and running", &act, runs, 5_000, Stance::default(), Urgency::Pause),
+            ("one click more", &act, runs, 5_001, Stance::default(), Urgency::Read),
+            ("it was never seen", &act, Trend::default(), 0, Stance::default(), Urgency::Pause),
+            ("it was seen blocked and may run", &act, blocked(true), 5_000, Stance::default(), Urgency::Pause),
+            ("it was seen blocked and switched off", &act, blocked(false), 5_000, Stance::default(), Urgency::Read),
+            ("it was seen stopped", &act, stands, 0, Stance::default(), Urgency::Read),
+            ("it was seen stopped, and promised to run", &act, stands, 0, promised, Urgency::Pause),
+            ("past the spend limit it is left alone", &act, rich, 0, promised, Urgency::Read),
+            ("a hold sends no pause", &act, runs, 0, on_hold, Urgency::Read),
+            ("observe mode sends no pause", &observe, runs, 0, promised, Urgency::Read),
+        ];
+        for (case, policy, trend, clicks, stance, urgency) in table {
+            let question = ReadQuestion::of_tick(at(60), RemoteId(1), policy, &trend, Some(Clicks(clicks)), stance);
+            assert_eq!(question.urgency, urgency, "{case}");
+        }
+    }
+}
