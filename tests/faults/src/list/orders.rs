@@ -10,6 +10,14 @@ const HOLD: &str = "src/domain/machine/hold.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
+        name: "disabled-keeps-its-promise",
+        what: "a campaign whose generator is disabled keeps its promise",
+        breaks: "Lifecycle",
+        file: DISABLE,
+        original: "«self.enter(step, Phase::Idle, \"its generator was disabled\");»",
+        faulty: "",
+    },
+    Fault {
         name: "hold-ignored",
         what: "the table decides about a campaign on hold",
         breaks: "2",

@@ -12,7 +12,6 @@ const CHANGES: &str = "src/trafficstar/client/changes.rs";
 const REQUESTS: &str = "src/trafficstar/client/requests.rs";
 const RESERVATION: &str = "src/trafficstar/reservation.rs";
 const ROUNDS: &str = "src/trafficstar/client/rounds.rs";
-const STATUSES: &str = "src/trafficstar/client/statuses.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -101,6 +100,15 @@ pub(super) const FAULTS: &[Fault] = &[
         faulty: "",
     },
     Fault {
+        name: "pause-is-forgotten",
+        what: "a pause that waits for others to go with it is forgotten",
+        breaks: "3",
+        file: CHANGES,
+        original: "if let Some(askers) = self.changes.pauses.take_due(now.steady) {
+            «self.begin_round(now, Switch::Pause, askers);»",
+        faulty: "drop(askers);",
+    },
+    Fault {
         name: "pause-waits-for-an-idle-minute",
         what: "a pause leaves only where nothing has left for a minute",
         breaks: "3",
@@ -132,18 +140,6 @@ pub(super) const FAULTS: &[Fault] = &[
         file: ROUNDS,
         original: "for (id, outcome) in «settled» {",
         faulty: "{ let mut settled = settled; if settled.len() > 1 { settled.pop(); } settled }",
-    },
-    Fault {
-        name: "failed-page-is-not-told",
-        what: "a campaign whose page fails waits for ever",
-        breaks: "One tick",
-        file: STATUSES,
-        original: "for (asker, status) in «self.statuses.reads.answered(id, answer)» {",
-        faulty: "{
-            let failed = matches!(answer, ReadAnswer::PageFailed { .. });
-            let answers = self.statuses.reads.answered(id, answer);
-            if failed { Vec::new() } else { answers }
-        }",
     },
     Fault {
         name: "given-up-keeps-its-slot",

@@ -11,6 +11,14 @@ const SESSION: &str = "src/guard/session.rs";
 const OUTBOX: &str = "src/guard/outbox.rs";
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
+        name: "step-without-its-time",
+        what: "the journal does not say when an action was confirmed",
+        breaks: "Journal",
+        file: LAST_ACTION,
+        original: "«action.confirmed_at = Some(now);»",
+        faulty: "",
+    },
+    Fault {
         name: "nothing-waits-for-its-record",
         what: "a request does not wait for its record to be stored",
         breaks: "8",
