@@ -205,7 +205,7 @@ pub struct Pending {
 }
 
 /// An error as RFC 9457 has it, `application/problem+json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// The kind, in a few words that never change.
     pub title: String,

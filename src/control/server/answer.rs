@@ -32,6 +32,9 @@ pub(super) async fn carry_out<Q, A: Serialize, Order>(
     carry_out_within(EFFECT_WITHIN, orders, question, order).await
 }
 
+/// What an axum handler gets of a request's body.
+pub(super) type Body = Result<Bytes, BytesRejection>;
+
 /// For how long the client wants to wait for the effect: `Prefer: wait=120` (RFC 7240), in seconds.
 pub(super) fn patience(headers: &HeaderMap) -> Duration {
     let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
@@ -89,8 +92,9 @@ pub(super) fn url_id(text: &str) -> Result<UrlId, Answer> {
 }
 
 /// The body of a request; what is wrong with it names the field.
-pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Answer> {
-    let body = body.map_err(|rejection| Answer::bad_body(&rejection))?;
+pub(super) fn body<T: DeserializeOwned>(body: Body) -> Result<T, Answer> {
+    let body =
+        body.map_err(|rejection| Answer::problem(rejection.status(), "body not read", &rejection.body_text()))?;
     // serde would take an array for an object, too, its values in the order of the fields.
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&body).map_err(|error| {
         Answer::bad_field("body", format!("the body must be a JSON object, like {{\"name\": \"shoes\"}}: {error}"))
@@ -103,9 +107,7 @@ pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> 
 }
 
 /// A body that may be left out.
-pub(super) fn body_or_default<T: DeserializeOwned + Default>(
-    given: Result<Bytes, BytesRejection>,
-) -> Result<T, Answer> {
+pub(super) fn body_or_default<T: DeserializeOwned + Default>(given: Body) -> Result<T, Answer> {
     if given.as_ref().is_ok_and(Bytes::is_empty) { Ok(T::default()) } else { body(given) }
 }
 
@@ -145,33 +147,12 @@ impl Answer {
     }
 
     pub(super) fn problem(status: StatusCode, title: &str, detail: &str) -> Self {
-        Self::from_problem(
-            status,
-            &Problem {
-                title: title.to_owned(),
-                status: status.as_u16(),
-                detail: detail.to_owned(),
-                field: None,
-                possible_at: None,
-                leader: None,
-            },
-        )
+        Self::from_problem(status, title, Problem { detail: detail.to_owned(), ..Problem::default() })
     }
 
     pub(super) fn bad_field(field: &str, detail: String) -> Self {
-        Self::wrong_field(StatusCode::UNPROCESSABLE_ENTITY, "bad input", field, detail)
-    }
-
-    fn wrong_field(status: StatusCode, title: &str, field: &str, detail: String) -> Self {
-        let problem = Problem {
-            title: title.to_owned(),
-            status: status.as_u16(),
-            detail,
-            field: Some(field.to_owned()),
-            possible_at: None,
-            leader: None,
-        };
-        Self::from_problem(status, &problem)
+        let problem = Problem { detail, field: Some(field.to_owned()), ..Problem::default() };
+        Self::from_problem(StatusCode::UNPROCESSABLE_ENTITY, "bad input", problem)
     }
 
     /// The same with another status, unless it says that something went wrong or is still to come.
@@ -182,49 +163,37 @@ impl Answer {
         self
     }
 
-    fn bad_body(rejection: &BytesRejection) -> Self {
-        Self::problem(rejection.status(), "body not read", &rejection.body_text())
-    }
-
     pub(super) fn refusal(refusal: &Refusal) -> Self {
+        let mut problem = Problem { detail: refusal.to_string(), ..Problem::default() };
         let (status, title) = match refusal {
             Refusal::UnknownCampaign(_) => (StatusCode::NOT_FOUND, "unknown campaign"),
-            Refusal::NotNow(_) | Refusal::NotBefore { .. } => (StatusCode::CONFLICT, "not possible now"),
+            Refusal::NotNow(_) => (StatusCode::CONFLICT, "not possible now"),
+            Refusal::NotBefore { possible_at, .. } => {
+                problem.possible_at = Some(*possible_at);
+                (StatusCode::CONFLICT, "not possible now")
+            }
             // The supervisor is well, and so is the request: they do not go together now, as with any other 409. A 503 would
             // be a fault for whoever probes, and a reason to try the same socket again.
-            Refusal::NotLeading(_) => (StatusCode::CONFLICT, "not the leader"),
+            Refusal::NotLeading(leader) => {
+                problem.leader.clone_from(leader);
+                (StatusCode::CONFLICT, "not the leader")
+            }
             Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Refusal::UnknownUrl(_) => (StatusCode::NOT_FOUND, "unknown URL"),
             Refusal::BadField { field, problem } => return Self::bad_field(field, problem.clone()),
             Refusal::BadConfig(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad config"),
-            Refusal::Taken(problem) => {
-                return Self::wrong_field(StatusCode::CONFLICT, "taken", "trafficstar_id", problem.clone());
+            Refusal::Taken(_) => {
+                problem.field = Some("trafficstar_id".to_owned());
+                (StatusCode::CONFLICT, "taken")
             }
         };
-        let (possible_at, leader) = match refusal {
-            Refusal::NotBefore { possible_at, .. } => (Some(*possible_at), None),
-            Refusal::NotLeading(leader) => (None, leader.clone()),
-            Refusal::UnknownCampaign(_)
-            | Refusal::NotNow(_)
-            | Refusal::Failed(_)
-            | Refusal::UnknownUrl(_)
-            | Refusal::BadField { .. }
-            | Refusal::BadConfig(_)
-            | Refusal::Taken(_) => (None, None),
-        };
-        let problem = Problem {
-            title: title.to_owned(),
-            status: status.as_u16(),
-            detail: refusal.to_string(),
-            field: None,
-            possible_at,
-            leader,
-        };
-        Self::from_problem(status, &problem)
+        Self::from_problem(status, title, problem)
     }
 
-    fn from_problem(status: StatusCode, problem: &Problem) -> Self {
-        let body = escaped_json(serde_json::to_string(problem).unwrap_or_default()).into_bytes();
+    /// The problem's title and status are set here.
+    fn from_problem(status: StatusCode, title: &str, problem: Problem) -> Self {
+        let problem = Problem { title: title.to_owned(), status: status.as_u16(), ..problem };
+        let body = escaped_json(serde_json::to_string(&problem).unwrap_or_default()).into_bytes();
         Self { status, content_type: PROBLEM_TYPE, body }
     }
 }

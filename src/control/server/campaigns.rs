@@ -1,43 +1,55 @@
 //! Campaigns' rows: listed, added, changed, removed.
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::get;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::{CampaignOrder, CampaignPatch, ChangeCampaign, Order, RemoveCampaign};
+use super::super::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, Order, RemoveCampaign};
 use super::Shared;
-use super::answer::{self, Answer, campaign_id, carry_out};
+use super::answer::{self, Answer, Body, campaign_id, carry_out};
+use super::route::{DELETE, GET, NOT_NOW, PATCH, POST, Route};
 use crate::domain::ids::CampaignId;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/campaigns", get(list).post(add))
-        .route("/v1/campaigns/{id}", get(show).patch(change).delete(remove))
+pub(super) fn routes() -> Vec<Route> {
+    const ALL: &str = "/v1/campaigns";
+    const ONE: &str = "/v1/campaigns/{id}";
+    vec![
+        Route::new(GET, ALL, list, "Every campaign's row").answers_list::<Campaign>(200, "The rows"),
+        Route::new(POST, ALL, add, "Add a campaign; it needs `name` and `trafficstar_id`")
+            .accepts::<CampaignPatch>()
+            .answers::<Campaign>(201, "The new row")
+            .pending()
+            .refuses(409, "Another campaign has this `trafficstar_id`"),
+        Route::new(GET, ONE, show, "A campaign's row").answers::<Campaign>(200, "The row"),
+        Route::new(PATCH, ONE, change, "Change a campaign")
+            .accepts::<CampaignPatch>()
+            .answers::<Campaign>(200, "As it is now")
+            .pending()
+            .refuses(409, NOT_NOW),
+        Route::new(DELETE, ONE, remove, "Remove a campaign")
+            .query::<bool>("pause", "The same as in the body")
+            .may_accept::<Removal>()
+            .answers::<Campaign>(200, "As it was")
+            .pending()
+            .refuses(409, "It runs and is not to be paused, or cannot be paused now"),
+    ]
 }
 
 async fn list(State(shared): State<Shared>) -> Answer {
     Answer::of(answer::ask(&shared.orders, (), |ask| Order::Campaigns(CampaignOrder::List(ask))).await)
 }
 
-async fn show(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
-    match campaign_id(&id) {
-        Ok(id) => Answer::of(answer::ask(&shared.orders, id, |ask| Order::Campaigns(CampaignOrder::Show(ask))).await),
-        Err(problem) => problem,
-    }
+async fn show(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Answer, Answer> {
+    let id = campaign_id(&id)?;
+    Ok(Answer::of(answer::ask(&shared.orders, id, |ask| Order::Campaigns(CampaignOrder::Show(ask))).await))
 }
 
-async fn add(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Answer {
-    match answer::body(body).and_then(new_campaign) {
-        Ok(patch) => carry_out(&shared.orders, patch, |ask| Order::Campaigns(CampaignOrder::Add(ask)))
-            .await
-            .but_status(StatusCode::CREATED),
-        Err(problem) => problem,
-    }
+async fn add(State(shared): State<Shared>, body: Body) -> Result<Answer, Answer> {
+    let patch = new_campaign(answer::body(body)?)?;
+    let answer = carry_out(&shared.orders, patch, |ask| Order::Campaigns(CampaignOrder::Add(ask))).await;
+    Ok(answer.but_status(StatusCode::CREATED))
 }
 
 fn new_campaign(patch: CampaignPatch) -> Result<CampaignPatch, Answer> {
@@ -56,17 +68,14 @@ fn new_campaign(patch: CampaignPatch) -> Result<CampaignPatch, Answer> {
     Ok(patch)
 }
 
-async fn change(State(shared): State<Shared>, Path(id): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
-    let change = match campaign_id(&id).and_then(|id| changed_campaign(id, answer::body(body)?)) {
-        Ok(change) => change,
-        Err(problem) => return problem,
-    };
+async fn change(State(shared): State<Shared>, Path(id): Path<String>, body: Body) -> Result<Answer, Answer> {
+    let change = changed_campaign(campaign_id(&id)?, answer::body(body)?)?;
     let campaign = change.campaign;
     let answer = match change.patch.generator_alone(campaign) {
         Some(set) => carry_out(&shared.orders, set, Order::SetGenerator).await,
         None => carry_out(&shared.orders, change, |ask| Order::Campaigns(CampaignOrder::Change(ask))).await,
     };
-    answer.following(&shared.board, campaign)
+    Ok(answer.following(&shared.board, campaign))
 }
 
 fn changed_campaign(campaign: CampaignId, patch: CampaignPatch) -> Result<ChangeCampaign, Answer> {
@@ -96,26 +105,12 @@ async fn remove(
     State(shared): State<Shared>,
     Path(id): Path<String>,
     query: Result<Query<Removal>, QueryRejection>,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    match removal(&id, query, body) {
-        Ok(removal) => {
-            let campaign = removal.campaign;
-            carry_out(&shared.orders, removal, |ask| Order::Campaigns(CampaignOrder::Remove(ask)))
-                .await
-                .following(&shared.board, campaign)
-        }
-        Err(problem) => problem,
-    }
-}
-
-fn removal(
-    id: &str,
-    query: Result<Query<Removal>, QueryRejection>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<RemoveCampaign, Answer> {
-    let campaign = campaign_id(id)?;
+    body: Body,
+) -> Result<Answer, Answer> {
+    let campaign = campaign_id(&id)?;
     let Query(in_query) = query.map_err(|rejection| Answer::bad_field("query", rejection.body_text()))?;
-    let in_body = if body.as_ref().is_ok_and(Bytes::is_empty) { Removal::default() } else { answer::body(body)? };
-    Ok(RemoveCampaign { campaign, pause: in_query.pause || in_body.pause })
+    let in_body: Removal = answer::body_or_default(body)?;
+    let removal = RemoveCampaign { campaign, pause: in_query.pause || in_body.pause };
+    let answer = carry_out(&shared.orders, removal, |ask| Order::Campaigns(CampaignOrder::Remove(ask))).await;
+    Ok(answer.following(&shared.board, campaign))
 }

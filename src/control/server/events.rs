@@ -6,11 +6,10 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Extension, Router};
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -20,6 +19,7 @@ use super::super::{KEEP_ALIVE, Refusal};
 use super::Shared;
 use super::answer::Answer;
 use super::query::Parameters;
+use super::route::{GET, NO_SUCH_CAMPAIGN, Route};
 use crate::clock::Clock;
 use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
@@ -28,13 +28,20 @@ use crate::printable::escaped_json;
 /// So many readers at once: half of the connections that the socket has places for.
 const MOST_READERS: usize = 32;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/events", get(events)).layer(Extension(Readers::default()))
+pub(super) fn routes() -> Vec<Route> {
+    let summary =
+        "What happens, as it happens, until either side ends it; with more than 32 readers the oldest is ended";
+    vec![
+        Route::new(GET, "/v1/events", events, summary)
+            .query::<i64>("campaign", "One campaign's events alone")
+            .answers_text(200, "Server-sent events, whose data is JSON", "text/event-stream")
+            .refuses(404, NO_SUCH_CAMPAIGN),
+    ]
 }
 
 /// The open streams, the oldest first. Dropping a sender ends its stream.
 #[derive(Clone, Default)]
-struct Readers(Arc<Mutex<VecDeque<oneshot::Sender<()>>>>);
+pub(super) struct Readers(Arc<Mutex<VecDeque<oneshot::Sender<()>>>>);
 
 impl Readers {
     /// Takes one more stream in, and ends the oldest if there are too many. The answer resolves when this stream must end.
@@ -55,13 +62,12 @@ async fn events(
     Extension(mut stopping): Extension<watch::Receiver<bool>>,
     Extension(readers): Extension<Readers>,
     RawQuery(query): RawQuery,
-) -> Response {
-    let campaign = match wanted_campaign(query.as_deref()) {
-        Ok(campaign) => campaign,
-        Err(problem) => return problem.into_response(),
-    };
+) -> Result<Response, Answer> {
+    let mut parameters = Parameters::new(query.as_deref());
+    let campaign = parameters.take("campaign", "a campaign id: give a number")?.map(CampaignId);
+    parameters.finish(&["campaign"])?;
     if let Some(id) = campaign.filter(|id| shared.board.campaign(*id).is_none()) {
-        return Answer::refusal(&Refusal::UnknownCampaign(id)).into_response();
+        return Err(Answer::refusal(&Refusal::UnknownCampaign(id)));
     }
     let ended = readers.join();
     let stopped = async move {
@@ -74,14 +80,7 @@ async fn events(
     let events = heard(shared.board.listen(), shared.clock, campaign).map(|event| Ok::<_, Infallible>(sent(&event)));
     // It never ends by itself, and the server ends when its last answer has.
     let events = events.take_until(Box::pin(stopped));
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
-}
-
-fn wanted_campaign(query: Option<&str>) -> Result<Option<CampaignId>, Answer> {
-    let mut parameters = Parameters::new(query);
-    let campaign: Option<i64> = parameters.take("campaign", "a campaign id: give a number")?;
-    parameters.finish(&["campaign"])?;
-    Ok(campaign.map(CampaignId))
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
 /// The events of one campaign or of all, and what this reader has lost of them.

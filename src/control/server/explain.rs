@@ -1,33 +1,37 @@
 //! Why is it (not) running; is all well; and what Prometheus asks. It reads the board, and waits for no actor.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
 
 use super::super::Refusal;
 use super::Shared;
 use super::answer::{Answer, campaign_id};
-use crate::domain::health::HealthWord;
+use super::route::{GET, Route};
+use crate::domain::explain::Explanation;
+use crate::domain::health::{Health, HealthWord};
 use crate::metrics;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/campaigns/{id}/explain", get(explain))
-        .route("/v1/health", get(health))
-        .route("/metrics", get(prometheus))
+pub(super) fn routes() -> Vec<Route> {
+    let why = "Why a campaign is (not) running, and what happens next";
+    let openmetrics = "The metrics, in the OpenMetrics format";
+    vec![
+        Route::new(GET, "/v1/campaigns/{id}/explain", explain, why).answers::<Explanation>(200, "The explanation"),
+        Route::new(GET, "/v1/health", health, "Whether every promise can be kept")
+            .answers::<Health>(200, "All is well")
+            .answers::<Health>(503, "Degraded: `reasons` has what is wrong, and since when"),
+        Route::new(GET, "/metrics", prometheus, "What Prometheus asks").answers_text(
+            200,
+            openmetrics,
+            metrics::CONTENT_TYPE,
+        ),
+    ]
 }
 
-async fn explain(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
-    let id = match campaign_id(&id) {
-        Ok(id) => id,
-        Err(problem) => return problem,
-    };
-    match shared.board.explain(id, shared.clock.now()) {
-        Some(explanation) => Answer::json(StatusCode::OK, &explanation),
-        None => Answer::refusal(&Refusal::UnknownCampaign(id)),
-    }
+async fn explain(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Answer, Answer> {
+    let id = campaign_id(&id)?;
+    let explanation = shared.board.explain(id, shared.clock.now());
+    Ok(Answer::of(explanation.ok_or(Refusal::UnknownCampaign(id))))
 }
 
 async fn health(State(shared): State<Shared>) -> Answer {

@@ -8,6 +8,7 @@ use axum::extract::{Extension, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use super::answer::{Answer, PROBLEM_TYPE};
@@ -55,17 +56,17 @@ pub(super) async fn read_body(request: Request, next: Next) -> Response {
     }
 }
 
-async fn collect(mut body: Body) -> Result<Bytes, Answer> {
+async fn collect(body: Body) -> Result<Bytes, Answer> {
     let mut collected = Vec::new();
     let mut received_bytes = 0_usize;
-    while let Some(frame) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {
-        let frame = frame.map_err(|error| {
+    let mut body = body.into_data_stream();
+    while let Some(data) = body.next().await {
+        let data = data.map_err(|error| {
             Answer::problem(StatusCode::BAD_REQUEST, "body not read", &format!("the body broke off: {error}"))
         })?;
-        let Some(data) = frame.data_ref() else { continue };
         received_bytes = received_bytes.saturating_add(data.len());
         if received_bytes <= BODY_LIMIT_BYTES {
-            collected.extend_from_slice(data);
+            collected.extend_from_slice(&data);
         } else if received_bytes > THROWN_AWAY_BYTES {
             break;
         }
@@ -137,34 +138,22 @@ pub(super) async fn only_problems(request: Request, next: Next) -> Response {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
 
     use axum::Router;
     use axum::middleware::from_fn;
-    use hyper::body::Frame;
+    use futures_util::stream;
     use tokio::time::Instant;
     use tower_service::Service;
 
     use super::*;
 
-    /// A body whose client sends nothing of it and stays.
-    struct Silent;
-
-    impl HttpBody for Silent {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Pending
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_arrive_is_waited_for_so_long_and_refused() {
         let mut router = Router::new().fallback(|| async { "it was asked for" }).layer(from_fn(read_body));
         let start = Instant::now();
-        let request = Request::post("/").body(Body::new(Silent)).unwrap();
+        // A client that sends nothing of it, and stays.
+        let silent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let request = Request::post("/").body(silent).unwrap();
         let answer = timeout(BODY_WITHIN * 2, router.call(request)).await.expect("it is waited for no longer").unwrap();
         assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
         assert_eq!(start.elapsed().as_secs(), BODY_WITHIN.as_secs());

@@ -1,27 +1,29 @@
 //! The journal.
 
-use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::routing::get;
 use chrono::{DateTime, Utc};
 
 use super::super::Order;
 use super::Shared;
 use super::answer::{Answer, ask};
 use super::query::Parameters;
+use super::route::{GET, Route};
 use crate::domain::ids::CampaignId;
-use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
+use crate::domain::journal::{JournalEntry, JournalQuery, MOST_ENTRIES};
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/journal", get(journal))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(GET, "/v1/journal", journal, "What was asked of TrafficStars, and how far it got")
+            .query::<i64>("campaign", "One campaign's entries alone")
+            .query::<String>("since", "Requested at this time or later, as RFC 3339 has it")
+            .query::<u32>("limit", "So many at the most: 100 where it is left out, never more than 10000")
+            .answers_list::<JournalEntry>(200, "The entries, newest first"),
+    ]
 }
 
-async fn journal(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Answer {
-    let question = match journal_query(query.as_deref()) {
-        Ok(question) => question,
-        Err(problem) => return problem,
-    };
-    Answer::of(ask(&shared.orders, question, Order::ReadJournal).await)
+async fn journal(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Result<Answer, Answer> {
+    let question = journal_query(query.as_deref())?;
+    Ok(Answer::of(ask(&shared.orders, question, Order::ReadJournal).await))
 }
 
 fn journal_query(query: Option<&str>) -> Result<JournalQuery, Answer> {

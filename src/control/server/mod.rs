@@ -12,17 +12,19 @@ mod openapi;
 mod operate;
 mod orders;
 mod query;
+mod route;
 mod socket;
 mod state;
 #[cfg(test)]
 mod tests;
 mod urls;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
+use axum::{Extension, Router};
 
 use self::answer::Answer;
+use self::route::Route;
 pub use self::socket::{Socket, SocketError, SocketFile, refuse_if_taken};
 use super::{OperationPort, OrderPort};
 use crate::board::Board;
@@ -41,17 +43,26 @@ pub struct Shared {
     pub operations: OperationPort,
 }
 
+fn routes() -> Vec<Route> {
+    let rooms = [
+        state::routes(),
+        campaigns::routes(),
+        urls::routes(),
+        journal::routes(),
+        events::routes(),
+        orders::routes(),
+        explain::routes(),
+        openapi::routes(),
+        operate::routes(),
+    ];
+    rooms.into_iter().flatten().collect()
+}
+
 fn router(shared: Shared) -> Router {
-    let routes = Router::new()
-        .merge(state::routes())
-        .merge(campaigns::routes())
-        .merge(urls::routes())
-        .merge(journal::routes())
-        .merge(events::routes())
-        .merge(orders::routes())
-        .merge(explain::routes())
-        .merge(openapi::routes())
-        .merge(operate::routes())
+    let routes = routes().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    let routes = routes
+        .layer(Extension(state::Pieces::default()))
+        .layer(Extension(events::Readers::default()))
         .fallback(|| async { Answer::problem(StatusCode::NOT_FOUND, "no such resource", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this resource has other methods")

@@ -1,35 +1,36 @@
 //! Reloading the config, other log lines, the end.
 
-use axum::Router;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use axum::routing::{post, put};
 
-use super::super::{LogFilterSetting, Operation};
+use super::super::{LogFilterSetting, Operation, ReloadBody, Reloaded, Stopping};
 use super::Shared;
-use super::answer::{self, Answer, carry_out};
+use super::answer::{self, Answer, Body, carry_out};
+use super::route::{POST, PUT, Route};
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/reload", post(reload))
-        .route("/v1/log-filter", put(set_log_filter))
-        .route("/v1/shutdown", post(shutdown))
+pub(super) fn routes() -> Vec<Route> {
+    let bad_config = "The config makes no sense, or has lost keys, and nothing has changed: `detail` has every problem";
+    vec![
+        Route::new(POST, "/v1/reload", reload, "Read the config anew")
+            .may_accept::<ReloadBody>()
+            .answers::<Reloaded>(200, "What is in force now, and what needs a restart")
+            .refuses(422, bad_config),
+        Route::new(PUT, "/v1/log-filter", set_log_filter, "Write other log lines, until a reload or the end")
+            .accepts::<LogFilterSetting>()
+            .answers::<LogFilterSetting>(200, "The filter in force"),
+        Route::new(POST, "/v1/shutdown", shutdown, "Stop in order")
+            .answers::<Stopping>(202, "Accepted: it has stopped when its socket is gone"),
+    ]
 }
 
-async fn reload(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Answer {
-    match answer::body_or_default(body) {
-        Ok(body) => carry_out(&shared.operations, body, Operation::Reload).await,
-        Err(problem) => problem,
-    }
+async fn reload(State(shared): State<Shared>, body: Body) -> Result<Answer, Answer> {
+    let body = answer::body_or_default(body)?;
+    Ok(carry_out(&shared.operations, body, Operation::Reload).await)
 }
 
-async fn set_log_filter(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Answer {
-    match answer::body::<LogFilterSetting>(body) {
-        Ok(setting) => carry_out(&shared.operations, setting, Operation::SetLogFilter).await,
-        Err(problem) => problem,
-    }
+async fn set_log_filter(State(shared): State<Shared>, body: Body) -> Result<Answer, Answer> {
+    let setting = answer::body(body)?;
+    Ok(carry_out(&shared.operations, setting, Operation::SetLogFilter).await)
 }
 
 /// Answered when it is accepted: after its effect there is nobody left to answer.

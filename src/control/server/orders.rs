@@ -1,32 +1,51 @@
 //! Orders to campaigns: process, force, hold, release, and the pause of all.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::routing::{post, put};
-use axum::{Extension, Router};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
-use super::super::{HoldBody, Order, Process, ProcessAll, ProcessBody, SetHold};
+use super::super::{Held, HeldAll, HoldBody, Order, Process, ProcessAll, ProcessBody, Processed, Released, SetHold};
 use super::Shared;
-use super::answer::{Answer, body_or_default, campaign_id, carry_out_within, patience};
+use super::answer::{Answer, Body, body_or_default, campaign_id, carry_out_within, patience};
 use super::connections::Peer;
+use super::route::{DELETE, NOT_NOW, POST, PUT, Route};
 use crate::domain::status::Hold;
 use crate::domain::text::cut;
 use crate::printable::printable;
 
-type Body = Result<Bytes, BytesRejection>;
-
 /// A hold of more than a century is a slip of the pen, and far from what a time can hold.
 const LONGEST_HOLD: Duration = Duration::days(36_525);
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/campaigns/{id}/process", post(process))
-        .route("/v1/process", post(process_all))
-        .route("/v1/campaigns/{id}/hold", put(hold).delete(release))
-        .route("/v1/hold", put(hold_all).delete(release_all))
+pub(super) fn routes() -> Vec<Route> {
+    const HOLD: &str = "/v1/campaigns/{id}/hold";
+    const HOLD_ALL: &str = "/v1/hold";
+    vec![
+        Route::new(POST, "/v1/campaigns/{id}/process", process, "Tick now, or act now")
+            .may_accept::<ProcessBody>()
+            .waits_as_preferred()
+            .answers::<Processed>(200, "After its tick, or its forced action")
+            .refuses(409, NOT_NOW),
+        Route::new(POST, "/v1/process", process_all, "The same for every campaign whose generator is enabled")
+            .may_accept::<ProcessBody>()
+            .waits_as_preferred()
+            .answers_list::<Processed>(200, "Each of them; `error` has what failed for one"),
+        Route::new(PUT, HOLD, hold, "Observe a campaign and send nothing, until released")
+            .may_accept::<HoldBody>()
+            .waits_as_preferred()
+            .answers::<Held>(200, "The hold in force")
+            .refuses(409, NOT_NOW),
+        Route::new(DELETE, HOLD, release, "Release a campaign")
+            .waits_as_preferred()
+            .answers::<Released>(200, "What has ended, and what is still in force"),
+        Route::new(PUT, HOLD_ALL, hold_all, "Observe all campaigns and send nothing, until released")
+            .may_accept::<HoldBody>()
+            .waits_as_preferred()
+            .answers::<HeldAll>(200, "The hold in force, and what it did not reach"),
+        Route::new(DELETE, HOLD_ALL, release_all, "Release all campaigns from the hold on all")
+            .waits_as_preferred()
+            .answers::<Released>(200, "What has ended"),
+    ]
 }
 
 async fn process(
@@ -35,13 +54,12 @@ async fn process(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let (campaign, ProcessBody { force }) = match campaign_id(&id).and_then(|id| Ok((id, body_or_default(body)?))) {
-        Ok(asked) => asked,
-        Err(problem) => return problem,
-    };
+) -> Result<Answer, Answer> {
+    let campaign = campaign_id(&id)?;
+    let ProcessBody { force } = body_or_default(body)?;
     let order = Process { campaign, force, by: peer.operator().await };
-    carry_out_within(patience(&headers), &shared.orders, order, Order::Process).await.following(&shared.board, campaign)
+    let answer = carry_out_within(patience(&headers), &shared.orders, order, Order::Process).await;
+    Ok(answer.following(&shared.board, campaign))
 }
 
 async fn process_all(
@@ -49,13 +67,10 @@ async fn process_all(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let ProcessBody { force } = match body_or_default(body) {
-        Ok(body) => body,
-        Err(problem) => return problem,
-    };
+) -> Result<Answer, Answer> {
+    let ProcessBody { force } = body_or_default(body)?;
     let order = ProcessAll { force, by: peer.operator().await };
-    carry_out_within(patience(&headers), &shared.orders, order, Order::ProcessAll).await
+    Ok(carry_out_within(patience(&headers), &shared.orders, order, Order::ProcessAll).await)
 }
 
 async fn hold(
@@ -64,25 +79,18 @@ async fn hold(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let asked = campaign_id(&id).and_then(|id| Ok((id, hold_of(body_or_default(body)?, shared.clock.now())?)));
-    let (campaign, mut hold) = match asked {
-        Ok(asked) => asked,
-        Err(problem) => return problem,
-    };
-    hold.by = peer.operator().await;
-    carry_out_within(patience(&headers), &shared.orders, SetHold { campaign, hold }, Order::Hold)
-        .await
-        .following(&shared.board, campaign)
+) -> Result<Answer, Answer> {
+    let campaign = campaign_id(&id)?;
+    let hold = hold_of(body, peer, shared.clock.now()).await?;
+    let order = SetHold { campaign, hold };
+    let answer = carry_out_within(patience(&headers), &shared.orders, order, Order::Hold).await;
+    Ok(answer.following(&shared.board, campaign))
 }
 
-async fn release(State(shared): State<Shared>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    match campaign_id(&id) {
-        Ok(campaign) => carry_out_within(patience(&headers), &shared.orders, campaign, Order::Release)
-            .await
-            .following(&shared.board, campaign),
-        Err(problem) => problem,
-    }
+async fn release(State(shared): State<Shared>, Path(id): Path<String>, headers: HeaderMap) -> Result<Answer, Answer> {
+    let campaign = campaign_id(&id)?;
+    let answer = carry_out_within(patience(&headers), &shared.orders, campaign, Order::Release).await;
+    Ok(answer.following(&shared.board, campaign))
 }
 
 async fn hold_all(
@@ -90,27 +98,23 @@ async fn hold_all(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let mut hold = match body_or_default(body).and_then(|body| hold_of(body, shared.clock.now())) {
-        Ok(hold) => hold,
-        Err(problem) => return problem,
-    };
-    hold.by = peer.operator().await;
-    carry_out_within(patience(&headers), &shared.orders, hold, Order::HoldAll).await
+) -> Result<Answer, Answer> {
+    let hold = hold_of(body, peer, shared.clock.now()).await?;
+    Ok(carry_out_within(patience(&headers), &shared.orders, hold, Order::HoldAll).await)
 }
 
 async fn release_all(State(shared): State<Shared>, headers: HeaderMap) -> Answer {
     carry_out_within(patience(&headers), &shared.orders, (), Order::ReleaseAll).await
 }
 
-/// The hold that is asked for, but for whose it is. Its times are cut to what both databases keep, so that it is the same
-/// when it is read back.
-fn hold_of(body: HoldBody, now: DateTime<Utc>) -> Result<Hold, Answer> {
+/// The hold that is asked for. Its times are cut to what both databases keep, so that it is the same when it is read back.
+async fn hold_of(body: Body, peer: Peer, now: DateTime<Utc>) -> Result<Hold, Answer> {
+    let body: HoldBody = body_or_default(body)?;
     let since = now.trunc_subsecs(6);
     let until = body.lasts.as_deref().map(|lasts| end_of(lasts, since)).transpose()?;
     // It is quoted in the journal and in what is told. A long one is cut and not refused: it must not keep a pause back.
     let reason = body.reason.map(|reason| printable(&cut(&reason)));
-    Ok(Hold { reason, since, until, by: None, pause: body.pause })
+    Ok(Hold { reason, since, until, by: peer.operator().await, pause: body.pause })
 }
 
 fn end_of(lasts: &str, since: DateTime<Utc>) -> Result<DateTime<Utc>, Answer> {

@@ -4,32 +4,34 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Extension, Router};
 use futures_util::stream;
 
 use super::super::Refusal;
 use super::Shared;
 use super::answer::{Answer, campaign_id};
+use super::route::{GET, Route};
 use crate::domain::ids::CampaignId;
 use crate::domain::status::{CampaignStatus, Dump};
 use crate::printable::escaped_json;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/state", get(state))
-        .route("/v1/campaigns/{id}/state", get(campaign_state))
-        .layer(Extension(Pieces::default()))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(GET, "/v1/state", state, "Everything that the program knows of itself")
+            .answers::<Dump>(200, "The dump"),
+        Route::new(GET, "/v1/campaigns/{id}/state", campaign_state, "One campaign of the dump")
+            .answers::<CampaignStatus>(200, "The campaign"),
+    ]
 }
 
-/// Each campaign as JSON, made anew only where it was published anew, and kept anew only where it is another one. Many clients may keep an answer that they do not read:
-/// they share these, and hold no dump each.
+/// Each campaign as JSON, made anew only where it was published anew, and kept anew only where it is another one. Many
+/// clients may keep an answer that they do not read: they share these, and hold no dump each.
 #[derive(Clone, Default)]
-struct Pieces(Arc<Mutex<BTreeMap<CampaignId, Piece>>>);
+pub(super) struct Pieces(Arc<Mutex<BTreeMap<CampaignId, Piece>>>);
 
 /// What was published, and its JSON.
 type Piece = (Arc<CampaignStatus>, Bytes);
@@ -74,15 +76,10 @@ async fn state(State(shared): State<Shared>, Extension(pieces): Extension<Pieces
     (headers, Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)))).into_response()
 }
 
-async fn campaign_state(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
-    let id = match campaign_id(&id) {
-        Ok(id) => id,
-        Err(problem) => return problem,
-    };
-    match shared.board.campaign(id) {
-        Some(status) => Answer::json(StatusCode::OK, &*status),
-        None => Answer::refusal(&Refusal::UnknownCampaign(id)),
-    }
+async fn campaign_state(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Answer, Answer> {
+    let id = campaign_id(&id)?;
+    let status = shared.board.campaign(id);
+    Ok(Answer::of(status.as_deref().ok_or(Refusal::UnknownCampaign(id))))
 }
 
 #[cfg(test)]

@@ -1,37 +1,40 @@
 //! Campaigns' URLs: listed, added, changed, removed.
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, patch};
 
-use super::super::{AddUrl, ChangeUrl, Order, UrlOrder, UrlPatch};
+use super::super::{AddUrl, ChangeUrl, Order, Url, UrlOrder, UrlPatch};
 use super::Shared;
-use super::answer::{self, Answer, campaign_id, carry_out, url_id};
+use super::answer::{self, Answer, Body, campaign_id, carry_out, url_id};
+use super::route::{DELETE, GET, PATCH, POST, Route};
 use crate::domain::ids::{CampaignId, UrlId};
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/campaigns/{id}/urls", get(list).post(add))
-        .route("/v1/urls/{id}", patch(change).delete(remove))
+pub(super) fn routes() -> Vec<Route> {
+    const URLS: &str = "/v1/campaigns/{id}/urls";
+    const URL: &str = "/v1/urls/{id}";
+    vec![
+        Route::new(GET, URLS, list, "A campaign's URLs").answers_list::<Url>(200, "The rows"),
+        Route::new(POST, URLS, add, "Add a URL; it needs `name`, `target_url` and `click_limit`")
+            .accepts::<UrlPatch>()
+            .answers::<Url>(201, "The new row")
+            .pending(),
+        Route::new(PATCH, URL, change, "Change a URL")
+            .accepts::<UrlPatch>()
+            .answers::<Url>(200, "As it is now")
+            .pending(),
+        Route::new(DELETE, URL, remove, "Remove a URL").answers::<Url>(200, "As it was").pending(),
+    ]
 }
 
-async fn list(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
-    match campaign_id(&id) {
-        Ok(id) => Answer::of(answer::ask(&shared.orders, id, |ask| Order::Urls(UrlOrder::List(ask))).await),
-        Err(problem) => problem,
-    }
+async fn list(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Answer, Answer> {
+    let id = campaign_id(&id)?;
+    Ok(Answer::of(answer::ask(&shared.orders, id, |ask| Order::Urls(UrlOrder::List(ask))).await))
 }
 
-async fn add(State(shared): State<Shared>, Path(id): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
-    match campaign_id(&id).and_then(|id| new_url(id, answer::body(body)?)) {
-        Ok(add) => {
-            carry_out(&shared.orders, add, |ask| Order::Urls(UrlOrder::Add(ask))).await.but_status(StatusCode::CREATED)
-        }
-        Err(problem) => problem,
-    }
+async fn add(State(shared): State<Shared>, Path(id): Path<String>, body: Body) -> Result<Answer, Answer> {
+    let add = new_url(campaign_id(&id)?, answer::body(body)?)?;
+    let answer = carry_out(&shared.orders, add, |ask| Order::Urls(UrlOrder::Add(ask))).await;
+    Ok(answer.but_status(StatusCode::CREATED))
 }
 
 fn new_url(campaign: CampaignId, patch: UrlPatch) -> Result<AddUrl, Answer> {
@@ -52,11 +55,9 @@ fn new_url(campaign: CampaignId, patch: UrlPatch) -> Result<AddUrl, Answer> {
     }
 }
 
-async fn change(State(shared): State<Shared>, Path(id): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
-    match url_id(&id).and_then(|id| changed_url(id, answer::body(body)?)) {
-        Ok(change) => carry_out(&shared.orders, change, |ask| Order::Urls(UrlOrder::Change(ask))).await,
-        Err(problem) => problem,
-    }
+async fn change(State(shared): State<Shared>, Path(id): Path<String>, body: Body) -> Result<Answer, Answer> {
+    let change = changed_url(url_id(&id)?, answer::body(body)?)?;
+    Ok(carry_out(&shared.orders, change, |ask| Order::Urls(UrlOrder::Change(ask))).await)
 }
 
 fn changed_url(url: UrlId, patch: UrlPatch) -> Result<ChangeUrl, Answer> {
@@ -69,9 +70,6 @@ fn changed_url(url: UrlId, patch: UrlPatch) -> Result<ChangeUrl, Answer> {
     Ok(ChangeUrl { url, patch })
 }
 
-async fn remove(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
-    match url_id(&id) {
-        Ok(id) => carry_out(&shared.orders, id, |ask| Order::Urls(UrlOrder::Remove(ask))).await,
-        Err(problem) => problem,
-    }
+async fn remove(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Answer, Answer> {
+    Ok(carry_out(&shared.orders, url_id(&id)?, |ask| Order::Urls(UrlOrder::Remove(ask))).await)
 }
