@@ -64,6 +64,8 @@
 //! crash must not lose is stored before it is acted upon: see [`domain::machine`] for the life of a campaign and of an
 //! action.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_macros, clippy::unreachable, reason = "what can fail is answered"))]
+
 pub mod actors;
 pub mod board;
 pub mod cli;

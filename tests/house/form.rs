@@ -49,6 +49,16 @@ fn each_test_file_is_left_out_of_the_program() {
     }
 }
 
+/// A method that a test alone has is a way into the program that nobody else takes.
+#[test]
+fn what_only_tests_use_is_a_module_of_tests() {
+    let strangers = everything().iter().filter(|source| !source.is_test()).flat_map(|source| {
+        let items = source.for_tests.iter().filter(|item| !["mod", "use"].contains(&item.text.as_str()));
+        items.map(|item| format!("{}:{}: {}", source.file, item.line, item.text))
+    });
+    assert_none(strangers, "move it into a module of tests");
+}
+
 /// Tests that wait for a time: how often, and why no condition would do. The sandbox is a program, whose delays are wanted.
 const SLEEPS: [(&str, usize, &str); 16] = [
     ("src/control/server/tests.rs", 1, "longer than the grace that is to be over"),

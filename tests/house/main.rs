@@ -6,12 +6,12 @@
 //! | `imports` | the map in `src/lib.rs`: every room, every edge, and which library is in which room |
 //! | `circles` | no file of a room needs a file that needs it in turn |
 //! | `purity` | no clock, no sleep, no environment and no end of the process but where the tables say so |
-//! | `failures` | nothing that panics on what can fail at run time, and no lint silenced without a word |
-//! | `dependencies` | every library of `Cargo.toml` is used, and those of the tests stay out of the program |
+//! | `dependencies` | every member takes the lints, every library of `Cargo.toml` is used, and those of the tests stay out of the program |
 //! | `pages` | keys, variables, paths and metrics in README.md, METRICS.md and messages are those of the code |
 //! | `form` | how long files and functions are, module docs, no sleeping or ignored tests |
 //!
-//! `source` and `paths` read the code as tokens. Deliberately absent: what other tests hold better, since they ask the
+//! `source` and `paths` read the code as tokens. Deliberately absent: what clippy holds (`Cargo.toml` has its lints,
+//! `.clippy.toml` what is disallowed: what panics, and a lint silenced without a reason); what other tests hold better, since they ask the
 //! code itself: config.toml's keys and defaults (`src/config/tests.rs`), commands (`src/cli/documents/tests.rs`), OpenAPI
 //! (`src/control/server/openapi/tests.rs`, `tests/it/openapi.rs`), LIFECYCLE.md (`src/domain/tests/lifecycle.rs`), the
 //! names of the metrics (`tests/it/explain.rs`).
@@ -27,7 +27,6 @@
 
 mod circles;
 mod dependencies;
-mod failures;
 mod form;
 mod imports;
 mod pages;

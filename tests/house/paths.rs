@@ -89,7 +89,8 @@ impl Scope<'_> {
             },
             // A type or a variant: crates have small letters.
             name if name.starts_with(char::is_uppercase) => None,
-            "char" | "str" => None,
+            // A lint's name begins with its tool.
+            "char" | "str" | "clippy" => None,
             // `i64::MAX`, `f64::from`.
             number if number.starts_with(NUMBERS) && number[1..].parse::<u8>().is_ok() => None,
             "isize" | "usize" => None,

@@ -1,6 +1,6 @@
 //! The project's own Rust files as tokens, so that no comment, string or way of writing hides anything from a rule.
 //!
-//! Deliberately absent: types. What a rule can only know by them, clippy's lints know (see `failures`).
+//! Deliberately absent: types. What a rule can only know by them, clippy's lints know (see `Cargo.toml` and `.clippy.toml`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -126,14 +126,6 @@ impl Source {
     /// The strings in what is compiled into the program.
     pub(crate) fn strings(&self) -> impl Iterator<Item = (usize, &str)> {
         self.tokens.iter().filter_map(|token| Some((token.line, token.string()?)))
-    }
-
-    /// The names of the macros that it calls, with their lines.
-    pub(crate) fn macros(&self) -> impl Iterator<Item = &Token> {
-        self.tokens.windows(3).filter_map(|window| match window {
-            [name, sign, open] if sign.text == "!" && name.is_word() && "([{".contains(&open.text) => Some(name),
-            _ => None,
-        })
     }
 }
 

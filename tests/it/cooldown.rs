@@ -64,15 +64,3 @@ fn after_the_cool_down_it_is_kept_stopped_and_topped_up_it_runs_again() {
     world.expect(ID, &Outcome::new("active-guarded", &[PAUSE, ACTIVATION].concat(), &[PAUSED, again]));
     assert!(world.sandbox.is_running(ID));
 }
-
-#[test]
-fn a_tick_falls_due_at_the_very_end_of_the_cool_down() {
-    let mut world = World::configured(Config::default().generator("tick", "10m"));
-    world.guard.stop();
-    world.add(CampaignSpec::running(ID), 5_000);
-    world.start();
-    let campaign = world.wait_for_state(ID, "cooling-down");
-    world.wait_for_state(ID, "paused-guarded");
-    let campaign = world.wait_until(ID, "its last tick", |now| now.ticks() > campaign.ticks());
-    assert_eq!(campaign.text("/action/step"), "confirmed");
-}

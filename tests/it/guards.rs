@@ -3,7 +3,7 @@
 use chrono::{Duration, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World};
 
 const ID: i64 = 995_224;
 
@@ -64,19 +64,6 @@ fn a_foreign_start_is_undone_by_the_first_read_that_shows_it() {
 }
 
 #[test]
-fn an_undisturbed_promise_costs_no_request_that_changes_anything() {
-    let mut world = World::new();
-    let (active, paused) = (995_001, 995_002);
-    world.add(CampaignSpec::running(active), 20_000);
-    world.add(CampaignSpec::paused(paused), 1_000);
-    world.wait_for_state(active, "active-guarded");
-    world.wait_for_state(paused, "paused-guarded");
-    world.let_ticks_pass(3);
-    assert_eq!(world.outcome(active), Outcome::new("active-guarded", &[], &[]));
-    assert_eq!(world.outcome(paused), Outcome::new("paused-guarded", &[], &[]));
-}
-
-#[test]
 fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
     let mut world = World::new();
     world.add(CampaignSpec::running(ID), 20_000);
@@ -93,52 +80,6 @@ fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
     assert_eq!(world.writes(ID), ACTIVATION.repeat(7));
     world.let_ticks_pass(3);
     assert_eq!(world.guard.log().matches("contested: others change it again and again").count(), 1);
-}
-
-#[test]
-fn a_contested_pause_never_backs_off() {
-    let config = Config::default()
-        .generator("contested_after", 0)
-        .generator("contested_backoff", "1h")
-        .generator("cooldown", "10m");
-    let mut world = World::configured(config);
-    world.add(CampaignSpec::paused(ID), 1_000);
-    world.wait_for_state(ID, "paused-guarded");
-    for round in 1..=3 {
-        world.sandbox.interfere(ID, Interference::SetEndTime(None)).unwrap();
-        world.sandbox.interfere(ID, Interference::Start).unwrap();
-        world.wait_for_writes(ID, &PAUSE.repeat(round));
-        world.wait_until(ID, "the pause confirmed", |campaign| campaign.text("/action/step") == "confirmed");
-    }
-    assert_eq!(world.campaign(ID).text("/contested"), "true");
-    assert_eq!(world.writes(ID).iter().filter(|write| **write == Write::Pause).count(), 3);
-}
-
-#[test]
-fn contested_activations_back_off_where_that_is_configured() {
-    let config = Config::default().generator("contested_after", 0).generator("contested_backoff", "1h");
-    let mut world = World::configured(config);
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
-    // Each activation doubles the wait for the next: 2 ticks after the first, 4 ticks, which are 1.6 s, after the second.
-    for round in 1..=2 {
-        world.sandbox.interfere(ID, Interference::Stop).unwrap();
-        world.wait_for_writes(ID, &ACTIVATION.repeat(round));
-        world.wait_until(ID, "the activation confirmed", |campaign| campaign.text("/action/step") == "confirmed");
-    }
-    world.sandbox.interfere(ID, Interference::Stop).unwrap();
-    let log = world.wait_for("word that the third activation waits", |world| {
-        let log = world.guard.log();
-        if log.contains("it is contested, the next attempt is at") { Ok(log) } else { Err(String::new()) }
-    });
-    assert!(log.contains("contested: others change it again and again"));
-    let runs = world.sandbox.requests().into_iter().filter(|request| request.operation == Operation::Run);
-    let runs: Vec<_> = runs.map(|request| request.received_at).collect();
-    world.wait_for_writes(ID, &ACTIVATION.repeat(3));
-    let last = world.sandbox.requests().into_iter().rfind(|request| request.operation == Operation::Run).unwrap();
-    // It counts from the decision, which a run follows within a tick.
-    let waited = last.received_at - *runs.last().unwrap();
-    assert!(waited >= Duration::milliseconds(1_200), "the third activation waited {waited} only");
 }
 
 #[test]

@@ -80,16 +80,6 @@ fn a_source_that_fails_with_no_value_after_it_leaves_the_spend_unknown_and_nothi
 }
 
 #[test]
-fn a_spend_unknown_pauses_what_runs_with_its_clicks_used_up() {
-    let mut world = World::configured(Config::default().generator("cooldown", "10m"));
-    reports_fail(&world);
-    world.add(CampaignSpec::running(ID), 5_000);
-    let paused = "pause by tick: confirmed, idle → cooling-down";
-    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[paused]));
-    assert_eq!(world.database.journal(ID)[0].spend_micros, None);
-}
-
-#[test]
 fn the_database_answers_where_the_api_does_not() {
     let mut world = World::new();
     let (below, reached) = (995_001, 995_002);
@@ -109,23 +99,6 @@ fn the_database_answers_where_the_api_does_not() {
     world.database.set_remaining_clicks(reached, 20_000);
     world.wait_for_writes(below, &ACTIVATION);
     world.expect(reached, &Outcome::new("idle", &[], &[]));
-}
-
-#[test]
-fn a_stored_spend_below_the_limit_grows_too_old_and_one_above_it_never() {
-    let mut world = World::configured(Config::default().generator("stored_spend_max_age", "0s"));
-    let (below, reached) = (995_001, 995_002);
-    world.add(spent(below, 999), 10_000);
-    world.add(spent(reached, 1_000), 10_000);
-    stored(&mut world, 2);
-    reports_fail(&world);
-    for id in [below, reached] {
-        world.sandbox.add_campaign(CampaignSpec::paused(id).with_field("spent_today", Some(json!("much"))));
-    }
-    expect_spend(&mut world, below, "below the limit", "", "");
-    expect_spend(&mut world, reached, "at the limit", "database", "10.00");
-    world.database.set_remaining_clicks(below, 20_000);
-    world.expect(below, &Outcome::new("idle", &[], &[]));
 }
 
 /// Waits until the spend of so many campaigns is in the database, where a tracker's reports would look for it.

@@ -189,13 +189,3 @@ fn an_adopted_campaign_whose_end_time_failed_gets_it_at_the_next_tick_but_not_pa
     assert_step("the next day", &rig, &effects, Some(SetEndTime), ActiveGuarded);
     assert_eq!(sends(&effects).next().unwrap().end_time, at("2026-11-23 23:59:00"));
 }
-
-#[test]
-fn an_idle_campaign_is_touched_only_when_a_rule_fires() {
-    for facts in [running(), stopped(), running().clicks_unknown(), stopped().spend_unknown(), running().spend("10.00")]
-    {
-        let mut rig = Rig::new(Phase::Idle);
-        let effects = rig.tick("12:00:00", &facts);
-        assert_step(&format!("{facts:?}"), &rig, &effects, None, Idle);
-    }
-}

@@ -250,17 +250,6 @@ fn an_activation_that_waited_and_is_not_due_any_more_has_failed_unsent() {
 }
 
 #[test]
-fn a_run_that_turns_out_blocked_has_failed_at_once_with_the_reason() {
-    let mut rig = Rig::new(Phase::Idle);
-    rig.tick("12:00:00", &wanted());
-    rig.applied(Outcome::Accepted);
-    let effects = rig.read_back(&blocked());
-    let entry = entries(&effects).next_back().unwrap();
-    assert_eq!(entry.step, Step::Failed);
-    assert!(entry.error.as_ref().is_some_and(|error| error.contains("funds")), "{entry:?}");
-}
-
-#[test]
 fn a_pause_that_fails_is_tried_again_at_every_tick_and_never_backs_off() {
     for facts in [running().clicks(0), untaught(true).clicks(0)] {
         let mut rig = Rig::new(Phase::ActiveGuarded);

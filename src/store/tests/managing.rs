@@ -107,22 +107,6 @@ async fn what_is_not_there_is_said_not_to_be() {
 }
 
 #[tokio::test]
-async fn a_removed_campaign_takes_its_urls_with_it_and_leaves_its_journal() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
-        store.add_url(CAMPAIGN, new_url("first"), noon()).await.unwrap().unwrap();
-        store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap();
-        let removed = done(store.remove_campaign(CAMPAIGN).await.unwrap());
-        assert_eq!(removed.id, CAMPAIGN);
-        for (table, rows) in [("campaigns", "0"), ("urls", "0"), ("promises", "0"), ("journal", "1")] {
-            assert_eq!(database.read(&format!("SELECT count(*) FROM {table}")), rows, "{table}");
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn urls_are_added_changed_and_removed_and_each_reading_follows() {
     on_every_database(async |database| {
         let store = database.store().await;

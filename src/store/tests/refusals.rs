@@ -310,27 +310,3 @@ async fn one_unreadable_row_takes_no_other_with_it() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn those_who_wait_to_write_keep_no_reader_waiting() {
-    let database = TestDatabase::sqlite();
-    let store = database.store().await;
-    database.execute(ONE_CAMPAIGN);
-    let path = database.url.sqlite_path().unwrap();
-    let mut writer = super::super::sqlite::open(path, super::super::sqlite::OpenMode::ReadWrite).unwrap();
-    writer.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let writes: Vec<_> = (0..8)
-        .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { store.set_generator_enabled(CAMPAIGN, true, noon()).await })
-        })
-        .collect();
-    // All eight wait for one lock by now or will: each read needs a connection that none of them holds.
-    for _ in 0..8 {
-        assert_eq!(store.campaigns().await.unwrap().len(), 1);
-    }
-    drop(writer);
-    for write in writes {
-        assert!(write.await.unwrap().unwrap());
-    }
-}

@@ -185,6 +185,7 @@ impl Client {
     }
 
     /// Does all that is due, until there is nothing more to do at this moment.
+    #[expect(clippy::disallowed_macros, reason = "every step of every simulation checks it; a release does not")]
     pub fn go_on(&mut self, now: Now) {
         self.is_stirred = false;
         self.requests.wake(now);

@@ -1,4 +1,5 @@
-//! A database in memory, behind the messages of the database actor.
+//! A database in memory, behind the messages of the database actor. No actor here dies of an action on its way, and no
+//! spend is in doubt: neither unfinished actions nor spends are kept.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,15 +12,13 @@ use traffic_generator::actors::database::{
     StoreHoldOnAll, WriteCampaign,
 };
 use traffic_generator::actors::supervisor::RowsPort;
-use traffic_generator::domain::action::{Action, ActionId, Step};
-use traffic_generator::domain::journal::JournalEntry;
-use traffic_generator::domain::journal::JournalId;
+use traffic_generator::domain::journal::{JournalEntry, JournalId};
 use traffic_generator::domain::money::{Clicks, RemainingClicks};
 use traffic_generator::domain::order::HoldChange;
-use traffic_generator::domain::spend::StoredSpend;
+use traffic_generator::domain::spend::SpendHistory;
 use traffic_generator::store::{CampaignChange, StoredCampaign, StoredHolds, StoredPromise, TickReading};
 
-use super::world::{Call, Shared, World, suffer};
+use super::world::{Call, Shared, suffer};
 
 /// The actor.
 pub(crate) struct FakeStore(pub Shared);
@@ -75,7 +74,7 @@ impl Handler<ReadTick> for FakeStore {
             Ok(world.campaigns.get(&id).map(|campaign| TickReading {
                 row: campaign.row.clone(),
                 clicks: RemainingClicks { count: Clicks((campaign.remaining_clicks)(now)), defect: None, at: now },
-                spends: Ok(world.spend_history(id, now.date_naive())),
+                spends: Ok(SpendHistory::default()),
             }))
         })
     }
@@ -104,10 +103,7 @@ impl Handler<Save> for FakeStore {
 impl Handler<SaveSpend> for FakeStore {
     type Result = ();
 
-    fn handle(&mut self, SaveSpend(row): SaveSpend, _: &mut Self::Context) {
-        let spend = StoredSpend { amount: row.spend.amount, at: row.spend.at, source: row.spend.source };
-        self.0.borrow_mut().store_spend(row.campaign, row.spend.day, spend);
-    }
+    fn handle(&mut self, _: SaveSpend, _: &mut Self::Context) {}
 }
 
 impl Handler<ReadRows> for FakeStore {
@@ -133,20 +129,12 @@ impl Handler<ReadStored> for FakeStore {
             let world = world.borrow();
             Ok(Some(StoredCampaign {
                 promise: world.promises.get(&id).copied(),
-                unfinished: unfinished(&world, id),
+                unfinished: None,
                 hold: world.holds.get(&id).cloned(),
                 own_end_time: None,
             }))
         })
     }
-}
-
-fn unfinished(world: &World, id: traffic_generator::domain::ids::CampaignId) -> Option<(JournalId, Action)> {
-    let mut entries = world.journal.iter().enumerate();
-    let (place, (_, entry)) = entries.rfind(|(_, (campaign, _))| *campaign == id)?;
-    let is_unfinished = matches!(entry.action.step, Step::Requested | Step::Accepted);
-    let action = Action { id: ActionId(0), ..entry.action.clone() };
-    is_unfinished.then_some((JournalId(i64::try_from(place).unwrap()), action))
 }
 
 impl Handler<SetGeneratorEnabled> for FakeStore {

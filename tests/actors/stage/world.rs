@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use traffic_generator::clock::Clock;
 use traffic_generator::domain::ids::{CampaignId, RemoteId};
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::money::Money;
 use traffic_generator::domain::read_priority::Urgency;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
-use traffic_generator::domain::spend::{SourceAnswer, SpendHistory, StoredSpend};
+use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::domain::status::Hold;
 use traffic_generator::store::{CampaignRow, Entry, StoredPromise};
 use traffic_generator::trafficstar::client::ChangeKind;
@@ -142,7 +142,6 @@ pub(crate) struct World {
     pub(crate) status_reads: u64,
     /// How urgent each question for a status was, and each reminder of one.
     pub(crate) status_urgencies: Vec<(CampaignId, Urgency)>,
-    spends: HashMap<CampaignId, (NaiveDate, StoredSpend, Option<Money>)>,
 }
 
 /// The actors of one test share it with the test, on one thread.
@@ -161,7 +160,6 @@ impl World {
             writes: Vec::new(),
             status_reads: 0,
             status_urgencies: Vec::new(),
-            spends: HashMap::new(),
         }
     }
 
@@ -198,23 +196,6 @@ impl World {
             ChangeKind::Pause => campaign.running = false,
             ChangeKind::SetEndTime { end_time } => campaign.end_time = EndTime::At(end_time),
         }
-    }
-
-    pub(crate) fn spend_history(&self, id: CampaignId, today: NaiveDate) -> SpendHistory {
-        match self.spends.get(&id) {
-            Some((day, spend, yesterday)) if *day == today => {
-                SpendHistory { today: Some(*spend), yesterday: *yesterday }
-            }
-            Some((day, spend, _)) if day.succ_opt() == Some(today) => {
-                SpendHistory { today: None, yesterday: Some(spend.amount) }
-            }
-            Some(_) | None => SpendHistory::default(),
-        }
-    }
-
-    pub(crate) fn store_spend(&mut self, id: CampaignId, day: NaiveDate, spend: StoredSpend) {
-        let yesterday = self.spend_history(id, day).yesterday;
-        self.spends.insert(id, (day, spend, yesterday));
     }
 
     /// Stores an entry, or brings the one that is there up to date.

@@ -1,8 +1,6 @@
-//! The token: refused, renewed once for all who wait, and not to be had.
+//! The token: refused, renewed, and not to be had.
 
-use std::time::Duration;
-
-use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation, RetryAfter};
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation};
 use serde_json::json;
 
 use super::{Failure, config, try_each};
@@ -16,46 +14,6 @@ fn unauthorized() -> FaultKind {
 
 fn tokens(world: &World) -> usize {
     world.sandbox.requests().iter().filter(|request| request.operation == Operation::Token).count()
-}
-
-/// Revokes the token. Each request that is refused for it is repeated, and one renewal serves all. Answers with how many.
-fn revoke(world: &mut World) -> usize {
-    let (last, tokens_before) = (world.sandbox.requests().len(), tokens(world));
-    world.sandbox.revoke_tokens();
-    world.let_ticks_pass(1);
-    assert_eq!(tokens(world) - tokens_before, 1, "one renewal serves all");
-    let sent = world.sandbox.requests().split_off(last);
-    let refused: Vec<_> = sent.iter().filter(|request| request.status == Some(401)).collect();
-    for refused in &refused {
-        let mut later = sent.iter().filter(|request| request.sequence > refused.sequence);
-        let again = later.find(|request| request.path == refused.path && request.query == refused.query).unwrap();
-        assert_eq!(again.status, Some(200), "{refused:?} was followed by {again:?}");
-    }
-    refused.len()
-}
-
-#[test]
-fn many_that_are_refused_at_once_share_one_renewal() {
-    let mut world = World::configured(config());
-    // Each on another page of the list of all: each is read by itself.
-    let guarded: Vec<i64> = (ID..).step_by(15).take(20).collect();
-    for id in ID..ID + 300 {
-        world.sandbox.add_campaign(CampaignSpec::running(id));
-    }
-    for id in &guarded {
-        world.database.add_campaign(*id, 20_000);
-    }
-    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
-    for id in &guarded {
-        world.wait_for_state(*id, "active-guarded");
-    }
-    // A token that is revoked while the report is on its way alone is refused to one request.
-    let refused_at_once = (0..20).map(|_| revoke(&mut world)).find(|refused| *refused >= 10);
-    assert!(refused_at_once.is_some(), "several were never under way at once");
-    for id in guarded {
-        assert_eq!(world.campaign(id).text("/last_error"), "");
-        assert_eq!(world.outcome(id), Outcome::new("active-guarded", &[], &[]));
-    }
 }
 
 #[test]
@@ -77,27 +35,6 @@ fn a_change_that_is_refused_with_401_is_sent_once_more_with_a_new_token() {
         world.expect(ID, &expected);
         assert_eq!(tokens(&world), 2, "{operation:?}");
     });
-}
-
-#[test]
-fn a_new_token_that_is_refused_too_is_said_and_nothing_is_started() {
-    let mut world = World::configured(config());
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
-    let before = world.sandbox.requests().len();
-    world.sandbox.inject(Fault::always(unauthorized()).on(Operation::Campaign));
-    world.wait_until(ID, "the refusal", |campaign| {
-        campaign.text("/last_error").contains("TrafficStars refuses a new access token (401)")
-    });
-    world.sandbox.interfere(ID, Interference::Stop).unwrap();
-    world.let_ticks_pass(2);
-    assert_eq!(world.outcome(ID), Outcome::new("active-guarded", &[], &[]));
-    let requests = world.sandbox.requests();
-    let of = |operation| requests.iter().skip(before).filter(|request| request.operation == operation).count();
-    let (reads, tokens) = (of(Operation::Campaign), of(Operation::Token));
-    assert!(tokens * 2 <= reads + 2, "{tokens} tokens for {reads} reads: each read is sent once more, and no more");
-    world.sandbox.clear_faults();
-    world.wait_for_writes(ID, &ACTIVATION);
 }
 
 #[test]
@@ -170,27 +107,4 @@ fn a_provider_in_trouble_and_a_wall_are_no_bad_key_and_cost_few_requests() {
             world.wait_until(id, "the pause", |campaign| campaign.text("/action/step") == "confirmed");
         }
     });
-}
-
-#[test]
-fn a_bad_key_is_told_from_within_the_providers_words() {
-    let mut world = World::configured(config());
-    let message = r#"400 Bad Request: {"error":"invalid_grant","error_description":"Token is not active"}"#;
-    world.sandbox.inject(Fault::always(refusal(message)).on(Operation::Token));
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_until(ID, "the refusal", |campaign| campaign.text("/last_error").contains("refuses the API key"));
-}
-
-#[test]
-fn a_token_that_is_one_too_many_is_asked_for_when_its_time_has_come() {
-    let mut world = World::configured(config());
-    let wait = Duration::from_secs(2);
-    let refusal = FaultKind::TooManyRequests { wait, form: RetryAfter::Seconds };
-    world.sandbox.inject(Fault::always(refusal).on(Operation::Token).times(1));
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
-    let requests = world.sandbox.requests();
-    assert_eq!(requests[0].status, Some(429));
-    let waited = requests[1].received_at - requests[0].received_at;
-    assert!(waited.to_std().unwrap() >= wait, "{waited}");
 }
