@@ -139,6 +139,7 @@ impl Machine {
     }
 
     /// Takes one event and answers what is to be done about it.
+    #[expect(clippy::disallowed_macros, reason = "every step of every simulation checks it; a release does not")]
     pub fn step(&mut self, now: DateTime<Utc>, policy: &Policy, event: Event) -> Vec<Effect> {
         if self.is_released() {
             return Vec::new();
