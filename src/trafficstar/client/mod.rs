@@ -3,15 +3,15 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | [`requests`] | a request on its way: its token, the gate, the count that outlives the process, a repeat after a 401 |
-//! | [`tokens`] | the access token: when it is fetched, who waits for it, what a failure means |
-//! | [`statuses`] | reads of statuses, by the plan of `batch::reads` |
-//! | [`spends`] | reads of spend from the reports |
-//! | [`reports`] | a report's candidates and pages |
-//! | [`changes`] | end times, and which runs and pauses go together |
-//! | [`rounds`] | the requests of a round of runs or pauses, by the plan of `batch::split` |
-//! | [`probes`] | requests that look whether an open circuit can close |
-//! | [`limits`] | what bounds the requests |
+//! | `requests` | a request on its way: its token, the gate, the count that outlives the process, a repeat after a 401 |
+//! | `tokens` | the access token: when it is fetched, who waits for it, what a failure means |
+//! | `statuses` | reads of statuses, by the plan of `batch::reads` |
+//! | `spends` | reads of spend from the reports |
+//! | `reports` | a report's candidates and pages |
+//! | `changes` | end times, and which runs and pauses go together |
+//! | `rounds` | the requests of a round of runs or pauses, by the plan of `batch::split` |
+//! | `probes` | requests that look whether an open circuit can close |
+//! | `limits` | what bounds the requests |
 //!
 //! Deliberately absent: HTTP (`http`), timers (the client says when it wants to be woken), a clock, and retries: the next
 //! tick is the retry.
