@@ -29,7 +29,7 @@ fn a_change_that_is_refused_with_401_is_sent_once_more_with_a_new_token() {
     ];
     in_parallel(table, |(operation, spec, clicks, expected)| {
         // Long enough a tick for the token to come in time on a busy machine.
-        let mut world = World::configured(config().generator("tick", "1500ms"));
+        let mut world = World::configured(config().generator("tick", "3s"));
         world.sandbox.inject(Fault::always(unauthorized()).on(operation).times(1));
         world.add(spec, clicks);
         world.expect(ID, &expected);
