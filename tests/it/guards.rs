@@ -79,8 +79,7 @@ fn an_undisturbed_promise_costs_no_request_that_changes_anything() {
 #[test]
 fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     for round in 1..=7 {
         world.sandbox.interfere(ID, Interference::Stop).unwrap();
         let undone = ACTIVATION.repeat(round);
@@ -118,8 +117,7 @@ fn a_contested_pause_never_backs_off() {
 fn contested_activations_back_off_where_that_is_configured() {
     let config = Config::default().generator("contested_after", 0).generator("contested_backoff", "1h");
     let mut world = World::configured(config);
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     // Each activation doubles the wait for the next: 2 ticks after the first, 4 ticks, which are 1.6 s, after the second.
     for round in 1..=2 {
         world.sandbox.interfere(ID, Interference::Stop).unwrap();

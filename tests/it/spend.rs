@@ -74,8 +74,7 @@ fn a_source_that_fails_with_no_value_after_it_leaves_the_spend_unknown_and_nothi
 
     // No value anywhere is a spend of nothing.
     world.sandbox.remove_fault(fault);
-    let activated = "activate by tick: confirmed, idle → active-guarded";
-    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+    world.expect(ID, &Outcome::activated());
     assert_eq!(world.database.journal(ID)[0].spend_micros, Some(0));
 }
 
@@ -84,8 +83,7 @@ fn a_spend_unknown_pauses_what_runs_with_its_clicks_used_up() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     reports_fail(&world);
     world.add(CampaignSpec::running(ID), 5_000);
-    let paused = "pause by tick: confirmed, idle → cooling-down";
-    world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[paused]));
+    world.expect(ID, &Outcome::paused());
     assert_eq!(world.database.journal(ID)[0].spend_micros, None);
 }
 
@@ -164,8 +162,7 @@ fn where_no_report_exists_a_bare_spent_is_todays() {
 #[test]
 fn high_spend_is_marked_left_alone_and_watched() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world.sandbox.set_spend(ID, Amount::cents(1_000)).unwrap();
     world.expect(ID, &Outcome::new("idle", &[], &[]));
     let campaign = world.campaign(ID);

@@ -82,8 +82,7 @@ fn a_change_that_is_refused_with_401_is_sent_once_more_with_a_new_token() {
 #[test]
 fn a_new_token_that_is_refused_too_is_said_and_nothing_is_started() {
     let mut world = World::configured(config());
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     let before = world.sandbox.requests().len();
     world.sandbox.inject(Fault::always(unauthorized()).on(Operation::Campaign));
     world.wait_until(ID, "the refusal", |campaign| {
@@ -105,8 +104,7 @@ fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one(
     try_each(
         || {
             let mut world = World::configured(config());
-            world.add(CampaignSpec::running(ID), 20_000);
-            world.wait_for_state(ID, "active-guarded");
+            world.add_guarded(ID);
             world
         },
         |world, _, Failure { name, kind, words, .. }| {
@@ -187,8 +185,7 @@ fn a_token_that_is_one_too_many_is_asked_for_when_its_time_has_come() {
     let wait = Duration::from_secs(2);
     let refusal = FaultKind::TooManyRequests { wait, form: RetryAfter::Seconds };
     world.sandbox.inject(Fault::always(refusal).on(Operation::Token).times(1));
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     let requests = world.sandbox.requests();
     assert_eq!(requests[0].status, Some(429));
     let waited = requests[1].received_at - requests[0].received_at;
