@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::render::span;
 use super::{Arguments, CommandError};
 use crate::domain::action::{Step, Trigger};
 use crate::domain::decided::{Conclusion, PastDecision};
@@ -97,7 +98,7 @@ fn end_time(fact: &EndTimeFact, now: DateTime<Utc>) -> Option<String> {
     let owed = if fact.owed { "; still to be set by the guard" } else { "" };
     let end = match fact.end_time {
         Some(at) if at <= now => format!("{}, which has passed", date(at)),
-        Some(at) => format!("{}, {}", date(at), span(now, at, "in ")),
+        Some(at) => format!("{}, in {}", date(at), span(now, at)),
         None if fact.unset => "none".to_owned(),
         None if fact.owed => "unknown".to_owned(),
         None => return None,
@@ -219,23 +220,17 @@ fn decision(decision: &PastDecision) -> String {
     format!("{} {what}: {}{times}", date(decision.since), decision.reason)
 }
 
-/// In whole seconds: `in 2m 5s`, or `now`.
-fn span(from: DateTime<Utc>, to: DateTime<Utc>, before: &str) -> String {
-    let seconds = u64::try_from(to.signed_duration_since(from).num_seconds()).unwrap_or(0);
-    format!("{before}{}", humantime::format_duration(std::time::Duration::from_secs(seconds)))
-}
-
 fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    format!("{} ({} ago)", date(at), span(at, now, ""))
+    format!("{} ({} ago)", date(at), span(at, now))
 }
 
 fn when(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let written = if at.date_naive() == now.date_naive() { clock(at) } else { date(at) };
-    if at <= now { format!("{written} (due)") } else { format!("{written} ({})", span(now, at, "in ")) }
+    if at <= now { format!("{written} (due)") } else { format!("{written} (in {})", span(now, at)) }
 }
 
 fn read_at(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
-    at.map(|at| format!(" ({}, {} ago)", clock(at), span(at, now, ""))).unwrap_or_default()
+    at.map(|at| format!(" ({}, {} ago)", clock(at), span(at, now))).unwrap_or_default()
 }
 
 #[cfg(test)]

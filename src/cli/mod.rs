@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use serde::Serialize;
 use thiserror::Error;
@@ -169,8 +169,8 @@ enum Command {
         #[arg(long)]
         all: bool,
         /// Do this now, and guard it; works once on a campaign whose generator is disabled
-        #[arg(long, value_name = "ACTION")]
-        force: Option<ForceArgument>,
+        #[arg(long, value_name = "ACTION", value_parser = force_word())]
+        force: Option<ForceKind>,
     },
     /// Keep the guard's hands off a campaign: it is watched, and sent nothing
     #[command(after_help = "Example: traffic-generator hold 1 --for 2h --reason \"new creatives\" --pause")]
@@ -251,19 +251,9 @@ fn state_word() -> impl TypedValueParser<Value = PhaseWord> {
 }
 
 /// What `--force` may be.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ForceArgument {
-    Activate,
-    Pause,
-}
-
-impl From<ForceArgument> for ForceKind {
-    fn from(argument: ForceArgument) -> Self {
-        match argument {
-            ForceArgument::Activate => Self::Activate,
-            ForceArgument::Pause => Self::Pause,
-        }
-    }
+fn force_word() -> impl TypedValueParser<Value = ForceKind> {
+    PossibleValuesParser::new(["activate", "pause"])
+        .map(|word| if word == "pause" { ForceKind::Pause } else { ForceKind::Activate })
 }
 
 /// A duration that the API will understand, as it was written.
@@ -308,23 +298,12 @@ enum CommandError {
 
 impl CommandError {
     const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Client(ClientError::NoSupervisor { .. } | ClientError::Lost { .. }) => 3,
-            Self::Top(top::TopError::NoJson) => 2,
-            Self::Config(_)
-            | Self::ApiKey(_)
-            | Self::Telemetry(_)
-            | Self::Run(_)
-            | Self::Client(_)
-            | Self::Top(_)
-            | Self::Print(_)
-            | Self::Runtime(_)
-            | Self::UnknownCampaign(_)
-            | Self::Signals(_)
-            | Self::NotReached { .. }
-            | Self::NotEverywhere
-            | Self::UnknownCommand(_)
-            | Self::CheckFailed => 1,
+        if matches!(self, Self::Client(ClientError::NoSupervisor { .. } | ClientError::Lost { .. })) {
+            3
+        } else if matches!(self, Self::Top(top::TopError::NoJson)) {
+            2
+        } else {
+            1
         }
     }
 
@@ -369,25 +348,27 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let config = arguments.load_config()?;
+    let api_key = config.api_key(&process_environment())?;
+    let log = telemetry::init(&config.log)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let ended = daemon::run(&config, api_key, log.clone()).map_err(CommandError::from);
+    let is_written = log.finish();
+    if let Err(error) = &ended
+        && !is_written
+    {
+        // Its text would wait for the reader of stderr, as the log does, and the program would never end.
+        std::process::exit(i32::from(error.exit_code()));
+    }
+    ended
+}
+
 fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
     match &arguments.command {
-        Command::Run => {
-            let config = arguments.load_config()?;
-            let api_key = config.api_key(&process_environment())?;
-            let log = telemetry::init(&config.log)?;
-            for warning in &config.warnings {
-                tracing::warn!("{warning}");
-            }
-            let ended = daemon::run(&config, api_key, log.clone()).map_err(CommandError::from);
-            let is_written = log.finish();
-            if let Err(error) = &ended
-                && !is_written
-            {
-                // Its text would wait for the reader of stderr, as the log does, and the program would never end.
-                std::process::exit(i32::from(error.exit_code()));
-            }
-            ended
-        }
+        Command::Run => run(arguments),
         Command::Check { offline } => arguments.wait_for(check::check(arguments, *offline)),
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
         Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
@@ -404,12 +385,8 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::History { id, since, limit } => arguments.wait_for(history::history(arguments, *id, *since, *limit)),
         Command::Watch { id } => arguments.wait_for(watch::watch(arguments, *id)),
         Command::Wait { id, until, timeout } => arguments.wait_for(wait::wait(arguments, *id, *until, *timeout)),
-        Command::Process { id: Some(id), force, .. } => {
-            arguments.wait_for(orders::process(arguments, *id, force.map(ForceKind::from)))
-        }
-        Command::Process { id: None, force, .. } => {
-            arguments.wait_for(orders::process_all(arguments, force.map(ForceKind::from)))
-        }
+        Command::Process { id: Some(id), force, .. } => arguments.wait_for(orders::process(arguments, *id, *force)),
+        Command::Process { id: None, force, .. } => arguments.wait_for(orders::process_all(arguments, *force)),
         Command::Hold { id, lasts, reason, pause } => {
             let body = HoldBody { lasts: lasts.clone(), reason: reason.clone(), pause: *pause };
             arguments.wait_for(orders::hold(arguments, *id, &body))

@@ -5,9 +5,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::domain::action::Step;
 use crate::domain::money::Clicks;
-use crate::domain::spend::SpendSource;
 use crate::domain::status::{ActionStatus, CampaignStatus, Dump, LeadershipStatus, Liveness, Observed, Role};
-use crate::domain::text::date;
+use crate::domain::text::{date, word};
 
 /// A table of the dump's campaigns, times relative to when it was captured.
 #[must_use]
@@ -96,7 +95,7 @@ fn spend(observed: &Observed, now: DateTime<Utc>) -> String {
     let unchanged = observed.spend_unchanged_since.filter(|since| now.signed_duration_since(since) >= UNCHANGED_FROM);
     let unchanged = unchanged.map(|since| format!(", unchanged for {}", span(since, now))).unwrap_or_default();
     match (observed.spend, observed.spend_source) {
-        (Some(amount), Some(source)) => format!("{amount} ({}{unchanged})", source_word(source)),
+        (Some(amount), Some(source)) => format!("{amount} ({}{unchanged})", word(source)),
         (Some(_) | None, _) => "?".to_owned(),
     }
 }
@@ -105,23 +104,8 @@ pub(super) fn last_action(action: &ActionStatus, now: DateTime<Utc>) -> String {
     format!("{} {} {} ago", action.kind, step_word(action.step), span(action.requested_at, now))
 }
 
-pub(super) const fn step_word(step: Step) -> &'static str {
-    match step {
-        Step::Requested => "requested",
-        Step::Accepted => "accepted",
-        Step::Confirmed => "confirmed",
-        Step::Failed => "failed",
-        Step::ObservedOnly => "observed only",
-    }
-}
-
-pub(super) const fn source_word(source: SpendSource) -> &'static str {
-    match source {
-        SpendSource::Campaign => "campaign",
-        SpendSource::Report => "report",
-        SpendSource::Database => "database",
-        SpendSource::None => "none",
-    }
+pub(super) fn step_word(step: Step) -> String {
+    word(step).replace('-', " ")
 }
 
 fn notes(campaign: &CampaignStatus) -> Vec<String> {

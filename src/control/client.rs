@@ -2,8 +2,6 @@
 
 mod campaigns;
 mod events;
-mod explain;
-mod journal;
 mod operate;
 mod orders;
 
@@ -17,7 +15,9 @@ use thiserror::Error;
 
 pub use self::events::Events;
 use super::Problem;
+use crate::domain::explain::Explanation;
 use crate::domain::ids::CampaignId;
+use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::status::{CampaignStatus, Dump};
 use crate::printable::printable_json;
 
@@ -103,7 +103,7 @@ impl Client {
     /// # Errors
     /// No supervisor, a broken connection, or an unreadable answer.
     pub async fn state(&self) -> Result<Dump, ClientError> {
-        read(&self.send(Method::GET, "/v1/state", None::<()>).await?.1)
+        self.get("/v1/state").await
     }
 
     /// One campaign of the dump.
@@ -111,7 +111,32 @@ impl Client {
     /// # Errors
     /// As [`Client::state`], and an unknown campaign.
     pub async fn campaign_state(&self, id: CampaignId) -> Result<CampaignStatus, ClientError> {
-        read(&self.send(Method::GET, &format!("/v1/campaigns/{id}/state"), None::<()>).await?.1)
+        self.get(&format!("/v1/campaigns/{id}/state")).await
+    }
+
+    /// Why a campaign is (not) running, and what happens next.
+    ///
+    /// # Errors
+    /// As [`Client::campaign_state`].
+    pub async fn explain(&self, id: CampaignId) -> Result<Explanation, ClientError> {
+        self.get(&format!("/v1/campaigns/{id}/explain")).await
+    }
+
+    /// The journal's entries that fit, newest first.
+    ///
+    /// # Errors
+    /// As [`Client::state`], and a database that does not answer.
+    pub async fn journal(&self, query: JournalQuery) -> Result<Vec<JournalEntry>, ClientError> {
+        let JournalQuery { campaign, since, limit } = query;
+        let mut parameters = url::form_urlencoded::Serializer::new(String::new());
+        parameters.append_pair("limit", &limit.to_string());
+        parameters.extend_pairs(campaign.map(|campaign| ("campaign", campaign.to_string())));
+        parameters.extend_pairs(since.map(|since| ("since", since.to_rfc3339())));
+        self.get(&format!("/v1/journal?{}", parameters.finish())).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        read(&self.send(Method::GET, path, None::<()>).await?.1)
     }
 
     pub(super) async fn send(

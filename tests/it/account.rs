@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandbox::{CampaignSpec, Operation, Options, RequestRecord, RetryAfter};
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, in_parallel};
+use crate::helper::{Config, Outcome, World, in_parallel};
 
 const ID: i64 = 995_224;
 
@@ -88,16 +88,8 @@ fn sixty_campaigns_on_pages_of_ten_are_each_treated_by_their_own_facts() {
     }
     world.database.execute("UPDATE campaigns SET generator_enabled = 1");
     let outcomes = ids.iter().map(|id| match id % 3 {
-        0 => (
-            *id,
-            "to run",
-            Outcome::new("active-guarded", &ACTIVATION, &["activate by tick: confirmed, idle → active-guarded"]),
-        ),
-        1 => (
-            *id,
-            "to be paused",
-            Outcome::new("cooling-down", &PAUSE, &["pause by tick: confirmed, idle → cooling-down"]),
-        ),
+        0 => (*id, "to run", Outcome::activated()),
+        1 => (*id, "to be paused", Outcome::paused()),
         _ => (*id, "as it should be", Outcome::new("active-guarded", &[], &[])),
     });
     world.expect_all(&outcomes.collect::<Vec<_>>());

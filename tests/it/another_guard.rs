@@ -26,8 +26,7 @@ fn expect_told(world: &mut World, what_gave_it_away: &str) {
 #[test]
 fn a_copy_with_an_older_database_gives_itself_away_by_its_pauses() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     // By its database the clicks are used up.
     let (mut copy, mut older) = world.another_guard(Config::default().generator("cooldown", "1s"));
     older.add_campaign(ID, 100);
@@ -53,8 +52,7 @@ fn a_copy_with_an_older_database_gives_itself_away_by_its_runs() {
 #[test]
 fn a_429_below_our_own_limit_is_chance_once_and_somebody_else_the_second_time() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     let too_many = || FaultKind::TooManyRequests { wait: Duration::from_millis(100), form: RetryAfter::Missing };
     world.sandbox.inject(Fault { times: Some(1), ..Fault::always(too_many()) });
     world.wait_for("the silence after the first one", |world| {

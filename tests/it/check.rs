@@ -238,9 +238,6 @@ fn a_proxy_of_the_environment_is_told_without_its_password_by_check_and_run() {
     assert_eq!((checked.status.code(), told.contains("secret")), (Some(0), false), "{told}");
     assert!(told.contains(proxy), "{told}");
     world.guard.start();
-    world.wait_for("the proxy's name in the log", |world| {
-        let log = world.guard.log();
-        if log.contains(proxy) { Ok(()) } else { Err(log) }
-    });
+    world.wait_for_log(proxy);
     assert!(!world.guard.log().contains("secret"), "{}", world.guard.log());
 }

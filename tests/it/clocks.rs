@@ -32,10 +32,7 @@ fn by_a_clock_that_is_five_minutes_away_nothing_is_activated_and_a_pause_is_sent
         let mut world = world_ahead_by(Duration::zero());
         world.set_own_clock(noon() + Duration::minutes(minutes));
         world.add(CampaignSpec::paused(ID), 20_000);
-        world.wait_for("the activation to wait", |world| {
-            let log = world.guard.log();
-            if log.contains("our clock is five minutes or more away") { Ok(()) } else { Err(log) }
-        });
+        world.wait_for_log("our clock is five minutes or more away");
         assert_eq!(world.writes(ID), []);
         let told = degradations(&world).concat();
         assert!(told.contains("clock") && told.contains("nothing is activated"), "{told}");

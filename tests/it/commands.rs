@@ -1,40 +1,29 @@
 //! The commands that look: what they print, and the exit status of each answer.
 
-use sandbox::CampaignSpec;
-use serde_json::Value;
-
-use super::helper::World;
+use super::helper::{Done, World};
 
 const ID: i64 = 995_701;
 
 /// What a command came to: its exit status, stdout and stderr.
 fn run(world: &World, arguments: &[&str]) -> (i32, String, String) {
-    let output = world.guard.command(arguments);
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
-
-fn json(world: &World, arguments: &[&str]) -> Value {
-    let (code, out, err) = run(world, arguments);
-    assert_eq!(code, 0, "{arguments:?}: {out}{err}");
-    serde_json::from_str(&out).unwrap()
+    let Done { code, stdout, stderr } = world.run(arguments);
+    (code, stdout, stderr)
 }
 
 #[test]
 fn status_and_dump_show_what_the_supervisor_knows() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     let (code, table, _) = run(&world, &["status"]);
     assert_eq!(code, 0);
     for shown in ["CAMPAIGN", "active-guarded", "running", "20,000"] {
         assert!(table.contains(shown), "{shown} in {table}");
     }
-    let list = json(&world, &["status", "1", "--json"]);
+    let list = world.json(&["status", "1"]);
     assert_eq!((list.as_array().unwrap().len(), list[0]["trafficstar_id"].as_i64()), (1, Some(ID)));
-    let dump = json(&world, &["dump"]);
+    let dump = world.json(&["dump"]);
     assert_eq!((dump["version"].as_i64(), dump["campaigns"][0]["id"].as_i64()), (Some(1), Some(1)));
-    assert_eq!(json(&world, &["dump", "1"])["state"], "active-guarded");
+    assert_eq!(world.json(&["dump", "1"])["state"], "active-guarded");
 }
 
 #[test]

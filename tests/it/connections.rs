@@ -1,7 +1,5 @@
 //! Connections to TrafficStars that hang.
 
-use sandbox::CampaignSpec;
-
 use crate::helper::{Config, World};
 
 const ID: i64 = 995_002;
@@ -10,8 +8,7 @@ const ID: i64 = 995_002;
 #[test]
 fn a_connection_that_hangs_is_left_and_a_needed_pause_leaves_by_another_one() {
     let (mut world, front) = World::behind_tls(Config::default().set("trafficstar", "timeout", "2s"));
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     front.hang();
     world.database.execute("UPDATE urls SET click_limit = clicks");
     world.wait_for("the pause", |world| if world.sandbox.is_running(ID) { Err(world.guard.log()) } else { Ok(()) });

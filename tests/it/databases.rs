@@ -19,10 +19,6 @@ fn done(world: &World, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn json(world: &World, arguments: &[&str]) -> Value {
-    serde_json::from_str(&done(world, &[arguments, &["--json"]].concat())).unwrap()
-}
-
 #[test]
 fn a_campaign_is_activated_guarded_paused_and_cooled_down() {
     on_both_databases(|config| {
@@ -38,7 +34,7 @@ fn a_campaign_is_activated_guarded_paused_and_cooled_down() {
         let paused = "pause by tick: confirmed, active-guarded → cooling-down";
         let all = [ACTIVATION, ACTIVATION, PAUSE].concat();
         world.expect(ID, &Outcome::new("paused-guarded", &all, &[activated, undone, paused]));
-        let history = json(&world, &["history"]);
+        let history = world.json(&["history"]);
         let own = history.as_array().unwrap().iter().filter(|entry| entry["kind"] != "set-end-time");
         let steps: Vec<_> =
             own.map(|entry| (entry["kind"].as_str().unwrap(), entry["step"].as_str().unwrap())).collect();
@@ -64,13 +60,13 @@ fn campaigns_and_urls_are_managed() {
         assert_eq!(world.writes(ID), ACTIVATION, "10 clicks are enough for this campaign");
         done(&world, &["url", "set", "1", "--status", "paused"]);
         world.wait_for_writes(ID, &[ACTIVATION, PAUSE].concat());
-        let url = &json(&world, &["url", "list", "1"])[0];
+        let url = &world.json(&["url", "list", "1"])[0];
         assert_eq!((&url["clicks"], &url["status"]), (&Value::from(15_990), &Value::from("paused")));
         let again = world.guard.command(&["campaign", "add", "--name", "two", "--trafficstar-id", &ID.to_string()]);
         assert_eq!(again.status.code(), Some(1), "{again:?}");
         done(&world, &["disable", "1"]);
         done(&world, &["campaign", "remove", "1"]);
-        assert_eq!(json(&world, &["campaign", "list"]), Value::Array(Vec::new()));
+        assert_eq!(world.json(&["campaign", "list"]), Value::Array(Vec::new()));
         assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM urls"), 0);
         assert!(world.database.number("SELECT COUNT(*) AS number FROM journal") > 0, "the journal stays");
     });
@@ -88,7 +84,7 @@ fn a_hold_and_the_pause_of_all_survive_a_power_cut() {
         done(&world, &["pause-all", "--reason", "wrong page"]);
         world.guard.kill();
         world.start();
-        let hold = json(&world, &["dump", "1"])["ordered"]["hold"]["reason"].clone();
+        let hold = world.json(&["dump", "1"])["ordered"]["hold"]["reason"].clone();
         assert!(hold == "new creatives" || hold == "wrong page", "{hold}");
         for id in [ID, OTHER] {
             world.wait_for("it to be stopped", |world| {
@@ -100,9 +96,9 @@ fn a_hold_and_the_pause_of_all_survive_a_power_cut() {
             let output = world.guard.command(&["release-all"]);
             if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
         });
-        assert_eq!(json(&world, &["dump", "1"])["ordered"]["hold"]["reason"], "new creatives");
+        assert_eq!(world.json(&["dump", "1"])["ordered"]["hold"]["reason"], "new creatives");
         done(&world, &["release", "1"]);
-        assert_eq!(json(&world, &["dump", "1"])["ordered"]["hold"], Value::Null);
+        assert_eq!(world.json(&["dump", "1"])["ordered"]["hold"], Value::Null);
     });
 }
 
@@ -268,8 +264,7 @@ fn a_server_across_the_network_is_reached_with_the_certificate_and_the_password_
 #[test]
 fn a_supervisor_whose_lock_file_is_removed_sends_nothing_more_and_ends() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     std::fs::remove_file(world.guard.config_file().with_file_name("guard.db.lock")).unwrap();
     let refused = world.guard.command(&["process", "1", "--force", "pause"]);
     assert!(!refused.status.success(), "{refused:?}");

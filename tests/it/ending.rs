@@ -46,10 +46,7 @@ fn either_signal_ends_it_in_order_and_nothing_new_is_begun_while_it_finishes() {
         world.sandbox.add_campaign(CampaignSpec::running(OTHER));
         world.database.add_campaign(OTHER, 1_000);
         world.guard.signal(signal);
-        world.wait_for("the word that it stops", |world| {
-            let log = world.guard.log();
-            if log.contains("stopping: nothing new is begun") { Ok(()) } else { Err(log) }
-        });
+        world.wait_for_log("stopping: nothing new is begun");
         // Some ticks could begin before the pause is answered.
         world.database.enable(OTHER);
         let forced = world.guard.command(&["process", "2", "--force", "pause"]);
@@ -95,10 +92,7 @@ fn a_database_that_is_free_again_in_time_gets_everything_stored_before_the_end()
     let mut world = while_a_pause_hangs(Duration::from_secs(2));
     world.database.lock();
     world.guard.signal(Signal::TERM);
-    world.wait_for("the answer to be known and not stored", |world| {
-        let log = world.guard.log();
-        if log.contains("the program stops, and this is not stored yet") { Ok(()) } else { Err(log) }
-    });
+    world.wait_for_log("the program stops, and this is not stored yet");
     world.database.unlock();
     world.guard.wait_for_end();
     assert_eq!(world.database.journal(ID)[0].step, "accepted");
@@ -109,10 +103,7 @@ fn a_second_signal_ends_it_at_once_and_the_status_says_which_it_was() {
     in_parallel([(Signal::TERM, 143), (Signal::INT, 130)], |(signal, status)| {
         let mut world = while_a_pause_hangs(HANGS);
         world.guard.signal(Signal::TERM);
-        world.wait_for("the word that it stops", |world| {
-            let log = world.guard.log();
-            if log.contains("stopping: nothing new is begun") { Ok(()) } else { Err(log) }
-        });
+        world.wait_for_log("stopping: nothing new is begun");
         let begun = Instant::now();
         world.guard.signal(signal);
         let ended = world.guard.end();

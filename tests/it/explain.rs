@@ -32,8 +32,7 @@ impl World {
 #[test]
 fn a_guarded_campaign_is_explained_as_text_and_as_json() {
     let mut world = World::configured(Config::default().generator("tick", "1s"));
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world.let_ticks_pass(1);
     let row = world.database.row_id(ID);
     let explanation = world.explained(row);
@@ -91,8 +90,7 @@ fn a_disabled_campaign_and_an_unknown_one_are_explained_as_such() {
 #[test]
 fn health_is_degraded_while_trafficstars_fails_and_well_again_after_it() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world.wait_for("health is ok", |world| match world.health() {
         (200, health) if health["status"] == "ok" => Ok(()),
         other => Err(format!("{other:?}")),

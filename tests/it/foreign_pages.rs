@@ -281,8 +281,7 @@ fn no_answer_allows_a_page_of_another_site_to_read_it() {
 #[test]
 fn curl_and_the_programs_own_commands_are_untouched() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(902), 20_000);
-    world.wait_for_state(902, "active-guarded");
+    world.add_guarded(902);
     let id = world.database.row_id(902).to_string();
     let socket = world.guard.socket();
 

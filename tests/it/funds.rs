@@ -53,8 +53,7 @@ fn funds_that_come_to_a_campaign_that_is_switched_off_activate_it_within_a_tick(
     world.let_ticks_pass(2);
     assert_eq!(world.writes(ID), []);
     world.sandbox.interfere(ID, Interference::SetNoFunds(false)).unwrap();
-    let activated = "activate by tick: confirmed, idle → active-guarded";
-    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+    world.expect(ID, &Outcome::activated());
 }
 
 #[test]
@@ -92,9 +91,7 @@ fn what_is_blocked_or_unknown_and_switched_on_is_paused_when_its_clicks_are_used
     for (id, (_, field, value)) in &numbered {
         world.add(CampaignSpec::running(*id).with_field(field, Some(value.clone())), 100);
     }
-    let paused = "pause by tick: confirmed, idle → cooling-down";
-    let expected =
-        numbered.iter().map(|(id, (name, ..))| (*id, *name, Outcome::new("cooling-down", &PAUSE, &[paused])));
+    let expected = numbered.iter().map(|(id, (name, ..))| (*id, *name, Outcome::paused()));
     world.expect_all(&expected.collect::<Vec<_>>());
 }
 

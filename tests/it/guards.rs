@@ -66,8 +66,7 @@ fn a_foreign_start_is_undone_by_the_first_read_that_shows_it() {
 #[test]
 fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     for round in 1..=7 {
         world.sandbox.interfere(ID, Interference::Stop).unwrap();
         let undone = ACTIVATION.repeat(round);

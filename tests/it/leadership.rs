@@ -16,9 +16,6 @@ const HAND_OVER_WITHIN: Duration = Duration::from_secs(4);
 #[test]
 fn a_leader_that_is_killed_is_replaced_within_ten_seconds_and_one_that_ends_at_once() {
     let Some(mut fleet) = Fleet::of(3) else { return };
-    for member in 0..3 {
-        fleet.start(member);
-    }
     assert_eq!(fleet.wait_for_leader(&[0, 1, 2], PATIENCE), 0, "the first to come");
     fleet.wait_for_writes_of(0, 5);
     fleet.members[0].guard.kill();
@@ -40,8 +37,6 @@ fn a_leader_that_is_killed_is_replaced_within_ten_seconds_and_one_that_ends_at_o
 #[test]
 fn a_leader_that_was_frozen_past_the_take_over_sends_nothing_when_it_goes_on_and_stands_by() {
     let Some(mut fleet) = Fleet::of(2) else { return };
-    fleet.start(0);
-    fleet.start(1);
     fleet.wait_for_writes_of(0, 5);
     fleet.freeze_before_a_pause_leaves(0);
     fleet.wait_for_role(1, "leader", TAKE_OVER_WITHIN);
@@ -60,8 +55,6 @@ fn a_leader_that_was_frozen_past_the_take_over_sends_nothing_when_it_goes_on_and
 #[test]
 fn a_leader_that_is_frozen_for_a_moment_only_goes_on() {
     let Some(mut fleet) = Fleet::of(2) else { return };
-    fleet.start(0);
-    fleet.start(1);
     for _ in 0..2 {
         fleet.wait_for_writes_of(0, 5);
         fleet.members[0].guard.signal(Signal::STOP);
@@ -77,8 +70,6 @@ fn a_leader_that_is_frozen_for_a_moment_only_goes_on() {
 fn a_leader_that_is_cut_off_from_the_database_sends_nothing_past_its_lease_and_stands_by_when_it_is_back() {
     in_parallel([Line::cut, Line::fall_silent], |cut_off: fn(&Line)| {
         let Some(mut fleet) = Fleet::of(2) else { return };
-        fleet.start(0);
-        fleet.start(1);
         fleet.wait_for_writes_of(0, 5);
         cut_off(&fleet.members[0].line);
         fleet.wait_for_role(0, "cut-off", TAKE_OVER_WITHIN);
@@ -107,7 +98,6 @@ fn kinds(health: &Value) -> Vec<String> {
 #[test]
 fn a_leader_whose_database_is_away_for_longer_than_its_lease_leads_on_where_nobody_else_could() {
     let Some(mut fleet) = Fleet::of(1) else { return };
-    fleet.start(0);
     fleet.wait_for_writes_of(0, 5);
     fleet.members[0].line.cut();
     fleet.wait_for_role(0, "cut-off", TAKE_OVER_WITHIN);
@@ -120,8 +110,6 @@ fn a_leader_whose_database_is_away_for_longer_than_its_lease_leads_on_where_nobo
 #[test]
 fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader() {
     let Some(mut fleet) = Fleet::of(2) else { return };
-    fleet.start(0);
-    fleet.start(1);
     fleet.wait_for_writes_of(0, 1);
     fleet.wait_for_role(1, "standby", PATIENCE);
     let leader = &fleet.members[0].guard;
@@ -185,8 +173,6 @@ fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader
 #[test]
 fn where_the_row_of_leadership_is_lost_nobody_leads_and_all_say_so_until_migrate_makes_it_again() {
     let Some(mut fleet) = Fleet::of(2) else { return };
-    fleet.start(0);
-    fleet.start(1);
     fleet.wait_for_writes_of(0, 10);
     fleet.execute("DELETE FROM leadership");
     for member in [0, 1] {
@@ -210,8 +196,6 @@ fn where_the_row_of_leadership_is_lost_nobody_leads_and_all_say_so_until_migrate
 #[test]
 fn a_dead_leaders_lease_that_ends_far_ahead_is_waited_for_and_every_standby_says_so() {
     let Some(mut fleet) = Fleet::of(2) else { return };
-    fleet.start(0);
-    fleet.start(1);
     fleet.wait_for_writes_of(0, 10);
     fleet.members[0].guard.kill();
     // As if the server's clock had been set back.
@@ -228,8 +212,6 @@ fn a_dead_leaders_lease_that_ends_far_ahead_is_waited_for_and_every_standby_says
 #[test]
 fn a_holder_that_is_taken_out_by_hand_acts_no_more_when_the_next_one_does() {
     let Some(mut fleet) = Fleet::of(2) else { return };
-    fleet.start(0);
-    fleet.start(1);
     let mut leader = 0;
     for _ in 0..3 {
         fleet.wait_for_writes_of(leader, 5);
@@ -255,8 +237,6 @@ impl Fleet {
 #[test]
 fn a_pause_of_everything_without_a_supervisor_leads_itself_or_leaves_the_order_to_whoever_leads() {
     let Some(mut fleet) = Fleet::of(2) else { return };
-    fleet.start(0);
-    fleet.start(1);
     let pause_all = ["pause-all", "--reason", "wrong landing page", "--direct", "--json"];
     let pressed = fleet.members[1].guard.command(&pause_all);
     let held: Value = serde_json::from_slice(&pressed.stdout).unwrap();

@@ -31,8 +31,7 @@ fn a_name_of_200_characters_is_taken_and_a_longer_one_is_refused() {
 #[test]
 fn a_long_reason_is_cut_and_keeps_no_pause_back() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     let reason = "x".repeat(50_000);
     let paused = world.guard.command(&["pause-all", "--reason", &reason]);
     assert!(paused.status.success(), "{paused:?}");
@@ -49,10 +48,7 @@ fn a_long_name_that_a_tracker_wrote_makes_no_long_lines() {
     world.wait_until(ID, "the new name", |campaign| campaign.text("/name").ends_with('…'));
     world.database.execute("UPDATE urls SET click_limit = clicks");
     world.wait_for_state(ID, "cooling-down");
-    world.wait_for("a line that names it", |world| {
-        let log = world.guard.log();
-        if log.contains("0000…") { Ok(()) } else { Err(log) }
-    });
+    world.wait_for_log("0000…");
     let longest = world.guard.log().lines().map(str::len).max();
     assert!(longest < Some(2_000), "{longest:?}");
 }

@@ -26,11 +26,6 @@ fn refused(world: &World, arguments: &[&str], code: i32) -> String {
     message
 }
 
-#[track_caller]
-fn printed_json(world: &World, arguments: &[&str]) -> Value {
-    serde_json::from_str(&done(world, &[arguments, &["--json"]].concat())).unwrap()
-}
-
 /// The words of each line of a table.
 fn words(table: &str) -> Vec<Vec<&str>> {
     table.lines().map(|line| line.split_whitespace().collect()).collect()
@@ -54,7 +49,7 @@ fn is_in_dump(world: &World, trafficstar_id: i64) -> bool {
 fn campaigns_are_added_listed_changed_and_removed_by_commands() {
     let world = World::new();
     assert_eq!(done(&world, &["campaign", "list"]), "No campaigns: `traffic-generator campaign add` adds one.");
-    assert_eq!(printed_json(&world, &["campaign", "list"]), json!([]));
+    assert_eq!(world.json(&["campaign", "list"]), json!([]));
     let added = done(&world, &["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001"]);
     assert_eq!(
         added,
@@ -65,7 +60,7 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
         "activate_clicks": null, "pause_clicks": null, "cooldown": null, "high_spend": null, "price_per_thousand": null,
         "implausible_clicks": null,
     });
-    assert_eq!(printed_json(&world, &["campaign", "list"]), json!([fresh]));
+    assert_eq!(world.json(&["campaign", "list"]), json!([fresh]));
     let overrides = [
         ["--mode", "observe"],
         ["--spend-limit", "25"],
@@ -86,11 +81,11 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
     let row = ["1", "red", "1001", "no", "observe", "25.00", "30,000", "7,000", "3m", "observe", "1.20", "900,000"];
     assert_eq!(words(&table)[1], row, "{table}");
     let cleared = ["campaign", "set", "1", "--spend-limit", "default", "--cooldown", "default"];
-    let changed = printed_json(&world, &cleared);
+    let changed = world.json(&cleared);
     assert_eq!((&changed["spend_limit"], &changed["cooldown"]), (&Value::Null, &Value::Null));
     assert_eq!((&changed["mode"], &changed["pause_clicks"]), (&json!("observe"), &json!(7000)));
     assert_eq!(done(&world, &["campaign", "remove", "1"]), "Campaign 1 (red) was removed.");
-    assert_eq!(printed_json(&world, &["campaign", "list"]), json!([]));
+    assert_eq!(world.json(&["campaign", "list"]), json!([]));
     assert!(!is_in_dump(&world, 1001), "{}", world.guard.state());
 }
 
@@ -150,8 +145,7 @@ fn a_stopped_campaign_and_one_that_is_not_guarded_are_removed_as_they_are() {
     let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
     assert_eq!(done(&world, &["campaign", "remove", "1"]), "Campaign 1 (campaign 1001) was removed.");
     assert_eq!(world.writes(CAMPAIGN), []);
-    world.add(CampaignSpec::running(1003), 20_000);
-    world.wait_for_state(1003, "active-guarded");
+    world.add_guarded(1003);
     done(&world, &["disable", "2"]);
     done(&world, &["campaign", "remove", "2"]);
     assert_eq!(world.writes(1003), []);
@@ -208,7 +202,7 @@ fn urls_are_added_listed_changed_and_removed_by_commands() {
     };
     remaining(&mut world, "8000");
     assert_eq!(
-        printed_json(&world, &["url", "list", "1"]),
+        world.json(&["url", "list", "1"]),
         json!([{"id": 2, "campaign_id": 1, "name": "landing", "target_url": target, "click_limit": 8000, "clicks": 0,
                 "status": "active"}])
     );
@@ -223,7 +217,7 @@ fn urls_are_added_listed_changed_and_removed_by_commands() {
         done(&world, &["url", "remove", "2"]),
         "URL 2 (page) of campaign 1 was removed: paused, 500 of 9,000 clicks."
     );
-    assert_eq!(printed_json(&world, &["url", "list", "1"]), json!([]));
+    assert_eq!(world.json(&["url", "list", "1"]), json!([]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! TrafficStars answers 404 for a campaign: one such answer proves nothing, and after 15 minutes of them it is gone.
 
 use chrono::Duration;
-use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options};
+use sandbox::{Fault, FaultKind, Operation, Options};
 
 use crate::helper::{Config, World, Write};
 
@@ -14,8 +14,7 @@ fn not_found() -> FaultKind {
 /// A guarded campaign that runs.
 fn guarded() -> World {
     let mut world = World::configured(Config::default());
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world
 }
 
@@ -67,8 +66,7 @@ fn a_row_is_not_removed_on_a_404() {
 fn after_15_minutes_it_is_gone_and_what_was_to_run_degrades_health_and_may_be_removed() {
     let noon = "2026-12-05T12:00:00Z".parse().unwrap();
     let mut world = World::at(noon, Config::default(), Options::default(), |_, _| {});
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world.sandbox.inject(Fault::always(not_found()).on(Operation::Campaign).campaign(ID));
     world.wait_until(ID, "unknown", |campaign| campaign.text("/observed/status") == "unknown");
     world.set_clock(noon + Duration::minutes(14));

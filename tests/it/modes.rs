@@ -70,11 +70,7 @@ fn observe_mode_journals_each_changed_decision_once_and_sends_nothing() {
 fn observe_mode_can_be_one_campaigns_own_and_wins_over_the_config() {
     let (observed, acted) = (995_001, 995_002);
     let would_run = "activate by tick: observed-only, idle → idle";
-    let activated = "activate by tick: confirmed, idle → active-guarded";
-    let table = [
-        ("act", Outcome::new("active-guarded", &ACTIVATION, &[activated])),
-        ("observe", Outcome::new("idle", &[], &[would_run])),
-    ];
+    let table = [("act", Outcome::activated()), ("observe", Outcome::new("idle", &[], &[would_run]))];
     in_parallel(table, |(mode, outcome)| {
         let mut world = World::configured(Config::default().generator("mode", mode));
         for id in [observed, acted] {

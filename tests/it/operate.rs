@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use sandbox::{CampaignSpec, Interference};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::helper::{Config, World, ask, say};
 
@@ -15,8 +15,8 @@ use crate::helper::{Config, World, ask, say};
 const MANY: usize = 100;
 
 fn status_works(world: &World) {
-    let status = world.guard.command(&["status"]);
-    assert!(status.status.success(), "{status:?}");
+    let status = world.run(&["status"]);
+    assert!(status.code == 0, "{status:?}");
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn each_command_leaves_a_line_in_the_audit_log_and_reading_leaves_none() {
     let changed = ask(&socket, "PATCH", &format!("/v1/campaigns/{id}"), r#"{"generator_enabled": false}"#);
     assert_eq!(changed.status, 200, "{changed:?}");
     assert_eq!(ask(&socket, "PATCH", "/v1/campaigns/77", r#"{"generator_enabled": true}"#).status, 404);
-    let command = world.guard.command(&["enable", "78"]);
-    assert_eq!(command.status.code(), Some(1), "{command:?}");
+    let command = world.run(&["enable", "78"]);
+    assert_eq!(command.code, 1, "{command:?}");
     let (uid, pid) = (rustix::process::getuid().as_raw(), std::process::id());
     let by_us = format!("INFO audit uid={uid} pid={pid} method=PATCH");
     let lines = world.wait_for("three lines of the audit log", |world| {
@@ -94,10 +94,7 @@ fn a_client_that_leaves_before_the_answer_is_in_the_audit_log_too() {
     let body = "{\"generator_enabled\"";
     let request = format!("PATCH /v1/campaigns/5 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{body}");
     drop(say(&world.guard.socket(), &request));
-    world.wait_for("its line", |world| {
-        let log = world.guard.log();
-        if log.contains("path=\"/v1/campaigns/5\"") { Ok(()) } else { Err(log) }
-    });
+    world.wait_for_log("path=\"/v1/campaigns/5\"");
 }
 
 #[test]
@@ -122,8 +119,8 @@ fn a_live_socket_is_never_taken_over_and_a_stale_one_is_replaced() {
     world.guard.stop();
     assert!(!socket.exists(), "a supervisor that is stopped takes its socket with it");
     std::fs::write(&socket, "not a socket").unwrap();
-    let refused = world.guard.command(&["run"]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("is no socket"), "{refused:?}");
+    let refused = world.run(&["run"]);
+    assert!(refused.stderr.contains("is no socket"), "{refused:?}");
     assert_eq!(std::fs::read_to_string(&socket).unwrap(), "not a socket");
 }
 
@@ -142,23 +139,6 @@ fn a_request_that_is_too_large_is_refused_with_413() {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn json_of(output: &Output) -> Value {
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Waits for words in the log.
-fn wait_for_log(world: &mut World, words: &str) {
-    world.wait_for(words, |world| {
-        let log = world.guard.log();
-        if log.contains(words) { Ok(()) } else { Err(log) }
-    });
-}
-
 #[test]
 fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
     let mut world = World::configured(Config::default().generator("activate_clicks", 50_000));
@@ -169,15 +149,15 @@ fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
     world.guard.config =
         world.guard.config.clone().generator("activate_clicks", 15_000).set("trafficstar", "timeout", "11s");
     world.guard.write_config();
-    let reloaded = world.guard.command(&["reload"]);
+    let reloaded = world.run(&["reload"]);
     assert_eq!(
-        text(&reloaded.stdout),
+        reloaded.stdout,
         "In force from the next tick on: generator.activate_clicks.\nIn force after a restart only: trafficstar.timeout.\n",
         "{reloaded:?}"
     );
     world.wait_for_state(601, "active-guarded");
     // What needs a restart is named until there is one.
-    let again = json_of(&world.guard.command(&["reload", "--json"]));
+    let again = world.json(&["reload"]);
     assert_eq!((&again["applied"], &again["needs_restart"]), (&json!([]), &json!(["trafficstar.timeout"])), "{again}");
     let warning = again["warnings"][0].as_str().unwrap();
     assert!(warning.contains("trafficstar.requests_per_minute"), "{warning}");
@@ -186,15 +166,14 @@ fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
 #[test]
 fn sighup_is_a_reload_and_no_end() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(602), 20_000);
-    world.wait_for_state(602, "active-guarded");
+    world.add_guarded(602);
     world.guard.config = world.guard.config.clone().generator("mode", "observe");
     world.guard.write_config();
     world.guard.signal(Signal::HUP);
     world.wait_until(602, "observe mode", |campaign| campaign.text("/ordered/mode") == "observe");
     std::fs::write(world.guard.config_file(), "nonsense").unwrap();
     world.guard.signal(Signal::HUP);
-    wait_for_log(&mut world, "the config is not reloaded");
+    world.wait_for_log("the config is not reloaded");
     world.let_ticks_pass(2);
     assert_eq!(world.campaign(602).text("/ordered/mode"), "observe");
 }
@@ -213,7 +192,7 @@ fn a_config_that_was_cut_off_loosens_nothing_until_that_is_accepted() {
     };
     std::fs::write(world.guard.config_file(), "").unwrap();
     world.guard.signal(Signal::HUP);
-    wait_for_log(&mut world, "it gives no key");
+    world.wait_for_log("it gives no key");
     observes(&mut world);
 
     let whole = std::fs::read_to_string({
@@ -223,24 +202,23 @@ fn a_config_that_was_cut_off_loosens_nothing_until_that_is_accepted() {
     .unwrap();
     let cut: Vec<&str> = whole.lines().filter(|line| !line.starts_with("mode =")).collect();
     std::fs::write(world.guard.config_file(), cut.join("\n")).unwrap();
-    let refused = world.guard.command(&["reload"]);
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    let said = text(&refused.stderr);
+    let refused = world.run(&["reload"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let said = refused.stderr;
     assert!(said.contains("generator.mode") && said.contains("reload --accept"), "{said}");
     world.guard.signal(Signal::HUP);
-    wait_for_log(&mut world, "generator.mode: no longer in the config");
+    world.wait_for_log("generator.mode: no longer in the config");
     observes(&mut world);
 
-    let accepted = world.guard.command(&["reload", "--accept"]);
-    assert!(text(&accepted.stdout).contains("generator.mode"), "{accepted:?}");
+    let accepted = world.run(&["reload", "--accept"]);
+    assert!(accepted.stdout.contains("generator.mode"), "{accepted:?}");
     world.wait_for_state(604, "active-guarded");
 }
 
 #[test]
 fn a_broken_config_changes_nothing_and_every_problem_is_told() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(603), 20_000);
-    world.wait_for_state(603, "active-guarded");
+    world.add_guarded(603);
     let broken = "[generator]\nmode = \"observe\"\ntick = \"soon\"\n[log]\nfliter = \"info\"\n";
     std::fs::write(world.guard.config_file(), broken).unwrap();
     let socket = world.guard.socket();
@@ -251,9 +229,9 @@ fn a_broken_config_changes_nothing_and_every_problem_is_told() {
     for (line, words) in detail.split("; ").zip(["config.toml:3: generator.tick", "config.toml:5: `log.fliter`"]) {
         assert!(line.contains(words), "{line}");
     }
-    let command = world.guard.command(&["reload", "--socket", socket.to_str().unwrap()]);
-    assert_eq!(command.status.code(), Some(1), "{command:?}");
-    assert!(text(&command.stderr).contains(&detail), "{command:?}");
+    let command = world.run(&["reload", "--socket", socket.to_str().unwrap()]);
+    assert_eq!(command.code, 1, "{command:?}");
+    assert!(command.stderr.contains(&detail), "{command:?}");
     world.let_ticks_pass(2);
     let campaign = world.campaign(603);
     assert_eq!((campaign.state().as_str(), campaign.text("/ordered/mode").as_str()), ("active-guarded", "act"));
@@ -263,7 +241,7 @@ fn a_broken_config_changes_nothing_and_every_problem_is_told() {
 fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
     let mut world = World::new();
     world.add(CampaignSpec::paused(604), 9_000);
-    let set = |world: &World, filter: &str| world.guard.command(&["log-filter", filter]);
+    let set = |world: &World, filter: &str| world.run(&["log-filter", filter]);
     // A line of each tick, at debug.
     let lines = |world: &World| world.guard.log().matches("reads are planned").count();
     let more = |world: &mut World| {
@@ -278,9 +256,9 @@ fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
     };
     more(&mut world);
     let said = set(&world, "error");
-    assert_eq!(text(&said.stdout), "Log lines are filtered by error until a reload or the end.\n", "{said:?}");
+    assert_eq!(said.stdout, "Log lines are filtered by error until a reload or the end.\n", "{said:?}");
     none(&mut world);
-    assert_eq!(json_of(&world.guard.command(&["log-filter", "debug", "--json"])), json!({"filter": "debug"}));
+    assert_eq!(world.json(&["log-filter", "debug"]), json!({"filter": "debug"}));
     more(&mut world);
 
     for bad in ["debgu", "", "a=b=c", "audit=off", "info, audit[{uid}]=off"] {
@@ -288,12 +266,12 @@ fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
         assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("filter")), "{bad}: {refused:?}");
     }
     let misspelt = set(&world, "debgu");
-    assert_eq!(misspelt.status.code(), Some(1));
-    assert!(text(&misspelt.stderr).contains("for the level write \"debug\""), "{misspelt:?}");
+    assert_eq!(misspelt.code, 1);
+    assert!(misspelt.stderr.contains("for the level write \"debug\""), "{misspelt:?}");
 
     set(&world, "off");
     none(&mut world);
-    let reloaded = json_of(&world.guard.command(&["reload", "--json"]));
+    let reloaded = world.json(&["reload"]);
     assert_eq!(reloaded["applied"], json!(["log.filter"]));
     more(&mut world);
 }
@@ -301,14 +279,13 @@ fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
 #[test]
 fn shutdown_returns_when_the_supervisor_has_stopped_and_another_can_start() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(604), 20_000);
-    world.wait_for_state(604, "active-guarded");
+    world.add_guarded(604);
     let pid = world.guard.state()["pid"].clone();
-    let stopped = world.guard.command(&["shutdown"]);
-    assert_eq!(text(&stopped.stdout), format!("The supervisor (process {pid}) has stopped.\n"), "{stopped:?}");
+    let stopped = world.run(&["shutdown"]);
+    assert_eq!(stopped.stdout, format!("The supervisor (process {pid}) has stopped.\n"), "{stopped:?}");
     assert!(!world.guard.socket().exists());
-    let nobody = world.guard.command(&["shutdown"]);
-    assert_eq!(nobody.status.code(), Some(3), "{nobody:?}");
+    let nobody = world.run(&["shutdown"]);
+    assert_eq!(nobody.code, 3, "{nobody:?}");
     world.guard.wait_for_end();
     world.start();
     let answer = ask(&world.guard.socket(), "POST", "/v1/shutdown", "");
@@ -321,49 +298,48 @@ fn shutdown_returns_when_the_supervisor_has_stopped_and_another_can_start() {
 fn completions_and_manual_pages_come_from_the_commands_themselves() {
     let world = World::new();
     for shell in ["bash", "zsh", "fish"] {
-        let script = world.guard.command(&["completions", shell]);
-        assert!(script.status.success(), "{script:?}");
+        let script = world.run(&["completions", shell]);
+        assert!(script.code == 0, "{script:?}");
         for word in ["traffic-generator", "log-filter", "disable"] {
-            assert!(text(&script.stdout).contains(word), "{shell} completes no {word}");
+            assert!(script.stdout.contains(word), "{shell} completes no {word}");
         }
     }
     let bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn();
     let mut bash = bash.expect("bash checks the script");
-    let script = world.guard.command(&["completions", "bash"]).stdout;
-    bash.stdin.take().unwrap().write_all(&script).unwrap();
+    let script = world.run(&["completions", "bash"]).stdout;
+    bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     assert!(bash.wait().unwrap().success(), "the script is no script");
 
-    let page = text(&world.guard.command(&["man"]).stdout);
+    let page = world.run(&["man"]).stdout;
     for words in [".TH traffic-generator 1", "log\\-filter", "\\-\\-socket"] {
         assert!(page.contains(words), "{words} is not in {page}");
     }
-    let page = text(&world.guard.command(&["man", "disable"]).stdout);
+    let page = world.run(&["man", "disable"]).stdout;
     for words in [".TH traffic-generator-disable 1", "\\-\\-pause", "\\-\\-json", "Example: "] {
         assert!(page.contains(words), "{words} is not in {page}");
     }
-    let unknown = world.guard.command(&["man", "dance"]);
-    assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
+    let unknown = world.run(&["man", "dance"]);
+    assert_eq!(unknown.code, 1, "{unknown:?}");
 }
 
 #[test]
 fn a_misspelt_command_is_a_usage_error_with_a_suggestion() {
     let world = World::new();
     for (misspelt, meant) in [("stauts", "status"), ("reloud", "reload"), ("shutdwon", "shutdown")] {
-        let refused = world.guard.command(&[misspelt]);
-        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-        let message = text(&refused.stderr);
+        let refused = world.run(&[misspelt]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        let message = refused.stderr;
         assert!(message.contains(&format!("'{meant}'")), "{message}");
     }
-    let refused = world.guard.command(&["status", "--jsno"]);
-    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-    assert!(text(&refused.stderr).contains("'--json'"), "{refused:?}");
+    let refused = world.run(&["status", "--jsno"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("'--json'"), "{refused:?}");
 }
 
 #[test]
 fn readers_of_events_lock_nobody_out() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(605), 20_000);
-    world.wait_for_state(605, "active-guarded");
+    world.add_guarded(605);
     let readers: Vec<UnixStream> = (0..80)
         .map(|_| {
             let mut reader = UnixStream::connect(world.guard.socket()).unwrap();
@@ -371,8 +347,8 @@ fn readers_of_events_lock_nobody_out() {
             reader
         })
         .collect();
-    let held = world.guard.command(&["pause-all", "--reason", "too much spend"]);
-    assert!(held.status.success(), "{held:?}");
+    let held = world.run(&["pause-all", "--reason", "too much spend"]);
+    assert!(held.code == 0, "{held:?}");
     assert!(!world.sandbox.is_running(605));
     assert_eq!(world.health().0, 200);
     drop(readers);
@@ -381,22 +357,21 @@ fn readers_of_events_lock_nobody_out() {
 #[test]
 fn the_panic_button_waits_for_no_directory_of_users() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(606), 20_000);
-    world.wait_for_state(606, "active-guarded");
+    world.add_guarded(606);
     world.guard.stop();
     world.guard.has_hung_directory = true;
     world.start();
     // More of them than questions to the directory may be out.
     for _ in 0..6 {
-        let held = world.guard.command(&["hold", "1", "--reason", "x"]);
-        assert!(held.status.success(), "{held:?}");
+        let held = world.run(&["hold", "1", "--reason", "x"]);
+        assert!(held.code == 0, "{held:?}");
     }
-    let held = world.guard.command(&["pause-all", "--reason", "too much spend"]);
-    assert!(held.status.success(), "{held:?}");
+    let held = world.run(&["pause-all", "--reason", "too much spend"]);
+    assert!(held.code == 0, "{held:?}");
     assert!(!world.sandbox.is_running(606));
     world.guard.stop();
     world.sandbox.interfere(606, Interference::Start).unwrap();
-    let direct = world.guard.command(&["pause-all", "--direct", "--reason", "too much spend"]);
-    assert!(direct.status.success(), "{direct:?}");
+    let direct = world.run(&["pause-all", "--direct", "--reason", "too much spend"]);
+    assert!(direct.code == 0, "{direct:?}");
     assert!(!world.sandbox.is_running(606));
 }

@@ -12,27 +12,7 @@ const FIRST: i64 = 995_001;
 const SECOND: i64 = 995_002;
 const DISABLED: i64 = 995_003;
 
-/// What a command came to.
-struct Done {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
 impl World {
-    fn run(&mut self, arguments: &[&str]) -> Done {
-        let output = self.guard.command(arguments);
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Done { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-
-    /// Runs a command that succeeds, and reads its JSON.
-    fn json(&mut self, arguments: &[&str]) -> Value {
-        let done = self.run(&[arguments, &["--json"]].concat());
-        assert_eq!(done.code, 0, "{arguments:?}: {}{}", done.stdout, done.stderr);
-        serde_json::from_str(&done.stdout).unwrap()
-    }
-
     fn id(&mut self, trafficstar_id: i64) -> String {
         self.database.row_id(trafficstar_id).to_string()
     }
@@ -126,8 +106,7 @@ fn a_forced_activation_runs_whatever_the_clicks_say_and_warns_that_the_table_pau
 #[test]
 fn a_forced_pause_is_always_sent_and_a_disabled_campaign_is_acted_on_once_without_a_guard() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
-    world.add(CampaignSpec::running(FIRST), 20_000);
-    world.wait_for_state(FIRST, "active-guarded");
+    world.add_guarded(FIRST);
     let id = world.id(FIRST);
     let answer = world.json(&["process", &id, "--force", "pause"]);
     assert_eq!(
@@ -204,8 +183,7 @@ fn a_hold_ends_by_itself_when_its_time_is_up() {
 #[test]
 fn a_hold_with_pause_pauses_first_and_keeps_it_paused() {
     let mut world = World::configured(Config::default().generator("cooldown", "0s"));
-    world.add(CampaignSpec::running(FIRST), 20_000);
-    world.wait_for_state(FIRST, "active-guarded");
+    world.add_guarded(FIRST);
     let id = world.id(FIRST);
     world.json(&["hold", &id, "--pause"]);
     assert!(!world.sandbox.is_running(FIRST), "answered after its effect");
@@ -249,8 +227,7 @@ fn pause_all_takes_one_request_for_all() {
 fn pause_all_pauses_everything_and_keeps_it_so_until_release_all() {
     let mut world = World::configured(Config::default().generator("cooldown", "0s"));
     for id in [FIRST, SECOND] {
-        world.add(CampaignSpec::running(id), 20_000);
-        world.wait_for_state(id, "active-guarded");
+        world.add_guarded(id);
     }
     world.add_disabled(DISABLED, 0);
     let before = world.sandbox.requests().len();
@@ -304,8 +281,7 @@ fn observe_mode_wins_over_pause_all_which_says_so() {
 #[test]
 fn pause_all_direct_pauses_without_a_supervisor_and_the_next_one_keeps_to_it() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(FIRST), 20_000);
-    world.wait_for_state(FIRST, "active-guarded");
+    world.add_guarded(FIRST);
     world.add_disabled(DISABLED, 0);
     world.guard.kill();
     let refused = world.run(&["pause-all", "--reason", "wrong page"]);
@@ -332,8 +308,7 @@ fn pause_all_direct_pauses_without_a_supervisor_and_the_next_one_keeps_to_it() {
 #[test]
 fn pause_all_direct_beside_a_living_supervisor_hands_it_the_order() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(FIRST), 20_000);
-    world.wait_for_state(FIRST, "active-guarded");
+    world.add_guarded(FIRST);
     let done = world.run(&["pause-all", "--reason", "wrong page", "--direct"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(done.stderr.contains("a supervisor lives"), "{}", done.stderr);

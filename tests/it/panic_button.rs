@@ -15,8 +15,7 @@ const PRESS: [&str; 4] = ["pause-all", "--direct", "--reason", "wrong page"];
 /// A world with one campaign that runs as promised.
 fn guarding(config: Config) -> World {
     let mut world = World::configured(config);
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world
 }
 

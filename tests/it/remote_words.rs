@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 use serde_json::json;
 
-use crate::helper::{ACTIVATION, Outcome, World, in_parallel};
+use crate::helper::{Outcome, World, in_parallel};
 
 const ID: i64 = 995_224;
 
@@ -48,8 +48,7 @@ fn a_blocked_campaign_that_is_switched_off_is_left_alone_until_its_block_is_gone
 
     let out_of_funds = blocked[1].0;
     world.sandbox.interfere(out_of_funds, Interference::SetNoFunds(false)).unwrap();
-    let activated = "activate by tick: confirmed, idle → active-guarded";
-    world.expect(out_of_funds, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+    world.expect(out_of_funds, &Outcome::activated());
     assert_eq!(world.campaign(out_of_funds).text("/blocked"), "");
 }
 
@@ -72,8 +71,7 @@ fn a_read_that_takes_longer_than_a_tick_is_waited_for_and_never_overlapped() {
     let slow = FaultKind::DelayBeforeAnswer(Duration::from_millis(900));
     world.sandbox.inject(Fault::always(slow).on(Operation::Campaign));
     // Nothing is done with it, so that its ticks alone read it.
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world.let_ticks_pass(2);
     let skipped = world.campaign(ID).text("/actor/skipped_ticks");
     assert!(skipped.parse::<u64>().unwrap() >= 2, "{skipped}");

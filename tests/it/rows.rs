@@ -16,8 +16,7 @@ fn stopped_by_somebody(world: &mut World) {
 fn promised() -> World {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     world.add(CampaignSpec::running(OTHER), 20_000);
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world.wait_for_state(OTHER, "active-guarded");
     world
 }
@@ -42,8 +41,7 @@ fn a_row_that_a_tracker_disables_is_guarded_no_more_and_enabled_it_begins_anew()
     world.expect(ID, &Outcome::new("idle", &[], &[]));
 
     world.database.enable(ID);
-    let activated = "activate by tick: confirmed, idle → active-guarded";
-    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+    world.expect(ID, &Outcome::activated());
 }
 
 #[test]

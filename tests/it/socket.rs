@@ -4,10 +4,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
-use sandbox::CampaignSpec;
-
 use crate::helper::{Config, World};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 const ID: i64 = 995_005;
 
@@ -84,8 +82,7 @@ fn wait_for_an_answer(world: &mut World) {
 #[test]
 fn a_socket_whose_file_is_deleted_is_made_anew_and_one_in_its_place_is_left_while_it_is_alive() {
     let mut world = World::configured(Config::default().set("control", "mode", "0660"));
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     let socket = world.guard.socket();
     std::fs::remove_file(&socket).unwrap();
     wait_for_an_answer(&mut world);

@@ -74,8 +74,7 @@ fn a_source_that_fails_with_no_value_after_it_leaves_the_spend_unknown_and_nothi
 
     // No value anywhere is a spend of nothing.
     world.sandbox.remove_fault(fault);
-    let activated = "activate by tick: confirmed, idle → active-guarded";
-    world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION, &[activated]));
+    world.expect(ID, &Outcome::activated());
     assert_eq!(world.database.journal(ID)[0].spend_micros, Some(0));
 }
 
@@ -137,8 +136,7 @@ fn where_no_report_exists_a_bare_spent_is_todays() {
 #[test]
 fn high_spend_is_marked_left_alone_and_watched() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world.sandbox.set_spend(ID, Amount::cents(1_000)).unwrap();
     world.expect(ID, &Outcome::new("idle", &[], &[]));
     let campaign = world.campaign(ID);

@@ -8,10 +8,6 @@ use crate::helper::{Config, Outcome, World};
 
 const ID: i64 = 995_224;
 
-fn stdout(world: &World, arguments: &[&str]) -> String {
-    String::from_utf8(world.guard.command(arguments).stdout).unwrap()
-}
-
 #[test]
 fn a_spend_that_stands_still_for_an_hour_with_clicks_going_on_is_told_once_and_shown_everywhere() {
     let noon = "2026-12-05T12:00:00Z".parse().unwrap();
@@ -31,8 +27,8 @@ fn a_spend_that_stands_still_for_an_hour_with_clicks_going_on_is_told_once_and_s
     world.wait_for("the event", |_| if told(&watch.stdout()) == 1 { Ok(()) } else { Err(watch.stdout()) });
     let event: Value = watch.stdout().lines().find(|line| told(line) == 1).unwrap().parse().unwrap();
     assert_eq!((event["warning"].as_bool(), event["campaign_id"].as_i64()), (Some(true), Some(1)), "{event}");
-    assert!(stdout(&world, &["status"]).contains("unchanged for 1h"), "{}", stdout(&world, &["status"]));
-    let explained = stdout(&world, &["explain", "1"]);
+    assert!(world.run(&["status"]).stdout.contains("unchanged for 1h"), "{}", world.run(&["status"]).stdout);
+    let explained = world.run(&["explain", "1"]).stdout;
     assert!(
         explained.contains("unchanged since 2026-12-05 12:00") && explained.contains("stands still"),
         "{explained}"
@@ -42,7 +38,7 @@ fn a_spend_that_stands_still_for_an_hour_with_clicks_going_on_is_told_once_and_s
 
     world.sandbox.set_spend(ID, Amount::cents(322)).unwrap();
     world.wait_until(ID, "another value", |campaign| campaign.text("/observed/spend") == "3.22");
-    let explained = stdout(&world, &["explain", "1"]);
+    let explained = world.run(&["explain", "1"]).stdout;
     assert!(!explained.contains("stands still"), "{explained}");
 }
 
@@ -73,7 +69,7 @@ fn a_click_limit_that_jumps_starts_nothing_and_is_told() {
     world.expect_all(&[(by_config, "the config's bound", nothing()), (by_row, "its own bound", nothing())]);
     let note = "more clicks remain than implausible_clicks (500,000) allows";
     assert!(world.campaign(by_config).text("/last_error").contains(note), "{}", world.campaign(by_config));
-    for text in [world.guard.log(), stdout(&world, &["status"]), stdout(&world, &["explain", "1"])] {
+    for text in [world.guard.log(), world.run(&["status"]).stdout, world.run(&["explain", "1"]).stdout] {
         assert!(text.contains(note), "{text}");
     }
     let url = world.database.first_url(by_config);

@@ -1,15 +1,12 @@
 //! The full-screen view, in a terminal.
 
-use sandbox::CampaignSpec;
-
 use crate::helper::{Terminal, World};
 
 const ID: i64 = 1001;
 
 fn world() -> World {
     let mut world = World::new();
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world
 }
 

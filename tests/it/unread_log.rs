@@ -2,8 +2,6 @@
 
 use std::io::Write as _;
 
-use sandbox::CampaignSpec;
-
 use crate::helper::{Config, World};
 
 const ID: i64 = 995_064;
@@ -14,8 +12,7 @@ const FULL: u64 = 65_536;
 #[test]
 fn a_log_that_is_not_read_stops_no_tick_no_pause_no_order_and_no_shutdown() {
     let mut world = World::configured(Config::default().set("log", "filter", "trace"));
-    world.add(CampaignSpec::running(ID), 20_000);
-    world.wait_for_state(ID, "active-guarded");
+    world.add_guarded(ID);
     world.guard.stop();
     let (unread, mut log) = std::io::pipe().unwrap();
     world.guard.start_unread(&log);

@@ -1,19 +1,13 @@
 //! `wait`.
 
-use sandbox::CampaignSpec;
 use serde_json::Value;
 
-use crate::helper::{Background, World};
-
-fn wait_for_end(world: &mut World, background: &mut Background) -> Option<i32> {
-    world.wait_for("its end", |_| background.ended().map(|status| status.code()).ok_or_else(|| "it waits".to_owned()))
-}
+use crate::helper::World;
 
 #[test]
 fn a_state_that_is_there_already_is_answered_at_once_and_one_that_comes_when_it_comes() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(701), 20_000);
-    world.wait_for_state(701, "active-guarded");
+    world.add_guarded(701);
     let at_once = world.guard.command(&["wait", "1", "--until", "active-guarded", "--timeout", "0s"]);
     assert!(at_once.status.success(), "{at_once:?}");
     assert_eq!(at_once.stdout, b"Campaign 1 (campaign 701) has reached active-guarded.\n");
@@ -21,9 +15,9 @@ fn a_state_that_is_there_already_is_answered_at_once_and_one_that_comes_when_it_
     let mut cooling = world.guard.begin(&["wait", "1", "--until", "cooling-down"]);
     let mut paused = world.guard.begin(&["wait", "1", "--until", "paused-guarded", "--json"]);
     world.database.set_remaining_clicks(701, 0);
-    assert_eq!(wait_for_end(&mut world, &mut cooling), Some(0));
+    assert_eq!(world.wait_for_end(&mut cooling), Some(0));
     assert_eq!(cooling.stdout(), "Campaign 1 (campaign 701) has reached cooling-down.\n");
-    assert_eq!(wait_for_end(&mut world, &mut paused), Some(0));
+    assert_eq!(world.wait_for_end(&mut paused), Some(0));
     let status: Value = serde_json::from_str(&paused.stdout()).unwrap();
     assert_eq!((&status["id"], &status["state"]), (&1.into(), &"paused-guarded".into()));
 }
@@ -31,8 +25,7 @@ fn a_state_that_is_there_already_is_answered_at_once_and_one_that_comes_when_it_
 #[test]
 fn a_state_that_does_not_come_in_time_is_a_failure_that_says_what_it_is_instead() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(711), 20_000);
-    world.wait_for_state(711, "active-guarded");
+    world.add_guarded(711);
     for limit in ["0s", "700ms"] {
         let output = world.guard.command(&["wait", "1", "--until", "idle", "--timeout", limit]);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -62,8 +55,7 @@ fn a_word_that_is_no_state_is_a_usage_error_and_a_campaign_that_is_not_there_a_f
 #[test]
 fn a_restart_of_the_supervisor_is_outwaited() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(721), 20_000);
-    world.wait_for_state(721, "active-guarded");
+    world.add_guarded(721);
     let mut paused = world.guard.begin(&["wait", "1", "--until", "paused-guarded"]);
     let mut in_vain = world.guard.begin(&["wait", "1", "--until", "idle", "--timeout", "2s"]);
     for waiting in [&paused, &in_vain] {
@@ -72,17 +64,16 @@ fn a_restart_of_the_supervisor_is_outwaited() {
         });
     }
     world.guard.kill();
-    assert_eq!(wait_for_end(&mut world, &mut in_vain), Some(3), "{}", in_vain.stderr());
+    assert_eq!(world.wait_for_end(&mut in_vain), Some(3), "{}", in_vain.stderr());
     world.database.set_remaining_clicks(721, 0);
     world.start();
-    assert_eq!(wait_for_end(&mut world, &mut paused), Some(0), "{}", paused.stderr());
+    assert_eq!(world.wait_for_end(&mut paused), Some(0), "{}", paused.stderr());
 }
 
 #[test]
 fn a_promise_that_ends_with_its_generator_is_a_transition_too() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(731), 20_000);
-    world.wait_for_state(731, "active-guarded");
+    world.add_guarded(731);
     world.guard.stop();
     world.database.execute("UPDATE campaigns SET generator_enabled = 0");
     world.database.execute(
@@ -90,5 +81,5 @@ fn a_promise_that_ends_with_its_generator_is_a_transition_too() {
     );
     world.start();
     let mut idle = world.guard.begin(&["wait", "1", "--until", "idle"]);
-    assert_eq!(wait_for_end(&mut world, &mut idle), Some(0), "{}", idle.stderr());
+    assert_eq!(world.wait_for_end(&mut idle), Some(0), "{}", idle.stderr());
 }

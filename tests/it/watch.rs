@@ -34,10 +34,6 @@ fn wait_for_events(world: &mut World, watch: &Background, wanted: &[&str]) {
     });
 }
 
-fn wait_for_end(world: &mut World, background: &mut Background) -> Option<i32> {
-    world.wait_for("its end", |_| background.ended().map(|status| status.code()).ok_or_else(|| "it runs".to_owned()))
-}
-
 #[test]
 fn what_happens_is_told_as_it_happens_as_an_object_a_line() {
     let mut world = World::new();
@@ -68,8 +64,7 @@ fn what_happens_is_told_as_it_happens_as_an_object_a_line() {
 #[test]
 fn errors_and_recoveries_of_ticks_the_remote_and_the_database_are_told() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(611), 20_000);
-    world.wait_for_state(611, "active-guarded");
+    world.add_guarded(611);
     let watch = watch(&mut world, &["--json"]);
     let fault = world.sandbox.inject(Fault::always(FaultKind::Status { code: 503, body: String::new() }));
     wait_for_events(&mut world, &watch, &["error trafficstar"]);
@@ -94,16 +89,16 @@ fn a_watch_ends_well_when_it_is_interrupted_and_says_so_when_the_supervisor_goes
     for arguments in [&[] as &[&str], &["--json"]] {
         let mut interrupted = watch(&mut world, arguments);
         interrupted.interrupt();
-        assert_eq!(wait_for_end(&mut world, &mut interrupted), Some(0));
+        assert_eq!(world.wait_for_end(&mut interrupted), Some(0));
     }
     let mut left = watch(&mut world, &[]);
     world.guard.stop();
-    assert_eq!(wait_for_end(&mut world, &mut left), Some(3));
+    assert_eq!(world.wait_for_end(&mut left), Some(3));
     assert!(left.stderr().contains("has gone"), "{}", left.stderr());
     world.start();
     let mut killed = watch(&mut world, &["--json"]);
     world.guard.kill();
-    assert_eq!(wait_for_end(&mut world, &mut killed), Some(3));
+    assert_eq!(world.wait_for_end(&mut killed), Some(3));
     let output = world.guard.command(&["watch"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
 }
@@ -111,8 +106,7 @@ fn a_watch_ends_well_when_it_is_interrupted_and_says_so_when_the_supervisor_goes
 #[test]
 fn people_get_a_line_for_each_event() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(621), 20_000);
-    world.wait_for_state(621, "active-guarded");
+    world.add_guarded(621);
     let watch = watch(&mut world, &["1"]);
     world.sandbox.interfere(621, Interference::Stop).unwrap();
     world.wait_for("the line of the foreign stop", |_| {
@@ -131,7 +125,7 @@ fn the_api_names_what_is_wrong_with_a_filter_and_knows_no_campaign_that_is_not_t
     }
     assert_eq!(world.guard.get("/v1/events?campaign=99").status, 404);
     let mut unknown = world.guard.begin(&["watch", "99"]);
-    assert_eq!(wait_for_end(&mut world, &mut unknown), Some(1));
+    assert_eq!(world.wait_for_end(&mut unknown), Some(1));
     assert!(unknown.stderr().contains("there is no campaign 99"), "{}", unknown.stderr());
 }
 

@@ -14,7 +14,7 @@ impl Client {
     /// # Errors
     /// No supervisor, a broken connection, an unreadable answer, or a database that does not answer.
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, ClientError> {
-        self.ask(Method::GET, "/v1/campaigns", None).await
+        self.get("/v1/campaigns").await
     }
 
     /// One campaign's row.
@@ -22,7 +22,7 @@ impl Client {
     /// # Errors
     /// As [`Client::campaigns`], and an unknown campaign.
     pub async fn campaign(&self, id: CampaignId) -> Result<Campaign, ClientError> {
-        self.ask(Method::GET, &format!("/v1/campaigns/{id}"), None).await
+        self.get(&format!("/v1/campaigns/{id}")).await
     }
 
     /// Adds a campaign; returns when it is guarded, if it is to be.
@@ -30,7 +30,7 @@ impl Client {
     /// # Errors
     /// As [`Client::campaigns`], and whatever the supervisor refuses.
     pub async fn add_campaign(&self, patch: &CampaignPatch) -> Result<Campaign, ClientError> {
-        self.ask(Method::POST, "/v1/campaigns", Some(json(patch)?)).await
+        self.ask(Method::POST, "/v1/campaigns", Some(patch)).await
     }
 
     /// Changes a campaign's row, its generator included; returns when that has come about, however long it takes.
@@ -39,7 +39,7 @@ impl Client {
     /// As [`Client::campaign`], and whatever the supervisor refuses.
     pub async fn patch_campaign(&self, id: CampaignId, patch: &CampaignPatch) -> Result<Campaign, ClientError> {
         let path = format!("/v1/campaigns/{id}");
-        let (status, body) = self.send(Method::PATCH, &path, Some(json(patch)?)).await?;
+        let (status, body) = self.send(Method::PATCH, &path, Some(patch)).await?;
         if status != StatusCode::ACCEPTED {
             return read(&body);
         }
@@ -81,7 +81,7 @@ impl Client {
     /// # Errors
     /// As [`Client::campaign`].
     pub async fn urls(&self, campaign: CampaignId) -> Result<Vec<Url>, ClientError> {
-        self.ask(Method::GET, &format!("/v1/campaigns/{campaign}/urls"), None).await
+        self.get(&format!("/v1/campaigns/{campaign}/urls")).await
     }
 
     /// Adds a URL to a campaign.
@@ -89,7 +89,7 @@ impl Client {
     /// # Errors
     /// As [`Client::campaign`], and whatever the supervisor refuses.
     pub async fn add_url(&self, campaign: CampaignId, patch: &UrlPatch) -> Result<Url, ClientError> {
-        self.ask(Method::POST, &format!("/v1/campaigns/{campaign}/urls"), Some(json(patch)?)).await
+        self.ask(Method::POST, &format!("/v1/campaigns/{campaign}/urls"), Some(patch)).await
     }
 
     /// Changes a URL.
@@ -97,7 +97,7 @@ impl Client {
     /// # Errors
     /// As [`Client::campaigns`], an unknown URL, and whatever the supervisor refuses.
     pub async fn patch_url(&self, id: UrlId, patch: &UrlPatch) -> Result<Url, ClientError> {
-        self.ask(Method::PATCH, &format!("/v1/urls/{id}"), Some(json(patch)?)).await
+        self.ask(Method::PATCH, &format!("/v1/urls/{id}"), Some(patch)).await
     }
 
     /// Removes a URL, and answers what it was.
@@ -105,7 +105,7 @@ impl Client {
     /// # Errors
     /// As [`Client::campaigns`], and an unknown URL.
     pub async fn remove_url(&self, id: UrlId) -> Result<Url, ClientError> {
-        self.ask(Method::DELETE, &format!("/v1/urls/{id}"), None).await
+        self.ask(Method::DELETE, &format!("/v1/urls/{id}"), None::<()>).await
     }
 
     /// What the database alone has to answer takes no 25 seconds, or is not known to have come about.
@@ -113,15 +113,11 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<serde_json::Value>,
+        body: Option<impl Serialize>,
     ) -> Result<T, ClientError> {
         match self.send(method, path, body).await? {
             (StatusCode::ACCEPTED, _) => Err(ClientError::StillPending),
             (_, body) => read(&body),
         }
     }
-}
-
-fn json(body: &impl Serialize) -> Result<serde_json::Value, ClientError> {
-    serde_json::to_value(body).map_err(ClientError::Unreadable)
 }

@@ -42,8 +42,7 @@ fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one(
     try_each(
         || {
             let mut world = World::configured(config());
-            world.add(CampaignSpec::running(ID), 20_000);
-            world.wait_for_state(ID, "active-guarded");
+            world.add_guarded(ID);
             world
         },
         |world, _, Failure { name, kind, words, .. }| {

@@ -132,8 +132,7 @@ fn an_answer_that_is_lost_for_many_is_read_back_for_each_of_them() {
 #[test]
 fn a_campaign_that_becomes_blocked_is_read_on_and_sent_nothing_until_it_is_not() {
     let mut world = World::configured(config());
-    world.add(CampaignSpec::running(TO_RUN), 20_000);
-    world.wait_for_state(TO_RUN, "active-guarded");
+    world.add_guarded(TO_RUN);
     world.change_at_once(|world| {
         world.sandbox.interfere(TO_RUN, Interference::SetNoFunds(true)).unwrap();
         world.sandbox.interfere(TO_RUN, Interference::Stop).unwrap();

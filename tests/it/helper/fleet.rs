@@ -79,7 +79,7 @@ const NOTE_REIGNS: &str = "CREATE TABLE test_reigns (epoch BIGINT, pid BIGINT, s
         WHEN (OLD.epoch IS DISTINCT FROM NEW.epoch) EXECUTE FUNCTION note_reign();";
 
 impl Fleet {
-    /// So many guards, none of which runs yet. `None`, said loudly, on a machine without PostgreSQL.
+    /// So many guards, of which the first leads. `None`, said loudly, on a machine without PostgreSQL.
     pub(crate) fn of(size: usize) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let server = shared_socket_folder()?;
@@ -119,7 +119,9 @@ impl Fleet {
         let swinging = Arc::new(AtomicBool::new(true));
         let swinger = swing(connect(&server, &name), Arc::clone(&swinging));
         let (pids, swinger) = (Vec::new(), Some(swinger));
-        Some(Self { sandbox, members, database, pids, swinging, swinger, _folder: folder })
+        let mut fleet = Self { sandbox, members, database, pids, swinging, swinger, _folder: folder };
+        (0..size).for_each(|member| fleet.start(member));
+        Some(fleet)
     }
 
     /// Starts a member, and returns when its socket answers.

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Timelike, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, Sandbox};
+use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use self::background::{Background, gather};
@@ -53,6 +54,14 @@ pub(crate) struct World {
     folder: TempDir,
 }
 
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
 /// What is to become of one campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -68,6 +77,16 @@ impl Outcome {
     pub(crate) fn new(state: &str, writes: &[Write], journal: &[&str]) -> Self {
         let journal = journal.iter().map(|entry| (*entry).to_owned()).collect();
         Self { state: state.to_owned(), writes: writes.to_vec(), journal }
+    }
+
+    /// It was idle, and its first decision was to run it.
+    pub(crate) fn activated() -> Self {
+        Self::new("active-guarded", &ACTIVATION, &["activate by tick: confirmed, idle → active-guarded"])
+    }
+
+    /// It was idle, its first decision was to pause it, and its cool-down has not ended.
+    pub(crate) fn paused() -> Self {
+        Self::new("cooling-down", &PAUSE, &["pause by tick: confirmed, idle → cooling-down"])
     }
 }
 
@@ -206,6 +225,27 @@ impl World {
         self.database.enable(id);
     }
 
+    /// The same for a campaign that runs, with clicks enough; returns when it is guarded.
+    pub(crate) fn add_guarded(&mut self, id: i64) {
+        self.add(CampaignSpec::running(id), 20_000);
+        self.wait_for_state(id, "active-guarded");
+    }
+
+    /// Runs one of the program's commands.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        let output = self.guard.command(arguments);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Done { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// The same for one that succeeds: its JSON.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let Done { code, stdout, stderr } = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(code, 0, "{arguments:?}: {stdout}{stderr}");
+        serde_json::from_str(&stdout).unwrap()
+    }
+
     /// Runs one of the program's commands in a terminal of its own.
     pub(crate) fn in_terminal(&self, arguments: &[&str]) -> Terminal {
         Terminal::start(&self.guard.program(arguments))
@@ -253,6 +293,19 @@ impl World {
             assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}: {missing}");
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Waits for words in the guard's log.
+    pub(crate) fn wait_for_log(&mut self, words: &str) {
+        self.wait_for(words, |world| {
+            let log = world.guard.log();
+            if log.contains(words) { Ok(()) } else { Err(log) }
+        });
+    }
+
+    /// Waits until a command has ended, and answers its exit status.
+    pub(crate) fn wait_for_end(&mut self, background: &mut Background) -> Option<i32> {
+        self.wait_for("its end", |_| background.ended().map(|status| status.code()).ok_or_else(|| "it runs".to_owned()))
     }
 
     /// Waits until a campaign's dump is as `wanted` says.

@@ -126,11 +126,6 @@ impl Sandbox {
         self.shared.change(|world| world.add(spec));
     }
 
-    /// Removes a campaign: from now on it answers 404. False where there was none.
-    pub fn remove_campaign(&self, id: i64) -> bool {
-        self.shared.change(|world| world.campaigns.remove(&id).is_some())
-    }
-
     /// A campaign's present state.
     #[must_use]
     pub fn campaign(&self, id: i64) -> Option<CampaignView> {

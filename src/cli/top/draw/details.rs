@@ -8,12 +8,13 @@ use super::bars::spark;
 use super::list::{clicks_bar, spend_bar};
 use super::text::wrap;
 use super::theme::Theme;
-use crate::cli::render::{source_word, span, step_word, until};
+use crate::cli::render::{span, step_word, until};
 use crate::cli::top::app::App;
 use crate::cli::top::attention;
 use crate::cli::top::history::Series;
 use crate::domain::policy::Mode;
 use crate::domain::status::{ActionStatus, CampaignStatus, Liveness};
+use crate::domain::text::word;
 
 /// What stands before each line's text.
 const LABEL: usize = 9;
@@ -84,7 +85,7 @@ impl Details<'_> {
         let Some(amount) = observed.spend else {
             return self.add("spend", "unknown", self.theme.warning());
         };
-        let source = observed.spend_source.map_or("?", source_word);
+        let source = observed.spend_source.map_or_else(|| "?".to_owned(), word);
         let day = observed.spend_day.map_or_else(String::new, |day| format!(" for {day}"));
         let limit = app.limits.spend;
         self.add(
