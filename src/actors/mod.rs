@@ -5,7 +5,7 @@
 //! ```text
 //! supervisor ── spawns, releases ──▶ campaign ── ReadTick, Save, SaveSpend ──▶ database
 //!     ▲  ▲                            │   │
-//!     │  └──── Died, Released ────────┘   └── ReadStatus, ReadSpend, Change ─▶ trafficstar
+//!     │  └──── Died, Released ────────┘   └── ReadStatus, ReadSpend, MakeChange ─▶ trafficstar
 //!     └── Command (from the control port)
 //! all ──▶ board
 //! standby ── reads rows and the journal ─▶ database   (in place of the supervisor, while another process leads)
