@@ -1,4 +1,4 @@
-//! How actors answer: where nobody waits any more, and where the actor that was asked is gone.
+//! How actors answer, also where the asker is gone, or the actor that was asked.
 
 use actix::MailboxError;
 use tokio::sync::oneshot;
@@ -9,7 +9,7 @@ use crate::domain::ids::CampaignId;
 /// What the database actor answers, or in words why it does not.
 pub type Answer<T> = Result<T, String>;
 
-/// Answers, if whoever asked still waits.
+/// Answers, unless the asker is gone.
 pub(super) fn tell<T>(to: oneshot::Sender<T>, answer: T) {
     let _ = to.send(answer);
 }

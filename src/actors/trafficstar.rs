@@ -11,6 +11,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::answers::tell;
 use super::database::ReserveRequests;
 use crate::board::Board;
 use crate::clock::Clock;
@@ -59,7 +60,7 @@ pub struct MakeChange(pub Change);
 #[rtype(result = "()")]
 struct GoOn;
 
-/// Where an answer goes. The one who asked may be gone.
+/// Where an answer goes.
 #[derive(Debug)]
 enum Reply {
     Status(oneshot::Sender<Result<RemoteCampaign, RemoteFault>>),
@@ -154,17 +155,17 @@ impl TrafficStarActor {
             Output::Reserve(reservation) => self.reserve(ctx, reservation),
             Output::Status(asker, _, status) => {
                 if let Some(Reply::Status(reply)) = self.replies.remove(&asker) {
-                    let _ = reply.send(*status);
+                    tell(reply, *status);
                 }
             }
             Output::Spend(asker, spend) => {
                 if let Some(Reply::Spend(reply)) = self.replies.remove(&asker) {
-                    let _ = reply.send(spend);
+                    tell(reply, spend);
                 }
             }
             Output::Changed(asker, outcome) => {
                 if let Some(Reply::Outcome(reply)) = self.replies.remove(&asker) {
-                    let _ = reply.send(outcome);
+                    tell(reply, outcome);
                 }
             }
             Output::Failed => self.board.metrics().trafficstar_failed(),

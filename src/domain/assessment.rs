@@ -1,7 +1,7 @@
 //! What one tick found out, and what it was judged to be.
 //!
-//! It is judged once, when the tick concludes, and kept: what is shown is what was decided by. Whoever asks later judges
-//! anew, by [`Assessment::judged_at`], since days and end times pass, and the policy may have changed.
+//! It is judged once, when the tick concludes, and kept: what is shown is what was decided by. A later question is judged
+//! anew by [`Assessment::judged_at`], since days and end times pass, and the policy may have changed.
 
 use chrono::{DateTime, Utc};
 

@@ -17,13 +17,13 @@ pub fn cut(text: &str) -> String {
     text.chars().take(LONGEST_NAME - 1).chain(['…']).collect()
 }
 
-/// The time of day for people. Whoever reads it knows that it is UTC.
+/// The time of day for people, in UTC.
 #[must_use]
 pub fn clock(at: DateTime<Utc>) -> String {
     at.format("%H:%M:%S").to_string()
 }
 
-/// The same with its date.
+/// The date and the time of day for people, in UTC.
 #[must_use]
 pub fn date(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()

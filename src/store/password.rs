@@ -39,7 +39,7 @@ impl Password {
     }
 }
 
-/// Whoever takes `password_file` for the place of the password itself must not find the password in a log.
+/// The file's name for a log. A relative name may be the password itself, written into `password_file`: it is not shown.
 fn shown(file: &Path) -> String {
     if file.is_absolute() { file.display().to_string() } else { "the file that it names".to_owned() }
 }

@@ -319,7 +319,7 @@ impl Budget {
         Some(begin + WINDOW * i32::try_from(windows).unwrap_or(i32::MAX))
     }
 
-    /// How many of those who wait could leave at `now`, at most: none where nobody may.
+    /// How many of the waiting requests could leave at `now`, at most; 0 where the next one may not.
     #[must_use]
     pub fn may_leave(&self, now: DateTime<Utc>) -> usize {
         if self.next(now).is_none() { 0 } else { self.waiting.len().min(self.free(now)) }

@@ -170,12 +170,6 @@ impl Call {
         }
     }
 
-    /// Whether it changes a campaign.
-    #[must_use]
-    pub const fn is_change(&self) -> bool {
-        matches!(self, Self::EndTime { .. } | Self::Together { .. } | Self::Each { .. })
-    }
-
     /// What is sent for it. A token's request has a form as its body, which `http` fills in.
     pub(super) fn sent(&self) -> Sent {
         match self {

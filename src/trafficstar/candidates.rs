@@ -81,7 +81,7 @@ enum Known {
     Absent { since: DateTime<Utc>, tried_at: DateTime<Utc> },
 }
 
-/// What is known of all operations of one account, and the news of it that nobody has heard yet.
+/// What is known of all operations of one account, and the changes of it that were not told yet.
 #[derive(Debug, Default)]
 pub(super) struct KnownEndpoints {
     known: BTreeMap<Endpoint, Known>,

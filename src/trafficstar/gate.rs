@@ -160,7 +160,7 @@ impl Burst {
     }
 }
 
-/// Those who wait to leave, and those who left and are not answered yet.
+/// The requests that wait to leave, and those that left and are not answered yet.
 #[derive(Debug)]
 pub struct Gate {
     tick: Duration,
@@ -246,7 +246,7 @@ impl Gate {
         all.filter(|asking| operations.contains(&asking.operation)).count()
     }
 
-    /// Those who leave now, at most so many, the most urgent first.
+    /// The requests that leave now, at most `most`, the most urgent first.
     pub fn admit(&mut self, now: DateTime<Utc>, most: usize) -> Vec<Ticket> {
         if let Some(burst) = self.burst.take_if(|burst| burst.ends_at(self.tick) <= now) {
             for ticket in burst.tickets {
@@ -278,7 +278,7 @@ impl Gate {
         self.budget.next_grant_at(now).into_iter().chain(probe).chain(burst).min()
     }
 
-    /// Those that were refused since this was last asked: they never leave.
+    /// The requests that were refused since this was last called. They never leave.
     pub fn take_refused(&mut self) -> Vec<(Ticket, NotAdmitted)> {
         std::mem::take(&mut self.refused)
     }

@@ -5,7 +5,7 @@
 //! not used. The next block is reserved while the last one serves, so that a request waits for no database. What a block that
 //! is over has left is given back with the reservation after it.
 //!
-//! A pause waits for no database: where a reservation is not durable within [`RESERVED_WITHIN`], those who wait leave
+//! A pause waits for no database: where a reservation is not durable within [`RESERVED_WITHIN`], the requests that wait leave
 //! uncounted, and the next reservation counts them, too.
 //!
 //! Deliberately absent: the limit itself (`budget`), and the table (`store`).
@@ -14,9 +14,9 @@ use chrono::{DateTime, Duration, Utc};
 
 /// For how long a block serves.
 const BLOCK_LASTS: Duration = Duration::seconds(20);
-/// Without a durable reservation by then, those who wait leave uncounted.
+/// The longest that requests wait for a reservation. Then they leave uncounted.
 pub const RESERVED_WITHIN: Duration = Duration::milliseconds(100);
-/// A block holds this part of the limit, and all who wait for it.
+/// A block holds this part of the limit, and a slot for each request that waits for it.
 const PART_OF_LIMIT: u64 = 20;
 
 /// What the database is to count.
@@ -53,7 +53,7 @@ struct Asked {
     block: Block,
     /// So many of it left uncounted before.
     uncounted: u64,
-    /// Whether those who wait are let go without it.
+    /// When the requests that wait for it leave without it.
     gives_up_at: DateTime<Utc>,
 }
 
@@ -68,7 +68,7 @@ pub struct Reservations {
     asked: Option<Asked>,
     /// So many left uncounted.
     uncounted: u64,
-    /// Whoever waits now leaves uncounted.
+    /// The requests that wait now leave uncounted.
     lets_go: bool,
     /// After a reservation that failed, none is asked for ahead of need before then.
     rests_until: Option<DateTime<Utc>>,
@@ -171,7 +171,7 @@ impl Reservations {
         self.rests_until = Some(steady + BLOCK_LASTS / 2);
     }
 
-    /// What one that is not given back yet has left stays counted: that is safe.
+    /// An older block that is not given back yet stays counted in full, which is safe.
     fn close(&mut self, block: Block) {
         self.closed = Some(block);
     }

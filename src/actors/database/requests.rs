@@ -1,4 +1,4 @@
-//! The count of requests that leave for TrafficStars, for whoever starts next.
+//! The count of requests that leave for TrafficStars, for the next process.
 
 use actix::prelude::*;
 

@@ -124,7 +124,7 @@ impl Machine {
             return;
         }
         if let Some(overtaken) = self.forcing.take() {
-            // Whoever is here for one order alone stays that, whichever order it is.
+            // An actor that was started for one order stops after the order that replaces it, too.
             force.once |= overtaken.force.once;
             let result = Err(ForceFailure::not_now("a pause that was ordered after it has overtaken it"));
             step.ask_for(Effect::ForceEnded { order: overtaken.order, result });

@@ -54,7 +54,7 @@ use crate::domain::repeats::Repeats;
 use crate::domain::spend::SourceAnswer;
 use crate::domain::status::{ReadingStatus, RemoteClientStatus};
 
-/// All who ask within this time are served together. All who tick at one point of the grid do.
+/// Questions that come within this time are served together, as those of all campaigns that tick at one point of the grid.
 const MOMENT: Duration = Duration::milliseconds(50);
 /// A client that finds something to do so often at one moment never comes to rest.
 const MOST_ROUNDS: u32 = 10_000;
@@ -87,7 +87,7 @@ pub enum Output {
     Changed(Asker, Outcome),
     /// An operation has failed.
     Failed,
-    /// An event for those who listen.
+    /// An event for the operators.
     Tell(LiveEvent),
     /// A sign of another guard.
     Sign(Sign),
@@ -99,7 +99,7 @@ pub enum Output {
         urgency: Urgency,
         /// What it is.
         call: Call,
-        /// Those whose changes it carries out.
+        /// The askers whose changes it carries out.
         askers: Vec<Asker>,
     },
     /// A request that waited will not leave.
@@ -130,7 +130,7 @@ pub struct Client {
     changes: Changes,
     probes: Probes,
     last_asker: u64,
-    /// Something has come since this was last gone through.
+    /// Something has come since [`Client::go_on`] was called.
     is_stirred: bool,
     last_error: Option<String>,
     /// What has failed since all went well.
@@ -208,6 +208,8 @@ impl Client {
             is_quiet &= !self.plan_further_reads(now) && !self.requests.has_asked();
             if is_quiet || rounds == MOST_ROUNDS {
                 debug_assert!(is_quiet, "the client does not come to rest at {now:?}");
+                // A release goes on at its next turn: a message that waits, such as a pause, comes in between.
+                self.is_stirred = !is_quiet;
                 break;
             }
         }

@@ -1,5 +1,5 @@
-//! Open circuits: a request that only reads is sent as a probe where nobody asks in time, and what becomes of a circuit is
-//! told. A write that waits for its circuit is let through by the gate itself.
+//! Open circuits: a request that only reads is sent as a probe where no question comes in time, and what becomes of a circuit
+//! is told. A write that waits for its circuit is let through by the gate itself.
 
 use std::collections::BTreeMap;
 

@@ -24,7 +24,7 @@ const MOST_REPORT_PAGES: usize = 200;
 /// What a report is read for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum For {
-    /// Those who asked, who are found by this number.
+    /// The askers that are kept under this number.
     Askers(u64),
     /// A circuit, which hears at the gate how it ended. Where there is no report of all, this campaign's own is read.
     Probe(RemoteId),

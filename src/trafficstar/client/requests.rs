@@ -161,7 +161,7 @@ impl Requests {
         }
     }
 
-    /// Lets leave whom circuits, budget and count let leave.
+    /// Sends what circuits, budget and count allow.
     pub(super) fn admit(&mut self, now: Now, outputs: &mut Vec<Output>) {
         if self.tokens.begins(now) {
             let fetch = Unsent { asking: Asking::token(), call: Call::Token, purpose: Purpose::Token, again: false };
@@ -196,7 +196,7 @@ impl Requests {
     /// When to look at the time again.
     pub(super) fn wakes_at(&mut self, now: Now) -> Option<DateTime<Utc>> {
         let admission = self.gate.next_admission_at(now.steady);
-        // Who could leave already waits for the count, and nothing else.
+        // A request that could leave already waits for the count alone, whose own time is below.
         let admission = admission.filter(|at| *at > now.steady || self.reservations.left(now.steady) > 0);
         let too_late = self.too_late.first().map(|(at, _)| *at);
         [admission, self.reservations.wakes_at(), self.tokens.wakes_at(), too_late].into_iter().flatten().min()
@@ -256,7 +256,7 @@ impl Requests {
 }
 
 impl Purpose {
-    /// Those whose changes it carries out.
+    /// The askers whose changes it carries out.
     fn carries_out(&self) -> Vec<Asker> {
         match self {
             Self::EndTime(job) => vec![job.asker],

@@ -33,11 +33,11 @@ pub(super) struct SwitchJob {
     round: u64,
     attempt: Attempt,
     way: SwitchWay,
-    /// Those whose campaigns it names.
+    /// The askers whose campaigns it names.
     pub(super) askers: Vec<Asker>,
 }
 
-/// The rounds under way, and those that are asked by themselves.
+/// The rounds under way, and the campaigns that are asked for by themselves.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     under_way: BTreeMap<u64, Round>,
@@ -113,7 +113,7 @@ impl Client {
         }
     }
 
-    /// Learns from a round that is over. Answers what became of those for whom no way was found.
+    /// Learns from a round that is over. Answers what became of the campaigns for which no way was found.
     fn end_round(&mut self, now: Now, round: &Round) -> Vec<(RemoteId, Outcome)> {
         let Round { switch, split, .. } = round;
         if let Some((position, way)) = split.working_way().and_then(|way| round.ways.get(way)) {

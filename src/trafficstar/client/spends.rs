@@ -45,14 +45,14 @@ struct UnderWay {
     questions: Vec<Question>,
 }
 
-/// Those who wait for a campaign's own report that is not asked for yet.
+/// The questions that wait for a campaign's own report, which is not asked for yet.
 #[derive(Debug)]
 struct Waiting {
     number: u64,
     questions: Vec<Question>,
 }
 
-/// Those who ask for spend, the reports under way, and the one that came last.
+/// The questions for spend, the reports under way, and the report that came last.
 #[derive(Debug)]
 pub(super) struct Spends {
     gathering: Gathering<Question>,
@@ -60,7 +60,7 @@ pub(super) struct Spends {
     last_number: u64,
     last: Option<Report>,
     waiting: BTreeMap<RemoteId, Waiting>,
-    /// Those whose campaigns' own reports are under way, by the number of the request.
+    /// The questions whose campaigns' own reports are under way, by the report's number.
     singles: BTreeMap<u64, Vec<Question>>,
 }
 

@@ -41,7 +41,7 @@ pub(super) enum Job {
     Single { reads_for: For },
 }
 
-/// Those who ask for statuses, and the plan by which they are served.
+/// The questions for statuses, and the plan by which they are answered.
 #[derive(Debug)]
 pub(super) struct Statuses {
     tick: Duration,
@@ -70,7 +70,7 @@ impl Statuses {
         self.reads.set_tick(tick);
     }
 
-    /// Somebody asks for whom no request is under way yet.
+    /// Whether a question has no request under way for it yet.
     pub(super) fn waits_for_room(&self) -> bool {
         self.reads.waiting() > 0 && self.gathers_until.is_none()
     }
