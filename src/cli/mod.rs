@@ -298,12 +298,23 @@ enum CommandError {
 
 impl CommandError {
     const fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Client(ClientError::NoSupervisor { .. } | ClientError::Lost { .. })) {
-            3
-        } else if matches!(self, Self::Top(top::TopError::NoJson)) {
-            2
-        } else {
-            1
+        match self {
+            Self::Client(ClientError::NoSupervisor { .. } | ClientError::Lost { .. }) => 3,
+            Self::Top(top::TopError::NoJson) => 2,
+            Self::Config(_)
+            | Self::ApiKey(_)
+            | Self::Telemetry(_)
+            | Self::Run(_)
+            | Self::Client(_)
+            | Self::Top(_)
+            | Self::Print(_)
+            | Self::Runtime(_)
+            | Self::UnknownCampaign(_)
+            | Self::Signals(_)
+            | Self::NotReached { .. }
+            | Self::NotEverywhere
+            | Self::UnknownCommand(_)
+            | Self::CheckFailed => 1,
         }
     }
 

@@ -73,13 +73,26 @@ async fn follow(client: &Client, id: CampaignId, until: PhaseWord, last: &mut La
             return Ok(());
         }
         loop {
-            let kind = events.next().await?.kind;
-            if matches!(kind, LiveKind::Transition { to, .. } if to == until) {
-                *last = Ok(client.campaign_state(id).await?);
-                return Ok(());
-            }
-            if matches!(kind, LiveKind::Transition { .. } | LiveKind::Lost { .. }) {
-                break;
+            match events.next().await?.kind {
+                LiveKind::Transition { to, .. } if to == until => {
+                    *last = Ok(client.campaign_state(id).await?);
+                    return Ok(());
+                }
+                LiveKind::Transition { .. } | LiveKind::Lost { .. } => break,
+                LiveKind::Action { .. }
+                | LiveKind::ForeignChange { .. }
+                | LiveKind::Contested { .. }
+                | LiveKind::HighSpend { .. }
+                | LiveKind::Unguarded
+                | LiveKind::Blocked { .. }
+                | LiveKind::Waiting { .. }
+                | LiveKind::Hold { .. }
+                | LiveKind::SpendStandsStill { .. }
+                | LiveKind::AnotherGuard { .. }
+                | LiveKind::Leadership { .. }
+                | LiveKind::Endpoint { .. }
+                | LiveKind::Error { .. }
+                | LiveKind::Recovery { .. } => {}
             }
         }
     }

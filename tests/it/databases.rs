@@ -10,6 +10,7 @@ use crate::postgres::{Server, Tls};
 
 const ID: i64 = 995_001;
 const OTHER: i64 = 995_002;
+const LATEST: &str = "000004";
 
 /// Runs a command that succeeds, and answers what it printed.
 #[track_caller]
@@ -109,18 +110,20 @@ fn an_earlier_versions_promises_are_kept_after_an_upgrade() {
         "activate by guard: confirmed, active-guarded → active-guarded",
         "pause by guard: confirmed, paused-guarded → cooling-down",
     ];
-    on_both_databases(|config| {
-        // Between the thresholds only a promise makes a difference.
-        let mut world = World::prepared(config, Options::default(), |sandbox, database| {
-            database.restore();
-            sandbox.add_campaign(CampaignSpec::paused(ID));
-            sandbox.add_campaign(CampaignSpec::running(OTHER));
+    for release in ["000001", LATEST] {
+        on_both_databases(|config| {
+            // Between the thresholds only a promise makes a difference.
+            let mut world = World::prepared(config, Options::default(), |sandbox, database| {
+                database.restore(release);
+                sandbox.add_campaign(CampaignSpec::paused(ID));
+                sandbox.add_campaign(CampaignSpec::running(OTHER));
+            });
+            world.expect_all(&[
+                (ID, "promised to run", Outcome::new("active-guarded", &ACTIVATION, &[old[0], new[0]])),
+                (OTHER, "promised to stand", Outcome::new("paused-guarded", &PAUSE, &[old[1], new[1]])),
+            ]);
         });
-        world.expect_all(&[
-            (ID, "promised to run", Outcome::new("active-guarded", &ACTIVATION, &[old[0], new[0]])),
-            (OTHER, "promised to stand", Outcome::new("paused-guarded", &PAUSE, &[old[1], new[1]])),
-        ]);
-    });
+    }
 }
 
 #[test]
@@ -173,7 +176,7 @@ fn history_is_kept_as_long_as_configured_and_forgotten_then() {
     on_both_databases(|config| {
         let config = config.set("database", "keep_history", "1d");
         let mut world = World::prepared(config, Options::default(), |sandbox, database| {
-            database.restore();
+            database.restore(LATEST);
             sandbox.add_campaign(CampaignSpec::running(ID));
             sandbox.add_campaign(CampaignSpec::paused(OTHER));
         });

@@ -154,9 +154,9 @@ impl TestDatabase {
     }
 }
 
-/// The SQL that makes a database as the program left it after its first migration.
-pub(super) fn frozen(database: &TestDatabase) -> String {
+/// The SQL that makes a database as the program left it after this migration.
+pub(super) fn frozen(database: &TestDatabase, migration: &str) -> String {
     let kind = if database.url.sqlite_path().is_some() { "sqlite" } else { "postgres" };
-    let file = format!("{}/tests/data/{kind}-after-000001.sql", env!("CARGO_MANIFEST_DIR"));
+    let file = format!("{}/tests/data/{kind}-after-{migration}.sql", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(file).unwrap()
 }

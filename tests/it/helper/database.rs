@@ -215,10 +215,10 @@ impl Database {
         self.blocker.take().unwrap().execute("ROLLBACK");
     }
 
-    /// Makes it what the program left after its first migration: see `tests/data`.
-    pub(crate) fn restore(&mut self) {
+    /// Makes it what the program left after one of its first migrations: see `tests/data`.
+    pub(crate) fn restore(&mut self, migration: &str) {
         let kind = if self.url.starts_with("sqlite://") { "sqlite" } else { "postgres" };
-        let file = format!("{}/tests/data/{kind}-after-000001.sql", env!("CARGO_MANIFEST_DIR"));
+        let file = format!("{}/tests/data/{kind}-after-{migration}.sql", env!("CARGO_MANIFEST_DIR"));
         self.execute(&std::fs::read_to_string(file).unwrap());
     }
 

@@ -125,6 +125,23 @@ fn nothing_leaves_before_it_is_reserved_or_the_database_has_had_its_time() {
 }
 
 #[test]
+fn a_token_that_is_one_too_many_is_asked_for_when_its_time_has_come() {
+    let refused = Cell::new(false);
+    let mut remote = Remote::answering_tokens_too(move |seen| match seen.is_token_request() {
+        true if !refused.replace(true) => {
+            let retry_at = "2025-05-08T12:00:30Z".parse().ok();
+            Err(RemoteError::RateLimited { retry_at })
+        }
+        true => Ok(json!({"access_token": "new", "expires_in": 36000})),
+        false => Ok(all_succeed(seen)),
+    });
+    let begun = remote.now.steady;
+    assert_eq!(*remote.pause(&ids([7])).outcome(), Outcome::Accepted);
+    assert_eq!((remote.token_requests(), remote.lines().len()), (2, 1));
+    assert!(remote.now.steady - begun >= TimeDelta::seconds(29), "not even a pause leaves before");
+}
+
+#[test]
 fn a_429_silences_everything_until_it_says_so() {
     let mut remote = Remote::answering(|_| Err(RemoteError::RateLimited { retry_at: None }));
     remote.read_one().unwrap_err();
