@@ -26,9 +26,11 @@ use crate::clock::Clock;
 use crate::domain::another_guard::Sign;
 use crate::domain::event::Event;
 use crate::domain::explain::Insight;
+use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
+use crate::domain::order::ReleaseRefusal;
 use crate::domain::policy::{Policy, PolicyNumbers};
 use crate::domain::repeats::Repeats;
 use crate::domain::status::Hold;
@@ -268,7 +270,7 @@ impl CampaignActor {
                     self.tell(LiveEvent::recovery(self.surroundings.clock.now(), Part::Promise));
                 }
             }
-            Output::NotStored { reason, is_first } => self.not_stored(&reason, is_first),
+            Output::NotStored { failure, is_first } => self.not_stored(&failure, is_first),
             Output::Send(action, change) => self.send(ctx, action, change),
             Output::SetEndTime(action, change) => self.set_end_time(ctx, action, change),
             Output::Read(reading) => self.note_reading(&reading),
@@ -281,7 +283,7 @@ impl CampaignActor {
             Output::ForceEnded(order, result) => self.answer_forced(order, &result),
             Output::Held { order, is_stored } => self.answer_held(order, is_stored),
             Output::Released(stopped) => self.end_release(ctx, Ok(Ended { stopped })),
-            Output::ReleaseRefused(reason) => self.end_release(ctx, Err(reason)),
+            Output::ReleaseRefused(refusal) => self.end_release(ctx, Err(refusal)),
             Output::Step(step) => {
                 tracing::trace!(campaign = %self.row.id, event = ?step.event, effects = ?step.effects, "a step");
             }
@@ -303,11 +305,11 @@ impl CampaignActor {
     }
 
     /// The database is away, or takes nothing.
-    fn not_stored(&self, reason: &str, is_first: bool) {
-        let (campaign, name) = (self.row.id, &self.row.name);
+    fn not_stored(&self, failure: &DatabaseFailure, is_first: bool) {
+        let (campaign, name, reason) = (self.row.id, &self.row.name, failure.to_string());
         if is_first {
             tracing::error!(%campaign, name, reason, "the promise could not be stored; it is kept in memory");
-            self.tell_listeners(LiveEvent::error(self.surroundings.clock.now(), Part::Promise, reason));
+            self.tell_listeners(LiveEvent::error(self.surroundings.clock.now(), Part::Promise, &reason));
         }
         if self.finishing {
             let entry = self.session.outbox().newest();
@@ -315,7 +317,7 @@ impl CampaignActor {
         }
     }
 
-    fn end_release(&mut self, ctx: &mut Context<Self>, result: Result<Ended, String>) {
+    fn end_release(&mut self, ctx: &mut Context<Self>, result: Result<Ended, ReleaseRefusal>) {
         let released = result.is_ok();
         let message = ReleaseEnded { campaign: self.row.id, incarnation: self.incarnation.number, result };
         self.surroundings.supervisor.release_ended.do_send(message);

@@ -24,6 +24,7 @@ pub use self::managing::{CarryOutUrls, WriteCampaign};
 use super::answers::{Answer, tell};
 use crate::board::Board;
 use crate::clock::Clock;
+use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalId, JournalQuery};
 use crate::domain::live::{LiveEvent, Part};
@@ -159,7 +160,7 @@ impl DatabaseActor {
                 return;
             }
             if let Err(reason) = desk.written(desk.store.save_spends(spends).await) {
-                tracing::warn!(reason, "spends could not be stored: the next tick brings newer ones");
+                tracing::warn!(%reason, "spends could not be stored: the next tick brings newer ones");
             }
         }
     }
@@ -179,8 +180,8 @@ struct Desk {
 /// written answers every read, and is away all the same.
 #[derive(Debug, Default)]
 struct Failures {
-    read: Option<String>,
-    write: Option<String>,
+    read: Option<DatabaseFailure>,
+    write: Option<DatabaseFailure>,
     /// When a write last did not get its turn.
     busy_at: Option<DateTime<Utc>>,
 }
@@ -189,19 +190,24 @@ struct Failures {
 const BUSY_FOR: chrono::Duration = chrono::Duration::seconds(5);
 
 impl Failures {
-    fn newest(&self) -> Option<&String> {
+    fn newest(&self) -> Option<&DatabaseFailure> {
         self.read.as_ref().or(self.write.as_ref())
     }
 
-    fn written(&mut self, now: DateTime<Utc>, error: Option<String>, is_busy: bool) {
-        if is_busy {
+    fn written(&mut self, now: DateTime<Utc>, failure: Option<DatabaseFailure>) {
+        if matches!(failure, Some(DatabaseFailure::Busy(_))) {
             self.busy_at = Some(now);
         }
         let was_busy = self.busy_at.is_some_and(|at| now.signed_duration_since(at).abs() < BUSY_FOR);
-        if error.is_some() || !was_busy {
-            self.write = error;
+        if failure.is_some() || !was_busy {
+            self.write = failure;
         }
     }
+}
+
+fn failure_of(error: &StoreError) -> DatabaseFailure {
+    let text = in_full(error);
+    if error.is_busy() { DatabaseFailure::Busy(text) } else { DatabaseFailure::Failed(text) }
 }
 
 /// What an operation does with the database.
@@ -216,7 +222,7 @@ impl Desk {
         self.clock.now()
     }
 
-    /// Publishes how a read went, and puts its failure into words.
+    /// Publishes how a read went.
     fn read<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
         self.report(Access::Read, result)
     }
@@ -228,20 +234,19 @@ impl Desk {
 
     fn report<T>(&self, access: Access, result: Result<T, StoreError>) -> Answer<T> {
         let now = self.now();
-        let is_busy = result.as_ref().is_err_and(StoreError::is_busy);
-        let answer = result.map_err(|error| in_full(&error));
-        let error = answer.as_ref().err().cloned();
-        if error.is_some() {
+        let answer = result.map_err(|error| failure_of(&error));
+        let failure = answer.as_ref().err().cloned();
+        if failure.is_some() {
             self.board.metrics().database_failed();
         }
         let (failed_before, last_error) = {
             let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
             let failed_before = failures.newest().is_some();
             match access {
-                Access::Read => failures.read = error,
-                Access::Write => failures.written(now, error, is_busy),
+                Access::Read => failures.read = failure,
+                Access::Write => failures.written(now, failure),
             }
-            (failed_before, failures.newest().cloned())
+            (failed_before, failures.newest().map(ToString::to_string))
         };
         let kind = self.store.kind().to_owned();
         self.board.publish_database(now, DatabaseStatus { kind, last_error: last_error.clone() });
@@ -284,9 +289,7 @@ impl Handler<ReadTick> for DatabaseActor {
                 ctx.spawn(read.into_actor(actor));
             });
         }
-        Box::pin(
-            async move { answer.await.unwrap_or_else(|_| Err("the database actor died over this read".to_owned())) },
-        )
+        Box::pin(async move { answer.await.unwrap_or(Err(DatabaseFailure::ActorGone)) })
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::answers::{Answer, of_database};
+use super::answers::{Answer, of_campaign, of_database};
 use super::campaign::{
     CampaignActor, DatabasePort, Died, ForceNow, Incarnation, ReleaseEnded, RemotePort, SupervisorPort, Surroundings,
 };
@@ -18,6 +18,7 @@ use super::database::ReadStored;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{NotPaused, Refusal};
+use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::CampaignId;
 use crate::domain::order::Force;
 use crate::domain::policy::Policy;
@@ -48,7 +49,7 @@ pub struct Paused {
     /// Those that were not, and why.
     pub not_paused: Vec<NotPaused>,
     /// How many were paused though nothing stored of them could be read, and why the first could not.
-    pub unread: Option<(usize, String)>,
+    pub unread: Option<(usize, DatabaseFailure)>,
 }
 
 /// What is stored of the campaigns is waited for so long, of all together. A pause needs none of it.
@@ -95,8 +96,7 @@ pub async fn pause_everything(
 
 async fn read_stored(workplace: &Workplace, campaign: CampaignId) -> Answer<Option<StoredCampaign>> {
     let read = timeout(READ_WITHIN, workplace.read_stored.send(ReadStored(campaign))).await;
-    let read = read.map_err(|_| format!("the database did not answer within {} seconds", READ_WITHIN.as_secs()))?;
-    of_database(read)
+    of_database(read.map_err(|_| DatabaseFailure::TimedOut(READ_WITHIN))?)
 }
 
 /// One campaign's pause. Answers when it is confirmed, with the end of all that follows it.
@@ -122,7 +122,7 @@ async fn errand(
     let actor = CampaignActor::new(surroundings, row, policy, stored, Incarnation { number: 1, deaths: 0 }).start();
     foreman.do_send(Watch { campaign: id, ended });
     let paused = actor.send(ForceNow(Force { once: true, ..pause })).await;
-    paused.unwrap_or_else(|gone| Err(Refusal::Failed(format!("its actor died: {gone}"))))?;
+    of_campaign(paused)?;
     Ok(end)
 }
 

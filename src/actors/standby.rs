@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::answers::{Answer, of_database, tell};
+use super::answers::{of_database, tell};
 use super::campaign::without_actor;
 use super::database::{CarryOutUrls, ReadJournal, ReadRows, Rows};
 use super::supervisor::{CarryOut, SetDefaults, SyncNow, shown};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, CampaignOrder, Order, Refusal, UrlOrder};
+use crate::domain::failure::SyncFailure;
 use crate::domain::ids::CampaignId;
 use crate::domain::policy::Policy;
 use crate::domain::status::SupervisorStatus;
@@ -78,7 +79,7 @@ impl Standby {
 
     async fn list(rows: Recipient<ReadRows>) -> Result<Vec<Campaign>, Refusal> {
         let answer = of_database(rows.send(ReadRows).await);
-        answer.map(|rows| rows.campaigns.iter().map(shown).collect()).map_err(Refusal::Failed)
+        answer.map(|rows| rows.campaigns.iter().map(shown).collect()).map_err(Refusal::NotRead)
     }
 }
 
@@ -87,14 +88,14 @@ impl Actor for Standby {
 }
 
 impl Handler<SyncNow> for Standby {
-    type Result = ResponseActFuture<Self, Answer<()>>;
+    type Result = ResponseActFuture<Self, Result<(), SyncFailure>>;
 
     fn handle(&mut self, SyncNow: SyncNow, _: &mut Self::Context) -> Self::Result {
         let read = self.rows.read_rows.send(ReadRows).into_actor(self);
         Box::pin(read.map(|answer, actor, ctx| {
             let answer = of_database(answer);
             actor.arm(ctx);
-            answer.map(|rows| actor.publish(rows))
+            answer.map(|rows| actor.publish(rows)).map_err(SyncFailure::Database)
         }))
     }
 }
@@ -118,7 +119,7 @@ impl Handler<CarryOut> for Standby {
                 let read = self.rows.read_journal.send(ReadJournal(ask.question));
                 ctx.spawn(read.into_actor(self).map(|answer, _, _| {
                     let answer = of_database(answer);
-                    tell(ask.reply, answer.map_err(Refusal::Failed));
+                    tell(ask.reply, answer.map_err(Refusal::NotRead));
                 }));
             }
             Order::Campaigns(CampaignOrder::List(ask)) => {

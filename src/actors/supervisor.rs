@@ -37,6 +37,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, Refusal, Reply};
 use crate::domain::explain::ActorRest;
+use crate::domain::failure::{DatabaseFailure, SyncFailure};
 use crate::domain::ids::CampaignId;
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::policy::Policy;
@@ -56,7 +57,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(30);
 
 /// Answered when a sync that began after this has ended; or why the rows could not be read.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Answer<()>")]
+#[rtype(result = "Result<(), SyncFailure>")]
 pub struct SyncNow;
 
 /// Begins nothing new; answered when nothing is on its way any more, or after a bound.
@@ -155,9 +156,9 @@ pub struct Supervisor {
     sync_stage: SyncStage,
     sync_timer: Option<SpawnHandle>,
     /// Those who wait for the sync under way, and for the one after it.
-    sync_waiters: [Vec<oneshot::Sender<Answer<()>>>; 2],
+    sync_waiters: [Vec<oneshot::Sender<Result<(), SyncFailure>>>; 2],
     /// Why the rows could not be read at the last sync.
-    sync_failure: Option<String>,
+    sync_failure: Option<SyncFailure>,
     stopping: bool,
 }
 
@@ -243,7 +244,7 @@ impl Supervisor {
         let stored = match stored {
             Ok(stored) => stored,
             Err(reason) => {
-                tracing::error!(campaign = %id, name = slot.row.name, reason, "its actor cannot be built: what it promised cannot be read");
+                tracing::error!(campaign = %id, name = slot.row.name, %reason, "its actor cannot be built: what it promised cannot be read");
                 let event = LiveEvent::error(now, Part::Actor, &format!("what it promised cannot be read: {reason}"));
                 self.board.tell(event.about(id, &slot.row.name));
                 self.rest(ctx, id);
@@ -273,7 +274,7 @@ impl Supervisor {
         slot.deaths_in_a_row = slot.deaths_in_a_row.saturating_add(1);
         slot.incarnation.deaths += 1;
         for ReleaseOrder { reply, .. } in slot.release_replies.drain(..) {
-            let refusal = Refusal::Failed("its actor died over this command: it is built anew, try again".to_owned());
+            let refusal = Refusal::ActorDied;
             tell(reply, Err(refusal));
         }
         let deaths = slot.incarnation.deaths;
@@ -339,11 +340,11 @@ impl Handler<Died> for Supervisor {
 }
 
 impl Handler<SyncNow> for Supervisor {
-    type Result = ResponseFuture<Answer<()>>;
+    type Result = ResponseFuture<Result<(), SyncFailure>>;
 
     fn handle(&mut self, SyncNow: SyncNow, ctx: &mut Self::Context) -> Self::Result {
         let synced = self.synced(ctx);
-        Box::pin(async move { synced.await.unwrap_or_else(|_| Err("the supervisor died over it".to_owned())) })
+        Box::pin(async move { synced.await.unwrap_or(Err(SyncFailure::SupervisorDied)) })
     }
 }
 
@@ -372,6 +373,6 @@ async fn finish(actor: Addr<CampaignActor>, campaign: CampaignId, name: String) 
 async fn answered<T>(asked: impl Future<Output = Result<Answer<T>, MailboxError>>) -> Answer<T> {
     match tokio::time::timeout(ANSWERED_WITHIN, asked).await {
         Ok(answer) => of_database(answer),
-        Err(_) => Err("the database has not answered in time: it is asked again".to_owned()),
+        Err(_) => Err(DatabaseFailure::TimedOut(ANSWERED_WITHIN)),
     }
 }

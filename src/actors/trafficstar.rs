@@ -16,9 +16,10 @@ use super::database::ReserveRequests;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::action::Outcome;
+use crate::domain::failure::{RemoteFault, SourceFailure};
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::{ReadQuestion, Urgency};
-use crate::domain::remote::{RemoteCampaign, RemoteFault};
+use crate::domain::remote::RemoteCampaign;
 use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;
 use crate::trafficstar::client::{Asker, Change, Client, Departure, Limits, Now, Output};
@@ -257,7 +258,9 @@ impl Handler<ReadSpend> for TrafficStarActor {
         let asker = self.client.read_spend(self.now(), remote, urgency, since);
         self.replies.insert(asker, Reply::Spend(reply));
         self.go_on_soon(ctx);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| SourceAnswer::Failed(DIED.to_owned())) })
+        Box::pin(async move {
+            answer.await.unwrap_or_else(|_| SourceAnswer::Failed(SourceFailure::Failed(DIED.to_owned())))
+        })
     }
 }
 

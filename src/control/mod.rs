@@ -26,6 +26,7 @@ pub use self::orders::{
 };
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, ValueError, name, remote_id, target_url};
+use crate::domain::failure::{DatabaseFailure, SyncFailure};
 use crate::domain::ids::{CampaignId, UrlId};
 use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::lease::Leader;
@@ -69,6 +70,30 @@ pub enum Refusal {
     /// It was tried and failed, for this reason.
     #[error("{0}")]
     Failed(String),
+    /// The database did not answer the question.
+    #[error(transparent)]
+    NotRead(DatabaseFailure),
+    /// The database did not take the change.
+    #[error("the change could not be stored: {0}")]
+    NotStored(#[source] DatabaseFailure),
+    /// The database did not take the end of the hold on all campaigns.
+    #[error("the release could not be stored, all stay on hold: {0}")]
+    ReleaseNotStored(#[source] DatabaseFailure),
+    /// The database has taken the change, and the actors are not as it says yet.
+    #[error("the change is stored, and not in effect yet: {0}")]
+    NotInEffect(#[source] SyncFailure),
+    /// The campaign's actor died over it.
+    #[error("its actor died over this order: it is built anew, try again")]
+    ActorDied,
+    /// The supervisor takes nothing any more.
+    #[error("the supervisor is stopping")]
+    Stopping,
+    /// The supervisor died over it.
+    #[error("the supervisor died over this order: try again")]
+    SupervisorDied,
+    /// The question was not answered within its time.
+    #[error("there was no answer in time: see the supervisor's log")]
+    NoAnswer,
     /// There is no such URL.
     #[error("there is no URL {0}")]
     UnknownUrl(UrlId),

@@ -137,6 +137,7 @@ impl From<ForceFailure> for Refusal {
                 Self::NotBefore { reason: failure.to_string(), possible_at }
             }
             ForceFailure::NotNow { reason, possible_at: None } => Self::NotNow(reason),
+            ForceFailure::ObserveMode => Self::NotNow(failure.to_string()),
             ForceFailure::Failed(reason) => Self::Failed(reason),
         }
     }

@@ -13,7 +13,6 @@ use super::direct;
 use super::leadership::Held;
 use super::retention::Forgetting;
 use super::{RunError, database_port, remote_port};
-use crate::actors::answers::Answer;
 use crate::actors::database::{DatabaseActor, Flush};
 use crate::actors::standby::{ReadingPort, Standby};
 use crate::actors::supervisor::{RowsPort, Shutdown, Supervisor, SyncNow};
@@ -205,7 +204,7 @@ where
     A::Context: ToEnvelope<A, SyncNow>,
 {
     loop {
-        let synced: Answer<()> = actor.send(SyncNow).await.map_err(|_| RunError::ActorDied(name))?;
+        let synced = actor.send(SyncNow).await.map_err(|_| RunError::ActorDied(name))?;
         if synced.is_ok() {
             return Ok(());
         }

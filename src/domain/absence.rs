@@ -5,8 +5,9 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::failure::RemoteFault;
 use super::policy::Policy;
-use super::remote::{RemoteCampaign, RemoteFault};
+use super::remote::RemoteCampaign;
 
 /// A campaign is gone after 404s alone for so long. From then on it is read once in each such interval.
 const GONE_AFTER: Duration = Duration::minutes(15);

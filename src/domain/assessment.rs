@@ -6,10 +6,11 @@
 use chrono::{DateTime, Utc};
 
 use super::decision::Judged;
+use super::failure::RemoteFault;
 use super::observation::Observation;
 use super::policy::Policy;
 use super::progress;
-use super::remote::{RemoteCampaign, RemoteFault, RemoteStatus};
+use super::remote::{RemoteCampaign, RemoteStatus};
 
 /// One observation with its judgement.
 #[derive(Debug, Clone, PartialEq)]

@@ -189,7 +189,7 @@ pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
     match decision.row {
         Row::Doubt => match &judged.status {
             RemoteStatus::Blocked { reason, .. } => format!("running it cannot help: {reason}"),
-            RemoteStatus::Unknown { reason, .. } => format!("its status is unknown: {reason}"),
+            RemoteStatus::Unknown { doubt, .. } => format!("its status is unknown: {doubt}"),
             RemoteStatus::Stopped(_) | RemoteStatus::Running => "its status is in doubt".to_owned(),
         },
         Row::GuardPauseInDoubt => {
@@ -241,7 +241,7 @@ pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
 fn in_doubt(status: &RemoteStatus) -> String {
     match status {
         RemoteStatus::Blocked { reason, .. } => format!("; it is blocked ({reason})"),
-        RemoteStatus::Unknown { reason, .. } => format!("; its status is unknown ({reason})"),
+        RemoteStatus::Unknown { doubt, .. } => format!("; its status is unknown ({doubt})"),
         RemoteStatus::Stopped(_) | RemoteStatus::Running => String::new(),
     }
 }

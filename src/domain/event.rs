@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 
 use super::action::{Action, ActionId, ActionKind, Outcome};
 use super::another_guard::EndTimeSign;
+use super::failure::RemoteFault;
 use super::money::Clicks;
 use super::observation::Observation;
-use super::order::{Force, ForceFailure, HoldChange, OrderId};
+use super::order::{Force, ForceFailure, HoldChange, OrderId, ReleaseRefusal};
 use super::phase::{PhaseWord, Promise};
-use super::remote::{RemoteCampaign, RemoteFault};
+use super::remote::RemoteCampaign;
 use super::standing::StandsStill;
 use super::status::Hold;
 
@@ -48,8 +49,8 @@ pub enum Event {
     EndTimeSet {
         /// The pause's number.
         action: ActionId,
-        /// What went wrong, in words.
-        result: Result<(), String>,
+        /// What became of it.
+        outcome: Outcome,
     },
     /// A pause was sent before its journal entry could be stored.
     SentUnstored {
@@ -120,7 +121,7 @@ pub enum Effect {
         stopped: bool,
     },
     /// The pause that was to come before the release failed, or it runs and must not; the campaign stays guarded.
-    ReleaseRefused(String),
+    ReleaseRefused(ReleaseRefusal),
     /// A tick that began after this order and those before it is over: its decision is taken and stored.
     Processed {
         /// The order's number.

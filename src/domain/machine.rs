@@ -167,7 +167,7 @@ impl Machine {
                 None => self.counters.stale_answers += 1,
             },
             Event::Applied { action, outcome } => self.applied(step, action, outcome),
-            Event::EndTimeSet { action, result } => self.end_time_set(step, action, result),
+            Event::EndTimeSet { action, outcome } => self.end_time_set(step, action, &outcome),
             Event::SentUnstored { action } => self.last.mark_late(action),
             Event::Release { pause: true } => {
                 self.disable_after_force(step, Disabling::unless_stopped(Otherwise::Pause));

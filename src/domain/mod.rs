@@ -14,6 +14,7 @@ pub mod decided;
 pub mod decision;
 pub mod event;
 pub mod explain;
+pub mod failure;
 pub mod health;
 pub mod ids;
 pub mod journal;

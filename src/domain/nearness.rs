@@ -137,7 +137,7 @@ fn time_for(distance: i64, reading: Option<Reading>, in_a_day: i64) -> Duration 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::remote::StopCause;
+    use crate::domain::remote::{StatusDoubt, StopCause};
 
     const RUNNING: RemoteStatus = RemoteStatus::Running;
     const STOPPED: RemoteStatus = RemoteStatus::Stopped(StopCause::SwitchedOff);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn unknown(may_run: bool) -> RemoteStatus {
-        RemoteStatus::Unknown { reason: "a word nobody taught us".to_owned(), may_run }
+        RemoteStatus::Unknown { doubt: StatusDoubt::BadField("a word nobody taught us".to_owned()), may_run }
     }
 
     fn at(minutes: i64) -> DateTime<Utc> {

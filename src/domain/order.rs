@@ -9,6 +9,8 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::action::Trigger;
+use super::failure::RemoteFault;
+use super::remote::{RemoteStatus, StatusDoubt};
 use super::status::Hold;
 use super::text::date;
 
@@ -43,6 +45,9 @@ pub struct Force {
     pub once: bool,
 }
 
+/// Why an order that would have to send something is refused.
+const OBSERVED_ONLY: &str = "it is in observe mode, in which nothing is sent: set its mode to act first";
+
 /// Why nothing came of an ordered action.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ForceFailure {
@@ -54,9 +59,38 @@ pub enum ForceFailure {
         /// When it becomes possible, where that is known.
         possible_at: Option<DateTime<Utc>>,
     },
+    /// It would have had to be sent.
+    #[error("{OBSERVED_ONLY}")]
+    ObserveMode,
     /// It was sent, or tried, and failed.
     #[error("{0}")]
     Failed(String),
+}
+
+/// Why a promise goes on though it was to end.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReleaseRefusal {
+    /// A pause was to come first.
+    #[error("{OBSERVED_ONLY}")]
+    ObserveMode,
+    /// The pause that was to come first failed, in words.
+    #[error("its pause failed: {0}")]
+    PauseFailed(String),
+    /// It was to end only if the campaign is stopped, which was not seen.
+    #[error("{}", not_stopped(.0))]
+    NotStopped(RemoteStatus),
+}
+
+/// Why a campaign that is not seen stopped must not be left alone.
+fn not_stopped(status: &RemoteStatus) -> String {
+    let seen = match status {
+        RemoteStatus::Running | RemoteStatus::Stopped(_) => "it runs at TrafficStars".to_owned(),
+        RemoteStatus::Blocked { reason, .. } => format!("it is switched on at TrafficStars ({reason})"),
+        RemoteStatus::Unknown { doubt, .. } => format!("it may run at TrafficStars ({doubt})"),
+    };
+    let is_missing = matches!(status, RemoteStatus::Unknown { doubt: StatusDoubt::NotRead(RemoteFault::NotFound), .. });
+    let or = if is_missing { "; if its trafficstar_id is wrong, disable its generator first" } else { "" };
+    format!("{seen}, and nobody would watch it any more: say pause to have it paused first{or}")
 }
 
 impl ForceFailure {

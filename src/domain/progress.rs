@@ -3,8 +3,9 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::action::{Action, ActionKind};
+use super::failure::RemoteFault;
 use super::policy::Policy;
-use super::remote::{EndTime, RemoteCampaign, RemoteFault, RemoteStatus};
+use super::remote::{EndTime, RemoteCampaign, RemoteStatus};
 
 /// An answered action that no read has shown yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +87,7 @@ pub(super) fn verdict(
         return Verdict::NotYet;
     }
     let seen = match status {
-        RemoteStatus::Unknown { reason, .. } => format!("it could not be read back: {reason}"),
+        RemoteStatus::Unknown { doubt, .. } => format!("it could not be read back: {doubt}"),
         RemoteStatus::Blocked { .. } | RemoteStatus::Stopped(_) | RemoteStatus::Running => {
             format!("it is still {} after the time allowed for an effect to show", status.word().as_str())
         }

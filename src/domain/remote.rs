@@ -4,9 +4,11 @@
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::clock_difference::ClockDifference;
+use super::failure::{RemoteFault, SourceFailure};
 use super::ids::RemoteId;
 use super::spend::{Counters, SourceAnswer, read_on};
 
@@ -65,45 +67,13 @@ pub enum EndTime {
     Unreadable(String),
 }
 
-/// Why a campaign could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RemoteFault {
-    /// TrafficStars answered 404 when it was read by itself. It may be there all the same.
-    NotFound,
-    /// TrafficStars has answered 404 alone for 15 minutes (`domain::absence`).
-    Gone,
-    /// Anything else, in words.
-    Failed(String),
-    /// The same, of no campaign in particular: nobody could be read. It is told once for the account.
-    Shared(String),
-    /// The answer did not come before the tick's end. TrafficStars may not even have been asked.
-    Late,
-}
-
-impl RemoteFault {
-    /// What a 404 says.
-    pub const NOT_FOUND: &str = "TrafficStars answers 404, as if it knew no such campaign: check trafficstar_id";
-    /// What it says after 15 minutes.
-    pub const GONE: &str =
-        "TrafficStars has answered 404 for 15 minutes: it knows no such campaign, check trafficstar_id";
-
-    /// Why a source has no answer that did not come before the tick's end.
-    pub const LATE: &str = "it was not read before the next tick was due";
-
-    /// Turns a 404 into `Gone` if one more is enough for that.
-    #[must_use]
-    pub fn of_campaign(self, is_gone: bool) -> Self {
-        if is_gone && self == Self::NotFound { Self::Gone } else { self }
-    }
-}
-
 /// The status of a campaign, judged from the whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoteStatus {
     /// The read failed, or the answer makes no sense to us.
     Unknown {
-        /// In words.
-        reason: String,
+        /// Why.
+        doubt: StatusDoubt,
         /// It is switched on, and no end time has passed: money may be flowing.
         may_run: bool,
     },
@@ -118,6 +88,17 @@ pub enum RemoteStatus {
     Stopped(StopCause),
     /// It runs.
     Running,
+}
+
+/// Why a campaign's status is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StatusDoubt {
+    /// The campaign could not be read.
+    #[error(transparent)]
+    NotRead(#[from] RemoteFault),
+    /// A field makes no sense to us, in words.
+    #[error("{0}")]
+    BadField(String),
 }
 
 /// What made a campaign stop.
@@ -197,14 +178,8 @@ const APPROVED_WORD: &str = "approved";
 pub fn judge(read: &Result<RemoteCampaign, RemoteFault>, now: DateTime<Utc>) -> RemoteStatus {
     match read {
         Ok(campaign) => judge_campaign(campaign, now),
-        Err(RemoteFault::NotFound) => {
-            RemoteStatus::Unknown { reason: RemoteFault::NOT_FOUND.to_owned(), may_run: false }
-        }
-        Err(RemoteFault::Gone) => RemoteStatus::Blocked { reason: RemoteFault::GONE.to_owned(), may_run: false },
-        Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
-            RemoteStatus::Unknown { reason: reason.clone(), may_run: false }
-        }
-        Err(RemoteFault::Late) => RemoteStatus::Unknown { reason: RemoteFault::LATE.to_owned(), may_run: false },
+        Err(gone @ RemoteFault::Gone) => RemoteStatus::Blocked { reason: gone.to_string(), may_run: false },
+        Err(fault) => RemoteStatus::Unknown { doubt: fault.clone().into(), may_run: false },
     }
 }
 
@@ -213,7 +188,7 @@ fn judge_campaign(campaign: &RemoteCampaign, now: DateTime<Utc>) -> RemoteStatus
     let now = campaign.our_clock.map_or(now, |clock| clock.of_trafficstars(now));
     let may_run = campaign.active == Some(true) && !has_certainly_ended(campaign, now);
     if let Some(reason) = doubt(campaign) {
-        return RemoteStatus::Unknown { reason, may_run };
+        return RemoteStatus::Unknown { doubt: StatusDoubt::BadField(reason), may_run };
     }
     if let Some(reason) = block(campaign) {
         return RemoteStatus::Blocked { reason, may_run };
@@ -309,13 +284,9 @@ pub fn counters_of(
 ) -> Counters {
     let both = |answer: SourceAnswer| Counters { spent_today: answer.clone(), spent: answer };
     match read {
-        Ok(_) if !read_on(day, asked_at, answered_at) => {
-            both(SourceAnswer::Failed("it was read across midnight".to_owned()))
-        }
+        Ok(_) if !read_on(day, asked_at, answered_at) => both(SourceAnswer::Failed(SourceFailure::AcrossMidnight)),
         Ok(campaign) => Counters { spent_today: campaign.spent_today.clone(), spent: campaign.spent.clone() },
         Err(RemoteFault::Gone) => both(SourceAnswer::NoSource),
-        Err(RemoteFault::NotFound) => both(SourceAnswer::Failed(RemoteFault::NOT_FOUND.to_owned())),
-        Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => both(SourceAnswer::Failed(reason.clone())),
-        Err(RemoteFault::Late) => both(SourceAnswer::Failed(RemoteFault::LATE.to_owned())),
+        Err(fault) => both(SourceAnswer::Failed(fault.clone().into())),
     }
 }

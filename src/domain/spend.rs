@@ -6,9 +6,11 @@
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::calendar::midnight_before;
+use super::failure::{DatabaseFailure, SourceFailure};
 use super::money::Money;
 
 /// Which source a spend came from, in the order in which they are believed.
@@ -47,8 +49,8 @@ pub enum SourceAnswer {
     NoValue,
     /// It does not exist, or may not be used for this account: no source, and no failure.
     NoSource,
-    /// It could not be read, in words.
-    Failed(String),
+    /// It could not be read.
+    Failed(SourceFailure),
 }
 
 /// A spend that was stored earlier.
@@ -144,6 +146,75 @@ impl Sightings {
     }
 }
 
+/// A source, as operators know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SpendField {
+    /// `spent_today` of the campaign object.
+    #[error("the campaign's own field")]
+    SpentToday,
+    /// The day's report.
+    #[error("the report")]
+    Report,
+    /// A bare `spent` of the campaign object.
+    #[error("the campaign's `spent`")]
+    Spent,
+}
+
+/// What keeps a source's value from being today's spend.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SpendDoubt {
+    /// A counter of the campaign may not have begun the new day. Its amount is left out: it grows with late clicks, and each
+    /// new text would be another event.
+    #[error("the campaign's counter may still show yesterday's spend")]
+    Yesterdays,
+    /// A source could not be read.
+    #[error("{0}: {1}")]
+    Failed(SpendField, SourceFailure),
+    /// The stored value could not be read.
+    #[error("the database: {0}")]
+    HistoryUnknown(DatabaseFailure),
+    /// The stored value is too old.
+    #[error("the stored {} is of {}", .0, .1.format("%H:%M"))]
+    StoredIsOld(Money, DateTime<Utc>),
+}
+
+/// Why today's spend is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SpendUnknown {
+    /// No source tells it.
+    #[error("{}", in_words(.0, |failure| failure.to_string()))]
+    Doubts(Vec<SpendDoubt>),
+    /// Midnight came before the sources had answered.
+    #[error("{}", SourceFailure::AcrossMidnight)]
+    AcrossMidnight,
+    /// The tick ended before the sources had answered.
+    #[error("{}", SourceFailure::Late)]
+    Late,
+}
+
+impl SpendUnknown {
+    /// In words, to stand behind a text that has told this already: it is not told again.
+    #[must_use]
+    pub fn without(&self, told: &str) -> String {
+        let in_short = |failure: &SourceFailure| {
+            let why = failure.to_string();
+            if why == told { "for the same reason".to_owned() } else { why }
+        };
+        match self {
+            Self::Doubts(doubts) => in_words(doubts, in_short),
+            Self::AcrossMidnight | Self::Late => self.to_string(),
+        }
+    }
+}
+
+fn in_words(doubts: &[SpendDoubt], failure_in_words: impl Fn(&SourceFailure) -> String) -> String {
+    let told = doubts.iter().map(|doubt| match doubt {
+        SpendDoubt::Failed(field, failure) => format!("{field}: {}", failure_in_words(failure)),
+        SpendDoubt::Yesterdays | SpendDoubt::HistoryUnknown(_) | SpendDoubt::StoredIsOld(..) => doubt.to_string(),
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
 /// All that is known about a campaign's spend on the day of `now`.
 #[derive(Debug, Clone)]
 pub struct SpendQuestion<'a> {
@@ -152,7 +223,7 @@ pub struct SpendQuestion<'a> {
     /// What they have shown since midnight.
     pub sightings: &'a Sightings,
     /// The database's memory, or why it could not be read.
-    pub history: &'a Result<SpendHistory, String>,
+    pub history: &'a Result<SpendHistory, DatabaseFailure>,
     /// The limit: a stored value at or above it counts at any age.
     pub limit: Money,
     /// For how long a stored value below the limit serves.
@@ -170,39 +241,35 @@ impl SpendQuestion<'_> {
         !matches!(self.counters.spent_today, SourceAnswer::Value(amount) if !self.is_in_doubt(amount, self.sightings.spent_today))
     }
 
-    /// Today's spend; or, in words, why it is unknown. `report` is [`SourceAnswer::NoSource`] where none was needed, or
+    /// Today's spend; or why it is unknown. `report` is [`SourceAnswer::NoSource`] where none was needed, or
     /// none exists.
     ///
     /// # Errors
     /// The spend is unknown: a source failed and no later one had a value, or the only values are in doubt.
-    pub fn resolve(&self, report: &SourceAnswer) -> Result<Spend, String> {
+    pub fn resolve(&self, report: &SourceAnswer) -> Result<Spend, SpendUnknown> {
         let today = self.now.date_naive();
         let spend = |amount, source, at| Spend { amount, source, day: today, at };
-        let mut failures = Vec::new();
-        let mut doubts = Vec::new();
+        let (mut doubts, mut failures) = (Vec::new(), Vec::new());
         let of_counter = |answer: &SourceAnswer, sighting| match answer {
-            // Without the amount: it grows with late clicks, and each new text would be another event.
-            SourceAnswer::Value(amount) if self.is_in_doubt(*amount, sighting) => {
-                Some(Err("the campaign's counter may still show yesterday's spend".to_owned()))
-            }
+            SourceAnswer::Value(amount) if self.is_in_doubt(*amount, sighting) => Some(Err(SpendDoubt::Yesterdays)),
             SourceAnswer::Value(amount) => Some(Ok(spend(*amount, SpendSource::Campaign, self.now))),
             SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
         };
         match of_counter(&self.counters.spent_today, self.sightings.spent_today) {
             Some(Ok(spend)) => return Ok(spend),
             Some(Err(doubt)) => doubts.push(doubt),
-            None => failures.extend(failure("the campaign's own field", &self.counters.spent_today)),
+            None => failures.extend(failure(SpendField::SpentToday, &self.counters.spent_today)),
         }
         match report {
             SourceAnswer::Value(amount) => return Ok(spend(*amount, SpendSource::Report, self.now)),
             // Its rows say their day: without one, nothing is on record for today, whatever a counter shows.
             SourceAnswer::NoValue => doubts.clear(),
-            SourceAnswer::Failed(_) => failures.extend(failure("the report", report)),
+            SourceAnswer::Failed(_) => failures.extend(failure(SpendField::Report, report)),
             SourceAnswer::NoSource => match of_counter(&self.counters.spent, self.sightings.spent) {
                 Some(Ok(spend)) => return Ok(spend),
                 Some(Err(doubt)) => doubts.push(doubt),
                 None if failures.is_empty() => {
-                    failures.extend(failure("the campaign's `spent`", &self.counters.spent));
+                    failures.extend(failure(SpendField::Spent, &self.counters.spent));
                 }
                 None => {}
             },
@@ -211,16 +278,20 @@ impl SpendQuestion<'_> {
             match self.stored() {
                 Ok(Some(stored)) => return Ok(spend(stored.amount, SpendSource::Database, stored.at)),
                 Ok(None) => {}
-                Err(reason) => failures.push(reason),
+                Err(doubt) => failures.push(doubt),
             }
         }
-        let reasons: Vec<String> = doubts.into_iter().chain(failures).collect();
-        if reasons.is_empty() { Ok(spend(Money::ZERO, SpendSource::None, self.now)) } else { Err(reasons.join("; ")) }
+        doubts.append(&mut failures);
+        if doubts.is_empty() {
+            Ok(spend(Money::ZERO, SpendSource::None, self.now))
+        } else {
+            Err(SpendUnknown::Doubts(doubts))
+        }
     }
 
     /// Today's stored value, where it serves.
-    fn stored(&self) -> Result<Option<StoredSpend>, String> {
-        let history = self.history.as_ref().map_err(|reason| format!("the database: {reason}"))?;
+    fn stored(&self) -> Result<Option<StoredSpend>, SpendDoubt> {
+        let history = self.history.as_ref().map_err(|failure| SpendDoubt::HistoryUnknown(failure.clone()))?;
         let Some(stored) = history.today.filter(|stored| stored.at.date_naive() == self.now.date_naive()) else {
             return Ok(None);
         };
@@ -230,7 +301,7 @@ impl SpendQuestion<'_> {
         if stored.amount >= self.limit || fresh {
             Ok(Some(stored))
         } else {
-            Err(format!("the stored {} is of {}", stored.amount, stored.at.format("%H:%M")))
+            Err(SpendDoubt::StoredIsOld(stored.amount, stored.at))
         }
     }
 
@@ -264,9 +335,9 @@ impl SpendQuestion<'_> {
     }
 }
 
-fn failure(source: &str, answer: &SourceAnswer) -> Option<String> {
+fn failure(field: SpendField, answer: &SourceAnswer) -> Option<SpendDoubt> {
     match answer {
-        SourceAnswer::Failed(reason) => Some(format!("{source}: {reason}")),
+        SourceAnswer::Failed(failure) => Some(SpendDoubt::Failed(field, failure.clone())),
         SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource => None,
     }
 }

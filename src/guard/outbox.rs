@@ -9,6 +9,7 @@ use chrono::Duration;
 
 use crate::domain::action::{Action, ActionId};
 use crate::domain::event::Record;
+use crate::domain::failure::DatabaseFailure;
 use crate::domain::journal::JournalId;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::Promise;
@@ -32,7 +33,7 @@ pub struct Outbox {
 /// Why the last record could not be stored.
 #[derive(Debug)]
 struct Failure {
-    reason: String,
+    why: DatabaseFailure,
     retry_after: Duration,
 }
 
@@ -48,6 +49,8 @@ pub enum Saved {
     },
     /// It is kept, to be stored later.
     Failed {
+        /// Why.
+        failure: DatabaseFailure,
         /// The record before it was stored.
         is_first: bool,
         /// When to try again.
@@ -84,7 +87,7 @@ impl Outbox {
     }
 
     /// The answer to the last [`Outbox::next_save`].
-    pub fn saved(&mut self, answer: Result<Option<JournalId>, String>) -> Option<Saved> {
+    pub fn saved(&mut self, answer: Result<Option<JournalId>, DatabaseFailure>) -> Option<Saved> {
         self.is_storing = false;
         match answer {
             Ok(id) => {
@@ -93,11 +96,11 @@ impl Outbox {
                 self.entry = action.zip(id).or(self.entry);
                 Some(Saved::Stored { promise: record.promise, is_again: self.failure.take().is_some() })
             }
-            Err(reason) => {
+            Err(failure) => {
                 let last = self.failure.as_ref().map(|failure| failure.retry_after);
                 let retry_after = last.map_or(RETRY_FIRST, |last| (last * 2).min(RETRY_LAST));
-                self.failure = Some(Failure { reason, retry_after });
-                Some(Saved::Failed { is_first: last.is_none(), retry_after })
+                self.failure = Some(Failure { why: failure.clone(), retry_after });
+                Some(Saved::Failed { failure, is_first: last.is_none(), retry_after })
             }
         }
     }
@@ -142,8 +145,8 @@ impl Outbox {
 
     /// Why the last record could not be stored; none where it could.
     #[must_use]
-    pub fn error(&self) -> Option<&str> {
-        self.failure.as_ref().map(|failure| failure.reason.as_str())
+    pub fn failure(&self) -> Option<&DatabaseFailure> {
+        self.failure.as_ref().map(|failure| &failure.why)
     }
 
     /// The journal entry of the newest stored action.

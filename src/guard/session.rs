@@ -14,15 +14,16 @@ use crate::domain::another_guard::EndTimeSign;
 use crate::domain::assessment::Assessment;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::event::{Effect, Event, FollowingEndTime, Note, OperationId, Record, Request};
+use crate::domain::failure::{DatabaseFailure, RemoteFault};
 use crate::domain::ids::RemoteId;
 use crate::domain::journal::JournalId;
 use crate::domain::machine::Machine;
 use crate::domain::nearness::Trend;
-use crate::domain::order::{ForceFailure, OrderId};
+use crate::domain::order::{ForceFailure, OrderId, ReleaseRefusal};
 use crate::domain::phase::{Phase, Promise};
 use crate::domain::policy::Policy;
 use crate::domain::read_priority::ReadQuestion;
-use crate::domain::remote::{RemoteCampaign, RemoteFault};
+use crate::domain::remote::RemoteCampaign;
 use crate::domain::spend::{Sightings, SourceAnswer, Spend, SpendSource, of_late_report};
 use crate::trafficstar::budget::Rank;
 use crate::trafficstar::client::{Change, ChangeKind};
@@ -56,13 +57,13 @@ pub enum Output {
     /// A record could not be stored. It is kept.
     NotStored {
         /// Why.
-        reason: String,
+        failure: DatabaseFailure,
         /// The record before it was stored.
         is_first: bool,
     },
     /// Send an action; answered by [`Event::Applied`].
     Send(ActionId, Change),
-    /// Set the end time that follows a pause; answered by [`Session::end_time_set`].
+    /// Set the end time that follows a pause; answered by [`Event::EndTimeSet`].
     SetEndTime(ActionId, Change),
     /// A tick has read this. What is decided by it follows.
     Read(Box<Reading>),
@@ -84,7 +85,7 @@ pub enum Output {
     /// The promise has ended; the campaign was seen stopped where the flag says so.
     Released(bool),
     /// The promise goes on, for this reason.
-    ReleaseRefused(String),
+    ReleaseRefused(ReleaseRefusal),
     /// What the machine was told, and what it asks for: for a log that shows everything.
     Step(Box<Step>),
 }
@@ -179,18 +180,6 @@ impl Session {
         self.go_on(now);
     }
 
-    /// The end time that follows a pause was sent, or could not be.
-    pub fn end_time_set(&mut self, now: DateTime<Utc>, action: ActionId, outcome: Outcome) {
-        let result = match outcome {
-            Outcome::Accepted => Ok(()),
-            Outcome::Unclear(reason)
-            | Outcome::Failed(reason)
-            | Outcome::NotSent(reason)
-            | Outcome::Postponed(reason) => Err(reason),
-        };
-        self.step(now, Event::EndTimeSet { action, result });
-    }
-
     fn tell(&mut self, now: DateTime<Utc>, event: Event) {
         self.has_changed = true;
         let shown = self.shows_steps.then(|| event.clone());
@@ -243,7 +232,7 @@ impl Session {
                     break;
                 }
                 Effect::Released { stopped } => self.outputs.push(Output::Released(stopped)),
-                Effect::ReleaseRefused(reason) => self.outputs.push(Output::ReleaseRefused(reason)),
+                Effect::ReleaseRefused(refusal) => self.outputs.push(Output::ReleaseRefused(refusal)),
             }
         }
     }
@@ -261,17 +250,15 @@ impl Session {
     }
 
     /// The answer to [`Output::Save`].
-    pub fn saved(&mut self, now: DateTime<Utc>, answer: Result<Option<JournalId>, String>) {
+    pub fn saved(&mut self, now: DateTime<Utc>, answer: Result<Option<JournalId>, DatabaseFailure>) {
         self.has_changed = true;
-        let reason = answer.as_ref().err().cloned();
         match self.outbox.saved(answer) {
             Some(Saved::Stored { promise, is_again }) => {
                 self.outputs.push(Output::Stored { promise, is_again });
                 self.save_next();
             }
-            Some(Saved::Failed { is_first, retry_after }) => {
-                let reason = reason.unwrap_or_default();
-                self.outputs.push(Output::NotStored { reason, is_first });
+            Some(Saved::Failed { failure, is_first, retry_after }) => {
+                self.outputs.push(Output::NotStored { failure, is_first });
                 self.outputs.push(Output::SaveAgainAfter(retry_after));
             }
             None => {}
@@ -298,8 +285,8 @@ impl Session {
             self.waiting.push_front(Effect::Send(request));
             Event::SentUnstored { action: request.action }
         } else {
-            let reason = self.outbox.error().unwrap_or("the database is away");
-            let outcome = Outcome::NotSent(format!("its journal entry could not be stored: {reason}"));
+            let why = self.outbox.failure().map_or("the database is away".to_owned(), ToString::to_string);
+            let outcome = Outcome::NotSent(format!("its journal entry could not be stored: {why}"));
             Event::Applied { action: request.action, outcome }
         };
         self.tell(now, event);
@@ -323,7 +310,12 @@ impl Session {
     }
 
     /// The answer to [`Output::ReadDatabase`].
-    pub fn database_said(&mut self, now: DateTime<Utc>, operation: OperationId, answer: Result<StoredFacts, String>) {
+    pub fn database_said(
+        &mut self,
+        now: DateTime<Utc>,
+        operation: OperationId,
+        answer: Result<StoredFacts, DatabaseFailure>,
+    ) {
         let stance = self.machine.stance(now);
         let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
         let next = tick.database_said(now, answer, &self.trend, stance, &mut self.sightings);

@@ -8,14 +8,15 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::event::OperationId;
+use crate::domain::failure::{DatabaseFailure, RemoteFault, SourceFailure};
 use crate::domain::ids::RemoteId;
 use crate::domain::money::{Clicks, RemainingClicks};
 use crate::domain::nearness::{Stance, Trend};
 use crate::domain::observation::Observation;
 use crate::domain::policy::Policy;
 use crate::domain::read_priority::ReadQuestion;
-use crate::domain::remote::{RemoteCampaign, RemoteFault, counters_of};
-use crate::domain::spend::{Counters, Sightings, SourceAnswer, Spend, SpendHistory, SpendQuestion};
+use crate::domain::remote::{RemoteCampaign, counters_of};
+use crate::domain::spend::{Counters, Sightings, SourceAnswer, Spend, SpendHistory, SpendQuestion, SpendUnknown};
 
 /// Clicks that were read longer ago are read again before they are decided on.
 const OLD_CLICKS: Duration = Duration::seconds(1);
@@ -31,8 +32,8 @@ pub struct StoredFacts {
     pub policy: Policy,
     /// The remaining clicks.
     pub clicks: RemainingClicks,
-    /// What was spent, as far as it was stored; or why that could not be read.
-    pub history: Result<SpendHistory, String>,
+    /// What was spent, as far as it was stored.
+    pub history: Result<SpendHistory, DatabaseFailure>,
 }
 
 /// What a tick asks next.
@@ -73,8 +74,8 @@ pub(super) struct Tick {
     stored_at: DateTime<Utc>,
     is_guarded: bool,
     first_clicks: Option<Clicks>,
-    clicks: Result<RemainingClicks, String>,
-    history: Result<SpendHistory, String>,
+    clicks: Result<RemainingClicks, DatabaseFailure>,
+    history: Result<SpendHistory, DatabaseFailure>,
     remote: Result<RemoteCampaign, RemoteFault>,
     remote_at: DateTime<Utc>,
     report: Option<SourceAnswer>,
@@ -98,7 +99,7 @@ pub struct Reading {
     /// How many clicks remained when the tick began.
     pub first_clicks: Option<Clicks>,
     /// The database's memory of what was spent.
-    pub history: Result<SpendHistory, String>,
+    pub history: Result<SpendHistory, DatabaseFailure>,
     /// The report's answer, where one was asked for.
     pub report: Option<SourceAnswer>,
     /// The day on which the spend was looked for.
@@ -122,32 +123,26 @@ impl Reading {
         let Observation { remote, clicks, .. } = &self.observation;
         let clicks = match clicks {
             Ok(clicks) => self.policy.clicks_doubt(clicks),
-            Err(reason) => Some(reason.clone()),
+            Err(failure) => Some(failure.to_string()),
         };
-        let remote = match remote {
-            Ok(_) => None,
-            Err(RemoteFault::NotFound) => Some(RemoteFault::NOT_FOUND.to_owned()),
-            Err(RemoteFault::Gone) => Some(RemoteFault::GONE.to_owned()),
-            Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
-                Some(format!("its status could not be read: {reason}"))
-            }
-            Err(RemoteFault::Late) => Some(format!("its status is unknown: {}", RemoteFault::LATE)),
-        };
-        let clicks = clicks.map(|reason| format!("its remaining clicks are in doubt: {reason}"));
+        let remote = remote.as_ref().err().map(|fault| match fault {
+            RemoteFault::NotFound | RemoteFault::Gone => fault.to_string(),
+            RemoteFault::Failed(_) | RemoteFault::Shared(_) => format!("its status could not be read: {fault}"),
+            RemoteFault::Late => format!("its status is unknown: {fault}"),
+        });
+        let clicks = clicks.map(|doubt| format!("its remaining clicks are in doubt: {doubt}"));
         let all: Vec<String> = remote.into_iter().chain(clicks).chain(self.spend_error()).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Why the spend is unknown. What the status says already is not said again.
     fn spend_error(&self) -> Option<String> {
-        let reason = self.observation.spend.as_ref().err()?;
+        let unknown = self.observation.spend.as_ref().err()?;
         Some(match &self.observation.remote {
             Err(RemoteFault::Shared(_)) => "today's spend is unknown for the same reason".to_owned(),
-            Err(RemoteFault::Failed(same)) => {
-                format!("today's spend is unknown: {}", reason.replace(same.as_str(), "for the same reason"))
-            }
+            Err(RemoteFault::Failed(told)) => format!("today's spend is unknown: {}", unknown.without(told)),
             Ok(_) | Err(RemoteFault::NotFound | RemoteFault::Gone | RemoteFault::Late) => {
-                format!("today's spend is unknown: {reason}")
+                format!("today's spend is unknown: {unknown}")
             }
         })
     }
@@ -173,8 +168,8 @@ impl Tick {
             stored_at: now,
             is_guarded: true,
             first_clicks: None,
-            clicks: Err(RemoteFault::LATE.to_owned()),
-            history: Err(RemoteFault::LATE.to_owned()),
+            clicks: Err(DatabaseFailure::Late),
+            history: Err(DatabaseFailure::Late),
             remote: Err(if reads_remote { RemoteFault::Late } else { RemoteFault::Gone }),
             remote_at: now,
             report: None,
@@ -192,7 +187,7 @@ impl Tick {
     pub(super) fn database_said(
         &mut self,
         now: DateTime<Utc>,
-        answer: Result<StoredFacts, String>,
+        answer: Result<StoredFacts, DatabaseFailure>,
         trend: &Trend,
         stance: Stance,
         sightings: &mut Sightings,
@@ -210,8 +205,8 @@ impl Tick {
                     self.history = history;
                 }
             }
-            Err(reason) if is_first => (self.clicks, self.history) = (Err(reason.clone()), Err(reason)),
-            Err(reason) => self.could_not_read_again(reason),
+            Err(failure) if is_first => (self.clicks, self.history) = (Err(failure.clone()), Err(failure)),
+            Err(failure) => self.could_not_read_again(failure),
         }
         if !is_first {
             return Next::Done;
@@ -228,9 +223,9 @@ impl Tick {
     }
 
     /// Clicks that were used up at first are enough for a pause where they cannot be read again.
-    fn could_not_read_again(&mut self, reason: String) {
+    fn could_not_read_again(&mut self, failure: DatabaseFailure) {
         if !self.clicks.as_ref().is_ok_and(|first| self.policy.are_used_up(first.count)) {
-            self.clicks = Err(reason);
+            self.clicks = Err(failure);
         }
     }
 
@@ -301,7 +296,7 @@ impl Tick {
                 Next::Done
             }
             Stage::ReadingAgain => {
-                self.could_not_read_again(RemoteFault::LATE.to_owned());
+                self.could_not_read_again(DatabaseFailure::Late);
                 self.is_late |= self.clicks.is_err();
                 Next::Done
             }
@@ -309,7 +304,7 @@ impl Tick {
                 self.is_late = true;
                 self.status_came(now, Err(RemoteFault::Late), sightings)
             }
-            Stage::AwaitingSpend => self.spend_came(now, SourceAnswer::Failed(RemoteFault::LATE.to_owned())),
+            Stage::AwaitingSpend => self.spend_came(now, SourceAnswer::Failed(SourceFailure::Late)),
         }
     }
 
@@ -335,10 +330,10 @@ impl Tick {
         }
     }
 
-    fn spend(&self, now: DateTime<Utc>, sightings: &Sightings) -> Result<Spend, String> {
-        let Some(day) = self.day else { return Err(RemoteFault::LATE.to_owned()) };
+    fn spend(&self, now: DateTime<Utc>, sightings: &Sightings) -> Result<Spend, SpendUnknown> {
+        let Some(day) = self.day else { return Err(SpendUnknown::Late) };
         if day != now.date_naive() {
-            return Err("it was read across midnight".to_owned());
+            return Err(SpendUnknown::AcrossMidnight);
         }
         let report = self.report.as_ref().unwrap_or(&SourceAnswer::NoSource);
         self.spend_question(now, &self.counters(day), sightings).resolve(report)

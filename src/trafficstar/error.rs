@@ -10,7 +10,7 @@ use super::circuit::Ended;
 use super::gate::{AnswerWord, NotAdmitted};
 use super::wire::WireError;
 use crate::domain::action::Outcome;
-use crate::domain::remote::RemoteFault;
+use crate::domain::failure::RemoteFault;
 use crate::error_chain::in_full;
 use crate::reign::ReignEnded;
 
@@ -142,10 +142,12 @@ impl RemoteError {
         }
     }
 
-    /// Whether TrafficStars is away, rather than unwilling: with another request that ended like this, it is for all.
+    /// Whether both say in the same way that TrafficStars is away, rather than unwilling: then it is away for all.
     #[must_use]
-    pub const fn is_of_the_way(&self) -> bool {
-        matches!(self, Self::TimedOut { .. } | Self::Connection { .. } | Self::Unavailable { .. })
+    pub fn is_away_as(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::TimedOut { sent: one }, Self::TimedOut { sent: other }) if one == other)
+            || matches!((self, other), (Self::Connection { sent: one, .. }, Self::Connection { sent: other, .. }) if one == other)
+            || matches!((self, other), (Self::Unavailable { .. }, Self::Unavailable { .. }))
     }
 
     /// Whether every request would have ended like this, whatever it asked for.

@@ -20,9 +20,10 @@ use thiserror::Error;
 pub use self::day_report::DayRows;
 use super::batch::ListSize;
 use super::excerpt::{excerpt, excerpt_of, word};
+use crate::domain::failure::{RemoteFault, SourceFailure};
 use crate::domain::ids::RemoteId;
 use crate::domain::money::Money;
-use crate::domain::remote::{EndTime, OddField, RemoteCampaign, RemoteFault, SCHEDULE_TIMEZONE};
+use crate::domain::remote::{EndTime, OddField, RemoteCampaign, SCHEDULE_TIMEZONE};
 use crate::domain::spend::SourceAnswer;
 
 /// Why an answer can't be read.
@@ -197,7 +198,7 @@ pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
     let own_spend = |name: &'static str| match &account_timezone {
         Ok(None | Some(0)) => fields.get(name).map_or(SourceAnswer::NoValue, |value| amount(&fields, name, value)),
         Ok(Some(_)) => SourceAnswer::NoSource,
-        Err(error) => SourceAnswer::Failed(error.to_string()),
+        Err(error) => unreadable(error.to_string()),
     };
     Ok(RemoteCampaign {
         id,
@@ -219,8 +220,11 @@ pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
 }
 
 fn amount(fields: &Fields<'_>, name: &str, value: &Value) -> SourceAnswer {
-    money(value)
-        .map_or_else(|| SourceAnswer::Failed(fields.wrong(name, MONEY, Some(value)).to_string()), SourceAnswer::Value)
+    money(value).map_or_else(|| unreadable(fields.wrong(name, MONEY, Some(value)).to_string()), SourceAnswer::Value)
+}
+
+const fn unreadable(problem: String) -> SourceAnswer {
+    SourceAnswer::Failed(SourceFailure::Unreadable(problem))
 }
 
 /// The form in which an end time is sent, the only one that was confirmed in answers.
@@ -407,15 +411,15 @@ fn rounded(answer: SourceAnswer) -> SourceAnswer {
 fn row_amount(fields: &Fields<'_>) -> SourceAnswer {
     match fields.get("amount") {
         Some(value) => amount(fields, "amount", value),
-        None => SourceAnswer::Failed(fields.wrong("amount", MONEY, None).to_string()),
+        None => unreadable(fields.wrong("amount", MONEY, None).to_string()),
     }
 }
 
 fn sum(so_far: &SourceAnswer, row: SourceAnswer) -> SourceAnswer {
     match (so_far, row) {
-        (SourceAnswer::Failed(reason), _) => SourceAnswer::Failed(reason.clone()),
+        (SourceAnswer::Failed(failure), _) => SourceAnswer::Failed(failure.clone()),
         (SourceAnswer::Value(earlier), SourceAnswer::Value(amount)) => earlier.checked_add(amount).map_or_else(
-            || SourceAnswer::Failed("the report's rows are more than this program can count".to_owned()),
+            || unreadable("the report's rows are more than this program can count".to_owned()),
             SourceAnswer::Value,
         ),
         (SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource, row) => row,

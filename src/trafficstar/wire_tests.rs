@@ -231,7 +231,8 @@ fn money_that_makes_no_sense_is_a_failure_and_never_nothing() {
     ];
     for text in wrong {
         let value: Value = serde_json::from_str(text).unwrap();
-        let SourceAnswer::Failed(reason) = parse(with(&json!({"spent_today": value, "spent": 1}))).spent_today else {
+        let spent_today = parse(with(&json!({"spent_today": value, "spent": 1}))).spent_today;
+        let SourceAnswer::Failed(SourceFailure::Unreadable(reason)) = spent_today else {
             panic!("{text} was read");
         };
         assert!(reason.starts_with("`spent_today` of the campaign should be an amount of money, but is `"), "{reason}");
@@ -240,11 +241,8 @@ fn money_that_makes_no_sense_is_a_failure_and_never_nothing() {
 
 #[test]
 fn the_campaigns_own_spends_are_read_apart_and_are_no_source_in_another_time_zone() {
-    let unreadable = || {
-        SourceAnswer::Failed(
-            "`timezone` of the campaign should be a whole number, but is `\"Europe/Berlin\"`".to_owned(),
-        )
-    };
+    let unread =
+        || unreadable("`timezone` of the campaign should be a whole number, but is `\"Europe/Berlin\"`".to_owned());
     let cases = [
         (json!({"spent_today": 1, "spent": 2}), usd("1"), usd("2")),
         (json!({"spent_today": 0}), usd("0"), SourceAnswer::NoValue),
@@ -252,7 +250,7 @@ fn the_campaigns_own_spends_are_read_apart_and_are_no_source_in_another_time_zon
         (json!({"spent_today": null, "spent": null}), SourceAnswer::NoValue, SourceAnswer::NoValue),
         (json!({"timezone": 3, "spent": 2}), SourceAnswer::NoSource, SourceAnswer::NoSource),
         (json!({"timezone": null}), usd("32.49"), SourceAnswer::NoValue),
-        (json!({"timezone": "Europe/Berlin", "spent": 2}), unreadable(), unreadable()),
+        (json!({"timezone": "Europe/Berlin", "spent": 2}), unread(), unread()),
     ];
     for (change, spent_today, spent) in cases {
         let read = parse(with(&change));

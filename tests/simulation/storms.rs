@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use traffic_generator::domain::event::Effect;
+use traffic_generator::domain::spend::{SpendDoubt, SpendUnknown};
 
 use crate::check::{Violation, check};
 use crate::harness::{found_by, shorten};
@@ -95,7 +96,8 @@ fn kinds(line: &Line) -> Vec<String> {
             kinds.extend(campaign.and_then(|campaign| campaign.status.as_ref()).map(|word| format!("Seen {word}")));
             let odd = campaign.into_iter().flat_map(|campaign| &campaign.odd_fields);
             kinds.extend(odd.map(|odd| format!("Seen odd {}", odd.name)));
-            let doubtful = seen.spend.as_ref().is_err_and(|reason| reason.contains("may still show yesterday's"));
+            let doubtful =
+                matches!(&seen.spend, Err(SpendUnknown::Doubts(doubts)) if doubts.contains(&SpendDoubt::Yesterdays));
             kinds.extend(doubtful.then(|| "Seen counter in doubt".to_owned()));
         }
         What::Asked { effect: Effect::Store(record), .. } => {

@@ -10,9 +10,10 @@ use crate::actors::database::{ReadTick, Save, SaveSpend};
 use crate::actors::trafficstar::{MakeChange, ReadSpend, ReadStatus};
 use crate::domain::action::{ActionId, Outcome};
 use crate::domain::event::{Event, OperationId, Record};
+use crate::domain::failure::{DatabaseFailure, RemoteFault, SourceFailure};
 use crate::domain::journal::JournalId;
 use crate::domain::read_priority::ReadQuestion;
-use crate::domain::remote::{RemoteCampaign, RemoteFault};
+use crate::domain::remote::RemoteCampaign;
 use crate::domain::spend::{SourceAnswer, Spend};
 use crate::error_chain::in_full;
 use crate::guard::tick::StoredFacts;
@@ -26,8 +27,8 @@ impl CampaignActor {
             let answer = of_database(answer);
             let facts = match answer {
                 Ok(Some(reading)) => Ok(actor.heed_row(reading)),
-                Ok(None) => Err(format!("the database has no campaign {} any more", actor.row.id)),
-                Err(reason) => Err(reason),
+                Ok(None) => Err(DatabaseFailure::NoCampaign(actor.row.id)),
+                Err(failure) => Err(failure),
             };
             actor.session.database_said(actor.surroundings.clock.now(), operation, facts);
             actor.go_on(ctx);
@@ -45,7 +46,12 @@ impl CampaignActor {
         if is_guarded {
             self.row = row;
         }
-        StoredFacts { is_guarded, policy, clicks, history: spends.map_err(|bad| in_full(&bad)) }
+        StoredFacts {
+            is_guarded,
+            policy,
+            clicks,
+            history: spends.map_err(|bad| DatabaseFailure::BadValue(in_full(&bad))),
+        }
     }
 
     pub(super) fn read_status(&self, ctx: &mut Context<Self>, operation: OperationId, question: ReadQuestion) {
@@ -76,7 +82,7 @@ impl CampaignActor {
         let ReadQuestion { remote, urgency, .. } = question;
         let read = self.surroundings.remote.read_spend.send(ReadSpend { remote, urgency, since });
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
-            let answer = answer.unwrap_or_else(|gone| SourceAnswer::Failed(client_gone(gone)));
+            let answer = answer.unwrap_or_else(|gone| SourceAnswer::Failed(SourceFailure::Failed(client_gone(gone))));
             actor.session.spend_came(actor.surroundings.clock.now(), operation, answer);
             actor.go_on(ctx);
         }));
@@ -116,8 +122,7 @@ impl CampaignActor {
     pub(super) fn set_end_time(&self, ctx: &mut Context<Self>, action: ActionId, change: Change) {
         let change = self.change(change);
         ctx.spawn(change.into_actor(self).map(move |outcome, actor, ctx| {
-            actor.session.end_time_set(actor.surroundings.clock.now(), action, outcome);
-            actor.go_on(ctx);
+            actor.step(ctx, Event::EndTimeSet { action, outcome });
         }));
     }
 

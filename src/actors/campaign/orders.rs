@@ -109,10 +109,6 @@ impl CampaignActor {
     }
 }
 
-fn died() -> Refusal {
-    Refusal::Failed("its actor ended over this order: try again".to_owned())
-}
-
 impl Handler<ProcessNow> for CampaignActor {
     type Result = ResponseFuture<Result<Processed, Refusal>>;
 
@@ -121,7 +117,7 @@ impl Handler<ProcessNow> for CampaignActor {
         let order = self.orders.number();
         self.orders.processing.push((order, reply));
         self.step(ctx, Event::Process { order });
-        Box::pin(async move { answer.await.map_err(|_| died()) })
+        Box::pin(async move { answer.await.map_err(|_| Refusal::ActorDied) })
     }
 }
 
@@ -133,7 +129,7 @@ impl Handler<ForceNow> for CampaignActor {
         let order = self.orders.number();
         self.orders.forcing.push((order, force.clone(), reply));
         self.step(ctx, Event::Force { order, force: Box::new(force) });
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(died())) })
+        Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ActorDied)) })
     }
 }
 
@@ -145,7 +141,7 @@ impl Handler<ChangeHold> for CampaignActor {
         let order = self.orders.number();
         self.orders.holding.push((order, self.session.machine().own_hold().cloned(), reply));
         self.step(ctx, Event::Hold { order, hold });
-        Box::pin(async move { answer.await.map_err(|_| died()) })
+        Box::pin(async move { answer.await.map_err(|_| Refusal::ActorDied) })
     }
 }
 

@@ -3,6 +3,7 @@
 use actix::prelude::*;
 
 use crate::domain::ids::CampaignId;
+use crate::domain::order::ReleaseRefusal;
 
 /// An actor is gone, whatever the way.
 #[derive(Debug, Clone, Copy, Message)]
@@ -23,7 +24,7 @@ pub struct ReleaseEnded {
     /// Which actor says so.
     pub incarnation: u64,
     /// Why it stays guarded, if so.
-    pub result: Result<Ended, String>,
+    pub result: Result<Ended, ReleaseRefusal>,
 }
 
 /// A promise that has ended.

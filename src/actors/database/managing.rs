@@ -60,7 +60,7 @@ impl Handler<CarryOutUrls> for DatabaseActor {
 
 impl Desk {
     async fn urls(&self, campaign: CampaignId) -> Result<Vec<Url>, Refusal> {
-        let rows = self.read(self.store.urls(campaign).await).map_err(Refusal::Failed)?;
+        let rows = self.read(self.store.urls(campaign).await).map_err(Refusal::NotRead)?;
         let rows = rows.ok_or(Refusal::UnknownCampaign(campaign))?;
         Ok(rows.into_iter().map(shown).collect())
     }
@@ -72,7 +72,8 @@ impl Desk {
 
     async fn change_url(&self, ChangeUrl { url, patch }: ChangeUrl) -> Result<Url, Refusal> {
         if let Some(campaign) = patch.campaign_id {
-            let row = self.read(self.store.url(url).await).map_err(Refusal::Failed)?.ok_or(Refusal::UnknownUrl(url))?;
+            let row =
+                self.read(self.store.url(url).await).map_err(Refusal::NotRead)?.ok_or(Refusal::UnknownUrl(url))?;
             if row.campaign_id != campaign {
                 let problem = format!("a URL stays with its campaign: this one is of campaign {}", row.campaign_id);
                 return Err(Refusal::BadField { field: "campaign_id", problem });
@@ -88,7 +89,7 @@ impl Desk {
 
     /// What was written.
     fn found<T>(&self, result: Result<Option<T>, StoreError>, missing: Refusal) -> Result<T, Refusal> {
-        self.written(result).map_err(Refusal::Failed)?.ok_or(missing)
+        self.written(result).map_err(Refusal::NotStored)?.ok_or(missing)
     }
 }
 

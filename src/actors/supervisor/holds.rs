@@ -5,13 +5,15 @@
 
 use actix::prelude::*;
 use futures_util::future::join_all;
+use tokio::sync::oneshot;
 
-use super::super::answers::{of_campaign, of_database, stored, tell};
+use super::super::answers::{Answer, of_campaign, of_database, stored, tell};
 use super::{Stage, Supervisor};
 use crate::actors::campaign::{ChangeHold, ForceNow, HoldOnAll};
 use crate::actors::database::{StoreHold, StoreHoldOnAll};
 use crate::control::{Held, HeldAll, NotPaused, Refusal, Released, Reply, SetHold};
 use crate::domain::action::Trigger;
+use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::CampaignId;
 use crate::domain::order::{Force, ForceKind};
 use crate::domain::status::Hold;
@@ -121,7 +123,7 @@ impl Supervisor {
         let campaigns = self.last_rows.len() as u64;
         actix::spawn(async move {
             let Press { paused, not_paused } = press.await;
-            let warning = stored.await.unwrap_or(Err("the supervisor ended".to_owned())).err().map(|reason| {
+            let warning = stored.await.unwrap_or(Err(DatabaseFailure::ActorGone)).err().map(|reason| {
                 format!("it is in force and could not be stored yet, a restart before that would lose it: {reason}")
             });
             let warnings = warning.into_iter().collect();
@@ -149,9 +151,7 @@ impl Supervisor {
                     actor.change_hold_all(None);
                     Ok(Released { released, still_on_hold: None })
                 }
-                Err(reason) => {
-                    Err(Refusal::Failed(format!("the release could not be stored, all stay on hold: {reason}")))
-                }
+                Err(failure) => Err(Refusal::ReleaseNotStored(failure)),
             };
             tell(reply, answer);
         }));
@@ -200,8 +200,8 @@ impl Supervisor {
         self.publish();
     }
 
-    fn store_hold_all(&mut self, ctx: &mut Context<Self>) -> tokio::sync::oneshot::Receiver<Result<(), String>> {
-        let (done, stored) = tokio::sync::oneshot::channel();
+    fn store_hold_all(&mut self, ctx: &mut Context<Self>) -> oneshot::Receiver<Answer<()>> {
+        let (done, stored) = oneshot::channel();
         let changes_then = self.hold_all.changes;
         let store = self.rows.store_hold_on_all.send(StoreHoldOnAll(self.hold_all.hold.clone()));
         ctx.spawn(store.into_actor(self).map(move |answer, actor, _| {
@@ -213,7 +213,7 @@ impl Supervisor {
                     actor.hold_all.changes += 1;
                 }
                 Ok(()) => {}
-                Err(reason) => tracing::error!(reason, "the hold on all campaigns could not be stored yet"),
+                Err(reason) => tracing::error!(%reason, "the hold on all campaigns could not be stored yet"),
             }
             // Nobody may be waiting.
             let _ = done.send(answer);

@@ -13,7 +13,7 @@ impl Supervisor {
         let read = self.rows.read_journal.send(ReadJournal(question));
         ctx.spawn(read.into_actor(self).map(|answer, _, _| {
             let answer = of_database(answer);
-            tell(reply, answer.map_err(Refusal::Failed));
+            tell(reply, answer.map_err(Refusal::NotRead));
         }));
     }
 }

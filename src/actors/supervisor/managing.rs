@@ -68,7 +68,7 @@ impl Handler<LetGo> for Supervisor {
     fn handle(&mut self, LetGo { campaign, leave }: LetGo, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
         self.disable(ctx, campaign, leave, reply);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(stopping())) })
+        Box::pin(async move { answer.await.unwrap_or(Err(Refusal::Stopping)) })
     }
 }
 
@@ -169,8 +169,7 @@ impl Desk {
     }
 
     async fn in_effect(&self, row: &CampaignRow) -> Result<Campaign, Refusal> {
-        let not_yet = |reason| Refusal::Failed(format!("the change is stored, and not in effect yet: {reason}"));
-        self.ask(SyncNow).await?.map_err(not_yet)?;
+        self.ask(SyncNow).await?.map_err(Refusal::NotInEffect)?;
         self.ask(Standing { campaign: row.id, enabled: row.generator_enabled }).await?
     }
 
@@ -184,13 +183,13 @@ impl Desk {
     }
 
     async fn read(&self) -> Result<Vec<CampaignRow>, Refusal> {
-        let answer = self.rows.read_rows.send(ReadRows).await.map_err(|_| stopping())?;
-        answer.map(|rows| rows.campaigns).map_err(Refusal::Failed)
+        let answer = self.rows.read_rows.send(ReadRows).await.map_err(|_| Refusal::Stopping)?;
+        answer.map(|rows| rows.campaigns).map_err(Refusal::NotRead)
     }
 
     async fn write(&self, write: WriteCampaign) -> Result<CampaignChange, Refusal> {
-        let answer = self.rows.write_campaign.send(write).await.map_err(|_| stopping())?;
-        answer.map_err(|reason| Refusal::Failed(format!("the change could not be stored: {reason}")))
+        let answer = self.rows.write_campaign.send(write).await.map_err(|_| Refusal::Stopping)?;
+        answer.map_err(Refusal::NotStored)
     }
 
     async fn ask<M>(&self, message: M) -> Result<M::Result, Refusal>
@@ -199,12 +198,8 @@ impl Desk {
         M::Result: Send,
         Supervisor: Handler<M>,
     {
-        self.supervisor.send(message).await.map_err(|_| stopping())
+        self.supervisor.send(message).await.map_err(|_| Refusal::Stopping)
     }
-}
-
-fn stopping() -> Refusal {
-    Refusal::Failed("the supervisor is stopping".to_owned())
 }
 
 fn taken_by(rows: &[CampaignRow], patch: &CampaignPatch, id: Option<CampaignId>) -> Option<Refusal> {

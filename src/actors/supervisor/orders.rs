@@ -8,6 +8,7 @@ use super::{CampaignActor, Release, ReleaseOrder, SetGeneratorEnabled, Stage, Su
 use crate::actors::campaign::{Ended, ReleaseEnded, ReleaseStopped};
 use crate::actors::database::CarryOutUrls;
 use crate::control::{Ask, Campaign, Order, Refusal, Reply, SetGenerator};
+use crate::domain::failure::SyncFailure;
 use crate::domain::ids::CampaignId;
 
 /// Carries a command out; its reply slot is answered after the effect.
@@ -175,18 +176,14 @@ impl Supervisor {
     ) {
         let synced = self.synced(ctx);
         ctx.spawn(synced.into_actor(self).map(move |synced, actor, _| {
-            let replies = match synced.unwrap_or_else(|_| Err("the supervisor died over it".to_owned())) {
+            let replies = match synced.unwrap_or(Err(SyncFailure::SupervisorDied)) {
                 Ok(()) if enabled => replies,
                 // A sync that had read the row before the change may have built an actor since.
                 Ok(()) => match actor.release_actor(id, replies) {
                     Ok(()) => return,
                     Err(unanswered) => unanswered,
                 },
-                Err(reason) => {
-                    let refusal = Refusal::Failed(format!("the change is stored, and not in effect yet: {reason}"));
-                    answer_all(replies, &Err(refusal));
-                    return;
-                }
+                Err(failure) => return answer_all(replies, &Err(Refusal::NotInEffect(failure))),
             };
             answer_all(replies, &actor.campaign(id, enabled));
         }));
@@ -215,9 +212,7 @@ impl Supervisor {
         let in_effect =
             if enabled { slot.is_some_and(|slot| matches!(slot.stage, Stage::Alive(_))) } else { slot.is_none() };
         if row.generator_enabled != enabled || !in_effect {
-            return Err(Refusal::Failed(
-                "the change is stored, and is not in effect yet: see the supervisor's log".to_owned(),
-            ));
+            return Err(Refusal::NotInEffect(SyncFailure::ActorMissing));
         }
         Ok(shown(row))
     }

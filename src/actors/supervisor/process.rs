@@ -92,7 +92,7 @@ impl Supervisor {
         let errand = Errand { untold: Some((Force { once: true, ..force }, reply)) };
         self.slots.insert(id, Slot::new(row, self.clock.now(), Some(errand)));
         self.build(ctx, id);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(died())) })
+        Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ActorDied)) })
     }
 
     /// The actor that keeps the campaign's promise, or runs an errand for it.
@@ -158,11 +158,7 @@ where
     M: Message<Result = Result<Processed, Refusal>> + Send + 'static,
     CampaignActor: Handler<M>,
 {
-    actor.send(message).await.unwrap_or_else(|_| Err(died()))
-}
-
-fn died() -> Refusal {
-    Refusal::Failed("its actor ended over this order: try again".to_owned())
+    actor.send(message).await.unwrap_or(Err(Refusal::ActorDied))
 }
 
 fn answer_later(answer: LocalBoxFuture<'static, Result<Processed, Refusal>>, reply: Reply<Processed>) {

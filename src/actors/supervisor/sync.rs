@@ -4,9 +4,9 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::{CampaignRow, ReadRows, Release, Rows, Save, Slot, Stage, Supervisor, SyncStage, answered};
-use crate::actors::answers::Answer;
 use crate::actors::campaign::without_actor;
 use crate::domain::event::Note;
+use crate::domain::failure::SyncFailure;
 use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
 use crate::domain::order::HoldChange;
@@ -32,9 +32,9 @@ impl Supervisor {
                     actor.heed_stored_hold_all(ctx, hold_all, hold_changes);
                     actor.compare(ctx, rows);
                 }
-                Err(reason) => {
-                    tracing::error!(reason, "the campaigns cannot be read: those known are guarded on");
-                    actor.sync_failure = Some(reason);
+                Err(failure) => {
+                    tracing::error!(reason = %failure, "the campaigns cannot be read: those known are guarded on");
+                    actor.sync_failure = Some(failure.into());
                 }
             }
             actor.sync_stage = SyncStage::Building;
@@ -43,7 +43,7 @@ impl Supervisor {
     }
 
     /// Resolves when a sync that begins after this call has ended.
-    pub(super) fn synced(&mut self, ctx: &mut Context<Self>) -> oneshot::Receiver<Answer<()>> {
+    pub(super) fn synced(&mut self, ctx: &mut Context<Self>) -> oneshot::Receiver<Result<(), SyncFailure>> {
         let (done, synced) = oneshot::channel();
         let [_, next] = &mut self.sync_waiters;
         next.push(done);

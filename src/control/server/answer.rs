@@ -52,12 +52,12 @@ pub(super) async fn carry_out_within<Q, A: Serialize, Order>(
 ) -> Answer {
     let (reply, answer) = oneshot::channel();
     if orders.send(order(Ask { question, reply })).await.is_err() {
-        return Answer::refusal(&Refusal::Failed("the supervisor is stopping".to_owned()));
+        return Answer::refusal(&Refusal::Stopping);
     }
     match tokio::time::timeout(patience, answer).await {
         Ok(Ok(Ok(done))) => Answer::json(StatusCode::OK, &done),
         Ok(Ok(Err(refusal))) => Answer::refusal(&refusal),
-        Ok(Err(_)) => Answer::refusal(&Refusal::Failed("the supervisor died over this command: try again".to_owned())),
+        Ok(Err(_)) => Answer::refusal(&Refusal::SupervisorDied),
         Err(_) => Answer::json(StatusCode::ACCEPTED, &Pending { pending: true, journal_id: None }),
     }
 }
@@ -70,12 +70,12 @@ pub(super) async fn ask<Q, A>(
 ) -> Result<A, Refusal> {
     let (reply, answer) = oneshot::channel();
     if orders.send(order(Ask { question, reply })).await.is_err() {
-        return Err(Refusal::Failed("the supervisor is stopping".to_owned()));
+        return Err(Refusal::Stopping);
     }
     match tokio::time::timeout(EFFECT_WITHIN, answer).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(Refusal::Failed("the supervisor died over this question: try again".to_owned())),
-        Err(_) => Err(Refusal::Failed("there was no answer in time: see the supervisor's log".to_owned())),
+        Ok(Err(_)) => Err(Refusal::SupervisorDied),
+        Err(_) => Err(Refusal::NoAnswer),
     }
 }
 
@@ -178,7 +178,15 @@ impl Answer {
                 problem.leader.clone_from(leader);
                 (StatusCode::CONFLICT, "not the leader")
             }
-            Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+            Refusal::Failed(_)
+            | Refusal::NotRead(_)
+            | Refusal::NotStored(_)
+            | Refusal::ReleaseNotStored(_)
+            | Refusal::NotInEffect(_)
+            | Refusal::ActorDied
+            | Refusal::Stopping
+            | Refusal::SupervisorDied
+            | Refusal::NoAnswer => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Refusal::UnknownUrl(_) => (StatusCode::NOT_FOUND, "unknown URL"),
             Refusal::BadField { field, problem } => return Self::bad_field(field, problem.clone()),
             Refusal::BadConfig(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad config"),

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Findings, Seen};
 use crate::domain::clock_difference::ClockDifference;
-use crate::domain::remote::{RemoteFault, RemoteStatus, judge};
+use crate::domain::failure::RemoteFault;
+use crate::domain::remote::{RemoteStatus, judge};
 use crate::printable::printable;
 use crate::store::CampaignRow;
 use crate::trafficstar::batch::reach;
@@ -82,8 +83,8 @@ fn row(seen: &Seen, row: &CampaignRow, now: DateTime<Utc>) -> Option<Finding> {
         (_, RemoteStatus::Blocked { reason, .. }) => {
             format!("TrafficStars' campaign {trafficstar_id} is blocked, and is not activated: {reason}")
         }
-        (_, RemoteStatus::Unknown { reason, .. }) => {
-            format!("the status of TrafficStars' campaign {trafficstar_id} is not known: {reason}")
+        (_, RemoteStatus::Unknown { doubt, .. }) => {
+            format!("the status of TrafficStars' campaign {trafficstar_id} is not known: {doubt}")
         }
         (
             Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_) | RemoteFault::Late),

@@ -19,7 +19,8 @@ pub(super) fn facts(case: &Case<'_>) -> Facts {
 fn status(case: &Case<'_>, observation: &Observation, judged: &RemoteStatus) -> StatusFact {
     let campaign = observation.remote.as_ref().ok();
     let reason = match judged {
-        RemoteStatus::Unknown { reason, .. } | RemoteStatus::Blocked { reason, .. } => Some(reason.clone()),
+        RemoteStatus::Unknown { doubt, .. } => Some(doubt.to_string()),
+        RemoteStatus::Blocked { reason, .. } => Some(reason.clone()),
         RemoteStatus::Stopped(StopCause::EndTimePassed) => Some("its end time has passed".to_owned()),
         RemoteStatus::Stopped(StopCause::SwitchedOff) => Some("it is switched off".to_owned()),
         RemoteStatus::Running => None,
@@ -61,7 +62,7 @@ fn spend(case: &Case<'_>, observation: &Observation) -> SpendFact {
                 .then(|| format!("it is of {}, and says nothing of today", spend.day)),
             unchanged_since: case.insight.spend_unchanged_since,
         },
-        Err(reason) => SpendFact { doubt: Some(reason.clone()), ..SpendFact::default() },
+        Err(unknown) => SpendFact { doubt: Some(unknown.to_string()), ..SpendFact::default() },
     }
 }
 
@@ -74,7 +75,7 @@ fn clicks(case: &Case<'_>, observation: &Observation) -> ClicksFact {
             doubt: case.insight.policy.clicks_doubt(clicks),
             unknown_since,
         },
-        Err(reason) => ClicksFact { doubt: Some(reason.clone()), unknown_since, ..ClicksFact::default() },
+        Err(failure) => ClicksFact { doubt: Some(failure.to_string()), unknown_since, ..ClicksFact::default() },
     }
 }
 

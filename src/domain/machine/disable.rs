@@ -7,12 +7,10 @@ use super::invariants::{Broken, must};
 use super::last_action::LastAction;
 use crate::domain::action::{ActionId, Step, Trigger};
 use crate::domain::event::Effect;
+use crate::domain::order::ReleaseRefusal;
 use crate::domain::phase::Phase;
 use crate::domain::policy::Mode;
-use crate::domain::remote::{RemoteFault, RemoteStatus};
-
-/// Why an order that would have to send something is refused.
-pub(super) const OBSERVED_ONLY: &str = "it is in observe mode, in which nothing is sent: set its mode to act first";
+use crate::domain::remote::RemoteStatus;
 
 /// How far a disabling has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,10 +82,10 @@ impl Machine {
     pub(super) fn go_on_disabling(&mut self, step: &mut StepContext<'_>) {
         let Some(disabling) = self.disabling.filter(|_| !self.last.is_under_way()) else { return };
         self.give_up_postponed(step);
-        let failure = match disabling {
+        let refusal = match disabling {
             Disabling::Settle | Disabling::Stopped => None,
             Disabling::Read { otherwise: Otherwise::Pause, is_asked: false } if step.policy.mode == Mode::Observe => {
-                Some(OBSERVED_ONLY.to_owned())
+                Some(ReleaseRefusal::ObserveMode)
             }
             Disabling::Read { otherwise, is_asked: false } => {
                 let operation = self.questions.read_back(step.now);
@@ -97,11 +95,11 @@ impl Machine {
             Disabling::Read { is_asked: true, .. } | Disabling::Released => return,
             Disabling::Pausing(id) => {
                 let action = self.last.action().filter(|action| action.id == id && action.step == Step::Failed);
-                action.map(|action| format!("its pause failed: {}", action.error.as_deref().unwrap_or_default()))
+                action.map(|action| ReleaseRefusal::PauseFailed(action.error.clone().unwrap_or_default()))
             }
         };
-        if let Some(reason) = failure {
-            return self.refuse_to_disable(step, reason);
+        if let Some(refusal) = refusal {
+            return self.refuse_to_disable(step, refusal);
         }
         if self.end_times.are_under_way() {
             return;
@@ -122,7 +120,7 @@ impl Machine {
             _ if stopped => self.disabling = Some(Disabling::Stopped),
             // Its mode may have changed while it was read.
             Otherwise::Pause if step.policy.mode == Mode::Observe => {
-                self.refuse_to_disable(step, OBSERVED_ONLY.to_owned());
+                self.refuse_to_disable(step, ReleaseRefusal::ObserveMode);
             }
             Otherwise::Pause => {
                 let due = self.pause_due(step, "an operator's order".to_owned());
@@ -130,25 +128,13 @@ impl Machine {
                 let judged = self.readings.judged_at(step.now, step.policy);
                 self.disabling = Some(Disabling::Pausing(self.send(step, judged.as_ref(), due)));
             }
-            Otherwise::Refuse => self.refuse_to_disable(step, not_stopped(status)),
+            Otherwise::Refuse => self.refuse_to_disable(step, ReleaseRefusal::NotStopped(status.clone())),
         }
     }
 
     /// It stays guarded, as if nothing had been asked.
-    fn refuse_to_disable(&mut self, step: &mut StepContext<'_>, reason: String) {
+    fn refuse_to_disable(&mut self, step: &mut StepContext<'_>, refusal: ReleaseRefusal) {
         self.disabling = None;
-        step.ask_for(Effect::ReleaseRefused(reason));
+        step.ask_for(Effect::ReleaseRefused(refusal));
     }
-}
-
-/// Why a campaign that is not seen stopped must not be left alone.
-fn not_stopped(status: &RemoteStatus) -> String {
-    let seen = match status {
-        RemoteStatus::Running | RemoteStatus::Stopped(_) => "it runs at TrafficStars".to_owned(),
-        RemoteStatus::Blocked { reason, .. } => format!("it is switched on at TrafficStars ({reason})"),
-        RemoteStatus::Unknown { reason, .. } => format!("it may run at TrafficStars ({reason})"),
-    };
-    let is_missing = matches!(status, RemoteStatus::Unknown { reason, .. } if reason == RemoteFault::NOT_FOUND);
-    let or = if is_missing { "; if its trafficstar_id is wrong, disable its generator first" } else { "" };
-    format!("{seen}, and nobody would watch it any more: say pause to have it paused first{or}")
 }

@@ -143,7 +143,7 @@ impl Machine {
     }
 
     /// The end time that followed a pause.
-    pub(super) fn end_time_set(&mut self, step: &mut StepContext<'_>, id: ActionId, result: Result<(), String>) {
+    pub(super) fn end_time_set(&mut self, step: &mut StepContext<'_>, id: ActionId, outcome: &Outcome) {
         let Some(position) = self.end_times.under_way.iter().position(|&pause| pause == id) else {
             self.counters.stale_answers += 1;
             return;
@@ -151,14 +151,19 @@ impl Machine {
         self.end_times.under_way.swap_remove(position);
         // Whatever the answer, it may stand there.
         self.contest.end_time_asked_for();
-        match result {
+        match outcome {
             // Another pause followed, and owes its own.
             _ if self.end_times.last_pause != Some(id) => {}
-            Ok(()) => {
+            Outcome::Accepted => {
                 self.end_times.owe(false);
                 self.store(step);
             }
-            Err(reason) => step.tell_action(ActionKind::Pause, ActionNews::EndTimeOwed(reason)),
+            Outcome::Unclear(reason)
+            | Outcome::Failed(reason)
+            | Outcome::NotSent(reason)
+            | Outcome::Postponed(reason) => {
+                step.tell_action(ActionKind::Pause, ActionNews::EndTimeOwed(reason.clone()))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::Machine;
 use super::actions::Due;
 use super::context::StepContext;
-use super::disable::{Disabling, OBSERVED_ONLY};
+use super::disable::Disabling;
 use super::invariants::{Broken, must};
 use super::last_action::{Ending, LastAction};
 use super::questions::Question;
@@ -108,7 +108,7 @@ impl Machine {
         let absence_is_old = self.absence.look_anew();
         let refusal = match force.kind {
             _ if self.disabling.is_some() => Some(ForceFailure::not_now("its generator is being disabled: try again")),
-            _ if step.policy.mode == Mode::Observe => Some(ForceFailure::not_now(OBSERVED_ONLY)),
+            _ if step.policy.mode == Mode::Observe => Some(ForceFailure::ObserveMode),
             ForceKind::Activate if self.forcing.is_some() => {
                 Some(ForceFailure::not_now("another order for it is under way: try again"))
             }
@@ -157,7 +157,7 @@ impl Machine {
                 }
             }
             ForceKind::Pause if step.policy.mode == Mode::Observe => {
-                self.end_force(step, Err(ForceFailure::not_now(OBSERVED_ONLY)));
+                self.end_force(step, Err(ForceFailure::ObserveMode));
             }
             ForceKind::Pause if facts.is_stopped_or_gone() => self.end_force(step, Ok(())),
             ForceKind::Pause => self.send_forced(step, Some(judged), force),
@@ -170,7 +170,7 @@ impl Machine {
         let Some(force) = at_once.map(|forcing| forcing.force.clone()) else { return };
         if step.policy.mode == Mode::Observe {
             // It was set to that while the pause waited.
-            return self.end_force(step, Err(ForceFailure::not_now(OBSERVED_ONLY)));
+            return self.end_force(step, Err(ForceFailure::ObserveMode));
         }
         let in_flight = self.last.in_flight().is_some();
         match self.last.under_way() {
@@ -258,7 +258,7 @@ impl Machine {
         let (now, policy) = (step.now, step.policy);
         let not_now = |reason: String, possible_at| Some(ForceFailure::NotNow { reason, possible_at });
         if policy.mode == Mode::Observe {
-            return Some(ForceFailure::not_now(OBSERVED_ONLY));
+            return Some(ForceFailure::ObserveMode);
         }
         if let Some(hold) = self.hold(now) {
             return not_now(format!("it is on hold {}: release it first", hold.in_words()), hold.until);
@@ -279,8 +279,8 @@ impl Machine {
                     format!("running it cannot help: {reason}; possible as soon as that is put right at TrafficStars");
                 not_now(reason, None)
             }
-            Some(RemoteStatus::Unknown { reason, .. }) => {
-                not_now(format!("its status is unknown: {reason}; possible as soon as it can be read"), None)
+            Some(RemoteStatus::Unknown { doubt, .. }) => {
+                not_now(format!("its status is unknown: {doubt}; possible as soon as it can be read"), None)
             }
             Some(RemoteStatus::Running | RemoteStatus::Stopped(_)) | None => None,
         }

@@ -5,8 +5,9 @@ use super::context::StepContext;
 use super::last_action::Ending;
 use super::questions::Question;
 use crate::domain::action::ActionKind;
+use crate::domain::failure::RemoteFault;
 use crate::domain::progress::{Verdict, is_stopped_or_gone, verdict};
-use crate::domain::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
+use crate::domain::remote::{RemoteCampaign, RemoteStatus, judge};
 
 impl Machine {
     pub(super) fn read_back(

@@ -9,9 +9,10 @@ use super::invariants::{Broken, must};
 use crate::domain::assessment::Assessment;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::decision::Judged;
+use crate::domain::failure::RemoteFault;
 use crate::domain::phase::Phase;
 use crate::domain::policy::Policy;
-use crate::domain::remote::{EndTime, RemoteCampaign, RemoteFault, RemoteStatus};
+use crate::domain::remote::{EndTime, RemoteCampaign, RemoteStatus};
 
 /// The readings of one campaign.
 #[derive(Debug, Clone, Default)]

@@ -192,7 +192,7 @@ fn a_pause_owes_its_end_time_until_it_is_set_and_nothing_waits_for_it() {
     rig.now = at("12:00:01");
     let effects = rig.applied(Outcome::Accepted);
     assert!(records(&effects).all(|record| record.promise.end_time_owed), "a crash now must not lose it");
-    let effects = rig.end_time_set(Err("TrafficStars answered 500"));
+    let effects = rig.end_time_set(Outcome::Failed("TrafficStars answered 500".to_owned()));
     assert_eq!(notes(&effects, |note| matches!(note, Note::Action { news: ActionNews::EndTimeOwed(_), .. })), 1);
     rig.read_back(&stopped());
     for time in ["12:01:00", "12:02:00"] {
@@ -274,9 +274,9 @@ fn the_answer_to_an_end_time_does_not_make_the_facts_of_a_tick_old() {
 fn an_end_time_that_is_set_is_stored_as_set() {
     let mut rig = pausing();
     rig.applied(Outcome::Accepted);
-    let effects = rig.end_time_set(Ok(()));
+    let effects = rig.end_time_set(Outcome::Accepted);
     assert!(records(&effects).next_back().is_some_and(|record| !record.promise.end_time_owed));
-    let effects = rig.end_time_set(Ok(()));
+    let effects = rig.end_time_set(Outcome::Accepted);
     assert_eq!((effects.len(), rig.machine.counters().stale_answers), (0, 1));
 }
 

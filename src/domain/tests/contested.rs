@@ -135,7 +135,7 @@ fn the_end_time_of_a_pause_is_ours_however_late_it_comes() {
         rig.read_back(&stopped());
         rig.tick("12:00:30", &running().clicks(20_000));
         if answered {
-            rig.end_time_set(Err("timed out"));
+            rig.end_time_set(Outcome::Failed("timed out".to_owned()));
         }
         let effects = rig.tick("12:01:00", &stopped().ends(at("12:00:00")).clicks(20_000));
         assert_eq!(foreign(&effects), 0, "answered: {answered}");

@@ -272,7 +272,7 @@ fn a_pause_is_followed_through_its_cool_down() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(5_000));
     rig.applied(Outcome::Accepted);
-    rig.end_time_set(Ok(()));
+    rig.end_time_set(Outcome::Accepted);
     assert_told(
         "unconfirmed",
         &rig.explained(),
@@ -467,7 +467,7 @@ fn doubts_come_with_their_reason_and_since_when() {
     assert_eq!(facts.status.reason.as_deref(), Some("TrafficStars answered 502"));
     assert_eq!(facts.clicks.unknown_since, Some(at("12:01:00")));
     assert_eq!(facts.clicks.doubt.as_deref(), Some("url 7 has a negative click limit"));
-    assert_eq!(facts.spend.doubt.as_deref(), Some("the report timed out"));
+    assert_eq!(facts.spend.doubt.as_deref(), Some("the report: timed out"));
     rig.tick("12:03:00", &running());
     let facts = rig.explained().facts;
     assert_eq!((facts.status.unknown_since, facts.clicks.unknown_since), (None, None));

@@ -28,14 +28,15 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use super::action::{Action, ActionId, ActionKind, Outcome};
 use super::clock_difference::ClockDifference;
 use super::event::{Effect, Event, Note, OperationId, Record, Request};
+use super::failure::{DatabaseFailure, RemoteFault, SourceFailure};
 use super::ids::RemoteId;
 use super::machine::Machine;
 use super::money::{Clicks, Money, RemainingClicks};
 use super::observation::Observation;
 use super::phase::{Phase, PhaseWord, Promise};
 use super::policy::{Policy, PolicyNumbers};
-use super::remote::{EndTime, RemoteCampaign, RemoteFault};
-use super::spend::{SourceAnswer, Spend, SpendSource};
+use super::remote::{EndTime, RemoteCampaign};
+use super::spend::{SourceAnswer, Spend, SpendDoubt, SpendField, SpendSource, SpendUnknown};
 
 /// The day on which the tests play.
 const DAY: &str = "2026-11-22";
@@ -89,9 +90,9 @@ fn campaign() -> RemoteCampaign {
 #[derive(Debug, Clone)]
 struct Facts {
     remote: Result<RemoteCampaign, RemoteFault>,
-    spend: Result<Money, String>,
+    spend: Result<Money, SpendUnknown>,
     spend_day: Option<NaiveDate>,
-    clicks: Result<u64, String>,
+    clicks: Result<u64, DatabaseFailure>,
     defect: Option<String>,
     /// By how much our clock is ahead of TrafficStars'.
     clock: Option<Duration>,
@@ -120,7 +121,9 @@ impl Facts {
     }
 
     fn spend_unknown(self) -> Self {
-        Self { spend: Err("the report timed out".to_owned()), ..self }
+        let failure = SourceFailure::Failed("timed out".to_owned());
+        let unknown = SpendUnknown::Doubts(vec![SpendDoubt::Failed(SpendField::Report, failure)]);
+        Self { spend: Err(unknown), ..self }
     }
 
     fn clicks(self, count: u64) -> Self {
@@ -128,7 +131,7 @@ impl Facts {
     }
 
     fn clicks_unknown(self) -> Self {
-        Self { clicks: Err("the database is away".to_owned()), ..self }
+        Self { clicks: Err(DatabaseFailure::Failed("the database is away".to_owned())), ..self }
     }
 
     fn with_clock_ahead_by(self, by: Duration) -> Self {
@@ -310,9 +313,9 @@ impl Rig {
     }
 
     #[track_caller]
-    fn end_time_set(&mut self, result: Result<(), &str>) -> Vec<Effect> {
+    fn end_time_set(&mut self, outcome: Outcome) -> Vec<Effect> {
         let action = self.action_id();
-        self.event(Event::EndTimeSet { action, result: result.map_err(str::to_owned) })
+        self.event(Event::EndTimeSet { action, outcome })
     }
 
     #[track_caller]
@@ -326,7 +329,7 @@ impl Rig {
         self.applied(Outcome::Accepted);
         let kind = self.machine.action().unwrap().kind;
         if kind == ActionKind::Pause {
-            self.end_time_set(Ok(()));
+            self.end_time_set(Outcome::Accepted);
         }
         let end = self.machine.action().unwrap().end_time;
         let shown = if kind == ActionKind::Activate { running() } else { stopped() };

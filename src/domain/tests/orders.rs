@@ -55,6 +55,7 @@ fn end_of_force(effects: &[Effect]) -> Option<Result<(), ForceFailure>> {
 fn refusal(effects: &[Effect]) -> (String, Option<DateTime<Utc>>) {
     match end_of_force(effects) {
         Some(Err(ForceFailure::NotNow { reason, possible_at })) => (reason, possible_at),
+        Some(Err(refusal @ ForceFailure::ObserveMode)) => (refusal.to_string(), None),
         other => panic!("it is not refused: {other:?}"),
     }
 }

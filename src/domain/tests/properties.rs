@@ -232,8 +232,8 @@ impl World {
                     if set {
                         self.campaign.end_time = EndTime::At(self.rig.now);
                     }
-                    let result = if set { Ok(()) } else { Err("no".to_owned()) };
-                    self.step(Event::EndTimeSet { action, result });
+                    let outcome = if set { Outcome::Accepted } else { Outcome::Failed("no".to_owned()) };
+                    self.step(Event::EndTimeSet { action, outcome });
                 }
             }
             Happening::Foreign(Some(active)) => {
@@ -248,7 +248,7 @@ impl World {
             Happening::Stale => {
                 let action = ActionId(u64::MAX);
                 self.step(Event::Applied { action, outcome: Outcome::Accepted });
-                self.step(Event::EndTimeSet { action, result: Ok(()) });
+                self.step(Event::EndTimeSet { action, outcome: Outcome::Accepted });
             }
             Happening::Release(pause) => {
                 self.releasing = true;

@@ -1,6 +1,7 @@
 //! Disabling: it waits for what is in flight, ends the promise, keeps the cool-down, and sends nothing after its answer.
 
 use super::*;
+use crate::domain::order::ReleaseRefusal;
 use crate::domain::policy::Mode;
 use ActionKind::Pause;
 
@@ -79,7 +80,7 @@ fn a_release_waits_for_the_end_time_that_follows_a_pause() {
     release(&mut rig, false);
     let effects = rig.read_back(&stopped());
     assert!(!is_released(&effects), "its end time may still be sent");
-    let effects = rig.end_time_set(Ok(()));
+    let effects = rig.end_time_set(Outcome::Accepted);
     assert!(is_released(&effects));
     assert_eq!(rig.phase(), PhaseWord::CoolingDown);
 }
@@ -141,7 +142,8 @@ fn a_release_whose_pause_fails_is_refused_and_the_guard_goes_on() {
     let asked = release(&mut rig, true);
     answer_read(&mut rig, &asked, &running());
     let effects = rig.applied(Outcome::Failed("listed under failed".to_owned()));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::ReleaseRefused(reason) if reason.contains("listed"))));
+    let refused = Effect::ReleaseRefused(ReleaseRefusal::PauseFailed("listed under failed".to_owned()));
+    assert!(effects.contains(&refused), "{effects:?}");
     assert!(!is_released(&effects));
     let effects = rig.tick("12:01:00", &running());
     assert_step("guarded on", &rig, &effects, Some(Pause), PhaseWord::CoolingDown);
@@ -221,8 +223,8 @@ fn what_is_to_go_is_released_only_if_it_is_seen_stopped() {
         let mut rig = Rig::new(Phase::ActiveGuarded);
         let asked = rig.event(Event::ReleaseStopped);
         let effects = answer_read(&mut rig, &asked, &facts);
-        let [Effect::ReleaseRefused(reason)] = &effects[..] else { panic!("{facts:?}: {effects:?}") };
-        assert!(reason.starts_with(said), "{facts:?}: {reason}");
+        let [Effect::ReleaseRefused(refusal)] = &effects[..] else { panic!("{facts:?}: {effects:?}") };
+        assert!(refusal.to_string().starts_with(said), "{facts:?}: {refusal}");
         let effects = rig.tick("12:01:00", &running().clicks(0));
         assert_step("guarded on", &rig, &effects, Some(Pause), PhaseWord::CoolingDown);
     }

@@ -148,7 +148,7 @@ fn what_is_out_of_funds_and_switched_on_is_paused_once() {
     let effects = rig.tick("12:00:00", &unfunded().clicks(100));
     assert_step("used up", &rig, &effects, Some(ActionKind::Pause), PhaseWord::CoolingDown);
     rig.applied(Outcome::Accepted);
-    rig.end_time_set(Ok(()));
+    rig.end_time_set(Outcome::Accepted);
     rig.read_back(&blocked().clicks(100));
     assert_eq!(rig.machine.action().unwrap().step, Step::Confirmed);
     for _ in 0..5 {
@@ -212,7 +212,7 @@ fn an_end_time_that_waits_for_its_turn_keeps_its_entry_too() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(0));
     rig.applied(Outcome::Accepted);
-    rig.end_time_set(Err("its turn did not come in time"));
+    rig.end_time_set(Outcome::Postponed("its turn did not come in time".to_owned()));
     let off = stopped().clicks(0);
     rig.read_back(&off);
     rig.next_tick(&off);
@@ -261,7 +261,7 @@ fn a_pause_that_fails_is_tried_again_at_every_tick_and_never_backs_off() {
                 1 => drop(rig.applied(Outcome::NotSent("the database is away".to_owned()))),
                 _ => {
                     rig.applied(Outcome::Accepted);
-                    rig.end_time_set(Err("no"));
+                    rig.end_time_set(Outcome::Failed("no".to_owned()));
                     while rig.machine.action().unwrap().step == Step::Accepted {
                         rig.read_back(&facts);
                     }

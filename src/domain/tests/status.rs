@@ -96,8 +96,11 @@ fn an_odd_field_is_doubt_and_says_what_it_is() {
     let facts = stopped().with(|campaign| {
         campaign.odd_fields = vec![odd("no_funds", "`no_funds` is `[]`"), odd("approved", "`approved` is `1`")];
     });
-    let RemoteStatus::Unknown { reason, .. } = judge(&facts.remote, at("12:00:00")) else { panic!("it is unknown") };
-    assert_eq!(reason, "TrafficStars' answer has a field of an odd type: `no_funds` is `[]`; others: `approved`");
+    let RemoteStatus::Unknown { doubt, .. } = judge(&facts.remote, at("12:00:00")) else { panic!("it is unknown") };
+    assert_eq!(
+        doubt.to_string(),
+        "TrafficStars' answer has a field of an odd type: `no_funds` is `[]`; others: `approved`"
+    );
 }
 
 #[test]
@@ -121,10 +124,10 @@ fn out_of_funds_is_said_by_each_of_four_fields() {
 
 #[test]
 fn an_untaught_word_is_named() {
-    let RemoteStatus::Unknown { reason, .. } = judge(&untaught(true).remote, at("12:00:00")) else {
+    let RemoteStatus::Unknown { doubt, .. } = judge(&untaught(true).remote, at("12:00:00")) else {
         panic!("it is unknown")
     };
-    assert!(reason.contains("`frozen`"), "{reason}");
+    assert!(doubt.to_string().contains("`frozen`"), "{doubt}");
 }
 
 #[test]

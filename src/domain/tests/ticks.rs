@@ -72,7 +72,7 @@ fn an_answer_that_nobody_waits_for_is_counted_and_dropped() {
     rig.observed(tick, &running());
     assert_eq!(rig.observed(tick, &wanted), [], "answered already");
     assert_eq!(rig.event(Event::Applied { action: ActionId(9), outcome: Outcome::Accepted }), []);
-    assert_eq!(rig.event(Event::EndTimeSet { action: ActionId(9), result: Ok(()) }), []);
+    assert_eq!(rig.event(Event::EndTimeSet { action: ActionId(9), outcome: Outcome::Accepted }), []);
     assert_eq!(rig.machine.counters().stale_answers, 5);
     assert_eq!(rig.phase(), PhaseWord::Idle);
 }

@@ -46,10 +46,11 @@ use super::gate::NotAdmitted;
 use super::reservation::Reservation;
 use crate::domain::action::Outcome;
 use crate::domain::another_guard::Sign;
+use crate::domain::failure::RemoteFault;
 use crate::domain::health::ReadFailure;
 use crate::domain::live::{LiveEvent, Part};
 use crate::domain::read_priority::Urgency;
-use crate::domain::remote::{RemoteCampaign, RemoteFault};
+use crate::domain::remote::RemoteCampaign;
 use crate::domain::repeats::Repeats;
 use crate::domain::spend::SourceAnswer;
 use crate::domain::status::{ReadingStatus, RemoteClientStatus};
@@ -133,6 +134,8 @@ pub struct Client {
     /// Something has come since [`Client::go_on`] was called.
     is_stirred: bool,
     last_error: Option<String>,
+    /// How the last request ended.
+    error_before: Option<RemoteError>,
     /// What has failed since all went well.
     repeats: Repeats,
     /// The reads of statuses, which every tick needs.
@@ -156,6 +159,7 @@ impl Client {
             last_asker: 0,
             is_stirred: true,
             last_error: None,
+            error_before: None,
             repeats: Repeats::default(),
             reads_failing: None,
             outputs: Vec::new(),
@@ -283,6 +287,7 @@ impl Client {
     }
 
     fn ended(&mut self, now: Now, Ending { purpose, sent_at, result }: Ending) {
+        let error = result.as_ref().err().cloned();
         match purpose {
             Purpose::Token => {}
             Purpose::Status(job) => self.status_ended(now, job, sent_at, result),
@@ -290,6 +295,7 @@ impl Client {
             Purpose::EndTime(job) => self.end_time_came(now, job, result),
             Purpose::Switch(job) => self.attempt_ended(now, &job, result),
         }
+        self.error_before = error;
     }
 
     /// Remembers how an operation ended: the last failure is shown until one succeeds.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::{Client, Now, Purpose};
+use crate::domain::failure::SourceFailure;
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::Urgency;
 use crate::domain::spend::SourceAnswer;
@@ -199,7 +200,7 @@ impl Client {
         let answer = match spend {
             Ok(answer) => answer,
             Err(RemoteError::NoEndpoint { .. }) if has_no_report => SourceAnswer::NoSource,
-            Err(error) => SourceAnswer::Failed(error.in_full()),
+            Err(error) => SourceAnswer::Failed(SourceFailure::Failed(error.in_full())),
         };
         self.single_came(now, number, &answer);
     }

@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::reports::{DayJob, For, ReportJob};
 use super::{Asker, Client, MOMENT, Now, Output};
+use crate::domain::failure::SourceFailure;
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::Urgency;
 use crate::domain::spend::SourceAnswer;
@@ -127,7 +128,7 @@ fn of(spends: &BTreeMap<RemoteId, SourceAnswer>, remote: RemoteId) -> SourceAnsw
 /// What failed, if that is what a report's answer says.
 fn failure_of(answer: &SourceAnswer) -> Option<String> {
     match answer {
-        SourceAnswer::Failed(reason) => Some(reason.clone()),
+        SourceAnswer::Failed(failure) => Some(failure.to_string()),
         SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource => None,
     }
 }
@@ -180,7 +181,8 @@ impl Client {
             Err(error) => {
                 let reason = error.in_full();
                 for Question { asker, .. } in questions {
-                    self.outputs.push(Output::Spend(asker, SourceAnswer::Failed(reason.clone())));
+                    let failure = SourceFailure::Failed(reason.clone());
+                    self.outputs.push(Output::Spend(asker, SourceAnswer::Failed(failure)));
                 }
                 self.note(now, Some(reason));
             }

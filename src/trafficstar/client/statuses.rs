@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 
 use super::{Asker, Client, MOMENT, Now, Output, Purpose, is_held_back};
+use crate::domain::failure::RemoteFault;
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::{ReadQuestion, Urgency};
-use crate::domain::remote::{RemoteCampaign, RemoteFault};
-use crate::domain::repeats::is_same_kind;
+use crate::domain::remote::RemoteCampaign;
 use crate::domain::status::ReadingStatus;
 use crate::trafficstar::batch::reach;
 use crate::trafficstar::batch::reads::{AskerId, PlannedRead, ReadAnswer, ReadId, ReadRequest, Reads};
@@ -221,9 +221,9 @@ impl Client {
     /// What the read of one campaign that ended like this says. Where the request before it ended alike, it says nothing of
     /// this campaign.
     fn fault_of(&self, error: &RemoteError) -> RemoteFault {
-        let fails_alike = |reason: &str| self.last_error.as_deref().is_some_and(|last| is_same_kind(last, reason));
+        let is_away_for_all = self.error_before.as_ref().is_some_and(|before| before.is_away_as(error));
         match error.fault() {
-            RemoteFault::Failed(reason) if error.is_of_the_way() && fails_alike(&reason) => RemoteFault::Shared(reason),
+            RemoteFault::Failed(reason) if is_away_for_all => RemoteFault::Shared(reason),
             fault @ (RemoteFault::NotFound
             | RemoteFault::Gone
             | RemoteFault::Failed(_)

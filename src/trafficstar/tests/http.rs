@@ -3,7 +3,7 @@
 use chrono::Utc;
 
 use super::*;
-use crate::domain::remote::RemoteFault;
+use crate::domain::failure::RemoteFault;
 use crate::trafficstar::http::ClientError;
 use crate::trafficstar::wire::WireError;
 

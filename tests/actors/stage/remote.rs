@@ -6,7 +6,8 @@ use actix::prelude::*;
 use traffic_generator::actors::campaign::RemotePort;
 use traffic_generator::actors::trafficstar::{MakeChange, ReadSpend, ReadStatus, SetTick};
 use traffic_generator::domain::action::Outcome;
-use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
+use traffic_generator::domain::failure::RemoteFault;
+use traffic_generator::domain::remote::RemoteCampaign;
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::trafficstar::date::SeenClock;
 

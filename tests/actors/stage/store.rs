@@ -12,6 +12,7 @@ use traffic_generator::actors::database::{
     StoreHoldOnAll, WriteCampaign,
 };
 use traffic_generator::actors::supervisor::RowsPort;
+use traffic_generator::domain::failure::DatabaseFailure;
 use traffic_generator::domain::journal::{JournalEntry, JournalId};
 use traffic_generator::domain::money::{Clicks, RemainingClicks};
 use traffic_generator::domain::order::HoldChange;
@@ -68,7 +69,7 @@ impl Handler<ReadTick> for FakeStore {
     fn handle(&mut self, ReadTick(id): ReadTick, _: &mut Self::Context) -> Self::Result {
         let world = Rc::clone(&self.0);
         Box::pin(async move {
-            suffer(&world, Call::ReadTick, id).await?;
+            suffer(&world, Call::ReadTick, id).await.map_err(DatabaseFailure::Failed)?;
             let world = world.borrow();
             let now = world.now();
             Ok(world.campaigns.get(&id).map(|campaign| TickReading {
@@ -86,7 +87,7 @@ impl Handler<Save> for FakeStore {
     fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
         let world = Rc::clone(&self.0);
         Box::pin(async move {
-            suffer(&world, Call::Save, record.campaign).await?;
+            suffer(&world, Call::Save, record.campaign).await.map_err(DatabaseFailure::Failed)?;
             let mut world = world.borrow_mut();
             let stored_at = world.now();
             world.promises.insert(record.campaign, StoredPromise { promise: record.promise, stored_at });
@@ -125,7 +126,7 @@ impl Handler<ReadStored> for FakeStore {
     fn handle(&mut self, ReadStored(id): ReadStored, _: &mut Self::Context) -> Self::Result {
         let world = Rc::clone(&self.0);
         Box::pin(async move {
-            suffer(&world, Call::ReadStored, id).await?;
+            suffer(&world, Call::ReadStored, id).await.map_err(DatabaseFailure::Failed)?;
             let world = world.borrow();
             Ok(Some(StoredCampaign {
                 promise: world.promises.get(&id).copied(),
@@ -173,7 +174,7 @@ impl Handler<WriteCampaign> for FakeStore {
     type Result = Answer<CampaignChange>;
 
     fn handle(&mut self, _: WriteCampaign, _: &mut Self::Context) -> Self::Result {
-        Err("no test manages rows here".to_owned())
+        Err(DatabaseFailure::Failed("no test manages rows here".to_owned()))
     }
 }
 
@@ -187,6 +188,6 @@ impl Handler<ReadJournal> for FakeStore {
     type Result = Answer<Vec<JournalEntry>>;
 
     fn handle(&mut self, _: ReadJournal, _: &mut Self::Context) -> Self::Result {
-        Err("tests read the world's journal".to_owned())
+        Err(DatabaseFailure::Failed("tests read the world's journal".to_owned()))
     }
 }

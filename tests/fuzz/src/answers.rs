@@ -3,7 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
-use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault, RemoteStatus, judge};
+use traffic_generator::domain::failure::RemoteFault;
+use traffic_generator::domain::remote::{RemoteCampaign, RemoteStatus, judge};
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::trafficstar::wire;
 
@@ -98,6 +99,12 @@ fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
         assert_quotes_nobody(&odd.problem);
     }
     let status = judge(&Ok(campaign.clone()), noon());
+    if let RemoteStatus::Blocked { reason, .. } = &status {
+        assert_quotes_nobody(reason);
+    }
+    if let RemoteStatus::Unknown { doubt, .. } = &status {
+        assert_quotes_nobody(&doubt.to_string());
+    }
     let end_time = field(object, "schedule_end_time");
     let is_blank = end_time.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty()));
     let has_passed =
@@ -124,8 +131,7 @@ fn check_campaign(object: &Value, campaign: &RemoteCampaign) {
             assert!(active == Some(false) || word == Some("paused") || has_passed == Some(true), "stopped by {object}");
             assert!(active.is_some() && word.is_some() && (is_blank || has_passed.is_some()), "stopped by {object}");
         }
-        RemoteStatus::Blocked { reason, may_run } | RemoteStatus::Unknown { reason, may_run } => {
-            assert_quotes_nobody(&reason);
+        RemoteStatus::Blocked { may_run, .. } | RemoteStatus::Unknown { may_run, .. } => {
             let is_utc = field(object, "schedule_timezone").is_none_or(is_zero);
             let has_ended = is_utc && has_passed == Some(true);
             assert!(may_run == (active == Some(true) && !has_ended) || !is_utc, "may run: {may_run}, by {object}");
@@ -157,7 +163,7 @@ fn check_spent(object: &Value, name: &str, spent: &SourceAnswer) {
         }
         SourceAnswer::NoValue => assert!(is_utc && written.is_none(), "no value from {object}"),
         SourceAnswer::NoSource => assert!(!is_utc, "no source from {object}"),
-        SourceAnswer::Failed(reason) => assert_quotes_nobody(reason),
+        SourceAnswer::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
     }
 }
 
@@ -235,7 +241,7 @@ fn check_amount(written: Option<&Value>, spend: &SourceAnswer) {
         SourceAnswer::Value(money) => {
             assert!(written.is_some_and(|value| is_amount_in_cents(value, money.micros())), "{money} from {written:?}");
         }
-        SourceAnswer::Failed(reason) => assert_quotes_nobody(reason),
+        SourceAnswer::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
         SourceAnswer::NoValue | SourceAnswer::NoSource => panic!("a row is a value: {written:?}"),
     }
 }
@@ -264,7 +270,7 @@ fn check_day(value: &Value) {
             }
         }
         SourceAnswer::NoValue => assert!(of_day.is_empty(), "no value from {value}"),
-        SourceAnswer::Failed(reason) => assert_quotes_nobody(&reason),
+        SourceAnswer::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
         SourceAnswer::NoSource => panic!("a report that was answered is a source"),
     }
 }

@@ -33,7 +33,7 @@ fn spent(value: &Value) -> SourceAnswer {
 fn check_spent(value: &Value) {
     match spent(value) {
         SourceAnswer::Value(money) => assert!(is_amount(value, money.micros()), "{value} was read as {money}"),
-        SourceAnswer::Failed(reason) => assert_fit_to_show(&reason),
+        SourceAnswer::Failed(failure) => assert_fit_to_show(&failure.to_string()),
         SourceAnswer::NoValue => assert!(value.is_null(), "{value} is no value"),
         SourceAnswer::NoSource => panic!("{value} is no source"),
     }

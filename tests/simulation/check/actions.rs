@@ -3,7 +3,8 @@
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome, Step as ActionStep};
 use traffic_generator::domain::event::{Event, OperationId};
-use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
+use traffic_generator::domain::failure::RemoteFault;
+use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 
 use super::judge::{self, Remote};
 use super::world::{Doing, Place, Question, Stage, Step, World, is_end};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use traffic_generator::domain::action::{ActionKind, Step as ActionStep};
 use traffic_generator::domain::event::Event;
+use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::policy::Mode;
-use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
+use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 
 use super::judge::{self, ClickClass, Remote, SpendClass};
 use super::world::{Place, Stage, Step, World};

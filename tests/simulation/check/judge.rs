@@ -1,9 +1,10 @@
 //! The words of behaviour.md: what the raw fields of an answer mean, and what today's spend is.
 
 use chrono::{DateTime, Duration, Utc};
+use traffic_generator::domain::failure::{DatabaseFailure, RemoteFault};
 use traffic_generator::domain::money::{Money, RemainingClicks};
 use traffic_generator::domain::policy::Policy;
-use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
+use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 use traffic_generator::domain::spend::{SourceAnswer, SpendSource, StoredSpend};
 
 use crate::model::log::Seen;
@@ -117,7 +118,7 @@ pub(super) fn shows_stopped(read: &Result<RemoteCampaign, RemoteFault>, wall: Da
     read.as_ref().is_ok_and(|campaign| campaign.active == Some(false)) || remote(read, wall).is_stopped()
 }
 
-pub(super) fn clicks(clicks: &Result<RemainingClicks, String>, policy: &Policy) -> ClickClass {
+pub(super) fn clicks(clicks: &Result<RemainingClicks, DatabaseFailure>, policy: &Policy) -> ClickClass {
     match clicks {
         Err(_) => ClickClass::Unknown,
         Ok(clicks) if clicks.count <= policy.pause_clicks => ClickClass::UsedUp,

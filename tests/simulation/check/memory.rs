@@ -4,9 +4,10 @@
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome, Step as ActionStep};
 use traffic_generator::domain::event::{Effect, Event, Note};
+use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::policy::Policy;
-use traffic_generator::domain::remote::{EndTime, RemoteCampaign, RemoteFault};
+use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 
 use super::doubts::out_of_funds;
 use super::judge::{self, Remote};
@@ -217,7 +218,7 @@ impl Memory {
         }
         match step.event {
             // One that is told once more says nothing of what is owed since.
-            Event::EndTimeSet { action, result: Ok(()) }
+            Event::EndTimeSet { action, outcome: Outcome::Accepted }
                 if self.last_pause == Some(*action) && place.end_times_underway.contains(action) =>
             {
                 self.owed = None;

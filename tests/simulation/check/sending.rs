@@ -160,7 +160,7 @@ fn wrong_end(place: &Place<'_>, step: &Step<'_>, order: OrderId, result: &Result
     let may_refuse =
         place.releasing || observes || overtaken || matches!(step.event, Event::Release { .. } | Event::ReleaseStopped);
     match (result, force.kind) {
-        (Err(ForceFailure::NotNow { .. }), ForceKind::Pause) if !may_refuse => {
+        (Err(ForceFailure::NotNow { .. } | ForceFailure::ObserveMode), ForceKind::Pause) if !may_refuse => {
             Some("a forced pause is refused".to_owned())
         }
         (Err(ForceFailure::Failed(_)), _) if action.is_none() => {

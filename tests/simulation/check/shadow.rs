@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Step as ActionStep};
 use traffic_generator::domain::event::{Effect, Event};
+use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::order::ForceKind;
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::policy::{Mode, Policy};
-use traffic_generator::domain::remote::RemoteFault;
 
 use super::judge::{self, ClickClass, Remote, SpendClass};
 use super::memory::{Memory, Owed, Wait};

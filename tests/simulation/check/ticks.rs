@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::ActionKind;
 use traffic_generator::domain::event::{Effect, Event};
-use traffic_generator::domain::remote::RemoteFault;
+use traffic_generator::domain::failure::RemoteFault;
 
 use super::world::{Doing, Place, Stage, Step, World};
 use super::{Checker, Findings};

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::clock_difference::ClockDifference;
 use traffic_generator::domain::event::{Event, OperationId};
+use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::machine::Machine;
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::policy::Policy;
-use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
+use traffic_generator::domain::remote::RemoteCampaign;
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::guard::session::{Beginning, Output, Session};
 use traffic_generator::guard::tick::Reading;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind, Step};
 use traffic_generator::domain::event::Record;
+use traffic_generator::domain::failure::DatabaseFailure;
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::phase::Promise;
@@ -35,7 +36,9 @@ pub(crate) struct Database {
 }
 
 /// Away, as a caller hears it.
-pub(crate) const AWAY: &str = "the database does not answer";
+pub(crate) fn no_answer() -> DatabaseFailure {
+    DatabaseFailure::Failed("the database does not answer".to_owned())
+}
 
 impl Database {
     pub(crate) const fn new() -> Self {

@@ -14,6 +14,7 @@ use std::ops::Range;
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
 use traffic_generator::domain::event::{Event, OperationId};
+use traffic_generator::domain::failure::DatabaseFailure;
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::phase::{Phase, PhaseWord, Promise};
 use traffic_generator::domain::policy::{Policy, PolicyNumbers};
@@ -63,13 +64,12 @@ enum Own {
     TickEnds(Life, OperationId, bool),
     ClientWakes,
     Ends(Ticket, call::Call, Result<Answer, Failure>),
-    Read(Life, OperationId, Result<StoredFacts, String>),
-    Saved(Life, Result<Option<JournalId>, String>),
+    Read(Life, OperationId, Result<StoredFacts, DatabaseFailure>),
+    Saved(Life, Result<Option<JournalId>, DatabaseFailure>),
     SaveAgain(Life),
     Reserved(u64, bool),
     /// An answer comes a second time.
     Twice(Life, Event),
-    EndTimeSetAgain(Life, ActionId, Outcome),
 }
 
 /// One who asks the client.
@@ -367,9 +367,6 @@ impl Guard {
             Own::Saved(life, answer) => self.with(life, |found| found.session.saved(now.wall, answer)),
             Own::SaveAgain(life) => self.with(life, |found| found.session.save_again()),
             Own::Reserved(number, is_durable) => process.client.reserved(now.clocks(), number, is_durable),
-            Own::EndTimeSetAgain(life, action, outcome) => {
-                self.with(life, |found| found.session.end_time_set(now.wall, action, outcome));
-            }
             Own::Twice(life, event) => self.with(life, |found| found.session.step(now.wall, event)),
         }
     }

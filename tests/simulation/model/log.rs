@@ -6,12 +6,13 @@ use std::fmt;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind};
 use traffic_generator::domain::event::{Effect, Event, OperationId, Record};
+use traffic_generator::domain::failure::{DatabaseFailure, RemoteFault};
 use traffic_generator::domain::money::{Clicks, Money, RemainingClicks};
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::read_priority::Urgency;
-use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
-use traffic_generator::domain::spend::{SourceAnswer, Spend, SpendHistory};
+use traffic_generator::domain::remote::RemoteCampaign;
+use traffic_generator::domain::spend::{SourceAnswer, Spend, SpendHistory, SpendUnknown};
 use traffic_generator::domain::status::Hold;
 use traffic_generator::trafficstar::budget::Ticket;
 
@@ -135,12 +136,12 @@ pub(crate) struct Seen {
     pub(crate) report: Option<SourceAnswer>,
     /// What the campaign's counter has shown to earlier ticks of this machine, on the day of the last of them.
     pub(crate) counter: Option<CounterSeen>,
-    pub(crate) stored: Result<SpendHistory, String>,
-    pub(crate) clicks: Result<RemainingClicks, String>,
+    pub(crate) stored: Result<SpendHistory, DatabaseFailure>,
+    pub(crate) clicks: Result<RemainingClicks, DatabaseFailure>,
     /// How many clicks remained when the tick began, which says how urgent its read is.
     pub(crate) first_clicks: Option<Clicks>,
     /// What the guard made of the sources.
-    pub(crate) spend: Result<Spend, String>,
+    pub(crate) spend: Result<Spend, SpendUnknown>,
     /// The policy by which it decides.
     pub(crate) policy: Policy,
     /// By how much the guard's clock was ahead when TrafficStars answered last.

@@ -79,8 +79,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign that could not be read is called stopped",
         breaks: "1",
         file: REMOTE,
-        original: "Err(RemoteFault::Failed(reason) | RemoteFault::Shared(reason)) => {
-            «RemoteStatus::Unknown { reason: reason.clone(), may_run: false }»",
+        original: "Err(fault) => «RemoteStatus::Unknown { doubt: fault.clone().into(), may_run: false }»,",
         faulty: "RemoteStatus::Stopped(StopCause::SwitchedOff)",
     },
     Fault {
@@ -254,7 +253,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a campaign that could not be read has no spend on record",
         breaks: "1",
         file: SPEND,
-        original: r#"None => «failures.extend(failure("the campaign's own field", &self.counters.spent_today))»,"#,
+        original: "None => «failures.extend(failure(SpendField::SpentToday, &self.counters.spent_today))»,",
         faulty: "()",
     },
     Fault {
@@ -262,7 +261,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a report that failed says that nothing is on record",
         breaks: "1",
         file: SPEND,
-        original: r#"SourceAnswer::Failed(_) => «failures.extend(failure("the report", report))»,"#,
+        original: "SourceAnswer::Failed(_) => «failures.extend(failure(SpendField::Report, report))»,",
         faulty: "()",
     },
     Fault {
@@ -270,8 +269,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a failed source and a stored spend that is too old are a spend of 0",
         breaks: "1",
         file: SPEND,
-        original: "Err(reason) => «failures.push(reason)»,",
-        faulty: "{ failures.clear(); drop(reason) }",
+        original: "Err(doubt) => «failures.push(doubt)»,",
+        faulty: "{ failures.clear(); drop(doubt) }",
     },
     Fault {
         name: "read-across-midnight-counts",

@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use traffic_generator::domain::action::ActionKind;
 use traffic_generator::domain::clock_difference::ClockDifference;
 use traffic_generator::domain::event::Event;
-use traffic_generator::domain::remote::{RemoteCampaign, RemoteFault};
+use traffic_generator::domain::failure::RemoteFault;
+use traffic_generator::domain::remote::RemoteCampaign;
 use traffic_generator::trafficstar::client::{self, Asker, Client, Departure, Now};
 
 use super::questions::Question;
 use super::{Asks, Guard, Happening, Own};
 use crate::model::log::{Carried, What};
-use crate::model::storm::Storm;
 use crate::model::wire::{self, Failure};
 
 impl Guard {
@@ -55,10 +55,7 @@ impl Guard {
                     self.tell_once_or_twice(life, Event::Applied { action, outcome })
                 }
                 Some(Asks::EndTime(life, action)) => {
-                    if let Some(again_in) = self.storm.as_mut().and_then(Storm::hears_twice) {
-                        self.own(again_in, Own::EndTimeSetAgain(life, action, outcome.clone()));
-                    }
-                    self.with(life, |found| found.session.end_time_set(now.wall, action, outcome));
+                    self.tell_once_or_twice(life, Event::EndTimeSet { action, outcome });
                 }
                 Some(Asks::Status(..) | Asks::ReadBack(..) | Asks::Spend(..)) | None => {}
             },

@@ -2,6 +2,7 @@
 
 use chrono::Duration;
 use traffic_generator::domain::event::{OperationId, Record};
+use traffic_generator::domain::failure::DatabaseFailure;
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::money::{Clicks, RemainingClicks};
 use traffic_generator::domain::spend::Spend;
@@ -11,7 +12,7 @@ use traffic_generator::trafficstar::reservation::Reservation;
 use super::{Guard, Happening, Own};
 use crate::model::campaign::Life;
 use crate::model::clock::Moment;
-use crate::model::database::AWAY;
+use crate::model::database::no_answer;
 use crate::model::log::What;
 
 /// What the database is asked.
@@ -42,7 +43,7 @@ impl Guard {
         let is_told = !away && self.storm.as_mut().is_none_or(|storm| storm.hears_of_commit());
         let own = match question {
             Question::ReadTick(life, operation) => {
-                let read = if away { Err(AWAY.to_owned()) } else { self.read_tick(life.campaign, now) };
+                let read = if away { Err(no_answer()) } else { self.read_tick(life.campaign, now) };
                 Own::Read(life, operation, read)
             }
             Question::Save(life, record, entry) => {
@@ -51,7 +52,7 @@ impl Guard {
                 if saved.is_some() {
                     self.note(What::Stored { campaign, record: *record });
                 }
-                Own::Saved(life, saved.filter(|_| is_told).ok_or(AWAY.to_owned()))
+                Own::Saved(life, saved.filter(|_| is_told).ok_or_else(no_answer))
             }
             Question::SaveSpend(campaign, spend) => {
                 if !away {
@@ -75,8 +76,9 @@ impl Guard {
         }
     }
 
-    fn read_tick(&self, campaign: usize, now: Moment) -> Result<StoredFacts, String> {
-        let row = self.database.row(campaign).cloned().ok_or("the database has no such campaign")?;
+    fn read_tick(&self, campaign: usize, now: Moment) -> Result<StoredFacts, DatabaseFailure> {
+        let row = self.database.row(campaign).cloned();
+        let row = row.ok_or_else(|| DatabaseFailure::Failed("the database has no such campaign".to_owned()))?;
         let count = Clicks(self.outside.tracker.clicks(now.at, campaign).max(0).unsigned_abs());
         let defect = self.storm.as_ref().and_then(|storm| storm.defect(campaign));
         let clicks = RemainingClicks { count, defect, at: now.wall };
