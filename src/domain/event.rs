@@ -216,8 +216,8 @@ pub enum Note {
         /// Whether it began; it ended otherwise.
         began: bool,
     },
-    /// It runs, nothing is promised, and its clicks are used up or its limit is reached.
-    Unguarded,
+    /// It runs past a threshold, and no promise is in force, for this reason.
+    Unguarded(String),
     /// Running it cannot help, for this reason; or, without one, it can again.
     Blocked(Option<String>),
     /// An activation is due and held back, for this reason.
@@ -255,7 +255,9 @@ impl Note {
             Self::Action { news, .. } => {
                 matches!(news, ActionNews::Unclear(_) | ActionNews::Failed(_) | ActionNews::EndTimeOwed(_))
             }
-            Self::ForeignChange { .. } | Self::Unguarded | Self::Blocked(Some(_)) | Self::SpendStandsStill(_) => true,
+            Self::ForeignChange { .. } | Self::Unguarded(_) | Self::Blocked(Some(_)) | Self::SpendStandsStill(_) => {
+                true
+            }
             Self::Contested { began } => *began,
             Self::Transition { .. }
             | Self::HighSpend { .. }
@@ -277,7 +279,7 @@ impl fmt::Display for Note {
             Self::Contested { began: false } => f.write_str("no longer contested: an hour without a foreign change"),
             Self::HighSpend { began: true } => f.write_str("high spend: today's limit is reached"),
             Self::HighSpend { began: false } => f.write_str("no longer high spend"),
-            Self::Unguarded => f.write_str("unguarded: it runs, and nothing is promised about it"),
+            Self::Unguarded(why) => write!(f, "unguarded, it runs and nothing pauses it: {why}"),
             Self::Blocked(Some(reason)) => write!(f, "blocked: {reason}"),
             Self::Blocked(None) => f.write_str("no longer blocked"),
             Self::Waiting(reason) => write!(f, "should run, and waits: {reason}"),

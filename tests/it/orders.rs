@@ -163,6 +163,30 @@ fn a_hold_keeps_the_guards_hands_off_survives_a_restart_and_ends_when_released()
 }
 
 #[test]
+fn what_runs_on_past_its_threshold_on_hold_is_called_unguarded() {
+    let mut world = World::new();
+    world.add_guarded(FIRST);
+    let id = world.id(FIRST);
+    let held = world.run(&["hold", &id]);
+    assert!(held.stderr.contains("it runs, and nothing pauses it while it is on hold: add --pause"), "{}", held.stderr);
+    world.database.set_remaining_clicks(FIRST, 0);
+    world.wait_until(FIRST, "it is unguarded", |campaign| campaign.0["unguarded"] == true);
+    let explained = world.run(&["explain", &id]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in
+        ["Unguarded: it runs, and nothing pauses it: it is on hold; 0 clicks are left", "none while it is on hold"]
+    {
+        assert!(explained.contains(said), "{explained}");
+    }
+    let (status, health) = world.health();
+    assert_eq!((status, health["reasons"][0]["kind"].as_str()), (503, Some("unguarded")), "{health}");
+    world.json(&["hold", &id, "--pause"]);
+    world.wait_for("health to be well again", |world| match world.health() {
+        (200, _) => Ok(()),
+        (_, health) => Err(health.to_string()),
+    });
+}
+
+#[test]
 fn a_hold_ends_by_itself_when_its_time_is_up() {
     let mut world = World::new();
     world.add(CampaignSpec::paused(FIRST), 10_000);

@@ -35,8 +35,8 @@ pub struct HoldOnAll(pub Option<Hold>);
 pub struct HoldChanged {
     /// The hold before.
     pub before: Option<Hold>,
-    /// Why it would not outlive a restart yet, if so.
-    pub warning: Option<String>,
+    /// What an operator should know of it.
+    pub warnings: Vec<String>,
 }
 
 /// The orders that wait for their answers.
@@ -77,13 +77,22 @@ impl CampaignActor {
 
     pub(super) fn answer_held(&mut self, order: OrderId, is_stored: bool) {
         let answered: Vec<_> = self.orders.holding.extract_if(.., |(waiting, ..)| *waiting <= order).collect();
+        let warnings = self.hold_warnings(is_stored);
         for (_, before, reply) in answered {
-            let warning = (!is_stored).then(|| {
-                "it is in force and could not be stored yet: a restart before the database is back would lose it"
-                    .to_owned()
-            });
-            tell(reply, HoldChanged { before, warning });
+            tell(reply, HoldChanged { before, warnings: warnings.clone() });
         }
+    }
+
+    fn hold_warnings(&self, is_stored: bool) -> Vec<String> {
+        let machine = self.session.machine();
+        let may_run = machine.assessment().is_some_and(|facts| facts.judged.status.may_run());
+        let runs_on = may_run && machine.own_hold().is_some_and(|hold| !hold.pause);
+        let runs_on =
+            runs_on.then_some("it runs, and nothing pauses it while it is on hold: add --pause to stop it first");
+        let unstored = (!is_stored).then_some(
+            "it is in force and could not be stored yet: a restart before the database is back would lose it",
+        );
+        runs_on.into_iter().chain(unstored).map(str::to_owned).collect()
     }
 
     fn processed(&self, warnings: Vec<String>) -> Processed {

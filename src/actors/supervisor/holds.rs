@@ -49,7 +49,7 @@ impl Supervisor {
         actix::spawn(async move {
             let changed = of_campaign(change.await);
             let mut warnings = match changed {
-                Ok(changed) => changed.warning.into_iter().collect::<Vec<_>>(),
+                Ok(changed) => changed.warnings,
                 Err(refusal) => {
                     tell(reply, Err(refusal));
                     return;

@@ -30,6 +30,7 @@ use super::remote::StatusWord;
 use super::spend::SpendSource;
 use super::status::{CampaignStatus, Liveness};
 use super::timer::{Timer, TimerKind};
+use super::unguarded::Unguarded;
 
 /// What a campaign actor publishes beside its status.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +49,8 @@ pub struct Insight {
     pub clicks_unknown_since: Option<DateTime<Utc>>,
     /// Since when TrafficStars has answered 404, if it is gone by now.
     pub gone_since: Option<DateTime<Utc>>,
+    /// It runs past a threshold, and no promise is in force.
+    pub unguarded: Option<Unguarded>,
     /// When the first pause was decided of which none has been confirmed, while it is wanted.
     pub pausing_since: Option<DateTime<Utc>>,
     /// Since when today's spend is the same, while the campaign runs.
@@ -316,6 +319,7 @@ pub fn explain(
     let resting = actor.status == Liveness::Restarting;
     Explanation {
         summary: if resting { summary::of_the_dead(rest) } else { summary::summary(&case) },
+        promise: PromiseExplained { meaning: summary::promise(&case), ..promise(status) },
         attention: summary::attention(&case),
         facts: facts::facts(&case),
         thresholds: Some(facts::thresholds(&case)),
@@ -346,11 +350,7 @@ fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
         trafficstar_id: status.trafficstar_id,
         at: now,
         summary: summary::of_the_unguarded(status),
-        promise: PromiseExplained {
-            state: status.state,
-            since: status.since,
-            meaning: summary::meaning(status.state).to_owned(),
-        },
+        promise: promise(status),
         attention: Vec::new(),
         facts: Facts {
             status: StatusFact::default(),
@@ -364,6 +364,13 @@ fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
         action: None,
         next: next::of_the_unguarded(status),
     }
+}
+
+/// A campaign whose generator is disabled is promised nothing, whatever was before.
+fn promise(status: &CampaignStatus) -> PromiseExplained {
+    let is_enabled = status.ordered.generator_enabled;
+    let meaning = if is_enabled { summary::meaning(status.state) } else { "none: its generator is disabled" };
+    PromiseExplained { state: status.state, since: status.since, meaning: meaning.to_owned() }
 }
 
 /// What runs, the next to end first. A dead actor's ticks and reads do not; what was promised until a time does.

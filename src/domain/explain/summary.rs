@@ -21,6 +21,17 @@ pub(super) const fn meaning(state: PhaseWord) -> &'static str {
     }
 }
 
+/// What is promised now: a hold and observe mode suspend what the state promises.
+pub(super) fn promise(case: &Case<'_>) -> String {
+    let meaning = meaning(case.status.state);
+    match &case.status.ordered.hold {
+        Some(hold) if hold.pause => "it is kept stopped while it is on hold".to_owned(),
+        Some(_) => "none while it is on hold".to_owned(),
+        None if case.observes() => format!("none in observe mode; in act mode it would be: {meaning}"),
+        None => meaning.to_owned(),
+    }
+}
+
 pub(super) fn of_the_unguarded(status: &CampaignStatus) -> String {
     if status.ordered.generator_enabled {
         return "Its generator is enabled, and its actor is not built yet: nothing is known of it.".to_owned();
@@ -90,10 +101,9 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
             limit = policy.spend_limit
         )
     });
-    let unguarded = status.unguarded.then(|| {
-        "Unguarded: it runs, nothing is promised about it, and its clicks are used up or its limit is reached. It spends \
-         money that nobody watches."
-            .to_owned()
+    let unguarded = case.insight.unguarded.as_ref().map(|unguarded| {
+        let why = &unguarded.why;
+        format!("Unguarded: it runs, and nothing pauses it: {why}. It spends money that nobody watches.")
     });
     let observe = case.observes().then(|| {
         "Observe mode: it is read and decided about as always, and nothing that changes anything is sent.".to_owned()

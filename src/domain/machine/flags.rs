@@ -4,18 +4,19 @@ use chrono::NaiveDate;
 
 use super::context::StepContext;
 use super::invariants::{Broken, must};
-use crate::domain::decision::{ClickLevel, Judged, SpendLevel};
+use crate::domain::decision::{Judged, SpendLevel};
 use crate::domain::event::Note;
-use crate::domain::phase::Phase;
 use crate::domain::remote::RemoteStatus;
+use crate::domain::status::Hold;
+use crate::domain::unguarded::Unguarded;
 
 /// The flags of one campaign.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flags {
     /// The day on which today's limit was seen reached.
     pub(super) high_spend_on: Option<NaiveDate>,
-    /// It runs, nothing is promised, and that costs money nobody watches.
-    pub(super) unguarded: bool,
+    /// It runs past a threshold, and no promise is in force.
+    pub(super) unguarded: Option<Unguarded>,
     /// Why running it cannot help.
     pub(super) blocked: Option<String>,
     /// Why an activation that is due is held back.
@@ -49,18 +50,20 @@ impl Flags {
     }
 
     /// Keeps `unguarded` up to date, after a decision.
-    pub(super) fn raise_unguarded(&mut self, step: &mut StepContext<'_>, phase: Phase, judged: &Judged) {
-        let spent = judged.clicks == ClickLevel::UsedUp || judged.spend == SpendLevel::Reached;
-        let unguarded = match judged.status {
-            RemoteStatus::Running => phase == Phase::Idle && spent,
-            // A failed read says nothing new: where requests are short, it would be told anew at every other tick.
-            RemoteStatus::Unknown { .. } => phase == Phase::Idle && self.unguarded,
-            RemoteStatus::Stopped(_) | RemoteStatus::Blocked { .. } => false,
-        };
-        if unguarded && !self.unguarded {
-            step.tell(Note::Unguarded);
+    pub(super) fn raise_unguarded(
+        &mut self,
+        step: &mut StepContext<'_>,
+        is_promised: bool,
+        judged: &Judged,
+        hold: Option<&Hold>,
+    ) {
+        let earlier = self.unguarded.take().filter(|_| !is_promised);
+        if !is_promised {
+            self.unguarded = Unguarded::after(earlier.as_ref(), step.now, judged, step.policy, hold);
         }
-        self.unguarded = unguarded;
+        if let (None, Some(unguarded)) = (earlier, &self.unguarded) {
+            step.tell(Note::Unguarded(unguarded.why.clone()));
+        }
     }
 
     /// An activation is due and held back, for this reason.
@@ -77,8 +80,10 @@ impl Flags {
     }
 
     pub(super) fn invariants(&self, is_read: bool) -> Result<(), Broken> {
-        let is_raised =
-            self.high_spend_on.is_some() || self.unguarded || self.blocked.is_some() || self.waiting.is_some();
+        let is_raised = self.high_spend_on.is_some()
+            || self.unguarded.is_some()
+            || self.blocked.is_some()
+            || self.waiting.is_some();
         must(is_read || !is_raised, "a flag is raised before anything was read")
     }
 }

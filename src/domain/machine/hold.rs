@@ -28,7 +28,7 @@ pub(super) struct Holds {
 
 impl Holds {
     /// The one that is in force: of its own and the one on all campaigns, the one that keeps it paused.
-    fn in_force(&self, now: DateTime<Utc>) -> Option<&Hold> {
+    pub(super) fn in_force(&self, now: DateTime<Utc>) -> Option<&Hold> {
         let lasting = || [&self.all, &self.own].into_iter().flatten().filter(|hold| hold.lasts(now));
         lasting().find(|hold| hold.pause).or_else(|| lasting().next())
     }

@@ -114,7 +114,10 @@ mod tests {
                 },
                 "it waits for a read that nobody was asked for",
             ),
-            (|machine, _| machine.flags.unguarded = true, "a flag is raised before anything was read"),
+            (
+                |machine, _| machine.flags.blocked = Some("moderation".to_owned()),
+                "a flag is raised before anything was read",
+            ),
             (|machine, _| machine.holds.unanswered = Some(OrderId(1)), "a hold is in force, and is not answered"),
         ];
         for (break_it, named) in breaks {

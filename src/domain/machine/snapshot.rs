@@ -41,10 +41,10 @@ impl Machine {
         self.contest.is_contested()
     }
 
-    /// It runs, nothing is promised, and its clicks are used up or its limit is reached.
+    /// It runs past a threshold, and no promise is in force.
     #[must_use]
     pub const fn unguarded(&self) -> bool {
-        self.flags.unguarded
+        self.flags.unguarded.is_some()
     }
 
     /// Why running it cannot help, if so.
@@ -106,6 +106,7 @@ impl Machine {
             status_unknown_since: self.readings.status_unknown_since,
             clicks_unknown_since: self.readings.clicks_unknown_since,
             gone_since: self.absence.gone_since(),
+            unguarded: self.flags.unguarded.clone(),
             pausing_since: self.readings.pausing_since,
             spend_unchanged_since: self.standing.since(),
             spend_stands_still: self.standing.is_told(),

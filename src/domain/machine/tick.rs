@@ -12,6 +12,7 @@ use crate::domain::assessment::Assessment;
 use crate::domain::decided::Conclusion;
 use crate::domain::event::{Effect, Note};
 use crate::domain::observation::Observation;
+use crate::domain::phase::Phase;
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::remote::{EndTime, RemoteStatus};
 
@@ -79,7 +80,9 @@ impl Machine {
             let reason = "an action is on its way, or was answered while this was read".to_owned();
             self.decisions.note(step.now, Conclusion::Nothing, None, reason);
         }
-        self.flags.raise_unguarded(step, self.phase, judged);
+        let hold = self.holds.in_force(step.now).filter(|hold| !hold.pause);
+        let is_promised = self.phase != Phase::Idle && hold.is_none();
+        self.flags.raise_unguarded(step, is_promised, judged, hold);
         self.schedule(step, question.asked_at);
     }
 

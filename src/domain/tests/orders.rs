@@ -317,6 +317,24 @@ fn on_hold_nothing_is_sent_and_everything_is_shown() {
 }
 
 #[test]
+fn what_runs_past_a_threshold_on_hold_is_unguarded_unless_the_hold_keeps_it_paused() {
+    for (pause, facts, unguarded) in [
+        (false, running().clicks(0), true),
+        (false, running().spend("10.00"), true),
+        (false, running(), false),
+        (false, stopped().clicks(0), false),
+        (true, running().clicks(0), false),
+    ] {
+        let mut rig = Rig::new(Phase::ActiveGuarded);
+        rig.hold(Some(hold(pause, None)));
+        let effects = rig.tick("12:00:00", &facts);
+        assert_eq!(rig.machine.unguarded(), unguarded, "pause {pause}, {facts:?}");
+        let told = notes(&effects, |note| matches!(note, Note::Unguarded(why) if why.starts_with("it is on hold; ")));
+        assert_eq!(told, usize::from(unguarded), "pause {pause}, {facts:?}");
+    }
+}
+
+#[test]
 fn a_hold_is_answered_when_nothing_is_on_its_way_any_more() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));

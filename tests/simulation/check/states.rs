@@ -126,8 +126,9 @@ impl Checker for Flags {
             Remote::Unknown { .. } => told.unguarded,
             Remote::Stopped { .. } | Remote::Blocked { .. } => false,
         };
-        let unguarded = is_unguarded && step.phase == Phase::Idle && !released;
-        let tells = step.has(|effect| matches!(effect, Effect::Note(Note::Unguarded)));
+        let is_left_alone = place.holding(step.wall).is_some_and(|hold| !hold.pause);
+        let unguarded = is_unguarded && (step.phase == Phase::Idle || is_left_alone) && !released;
+        let tells = step.has(|effect| matches!(effect, Effect::Note(Note::Unguarded(_))));
         if !released && tells != (unguarded && !told.unguarded) {
             report(
                 "unguarded-is-told",

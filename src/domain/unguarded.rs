@@ -1,0 +1,50 @@
+//! A campaign that runs past a threshold while no promise is in force: it spends money that nobody watches.
+
+use chrono::{DateTime, Utc};
+
+use super::decision::{ClickLevel, Judged, SpendLevel};
+use super::policy::Policy;
+use super::remote::RemoteStatus;
+use super::status::Hold;
+
+/// Since when a campaign is unguarded, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unguarded {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Its clicks are used up. Otherwise today's limit alone is reached, from which on the policy leaves it alone.
+    pub clicks_used_up: bool,
+    /// Which threshold is passed, and why nothing pauses the campaign, in words.
+    pub why: String,
+}
+
+impl Unguarded {
+    /// Whether a campaign that nothing is promised about is unguarded. A failed read says nothing new: where requests are
+    /// short, it would be told anew at every other tick.
+    pub(super) fn after(
+        earlier: Option<&Self>,
+        now: DateTime<Utc>,
+        judged: &Judged,
+        policy: &Policy,
+        hold: Option<&Hold>,
+    ) -> Option<Self> {
+        match judged.status {
+            RemoteStatus::Running => {}
+            RemoteStatus::Unknown { .. } => return earlier.cloned(),
+            RemoteStatus::Stopped(_) | RemoteStatus::Blocked { .. } => return None,
+        }
+        let clicks = judged.remaining.filter(|_| judged.clicks == ClickLevel::UsedUp);
+        let clicks =
+            clicks.map(|clicks| format!("{clicks} clicks are left, and {} or fewer pause it", policy.pause_clicks));
+        let spend = judged.amount.filter(|_| judged.spend == SpendLevel::Reached);
+        let spend = spend.map(|spend| format!("its limit of {} is reached ({spend})", policy.spend_limit));
+        let clicks_used_up = clicks.is_some();
+        let thresholds: Vec<String> = clicks.into_iter().chain(spend).collect();
+        let cause = hold.map_or("nothing is promised about it", |_| "it is on hold");
+        (!thresholds.is_empty()).then(|| Self {
+            since: earlier.map_or(now, |earlier| earlier.since),
+            clicks_used_up,
+            why: format!("{cause}; {}", thresholds.join("; ")),
+        })
+    }
+}
