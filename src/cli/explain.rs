@@ -213,11 +213,12 @@ fn decision(decision: &PastDecision) -> String {
         Conclusion::WouldPause => "would pause",
     };
     let times = if decision.times > 1 {
-        format!(" ({} times, last at {})", Clicks(decision.times), clock(decision.last_at))
+        format!(" ({} times since {})", Clicks(decision.times), clock(decision.since))
     } else {
         String::new()
     };
-    format!("{} {what}: {}{times}", date(decision.since), decision.reason)
+    // The reason is the last time's, with that time's numbers.
+    format!("{} {what}: {}{times}", date(decision.last_at), decision.reason)
 }
 
 fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
@@ -356,7 +357,7 @@ Last action
   error: TrafficStars answered 500
 
 Last decisions
-  2026-11-22 12:01:00 hold back: 16,000 clicks left (3 times, last at 12:03:00)";
+  2026-11-22 12:03:00 hold back: 16,000 clicks left (3 times since 12:01:00)";
         assert_eq!(explanation(&example()), expected);
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Contest {
     contested: bool,
     activations: u32,
     last_activation_at: Option<DateTime<Utc>>,
+    /// Somebody else has stopped it since it was last known to run.
+    is_stopped_by_others: bool,
 }
 
 /// What a reading meant for the contest.
@@ -43,6 +45,11 @@ pub(super) struct ContestChange {
 impl Contest {
     pub(super) const fn is_contested(&self) -> bool {
         self.contested
+    }
+
+    /// It ran, and an action of ours did not stop it.
+    pub(super) const fn is_stopped_by_others(&self) -> bool {
+        self.is_stopped_by_others
     }
 
     /// Nothing has happened in the future, though the clock was set back meanwhile.
@@ -92,6 +99,9 @@ impl Contest {
         self.settle(now, status, end_time);
         if foreign {
             self.changes.push(now);
+        }
+        if let Some(running) = runs(status) {
+            self.is_stopped_by_others = !running && (foreign || self.is_stopped_by_others);
         }
         self.changes.retain(|&at| at > now - MEMORY);
         let limit = usize::try_from(policy.contested_after).unwrap_or(usize::MAX);

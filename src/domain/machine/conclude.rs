@@ -101,8 +101,12 @@ impl Machine {
             Phase::ActiveGuarded if self.last.has_failed(ActionKind::Activate) => {
                 (Trigger::Recovery, "its last activation failed: ")
             }
+            Phase::ActiveGuarded if self.last.postponed().is_some() => (Trigger::Guard, "its activation waits: "),
             Phase::ActiveGuarded if ended => (Trigger::Tick, "its end time has passed: "),
-            Phase::ActiveGuarded => (Trigger::Guard, "somebody else stopped it: "),
+            Phase::ActiveGuarded if self.contest.is_stopped_by_others() => {
+                (Trigger::Guard, "somebody else stopped it: ")
+            }
+            Phase::ActiveGuarded => (Trigger::Guard, "it does not run as promised: "),
             Phase::Idle | Phase::PausedGuarded | Phase::CoolingDown { .. } => (Trigger::Tick, ""),
         }
     }
