@@ -251,18 +251,18 @@ impl Board {
     /// Why one campaign is (not) running, and what happens next, as of now.
     #[must_use]
     pub fn explain(&self, id: CampaignId, now: DateTime<Utc>) -> Option<Explanation> {
-        let (leadership, status, insight, rest, another_guard) = {
+        let (leadership, status, insight, rest, another_guard, trafficstar) = {
             let published = self.published.borrow();
             let status = published.campaigns.get(&id).cloned()?;
             let (insight, rest) = (published.insights.get(&id).cloned(), published.rests.get(&id).copied());
             let another_guard = published.failing.signs.another_guard(now);
-            (published.leadership.clone(), status, insight, rest, another_guard)
+            (published.leadership.clone(), status, insight, rest, another_guard, published.trafficstar.clone())
         };
         if leadership.role == Role::Standby && insight.is_none() {
             return Some(explain_from_standby(now, &status, leadership.leader.as_ref()));
         }
         let line = another_guard.map(|another| format!("Degraded: {another}."));
-        Some(explain(now, &status, insight.as_deref(), rest).with_attention(line))
+        Some(explain(now, &status, insight.as_deref(), rest, &trafficstar).with_attention(line))
     }
 
     /// Whether every promise can be kept, as of now.
@@ -288,7 +288,8 @@ impl Board {
         };
         let guarded = campaigns.iter().filter_map(|(status, insight, tickless_since)| {
             let actor = status.actor.as_ref()?;
-            Some(GuardedCampaign { id: status.id, actor, insight, tickless_since: *tickless_since })
+            let (id, remote, tickless_since) = (status.id, status.trafficstar_id, *tickless_since);
+            Some(GuardedCampaign { id, remote, actor, insight, tickless_since })
         });
         let vitals = Vitals {
             campaigns: guarded.collect(),

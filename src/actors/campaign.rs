@@ -217,8 +217,7 @@ impl CampaignActor {
     /// Publishes what is known of the campaign.
     pub fn publish(&self) {
         let journal_id = self.session.outbox().entry().map(|id| id.0);
-        let insight = self.session.machine().insight(self.surroundings.clock.now(), self.session.policy());
-        let insight = Insight { journal_id, ..insight };
+        let insight = Insight { journal_id, ..self.session.insight(self.surroundings.clock.now()) };
         self.surroundings.board.publish_guarded(self.status(), insight);
     }
 

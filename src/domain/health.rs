@@ -8,15 +8,18 @@ use chrono::{DateTime, Duration, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::action::ActionKind;
 use super::another_guard::Signs;
 use super::clock_difference::ClockDifference;
-use super::explain::Insight;
-use super::ids::CampaignId;
+use super::explain::{ActionProgress, Insight};
+use super::ids::{CampaignId, RemoteId};
 use super::phase::Phase;
 use super::status::{ActorStatus, DatabaseStatus, LeadershipStatus, RemoteClientStatus, Role};
 
 /// So many ticks without a completed one are too many.
 const TICKS: i32 = 3;
+/// An activation that waited for so many has waited too long.
+const WAITING_TICKS: i32 = 2;
 /// A pause that was not confirmed for this long is too late.
 const PAUSE_WITHIN: Duration = Duration::minutes(2);
 /// A campaign whose status or clicks could not be read for this long is not guarded.
@@ -91,6 +94,8 @@ pub enum DegradationKind {
     AnotherGuard,
     /// A campaign runs with its clicks used up, and nothing pauses it: nothing is promised about it, or it is on hold.
     Unguarded,
+    /// Activations have waited for two ticks to leave.
+    ActivationsWaiting,
 }
 
 /// What is known of a guarded campaign.
@@ -98,6 +103,8 @@ pub enum DegradationKind {
 pub struct GuardedCampaign<'a> {
     /// Which.
     pub id: CampaignId,
+    /// The campaign at TrafficStars.
+    pub remote: RemoteId,
     /// Its actor.
     pub actor: &'a ActorStatus,
     /// What the actor has published.
@@ -166,6 +173,7 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
         clock(vitals),
         another_guard(now, vitals),
         unguarded(vitals),
+        activations_waiting(now, vitals),
     ]
     .into_iter()
     .flatten()
@@ -221,6 +229,25 @@ fn unguarded(vitals: &Vitals<'_>) -> Option<Degradation> {
         Some((campaign.id, unguarded.since))
     });
     about(DegradationKind::Unguarded, unguarded.collect(), "nothing pauses what runs with its clicks used up:")
+}
+
+/// What was sent, and not answered yet, does not wait for its turn.
+fn activations_waiting(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
+    let waiting = vitals.campaigns.iter().filter_map(|campaign| {
+        let Insight { action, progress, policy, .. } = campaign.insight;
+        let is_unsent = match progress {
+            ActionProgress::Postponed | ActionProgress::Unstored => true,
+            ActionProgress::InFlight => vitals.trafficstar.turns.contains_key(&campaign.remote),
+            ActionProgress::Settled | ActionProgress::Awaiting => false,
+        };
+        let action = action.as_ref().filter(|action| is_unsent && action.kind == ActionKind::Activate)?;
+        let waits = now.signed_duration_since(action.requested_at) > policy.tick * WAITING_TICKS;
+        waits.then_some((campaign.id, action.requested_at))
+    });
+    let by =
+        vitals.trafficstar.running_again_by.map(|by| format!(", which all leave by about {},", by.format("%H:%M")));
+    let words = format!("activations have waited for two ticks{} of", by.unwrap_or_default());
+    about(DegradationKind::ActivationsWaiting, waiting.collect(), &words)
 }
 
 /// Two programs that each undo what the other does keep no promise.

@@ -36,6 +36,7 @@ pub mod standing;
 pub mod status;
 pub mod text;
 pub mod timer;
+pub mod turn;
 pub mod unguarded;
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! Every value says who claims it: `ordered` by an operator, `promised` by the actor (the state), `observed` at the
 //! remote or in the database, `stored`. Deliberately absent: how it is gathered (`board`) and drawn (`cli::render`).
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ use super::phase::PhaseWord;
 use super::policy::Mode;
 use super::remote::StatusWord;
 use super::spend::SpendSource;
+use super::turn::Turn;
 
 /// The version of the dump's format.
 pub const DUMP_VERSION: u32 = 1;
@@ -209,6 +212,9 @@ pub struct RemoteClientStatus {
     /// behind. Not in the dump, whose version 1 has no place for it: health tells it.
     #[serde(skip)]
     pub clock_ahead_seconds: Option<i64>,
+    /// Of the campaigns with a change that has not left: when its turn comes. Not in the dump either: `explain` tells it.
+    #[serde(skip)]
+    pub turns: Arc<BTreeMap<RemoteId, Turn>>,
 }
 
 /// Which of the paths known for an operation TrafficStars has.

@@ -14,6 +14,7 @@ use crate::domain::another_guard::EndTimeSign;
 use crate::domain::assessment::Assessment;
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::event::{Effect, Event, FollowingEndTime, Note, OperationId, Record, Request};
+use crate::domain::explain::{ActionProgress, Insight};
 use crate::domain::failure::{DatabaseFailure, RemoteFault};
 use crate::domain::ids::RemoteId;
 use crate::domain::journal::JournalId;
@@ -189,6 +190,17 @@ impl Session {
             self.outputs.push(Output::Step(Box::new(Step { event, effects: effects.clone(), phase, high_spend })));
         }
         self.waiting.extend(effects);
+    }
+
+    /// All that `explain` needs to know of it, as of `now`, but for the journal entry.
+    #[must_use]
+    pub fn insight(&self, now: DateTime<Utc>) -> Insight {
+        let mut insight = self.machine.insight(now, &self.policy);
+        let is_unsent = self.waiting.iter().any(|effect| matches!(effect, Effect::Send(_)));
+        if is_unsent && insight.progress == ActionProgress::InFlight {
+            insight.progress = ActionProgress::Unstored;
+        }
+        insight
     }
 
     /// Carries effects out until one has to be waited for.
@@ -486,3 +498,7 @@ pub struct Wakes {
     /// away, must not put it off.
     pub unless_armed: bool,
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

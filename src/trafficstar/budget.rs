@@ -307,16 +307,24 @@ impl Budget {
     pub fn activations_done_at(&self, now: DateTime<Utc>, more: usize, reads_of_all: usize) -> Option<DateTime<Utc>> {
         let [_, _, _, activations, _] = self.queued;
         let waiting = activations + more;
-        if waiting == 0 {
-            return None;
-        }
+        (waiting > 0).then(|| self.left_by(now, waiting, reads_of_all))
+    }
+
+    /// By when so many end times will have left.
+    #[must_use]
+    pub fn left_by(&self, now: DateTime<Utc>, waiting: usize, reads_of_all: usize) -> DateTime<Utc> {
         let begin = self.blocked_until(now).unwrap_or(now);
         let in_a_window = self.open().saturating_sub(self.kept_for_sweeps + self.kept_for_runs());
         let in_a_window = in_a_window.saturating_sub(reads_of_all).max(in_a_window / 2).max(1);
         let kept = self.still_kept_for_sweeps() + self.kept_for_runs();
         let at_once = self.open().saturating_sub(self.used(now) + kept);
         let windows = waiting.saturating_sub(at_once).div_ceil(in_a_window);
-        Some(begin + WINDOW * i32::try_from(windows).unwrap_or(i32::MAX))
+        begin + WINDOW * i32::try_from(windows).unwrap_or(i32::MAX)
+    }
+
+    /// The requests that wait, in the order in which they leave as things stand.
+    pub fn waiting(&self) -> impl Iterator<Item = Ticket> {
+        self.waiting.values().copied()
     }
 
     /// How many of the waiting requests could leave at `now`, at most; 0 where the next one may not.

@@ -305,6 +305,12 @@ impl Gate {
         &self.circuits
     }
 
+    /// The requests that wait, in the order in which they leave as things stand.
+    pub fn waiting(&self) -> impl Iterator<Item = Ticket> {
+        let gathered = self.burst.iter().flat_map(|burst| burst.tickets.iter().copied());
+        self.budget.waiting().chain(gathered).chain(self.stopped.values().flatten().copied())
+    }
+
     /// How many writes are being gathered, and come to the budget's queue in a moment.
     #[must_use]
     pub fn gathered(&self) -> usize {

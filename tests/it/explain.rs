@@ -10,7 +10,7 @@ use crate::helper::{Config, World};
 const ID: i64 = 995_001;
 
 impl World {
-    fn explained(&self, row: i64) -> Value {
+    pub(crate) fn explained(&self, row: i64) -> Value {
         let reply = self.guard.get(&format!("/v1/campaigns/{row}/explain"));
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.json()

@@ -219,6 +219,9 @@ fn where_requests_have_to_wait_the_most_remaining_clicks_run_first() {
     assert_eq!(count(&world, Operation::Run), 1, "in one request");
     let by = world.guard.state()["trafficstar"]["running_again_by"].clone();
     assert!(by.as_str().is_some_and(|by| by.ends_with('Z')), "by when all run is foreseen: {by}");
-    let unsent = ids.iter().filter(|id| !first.contains(id)).all(|id| !world.writes(*id).contains(&Write::Run));
-    assert!(unsent);
+    let unsent: Vec<i64> = ids.iter().copied().filter(|id| !first.contains(id)).collect();
+    assert!(unsent.iter().all(|id| !world.writes(*id).contains(&Write::Run)));
+    let row = world.database.row_id(unsent[0]);
+    let waits = world.explained(row)["summary"].clone();
+    assert!(waits.to_string().contains("its turn in the account's limit of 20 requests a minute"), "{waits}");
 }

@@ -28,8 +28,9 @@ use super::phase::{Phase, PhaseWord};
 use super::policy::{Mode, Policy};
 use super::remote::StatusWord;
 use super::spend::SpendSource;
-use super::status::{CampaignStatus, Liveness};
+use super::status::{CampaignStatus, Liveness, RemoteClientStatus};
 use super::timer::{Timer, TimerKind};
+use super::turn::Turn;
 use super::unguarded::Unguarded;
 
 /// What a campaign actor publishes beside its status.
@@ -78,7 +79,11 @@ pub struct Insight {
 pub enum ActionProgress {
     /// It is over, or there was none.
     Settled,
-    /// Its answer is waited for.
+    /// Its turn did not come in time: the next tick decides anew.
+    Postponed,
+    /// It waits for its journal entry to be stored.
+    Unstored,
+    /// It waits for its turn, or was sent, and its answer is waited for.
     InFlight,
     /// It was answered; a read has to show it.
     Awaiting,
@@ -274,6 +279,7 @@ struct Case<'a> {
     observation: Option<&'a Observation>,
     /// What that is now.
     judged: Option<Judged>,
+    trafficstar: &'a RemoteClientStatus,
 }
 
 impl Explanation {
@@ -288,6 +294,16 @@ impl Explanation {
 impl Case<'_> {
     fn timer(&self, kind: TimerKind) -> Option<DateTime<Utc>> {
         self.insight.timers.iter().find(|timer| timer.kind == kind).map(|timer| timer.at)
+    }
+
+    /// When the turn comes of its change that has not left.
+    fn turn(&self) -> Option<&Turn> {
+        self.trafficstar.turns.get(&self.status.trafficstar_id)
+    }
+
+    fn is_to_be_activated(&self) -> bool {
+        let action = self.insight.action.as_ref().filter(|_| self.insight.progress != ActionProgress::Settled);
+        action.is_some_and(|action| action.kind == ActionKind::Activate)
     }
 
     fn observes(&self) -> bool {
@@ -309,13 +325,14 @@ pub fn explain(
     status: &CampaignStatus,
     insight: Option<&Insight>,
     rest: Option<ActorRest>,
+    trafficstar: &RemoteClientStatus,
 ) -> Explanation {
     let (Some(insight), Some(actor)) = (insight, &status.actor) else { return unguarded(now, status) };
     let assessment = insight.assessment.as_deref();
     let observation = assessment.map(|facts| &facts.observation);
     // It is judged anew: since the last tick a day or an end time may have passed.
     let judged = assessment.map(|facts| facts.judged_at(now, &insight.policy));
-    let case = Case { now, status, insight, observation, judged };
+    let case = Case { now, status, insight, observation, judged, trafficstar };
     let resting = actor.status == Liveness::Restarting;
     Explanation {
         summary: if resting { summary::of_the_dead(rest) } else { summary::summary(&case) },

@@ -51,9 +51,10 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
         return step(None, then);
     }
     match case.insight.progress {
-        ActionProgress::InFlight => return step(None, in_flight(case)),
+        ActionProgress::Unstored => return step(None, format!("the {} is sent as soon as it is stored", kind(case))),
+        ActionProgress::InFlight => return step(case.turn().map(|turn| turn.leaves_about), in_flight(case)),
         ActionProgress::Awaiting => return step(case.timer(TimerKind::ReadBack), awaiting(case)),
-        ActionProgress::Settled => {}
+        ActionProgress::Settled | ActionProgress::Postponed => {}
     }
     let Some(tick_at) = tick_at else {
         return step(None, "its promise ends as soon as nothing is on its way, and nothing is sent for it after that");
@@ -83,9 +84,18 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
     predicted(case, observation, tick_at)
 }
 
+fn kind(case: &Case<'_>) -> &'static str {
+    case.insight.action.as_ref().map_or("request", |action| verb(action.kind))
+}
+
 fn in_flight(case: &Case<'_>) -> String {
-    let kind = case.insight.action.as_ref().map_or("request", |action| verb(action.kind));
-    format!("TrafficStars' answer to the {kind} is waited for; then it is read back, to see whether it shows")
+    let kind = kind(case);
+    match case.turn() {
+        Some(_) => format!("the {kind} is sent when its turn comes; then it is read back, to see whether it shows"),
+        None => {
+            format!("TrafficStars' answer to the {kind} is waited for; then it is read back, to see whether it shows")
+        }
+    }
 }
 
 fn awaiting(case: &Case<'_>) -> String {

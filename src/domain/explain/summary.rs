@@ -4,6 +4,7 @@ use super::words::verb;
 use super::{ActionProgress, ActorRest, Case};
 use crate::domain::action::{ActionKind, Step};
 use crate::domain::lease::Leader;
+use crate::domain::money::Clicks;
 use crate::domain::phase::PhaseWord;
 use crate::domain::remote::{RemoteStatus, StopCause};
 use crate::domain::status::{CampaignStatus, Hold};
@@ -28,6 +29,7 @@ pub(super) fn promise(case: &Case<'_>) -> String {
         Some(hold) if hold.pause => "it is kept stopped while it is on hold".to_owned(),
         Some(_) => "none while it is on hold".to_owned(),
         None if case.observes() => format!("none in observe mode; in act mode it would be: {meaning}"),
+        None if case.is_to_be_activated() => "it is to run, once its activation has come about".to_owned(),
         None => meaning.to_owned(),
     }
 }
@@ -70,16 +72,11 @@ pub(super) fn summary(case: &Case<'_>) -> String {
         RemoteStatus::Blocked { .. } => "It is blocked at TrafficStars".to_owned(),
         RemoteStatus::Unknown { .. } => "Whether it runs is not known".to_owned(),
     };
-    let action = case.insight.action.as_ref().filter(|_| case.insight.progress != ActionProgress::Settled);
-    let doing = action.map(|action| {
+    let doing = case.insight.action.as_ref().zip(waits(case)).map(|(action, waits)| {
         let done = match action.kind {
             ActionKind::Activate => "to be activated",
             ActionKind::Pause => "to be paused",
             ActionKind::SetEndTime => "to get an end time",
-        };
-        let waits = match case.insight.progress {
-            ActionProgress::InFlight => "TrafficStars has not answered yet",
-            ActionProgress::Awaiting | ActionProgress::Settled => "no read has shown it yet",
         };
         format!("as last read, and is {done} since {}; {waits}", clock(action.requested_at))
     });
@@ -88,6 +85,36 @@ pub(super) fn summary(case: &Case<'_>) -> String {
         (None, Some(decision)) => format!("{seen}. Last decision: {}.", decision.reason),
         (None, None) => format!("{seen}. Nothing has been decided yet."),
     }
+}
+
+/// What the last action waits for, if it is not over.
+fn waits(case: &Case<'_>) -> Option<String> {
+    let remote = case.trafficstar;
+    let limit = format!("the account's limit of {} requests a minute", remote.requests_per_minute);
+    Some(match (case.insight.progress, case.turn()) {
+        (ActionProgress::Settled, _) => return None,
+        (ActionProgress::Unstored, _) => {
+            "it waits for the database: nothing is started before it is written down".to_owned()
+        }
+        (ActionProgress::InFlight, Some(_)) if remote.blocked_until.is_some_and(|until| until > case.now) => {
+            let until = remote.blocked_until.map(clock).unwrap_or_default();
+            format!("it waits: TrafficStars has told us to send nothing until {until}")
+        }
+        (ActionProgress::InFlight, Some(turn)) => format!(
+            "it waits for its turn in {limit}: {} requests are before it, and it leaves about {}",
+            Clicks(turn.before),
+            clock(turn.leaves_about)
+        ),
+        (ActionProgress::InFlight, None) => "it was sent, and TrafficStars has not answered yet".to_owned(),
+        (ActionProgress::Postponed, _) => {
+            let by = remote.running_again_by.map(|by| format!("; all that wait have left about {}", clock(by)));
+            format!(
+                "its turn in {limit} did not come in time, and the next tick decides anew{}",
+                by.unwrap_or_default()
+            )
+        }
+        (ActionProgress::Awaiting, _) => "no read has shown it yet".to_owned(),
+    })
 }
 
 /// What a person should know before anything else.

@@ -1,9 +1,15 @@
 //! What degrades health, from when on, and in which words.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::domain::action::{Action, ActionId, Step, Trigger};
 use crate::domain::machine::Machine;
+use crate::domain::phase::PhaseWord;
 use crate::domain::policy::{Policy, PolicyNumbers};
+use crate::domain::remote::StatusWord;
 use crate::domain::status::{CircuitStatus, Liveness, ReadingStatus};
+use crate::domain::turn::Turn;
 use crate::domain::unguarded::Unguarded;
 
 const NOON: i64 = 12 * 60;
@@ -22,6 +28,28 @@ struct World {
     database: DatabaseStatus,
     trafficstar: RemoteClientStatus,
     failing: Failing,
+}
+
+fn activation(requested_at: DateTime<Utc>) -> Action {
+    Action {
+        id: ActionId(1),
+        kind: ActionKind::Activate,
+        trigger: Trigger::Tick,
+        reason: "20,000 clicks left".to_owned(),
+        spend: None,
+        remaining_clicks: None,
+        remote_status: StatusWord::Stopped,
+        state_before: PhaseWord::Idle,
+        state_after: PhaseWord::ActiveGuarded,
+        end_time: requested_at,
+        step: Step::Requested,
+        late: false,
+        requested_at,
+        accepted_at: None,
+        confirmed_at: None,
+        failed_at: None,
+        error: None,
+    }
 }
 
 impl World {
@@ -52,6 +80,7 @@ impl World {
     fn health(&self, minute: i64) -> Health {
         let campaign = GuardedCampaign {
             id: CampaignId(1),
+            remote: RemoteId(1001),
             actor: &self.actor,
             insight: &self.insight,
             tickless_since: self.tickless_since,
@@ -196,6 +225,29 @@ fn a_campaign_that_runs_on_with_its_clicks_used_up_degrades_and_one_above_its_li
     world.insight.unguarded = unguarded(true);
     let why = "nothing pauses what runs with its clicks used up: campaign 1";
     assert_degrades(&world, None, 2, DegradationKind::Unguarded, 1, why);
+}
+
+#[test]
+fn an_activation_that_has_not_left_for_two_ticks_degrades_and_one_that_was_sent_does_not() {
+    let mut world = World::new();
+    world.actor.last_tick_at = Some(at(3));
+    world.trafficstar.running_again_by = Some(at(40));
+    world.insight.action = Some(activation(at(0)));
+    for progress in [ActionProgress::Settled, ActionProgress::InFlight, ActionProgress::Awaiting] {
+        world.insight.progress = progress;
+        assert_eq!(world.health(3).status, HealthWord::Ok, "{progress:?}");
+    }
+    let why = "activations have waited for two ticks, which all leave by about 12:40, of campaign 1";
+    for progress in [ActionProgress::Postponed, ActionProgress::Unstored] {
+        world.insight.progress = progress;
+        assert_degrades(&world, Some(2), 3, DegradationKind::ActivationsWaiting, 0, why);
+    }
+    world.insight.progress = ActionProgress::InFlight;
+    world.trafficstar.turns = Arc::new([(RemoteId(1001), Turn { before: 0, leaves_about: at(4) })].into());
+    assert_degrades(&world, Some(2), 3, DegradationKind::ActivationsWaiting, 0, why);
+    let numbers = PolicyNumbers { tick: Duration::minutes(2), ..PolicyNumbers::default() };
+    world.insight.policy = numbers.validate().unwrap();
+    assert_eq!(world.health(3).status, HealthWord::Ok);
 }
 
 #[test]

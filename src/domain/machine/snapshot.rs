@@ -117,6 +117,7 @@ impl Machine {
             progress: match (self.last.in_flight(), self.last.awaiting()) {
                 (Some(_), _) => ActionProgress::InFlight,
                 (None, Some(_)) => ActionProgress::Awaiting,
+                (None, None) if self.last.postponed().is_some() => ActionProgress::Postponed,
                 (None, None) => ActionProgress::Settled,
             },
             decisions: self.decisions.newest_first(),

@@ -1,11 +1,16 @@
 //! Each situation as `explain` tells it: whether it runs and why, what a person should know, and what comes next.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::domain::explain::{ActorRest, Explanation, explain};
+use crate::domain::explain::{ActionProgress, ActorRest, Explanation, Insight, explain};
 use crate::domain::ids::CampaignId;
 use crate::domain::policy::Mode;
-use crate::domain::status::{ActorStatus, CampaignStatus, Handling, Hold, Liveness, Observed, Ordered, StoredStatus};
+use crate::domain::status::{
+    ActorStatus, CampaignStatus, Handling, Hold, Liveness, Observed, Ordered, RemoteClientStatus, StoredStatus,
+};
 use crate::domain::timer::TimerKind;
+use crate::domain::turn::Turn;
 
 impl Rig {
     fn status(&self) -> CampaignStatus {
@@ -44,7 +49,8 @@ impl Rig {
     fn explain_with(&self, change: impl FnOnce(&mut CampaignStatus), rest: Option<ActorRest>) -> Explanation {
         let mut status = self.status();
         change(&mut status);
-        explain(self.now + Duration::seconds(10), &status, Some(&self.machine.insight(self.now, &self.policy)), rest)
+        let (now, insight) = (self.now + Duration::seconds(10), self.machine.insight(self.now, &self.policy));
+        explain(now, &status, Some(&insight), rest, &RemoteClientStatus::default())
     }
 
     fn explained(&self) -> Explanation {
@@ -178,6 +184,58 @@ fn before_the_first_read_nothing_is_claimed() {
 }
 
 #[test]
+fn what_has_not_left_is_not_called_unanswered() {
+    let mut rig = Rig::new(Phase::Idle);
+    rig.tick("12:00:00", &stopped().clicks(20_000));
+    let insight = rig.machine.insight(rig.now, &rig.policy);
+    let turn = Turn { before: 1_379, leaves_about: at("12:40:00") };
+    let waits = RemoteClientStatus {
+        requests_per_minute: 90,
+        running_again_by: Some(at("13:10:00")),
+        turns: Arc::new([(RemoteId(995_224), turn)].into()),
+        ..RemoteClientStatus::default()
+    };
+    let silenced = RemoteClientStatus { blocked_until: Some(at("12:05:00")), ..waits.clone() };
+    let nothing_waits = RemoteClientStatus { turns: Arc::default(), ..waits.clone() };
+    let limit = "its turn in the account's limit of 90 requests a minute";
+    let cases = [
+        (
+            ActionProgress::InFlight,
+            &waits,
+            format!("it waits for {limit}: 1,379 requests are before it, and it leaves about 12:40:00"),
+            "the activation is sent when its turn comes; then it is read back, to see whether it shows",
+        ),
+        (
+            ActionProgress::InFlight,
+            &silenced,
+            "it waits: TrafficStars has told us to send nothing until 12:05:00".to_owned(),
+            "the activation is sent when its turn comes; then it is read back, to see whether it shows",
+        ),
+        (
+            ActionProgress::Unstored,
+            &nothing_waits,
+            "it waits for the database: nothing is started before it is written down".to_owned(),
+            "the activation is sent as soon as it is stored",
+        ),
+        (
+            ActionProgress::Postponed,
+            &nothing_waits,
+            format!(
+                "{limit} did not come in time, and the next tick decides anew; all that wait have left about 13:10:00"
+            ),
+            "it is read again; if nothing has changed until then, it is activated",
+        ),
+    ];
+    for (progress, trafficstar, waits, next) in cases {
+        let insight = Insight { progress, ..insight.clone() };
+        let explained = explain(rig.now, &rig.status(), Some(&insight), None, trafficstar);
+        let expected = format!("It is stopped, as last read, and is to be activated since 12:00:00; {waits}.");
+        assert_eq!((explained.summary, explained.next.then.as_str()), (expected, next), "{progress:?}");
+        assert_eq!(explained.promise.meaning, "it is to run, once its activation has come about", "{progress:?}");
+    }
+}
+
+#[test]
 fn an_activation_is_followed_from_its_request_to_its_confirmation() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
@@ -185,7 +243,8 @@ fn an_activation_is_followed_from_its_request_to_its_confirmation() {
         "in flight",
         &rig.explained(),
         &[
-            "It is stopped, as last read, and is to be activated since 12:00:00; TrafficStars has not answered yet.",
+            "It is stopped, as last read, and is to be activated since 12:00:00; it was sent, and TrafficStars has not \
+             answered yet.",
             "> TrafficStars' answer to the activation is waited for; then it is read back, to see whether it shows",
         ],
     );
@@ -371,7 +430,7 @@ fn a_disabled_campaign_says_so_and_how_to_change_it() {
     let mut status = rig.status();
     status.actor = None;
     status.ordered.generator_enabled = false;
-    let explanation = explain(rig.now, &status, None, None);
+    let explanation = explain(rig.now, &status, None, None, &RemoteClientStatus::default());
     assert_told(
         "disabled",
         &explanation,

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: the requests of a round of pauses or runs (`rounds`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -11,6 +11,7 @@ use super::{Asker, Client, MOMENT, Now, Output, Purpose};
 use crate::domain::action::Outcome;
 use crate::domain::ids::RemoteId;
 use crate::domain::remote::{EndTime, RemoteCampaign};
+use crate::domain::turn::Turn;
 use crate::trafficstar::batch::Gathering;
 use crate::trafficstar::budget::Rank;
 use crate::trafficstar::call::{Answer, Call, Switch};
@@ -112,6 +113,23 @@ impl Client {
             }
         }
         asker
+    }
+
+    /// When the turn comes of each campaign's change that has not left.
+    pub(super) fn turns(&self, now: Now) -> BTreeMap<RemoteId, Turn> {
+        let (mut turns, mut changes) = (BTreeMap::new(), 0);
+        for (before, purpose) in self.requests.waiting().enumerate() {
+            let remotes = match purpose {
+                Purpose::EndTime(job) => BTreeSet::from([job.change.remote]),
+                Purpose::Switch(job) => job.remotes().clone(),
+                Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) => continue,
+            };
+            changes += 1;
+            let leaves_about = self.requests.gate().budget().left_by(now.steady, changes, self.reads_of_all());
+            let turn = Turn { before: before as u64, leaves_about };
+            turns.extend(remotes.into_iter().map(|remote| (remote, turn)));
+        }
+        turns
     }
 
     /// An end time without a run would cost a request at every tick and change nothing. One at a time goes all the same, and

@@ -26,6 +26,8 @@ mod spends;
 mod statuses;
 mod tokens;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 
 pub use self::changes::{Change, ChangeKind};
@@ -258,6 +260,7 @@ impl Client {
             last_error: self.last_error.clone(),
             endpoints: self.known.status(),
             clock_ahead_seconds: None,
+            turns: Arc::new(self.turns(now)),
         }
     }
 
@@ -270,9 +273,13 @@ impl Client {
     /// By when all activations that are due will have left.
     #[must_use]
     pub fn running_again_by(&self, now: Now) -> Option<DateTime<Utc>> {
-        let reads_of_all = usize::try_from(self.statuses.status().requests).unwrap_or(usize::MAX);
         let more = self.changes.postponed() + self.requests.gate().held_back();
-        self.requests.gate().budget().activations_done_at(now.steady, more, reads_of_all)
+        self.requests.gate().budget().activations_done_at(now.steady, more, self.reads_of_all())
+    }
+
+    /// How many requests it takes to read every campaign once.
+    fn reads_of_all(&self) -> usize {
+        usize::try_from(self.statuses.status().requests).unwrap_or(usize::MAX)
     }
 
     /// Since when statuses cannot be read, and why.

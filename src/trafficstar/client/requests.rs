@@ -114,6 +114,12 @@ impl Requests {
         self.send(now, Unsent { asking, call, purpose, again: false });
     }
 
+    /// What those requests are for that have not left, in the order in which they leave as things stand.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Purpose> {
+        let at_the_gate = self.gate.waiting().filter_map(|ticket| self.at_the_gate.get(&ticket));
+        at_the_gate.map(|waiting| &waiting.request).chain(&self.without_token).map(|request| &request.purpose)
+    }
+
     /// The requests that have ended since this was last asked.
     pub(super) fn take_ended(&mut self) -> Vec<Ending> {
         std::mem::take(&mut self.ended)

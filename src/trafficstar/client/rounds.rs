@@ -37,6 +37,13 @@ pub(super) struct SwitchJob {
     pub(super) askers: Vec<Asker>,
 }
 
+impl SwitchJob {
+    /// The campaigns that it names.
+    pub(super) const fn remotes(&self) -> &BTreeSet<RemoteId> {
+        &self.attempt.ids
+    }
+}
+
 /// The rounds under way, and the campaigns that are asked for by themselves.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
