@@ -64,6 +64,8 @@ pub struct Insight {
     pub end_time_owed: bool,
     /// The last action.
     pub action: Option<Action>,
+    /// Whose order it was: uid and name.
+    pub action_by: Option<String>,
     /// The key of the newest journal entry, which the machine does not know: whoever stores it says so.
     pub journal_id: Option<i64>,
     /// Where it stands.

@@ -1,8 +1,11 @@
 //! The answer in a sentence, what the state promises, and what a person should know first.
 
+use std::sync::Arc;
+
 use super::words::verb;
 use super::{ActionProgress, ActorRest, Case};
-use crate::domain::action::{ActionKind, Step};
+use crate::domain::action::{Action, ActionKind, Step, Trigger};
+use crate::domain::decided::{Conclusion, PastDecision};
 use crate::domain::lease::Leader;
 use crate::domain::money::Clicks;
 use crate::domain::phase::PhaseWord;
@@ -66,25 +69,50 @@ pub(super) fn summary(case: &Case<'_>) -> String {
         return "It has not been read yet since its actor was built.".to_owned();
     };
     let seen = match judged.status {
-        RemoteStatus::Running => "It runs".to_owned(),
-        RemoteStatus::Stopped(StopCause::SwitchedOff) => "It is stopped".to_owned(),
-        RemoteStatus::Stopped(StopCause::EndTimePassed) => "It is stopped, since its end time has passed".to_owned(),
-        RemoteStatus::Blocked { .. } => "It is blocked at TrafficStars".to_owned(),
-        RemoteStatus::Unknown { .. } => "Whether it runs is not known".to_owned(),
+        RemoteStatus::Running => "It runs",
+        RemoteStatus::Stopped(StopCause::SwitchedOff) => "It is stopped",
+        RemoteStatus::Stopped(StopCause::EndTimePassed) => "It is stopped, since its end time has passed",
+        RemoteStatus::Blocked { .. } => "It is blocked at TrafficStars",
+        RemoteStatus::Unknown { .. } => "Whether it runs is not known",
     };
-    let doing = case.insight.action.as_ref().zip(waits(case)).map(|(action, waits)| {
+    if let Some((action, waits)) = case.insight.action.as_ref().zip(waits(case)) {
         let done = match action.kind {
             ActionKind::Activate => "to be activated",
             ActionKind::Pause => "to be paused",
             ActionKind::SetEndTime => "to get an end time",
         };
-        format!("as last read, and is {done} since {}; {waits}", clock(action.requested_at))
-    });
-    match (doing, case.insight.decisions.first()) {
-        (Some(doing), _) => format!("{seen}, {doing}."),
+        return format!("{seen}, as last read, and is {done} since {}; {waits}.", clock(action.requested_at));
+    }
+    let is_stopped = matches!(judged.status, RemoteStatus::Stopped(_));
+    match (own_pause(case).filter(|_| is_stopped), case.insight.decisions.first().map(Arc::as_ref)) {
+        (Some(pause), Some(PastDecision { conclusion: Conclusion::Pause, .. }) | None) => {
+            format!("It is stopped: {}.", paused(case, pause))
+        }
+        (Some(pause), Some(decision)) => {
+            format!("It is stopped: {}. Last decision: {}.", paused(case, pause), decision.reason)
+        }
         (None, Some(decision)) => format!("{seen}. Last decision: {}.", decision.reason),
         (None, None) => format!("{seen}. Nothing has been decided yet."),
     }
+}
+
+/// The pause of ours that keeps it stopped. It has set the end time, too, which then has passed.
+fn own_pause<'a>(case: &Case<'a>) -> Option<&'a Action> {
+    let is_promised = matches!(case.status.state, PhaseWord::PausedGuarded | PhaseWord::CoolingDown);
+    let has_come_about = |action: &&Action| matches!(action.step, Step::Accepted | Step::Confirmed);
+    let pause = case.insight.action.as_ref().filter(|action| is_promised && action.kind == ActionKind::Pause);
+    pause.filter(has_come_about)
+}
+
+/// Whose pause it was, when, and what was left then.
+fn paused(case: &Case<'_>, pause: &Action) -> String {
+    let who = match (&case.insight.action_by, pause.trigger) {
+        (Some(by), _) => by.as_str(),
+        (None, Trigger::Force | Trigger::Operator) => "an operator",
+        (None, Trigger::Tick | Trigger::Guard | Trigger::Recovery) => "the guard",
+    };
+    let clicks = pause.remaining_clicks.map(|clicks| format!(", with {clicks} clicks left")).unwrap_or_default();
+    format!("{who} paused it at {}{clicks}", date(pause.requested_at))
 }
 
 /// What the last action waits for, if it is not over.

@@ -113,6 +113,7 @@ impl Machine {
             releasing: self.disabling.is_some(),
             end_time_owed: self.end_times.is_owed(),
             action: self.last.action().cloned(),
+            action_by: self.last.by.clone(),
             journal_id: None,
             progress: match (self.last.in_flight(), self.last.awaiting()) {
                 (Some(_), _) => ActionProgress::InFlight,

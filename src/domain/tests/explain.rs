@@ -347,8 +347,7 @@ fn a_pause_is_followed_through_its_cool_down() {
         "cooling down",
         &cooling,
         &[
-            "It is stopped, since its end time has passed. Last decision: it runs with 5,000 clicks left, 5,000 or fewer \
-             pause it (spend 3.21).",
+            "It is stopped: the guard paused it at 2026-11-22 12:00:00, with 5,000 clicks left.",
             "> at 22 12:01:00 it is read again, and paused again if somebody has started it; spend and clicks decide from \
              12:02:00 on",
         ],
@@ -362,7 +361,8 @@ fn a_pause_is_followed_through_its_cool_down() {
         "its end is near",
         &rig.explained(),
         &[
-            "It is stopped. Last decision: it cools down after a pause: nothing else is decided until then.",
+            "It is stopped: the guard paused it at 2026-11-22 12:00:00, with 5,000 clicks left. Last decision: it cools \
+             down after a pause: nothing else is decided until then.",
             "> at 22 12:02:00 the cool-down ends; it is read again; if nothing has changed until then, it is activated",
         ],
     );
