@@ -120,7 +120,8 @@ fn notes(campaign: &CampaignStatus) -> Vec<String> {
         Liveness::Running => None,
         Liveness::Restarting => Some("its actor died and is built anew".to_owned()),
     });
-    let failed = campaign.action.as_ref().and_then(|action| action.error.clone());
+    let action = campaign.action.as_ref().filter(|action| action.step != Step::Superseded);
+    let failed = action.and_then(|action| action.error.clone());
     let all = hold
         .into_iter()
         .chain(raised)

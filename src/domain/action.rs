@@ -84,8 +84,18 @@ pub enum Step {
     Confirmed,
     /// It did not come about.
     Failed,
+    /// Nobody wants it any more: it was not due before its turn came, or a newer action took its place.
+    Superseded,
     /// Observe mode: decided, not sent.
     ObservedOnly,
+}
+
+impl Step {
+    /// It is over, and nothing came of it.
+    #[must_use]
+    pub const fn came_to_nothing(self) -> bool {
+        matches!(self, Self::Failed | Self::Superseded)
+    }
 }
 
 /// One action: what, why, on which facts, and how far it got.

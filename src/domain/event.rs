@@ -241,6 +241,8 @@ pub enum ActionNews {
     Confirmed,
     /// It failed, for this reason.
     Failed(String),
+    /// It is not wanted any more, for this reason.
+    Superseded(String),
     /// Observe mode: it would be due, for this reason, and is not sent.
     ObservedOnly(String),
     /// The end time that follows the pause could not be set; it is tried again at every tick.
@@ -303,6 +305,7 @@ impl fmt::Display for ActionNews {
             Self::Unclear(reason) => write!(f, "unclear, it will be read back: {reason}"),
             Self::Confirmed => f.write_str("confirmed"),
             Self::Failed(reason) => write!(f, "failed: {reason}"),
+            Self::Superseded(reason) => write!(f, "superseded: {reason}"),
             Self::ObservedOnly(reason) => write!(f, "would be due, and is not sent in observe mode: {reason}"),
             Self::EndTimeOwed(reason) => write!(f, "is done, but its end time could not be set yet: {reason}"),
         }

@@ -147,6 +147,8 @@ pub enum LiveStep {
     Confirmed,
     /// It failed.
     Failed,
+    /// It is not wanted any more.
+    Superseded,
     /// Observe mode: it would be due, and is not sent.
     ObservedOnly,
     /// The end time that follows the pause could not be set yet.
@@ -323,6 +325,7 @@ const fn step(news: &ActionNews) -> (LiveStep, Option<&String>) {
         ActionNews::Unclear(reason) => (LiveStep::Unclear, Some(reason)),
         ActionNews::Confirmed => (LiveStep::Confirmed, None),
         ActionNews::Failed(reason) => (LiveStep::Failed, Some(reason)),
+        ActionNews::Superseded(reason) => (LiveStep::Superseded, Some(reason)),
         ActionNews::ObservedOnly(reason) => (LiveStep::ObservedOnly, Some(reason)),
         ActionNews::EndTimeOwed(reason) => (LiveStep::EndTimeOwed, Some(reason)),
     }

@@ -116,6 +116,7 @@ impl Metrics {
             ActionNews::Accepted => "accepted",
             ActionNews::Confirmed => "confirmed",
             ActionNews::Failed(_) => "failed",
+            ActionNews::Superseded(_) => "superseded",
             ActionNews::ObservedOnly(_) => "observed-only",
             // No steps: what follows them is counted.
             ActionNews::Unclear(_) | ActionNews::EndTimeOwed(_) => return,

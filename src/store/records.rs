@@ -124,9 +124,11 @@ impl Store {
                 let own_end_time: Option<(i64, Stamp)> = journal::table
                     .inner_join(journal_steps::table)
                     .filter(journal::campaign_id.eq(id.0).and(journal::trafficstar_id.eq(remote)))
-                    .filter((journal::kind.eq(word(ActionKind::Activate))).or(
-                        journal::kind.eq(word(ActionKind::SetEndTime)).and(journal_steps::step.ne(word(Step::Failed))),
-                    ))
+                    .filter(
+                        (journal::kind.eq(word(ActionKind::Activate))).or(journal::kind
+                            .eq(word(ActionKind::SetEndTime))
+                            .and(journal_steps::step.ne_all([word(Step::Failed), word(Step::Superseded)]))),
+                    )
                     .filter(journal_steps::step.ne(word(Step::ObservedOnly)))
                     .order(journal::id.desc())
                     .select((journal::id, journal::end_time))

@@ -41,6 +41,7 @@ impl CampaignActor {
                 | ActionNews::Accepted
                 | ActionNews::Unclear(_)
                 | ActionNews::Failed(_)
+                | ActionNews::Superseded(_)
                 | ActionNews::EndTimeOwed(_) => {
                     let Some(times) = self.repeats.heed(now, &event.text) else { return };
                     say_times(&mut event.text, times);

@@ -66,7 +66,7 @@ impl Machine {
             if let Some(leaves_still) = self.last.in_flight() {
                 self.end_times.overtake(leaves_still.id);
             }
-            self.finish(step, Ending::Failed("overtaken by a pause".to_owned()));
+            self.finish(step, Ending::Superseded("overtaken by a pause".to_owned()));
         }
         let (next, reason) = (due.next, due.reason.clone());
         let action = self.take_postponed(judged, &due).unwrap_or_else(|| {
@@ -193,7 +193,7 @@ impl Machine {
         self.store_with_entry(step);
     }
 
-    /// The action is over: confirmed, or failed.
+    /// The action is over: confirmed, failed, or superseded.
     pub(super) fn finish(&mut self, step: &mut StepContext<'_>, ending: Ending) {
         let last_number = self.questions.last_number();
         let Some(kind) = self.last.end(step.now, &ending, last_number) else { return };
@@ -203,7 +203,7 @@ impl Machine {
             // A read may show it before its answer does, or in place of an answer that a crash has lost.
             (Ending::Confirmed, ActionKind::SetEndTime) => self.end_times.owe(false),
             (Ending::Failed(_), ActionKind::Activate) => self.run_backoff.failed(step.now, self.readings.campaign()),
-            (Ending::Failed(_) | Ending::Unsent(_), _) => {}
+            (Ending::Failed(_) | Ending::Unsent(_) | Ending::Superseded(_), _) => {}
         }
         step.tell_action(kind, ending.news());
         self.store_with_entry(step);
@@ -239,7 +239,7 @@ impl Machine {
         if let Some(action) = self.last.postponed() {
             let reason = action.error.as_deref().unwrap_or_default();
             let reason = format!("it is not due any more, and was never sent: {reason}");
-            self.finish(step, Ending::Unsent(reason));
+            self.finish(step, Ending::Superseded(reason));
         }
     }
 }

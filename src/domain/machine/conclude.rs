@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::Machine;
 use super::actions::Due;
 use super::context::StepContext;
-use crate::domain::action::{ActionKind, Trigger};
+use crate::domain::action::{ActionKind, Step, Trigger};
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::decided::Conclusion;
 use crate::domain::decision::{self, Decision, Judged, Row};
@@ -99,7 +99,10 @@ impl Machine {
         let ended = judged.status == RemoteStatus::Stopped(StopCause::EndTimePassed);
         match self.phase {
             Phase::ActiveGuarded if self.last.has_failed(ActionKind::Activate) => {
-                (Trigger::Recovery, "its last activation failed: ")
+                let is_superseded = self.last.action().is_some_and(|action| action.step == Step::Superseded);
+                let cause =
+                    if is_superseded { "its last activation was not sent: " } else { "its last activation failed: " };
+                (Trigger::Recovery, cause)
             }
             Phase::ActiveGuarded if self.last.postponed().is_some() => (Trigger::Guard, "its activation waits: "),
             Phase::ActiveGuarded if ended => (Trigger::Tick, "its end time has passed: "),

@@ -183,7 +183,7 @@ impl Machine {
             Some(Action { kind: ActionKind::Activate, .. }) if in_flight => return,
             // A pause whose answer was lost, or that an earlier process left behind, may never have come about.
             Some(Action { kind: ActionKind::Activate | ActionKind::Pause, .. }) => {
-                self.finish(step, Ending::Failed("overtaken by a pause".to_owned()));
+                self.finish(step, Ending::Superseded("overtaken by a pause".to_owned()));
             }
             Some(Action { kind: ActionKind::SetEndTime, .. }) | None => {}
         }
@@ -219,7 +219,7 @@ impl Machine {
         if forced {
             let result = match action.step {
                 Step::Confirmed => Ok(()),
-                Step::Requested | Step::Accepted | Step::Failed | Step::ObservedOnly => {
+                Step::Requested | Step::Accepted | Step::Failed | Step::Superseded | Step::ObservedOnly => {
                     let error = action.error.as_deref().unwrap_or_default();
                     Err(ForceFailure::Failed(format!("its {} failed: {error}", action.kind)))
                 }

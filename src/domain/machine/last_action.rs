@@ -35,6 +35,8 @@ pub(super) enum Ending {
     Failed(String),
     /// It never left: TrafficStars has no part in it, so that no backoff follows, and no read has grown old by it.
     Unsent(String),
+    /// It was not due any more before it left, or a newer action took its place: no failure at all.
+    Superseded(String),
 }
 
 impl Ending {
@@ -42,6 +44,7 @@ impl Ending {
         match self {
             Self::Confirmed => ActionNews::Confirmed,
             Self::Failed(reason) | Self::Unsent(reason) => ActionNews::Failed(reason),
+            Self::Superseded(reason) => ActionNews::Superseded(reason),
         }
     }
 }
@@ -193,6 +196,7 @@ impl LastAction {
         if matches!(self.state, State::Over { .. }) {
             return None;
         }
+        let never_left = self.postponed().is_some() || matches!(ending, Ending::Unsent(_));
         let mut action = self.take()?;
         let kind = action.kind;
         match ending {
@@ -205,8 +209,12 @@ impl LastAction {
                 action.failed_at = Some(now);
                 action.error = Some(reason.clone());
             }
+            Ending::Superseded(reason) => {
+                action.step = Step::Superseded;
+                action.error = Some(reason.clone());
+            }
         }
-        if kind != ActionKind::SetEndTime && !matches!(ending, Ending::Unsent(_)) {
+        if kind != ActionKind::SetEndTime && !never_left {
             self.changed_after = last_number;
         }
         let failed = (*ending != Ending::Confirmed).then_some(kind);
@@ -225,12 +233,12 @@ impl LastAction {
         must(self.changed_after <= last_number, "a question to come is outdated")?;
         let Some(action) = self.action() else { return Ok(()) };
         must(action.id.0 <= last_number, "an action has a number to come")?;
-        let is_over = matches!(action.step, Step::Confirmed | Step::Failed | Step::ObservedOnly);
+        let is_over = matches!(action.step, Step::Confirmed | Step::ObservedOnly) || action.step.came_to_nothing();
         match &self.state {
             State::Over { failed, .. } => {
                 must(is_over, "an action is over, and its step is not")?;
-                let is_told = action.step != Step::Failed || *failed == Some(action.kind);
-                must(is_told, "an action has failed, and is not remembered as such")?;
+                let is_told = !action.step.came_to_nothing() || *failed == Some(action.kind);
+                must(is_told, "an action came to nothing, and is not remembered as such")?;
                 let is_confirmed = action.step == Step::Confirmed;
                 must(!is_confirmed || failed.is_none(), "an action is confirmed, and remembered as failed")
             }

@@ -230,7 +230,7 @@ fn a_pause_waits_for_no_end_time_and_an_activation_waits_for_its_answer() {
     let effects = rig.tick("12:02:00", &running().clicks(10_000));
     assert_step("somebody started it", &rig, &effects, Some(Pause), CoolingDown);
     let steps: Vec<_> = entries(&effects).map(|entry| (entry.kind, entry.step)).collect();
-    assert_eq!(steps, [(SetEndTime, Step::Failed), (Pause, Step::Requested)]);
+    assert_eq!(steps, [(SetEndTime, Step::Superseded), (Pause, Step::Requested)]);
     assert_eq!(rig.event(Event::Applied { action: overtaken, outcome: Outcome::Accepted }), []);
     rig.confirm();
 }

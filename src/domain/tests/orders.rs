@@ -190,7 +190,7 @@ fn a_forced_pause_waits_for_an_activation_in_flight_and_overtakes_one_that_waits
     assert_eq!(sends(&effects).count(), 0, "one action at a time");
     let effects = rig.applied(Outcome::Accepted);
     assert_step("its answer came", &rig, &effects, Some(Pause), CoolingDown);
-    assert!(entries(&effects).any(|entry| entry.kind == Activate && entry.step == Step::Failed));
+    assert!(entries(&effects).any(|entry| entry.kind == Activate && entry.step == Step::Superseded));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn a_forced_pause_is_sent_anew_where_nobody_knows_whether_the_last_one_came_abou
     for (name, mut rig) in cases {
         let effects = rig.force(force(ForceKind::Pause));
         assert_step(name, &rig, &effects, Some(Pause), CoolingDown);
-        assert!(entries(&effects).any(|entry| entry.kind == Pause && entry.step == Step::Failed), "{name}");
+        assert!(entries(&effects).any(|entry| entry.kind == Pause && entry.step == Step::Superseded), "{name}");
     }
 }
 

@@ -228,7 +228,7 @@ fn an_end_time_that_waits_for_its_turn_keeps_its_entry_too() {
 }
 
 #[test]
-fn an_activation_that_waited_and_is_not_due_any_more_has_failed_unsent() {
+fn an_activation_that_waited_and_is_not_due_any_more_is_superseded_and_has_not_failed() {
     let cases: [(&str, Facts); 4] = [
         ("its clicks are used up", wanted().clicks(0)),
         ("somebody else runs it", running().clicks(20_000)),
@@ -243,7 +243,9 @@ fn an_activation_that_waited_and_is_not_due_any_more_has_failed_unsent() {
         let effects = rig.next_tick(&facts);
         assert_eq!(sends(&effects).count(), 0, "{name}");
         let entry = entries(&effects).find(|entry| entry.id == id).unwrap();
-        assert_eq!(entry.step, Step::Failed, "{name}");
+        assert_eq!((entry.step, entry.failed_at), (Step::Superseded, None), "{name}");
+        let warns = |note: &Note| matches!(note, Note::Action { .. }) && note.is_warning();
+        assert_eq!(notes(&effects, warns), 0, "{name}: {effects:?}");
         assert!(entry.error.as_ref().is_some_and(|error| error.contains("never sent")), "{name}: {entry:?}");
         assert_eq!(minutes_until_run(&mut rig, &wanted()), 1, "{name}: nothing backs off");
     }

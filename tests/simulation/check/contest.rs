@@ -228,11 +228,13 @@ impl History {
             match (end, doing.kind) {
                 (ActionStep::Confirmed, ActionKind::Activate) => self.known = Some(true),
                 (ActionStep::Confirmed, ActionKind::Pause) => self.known = Some(false),
-                (ActionStep::Failed, ActionKind::Activate | ActionKind::Pause) => self.known = None,
+                (ActionStep::Failed | ActionStep::Superseded, ActionKind::Activate | ActionKind::Pause) => {
+                    self.known = None;
+                }
                 (_, _) => {}
             }
             (self.known_at, self.known_line) = (Some(step.at), step.line);
-            if end == ActionStep::Failed {
+            if end.came_to_nothing() {
                 self.doubt_at = Some(step.at);
             }
         }

@@ -282,7 +282,7 @@ impl Tick<'_, '_> {
 
     fn has_failed(&self) -> bool {
         let Some(doing) = self.place.doing else { return false };
-        let failed_now = self.step.end_of(doing.id).is_some_and(|(_, end)| end == ActionStep::Failed);
+        let failed_now = self.step.end_of(doing.id).is_some_and(|(_, end)| end.came_to_nothing());
         failed_now || doing.stage == Stage::Failed
     }
 

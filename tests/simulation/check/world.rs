@@ -80,7 +80,7 @@ impl<'a> Step<'a> {
 }
 
 pub(super) const fn is_end(step: ActionStep) -> bool {
-    matches!(step, ActionStep::Confirmed | ActionStep::Failed)
+    matches!(step, ActionStep::Confirmed) || step.came_to_nothing()
 }
 
 /// A question that is out.

@@ -145,7 +145,7 @@ impl Database {
 fn sets_end_time(action: &&Action) -> bool {
     match action.kind {
         ActionKind::Activate => action.step != Step::ObservedOnly,
-        ActionKind::SetEndTime => !matches!(action.step, Step::ObservedOnly | Step::Failed),
+        ActionKind::SetEndTime => action.step != Step::ObservedOnly && !action.step.came_to_nothing(),
         ActionKind::Pause => false,
     }
 }
