@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::another_guard::EndTimeSign;
 use super::policy::Policy;
-use super::remote::{EndTime, RemoteStatus, StopCause};
+use super::remote::{EndTime, RemoteCampaign, RemoteStatus, StopCause};
 
 /// For how long a foreign change counts.
 const MEMORY: Duration = Duration::hours(1);
@@ -13,6 +13,8 @@ const MEMORY: Duration = Duration::hours(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     running: bool,
+    /// It is switched on: its end time alone, which has passed, keeps it stopped.
+    ended: bool,
     /// `None` where it was not seen: after a restart, or after ours was asked for.
     end_time: Option<EndTime>,
     /// When that was known last.
@@ -61,12 +63,12 @@ impl Contest {
 
     /// What a promise says of the remote, for an actor that was built anew.
     pub(super) fn expect(&mut self, now: DateTime<Utc>, running: bool) {
-        self.known = Some(Known { running, end_time: None, at: now });
+        self.known = Some(Known { running, ended: false, end_time: None, at: now });
     }
 
     /// A state that our own action brought about, whatever else is wrong with the campaign.
     pub(super) fn caused(&mut self, now: DateTime<Utc>, running: bool, end_time: &EndTime) {
-        self.known = Some(Known { running, end_time: Some(end_time.clone()), at: now });
+        self.known = Some(Known { running, ended: false, end_time: Some(end_time.clone()), at: now });
     }
 
     /// We asked for an end time that may stand there by now: it is nobody else's.
@@ -77,9 +79,10 @@ impl Contest {
     }
 
     /// A state as it was seen.
-    fn settle(&mut self, now: DateTime<Utc>, status: &RemoteStatus, end_time: &EndTime) {
+    fn settle(&mut self, now: DateTime<Utc>, status: &RemoteStatus, campaign: &RemoteCampaign) {
         if let Some(running) = runs(status) {
-            self.caused(now, running, end_time);
+            let ended = has_ended(status) && !campaign.is_switched_off();
+            self.known = Some(Known { running, ended, end_time: Some(campaign.end_time.clone()), at: now });
         }
     }
 
@@ -89,14 +92,15 @@ impl Contest {
         now: DateTime<Utc>,
         policy: &Policy,
         status: &RemoteStatus,
-        end_time: &EndTime,
+        campaign: &RemoteCampaign,
     ) -> ContestChange {
+        let end_time = &campaign.end_time;
         let foreign = runs(status).is_some() && self.is_foreign(status, end_time);
         let changed = |known: &&Known| known.end_time.as_ref().is_some_and(|known| known != end_time);
         // A status in doubt settles nothing: the same end time would be a new sign at every tick.
         let last_known = self.known.as_ref().filter(|_| runs(status).is_some()).filter(changed);
         let sign = last_known.and_then(|known| EndTimeSign::of(now, policy, status, end_time, known.at));
-        self.settle(now, status, end_time);
+        self.settle(now, status, campaign);
         if foreign {
             self.changes.push(now);
         }
@@ -145,15 +149,21 @@ impl Contest {
         Some(last + wait)
     }
 
-    /// Time alone is nobody: an end time that stood there before and has passed explains a stop.
+    /// Time alone is nobody: an end time that stood there before and has passed explains a stop. And no time passes twice:
+    /// what had ended does not run with the same end time. One of both was said by a clock that was set meanwhile.
     fn is_foreign(&self, status: &RemoteStatus, end_time: &EndTime) -> bool {
         let Some(known) = &self.known else { return false };
         if runs(status) == Some(known.running) {
             return false;
         }
         let end_time_stood_there = known.end_time.as_ref().is_none_or(|known| known == end_time);
-        !(*status == RemoteStatus::Stopped(StopCause::EndTimePassed) && end_time_stood_there)
+        let came_again = known.ended && known.end_time.as_ref() == Some(end_time);
+        !came_again && !(has_ended(status) && end_time_stood_there)
     }
+}
+
+fn has_ended(status: &RemoteStatus) -> bool {
+    *status == RemoteStatus::Stopped(StopCause::EndTimePassed)
 }
 
 fn runs(status: &RemoteStatus) -> Option<bool> {

@@ -47,6 +47,13 @@ pub struct RemoteCampaign {
     pub our_clock: Option<ClockDifference>,
 }
 
+impl RemoteCampaign {
+    /// Whether somebody has switched it off, whatever its end time says.
+    pub(super) fn is_switched_off(&self) -> bool {
+        self.active == Some(false) || self.status.as_deref() == Some(STOPPED_WORD)
+    }
+}
+
 /// A field of a type that cannot be read. It is doubt about this field alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OddField {
@@ -196,7 +203,7 @@ fn judge_campaign(campaign: &RemoteCampaign, now: DateTime<Utc>) -> RemoteStatus
     if matches!(campaign.end_time, EndTime::At(end) if end <= now) {
         return RemoteStatus::Stopped(StopCause::EndTimePassed);
     }
-    if campaign.active == Some(false) || campaign.status.as_deref() == Some(STOPPED_WORD) {
+    if campaign.is_switched_off() {
         return RemoteStatus::Stopped(StopCause::SwitchedOff);
     }
     RemoteStatus::Running

@@ -108,7 +108,7 @@ impl Machine {
             if self.is_end_time_on_its_way() {
                 self.contest.end_time_asked_for();
             }
-            let change = self.contest.observe(now, step.policy, status, &campaign.end_time);
+            let change = self.contest.observe(now, step.policy, status, campaign);
             if change.foreign {
                 step.tell(Note::ForeignChange { running: *status == RemoteStatus::Running });
             }

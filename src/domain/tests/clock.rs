@@ -88,6 +88,30 @@ fn end_times_pass_by_the_clock_of_trafficstars() {
     }
 }
 
+/// The clock is set ahead between the read and the decision: what was read tells of the clocks as they were.
+#[test]
+fn what_had_ended_by_a_clock_that_was_set_while_it_was_read_is_started_by_nobody() {
+    let (end, ahead_by) = (at("23:59:00"), Duration::seconds(262));
+    // Without a known spend nothing is sent: whatever changes is somebody's.
+    let runs = || running().spend_unknown().ends(end);
+    let is_off = || stopped().spend_unknown().ends(end);
+    let right = |facts: Facts| facts.with_clock_ahead_by(ahead_by);
+    let cases = [
+        ("nobody did anything", runs(), right(runs()), 0),
+        ("somebody started it", is_off(), right(runs()), 1),
+        ("somebody gave it another end time", runs(), right(runs()).ends(at("2026-11-23 12:00:00")), 1),
+    ];
+    for (what, before, after, count) in cases {
+        let mut rig = Rig::new(Phase::Idle);
+        rig.tick("23:55:00", &before);
+        let operation = rig.begin_tick("23:56:00");
+        rig.now += ahead_by;
+        let mut told = rig.observed(operation, &before);
+        told.extend(rig.next_tick(&after));
+        assert_eq!(notes(&told, |note| matches!(note, Note::ForeignChange { .. })), count, "{what}: {told:#?}");
+    }
+}
+
 #[test]
 fn an_end_time_that_could_not_be_set_anew_is_ours_still() {
     let tomorrow = policy_day_end("12:00:00") + Duration::days(1);

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Step as ActionStep};
 use traffic_generator::domain::event::{Effect, Event, Note};
 use traffic_generator::domain::policy::Mode;
-use traffic_generator::domain::remote::EndTime;
+use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 
 use super::judge::{self, Remote};
 use super::world::{Place, Stage, Step, World};
@@ -36,6 +36,8 @@ struct History {
     doubt_at: Option<DateTime<Utc>>,
     our_end_times: VecDeque<DateTime<Utc>>,
     end_time: Option<EndTime>,
+    /// The end time that alone kept it stopped, as last seen.
+    ended_by: Option<EndTime>,
     /// It was blocked or could not be read since it was last known.
     unseen: bool,
     /// The line at which it was last known.
@@ -112,10 +114,16 @@ fn is_decided(place: &Place<'_>, step: &Step<'_>) -> bool {
     settled && question.line >= place.changed_line
 }
 
+/// Its end time, where nobody has switched it off.
+fn end_of_what_is_on(campaign: &RemoteCampaign) -> Option<EndTime> {
+    let is_on = campaign.active == Some(true) && campaign.status.as_deref() != Some("paused");
+    is_on.then(|| campaign.end_time.clone())
+}
+
 impl History {
     fn begin(&mut self, at: DateTime<Utc>) {
         self.doubt_at = Some(at);
-        (self.known, self.contested) = (None, false);
+        (self.known, self.ended_by, self.contested) = (None, None, false);
         self.changes.clear();
     }
 
@@ -171,6 +179,12 @@ impl History {
             Remote::Stopped { by_end_time: false } => false,
             Remote::Stopped { by_end_time: true } | Remote::Blocked { .. } | Remote::Unknown { .. } => return None,
         };
+        // An end time passes once. What runs with the one by which it had ended never did: the clock was set between the read
+        // and the decision, so that what the read said of the clocks was old. Any other end time is somebody's.
+        let end_time = step.seen.and_then(|seen| seen.remote.as_ref().ok()).map(|campaign| &campaign.end_time);
+        if runs && self.ended_by.is_some() && self.ended_by.as_ref() == end_time {
+            return None;
+        }
         (self.known == Some(!runs)).then(|| format!("it is {remote:?}, which we did not ask for, and is not counted"))
     }
 
@@ -233,7 +247,7 @@ impl History {
                 }
                 (_, _) => {}
             }
-            (self.known_at, self.known_line) = (Some(step.at), step.line);
+            (self.known_at, self.known_line, self.ended_by) = (Some(step.at), step.line, None);
             if end.came_to_nothing() {
                 self.doubt_at = Some(step.at);
             }
@@ -244,6 +258,8 @@ impl History {
             if !self.unseen {
                 (self.known, self.known_at) = (Some(remote == Remote::Running), Some(seen.answered_at));
                 self.known_line = step.line;
+                let ended = seen.remote.as_ref().ok().filter(|_| remote == Remote::Stopped { by_end_time: true });
+                self.ended_by = ended.and_then(end_of_what_is_on);
             }
         }
         for sent in step.sent() {
@@ -252,7 +268,7 @@ impl History {
                 self.our_end_times.pop_front();
             }
             if sent.request.kind != ActionKind::SetEndTime {
-                self.known = None;
+                (self.known, self.ended_by) = (None, None);
             }
         }
         if place.doing.is_some_and(|doing| matches!(doing.stage, Stage::Postponed)) {
