@@ -121,15 +121,8 @@ fn notes(campaign: &CampaignStatus) -> Vec<String> {
         Liveness::Restarting => Some("its actor died and is built anew".to_owned()),
     });
     let failed = campaign.action.as_ref().and_then(|action| action.error.clone());
-    let all = hold
-        .into_iter()
-        .chain(raised)
-        .chain(observe)
-        .chain(blocked)
-        .chain(stopped)
-        .chain(actor)
-        .chain(campaign.last_error.clone())
-        .chain(failed);
+    let others = [observe, blocked, stopped, actor, campaign.last_error.clone(), failed];
+    let all = hold.into_iter().chain(raised).chain(others.into_iter().flatten());
     // What one note says already, another need not say again.
     all.fold(Vec::new(), |mut notes: Vec<String>, note| {
         if !notes.iter().any(|said| said.contains(&note)) {
