@@ -8,7 +8,6 @@ mod campaign;
 mod check;
 mod documents;
 pub mod explain;
-mod generator;
 mod history;
 mod migrate;
 mod operate;
@@ -382,10 +381,10 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
         Command::Explain(One { id }) => arguments.wait_for(explain::explain(arguments, *id)),
         Command::Enable(One { id }) => {
-            arguments.wait_for(generator::set_generator(arguments, *id, &CampaignPatch::enable()))
+            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable()))
         }
         Command::Disable { id, pause } => {
-            arguments.wait_for(generator::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))
+            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))
         }
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
@@ -433,14 +432,11 @@ impl Arguments {
 
     /// Prints a result: as JSON, or as `text` says it.
     fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-        let printed = if self.json { to_json(result)? } else { printable_lines(&text()) };
+        // Where a line ends is ours to say: what came from outside has no line breaks any more.
+        let lines = || text().split('\n').map(printable).collect::<Vec<_>>().join("\n");
+        let printed = if self.json { to_json(result)? } else { lines() };
         writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
     }
-}
-
-/// Where a line ends is ours to say: what came from outside has no line breaks any more.
-fn printable_lines(text: &str) -> String {
-    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 fn to_json(result: &impl Serialize) -> Result<String, CommandError> {
