@@ -58,7 +58,7 @@ impl Board {
         // Nobody leads before that is known.
         let leadership = LeadershipStatus { role: Role::Standby, ..LeadershipStatus::default() };
         let published = Published { leadership, ..Published::default() };
-        Self { published: watch::Sender::new(published), events, started_at, metrics: Metrics::new() }
+        Self { published: watch::Sender::new(published), events, started_at, metrics: Metrics::default() }
     }
 
     /// What is counted as it happens.

@@ -30,10 +30,10 @@ use crate::actors::database::DatabaseActor;
 use crate::actors::trafficstar::TrafficStarActor;
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::config::{Config, DatabasePassword, process_environment};
+use crate::config::{Config, process_environment};
 use crate::control::server::{Shared, Socket, SocketError};
 use crate::error_chain::in_full;
-use crate::store::{DatabaseUrl, DatabaseUrlError, Password, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::telemetry::LogControl;
 use crate::trafficstar::circuit::PROBE_INTERVAL;
 use crate::trafficstar::client::Limits;
@@ -46,9 +46,6 @@ const WAITING_ORDERS: usize = 64;
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The database's URL makes no sense.
-    #[error("[database] url is wrong")]
-    DatabaseUrl(#[from] DatabaseUrlError),
     /// The database.
     #[error("the database is not usable")]
     Store(#[from] StoreError),
@@ -79,17 +76,13 @@ pub enum RunError {
 }
 
 /// The database of a config. Nothing is opened before its first operation.
-///
-/// # Errors
-/// The URL makes no sense.
-pub fn store_of(config: &Config) -> Result<Store, DatabaseUrlError> {
-    let url: DatabaseUrl = config.database.url.expose().parse()?;
-    let url = match config.database_password(&process_environment()) {
-        Some(DatabasePassword::Text(text)) => url.or_password(Password::Text(text)),
-        Some(DatabasePassword::File(file)) => url.or_password(Password::File(file)),
+#[must_use]
+pub fn store_of(config: &Config) -> Store {
+    let url = config.database.url.clone();
+    Store::connect(&match config.database_password(&process_environment()) {
+        Some(password) => url.or_password(password),
         None => url,
-    };
-    Ok(Store::connect(&url))
+    })
 }
 
 /// Runs the daemon until a signal or an operator ends it.
@@ -115,7 +108,7 @@ pub async fn serve(
 ) -> Result<(), RunError> {
     let clock = Clock::system();
     let hang_up = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
-    let store = store_of(config)?;
+    let store = store_of(config);
     // The lock first: whoever does not get it must not touch the other one's socket.
     let lock = store.lock().await?.map(Arc::new);
     let (socket, socket_file) = Socket::open(&config.control.socket, config.control.mode).await?;

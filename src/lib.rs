@@ -37,7 +37,7 @@
 //! | `store` | `domain` |
 //! | `board` | `domain`, `metrics` |
 //! | `metrics` | `domain`, `telemetry` |
-//! | `config` | `domain` |
+//! | `config` | `domain`, `store` |
 //! | `telemetry` | `config`, `printable` |
 //! | `error_chain`, `operator` | `printable` |
 //! | `domain`, `clock`, `printable`, `tls` | nobody |

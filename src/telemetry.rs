@@ -213,18 +213,23 @@ mod tests {
         }
     }
 
-    /// What a program logs that says one thing at `info` and another at `debug`.
-    fn logged(format: LogFormat, filter: &str, colour: bool) -> String {
+    /// What is written of what is said.
+    fn written(format: LogFormat, filter: &str, colour: bool, say: impl FnOnce(&Written, &LogControl)) -> String {
         let written = Written::default();
         let writer = written.clone();
         let log = LogConfig { filter: filter.parse().unwrap(), format };
-        let (subscriber, _) = subscriber(&log, colour, move || writer.clone()).unwrap();
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(campaign = 7, "paused");
-            tracing::debug!("a detail");
-        });
+        let (subscriber, control) = subscriber(&log, colour, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || say(&written, &control));
         let bytes = written.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// What a program logs that says one thing at `info` and another at `debug`.
+    fn logged(format: LogFormat, filter: &str, colour: bool) -> String {
+        written(format, filter, colour, |_, _| {
+            tracing::info!(campaign = 7, "paused");
+            tracing::debug!("a detail");
+        })
     }
 
     fn is_utc_to_the_second(time: &str) -> bool {
@@ -259,23 +264,15 @@ mod tests {
     #[test]
     fn the_audit_trail_passes_every_filter() {
         for filter in ["off", "warn", "audi=off", "[{uid}]=off"] {
-            let written = Written::default();
-            let writer = written.clone();
-            let log = LogConfig { filter: filter.parse().unwrap(), format: LogFormat::Text };
-            let (subscriber, _) = subscriber(&log, false, move || writer.clone()).unwrap();
-            tracing::subscriber::with_default(subscriber, || tracing::info!(target: "audit", "a command"));
-            assert!(!written.0.lock().unwrap().is_empty(), "{filter}");
+            let text = written(LogFormat::Text, filter, false, |_, _| tracing::info!(target: "audit", "a command"));
+            assert!(!text.is_empty(), "{filter}");
         }
     }
 
     #[test]
     fn the_filter_can_be_changed_while_the_program_runs() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            let written = Written::default();
-            let writer = written.clone();
-            let log = LogConfig { filter: LogFilter::default(), format };
-            let (subscriber, control) = subscriber(&log, false, move || writer.clone()).unwrap();
-            tracing::subscriber::with_default(subscriber, || {
+            written(format, "info", false, |written, control| {
                 for (filter, say) in
                     [("debug", true), ("warn", false), ("off", false), ("info,traffic_generator=debug", true)]
                 {

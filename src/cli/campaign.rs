@@ -1,4 +1,4 @@
-//! `campaign list`, `add`, `set` and `remove`.
+//! `campaign list`, `add`, `set` and `remove`; `enable` and `disable`.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -152,6 +152,18 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
             arguments.print(&campaign, || format!("Campaign {} ({}) {done}.", campaign.id, campaign.name))
         }
     }
+}
+
+pub(super) async fn set_generator(arguments: &Arguments, id: i64, patch: &CampaignPatch) -> Result<(), CommandError> {
+    let campaign = arguments.client()?.patch_campaign(CampaignId(id), patch).await?;
+    arguments.print(&campaign, || {
+        let done = match (campaign.generator_enabled, patch.pause) {
+            (true, _) => "is guarded",
+            (false, true) => "is paused, and is not guarded any more",
+            (false, false) => "is not guarded any more",
+        };
+        format!("Campaign {} ({}) {done}.", campaign.id, campaign.name)
+    })
 }
 
 fn added(campaign: &Campaign) -> String {

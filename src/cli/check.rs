@@ -65,11 +65,7 @@ async fn findings(arguments: &Arguments, offline: bool) -> Findings {
 }
 
 async fn database_problem(config: &Config) -> Option<String> {
-    let store = match store_of(config) {
-        Ok(store) => store,
-        Err(error) => return Some(in_full(&error)),
-    };
-    match store.schema().await {
+    match store_of(config).schema().await {
         Ok(SchemaState::UpToDate) => None,
         Ok(SchemaState::Missing) => {
             Some("the database is not there yet: `traffic-generator migrate` makes it".to_owned())

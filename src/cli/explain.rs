@@ -236,89 +236,48 @@ fn read_at(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::action::ActionKind;
-    use crate::domain::explain::{Facts, NextStep, PromiseExplained};
-    use crate::domain::ids::RemoteId;
-    use crate::domain::phase::PhaseWord;
-    use crate::domain::remote::StatusWord;
+    use serde_json::json;
 
     use super::*;
 
-    fn at(time: &str) -> DateTime<Utc> {
-        format!("2026-11-22T{time}Z").parse().unwrap()
-    }
-
     fn example() -> Explanation {
-        Explanation {
-            id: CampaignId(1),
-            name: "Autumn".to_owned(),
-            trafficstar_id: RemoteId(995_224),
-            at: at("12:03:10"),
-            summary: "It is stopped. Last decision: 16,000 clicks left.".to_owned(),
-            promise: PromiseExplained {
-                state: PhaseWord::ActiveGuarded,
-                since: at("12:00:00"),
-                meaning: "it runs; if anybody stops it, it is started again".to_owned(),
+        let at = |time: &str| format!("2026-11-22T{time}Z");
+        let explanation = json!({
+            "id": 1, "name": "Autumn", "trafficstar_id": 995_224, "at": at("12:03:10"),
+            "summary": "It is stopped. Last decision: 16,000 clicks left.",
+            "promise": {
+                "state": "active-guarded", "since": at("12:00:00"),
+                "meaning": "it runs; if anybody stops it, it is started again",
             },
-            attention: vec!["The last activation failed.".to_owned()],
-            facts: Facts {
-                status: StatusFact {
-                    judged: Some(StatusWord::Stopped),
-                    reason: Some("it is switched off".to_owned()),
-                    remote_status: Some("paused".to_owned()),
-                    remote_active: Some(false),
-                    remote_approved: Some("approved".to_owned()),
-                    remote_stopped: None,
-                    at: Some(at("12:03:00")),
-                    unknown_since: None,
+            "attention": ["The last activation failed."],
+            "facts": {
+                "status": {
+                    "judged": "stopped", "reason": "it is switched off", "remote_status": "paused",
+                    "remote_active": false, "remote_approved": "approved", "at": at("12:03:00"),
                 },
-                end_time: EndTimeFact {
-                    end_time: Some(at("23:59:00")),
-                    unset: false,
-                    owed: false,
-                    at: Some(at("12:03:00")),
-                },
-                spend: SpendFact { doubt: Some("the report: 502".to_owned()), ..SpendFact::default() },
-                clicks: ClicksFact {
-                    remaining: Some(Clicks(16_000)),
-                    at: Some(at("12:03:00")),
-                    doubt: None,
-                    unknown_since: None,
-                },
+                "end_time": {"end_time": at("23:59:00"), "unset": false, "owed": false, "at": at("12:03:00")},
+                "spend": {"doubt": "the report: 502"},
+                "clicks": {"remaining": 16_000, "at": at("12:03:00")},
             },
-            thresholds: Some(Thresholds {
-                pause_clicks: Clicks(5_000),
-                clicks_to_pause: Some(Clicks(11_000)),
-                activate_clicks: Clicks(15_000),
-                clicks_to_activation: Some(Clicks(0)),
-                spend_limit: "10".parse().unwrap(),
-                spend_to_limit: None,
-            }),
-            timers: vec![Timer { kind: TimerKind::NextTick, at: at("12:04:00") }],
-            decisions: vec![PastDecision {
-                conclusion: Conclusion::HeldBack,
-                reason: "16,000 clicks left".to_owned(),
-                since: at("12:01:00"),
-                last_at: at("12:03:00"),
-                times: 3,
+            "thresholds": {
+                "pause_clicks": 5_000, "clicks_to_pause": 11_000, "activate_clicks": 15_000, "clicks_to_activation": 0,
+                "spend_limit": "10.00",
+            },
+            "timers": [{"kind": "next-tick", "at": at("12:04:00")}],
+            "decisions": [{
+                "conclusion": "held-back", "reason": "16,000 clicks left", "since": at("12:01:00"),
+                "last_at": at("12:03:00"), "times": 3,
             }],
-            action: Some(ActionExplained {
-                kind: ActionKind::Activate,
-                trigger: Trigger::Tick,
-                reason: "enough clicks".to_owned(),
-                step: Step::Failed,
-                requested_at: at("12:00:00"),
-                accepted_at: None,
-                confirmed_at: None,
-                failed_at: Some(at("12:00:01")),
-                error: Some("TrafficStars answered 500".to_owned()),
-            }),
-            next: NextStep {
-                at: Some(at("12:04:00")),
-                then: "it is read again".to_owned(),
-                unless: vec!["with 5,000 clicks left or fewer it is paused".to_owned()],
+            "action": {
+                "kind": "activate", "trigger": "tick", "reason": "enough clicks", "step": "failed",
+                "requested_at": at("12:00:00"), "failed_at": at("12:00:01"), "error": "TrafficStars answered 500",
             },
-        }
+            "next": {
+                "at": at("12:04:00"), "then": "it is read again",
+                "unless": ["with 5,000 clicks left or fewer it is paused"],
+            },
+        });
+        serde_json::from_value(explanation).unwrap()
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Arguments, CommandError};
 use crate::daemon::{self, RunError};
 
 pub(super) async fn migrate(arguments: &Arguments) -> Result<(), CommandError> {
-    let store = daemon::store_of(&arguments.load_config()?).map_err(RunError::from)?;
+    let store = daemon::store_of(&arguments.load_config()?);
     let applied = store.migrate().await.map_err(RunError::from)?;
     arguments.print(&applied, || match applied.as_slice() {
         [] => "The database's schema is up to date.".to_owned(),

@@ -8,7 +8,6 @@ mod campaign;
 mod check;
 mod documents;
 pub mod explain;
-mod generator;
 mod history;
 mod migrate;
 mod operate;
@@ -26,7 +25,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use serde::Serialize;
 use thiserror::Error;
@@ -95,18 +94,10 @@ enum Command {
     },
     /// Say why a campaign is (not) running, and what happens next
     #[command(after_help = "Example: traffic-generator explain 1")]
-    Explain {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
-    },
+    Explain(One),
     /// Guard a campaign
     #[command(after_help = "Example: traffic-generator enable 1")]
-    Enable {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
-    },
+    Enable(One),
     /// Stop guarding a campaign; returns when nothing is sent for it any more
     #[command(after_help = "Example: traffic-generator disable 1 --pause")]
     Disable {
@@ -190,11 +181,7 @@ enum Command {
     },
     /// End a campaign's hold
     #[command(after_help = "Example: traffic-generator release 1")]
-    Release {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
-    },
+    Release(One),
     /// The panic button: pause every campaign at once, and keep all of them paused until `release-all`
     #[command(after_help = "Example: traffic-generator pause-all --reason \"wrong landing page\"")]
     PauseAll {
@@ -244,6 +231,14 @@ enum Command {
     /// Watch all campaigns live on the whole screen, and give orders by keys; `?` shows them
     #[command(after_help = "Example: NO_COLOR=1 traffic-generator top --socket /run/traffic-generator/control.sock")]
     Top,
+}
+
+/// What a command about one campaign needs.
+#[derive(Debug, Args)]
+struct One {
+    /// The campaign's id
+    #[arg(value_name = "ID")]
+    id: i64,
 }
 
 fn state_word() -> impl TypedValueParser<Value = PhaseWord> {
@@ -384,12 +379,12 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
         Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
         Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
-        Command::Explain { id } => arguments.wait_for(explain::explain(arguments, *id)),
-        Command::Enable { id } => {
-            arguments.wait_for(generator::set_generator(arguments, *id, &CampaignPatch::enable()))
+        Command::Explain(One { id }) => arguments.wait_for(explain::explain(arguments, *id)),
+        Command::Enable(One { id }) => {
+            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable()))
         }
         Command::Disable { id, pause } => {
-            arguments.wait_for(generator::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))
+            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))
         }
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
@@ -402,7 +397,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             let body = HoldBody { lasts: lasts.clone(), reason: reason.clone(), pause: *pause };
             arguments.wait_for(orders::hold(arguments, *id, &body))
         }
-        Command::Release { id } => arguments.wait_for(orders::release(arguments, *id)),
+        Command::Release(One { id }) => arguments.wait_for(orders::release(arguments, *id)),
         Command::PauseAll { reason, direct: true } => orders::pause_all_direct(arguments, reason),
         Command::PauseAll { reason, direct: false } => arguments.wait_for(orders::pause_all(arguments, reason)),
         Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
@@ -437,14 +432,11 @@ impl Arguments {
 
     /// Prints a result: as JSON, or as `text` says it.
     fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-        let printed = if self.json { to_json(result)? } else { printable_lines(&text()) };
+        // Where a line ends is ours to say: what came from outside has no line breaks any more.
+        let lines = || text().split('\n').map(printable).collect::<Vec<_>>().join("\n");
+        let printed = if self.json { to_json(result)? } else { lines() };
         writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
     }
-}
-
-/// Where a line ends is ours to say: what came from outside has no line breaks any more.
-fn printable_lines(text: &str) -> String {
-    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 fn to_json(result: &impl Serialize) -> Result<String, CommandError> {

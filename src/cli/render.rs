@@ -122,15 +122,8 @@ fn notes(campaign: &CampaignStatus) -> Vec<String> {
     });
     let action = campaign.action.as_ref().filter(|action| action.step != Step::Superseded);
     let failed = action.and_then(|action| action.error.clone());
-    let all = hold
-        .into_iter()
-        .chain(raised)
-        .chain(observe)
-        .chain(blocked)
-        .chain(stopped)
-        .chain(actor)
-        .chain(campaign.last_error.clone())
-        .chain(failed);
+    let others = [observe, blocked, stopped, actor, campaign.last_error.clone(), failed];
+    let all = hold.into_iter().chain(raised).chain(others.into_iter().flatten());
     // What one note says already, another need not say again.
     all.fold(Vec::new(), |mut notes: Vec<String>, note| {
         if !notes.iter().any(|said| said.contains(&note)) {

@@ -23,35 +23,40 @@ impl Changes {
     }
 }
 
+/// Those keys of a section that differ, of the fields before `;`. The others of its type stand behind that, so that a new key has
+/// to say here whether it needs a restart.
+macro_rules! changed {
+    ($section:literal, $present:expr, $fresh:expr, $type:ident { $($key:ident),*; $($other:ident),* }) => {{
+        let $type { $($key,)* $($other: _,)* } = $present;
+        let keys = [$((concat!($section, ".", stringify!($key)), *$key != $fresh.$key)),*];
+        keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect::<Vec<&'static str>>()
+    }};
+}
+
 impl Config {
     /// How `fresh` differs from this one.
     #[must_use]
     pub fn changes_to(&self, fresh: &Self) -> Changes {
-        // Taken apart without `..`, so that a new key has to say here whether it needs a restart.
         let Self { file: _, database, control, trafficstar, generator, log, given, warnings: _ } = self;
-        let DatabaseConfig { url, password_file, keep_history } = database;
-        let ControlConfig { socket, mode } = control;
-        let TrafficStarConfig { base_url, api_key_file, requests_per_minute, timeout, confirm_within } = trafficstar;
-        let LogConfig { filter, format } = log;
-        let mut at_run_time = changed_numbers(generator, &fresh.generator);
-        at_run_time.extend(changed([
-            ("trafficstar.confirm_within", *confirm_within != fresh.trafficstar.confirm_within),
-            ("log.filter", *filter != fresh.log.filter),
-        ]));
-        let needs_restart = changed([
-            ("database.url", *url != fresh.database.url),
-            ("database.password_file", *password_file != fresh.database.password_file),
-            ("database.keep_history", *keep_history != fresh.database.keep_history),
-            ("control.socket", *socket != fresh.control.socket),
-            ("control.mode", *mode != fresh.control.mode),
-            ("trafficstar.base_url", *base_url != fresh.trafficstar.base_url),
-            ("trafficstar.api_key_file", *api_key_file != fresh.trafficstar.api_key_file),
-            ("trafficstar.requests_per_minute", *requests_per_minute != fresh.trafficstar.requests_per_minute),
-            ("trafficstar.timeout", *timeout != fresh.trafficstar.timeout),
-            ("log.format", *format != fresh.log.format),
-        ]);
+        let at_run_time = [
+            changed_numbers(generator, &fresh.generator),
+            changed!("trafficstar", trafficstar, fresh.trafficstar, TrafficStarConfig {
+                confirm_within;
+                base_url, api_key_file, requests_per_minute, timeout
+            }),
+            changed!("log", log, fresh.log, LogConfig { filter; format }),
+        ];
+        let needs_restart = [
+            changed!("database", database, fresh.database, DatabaseConfig { url, password_file, keep_history; }),
+            changed!("control", control, fresh.control, ControlConfig { socket, mode; }),
+            changed!("trafficstar", trafficstar, fresh.trafficstar, TrafficStarConfig {
+                base_url, api_key_file, requests_per_minute, timeout;
+                confirm_within
+            }),
+            changed!("log", log, fresh.log, LogConfig { format; filter }),
+        ];
         let vanished = given.difference(&fresh.given).cloned().collect();
-        Changes { at_run_time, needs_restart: needs_restart.collect(), vanished }
+        Changes { at_run_time: at_run_time.concat(), needs_restart: needs_restart.concat(), vanished }
     }
 
     /// Takes over from `fresh` what a running supervisor can.
@@ -64,47 +69,12 @@ impl Config {
 }
 
 fn changed_numbers(present: &PolicyNumbers, fresh: &PolicyNumbers) -> Vec<&'static str> {
-    let PolicyNumbers {
-        tick,
-        cooldown,
-        spend_limit,
-        activate_clicks,
-        pause_clicks,
-        day_end,
-        high_spend,
-        // The same as [trafficstar] confirm_within, where it is configured.
-        confirm_within: _,
-        // The same as [trafficstar] timeout, which needs a restart.
-        answer_within: _,
-        contested_after,
-        contested_backoff,
-        stored_spend_max_age,
-        midnight_doubt,
-        implausible_clicks,
-        adopt_sets_end_time,
-        mode,
-    } = present;
-    changed([
-        ("generator.tick", *tick != fresh.tick),
-        ("generator.cooldown", *cooldown != fresh.cooldown),
-        ("generator.spend_limit", *spend_limit != fresh.spend_limit),
-        ("generator.activate_clicks", *activate_clicks != fresh.activate_clicks),
-        ("generator.pause_clicks", *pause_clicks != fresh.pause_clicks),
-        ("generator.day_end", *day_end != fresh.day_end),
-        ("generator.high_spend", *high_spend != fresh.high_spend),
-        ("generator.contested_after", *contested_after != fresh.contested_after),
-        ("generator.contested_backoff", *contested_backoff != fresh.contested_backoff),
-        ("generator.stored_spend_max_age", *stored_spend_max_age != fresh.stored_spend_max_age),
-        ("generator.midnight_doubt", *midnight_doubt != fresh.midnight_doubt),
-        ("generator.implausible_clicks", *implausible_clicks != fresh.implausible_clicks),
-        ("generator.adopt_sets_end_time", *adopt_sets_end_time != fresh.adopt_sets_end_time),
-        ("generator.mode", *mode != fresh.mode),
-    ])
-    .collect()
-}
-
-fn changed<const N: usize>(keys: [(&'static str, bool); N]) -> impl Iterator<Item = &'static str> {
-    keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key)
+    changed!("generator", present, fresh, PolicyNumbers {
+        tick, cooldown, spend_limit, activate_clicks, pause_clicks, day_end, high_spend, contested_after,
+        contested_backoff, stored_spend_max_age, midnight_doubt, implausible_clicks, adopt_sets_end_time, mode;
+        // They are [trafficstar]'s, where they are configured.
+        confirm_within, answer_within
+    })
 }
 
 #[cfg(test)]

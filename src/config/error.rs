@@ -27,53 +27,32 @@ pub enum ConfigError {
     #[error(
         "no config file: looked for {}; copy the config.toml that comes with the program there, or name another with \
          --config FILE",
-        list(searched)
+        list(.0)
     )]
-    NoFile {
-        /// Where it was looked for.
-        searched: Vec<PathBuf>,
-    },
+    NoFile(Vec<PathBuf>),
     /// The file is there and cannot be read.
-    #[error("{}: cannot be read; it must be a file of UTF-8 text that this user may read", file.display())]
-    Unreadable {
-        /// Which file.
-        file: PathBuf,
-        /// What the system says.
-        #[source]
-        cause: std::io::Error,
-    },
+    #[error("{}: cannot be read; it must be a file of UTF-8 text that this user may read", .0.display())]
+    Unreadable(PathBuf, #[source] std::io::Error),
     /// It was found, and not named, and somebody else can have written it.
     #[error(
-        "{}: {doubt}, who could have the API key sent to a server of their own. If you trust it, name it: --config {}. If not, \
+        "{}: {}, who could have the API key sent to a server of their own. If you trust it, name it: --config {}. If not, \
          move it away, or work in another folder. To use it unnamed, let it and its folder belong to you, and take from all \
          others the permission to write them",
-        file.display(),
-        file.display()
+        .0.display(),
+        .1,
+        .0.display()
     )]
-    Doubtful {
-        /// Which file.
-        file: PathBuf,
-        /// Whose it may be.
-        doubt: String,
-    },
+    Doubtful(PathBuf, String),
     /// There is nothing in it. A file that was cut off, or is being written, has the default of every key.
     #[error(
         "{}: it gives no key, as if it had been cut off: the program does not run on defaults alone. Copy the config.toml that comes \
          with the program there",
-        file.display()
+        .0.display()
     )]
-    NoKey {
-        /// Which file.
-        file: PathBuf,
-    },
+    NoKey(PathBuf),
     /// A line is not TOML. Its content is left out: it may hold a password.
-    #[error("{place}: not valid TOML: {message}")]
-    Syntax {
-        /// Which line.
-        place: Place,
-        /// What the parser says.
-        message: String,
-    },
+    #[error("{0}: not valid TOML: {1}")]
+    Syntax(Place, String),
     /// A section or key that does not exist.
     #[error("{place}: `{name}` is not a {what}{hint}")]
     Unknown {
@@ -103,8 +82,8 @@ impl ConfigError {
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
         match self {
-            Self::NoFile { .. } | Self::Unreadable { .. } | Self::Doubtful { .. } | Self::NoKey { .. } => None,
-            Self::Syntax { place, .. } | Self::Unknown { place, .. } | Self::BadValue { place, .. } => Some(place),
+            Self::NoFile(_) | Self::Unreadable(..) | Self::Doubtful(..) | Self::NoKey(_) => None,
+            Self::Syntax(place, _) | Self::Unknown { place, .. } | Self::BadValue { place, .. } => Some(place),
         }
     }
 }

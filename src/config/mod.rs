@@ -23,10 +23,11 @@ use std::time::Duration;
 
 pub use changes::Changes;
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use secret::{ApiKeyError, DatabasePassword, DatabaseUrl};
-pub use value::{LogFilter, LogFilterError, LogFormat, UnknownLogFormat};
+pub use secret::ApiKeyError;
+pub use value::{LogFilter, LogFilterError, LogFormat};
 
 use crate::domain::policy::{Policy, PolicyNumbers};
+use crate::store::DatabaseUrl;
 use settings::Settings;
 
 /// Environment variables, name to value.
@@ -131,7 +132,7 @@ impl Config {
                 Ok(opened) => opened,
                 Err(cause) if cause.kind() == ErrorKind::NotFound => continue,
                 // A file that is there and cannot be read is not passed over for another one: the operator meant it.
-                Err(cause) => return Err(ConfigError::Unreadable { file: file.to_path_buf(), cause }.into()),
+                Err(cause) => return Err(ConfigError::Unreadable(file.to_path_buf(), cause).into()),
             };
             let text = Self::text(file, opened, named || file.is_absolute())?;
             let mut config = Self::parse(file, &text, environment)?;
@@ -139,13 +140,13 @@ impl Config {
             return Ok(config);
         }
         let searched = files.iter().map(|file| file.to_path_buf()).collect();
-        Err(ConfigError::NoFile { searched }.into())
+        Err(ConfigError::NoFile(searched).into())
     }
 
     fn text(file: &Path, mut opened: File, trusted: bool) -> Result<String, ConfigError> {
-        let unreadable = |cause| ConfigError::Unreadable { file: file.to_path_buf(), cause };
+        let unreadable = |cause| ConfigError::Unreadable(file.to_path_buf(), cause);
         if !trusted && let Some(doubt) = trust::doubt(file, &opened).map_err(unreadable)? {
-            return Err(ConfigError::Doubtful { file: file.to_path_buf(), doubt });
+            return Err(ConfigError::Doubtful(file.to_path_buf(), doubt));
         }
         let mut text = String::new();
         opened.read_to_string(&mut text).map_err(unreadable)?;

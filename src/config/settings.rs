@@ -73,9 +73,8 @@ impl<'a> Settings<'a> {
             warnings: Vec::new(),
         };
         let place = |span: Range<usize>| Place::Line(file.to_path_buf(), line_of(text, span.start));
-        let root = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
-            place: place(error.span().unwrap_or_default()),
-            message: error.message().to_owned(),
+        let root = DeTable::parse(text).map_err(|error| {
+            ConfigError::Syntax(place(error.span().unwrap_or_default()), error.message().to_owned())
         })?;
         for (name, value) in root.get_ref() {
             let section_place = place(name.span());
@@ -151,7 +150,7 @@ impl<'a> Settings<'a> {
         self.refuse_unknown_keys();
         self.refuse_unknown_variables();
         if self.errors.is_empty() && self.given().is_empty() {
-            self.errors.push(ConfigError::NoKey { file: self.file.to_path_buf() });
+            self.errors.push(ConfigError::NoKey(self.file.to_path_buf()));
         }
         match policy {
             Ok(policy) if self.errors.is_empty() => Ok((policy, self.warnings)),

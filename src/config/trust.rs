@@ -1,6 +1,6 @@
 //! Files by their owners and permissions: who else can have written a config, and who else can read a secret.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -15,22 +15,10 @@ pub(super) fn doubt(file: &Path, opened: &File) -> io::Result<Option<String>> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let me = rustix::process::geteuid().as_raw();
     let doubted = [("it", opened.metadata()?), ("its folder", fs::metadata(folder)?)];
-    Ok(doubted.iter().find_map(|(what, found)| doubt_about(what, Owned::of(found), me)))
+    Ok(doubted.iter().find_map(|(what, found)| doubt_about(what, found.uid(), found.mode() & 0o7777, me)))
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Owned {
-    owner: u32,
-    mode: u32,
-}
-
-impl Owned {
-    fn of(found: &Metadata) -> Self {
-        Self { owner: found.uid(), mode: found.mode() & 0o7777 }
-    }
-}
-
-fn doubt_about(what: &str, Owned { owner, mode }: Owned, me: u32) -> Option<String> {
+fn doubt_about(what: &str, owner: u32, mode: u32, me: u32) -> Option<String> {
     if ![me, ROOT].contains(&owner) {
         return Some(format!("{what} belongs to another user ({owner})"));
     }
@@ -61,8 +49,8 @@ mod tests {
             (ROOT, 0o666, Some("others may write it (mode 0666)")),
             (ROOT, 0o1777, Some("others may write it (mode 1777)")),
         ] {
-            assert_eq!(doubt_about("it", Owned { owner, mode }, me).as_deref(), doubt, "{owner} {mode:o}");
+            assert_eq!(doubt_about("it", owner, mode, me).as_deref(), doubt, "{owner} {mode:o}");
         }
-        assert!(doubt_about("it", Owned { owner: me, mode: 0o644 }, ROOT).is_some(), "root trusts root alone");
+        assert!(doubt_about("it", me, 0o644, ROOT).is_some(), "root trusts root alone");
     }
 }

@@ -13,8 +13,9 @@ use toml::de::DeValue;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use super::secret::DatabaseUrl;
 use crate::domain::money::{Clicks, Money};
+use crate::domain::policy::UnknownWord;
+use crate::store::{DatabaseUrl, DatabaseUrlError};
 
 /// Longer spans are mistakes: every day is counted anew.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -227,22 +228,8 @@ pub(super) fn socket_path(raw: &Raw) -> Result<PathBuf, String> {
 
 /// Named by its scheme alone, whatever is wrong with it: the rest may hold a password.
 pub(super) fn database_url(raw: &Raw) -> Result<DatabaseUrl, String> {
-    let right = "write sqlite://FILE or postgres://USER@HOST/NAME";
-    let text = raw.text().ok_or_else(|| format!("this is not text in quotes: {right}"))?;
-    let (scheme, rest) =
-        text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).ok_or_else(|| format!("no URL: {right}"))?;
-    match scheme {
-        "sqlite" if rest.starts_with(":memory:") => Err("a sqlite:// URL must name a file: memory forgets".to_owned()),
-        "sqlite" | "postgres" | "postgresql" if rest.is_empty() => Err(format!("nothing behind {scheme}://: {right}")),
-        "sqlite" | "postgres" | "postgresql" => Ok(DatabaseUrl::new(text)),
-        _ => Err(format!("{scheme}:// is not a database that this program knows: {right}")),
-    }
-}
-
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.len() <= 16
-        && text.chars().all(|character| character.is_ascii_alphanumeric() || "+-.".contains(character))
+    let text = raw.text().ok_or("this is not text in quotes: write sqlite://FILE or postgres://USER@HOST/NAME")?;
+    text.parse().map_err(|error: DatabaseUrlError| error.to_string())
 }
 
 /// Without a slash at its end. The API key and the token travel there, so plain http only stays on this machine, and a
@@ -283,32 +270,10 @@ pub struct LogFilter {
 
 /// Why a text is no [`LogFilter`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LogFilterError {
-    /// The logging library does not understand it.
-    #[error(
-        "{text:?} is not a log filter: write a level (error, warn, info, debug, trace, off) or directives like \
-             \"info,traffic_generator=debug\""
-    )]
-    NotUnderstood {
-        /// The filter as given.
-        text: String,
-    },
-    /// It would silence the audit trail, which those whom it watches must not do.
-    #[error("{text:?} is not a log filter: the audit trail passes every filter, leave {directive:?} out")]
-    Audit {
-        /// The filter as given.
-        text: String,
-        /// What of it is about the audit trail.
-        directive: String,
-    },
-    /// It would silence everything: the library takes a misspelt level for the name of a module.
-    #[error("{text:?} is not a log filter: for the level write {level:?}")]
-    MisspeltLevel {
-        /// The filter as given.
-        text: String,
-        /// The level that was probably meant.
-        level: &'static str,
-    },
+#[error("{text:?} is not a log filter: {problem}")]
+pub struct LogFilterError {
+    text: String,
+    problem: String,
 }
 
 impl LogFilter {
@@ -342,17 +307,19 @@ impl FromStr for LogFilter {
             let rest = directive.trim().strip_prefix(AUDIT_TARGET);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['=', '[', '{']))
         };
-        let text = text.to_owned();
-        if let Some(directive) = text.split(',').find(about_audit).map(|directive| directive.trim().to_owned()) {
-            return Err(LogFilterError::Audit { text, directive });
-        }
-        if let Some(level) = text.split(',').find_map(misspelt) {
-            Err(LogFilterError::MisspeltLevel { text, level })
-        } else if text.trim().is_empty() || EnvFilter::try_new(&text).is_err() {
-            Err(LogFilterError::NotUnderstood { text })
+        let problem = if let Some(directive) = text.split(',').find(about_audit).map(str::trim) {
+            // Those whom the audit trail watches must not silence it.
+            format!("the audit trail passes every filter, leave {directive:?} out")
+        } else if let Some(level) = text.split(',').find_map(misspelt) {
+            // The library takes a misspelt level for the name of a module, and would silence everything.
+            format!("for the level write {level:?}")
+        } else if text.trim().is_empty() || EnvFilter::try_new(text).is_err() {
+            "write a level (error, warn, info, debug, trace, off) or directives like \"info,traffic_generator=debug\""
+                .to_owned()
         } else {
-            Ok(Self { text })
-        }
+            return Ok(Self { text: text.to_owned() });
+        };
+        Err(LogFilterError { text: text.to_owned(), problem })
     }
 }
 
@@ -365,21 +332,14 @@ pub enum LogFormat {
     Json,
 }
 
-/// A word that is no [`LogFormat`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{word:?} is not one of: text, json")]
-pub struct UnknownLogFormat {
-    word: String,
-}
-
 impl FromStr for LogFormat {
-    type Err = UnknownLogFormat;
+    type Err = UnknownWord;
 
-    fn from_str(word: &str) -> Result<Self, UnknownLogFormat> {
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
         match word {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(UnknownLogFormat { word: word.to_owned() }),
+            _ => Err(UnknownWord::new(word, "text, json")),
         }
     }
 }

@@ -8,7 +8,7 @@ mod orders;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -32,27 +32,15 @@ const LOOKS: u32 = 360;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// Nobody listens.
-    #[error("no supervisor answers on {}: is `traffic-generator run` running, and is --socket right?", path.display())]
-    NoSupervisor {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: reqwest::Error,
-    },
+    #[error("no supervisor answers on {}: is `traffic-generator run` running, and is --socket right?", .0.display())]
+    NoSupervisor(PathBuf, #[source] reqwest::Error),
     /// The connection broke, or the answer took too long.
     #[error("the supervisor's answer did not arrive: see its log, then try again")]
     Broken(#[source] reqwest::Error),
     /// It was there, and is not any more.
     #[error("the supervisor behind {} has gone: see its log, whether `traffic-generator run` is running, \
-         and whether more than 32 read its events", path.display())]
-    Lost {
-        /// Where.
-        path: PathBuf,
-        /// Why, if the connection says so.
-        #[source]
-        source: Option<reqwest::Error>,
-    },
+         and whether more than 32 read its events", .0.display())]
+    Lost(PathBuf, #[source] Option<reqwest::Error>),
     /// The answer makes no sense: another version of the program, perhaps.
     #[error("the supervisor's answer cannot be read: is it of the same version as this command?")]
     Unreadable(#[source] serde_json::Error),
@@ -65,6 +53,9 @@ pub enum ClientError {
 }
 
 /// A client of the supervisor behind one socket.
+///
+/// Each call fails where no supervisor answers, the connection breaks or the answer cannot be read, and with whatever the
+/// supervisor refuses: an unknown campaign, what makes no sense or is not possible now, a database that does not answer.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -99,33 +90,21 @@ impl Client {
     }
 
     /// The whole dump.
-    ///
-    /// # Errors
-    /// No supervisor, a broken connection, or an unreadable answer.
     pub async fn state(&self) -> Result<Dump, ClientError> {
         self.get("/v1/state").await
     }
 
     /// One campaign of the dump.
-    ///
-    /// # Errors
-    /// As [`Client::state`], and an unknown campaign.
     pub async fn campaign_state(&self, id: CampaignId) -> Result<CampaignStatus, ClientError> {
         self.get(&format!("/v1/campaigns/{id}/state")).await
     }
 
     /// Why a campaign is (not) running, and what happens next.
-    ///
-    /// # Errors
-    /// As [`Client::campaign_state`].
     pub async fn explain(&self, id: CampaignId) -> Result<Explanation, ClientError> {
         self.get(&format!("/v1/campaigns/{id}/explain")).await
     }
 
     /// The journal's entries that fit, newest first.
-    ///
-    /// # Errors
-    /// As [`Client::state`], and a database that does not answer.
     pub async fn journal(&self, query: JournalQuery) -> Result<Vec<JournalEntry>, ClientError> {
         let JournalQuery { campaign, since, limit } = query;
         let mut parameters = url::form_urlencoded::Serializer::new(String::new());
@@ -153,18 +132,25 @@ impl Client {
     }
 
     async fn exchange(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let answer = request.send().await.map_err(|source| self.failure(source))?;
+        let answer = self.accepted(request.send().await).await?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(ClientError::Broken)?;
-        if status.is_success() {
-            return Ok((status, heard(&body, self.for_people)));
+        Ok((status, heard(&body, self.for_people)))
+    }
+
+    /// An answer of success; any other one is a refusal, with its problem document.
+    async fn accepted(&self, answer: Result<Response, reqwest::Error>) -> Result<Response, ClientError> {
+        let answer = answer.map_err(|source| self.failure(source))?;
+        if answer.status().is_success() {
+            return Ok(answer);
         }
+        let body = answer.bytes().await.map_err(ClientError::Broken)?;
         Err(ClientError::Refused(Box::new(read(&heard(&body, self.for_people))?)))
     }
 
     fn failure(&self, source: reqwest::Error) -> ClientError {
         if source.is_connect() {
-            ClientError::NoSupervisor { path: self.path.clone(), source }
+            ClientError::NoSupervisor(self.path.clone(), source)
         } else {
             ClientError::Broken(source)
         }
@@ -174,6 +160,11 @@ impl Client {
 /// An answer's JSON as it is, or for people to read.
 fn heard(json: &[u8], for_people: bool) -> Vec<u8> {
     if for_people { printable_json(&String::from_utf8_lossy(json)).into_bytes() } else { json.to_vec() }
+}
+
+/// The answer to a command after its effect; 202 says that there is none so far.
+fn effect<T: DeserializeOwned>((status, body): (StatusCode, Vec<u8>)) -> Result<T, ClientError> {
+    if status == StatusCode::ACCEPTED { Err(ClientError::StillPending) } else { read(&body) }
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {

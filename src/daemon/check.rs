@@ -93,7 +93,7 @@ pub async fn look(config: &Config, api_key: SecretString, has_tables: bool) -> F
 }
 
 async fn read_database(config: &Config, clock: &Clock) -> Result<(Vec<CampaignRow>, Limits), String> {
-    let store = store_of(config).map_err(|error| in_full(&error))?;
+    let store = store_of(config);
     let rows = store.campaigns().await.map_err(|error| in_full(&error))?;
     let limits = limits(config, &store, clock).await.map_err(|error| in_full(&error))?;
     Ok((rows, limits))

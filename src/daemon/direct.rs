@@ -68,7 +68,7 @@ pub fn pause_all(config: &Config, api_key: SecretString, hold: Hold) -> Result<P
 }
 
 async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) -> Result<Pressed, RunError> {
-    let store = store_of(config)?;
+    let store = store_of(config);
     let mut direct =
         Direct { config, clock: Clock::system(), board: Board::new(Clock::system().now()), warnings: Vec::new() };
     let locked = direct.lock(&store).await?;
@@ -83,12 +83,14 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
         Leads::Elsewhere => match store.set_hold_on_all(Some(hold.clone())).await {
             Ok(()) => return Ok(left_to_the_living(hold, &campaigns)),
             Err(error) => {
-                direct.warn(format!("a supervisor lives, and the order cannot be left to it: {}", in_full(&error)));
+                direct
+                    .warnings
+                    .push(format!("a supervisor lives, and the order cannot be left to it: {}", in_full(&error)));
                 Held::by_nobody(&store)
             }
         },
         Leads::Nobody(reason) => {
-            direct.warn(format!("{reason}: paused without leading, which another supervisor may do"));
+            direct.warnings.push(format!("{reason}: paused without leading, which another supervisor may do"));
             Held::by_nobody(&store)
         }
     };
@@ -117,10 +119,6 @@ struct Direct<'a> {
 }
 
 impl Direct<'_> {
-    fn warn(&mut self, warning: String) {
-        self.warnings.push(warning);
-    }
-
     async fn lock(&mut self, store: &Store) -> Result<Locked, RunError> {
         match store.lock().await {
             Ok(lock) => return Ok(Locked::Here { _lock: lock }),
@@ -130,13 +128,13 @@ impl Direct<'_> {
                     return Ok(Locked::ByLiving);
                 }
                 let holder = holder.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
-                self.warn(format!(
+                self.warnings.push(format!(
                     "{holder} holds the lock of the database and shows no life on {}: paused beside it. If it is a supervisor \
                      that hangs, kill it",
                     self.config.control.socket.display()
                 ));
             }
-            Err(error) => self.warn(format!("{}: paused without the lock", in_full(&error))),
+            Err(error) => self.warnings.push(format!("{}: paused without the lock", in_full(&error))),
         }
         Ok(Locked::Not)
     }
@@ -155,7 +153,9 @@ impl Direct<'_> {
     async fn upgrade(&mut self, store: &Store) -> Result<(), RunError> {
         match store.upgrade().await {
             Ok(_) => {}
-            Err(error @ (StoreError::ReadSchema { .. } | StoreError::Migrate { .. })) => self.warn(in_full(&error)),
+            Err(error @ (StoreError::ReadSchema { .. } | StoreError::Migrate { .. })) => {
+                self.warnings.push(in_full(&error))
+            }
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -195,13 +195,13 @@ impl Direct<'_> {
         let (stored, Paused { paused, not_paused, unread }) = tokio::join!(set_hold, pause);
         let is_hold_stored = stored.is_ok();
         if let Err(error) = stored {
-            self.warn(format!("{}: nothing keeps the campaigns paused", in_full(&error)));
+            self.warnings.push(format!("{}: nothing keeps the campaigns paused", in_full(&error)));
         }
         if let Some((count, reason)) = unread {
-            self.warn(format!("what is stored of {count} campaigns could not be read: {reason}"));
+            self.warnings.push(format!("what is stored of {count} campaigns could not be read: {reason}"));
         }
         if let Some(error) = self.board.dump(self.clock.now()).database.last_error {
-            self.warn(format!("not every pause is in the journal: {error}"));
+            self.warnings.push(format!("not every pause is in the journal: {error}"));
         }
         let held = HeldAll { hold, campaigns: count, paused, not_paused, warnings: self.warnings };
         Ok(Pressed { held, is_hold_stored })

@@ -79,12 +79,7 @@ impl Leadership {
         if !self.watch.may_take(now, &row) {
             let silence = self.watch.hears_nobody(now).then(|| silence(&row));
             let leader = row.leader().filter(|_| silence.is_none()).cloned();
-            self.publish(LeadershipStatus {
-                role: Role::Standby,
-                epoch: Some(row.epoch),
-                leader,
-                nobody_leads: silence,
-            });
+            self.publish(Role::Standby, Some(row.epoch), leader, silence);
             return Ok(Look::Held);
         }
         let asked_at = moment();
@@ -120,18 +115,14 @@ impl Leadership {
             tracing::warn!(reason, "who leads cannot be seen: standing by");
         }
         self.failing = true;
-        self.publish(LeadershipStatus {
-            role: Role::Standby,
-            epoch: self.board.leadership().epoch,
-            leader: None,
-            nobody_leads: Some(format!("who leads cannot be seen: {reason}")),
-        });
+        let nobody_leads = Some(format!("who leads cannot be seen: {reason}"));
+        self.publish(Role::Standby, self.board.leadership().epoch, None, nobody_leads);
     }
 
     fn sole(&self) -> Held {
         let (host, pid) = (self.me.host.clone(), self.me.pid);
         let leader = Some(Leader { host, pid, since: self.clock.now() });
-        self.publish(LeadershipStatus { role: Role::Leader, leader, ..LeadershipStatus::default() });
+        self.publish(Role::Leader, None, leader, None);
         let lock = self.lock.clone();
         let reign = lock.clone().map_or_else(Reign::sole, |lock| Reign::by_lock(move || lock.is_in_place()));
         Held { store: self.store.clone(), reign, lock, keeper: None }
@@ -142,12 +133,7 @@ impl Leadership {
         let leader = Leader { host: self.me.host.clone(), pid: self.me.pid, since: term.since };
         let Epoch(epoch) = term.epoch;
         tracing::info!(epoch, host = leader.host, "leadership is taken: this supervisor guards the campaigns");
-        self.publish(LeadershipStatus {
-            role: Role::Leader,
-            epoch: Some(term.epoch),
-            leader: Some(leader.clone()),
-            nobody_leads: None,
-        });
+        self.publish(Role::Leader, Some(term.epoch), Some(leader.clone()), None);
         let store = self.store.in_term(term.clone());
         let (give_up, given_up) = oneshot::channel();
         let (lose, lost) = oneshot::channel();
@@ -157,7 +143,8 @@ impl Leadership {
         Held { store, reign: Reign::by_lease(held_lease), lock: None, keeper: Some(keeper) }
     }
 
-    fn publish(&self, status: LeadershipStatus) {
+    fn publish(&self, role: Role, epoch: Option<Epoch>, leader: Option<Leader>, nobody_leads: Option<String>) {
+        let status = LeadershipStatus { role, epoch, leader, nobody_leads };
         self.board.publish_leadership(self.clock.now(), status);
     }
 }

@@ -58,15 +58,8 @@ const KINDS: [ActionKind; 3] = [ActionKind::Activate, ActionKind::Pause, ActionK
 const STEPS: [&str; 5] = ["requested", "accepted", "confirmed", "failed", "observed-only"];
 
 impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Metrics {
     /// All at 0; each combination of labels is there from the beginning, so that a rate can be told from the first event.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         let actions = Family::<TwoLabels, Counter>::default();
         for kind in KINDS {
             for step in STEPS {
@@ -96,7 +89,9 @@ impl Metrics {
             database_log: Gauge::default(),
         }
     }
+}
 
+impl Metrics {
     /// A campaign's tick is completed.
     pub fn tick_completed(&self, took: Duration, skipped: u64) {
         self.ticks.inc();
@@ -266,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_happens_is_counted() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         metrics.tick_completed(Duration::from_millis(84), 2);
         metrics.action(ActionKind::Pause, &ActionNews::Confirmed);
         metrics.action(ActionKind::Pause, &ActionNews::Unclear("lost".to_owned()));

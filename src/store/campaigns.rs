@@ -81,14 +81,8 @@ pub enum OverrideError {
         maximum: i64,
     },
     /// The numbers do not go together.
-    #[error("campaign {campaign}: its columns and the config's defaults do not go together")]
-    Numbers {
-        /// Whose row.
-        campaign: CampaignId,
-        /// Which rule is broken.
-        #[source]
-        source: PolicyError,
-    },
+    #[error("campaign {0}: its columns and the config's defaults do not go together")]
+    Numbers(CampaignId, #[source] PolicyError),
 }
 
 impl CampaignRow {
@@ -100,25 +94,18 @@ impl CampaignRow {
         let mut numbers = defaults.clone();
         self.word::<Mode>("mode", self.mode.as_deref())?;
         numbers.mode = self.mode(defaults.mode);
-        if let Some(high_spend) = self.word("high_spend", self.high_spend.as_deref())? {
-            numbers.high_spend = high_spend;
-        }
-        if let Some(micros) = self.number("spend_limit_micros", self.spend_limit_micros, i64::MAX)? {
-            numbers.spend_limit = Money::from_micros(micros).unwrap_or(Money::ZERO);
-        }
-        if let Some(clicks) = self.clicks("activate_clicks", self.activate_clicks)? {
-            numbers.activate_clicks = clicks;
-        }
-        if let Some(clicks) = self.clicks("pause_clicks", self.pause_clicks)? {
-            numbers.pause_clicks = clicks;
-        }
-        if let Some(seconds) = self.number("cooldown_seconds", self.cooldown_seconds, LONGEST_OWN_COOLDOWN_SECONDS)? {
-            numbers.cooldown = Duration::seconds(seconds);
-        }
-        if let Some(clicks) = self.clicks("implausible_clicks", self.implausible_clicks)? {
-            numbers.implausible_clicks = Some(clicks);
-        }
-        numbers.validate().map_err(|source| OverrideError::Numbers { campaign: self.id, source })
+        numbers.high_spend = self.word("high_spend", self.high_spend.as_deref())?.unwrap_or(numbers.high_spend);
+        let spend_limit = self.number("spend_limit_micros", self.spend_limit_micros, i64::MAX)?;
+        let spend_limit = spend_limit.map(|micros| Money::from_micros(micros).unwrap_or(Money::ZERO));
+        numbers.spend_limit = spend_limit.unwrap_or(numbers.spend_limit);
+        let activate_clicks = self.clicks("activate_clicks", self.activate_clicks)?;
+        numbers.activate_clicks = activate_clicks.unwrap_or(numbers.activate_clicks);
+        numbers.pause_clicks = self.clicks("pause_clicks", self.pause_clicks)?.unwrap_or(numbers.pause_clicks);
+        let cooldown = self.number("cooldown_seconds", self.cooldown_seconds, LONGEST_OWN_COOLDOWN_SECONDS)?;
+        numbers.cooldown = cooldown.map_or(numbers.cooldown, Duration::seconds);
+        let implausible_clicks = self.clicks("implausible_clicks", self.implausible_clicks)?;
+        numbers.implausible_clicks = implausible_clicks.or(numbers.implausible_clicks);
+        numbers.validate().map_err(|source| OverrideError::Numbers(self.id, source))
     }
 
     /// Whether decisions about this campaign become requests, though its other columns may make no sense. An unknown word
@@ -172,9 +159,6 @@ impl CampaignRow {
 
 impl Store {
     /// Every campaign, by its id.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn campaigns(&self) -> Result<Vec<CampaignRow>, StoreError> {
         db!(self, move |connection| {
             Ok(campaigns::table.order(campaigns::id).select(CampaignRow::as_select()).load(connection)?)
@@ -183,9 +167,6 @@ impl Store {
     }
 
     /// Switches a campaign's generator on or off. False: there is no such campaign.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn set_generator_enabled(
         &self,
         id: CampaignId,

@@ -30,9 +30,6 @@ pub struct StoredHolds {
 
 impl Store {
     /// Every hold.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn holds(&self) -> Result<StoredHolds, StoreError> {
         db!(self, move |connection| {
             connection.transaction(|connection| {
@@ -48,47 +45,37 @@ impl Store {
     }
 
     /// Stores the hold on all campaigns; none deletes it. On return it outlives a power cut.
-    ///
-    /// # Errors
-    /// The database does not answer; then nothing was stored.
     pub async fn set_hold_on_all(&self, hold: Option<Hold>) -> Result<(), StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                refuse_unless_reigning(connection, term.as_ref())?;
-                diesel::delete(hold_on_all::table.find(THE_ROW)).execute(connection)?;
-                if let Some(hold) = &hold {
-                    diesel::insert_into(hold_on_all::table)
-                        .values((hold_on_all::id.eq(THE_ROW), HoldOnAllRow::from(hold)))
-                        .execute(connection)?;
-                }
-                Ok(())
-            })
+            refuse_unless_reigning(connection, term.as_ref())?;
+            diesel::delete(hold_on_all::table.find(THE_ROW)).execute(connection)?;
+            if let Some(hold) = &hold {
+                diesel::insert_into(hold_on_all::table)
+                    .values((hold_on_all::id.eq(THE_ROW), HoldOnAllRow::from(hold)))
+                    .execute(connection)?;
+            }
+            Ok(())
         })
         .map_err(StoreError::SetHold)
     }
 
     /// Stores a campaign's hold; none deletes it. False: there is no such campaign. For a campaign without an actor: a
     /// hold that an actor keeps is stored with its transitions.
-    ///
-    /// # Errors
-    /// The database does not answer; then nothing was stored.
     pub async fn set_hold(&self, id: CampaignId, hold: Option<Hold>) -> Result<bool, StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                refuse_unless_reigning(connection, term.as_ref())?;
-                if connection.hold_campaigns(&[id.0])?.is_empty() {
-                    return Ok(false);
-                }
-                diesel::delete(holds::table.find(id.0)).execute(connection)?;
-                if let Some(hold) = &hold {
-                    diesel::insert_into(holds::table)
-                        .values((holds::campaign_id.eq(id.0), HoldRow::from(hold)))
-                        .execute(connection)?;
-                }
-                Ok(true)
-            })
+            refuse_unless_reigning(connection, term.as_ref())?;
+            if connection.hold_campaigns(&[id.0])?.is_empty() {
+                return Ok(false);
+            }
+            diesel::delete(holds::table.find(id.0)).execute(connection)?;
+            if let Some(hold) = &hold {
+                diesel::insert_into(holds::table)
+                    .values((holds::campaign_id.eq(id.0), HoldRow::from(hold)))
+                    .execute(connection)?;
+            }
+            Ok(true)
         })
         .map_err(StoreError::SetHold)
     }

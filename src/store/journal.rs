@@ -8,7 +8,6 @@ use super::pools::db;
 use super::records::{DecisionRow, StepRow, action};
 use super::schema::{journal, journal_steps};
 use super::values::{BadValue, Stamp};
-use crate::domain::action::Action;
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::{JournalEntry, JournalQuery, MOST_ENTRIES};
 
@@ -41,44 +40,26 @@ impl Store {
 fn entry(id: i64, mut decision: DecisionRow, steps: StepRow) -> Result<JournalEntry, BadValue> {
     let (campaign_id, trafficstar_id) = (CampaignId(decision.campaign_id), RemoteId(decision.trafficstar_id));
     let by = decision.by.take();
-    let Action {
-        id: _,
-        kind,
-        trigger,
-        reason,
-        spend,
-        remaining_clicks,
-        remote_status,
-        state_before,
-        state_after,
-        end_time: _,
-        step,
-        late,
-        requested_at,
-        accepted_at,
-        confirmed_at,
-        failed_at,
-        error,
-    } = action(id, decision, steps)?;
+    let action = action(id, decision, steps)?;
     Ok(JournalEntry {
         id,
         campaign_id,
         trafficstar_id,
-        kind,
-        trigger,
-        reason,
-        spend,
-        remaining_clicks,
-        remote_status,
-        state_before,
-        state_after,
-        step,
+        kind: action.kind,
+        trigger: action.trigger,
+        reason: action.reason,
+        spend: action.spend,
+        remaining_clicks: action.remaining_clicks,
+        remote_status: action.remote_status,
+        state_before: action.state_before,
+        state_after: action.state_after,
+        step: action.step,
         by,
-        late,
-        requested_at,
-        accepted_at,
-        confirmed_at,
-        failed_at,
-        error,
+        late: action.late,
+        requested_at: action.requested_at,
+        accepted_at: action.accepted_at,
+        confirmed_at: action.confirmed_at,
+        failed_at: action.failed_at,
+        error: action.error,
     })
 }

@@ -53,15 +53,12 @@ impl Store {
     /// lock; [`StoreError::Lock`] if it cannot be asked for.
     pub async fn lock(&self) -> Result<Option<SupervisorLock>, StoreError> {
         let url = self.url.clone();
-        let locked = blocking(move || Ok(lock(&url))).await;
-        locked.map_err(|source| StoreError::Lock { database: self.database(), source })?
-    }
-}
-
-fn lock(url: &DatabaseUrl) -> Result<Option<SupervisorLock>, StoreError> {
-    match &url.target {
-        Target::Sqlite(path) => lock_file(path, url).map(Some),
-        Target::Postgres(_) => Ok(None),
+        let lock = move || match &url.target {
+            Target::Sqlite(path) => lock_file(path, &url).map(Some),
+            Target::Postgres(_) => Ok(None),
+        };
+        let locked = blocking(move || Ok(lock())).await;
+        locked.map_err(|source| StoreError::Lock { database: self.url.to_string(), source })?
     }
 }
 

@@ -118,58 +118,43 @@ impl Store {
         columns: CampaignColumns,
         now: DateTime<Utc>,
     ) -> Result<CampaignChange, StoreError> {
-        db_write!(self, move |connection| {
+        let changed = db_write!(self, move |connection| {
             let now = Stamp::from(now);
-            CampaignChange::of(connection.write(|connection| {
-                Ok(diesel::insert_into(campaigns::table)
-                    .values((&columns, campaigns::created_at.eq(&now), campaigns::updated_at.eq(&now)))
-                    .returning(CampaignRow::as_returning())
-                    .get_result(connection)?)
-            }))
-        })
-        .map_err(StoreError::WriteCampaign)
+            Ok(diesel::insert_into(campaigns::table)
+                .values((&columns, campaigns::created_at.eq(&now), campaigns::updated_at.eq(&now)))
+                .returning(CampaignRow::as_returning())
+                .get_result(connection)?)
+        });
+        CampaignChange::of(changed).map_err(StoreError::WriteCampaign)
     }
 
     /// Changes the named columns of a campaign.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn change_campaign(
         &self,
         id: CampaignId,
         columns: CampaignColumns,
         now: DateTime<Utc>,
     ) -> Result<CampaignChange, StoreError> {
-        db_write!(self, move |connection| {
-            CampaignChange::of(connection.write(|connection| {
-                Ok(diesel::update(campaigns::table.find(id.0))
-                    .set((&columns, campaigns::updated_at.eq(Stamp::from(now))))
-                    .returning(CampaignRow::as_returning())
-                    .get_result(connection)?)
-            }))
-        })
-        .map_err(StoreError::WriteCampaign)
+        let changed = db_write!(self, move |connection| {
+            Ok(diesel::update(campaigns::table.find(id.0))
+                .set((&columns, campaigns::updated_at.eq(Stamp::from(now))))
+                .returning(CampaignRow::as_returning())
+                .get_result(connection)?)
+        });
+        CampaignChange::of(changed).map_err(StoreError::WriteCampaign)
     }
 
     /// Removes a campaign, with its URLs, its promise and its spends. The journal stays.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn remove_campaign(&self, id: CampaignId) -> Result<CampaignChange, StoreError> {
-        db_write!(self, move |connection| {
-            CampaignChange::of(connection.write(|connection| {
-                Ok(diesel::delete(campaigns::table.find(id.0))
-                    .returning(CampaignRow::as_returning())
-                    .get_result(connection)?)
-            }))
-        })
-        .map_err(StoreError::WriteCampaign)
+        let changed = db_write!(self, move |connection| {
+            Ok(diesel::delete(campaigns::table.find(id.0))
+                .returning(CampaignRow::as_returning())
+                .get_result(connection)?)
+        });
+        CampaignChange::of(changed).map_err(StoreError::WriteCampaign)
     }
 
     /// A campaign's URLs, by their ids. None: there is no such campaign.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn urls(&self, campaign: CampaignId) -> Result<Option<Vec<UrlRow>>, StoreError> {
         db!(self, move |connection| {
             let rows: Vec<UrlRow> = urls::table
@@ -184,9 +169,6 @@ impl Store {
     }
 
     /// One URL.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn url(&self, id: UrlId) -> Result<Option<UrlRow>, StoreError> {
         db!(self, move |connection| {
             Ok(urls::table.find(id.0).select(UrlRow::as_select()).first(connection).optional()?)
@@ -205,30 +187,25 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<UrlRow>, StoreError> {
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                if connection.hold_campaigns(&[campaign.0])?.is_empty() {
-                    return Ok(None);
-                }
-                let now = Stamp::from(now);
-                let row = diesel::insert_into(urls::table)
-                    .values((
-                        urls::campaign_id.eq(campaign.0),
-                        &columns,
-                        urls::created_at.eq(&now),
-                        urls::updated_at.eq(&now),
-                    ))
-                    .returning(UrlRow::as_returning())
-                    .get_result(connection)?;
-                Ok(Some(row))
-            })
+            if connection.hold_campaigns(&[campaign.0])?.is_empty() {
+                return Ok(None);
+            }
+            let now = Stamp::from(now);
+            let row = diesel::insert_into(urls::table)
+                .values((
+                    urls::campaign_id.eq(campaign.0),
+                    &columns,
+                    urls::created_at.eq(&now),
+                    urls::updated_at.eq(&now),
+                ))
+                .returning(UrlRow::as_returning())
+                .get_result(connection)?;
+            Ok(Some(row))
         })
         .map_err(StoreError::WriteUrl)
     }
 
     /// Changes the named columns of a URL. None: there is no such URL.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn change_url(
         &self,
         id: UrlId,
@@ -236,29 +213,22 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<UrlRow>, StoreError> {
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                Ok(diesel::update(urls::table.find(id.0))
-                    .set((&columns, urls::updated_at.eq(Stamp::from(now))))
-                    .returning(UrlRow::as_returning())
-                    .get_result(connection)
-                    .optional()?)
-            })
+            Ok(diesel::update(urls::table.find(id.0))
+                .set((&columns, urls::updated_at.eq(Stamp::from(now))))
+                .returning(UrlRow::as_returning())
+                .get_result(connection)
+                .optional()?)
         })
         .map_err(StoreError::WriteUrl)
     }
 
     /// Removes a URL, and answers what it was. None: there is no such URL.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn remove_url(&self, id: UrlId) -> Result<Option<UrlRow>, StoreError> {
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                Ok(diesel::delete(urls::table.find(id.0))
-                    .returning(UrlRow::as_returning())
-                    .get_result(connection)
-                    .optional()?)
-            })
+            Ok(diesel::delete(urls::table.find(id.0))
+                .returning(UrlRow::as_returning())
+                .get_result(connection)
+                .optional()?)
         })
         .map_err(StoreError::WriteUrl)
     }

@@ -9,10 +9,9 @@ use std::path::Path;
 use diesel::connection::SimpleConnection;
 use diesel::dsl::sql;
 use diesel::migration::{Migration, MigrationSource};
-use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
-use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{StoreConnection, blocking};
@@ -24,8 +23,6 @@ use super::sqlite::{self, OpenMode};
 use super::url::Target;
 use super::{DatabaseUrl, Store};
 
-const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
-const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const MIGRATIONS_TABLE: &str = "__diesel_schema_migrations";
 /// With these bytes every SQLite database begins.
 const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
@@ -63,7 +60,7 @@ impl Store {
     pub async fn schema(&self) -> Result<SchemaState, StoreError> {
         let url = self.url.clone();
         let inspected = blocking(move || Ok(inspect(&url))).await;
-        inspected.map_err(|source| StoreError::ReadSchema { database: self.database(), source })?
+        inspected.map_err(|source| StoreError::ReadSchema { database: self.url.to_string(), source })?
     }
 
     /// Makes the tables or brings them up to date; the names of what was applied. Another program's database, and one of a
@@ -87,7 +84,7 @@ impl Store {
     async fn bring_up_to_date(&self, mode: OpenMode) -> Result<Vec<String>, StoreError> {
         let url = self.url.clone();
         let migrated = blocking(move || Ok(migrate(&url, mode))).await;
-        migrated.map_err(|source| StoreError::Migrate { database: self.database(), source })?
+        migrated.map_err(|source| StoreError::Migrate { database: self.url.to_string(), source })?
     }
 }
 
@@ -132,14 +129,11 @@ fn judge_file(path: &Path, url: &DatabaseUrl) -> Result<Option<SchemaState>, Sto
 fn migrate(url: &DatabaseUrl, mode: OpenMode) -> Result<Vec<String>, StoreError> {
     // Looked at before it is opened for writing: opening alone may change a file.
     let state = inspect(url)?;
-    if mode != OpenMode::Create {
-        refuse_without_tables(&state, url)?;
-    }
+    refuse(&state, mode, url)?;
     // Whoever only wants to know that it is up to date waits for no other writer, and needs no right to write.
     if state == SchemaState::UpToDate && has_its_log(url)? {
         return Ok(Vec::new());
     }
-    refuse(state, url)?;
     let outcome = match &url.target {
         Target::Sqlite(path) => sqlite::open(path, mode).and_then(|mut connection| {
             let outcome = migrate_here(&mut connection)?;
@@ -154,7 +148,7 @@ fn migrate(url: &DatabaseUrl, mode: OpenMode) -> Result<Vec<String>, StoreError>
         }
     };
     let (found, applied) = outcome.map_err(|source| StoreError::Migrate { database: url.to_string(), source })?;
-    refuse(found, url)?;
+    refuse(&found, OpenMode::Create, url)?;
     Ok(applied)
 }
 
@@ -167,7 +161,7 @@ fn migrate_here<C: SchemaConnection>(connection: &mut C) -> Result<(SchemaState,
         if !found.is_ours() {
             return Ok((found, Vec::new()));
         }
-        let applied = connection.run_migrations()?;
+        let applied = connection.apply_missing()?;
         let known = C::known_migrations()?;
         let names = known.into_iter().filter(|known| applied.contains(&known.version)).map(|known| known.name);
         let mut names: Vec<String> = names.collect();
@@ -176,18 +170,6 @@ fn migrate_here<C: SchemaConnection>(connection: &mut C) -> Result<(SchemaState,
         }
         Ok((found, names))
     })
-}
-
-fn refuse_without_tables(state: &SchemaState, url: &DatabaseUrl) -> Result<(), StoreError> {
-    match state {
-        SchemaState::Missing => Err(StoreError::NoDatabase { database: url.to_string() }),
-        SchemaState::Empty => Err(StoreError::NoTables { database: url.to_string() }),
-        SchemaState::Behind(_)
-        | SchemaState::UpToDate
-        | SchemaState::NoLeadership
-        | SchemaState::Newer(_)
-        | SchemaState::Foreign(_) => Ok(()),
-    }
 }
 
 /// Whether readers and the one writer do not wait for each other. A file that was restored from a back-up may have lost
@@ -200,10 +182,14 @@ fn has_its_log(url: &DatabaseUrl) -> Result<bool, StoreError> {
     }
 }
 
-fn refuse(state: SchemaState, url: &DatabaseUrl) -> Result<(), StoreError> {
+/// Refuses what is not ours to change. Tables are made where the database is made, and nowhere else.
+fn refuse(state: &SchemaState, mode: OpenMode, url: &DatabaseUrl) -> Result<(), StoreError> {
+    let database = url.to_string();
     match state {
-        SchemaState::Foreign(tables) => Err(StoreError::Foreign { database: url.to_string(), tables }),
-        SchemaState::Newer(versions) => Err(StoreError::Newer { database: url.to_string(), versions }),
+        SchemaState::Missing if mode != OpenMode::Create => Err(StoreError::NoDatabase { database }),
+        SchemaState::Empty if mode != OpenMode::Create => Err(StoreError::NoTables { database }),
+        SchemaState::Foreign(tables) => Err(StoreError::Foreign { database, tables: tables.clone() }),
+        SchemaState::Newer(versions) => Err(StoreError::Newer { database, versions: versions.clone() }),
         SchemaState::Missing
         | SchemaState::Empty
         | SchemaState::Behind(_)
@@ -252,36 +238,45 @@ fn read_state<C: SchemaConnection>(connection: &mut C) -> Result<SchemaState, Fa
 }
 
 /// How each database is asked about its tables.
-trait SchemaConnection: StoreConnection {
+trait SchemaConnection: StoreConnection + MigrationHarness<<Self as Connection>::Backend> {
+    const MIGRATIONS: EmbeddedMigrations;
+
     /// In the order in which they are applied.
-    fn known_migrations() -> Result<Vec<Known>, Fault>;
+    fn known_migrations() -> Result<Vec<Known>, Fault> {
+        let migrations: Vec<Box<dyn Migration<Self::Backend>>> =
+            Self::MIGRATIONS.migrations().map_err(Fault::Migration)?;
+        let mut known: Vec<Known> = migrations
+            .iter()
+            .map(|migration| migration.name())
+            .map(|name| Known { version: name.version().to_string(), name: name.to_string() })
+            .collect();
+        known.sort_unstable_by(|one, other| one.version.cmp(&other.version));
+        Ok(known)
+    }
+
+    /// Applies what is missing; the versions applied.
+    fn apply_missing(&mut self) -> Result<Vec<String>, Fault> {
+        let applied = self.run_pending_migrations(Self::MIGRATIONS).map_err(Fault::Migration)?;
+        Ok(applied.iter().map(ToString::to_string).collect())
+    }
+
     /// Tables and views, without the database's own.
     fn table_names(&mut self) -> Result<Vec<String>, Fault>;
     fn applied_versions(&mut self) -> Result<Vec<String>, Fault>;
     /// Keeps others from migrating until the transaction ends.
     fn lock_migrations(&mut self) -> Result<(), Fault>;
-    /// Applies what is missing; the versions applied.
-    fn run_migrations(&mut self) -> Result<Vec<String>, Fault>;
-    /// Whether nobody can lead, since the row of `leadership` is lost.
-    fn lacks_leadership(&mut self) -> Result<bool, Fault>;
+    /// Whether nobody can lead, since the row of `leadership` is lost. Never where a lock on a file says who leads.
+    fn lacks_leadership(&mut self) -> Result<bool, Fault> {
+        Ok(false)
+    }
     /// Makes that row again, if it is lost; whether it was.
-    fn restore_leadership(&mut self) -> Result<bool, Fault>;
-}
-
-fn known<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Result<Vec<Known>, Fault> {
-    let migrations: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(Fault::Migration)?;
-    let mut known: Vec<Known> = migrations
-        .iter()
-        .map(|migration| Known { version: migration.name().version().to_string(), name: migration.name().to_string() })
-        .collect();
-    known.sort_unstable_by(|one, other| one.version.cmp(&other.version));
-    Ok(known)
+    fn restore_leadership(&mut self) -> Result<bool, Fault> {
+        Ok(false)
+    }
 }
 
 impl SchemaConnection for SqliteConnection {
-    fn known_migrations() -> Result<Vec<Known>, Fault> {
-        known::<Sqlite>(&SQLITE_MIGRATIONS)
-    }
+    const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
     fn table_names(&mut self) -> Result<Vec<String>, Fault> {
         Ok(sqlite_schema::table
@@ -300,26 +295,10 @@ impl SchemaConnection for SqliteConnection {
     fn lock_migrations(&mut self) -> Result<(), Fault> {
         Ok(())
     }
-
-    fn run_migrations(&mut self) -> Result<Vec<String>, Fault> {
-        let applied = self.run_pending_migrations(SQLITE_MIGRATIONS).map_err(Fault::Migration)?;
-        Ok(applied.iter().map(ToString::to_string).collect())
-    }
-
-    /// A lock on a file says who leads.
-    fn lacks_leadership(&mut self) -> Result<bool, Fault> {
-        Ok(false)
-    }
-
-    fn restore_leadership(&mut self) -> Result<bool, Fault> {
-        Ok(false)
-    }
 }
 
 impl SchemaConnection for PgConnection {
-    fn known_migrations() -> Result<Vec<Known>, Fault> {
-        known::<Pg>(&POSTGRES_MIGRATIONS)
-    }
+    const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
     /// Those of the schema in which unqualified names are made, whether or not we may read them.
     fn table_names(&mut self) -> Result<Vec<String>, Fault> {
@@ -340,11 +319,6 @@ impl SchemaConnection for PgConnection {
         self.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '1min'")?;
         diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(MIGRATIONS_LOCK_KEY).execute(self)?;
         Ok(())
-    }
-
-    fn run_migrations(&mut self) -> Result<Vec<String>, Fault> {
-        let applied = self.run_pending_migrations(POSTGRES_MIGRATIONS).map_err(Fault::Migration)?;
-        Ok(applied.iter().map(ToString::to_string).collect())
     }
 
     fn lacks_leadership(&mut self) -> Result<bool, Fault> {

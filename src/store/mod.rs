@@ -58,6 +58,8 @@ use pools::Pools;
 use turns::Turns;
 
 /// The database. Clones share their connections.
+///
+/// Each operation fails where the database does not answer in time; what was to be written is then stored whole or not at all.
 #[derive(Clone)]
 pub struct Store {
     url: DatabaseUrl,
@@ -100,27 +102,6 @@ impl Store {
         let Pools::Sqlite(pools) = self.pools.clone() else { return 0 };
         // Nobody can have panicked over it.
         blocking(move || Ok(pools.log_bytes())).await.unwrap_or(0)
-    }
-
-    /// Runs work that only reads.
-    async fn reading<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        blocking(work).await
-    }
-
-    /// Runs work that writes, when its turn has come.
-    async fn writing<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        self.turns.write(work).await
-    }
-
-    /// For messages: which database, without what may be secret.
-    fn database(&self) -> String {
-        self.url.to_string()
     }
 }
 

@@ -36,20 +36,20 @@ impl Pools {
 /// compiled once for each database, with that database's connection, since diesel's types differ between them.
 macro_rules! db {
     ($store:expr, move |$connection:ident| $body:block) => {
-        $crate::store::pools::db!(@with reader, reading, $store, $connection, $body)
+        $crate::store::pools::db!(@with reader, [$crate::store::connection::blocking], $store, $connection, $body)
     };
-    (@with $role:ident, $run:ident, $store:expr, $connection:ident, $body:block) => {
+    (@with $role:ident, [$($run:tt)*], $store:expr, $connection:ident, $body:block) => {
         match &$store.pools {
             $crate::store::pools::Pools::Sqlite(pools) => {
                 let pools = pools.clone();
-                $store.$run(move || {
+                $($run)*(move || {
                     pools.$role()?.run(|$connection: &mut diesel::sqlite::SqliteConnection| $body)
                 })
                 .await
             }
             $crate::store::pools::Pools::Postgres(pool) => {
                 let pool = pool.clone();
-                $store.$run(move || {
+                $($run)*(move || {
                     pool.get()?.run(|$connection: &mut $crate::store::postgres::PgConnection| $body)
                 })
                 .await
@@ -59,10 +59,12 @@ macro_rules! db {
 }
 pub(super) use db;
 
-/// The same for a body that writes, when its turn has come. Those who wait for it keep no reader out.
+/// The same for a body that writes, in one transaction, when its turn has come. Those who wait for it keep no reader out.
 macro_rules! db_write {
     ($store:expr, move |$connection:ident| $body:block) => {
-        $crate::store::pools::db!(@with writer, writing, $store, $connection, $body)
+        $crate::store::pools::db!(@with writer, [$store.turns.write], $store, $connection, {
+            $crate::store::connection::StoreConnection::write($connection, |$connection| $body)
+        })
     };
 }
 pub(super) use db_write;

@@ -46,9 +46,6 @@ const REMAINING_CLICKS: &str = "CAST(COALESCE(SUM(CASE \
 impl Store {
     /// What the database knows of these campaigns: one operation, a few queries, one moment. A campaign that is not in the
     /// table is not in the answer. `today` is the UTC day whose spend is asked for; the clicks are dated `now`.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn tick_readings(
         &self,
         ids: Vec<CampaignId>,
@@ -104,26 +101,21 @@ impl Store {
 
     /// Stores the last spend of each campaign and day, all in one transaction. A campaign whose row has gone meanwhile is
     /// passed over.
-    ///
-    /// # Errors
-    /// The database does not answer; then nothing was stored.
     pub async fn save_spends(&self, rows: Vec<SpendRow>) -> Result<(), StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                refuse_unless_reigning(connection, term.as_ref())?;
-                let ids: Vec<i64> = rows.iter().map(|row| row.campaign.0).collect();
-                let held = connection.hold_campaigns(&ids)?;
-                // The last one of a campaign and day: one statement must not meet the same row twice.
-                let last: HashMap<(CampaignId, NaiveDate), &SpendRow> = rows
-                    .iter()
-                    .filter(|row| held.contains(&row.campaign.0))
-                    .map(|row| ((row.campaign, row.spend.day), row))
-                    .collect();
-                let columns: Vec<SpendColumns> = last.into_values().map(SpendColumns::new).collect();
-                connection.upsert_spends(&columns)?;
-                Ok(())
-            })
+            refuse_unless_reigning(connection, term.as_ref())?;
+            let ids: Vec<i64> = rows.iter().map(|row| row.campaign.0).collect();
+            let held = connection.hold_campaigns(&ids)?;
+            // The last one of a campaign and day: one statement must not meet the same row twice.
+            let last: HashMap<(CampaignId, NaiveDate), &SpendRow> = rows
+                .iter()
+                .filter(|row| held.contains(&row.campaign.0))
+                .map(|row| ((row.campaign, row.spend.day), row))
+                .collect();
+            let columns: Vec<SpendColumns> = last.into_values().map(SpendColumns::new).collect();
+            connection.upsert_spends(&columns)?;
+            Ok(())
         })
         .map_err(StoreError::SaveSpends)
     }

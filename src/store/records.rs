@@ -153,9 +153,6 @@ impl Store {
 
     /// Every promise that is stored for its campaign's present `trafficstar_id`; for one that makes no sense, what is
     /// wrong with it.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn stored_promises(&self) -> Result<HashMap<CampaignId, Result<StoredPromise, BadValue>>, StoreError> {
         db!(self, move |connection| {
             let rows: Vec<PromiseRow> = promises::table
@@ -178,74 +175,72 @@ impl Store {
     pub async fn save(&self, record: Record, now: DateTime<Utc>) -> Result<Option<JournalId>, StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                let standing = term.as_ref().map_or(Ok(Standing::Lasts), |term| connection.standing(term))?;
-                let entry = match standing {
-                    Standing::Lasts => record.entry.clone(),
-                    Standing::Over => Some(record.sent_unstored(now).ok_or(Fault::NotLeading)?),
-                    Standing::RunOut => return Err(Fault::NotLeading),
-                };
-                if standing == Standing::Lasts && !connection.hold_campaigns(&[record.campaign.0])?.is_empty() {
-                    let row = PromiseRow::new(&record, now);
-                    diesel::insert_into(promises::table)
-                        .values(&row)
-                        .on_conflict(promises::campaign_id)
-                        .do_update()
-                        .set(&row)
-                        .execute(connection)?;
-                    match &record.hold {
-                        HoldChange::Keep => {}
-                        HoldChange::Set(hold) => {
-                            let row = HoldRow::from(hold);
-                            diesel::insert_into(holds::table)
-                                .values((holds::campaign_id.eq(record.campaign.0), &row))
-                                .on_conflict(holds::campaign_id)
-                                .do_update()
-                                .set(&row)
-                                .execute(connection)?;
-                        }
-                        HoldChange::Release => {
-                            diesel::delete(holds::table.find(record.campaign.0)).execute(connection)?;
-                        }
-                    }
-                }
-                let Some(entry) = &entry else { return Ok(None) };
-                let steps = StepRow::new(&entry.action);
-                let id = match entry.id {
-                    Some(JournalId(id)) => Some(id),
-                    // A connection that broke over the commit may have stored it, and nobody was told.
-                    None => journal::table
-                        .inner_join(journal_steps::table)
-                        .filter(journal::campaign_id.eq(record.campaign.0))
-                        .filter(journal::trafficstar_id.eq(record.remote.0))
-                        .filter(journal::requested_at.eq(Stamp::from(entry.action.requested_at)))
-                        .filter(journal::kind.eq(word(entry.action.kind)))
-                        .filter(diesel::dsl::sql::<Bool>(IS_UNFINISHED))
-                        .select(journal::id)
-                        .first(connection)
-                        .optional()?,
-                };
-                if let Some(id) = id {
-                    let changed = diesel::update(journal_steps::table.find(id)).set(&steps).execute(connection)?;
-                    // An entry that somebody deleted is written anew: what was sent has one, always.
-                    if changed > 0 {
-                        // What waited for its turn sets another end time in the end: the journal says what was sent.
-                        if entry.action.step == Step::Requested {
-                            let end_time = journal::end_time.eq(Stamp::from(entry.action.end_time));
-                            diesel::update(journal::table.find(id)).set(end_time).execute(connection)?;
-                        }
-                        return Ok(Some(JournalId(id)));
-                    }
-                }
-                let id: i64 = diesel::insert_into(journal::table)
-                    .values(DecisionRow::new(&record, entry, term.as_ref()))
-                    .returning(journal::id)
-                    .get_result(connection)?;
-                diesel::insert_into(journal_steps::table)
-                    .values((journal_steps::journal_id.eq(id), &steps))
+            let standing = term.as_ref().map_or(Ok(Standing::Lasts), |term| connection.standing(term))?;
+            let entry = match standing {
+                Standing::Lasts => record.entry.clone(),
+                Standing::Over => Some(record.sent_unstored(now).ok_or(Fault::NotLeading)?),
+                Standing::RunOut => return Err(Fault::NotLeading),
+            };
+            if standing == Standing::Lasts && !connection.hold_campaigns(&[record.campaign.0])?.is_empty() {
+                let row = PromiseRow::new(&record, now);
+                diesel::insert_into(promises::table)
+                    .values(&row)
+                    .on_conflict(promises::campaign_id)
+                    .do_update()
+                    .set(&row)
                     .execute(connection)?;
-                Ok(Some(JournalId(id)))
-            })
+                match &record.hold {
+                    HoldChange::Keep => {}
+                    HoldChange::Set(hold) => {
+                        let row = HoldRow::from(hold);
+                        diesel::insert_into(holds::table)
+                            .values((holds::campaign_id.eq(record.campaign.0), &row))
+                            .on_conflict(holds::campaign_id)
+                            .do_update()
+                            .set(&row)
+                            .execute(connection)?;
+                    }
+                    HoldChange::Release => {
+                        diesel::delete(holds::table.find(record.campaign.0)).execute(connection)?;
+                    }
+                }
+            }
+            let Some(entry) = &entry else { return Ok(None) };
+            let steps = StepRow::new(&entry.action);
+            let id = match entry.id {
+                Some(JournalId(id)) => Some(id),
+                // A connection that broke over the commit may have stored it, and nobody was told.
+                None => journal::table
+                    .inner_join(journal_steps::table)
+                    .filter(journal::campaign_id.eq(record.campaign.0))
+                    .filter(journal::trafficstar_id.eq(record.remote.0))
+                    .filter(journal::requested_at.eq(Stamp::from(entry.action.requested_at)))
+                    .filter(journal::kind.eq(word(entry.action.kind)))
+                    .filter(diesel::dsl::sql::<Bool>(IS_UNFINISHED))
+                    .select(journal::id)
+                    .first(connection)
+                    .optional()?,
+            };
+            if let Some(id) = id {
+                let changed = diesel::update(journal_steps::table.find(id)).set(&steps).execute(connection)?;
+                // An entry that somebody deleted is written anew: what was sent has one, always.
+                if changed > 0 {
+                    // What waited for its turn sets another end time in the end: the journal says what was sent.
+                    if entry.action.step == Step::Requested {
+                        let end_time = journal::end_time.eq(Stamp::from(entry.action.end_time));
+                        diesel::update(journal::table.find(id)).set(end_time).execute(connection)?;
+                    }
+                    return Ok(Some(JournalId(id)));
+                }
+            }
+            let id: i64 = diesel::insert_into(journal::table)
+                .values(DecisionRow::new(&record, entry, term.as_ref()))
+                .returning(journal::id)
+                .get_result(connection)?;
+            diesel::insert_into(journal_steps::table)
+                .values((journal_steps::journal_id.eq(id), &steps))
+                .execute(connection)?;
+            Ok(Some(JournalId(id)))
         })
         .map_err(StoreError::Save)
     }

@@ -4,7 +4,6 @@ use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 
 use super::Store;
-use super::connection::StoreConnection;
 use super::error::StoreError;
 use super::pools::{db, db_write};
 use super::schema::requests_sent;
@@ -15,9 +14,6 @@ const KEPT_FOR: Duration = Duration::minutes(10);
 impl Store {
     /// Counts requests that leave until `by`, takes back those of an earlier count that never left, and forgets those of long
     /// ago. On return the count outlives the process.
-    ///
-    /// # Errors
-    /// The database does not answer; then nothing was counted.
     pub async fn count_requests(
         &self,
         requests: u64,
@@ -29,31 +25,26 @@ impl Store {
         let count = |requests: u64| i64::try_from(requests).unwrap_or(i64::MAX);
         let (requests, unused) = (count(requests), unused.map(|(by, unused)| (by.timestamp(), count(unused))));
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                diesel::delete(requests_sent::table.filter(requests_sent::unix_second.lt(forgotten)))
+            diesel::delete(requests_sent::table.filter(requests_sent::unix_second.lt(forgotten)))
+                .execute(connection)?;
+            if let Some((second, unused)) = unused {
+                let row = requests_sent::table.filter(requests_sent::unix_second.eq(second));
+                diesel::update(row)
+                    .set(requests_sent::requests.eq(requests_sent::requests - unused))
                     .execute(connection)?;
-                if let Some((second, unused)) = unused {
-                    let row = requests_sent::table.filter(requests_sent::unix_second.eq(second));
-                    diesel::update(row)
-                        .set(requests_sent::requests.eq(requests_sent::requests - unused))
-                        .execute(connection)?;
-                }
-                diesel::insert_into(requests_sent::table)
-                    .values((requests_sent::unix_second.eq(second), requests_sent::requests.eq(requests)))
-                    .on_conflict(requests_sent::unix_second)
-                    .do_update()
-                    .set(requests_sent::requests.eq(requests_sent::requests + requests))
-                    .execute(connection)?;
-                Ok(())
-            })
+            }
+            diesel::insert_into(requests_sent::table)
+                .values((requests_sent::unix_second.eq(second), requests_sent::requests.eq(requests)))
+                .on_conflict(requests_sent::unix_second)
+                .do_update()
+                .set(requests_sent::requests.eq(requests_sent::requests + requests))
+                .execute(connection)?;
+            Ok(())
         })
         .map_err(StoreError::CountRequests)
     }
 
     /// The requests that left at `since` or later: the end of each second in which some did, and how many.
-    ///
-    /// # Errors
-    /// The database does not answer.
     pub async fn requests_sent(&self, since: DateTime<Utc>) -> Result<Vec<(DateTime<Utc>, u64)>, StoreError> {
         let since = since.timestamp();
         let rows: Vec<(i64, i64)> = db!(self, move |connection| {

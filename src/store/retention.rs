@@ -8,7 +8,6 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::Store;
-use super::connection::StoreConnection;
 use super::error::StoreError;
 use super::pools::{db, db_write};
 use super::records::IS_UNFINISHED;
@@ -54,9 +53,7 @@ impl Store {
         }
         // The steps go with their entries.
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                Ok(diesel::delete(journal::table.filter(journal::id.eq_any(&old))).execute(connection)?)
-            })
+            Ok(diesel::delete(journal::table.filter(journal::id.eq_any(&old))).execute(connection)?)
         })
         .map_err(StoreError::Forget)
     }
@@ -73,10 +70,8 @@ impl Store {
         .map_err(StoreError::Forget)?;
         let Some((day, campaigns)) = old else { return Ok(0) };
         db_write!(self, move |connection| {
-            connection.write(|connection| {
-                let of_them = spends::table.filter(spends::day.eq(day).and(spends::campaign_id.eq_any(&campaigns)));
-                Ok(diesel::delete(of_them).execute(connection)?)
-            })
+            let of_them = spends::table.filter(spends::day.eq(day).and(spends::campaign_id.eq_any(&campaigns)));
+            Ok(diesel::delete(of_them).execute(connection)?)
         })
         .map_err(StoreError::Forget)
     }

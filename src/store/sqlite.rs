@@ -12,6 +12,7 @@ use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::sqlite::SqliteConnection;
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::connection::{StoreConnection, pool_builder};
 use super::error::{ConnectFailure, Fault};
@@ -167,7 +168,7 @@ pub(super) fn open(path: &Path, mode: OpenMode) -> Result<SqliteConnection, Faul
         make(path);
     }
     let mut connection = SqliteConnection::establish(&uri(path, mode))?;
-    set_up(&mut connection)?;
+    PRAGMAS.iter().try_for_each(|pragma| connection.batch_execute(pragma))?;
     Ok(connection)
 }
 
@@ -192,22 +193,11 @@ pub(super) fn refuse_damage(connection: &mut SqliteConnection) -> Result<(), Fau
     Err(Fault::Damaged(QueryError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(quick_check))))
 }
 
-fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
-    PRAGMAS.iter().try_for_each(|pragma| connection.batch_execute(pragma))
-}
-
 /// The URI by which SQLite opens `path`.
 fn uri(path: &Path, mode: OpenMode) -> String {
-    let mut uri = String::from("file:");
-    for character in path.to_string_lossy().chars() {
-        match character {
-            '%' => uri.push_str("%25"),
-            '?' => uri.push_str("%3f"),
-            '#' => uri.push_str("%23"),
-            other => uri.push(other),
-        }
-    }
-    uri.push_str(match mode {
+    const WITH_A_MEANING: &AsciiSet = &AsciiSet::EMPTY.add(b'%').add(b'?').add(b'#');
+    let path_text = path.to_string_lossy();
+    let parameters = match mode {
         // Without a log beside it nobody has the file open, and it is the whole truth. Saying so to SQLite keeps it from
         // leaving a log and a lock table behind.
         OpenMode::ReadOnly if !companion(path, "-wal").exists() && !companion(path, "-journal").exists() => {
@@ -215,8 +205,8 @@ fn uri(path: &Path, mode: OpenMode) -> String {
         }
         OpenMode::ReadOnly => "?mode=ro",
         OpenMode::ReadWrite | OpenMode::Create => "?mode=rw",
-    });
-    uri
+    };
+    format!("file:{}{parameters}", utf8_percent_encode(&path_text, WITH_A_MEANING))
 }
 
 /// The file that stands beside the database file, its name ending in `suffix`.

@@ -26,7 +26,7 @@ use crate::domain::policy::{Mode, PolicyNumbers};
 use crate::domain::remote::StatusWord;
 use crate::domain::spend::{Spend, SpendSource};
 use crate::domain::status::Hold;
-use databases::{TestDatabase, on_every_database};
+use databases::{TestDatabase, on_every_database, on_every_store, with_one_campaign};
 
 const CAMPAIGN: CampaignId = CampaignId(1);
 const REMOTE: RemoteId = RemoteId(995_224);
@@ -87,11 +87,9 @@ fn url(id: i64, click_limit: i64, clicks: i64, status: &str) -> String {
     )
 }
 
-#[tokio::test]
-async fn the_least_that_a_tracker_writes_is_valid() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn the_least_that_a_tracker_writes_is_valid() {
+    with_one_campaign(async |database, store| {
         database.execute(
             "INSERT INTO urls (campaign_id, name, target_url, click_limit) VALUES (1, 'u', 'https://example.com', 20000)",
         );
@@ -101,27 +99,23 @@ async fn the_least_that_a_tracker_writes_is_valid() {
         let policy = rows[0].policy(&PolicyNumbers::default()).unwrap();
         assert_eq!(policy, PolicyNumbers::default().validate().unwrap());
         assert_eq!(reading(&store).await.clicks.count, Clicks(20_000));
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_trackers_update_is_in_the_next_reading() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn a_trackers_update_is_in_the_next_reading() {
+    with_one_campaign(async |database, store| {
         database.execute(&url(1, 20_000, 0, "active"));
         assert_eq!(reading(&store).await.clicks.count, Clicks(20_000));
         database.execute("UPDATE urls SET clicks = clicks + 1 WHERE id = 1");
         assert_eq!(reading(&store).await.clicks.count, Clicks(19_999));
         database.execute("UPDATE campaigns SET pause_clicks = 7 WHERE id = 1");
         assert_eq!(reading(&store).await.row.pause_clicks, Some(7));
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn remaining_clicks_are_those_of_active_urls_and_nonsense_counts_nothing() {
+#[test]
+fn remaining_clicks_are_those_of_active_urls_and_nonsense_counts_nothing() {
     const MAX: i64 = i64::MAX;
     type Urls = &'static [(i64, i64, &'static str)];
     let cases: [(Urls, u64, Option<&str>); 9] = [
@@ -135,9 +129,7 @@ async fn remaining_clicks_are_those_of_active_urls_and_nonsense_counts_nothing()
         (&[(100, 0, "active"), (-5, 0, "paused")], 100, None),
         (&[(MAX, 0, "active"), (MAX, 0, "active")], 2_000_000_000_000, None),
     ];
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+    with_one_campaign(async |database, store| {
         for (urls, count, defect) in cases {
             let rows = urls.iter().zip(1..).map(|((limit, clicks, status), id)| url(id, *limit, *clicks, status));
             database.execute(&format!("DELETE FROM urls; {}", rows.collect::<String>()));
@@ -145,24 +137,21 @@ async fn remaining_clicks_are_those_of_active_urls_and_nonsense_counts_nothing()
             assert_eq!((clicks.count, clicks.defect.as_deref()), (Clicks(count), defect), "{urls:?}");
             assert_eq!(clicks.at, noon());
         }
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_campaign_that_is_not_there_is_not_in_the_reading() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn a_campaign_that_is_not_there_is_not_in_the_reading() {
+    on_every_store(async |_database, store| {
         let readings = store.tick_readings(vec![CampaignId(404)], noon().date_naive(), noon()).await.unwrap();
         assert!(readings.is_empty());
         assert_eq!(store.stored_campaign(CampaignId(404)).await.unwrap(), None);
         assert!(!store.set_generator_enabled(CampaignId(404), true, noon()).await.unwrap());
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn columns_that_make_no_policy_are_named() {
+#[test]
+fn columns_that_make_no_policy_are_named() {
     let cases = [
         ("mode = 'watch'", "campaign 1: the column `mode`"),
         ("high_spend = 'guard'", "campaign 1: the column `high_spend`"),
@@ -178,9 +167,7 @@ async fn columns_that_make_no_policy_are_named() {
         ),
         ("activate_clicks = 5000", "campaign 1: its columns and the config's defaults do not go together"),
     ];
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+    with_one_campaign(async |database, store| {
         for (assignment, named) in cases {
             database.execute(
                 "UPDATE campaigns SET mode = NULL, high_spend = NULL, activate_clicks = NULL, pause_clicks = NULL, \
@@ -190,15 +177,12 @@ async fn columns_that_make_no_policy_are_named() {
             let problem = reading(&store).await.row.policy(&PolicyNumbers::default()).unwrap_err().to_string();
             assert!(problem.starts_with(named), "{assignment}: {problem}");
         }
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
+    with_one_campaign(async |database, store| {
         database.execute(
             "UPDATE campaigns SET mode = 'act', activate_clicks = 200, pause_clicks = 100, spend_limit_micros = 5000000, \
              cooldown_seconds = 3, high_spend = 'observe', implausible_clicks = 300",
@@ -228,15 +212,12 @@ async fn a_campaigns_own_numbers_replace_the_defaults_and_observe_wins() {
         }
         let observing = CampaignRow { mode: Some("observe".to_owned()), ..row };
         assert_eq!(observing.policy(&PolicyNumbers::default()).unwrap().mode, Mode::Observe);
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn every_phase_comes_back_as_it_was_stored() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn every_phase_comes_back_as_it_was_stored() {
+    with_one_campaign(async |_database, store| {
         let until = noon() + Duration::minutes(2);
         let phases = [Phase::CoolingDown { until }, Phase::Idle, Phase::ActiveGuarded, Phase::PausedGuarded];
         for (phase, end_time_owed) in phases.into_iter().flat_map(|phase| [(phase, true), (phase, false)]) {
@@ -248,17 +229,14 @@ async fn every_phase_comes_back_as_it_was_stored() {
             assert_eq!(campaign, StoredCampaign { promise: Some(stored), ..StoredCampaign::default() });
             assert_eq!(store.stored_promises().await.unwrap().get(&CAMPAIGN), Some(&Ok(stored)));
         }
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn an_action_is_unfinished_until_it_is_confirmed_or_has_failed() {
+#[test]
+fn an_action_is_unfinished_until_it_is_confirmed_or_has_failed() {
     let unfinished = [(Step::Requested, true), (Step::Accepted, true)];
     let finished = [(Step::Confirmed, false), (Step::Failed, false), (Step::ObservedOnly, false)];
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+    with_one_campaign(async |database, store| {
         let first = store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap().unwrap();
         for (step, is_unfinished) in unfinished.into_iter().chain(finished) {
             let later = noon() + Duration::seconds(1);
@@ -276,15 +254,12 @@ async fn an_action_is_unfinished_until_it_is_confirmed_or_has_failed() {
         }
         assert_eq!(database.read("SELECT count(*) FROM journal"), "1");
         assert_eq!(database.read("SELECT count(*) FROM journal_steps"), "1");
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn every_attempt_is_an_entry_of_its_own_and_the_newest_is_the_unfinished_one() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn every_attempt_is_an_entry_of_its_own_and_the_newest_is_the_unfinished_one() {
+    with_one_campaign(async |database, store| {
         let unknown = Action {
             kind: ActionKind::SetEndTime,
             trigger: Trigger::Recovery,
@@ -304,15 +279,12 @@ async fn every_attempt_is_an_entry_of_its_own_and_the_newest_is_the_unfinished_o
         assert_eq!(stored.unfinished, Some((new, countable)));
         assert_eq!(database.read("SELECT \"by\" FROM journal WHERE id = 2"), "1000 operator");
         assert_eq!(database.read("SELECT reason FROM journal WHERE id = 1"), "5,000 clicks or fewer remain");
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_campaign_linked_to_another_one_starts_anew() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn a_campaign_linked_to_another_one_starts_anew() {
+    with_one_campaign(async |database, store| {
         store.save(record(Phase::ActiveGuarded, new_entry(pause(Step::Requested))), noon()).await.unwrap();
         store.save_spends(vec![spend_row(noon(), "3.21")]).await.unwrap();
         database.execute("UPDATE campaigns SET trafficstar_id = 1");
@@ -320,15 +292,12 @@ async fn a_campaign_linked_to_another_one_starts_anew() {
         assert_eq!(stored, StoredCampaign::default());
         assert!(store.stored_promises().await.unwrap().is_empty());
         assert_eq!(reading(&store).await.spends.unwrap().today, None);
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn deleting_a_campaign_leaves_its_journal_alone() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn deleting_a_campaign_leaves_its_journal_alone() {
+    with_one_campaign(async |database, store| {
         database.execute(&url(1, 100, 0, "active"));
         let sent = record(Phase::ActiveGuarded, new_entry(pause(Step::Requested)));
         let entry = store.save(sent, noon()).await.unwrap();
@@ -344,12 +313,11 @@ async fn deleting_a_campaign_leaves_its_journal_alone() {
         assert_eq!(database.read("SELECT count(*) FROM promises"), "0");
         database.execute(ONE_CAMPAIGN);
         assert_eq!(store.campaigns().await.unwrap()[0].id, CampaignId(2), "an id is never given twice");
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_value_of_our_own_that_makes_no_sense_is_named() {
+#[test]
+fn a_value_of_our_own_that_makes_no_sense_is_named() {
     let cases = [
         ("UPDATE promises SET phase = 'asleep'", "table promises, row 1, column phase: unknown variant `asleep`"),
         (
@@ -360,16 +328,13 @@ async fn a_value_of_our_own_that_makes_no_sense_is_named() {
         ("UPDATE journal SET spend_micros = -1", "table journal, row 1, column spend_micros: -1 is below zero"),
     ];
     for (sql, named) in cases {
-        on_every_database(async |database| {
-            let store = database.store().await;
-            database.execute(ONE_CAMPAIGN);
+        with_one_campaign(async |database, store| {
             store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap();
             database.execute(sql);
             let error = store.stored_campaign(CAMPAIGN).await.unwrap_err();
             let cause = std::error::Error::source(&error).unwrap().to_string();
             assert!(cause.starts_with(named), "{sql}: {cause}");
-        })
-        .await;
+        });
     }
 }
 
@@ -378,11 +343,9 @@ fn spend_row(at: DateTime<Utc>, amount: &str) -> SpendRow {
     SpendRow { campaign: CAMPAIGN, remote: REMOTE, spend }
 }
 
-#[tokio::test]
-async fn a_day_keeps_its_last_spend_and_yesterday_is_not_today() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn a_day_keeps_its_last_spend_and_yesterday_is_not_today() {
+    with_one_campaign(async |database, store| {
         let yesterday = noon() - Duration::days(1);
         let before = noon() - Duration::days(2);
         let stranger = SpendRow { campaign: CampaignId(404), ..spend_row(noon(), "1") };
@@ -401,22 +364,18 @@ async fn a_day_keeps_its_last_spend_and_yesterday_is_not_today() {
         assert_eq!((today.amount, today.at), ("3.21".parse().unwrap(), noon() + Duration::minutes(1)));
         assert_eq!(spends.yesterday, Some("1.5".parse().unwrap()));
         assert_eq!(database.read("SELECT source FROM spends WHERE amount_micros = 3210000"), "campaign");
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_generator_is_switched_on_and_off() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn a_generator_is_switched_on_and_off() {
+    with_one_campaign(async |database, store| {
         for enabled in [false, true] {
             assert!(store.set_generator_enabled(CAMPAIGN, enabled, noon()).await.unwrap());
             assert_eq!(reading(&store).await.row.generator_enabled, enabled);
         }
         assert!(database.read("SELECT updated_at FROM campaigns").starts_with("2026-11-22 12:00:00.123456"));
-    })
-    .await;
+    });
 }
 
 /// Writes, again where a lock was waited for in vain: on a machine under load that takes two seconds. Nothing was stored then.
@@ -430,8 +389,8 @@ async fn until_its_turn<T>(write: impl AsyncFn() -> Result<T, StoreError>) -> T 
     }
 }
 
-#[tokio::test]
-async fn two_programs_that_write_at_the_same_time_lose_nothing() {
+#[test]
+fn two_programs_that_write_at_the_same_time_lose_nothing() {
     const ROUNDS: usize = 50;
     on_every_database(async |database| {
         let (one, other) = (database.store().await, database.store().await);
@@ -456,15 +415,13 @@ async fn two_programs_that_write_at_the_same_time_lose_nothing() {
         });
         assert_eq!(database.read("SELECT count(*) FROM journal"), (3 * ROUNDS).to_string());
         assert_eq!(reading(&one).await.clicks.count, Clicks(20_000 - ROUNDS as u64));
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn ten_thousand_campaigns_are_read_together() {
+#[test]
+fn ten_thousand_campaigns_are_read_together() {
     const CAMPAIGNS: i64 = 10_000;
-    on_every_database(async |database| {
-        let store = database.store().await;
+    on_every_store(async |database, store| {
         let numbers = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {CAMPAIGNS})");
         database.execute(&format!(
             "INSERT INTO campaigns (name, trafficstar_id, generator_enabled) {numbers} SELECT 'c', i, true FROM n"
@@ -481,15 +438,12 @@ async fn ten_thousand_campaigns_are_read_together() {
             let reading = &readings[&id];
             reading.clicks.count == Clicks(id.0.unsigned_abs()) && reading.spends.as_ref().unwrap().today.is_some()
         }));
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn an_operation_that_nobody_waits_for_any_more_finishes_and_disturbs_none() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn an_operation_that_nobody_waits_for_any_more_finishes_and_disturbs_none() {
+    with_one_campaign(async |database, store| {
         for _ in 0..20 {
             let save = store.save(record(Phase::Idle, new_entry(pause(Step::Failed))), noon());
             assert!(futures_util::FutureExt::now_or_never(save).is_none());
@@ -500,8 +454,7 @@ async fn an_operation_that_nobody_waits_for_any_more_finishes_and_disturbs_none(
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(20), all_there()).await.unwrap();
-    })
-    .await;
+    });
 }
 
 #[tokio::test]
@@ -535,11 +488,9 @@ async fn a_lock_is_in_place_while_its_file_is_the_one_that_others_would_lock() {
     assert!(held.is_in_place(), "the disk is gone");
 }
 
-#[tokio::test]
-async fn holds_are_stored_with_a_transition_or_alone_and_go_with_their_campaign() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn holds_are_stored_with_a_transition_or_alone_and_go_with_their_campaign() {
+    with_one_campaign(async |database, store| {
         let hold = Hold {
             reason: Some("new creatives".to_owned()),
             since: noon(),
@@ -566,6 +517,5 @@ async fn holds_are_stored_with_a_transition_or_alone_and_go_with_their_campaign(
         assert!(!store.set_hold(CampaignId(4711), Some(hold)).await.unwrap(), "there is no such campaign");
         database.execute("DELETE FROM campaigns WHERE id = 1");
         assert_eq!(store.holds().await.unwrap(), StoredHolds::default());
-    })
-    .await;
+    });
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::error::DatabaseUrlError;
 use super::password::Password;
 use super::postgres::Server;
@@ -11,6 +13,8 @@ use super::postgres::Server;
 /// Where the database is. Never shows a password.
 #[derive(Clone)]
 pub struct DatabaseUrl {
+    /// As it was written.
+    text: SecretString,
     pub(super) target: Target,
 }
 
@@ -24,6 +28,21 @@ pub(super) enum Target {
 
 const SQLITE_SCHEME: &str = "sqlite";
 const POSTGRES_SCHEMES: [&str; 2] = ["postgres", "postgresql"];
+
+impl Default for DatabaseUrl {
+    /// A file in the working directory.
+    fn default() -> Self {
+        Self { text: "sqlite://traffic-generator.db".into(), target: Target::Sqlite("traffic-generator.db".into()) }
+    }
+}
+
+impl PartialEq for DatabaseUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for DatabaseUrl {}
 
 impl FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
@@ -39,7 +58,7 @@ impl FromStr for DatabaseUrl {
             }
             _ => return Err(DatabaseUrlError::NoScheme),
         };
-        Ok(Self { target })
+        Ok(Self { text: text.into(), target })
     }
 }
 
@@ -64,7 +83,13 @@ impl DatabaseUrl {
             Target::Sqlite(path) => Target::Sqlite(path),
             Target::Postgres(server) => Target::Postgres(Box::new(server.or_password(password))),
         };
-        Self { target }
+        Self { target, ..self }
+    }
+
+    /// All of it, perhaps with a password: for connecting, never for showing.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.text.expose_secret()
     }
 
     /// The file of a SQLite database.

@@ -138,7 +138,7 @@ impl Room {
 }
 
 /// Grants requests within the limit, the most urgent first.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Budget {
     limit: usize,
     kept_for_pauses: usize,
@@ -164,20 +164,7 @@ impl Budget {
     pub fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let kept_for_pauses = if limit < 2 { 0 } else { (limit / 10).clamp(1, MOST_SLOTS_FOR_PAUSES) };
-        Self {
-            limit,
-            kept_for_pauses,
-            kept_for_sweeps: 0,
-            waiting: BTreeMap::new(),
-            queued: [0; 5],
-            places: HashMap::new(),
-            by_age: BTreeMap::new(),
-            last_arrival: 0,
-            in_flight: HashMap::new(),
-            free_at: VecDeque::new(),
-            held: Held::default(),
-            blocked_until: None,
-        }
+        Self { limit, kept_for_pauses, ..Self::default() }
     }
 
     /// Counts a request that was sent before this budget was made: it holds its slot until `free_at`.
@@ -187,7 +174,7 @@ impl Budget {
 
     /// Sets slots aside for the reads of all campaigns: so many requests do they take in a window.
     pub fn keep_for_sweeps(&mut self, requests: usize) {
-        self.kept_for_sweeps = requests.min(self.most_for_sweeps()).min(self.open().saturating_sub(2));
+        self.kept_for_sweeps = requests.min(self.sweeps_per_window()).min(self.open().saturating_sub(2));
     }
 
     /// Queues a request. A ticket that waits or holds a slot is not asked for again.
@@ -281,7 +268,7 @@ impl Budget {
         self.forget_the_past(now);
         let [pauses, read_backs, sweeps, _, _] = self.queued;
         // Ahead of all others, but not for the whole of a window: nothing else would leave while many are in doubt.
-        let may_wait = pauses == 0 && self.held.urgent_reads < self.most_for_sweeps();
+        let may_wait = pauses == 0 && self.held.urgent_reads < self.sweeps_per_window();
         if self.blocked_until.is_some() {
             return Room { may_wait, ..Room::default() };
         }
@@ -291,13 +278,7 @@ impl Budget {
         let free_for_urgent = self.open_for_urgent_reads().saturating_sub(self.held.all);
         let urgent = free_for_urgent.saturating_sub(pauses);
         let open = free.saturating_sub(pauses + read_backs + sweeps);
-        Room { urgent, may_wait, sweeps: open.min(self.most_for_sweeps().saturating_sub(self.held.sweeps + sweeps)) }
-    }
-
-    /// How many requests that read all campaigns can leave in each window, however many wait.
-    #[must_use]
-    pub const fn sweeps_per_window(&self) -> usize {
-        self.most_for_sweeps()
+        Room { urgent, may_wait, sweeps: open.min(self.sweeps_per_window().saturating_sub(self.held.sweeps + sweeps)) }
     }
 
     /// By when all end times that wait, and `more` that are about to, will have left: as many leave in each window as
@@ -364,8 +345,10 @@ impl Budget {
         self.limit - for_pauses_alone
     }
 
-    /// Reads of all campaigns leave a quarter to what they are read for.
-    const fn most_for_sweeps(&self) -> usize {
+    /// How many requests that read all campaigns can leave in each window, however many wait: they leave a quarter to what they
+    /// are read for.
+    #[must_use]
+    pub const fn sweeps_per_window(&self) -> usize {
         let share = self.open() * 3 / 4;
         if share == 0 { 1 } else { share }
     }
@@ -413,7 +396,7 @@ impl Budget {
             // What a pause needs must not take all that is kept for the pause itself.
             Urgency::Pause if rank == Rank::FIRST => return self.held.all < self.limit,
             Urgency::Pause => return self.held.all < self.open_for_urgent_reads(),
-            Urgency::Sweep => return self.held.all < self.open() && self.held.sweeps < self.most_for_sweeps(),
+            Urgency::Sweep => return self.held.all < self.open() && self.held.sweeps < self.sweeps_per_window(),
             Urgency::ReadBack => kept_for_sweeps,
             Urgency::Activate if rank == Rank::FIRST => kept_for_sweeps,
             Urgency::Activate | Urgency::Read => kept_for_sweeps + self.kept_for_runs(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::*;
 
@@ -16,58 +17,55 @@ fn tickets(numbers: impl IntoIterator<Item = u64>) -> Vec<Ticket> {
 
 /// Asked at the beginning of time, each as good as any.
 fn ask_all(budget: &mut Budget, urgency: Urgency, numbers: impl IntoIterator<Item = u64>) {
-    for ticket in tickets(numbers) {
-        budget.ask(at(0), urgency, Rank::ANY, ticket);
-    }
+    tickets(numbers).into_iter().for_each(|ticket| budget.ask(at(0), urgency, Rank::ANY, ticket));
+}
+
+/// Pauses, asked at the beginning of time.
+fn ask_pauses(budget: &mut Budget, numbers: impl IntoIterator<Item = u64>) {
+    tickets(numbers).into_iter().for_each(|ticket| budget.ask(at(0), Urgency::Pause, Rank::FIRST, ticket));
+}
+
+/// All that leave now.
+fn leave(budget: &mut Budget, now: i64) -> Vec<Ticket> {
+    budget.grant(at(now), usize::MAX)
 }
 
 #[test]
 fn the_most_urgent_leave_first_and_within_a_class_the_first_come() {
     let mut budget = Budget::new(100);
-    let arrivals = [
-        (Urgency::Read, 1),
-        (Urgency::Activate, 2),
-        (Urgency::Read, 3),
-        (Urgency::Sweep, 4),
-        (Urgency::ReadBack, 5),
-        (Urgency::Pause, 6),
-        (Urgency::Pause, 7),
-    ];
-    for (urgency, number) in arrivals {
+    let arrivals = {
+        use Urgency::{Activate, Pause, Read, ReadBack, Sweep};
+        [Read, Activate, Read, Sweep, ReadBack, Pause, Pause]
+    };
+    for (urgency, number) in arrivals.into_iter().zip(1..) {
         ask_all(&mut budget, urgency, [number]);
     }
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets([6, 7, 5, 4, 2, 1, 3]));
+    assert_eq!(leave(&mut budget, 0), tickets([6, 7, 5, 4, 2, 1, 3]));
 }
 
 #[test]
 fn a_slot_is_free_again_sixty_seconds_after_its_answer_not_after_its_departure() {
     let mut budget = Budget::new(1);
     ask_all(&mut budget, Urgency::Read, [1, 2]);
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets([1]));
+    assert_eq!(leave(&mut budget, 0), tickets([1]));
     assert_eq!(budget.next_grant_at(at(70_000)), None, "an answer has to come first");
-    assert_eq!(budget.grant(at(70_000), usize::MAX), tickets([]));
+    assert_eq!(leave(&mut budget, 70_000), tickets([]));
     budget.answered(at(70_000), Ticket(1));
     assert_eq!(budget.next_grant_at(at(70_000)), Some(at(130_000)));
-    assert_eq!(budget.grant(at(129_999), usize::MAX), tickets([]));
-    assert_eq!(budget.grant(at(130_000), usize::MAX), tickets([2]));
+    assert_eq!(leave(&mut budget, 129_999), tickets([]));
+    assert_eq!(leave(&mut budget, 130_000), tickets([2]));
 }
 
 #[test]
 fn slots_are_kept_for_pauses() {
     let mut budget = Budget::new(90);
     ask_all(&mut budget, Urgency::ReadBack, 1..=200);
-    assert_eq!(budget.grant(at(0), usize::MAX).len(), 85);
+    assert_eq!(leave(&mut budget, 0).len(), 85);
     ask_all(&mut budget, Urgency::Pause, 201..=210);
-    assert_eq!(
-        budget.grant(at(0), usize::MAX),
-        tickets(201..=203),
-        "the reads that a pause needs leave some to the pause"
-    );
-    for number in 211..=220 {
-        budget.ask(at(0), Urgency::Pause, Rank::FIRST, Ticket(number));
-    }
+    assert_eq!(leave(&mut budget, 0), tickets(201..=203), "the reads that a pause needs leave some to the pause");
+    ask_pauses(&mut budget, 211..=220);
     assert_eq!(budget.next_grant_at(at(0)), Some(at(0)));
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets(211..=212));
+    assert_eq!(leave(&mut budget, 0), tickets(211..=212));
     assert_eq!(budget.used(at(0)), 90);
 }
 
@@ -77,9 +75,9 @@ fn reads_of_all_campaigns_leave_a_quarter_to_what_they_are_read_for() {
     assert_eq!((budget.sweeps_per_window(), budget.room(at(0)).sweeps), (63, 63));
     ask_all(&mut budget, Urgency::Sweep, 1..=200);
     assert_eq!(budget.room(at(0)).sweeps, 0);
-    assert_eq!(budget.grant(at(0), usize::MAX).len(), 63);
+    assert_eq!(leave(&mut budget, 0).len(), 63);
     ask_all(&mut budget, Urgency::Activate, 201..=300);
-    assert_eq!(budget.grant(at(0), usize::MAX).len(), 21, "and one is kept for the run");
+    assert_eq!(leave(&mut budget, 0).len(), 21, "and one is kept for the run");
 }
 
 #[test]
@@ -87,22 +85,20 @@ fn a_burst_of_activations_leaves_the_reads_of_all_campaigns_their_slots() {
     let mut budget = Budget::new(90);
     budget.keep_for_sweeps(10);
     ask_all(&mut budget, Urgency::Activate, 1..=1000);
-    assert_eq!(budget.grant(at(0), usize::MAX).len(), 74);
+    assert_eq!(leave(&mut budget, 0).len(), 74);
     assert_eq!(budget.room(at(0)).sweeps, 11);
     ask_all(&mut budget, Urgency::Sweep, 1001..=1010);
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets(1001..=1010));
+    assert_eq!(leave(&mut budget, 0), tickets(1001..=1010));
 }
 
 #[test]
 fn reads_that_a_pause_needs_use_up_what_is_kept_for_the_reads_of_all() {
     let mut budget = Budget::new(12);
     budget.keep_for_sweeps(8);
-    for ticket in 1..=6 {
-        budget.ask(at(0), Urgency::Pause, Rank::ANY, Ticket(ticket));
-    }
+    ask_all(&mut budget, Urgency::Pause, 1..=6);
     ask_all(&mut budget, Urgency::Sweep, 7..=8);
     ask_all(&mut budget, Urgency::Activate, 9..=12);
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets(1..=10), "two activations, and a slot is kept for their run");
+    assert_eq!(leave(&mut budget, 0), tickets(1..=10), "two activations, and a slot is kept for their run");
 }
 
 #[test]
@@ -126,7 +122,7 @@ fn reads_that_pauses_need_wait_ahead_of_others_for_a_part_of_the_window_alone() 
     for read in 0..share {
         assert!(budget.room(at(0)).may_wait);
         ask_all(&mut budget, Urgency::Pause, [read]);
-        assert_eq!(budget.grant(at(0), usize::MAX), tickets([read]));
+        assert_eq!(leave(&mut budget, 0), tickets([read]));
     }
     assert!(!budget.room(at(0)).may_wait);
 }
@@ -137,15 +133,11 @@ fn a_run_finds_a_slot_behind_the_end_times_that_it_is_for() {
     for (number, clicks) in [(1, 20_000), (2, 90_000), (3, 15_000), (4, 90_000)] {
         budget.ask(at(0), Urgency::Activate, Rank::by_clicks(clicks), Ticket(number));
     }
-    assert_eq!(
-        budget.grant(at(0), usize::MAX),
-        tickets([2, 4, 1, 3]),
-        "the most remaining clicks first, then the first come"
-    );
+    assert_eq!(leave(&mut budget, 0), tickets([2, 4, 1, 3]), "the most remaining clicks first, then the first come");
     ask_all(&mut budget, Urgency::Activate, 5..=40);
-    assert_eq!(budget.grant(at(0), usize::MAX).len(), 13);
+    assert_eq!(leave(&mut budget, 0).len(), 13);
     budget.ask(at(0), Urgency::Activate, Rank::FIRST, Ticket(41));
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets([41]));
+    assert_eq!(leave(&mut budget, 0), tickets([41]));
     assert!(Rank::FIRST < Rank::by_clicks(u64::MAX));
 }
 
@@ -154,7 +146,7 @@ fn what_waits_too_long_goes_ahead_of_all_but_pauses_a_few_at_a_time() {
     let mut budget = Budget::new(20);
     ask_all(&mut budget, Urgency::ReadBack, 1..=18);
     ask_all(&mut budget, Urgency::Read, 19..=25);
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets(1..=18));
+    assert_eq!(leave(&mut budget, 0), tickets(1..=18));
     assert_eq!(budget.next_grant_at(at(0)), None, "an answer has to come first");
     for ticket in tickets(1..=18) {
         budget.answered(at(60_000), ticket);
@@ -164,7 +156,7 @@ fn what_waits_too_long_goes_ahead_of_all_but_pauses_a_few_at_a_time() {
         budget.ask(at(119_999), Urgency::ReadBack, Rank::ANY, Ticket(number));
         budget.ask(at(119_999), Urgency::Pause, Rank::FIRST, Ticket(number + 100));
     }
-    let granted = budget.grant(at(120_000), usize::MAX);
+    let granted = leave(&mut budget, 120_000);
     assert_eq!(granted, tickets(126..=145), "pauses first");
     for ticket in granted {
         budget.answered(at(120_000), ticket);
@@ -172,7 +164,7 @@ fn what_waits_too_long_goes_ahead_of_all_but_pauses_a_few_at_a_time() {
     for number in 146..=150 {
         budget.cancel(Ticket(number));
     }
-    let granted = budget.grant(at(180_000), usize::MAX);
+    let granted = leave(&mut budget, 180_000);
     assert_eq!(granted[..4], tickets([19, 20, 26, 27]), "two of twenty slots are for those who starve");
 }
 
@@ -199,13 +191,11 @@ fn what_an_earlier_process_sent_counts() {
             budget.remember(at(seconds * 1_000));
         }
     }
-    for number in 1..=10 {
-        budget.ask(at(0), Urgency::Pause, Rank::FIRST, Ticket(number));
-    }
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets([1]));
+    ask_pauses(&mut budget, 1..=10);
+    assert_eq!(leave(&mut budget, 0), tickets([1]));
     assert_eq!(budget.next_grant_at(at(0)), Some(at(20_000)));
-    assert_eq!(budget.grant(at(20_000), usize::MAX), tickets(2..=4));
-    assert_eq!(budget.grant(at(60_000), usize::MAX), tickets(5..=10));
+    assert_eq!(leave(&mut budget, 20_000), tickets(2..=4));
+    assert_eq!(leave(&mut budget, 60_000), tickets(5..=10));
 }
 
 #[test]
@@ -214,10 +204,10 @@ fn after_a_429_everything_waits_pauses_too() {
     ask_all(&mut budget, Urgency::Pause, [1]);
     budget.block_until(at(30_000));
     budget.block_until(at(20_000));
-    assert_eq!(budget.grant(at(29_999), usize::MAX), tickets([]));
+    assert_eq!(leave(&mut budget, 29_999), tickets([]));
     assert_eq!(budget.next_grant_at(at(0)), Some(at(30_000)));
     assert_eq!(budget.blocked_until(at(0)), Some(at(30_000)));
-    assert_eq!(budget.grant(at(30_000), usize::MAX), tickets([1]));
+    assert_eq!(leave(&mut budget, 30_000), tickets([1]));
     assert_eq!(budget.blocked_until(at(30_000)), None);
 }
 
@@ -225,32 +215,26 @@ fn after_a_429_everything_waits_pauses_too() {
 fn what_never_left_holds_no_slot_and_no_place() {
     let mut budget = Budget::new(1);
     ask_all(&mut budget, Urgency::Read, [1, 2, 3]);
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets([1]));
+    assert_eq!(leave(&mut budget, 0), tickets([1]));
     budget.answered(at(-60_000), Ticket(1));
     budget.cancel(Ticket(2));
     assert_eq!(budget.queue_lengths().read, 1);
-    assert_eq!(budget.grant(at(0), usize::MAX), tickets([3]));
+    assert_eq!(leave(&mut budget, 0), tickets([3]));
 }
 
 /// One thing that happens to a budget.
 #[derive(Debug, Clone)]
 enum Step {
-    Wait {
-        milliseconds: i64,
-    },
+    /// So many milliseconds.
+    Wait(i64),
     Ask(Urgency, u64),
     KeepForSweeps(usize),
     Grant,
     /// The answer of one of those in flight, or the end of one that waits.
-    Answer {
-        which: prop::sample::Index,
-    },
-    Cancel {
-        which: prop::sample::Index,
-    },
-    Block {
-        milliseconds: i64,
-    },
+    Answer(Index),
+    Cancel(Index),
+    /// For so many milliseconds.
+    Block(i64),
 }
 
 fn urgency() -> impl Strategy<Value = Urgency> {
@@ -259,13 +243,13 @@ fn urgency() -> impl Strategy<Value = Urgency> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (1_i64..20_000).prop_map(|milliseconds| Step::Wait { milliseconds }),
+        3 => (1_i64..20_000).prop_map(Step::Wait),
         6 => (urgency(), 0_u64..3).prop_map(|(urgency, rank)| Step::Ask(urgency, rank)),
         1 => (0_usize..20).prop_map(Step::KeepForSweeps),
         4 => Just(Step::Grant),
-        4 => any::<prop::sample::Index>().prop_map(|which| Step::Answer { which }),
-        1 => any::<prop::sample::Index>().prop_map(|which| Step::Cancel { which }),
-        1 => (1_i64..90_000).prop_map(|milliseconds| Step::Block { milliseconds }),
+        4 => any::<Index>().prop_map(Step::Answer),
+        1 => any::<Index>().prop_map(Step::Cancel),
+        1 => (1_i64..90_000).prop_map(Step::Block),
     ]
 }
 
@@ -287,7 +271,7 @@ impl World {
 
     fn live(&mut self, budget: &mut Budget, step: &Step) {
         match step {
-            Step::Wait { milliseconds } => self.now += milliseconds,
+            Step::Wait(milliseconds) => self.now += milliseconds,
             Step::Ask(urgency, rank) => {
                 self.asked += 1;
                 self.waiting.insert(Ticket(self.asked), (*urgency, *rank));
@@ -295,7 +279,7 @@ impl World {
             }
             Step::KeepForSweeps(requests) => budget.keep_for_sweeps(*requests),
             Step::Grant => self.grant(budget),
-            Step::Answer { which } => {
+            Step::Answer(which) => {
                 let in_flight = self.in_flight();
                 if !in_flight.is_empty() {
                     let ticket = *which.get(&in_flight);
@@ -303,7 +287,7 @@ impl World {
                     budget.answered(at(self.now), ticket);
                 }
             }
-            Step::Cancel { which } => {
+            Step::Cancel(which) => {
                 let waiting: Vec<Ticket> = self.waiting.keys().copied().collect();
                 if !waiting.is_empty() {
                     let ticket = *which.get(&waiting);
@@ -311,7 +295,7 @@ impl World {
                     budget.cancel(ticket);
                 }
             }
-            Step::Block { milliseconds } => {
+            Step::Block(milliseconds) => {
                 self.blocked_until = self.blocked_until.max(self.now + milliseconds);
                 budget.block_until(at(self.now + milliseconds));
             }

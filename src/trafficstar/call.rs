@@ -322,29 +322,21 @@ fn another(expected: &'static str) -> RemoteError {
     WireError::Field { place: "the answer".to_owned(), expected, found: "another one".to_owned() }.into()
 }
 
+/// Each is an error where it is something else.
 impl Answer {
     /// The access token.
-    ///
-    /// # Errors
-    /// It is something else.
     pub fn into_token(self) -> Result<TokenAnswer, RemoteError> {
         let Self::Token(token) = self else { return Err(another("a token")) };
         Ok(token)
     }
 
     /// The page of the list.
-    ///
-    /// # Errors
-    /// It is something else.
     pub fn into_page(self) -> Result<CampaignPage, RemoteError> {
         let Self::Page(page) = self else { return Err(another("a page of the list")) };
         Ok(page)
     }
 
     /// The campaign.
-    ///
-    /// # Errors
-    /// It is something else.
     pub fn into_campaign(self) -> Result<RemoteCampaign, RemoteError> {
         let Self::Campaign(campaign) = self else { return Err(another("a campaign")) };
         Ok(*campaign)

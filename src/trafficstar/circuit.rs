@@ -96,7 +96,7 @@ pub enum Verdict {
     },
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Circuit {
     failures: u32,
     reason: String,
@@ -108,7 +108,7 @@ struct Circuit {
 }
 
 /// The circuits of all operations. Those that are not listed are closed and untroubled.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Circuits {
     tick: Duration,
     circuits: BTreeMap<Operation, Circuit>,
@@ -164,13 +164,7 @@ impl Circuits {
                 None
             }
             Ended::Failed(reason) => {
-                let circuit = self.circuits.entry(operation).or_insert_with(|| Circuit {
-                    failures: 0,
-                    reason: String::new(),
-                    last_try_at: now,
-                    open_since: None,
-                    probing: false,
-                });
+                let circuit = self.circuits.entry(operation).or_default();
                 circuit.failures = circuit.failures.saturating_add(1);
                 circuit.reason.clone_from(&reason);
                 circuit.last_try_at = now;

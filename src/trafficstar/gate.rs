@@ -60,25 +60,13 @@ impl Asking {
     /// A token: without it not even a pause can leave.
     #[must_use]
     pub const fn token() -> Self {
-        Self {
-            operation: Operation::Token,
-            urgency: Urgency::Pause,
-            rank: Rank::FIRST,
-            leave_by: None,
-            is_repeat: false,
-        }
+        Self { rank: Rank::FIRST, ..Self::read(Operation::Token, Urgency::Pause) }
     }
 
     /// A pause never grows too old.
     #[must_use]
     pub const fn pause() -> Self {
-        Self {
-            operation: Operation::Pause,
-            urgency: Urgency::Pause,
-            rank: Rank::FIRST,
-            leave_by: None,
-            is_repeat: false,
-        }
+        Self { rank: Rank::FIRST, ..Self::read(Operation::Pause, Urgency::Pause) }
     }
 
     /// A run goes ahead of the end times that wait: those that it is for are set.
@@ -161,7 +149,7 @@ impl Burst {
 }
 
 /// The requests that wait to leave, and those that left and are not answered yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Gate {
     tick: Duration,
     budget: Budget,
@@ -179,17 +167,7 @@ impl Gate {
     /// A gate that opens by this budget, for a guard that ticks at the points of this grid.
     #[must_use]
     pub fn new(budget: Budget, tick: Duration) -> Self {
-        Self {
-            tick,
-            budget,
-            circuits: Circuits::new(tick),
-            waiting: HashMap::new(),
-            burst: None,
-            stopped: BTreeMap::new(),
-            refused: Vec::new(),
-            under_way: HashMap::new(),
-            circuit_news: Vec::new(),
-        }
+        Self { tick, budget, circuits: Circuits::new(tick), ..Self::default() }
     }
 
     /// A request wants to leave. Nothing leaves before [`Gate::admit`].

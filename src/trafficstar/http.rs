@@ -156,7 +156,10 @@ impl HttpClient {
         let mut answer = self.reign.send(answer).await.unwrap_or_else(|ended| Err(ended.into()))?;
         if call.operation() != Operation::Token {
             // Errors quote it, and some of its words are shown.
-            hide(&secrets, &mut answer);
+            // A key that is as short as a word is none that TrafficStars gives out, and to look for it might hide what decisions
+            // rest on.
+            let long: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
+            answer = hide(&long, answer);
         }
         call.read(answer)
     }
@@ -257,23 +260,15 @@ fn hidden(secrets: &[&str], text: &str) -> Option<String> {
     Some(told.fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]")))
 }
 
-/// The same for every text of an answer, the names of its fields included. A key that is as short as a word is none that
-/// TrafficStars gives out, and to look for it might hide what decisions rest on.
-fn hide(secrets: &[&str], answer: &mut Value) {
-    let long: Vec<&str> = secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET).copied().collect();
-    let secrets = long.as_slice();
+/// The same for every text of an answer. A field whose name has one is left out.
+fn hide(secrets: &[&str], answer: Value) -> Value {
     match answer {
-        Value::String(text) => {
-            if let Some(without) = hidden(secrets, text) {
-                *text = without;
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(|value| hide(secrets, value)),
+        Value::String(text) => Value::String(hidden(secrets, &text).unwrap_or(text)),
+        Value::Array(values) => values.into_iter().map(|value| hide(secrets, value)).collect(),
         Value::Object(fields) => {
-            fields.values_mut().for_each(|value| hide(secrets, value));
-            let told: Vec<String> = fields.keys().filter(|name| hidden(secrets, name).is_some()).cloned().collect();
-            told.iter().for_each(|name| drop(fields.remove(name)));
+            let shown = fields.into_iter().filter(|(name, _)| hidden(secrets, name).is_none());
+            shown.map(|(name, value)| (name, hide(secrets, value))).collect()
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) => answer,
     }
 }

@@ -58,7 +58,7 @@ struct Asked {
 }
 
 /// The blocks of one process.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Reservations {
     least: u64,
     last_number: u64,
@@ -78,16 +78,7 @@ impl Reservations {
     /// Nothing is reserved yet, for a limit of so many requests a minute.
     #[must_use]
     pub fn new(requests_per_minute: u32) -> Self {
-        Self {
-            least: (u64::from(requests_per_minute) / PART_OF_LIMIT).max(1),
-            last_number: 0,
-            open: None,
-            closed: None,
-            asked: None,
-            uncounted: 0,
-            lets_go: false,
-            rests_until: None,
-        }
+        Self { least: (u64::from(requests_per_minute) / PART_OF_LIMIT).max(1), ..Self::default() }
     }
 
     /// How many requests may leave now. `steady` never steps, whatever becomes of the wall clock.

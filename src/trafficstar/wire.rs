@@ -263,7 +263,9 @@ fn day_at_beginning(text: &str) -> Option<NaiveDate> {
 }
 
 /// One page of the list of all campaigns. A bare array is taken for the whole list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// The default is a page behind the last one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CampaignPage {
     /// The campaigns on it. One that can't be read is a fault of its own and spoils no other.
     pub campaigns: BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>,
@@ -280,18 +282,6 @@ pub struct CampaignPage {
 }
 
 impl CampaignPage {
-    /// A page behind the last one.
-    pub(super) const fn empty() -> Self {
-        Self {
-            campaigns: BTreeMap::new(),
-            nameless: Vec::new(),
-            page: None,
-            page_count: None,
-            page_size: None,
-            campaign_count: None,
-        }
-    }
-
     /// What the answer says of the list as a whole.
     #[must_use]
     pub const fn list_size(&self) -> ListSize {
@@ -305,7 +295,7 @@ impl CampaignPage {
 /// It is neither, or its paging makes no sense. A campaign that can't be read is no such error.
 pub fn campaign_page(value: &Value) -> Result<CampaignPage, WireError> {
     const PLACE: &str = "the list of campaigns";
-    let mut page = CampaignPage::empty();
+    let mut page = CampaignPage::default();
     let entries = if let Some(entries) = value.as_array() {
         let length = u64::try_from(entries.len()).ok();
         (page.page_count, page.page_size, page.campaign_count) = (Some(1), length, length);

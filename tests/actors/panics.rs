@@ -60,7 +60,7 @@ fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_built_anew_
     let sandbox = Sandbox::start_in_thread(options.clone()).unwrap();
     let config = config(folder.path(), &sandbox.base_url());
     actix::System::new().block_on(async {
-        let store = daemon::store_of(&config).unwrap();
+        let store = daemon::store_of(&config);
         assert!(matches!(store.schema().await.unwrap(), store::SchemaState::Missing));
         store.migrate().await.unwrap();
         let mut tracker = Tracker::open(&folder.path().join("guard.db")).unwrap();

@@ -45,9 +45,10 @@ impl fmt::Display for Order {
 }
 
 /// What has the keyboard.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Focus {
     /// The list of campaigns.
+    #[default]
     List,
     /// The filter is being typed.
     Filter,
@@ -76,7 +77,7 @@ pub(super) struct Notice {
 }
 
 /// Everything the view knows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct App {
     pub(super) limits: Limits,
     pub(super) data: Option<Data>,
@@ -101,21 +102,7 @@ pub(super) struct App {
 
 impl App {
     pub(super) fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            data: None,
-            trouble: None,
-            filter: String::new(),
-            focus: Focus::List,
-            notice: None,
-            details_enlarged: false,
-            details_scroll: 0,
-            ended: false,
-            listed: Vec::new(),
-            selected: None,
-            histories: HashMap::new(),
-            explanation: None,
-        }
+        Self { limits, ..Self::default() }
     }
 
     /// Takes a new dump in.

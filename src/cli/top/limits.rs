@@ -6,7 +6,7 @@ use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::PolicyNumbers;
 
 /// The thresholds that bars are drawn against. A campaign's own overrides are not in the dump, so these are everybody's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Limits {
     /// From this spend on a campaign is left alone.
     pub(super) spend: Money,

@@ -29,7 +29,7 @@ fn noon_plus(seconds: i64) -> String {
 }
 
 /// A campaign that runs and needs nothing, with some of its fields replaced.
-fn campaign(id: i64, name: &str, changes: &[(&str, Value)]) -> Value {
+fn campaign(id: i64, name: &str, changes: &Value) -> Value {
     let mut campaign = json!({
         "id": id, "name": name, "trafficstar_id": 1000 + id,
         "state": "active-guarded", "since": noon_plus(-3725), "cooling_down_until": null, "next_tick_at": noon_plus(42),
@@ -53,10 +53,16 @@ fn campaign(id: i64, name: &str, changes: &[(&str, Value)]) -> Value {
         },
         "last_error": null,
     });
-    for (pointer, value) in changes {
-        *campaign.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value.clone();
-    }
+    replace(&mut campaign, changes);
     campaign
+}
+
+/// Replaces what `changes` has; only fields that are there.
+fn replace(fields: &mut Value, changes: &Value) {
+    for (name, change) in changes.as_object().unwrap() {
+        let field = fields.get_mut(name).unwrap_or_else(|| panic!("no {name}"));
+        if field.is_object() && change.is_object() { replace(field, change) } else { *field = change.clone() }
+    }
 }
 
 fn dump(campaigns: &[Value]) -> Dump {
@@ -77,76 +83,39 @@ fn dump(campaigns: &[Value]) -> Dump {
 
 /// One of each kind that an operator meets.
 fn several() -> Vec<Value> {
+    let travel = json!({
+        "state": "cooling-down", "since": noon_plus(-6), "cooling_down_until": noon_plus(114),
+        "observed": {"status": "stopped", "remote_status": "paused", "remaining_clicks": 3_996, "spend": "1.667"},
+        "action": {
+            "kind": "pause", "reason": "it runs with 4,134 clicks left, 5,000 or fewer pause it (spend 1.66)",
+            "requested_at": noon_plus(-6), "accepted_at": noon_plus(-6), "confirmed_at": noon_plus(-5),
+        },
+    });
+    let watches = json!({"state": "idle", "high_spend": true, "unguarded": true, "observed": {"spend": "10.87"}});
+    let insurance = json!({
+        "observed": {"spend": null, "spend_source": null, "status": "unknown"},
+        "last_error": "TrafficStars answered 503 to the status",
+    });
+    let garden = json!({"action": {"step": "accepted", "requested_at": noon_plus(-12)}});
+    let music = json!({
+        "actor": null, "ordered": {"generator_enabled": false}, "state": "idle", "observed": {"remaining_clicks": 0},
+    });
+    let books = json!({"ordered": {"hold": {
+        "reason": "new landing page", "since": noon_plus(-600), "until": noon_plus(6600), "by": "1000 (anna)", "pause": false,
+    }}});
+    let blocked = json!({
+        "blocked": "out of funds: pay some in", "last_error": "out of funds", "observed": {"status": "blocked"},
+    });
     vec![
-        campaign(1, "shoes", &[]),
-        campaign(
-            2,
-            "travel",
-            &[
-                ("/state", json!("cooling-down")),
-                ("/since", json!(noon_plus(-6))),
-                ("/cooling_down_until", json!(noon_plus(114))),
-                ("/observed/status", json!("stopped")),
-                ("/observed/remote_status", json!("paused")),
-                ("/observed/remaining_clicks", json!(3_996)),
-                ("/observed/spend", json!("1.667")),
-                ("/action/kind", json!("pause")),
-                ("/action/reason", json!("it runs with 4,134 clicks left, 5,000 or fewer pause it (spend 1.66)")),
-                ("/action/requested_at", json!(noon_plus(-6))),
-                ("/action/accepted_at", json!(noon_plus(-6))),
-                ("/action/confirmed_at", json!(noon_plus(-5))),
-            ],
-        ),
-        campaign(3, "half way to its pause", &[("/observed/remaining_clicks", json!(8_000))]),
-        campaign(
-            4,
-            "watches",
-            &[
-                ("/state", json!("idle")),
-                ("/high_spend", json!(true)),
-                ("/unguarded", json!(true)),
-                ("/observed/spend", json!("10.87")),
-            ],
-        ),
-        campaign(
-            5,
-            "insurance",
-            &[
-                ("/observed/spend", json!(null)),
-                ("/observed/spend_source", json!(null)),
-                ("/observed/status", json!("unknown")),
-                ("/last_error", json!("TrafficStars answered 503 to the status")),
-            ],
-        ),
-        campaign(6, "garden", &[("/action/step", json!("accepted")), ("/action/requested_at", json!(noon_plus(-12)))]),
-        campaign(
-            7,
-            "music",
-            &[
-                ("/actor", json!(null)),
-                ("/ordered/generator_enabled", json!(false)),
-                ("/state", json!("idle")),
-                ("/observed/remaining_clicks", json!(0)),
-            ],
-        ),
-        campaign(
-            8,
-            "books",
-            &[(
-                "/ordered/hold",
-                json!({"reason": "new landing page", "since": noon_plus(-600), "until": noon_plus(6600),
-                       "by": "1000 (anna)", "pause": false}),
-            )],
-        ),
-        campaign(
-            9,
-            "blocked one",
-            &[
-                ("/blocked", json!("out of funds: pay some in")),
-                ("/last_error", json!("out of funds")),
-                ("/observed/status", json!("blocked")),
-            ],
-        ),
+        campaign(1, "shoes", &json!({})),
+        campaign(2, "travel", &travel),
+        campaign(3, "half way to its pause", &json!({"observed": {"remaining_clicks": 8_000}})),
+        campaign(4, "watches", &watches),
+        campaign(5, "insurance", &insurance),
+        campaign(6, "garden", &garden),
+        campaign(7, "music", &music),
+        campaign(8, "books", &books),
+        campaign(9, "blocked one", &blocked),
     ]
 }
 
@@ -444,7 +413,7 @@ fn a_restarted_supervisor_is_mentioned_and_ends_the_trouble() {
 
 #[test]
 fn ten_thousand_campaigns_stay_usable() {
-    let many: Vec<Value> = (1..=10_000).map(|id| campaign(id, "one of many", &[])).collect();
+    let many: Vec<Value> = (1..=10_000).map(|id| campaign(id, "one of many", &json!({}))).collect();
     let mut app = app_with(&many);
     press(&mut app, "⤓");
     let drawn = text_of(&draw_at(&app, Theme::PLAIN, noon(), 80, 24).0);

@@ -4,39 +4,27 @@ use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Client, ClientError, LOOK_EVERY, LOOKS, read};
+use super::{Client, ClientError, LOOK_EVERY, LOOKS, effect, read};
 use crate::control::{Campaign, CampaignPatch, Url, UrlPatch};
 use crate::domain::ids::{CampaignId, UrlId};
 
 impl Client {
     /// Every campaign's row.
-    ///
-    /// # Errors
-    /// No supervisor, a broken connection, an unreadable answer, or a database that does not answer.
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, ClientError> {
         self.get("/v1/campaigns").await
     }
 
     /// One campaign's row.
-    ///
-    /// # Errors
-    /// As [`Client::campaigns`], and an unknown campaign.
     pub async fn campaign(&self, id: CampaignId) -> Result<Campaign, ClientError> {
         self.get(&format!("/v1/campaigns/{id}")).await
     }
 
     /// Adds a campaign; returns when it is guarded, if it is to be.
-    ///
-    /// # Errors
-    /// As [`Client::campaigns`], and whatever the supervisor refuses.
     pub async fn add_campaign(&self, patch: &CampaignPatch) -> Result<Campaign, ClientError> {
         self.ask(Method::POST, "/v1/campaigns", Some(patch)).await
     }
 
     /// Changes a campaign's row, its generator included; returns when that has come about, however long it takes.
-    ///
-    /// # Errors
-    /// As [`Client::campaign`], and whatever the supervisor refuses.
     pub async fn patch_campaign(&self, id: CampaignId, patch: &CampaignPatch) -> Result<Campaign, ClientError> {
         let path = format!("/v1/campaigns/{id}");
         let (status, body) = self.send(Method::PATCH, &path, Some(patch)).await?;
@@ -56,9 +44,6 @@ impl Client {
 
     /// Removes a campaign, and answers what it was; with `pause` it is paused first. Returns when it is gone, however long
     /// that takes.
-    ///
-    /// # Errors
-    /// As [`Client::campaign`], and whatever the supervisor refuses.
     pub async fn remove_campaign(&self, id: CampaignId, pause: bool) -> Result<Campaign, ClientError> {
         let before = self.campaign(id).await?;
         let path = format!("/v1/campaigns/{id}{}", if pause { "?pause=true" } else { "" });
@@ -77,33 +62,21 @@ impl Client {
     }
 
     /// A campaign's URLs.
-    ///
-    /// # Errors
-    /// As [`Client::campaign`].
     pub async fn urls(&self, campaign: CampaignId) -> Result<Vec<Url>, ClientError> {
         self.get(&format!("/v1/campaigns/{campaign}/urls")).await
     }
 
     /// Adds a URL to a campaign.
-    ///
-    /// # Errors
-    /// As [`Client::campaign`], and whatever the supervisor refuses.
     pub async fn add_url(&self, campaign: CampaignId, patch: &UrlPatch) -> Result<Url, ClientError> {
         self.ask(Method::POST, &format!("/v1/campaigns/{campaign}/urls"), Some(patch)).await
     }
 
     /// Changes a URL.
-    ///
-    /// # Errors
-    /// As [`Client::campaigns`], an unknown URL, and whatever the supervisor refuses.
     pub async fn patch_url(&self, id: UrlId, patch: &UrlPatch) -> Result<Url, ClientError> {
         self.ask(Method::PATCH, &format!("/v1/urls/{id}"), Some(patch)).await
     }
 
     /// Removes a URL, and answers what it was.
-    ///
-    /// # Errors
-    /// As [`Client::campaigns`], and an unknown URL.
     pub async fn remove_url(&self, id: UrlId) -> Result<Url, ClientError> {
         self.ask(Method::DELETE, &format!("/v1/urls/{id}"), None::<()>).await
     }
@@ -115,9 +88,6 @@ impl Client {
         path: &str,
         body: Option<impl Serialize>,
     ) -> Result<T, ClientError> {
-        match self.send(method, path, body).await? {
-            (StatusCode::ACCEPTED, _) => Err(ClientError::StillPending),
-            (_, body) => read(&body),
-        }
+        effect(self.send(method, path, body).await?)
     }
 }

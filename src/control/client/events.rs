@@ -28,21 +28,13 @@ pub struct Events {
 
 impl Client {
     /// What happens from now on, to one campaign or to all.
-    ///
-    /// # Errors
-    /// No supervisor, a broken connection, or an unknown campaign.
     pub async fn events(&self, campaign: Option<CampaignId>) -> Result<Events, ClientError> {
         let filter = campaign.map(|id| format!("?campaign={id}")).unwrap_or_default();
         let request = self.http.get(format!("http://localhost/v1/events{filter}")).timeout(ONE_YEAR);
-        let lost = || ClientError::Lost { path: self.path.clone(), source: None };
+        let lost = || ClientError::Lost(self.path.clone(), None);
         let answer = timeout(ANSWER_WITHIN, request.send()).await.map_err(|_| lost())?;
-        let answer = answer.map_err(|source| self.failure(source))?;
-        if answer.status().is_success() {
-            return Ok(Events { answer, line: Vec::new(), path: self.path.clone(), for_people: self.for_people });
-        }
-        let body = answer.bytes().await.map_err(ClientError::Broken)?;
-        let problem = read(&heard(&body, self.for_people))?;
-        Err(ClientError::Refused(Box::new(problem)))
+        let answer = self.accepted(answer).await?;
+        Ok(Events { answer, line: Vec::new(), path: self.path.clone(), for_people: self.for_people })
     }
 }
 
@@ -59,7 +51,7 @@ impl Events {
                     return read(&heard(data, self.for_people));
                 }
             }
-            let lost = |source| ClientError::Lost { path: self.path.clone(), source };
+            let lost = |source| ClientError::Lost(self.path.clone(), source);
             let chunk = timeout(KEEP_ALIVE * 3, self.answer.chunk()).await.map_err(|_| lost(None))?;
             match chunk.map_err(|source| lost(Some(source)))? {
                 Some(chunk) if self.line.len() + chunk.len() <= LONGEST_LINE_BYTES => self.line.extend(chunk),

@@ -16,17 +16,11 @@ const GONE_WITHIN: Duration = Duration::from_secs(60);
 
 impl Client {
     /// Lets the supervisor read its config anew.
-    ///
-    /// # Errors
-    /// No supervisor, a broken connection, an unreadable answer, or a config that makes no sense or has lost keys.
     pub async fn reload(&self, body: ReloadBody) -> Result<Reloaded, ClientError> {
         read(&self.send(Method::POST, "/v1/reload", Some(body)).await?.1)
     }
 
     /// Lets the supervisor write other log lines than before.
-    ///
-    /// # Errors
-    /// As [`Client::reload`], and a text that is no filter.
     pub async fn set_log_filter(&self, setting: &LogFilterSetting) -> Result<LogFilterSetting, ClientError> {
         read(&self.send(Method::PUT, "/v1/log-filter", Some(setting)).await?.1)
     }
@@ -34,7 +28,7 @@ impl Client {
     /// Stops the supervisor; returns when its socket is gone.
     ///
     /// # Errors
-    /// As [`Client::reload`], and a supervisor that does not end.
+    /// As every call; and a supervisor that does not end.
     pub async fn shutdown(&self) -> Result<Stopping, ClientError> {
         let before = socket_file(&self.path);
         let stopping = read(&self.send(Method::POST, "/v1/shutdown", None::<()>).await?.1)?;

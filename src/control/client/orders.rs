@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Client, ClientError, read};
+use super::{Client, ClientError, effect};
 use crate::control::{Held, HeldAll, HoldBody, ProcessBody, Processed, Released};
 use crate::domain::ids::CampaignId;
 
@@ -17,49 +17,31 @@ const ANSWER_AFTER_EFFECT: Duration = Duration::from_secs(10);
 
 impl Client {
     /// Ticks a campaign now, or acts on it now.
-    ///
-    /// # Errors
-    /// As [`Client::campaign_state`], and whatever the supervisor refuses.
     pub async fn process(&self, id: CampaignId, body: ProcessBody) -> Result<Processed, ClientError> {
         self.order(Method::POST, &format!("/v1/campaigns/{id}/process"), &body).await
     }
 
     /// The same for every guarded campaign; what one of them refuses is its `error`.
-    ///
-    /// # Errors
-    /// As [`Client::state`].
     pub async fn process_all(&self, body: ProcessBody) -> Result<Vec<Processed>, ClientError> {
         self.order(Method::POST, "/v1/process", &body).await
     }
 
     /// Puts a campaign on hold.
-    ///
-    /// # Errors
-    /// As [`Client::campaign_state`], and whatever the supervisor refuses.
     pub async fn hold(&self, id: CampaignId, body: &HoldBody) -> Result<Held, ClientError> {
         self.order(Method::PUT, &format!("/v1/campaigns/{id}/hold"), body).await
     }
 
     /// Releases a campaign.
-    ///
-    /// # Errors
-    /// As [`Client::campaign_state`].
     pub async fn release(&self, id: CampaignId) -> Result<Released, ClientError> {
         self.order(Method::DELETE, &format!("/v1/campaigns/{id}/hold"), &()).await
     }
 
     /// Puts all campaigns on hold.
-    ///
-    /// # Errors
-    /// As [`Client::state`].
     pub async fn hold_all(&self, body: &HoldBody) -> Result<HeldAll, ClientError> {
         self.order(Method::PUT, "/v1/hold", body).await
     }
 
     /// Ends the hold on all campaigns.
-    ///
-    /// # Errors
-    /// As [`Client::state`].
     pub async fn release_all(&self) -> Result<Released, ClientError> {
         self.order(Method::DELETE, "/v1/hold", &()).await
     }
@@ -77,7 +59,6 @@ impl Client {
             .header("prefer", format!("wait={}", EFFECT_WITHIN.as_secs()))
             .timeout(EFFECT_WITHIN + ANSWER_AFTER_EFFECT)
             .json(body);
-        let (status, body) = self.exchange(request).await?;
-        if status == StatusCode::ACCEPTED { Err(ClientError::StillPending) } else { read(&body) }
+        effect(self.exchange(request).await?)
     }
 }

@@ -34,24 +34,12 @@ pub enum SocketError {
     #[error(
         "{} is a socket that another program may be using: stop that one, or remove the file if there is none, or set another \
          [control] socket",
-        path.display()
+        .0.display()
     )]
-    Unclear {
-        /// Where.
-        path: PathBuf,
-        /// How connecting to it failed.
-        #[source]
-        source: std::io::Error,
-    },
+    Unclear(PathBuf, #[source] std::io::Error),
     /// It could not be made.
-    #[error("the control socket {} could not be opened: check that its folder exists and may be written", path.display())]
-    Open {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("the control socket {} could not be opened: check that its folder exists and may be written", .0.display())]
+    Open(PathBuf, #[source] std::io::Error),
 }
 
 /// An open control socket.
@@ -201,7 +189,7 @@ async fn bind(path: &Path, mode: u32) -> Result<UnixListener, SocketError> {
     let previous = rustix::process::umask(Mode::from_raw_mode(!mode & 0o777));
     let listener = UnixListener::bind(path);
     rustix::process::umask(previous);
-    listener.map_err(|source| SocketError::Open { path: path.to_owned(), source })
+    listener.map_err(|source| SocketError::Open(path.to_owned(), source))
 }
 
 /// Refuses a path on which a supervisor answers or may be alive, or which is no socket. Changes nothing.
@@ -220,6 +208,6 @@ pub async fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
             Ok(())
         }
         // One that this user may not speak to, or that is too busy, is alive.
-        Err(source) => Err(SocketError::Unclear { path: path.to_owned(), source }),
+        Err(source) => Err(SocketError::Unclear(path.to_owned(), source)),
     }
 }

@@ -34,9 +34,7 @@ pub(super) fn findings(seen: &Seen, rows: &[CampaignRow], limits: &Limits, now: 
             .notes
             .extend(seen.pages.campaigns().map(|campaigns| format!("the account's list holds {campaigns} campaigns")));
         findings.notes.extend(time_zone(seen));
-        for row in rows {
-            findings.extend(self::row(seen, row, now));
-        }
+        rows.iter().filter_map(|row| self::row(seen, row, now)).for_each(|finding| findings.add(finding));
         findings.notes.extend(not_looked_for(seen, rows));
         findings.add(cost(seen, rows, limits, now));
     }
@@ -51,12 +49,6 @@ impl Findings {
         match finding {
             Ok(note) => self.notes.push(note),
             Err(problem) => self.problems.push(problem),
-        }
-    }
-
-    fn extend(&mut self, finding: Option<Finding>) {
-        if let Some(finding) = finding {
-            self.add(finding);
         }
     }
 }

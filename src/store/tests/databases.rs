@@ -26,11 +26,30 @@ struct Answer {
 }
 
 /// Shows a rule on a fresh database of each kind.
-pub(super) async fn on_every_database(rule: impl AsyncFn(TestDatabase)) {
-    rule(TestDatabase::sqlite()).await;
-    if let Some(database) = TestDatabase::postgres() {
-        rule(database).await;
-    }
+pub(super) fn on_every_database(rule: impl AsyncFn(TestDatabase)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        rule(TestDatabase::sqlite()).await;
+        if let Some(database) = TestDatabase::postgres() {
+            rule(database).await;
+        }
+    });
+}
+
+/// The same, its tables made.
+pub(super) fn on_every_store(rule: impl AsyncFn(TestDatabase, Store)) {
+    on_every_database(async |database| {
+        let store = database.store().await;
+        rule(database, store).await;
+    });
+}
+
+/// The same with one campaign.
+pub(super) fn with_one_campaign(rule: impl AsyncFn(TestDatabase, Store)) {
+    on_every_store(async |database, store| {
+        database.execute(super::ONE_CAMPAIGN);
+        rule(database, store).await;
+    });
 }
 
 impl TestDatabase {

@@ -22,10 +22,9 @@ async fn read(store: &Store, query: JournalQuery) -> Vec<(i64, i64)> {
     entries.iter().map(|entry| (entry.campaign_id.0, minutes(entry.requested_at))).collect()
 }
 
-#[tokio::test]
-async fn the_newest_entries_come_first_by_campaign_from_a_time_on_and_no_more_than_asked_for() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn the_newest_entries_come_first_by_campaign_from_a_time_on_and_no_more_than_asked_for() {
+    on_every_store(async |_database, store| {
         // Stored in another order than they were requested in: what is journalled late is stored late.
         for (campaign, minutes) in [(1, 0), (2, 1), (1, 3), (2, 2), (2, 3)] {
             store_action(&store, campaign, minutes, None).await;
@@ -45,15 +44,12 @@ async fn the_newest_entries_come_first_by_campaign_from_a_time_on_and_no_more_th
         }
         let ids: Vec<i64> = store.journal(query()).await.unwrap().iter().map(|entry| entry.id).collect();
         assert_eq!(ids, [5, 3, 4, 2, 1], "of two in the same moment the one stored later comes first");
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn an_entry_whose_commit_nobody_heard_of_is_not_written_twice() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn an_entry_whose_commit_nobody_heard_of_is_not_written_twice() {
+    with_one_campaign(async |_database, store| {
         let stored = store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap();
         // A connection that broke over the commit: whoever stored it was told of a failure, and stores it anew.
         let again = store.save(record(Phase::Idle, new_entry(pause(Step::Failed))), noon()).await.unwrap();
@@ -61,15 +57,12 @@ async fn an_entry_whose_commit_nobody_heard_of_is_not_written_twice() {
         let entries = store.journal(query()).await.unwrap();
         assert_eq!(entries.iter().map(|entry| entry.step).collect::<Vec<_>>(), [Step::Failed]);
         assert_eq!(store.stored_campaign(CAMPAIGN).await.unwrap().unwrap().unfinished, None, "nothing is left open");
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn what_waited_for_its_turn_is_journalled_with_the_end_time_that_it_sets_in_the_end() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn what_waited_for_its_turn_is_journalled_with_the_end_time_that_it_sets_in_the_end() {
+    with_one_campaign(async |_database, store| {
         let id = store.save(record(Phase::Idle, new_entry(pause(Step::Requested))), noon()).await.unwrap();
         let first = pause(Step::Requested);
         let anew = Action { end_time: first.end_time + Duration::minutes(1), ..first };
@@ -77,14 +70,12 @@ async fn what_waited_for_its_turn_is_journalled_with_the_end_time_that_it_sets_i
         assert_eq!(store.save(record(Phase::Idle, Some(entry)), noon()).await.unwrap(), id);
         let stored = store.stored_campaign(CAMPAIGN).await.unwrap().unwrap().unfinished;
         assert_eq!(stored.map(|(id, action)| (Some(id), action)), Some((id, anew)));
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn an_entry_says_all_that_was_stored_of_it() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn an_entry_says_all_that_was_stored_of_it() {
+    on_every_store(async |_database, store| {
         let action = Action {
             late: true,
             accepted_at: Some(noon() + Duration::seconds(1)),
@@ -104,14 +95,12 @@ async fn an_entry_says_all_that_was_stored_of_it() {
             "confirmed_at": null, "failed_at": "2026-11-22T12:00:02.123456Z", "error": "it did not show",
         }]);
         assert_eq!(serde_json::to_value(&entries).unwrap(), wanted);
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn no_query_gets_more_than_the_most_entries() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn no_query_gets_more_than_the_most_entries() {
+    on_every_store(async |database, store| {
         store_action(&store, 1, 0, None).await;
         let columns = "campaign_id, trafficstar_id, kind, \"trigger\", reason, remote_status, state_before, state_after, \
                        end_time, late, requested_at";
@@ -122,6 +111,5 @@ async fn no_query_gets_more_than_the_most_entries() {
         ));
         let entries = store.journal(JournalQuery { limit: u32::MAX, ..query() }).await.unwrap();
         assert_eq!(entries.len(), MOST_ENTRIES as usize);
-    })
-    .await;
+    });
 }

@@ -24,10 +24,9 @@ fn new_url(name: &str) -> UrlColumns {
     }
 }
 
-#[tokio::test]
-async fn an_added_campaign_has_what_it_was_given_and_defaults_for_the_rest() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn an_added_campaign_has_what_it_was_given_and_defaults_for_the_rest() {
+    on_every_store(async |_database, store| {
         let row = done(store.add_campaign(named("one", 995_224), noon()).await.unwrap());
         assert_eq!((row.id, row.name.as_str(), row.trafficstar_id), (CAMPAIGN, "one", REMOTE));
         assert!(!row.generator_enabled);
@@ -49,15 +48,12 @@ async fn an_added_campaign_has_what_it_was_given_and_defaults_for_the_rest() {
         let numbers = (row.spend_limit_micros, row.activate_clicks, row.pause_clicks, row.cooldown_seconds);
         assert_eq!(numbers, (Some(5), Some(2), Some(1), Some(9)));
         assert_eq!((row.high_spend.as_deref(), row.price_per_thousand_micros), (Some("observe"), Some(7)));
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_change_writes_what_it_names_clears_what_it_is_told_to_and_leaves_the_rest() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn a_change_writes_what_it_names_clears_what_it_is_told_to_and_leaves_the_rest() {
+    with_one_campaign(async |database, store| {
         database.execute("UPDATE campaigns SET mode = 'act', pause_clicks = 7, cooldown_seconds = 3");
         let later = noon() + Duration::minutes(1);
         let change = CampaignColumns {
@@ -72,28 +68,23 @@ async fn a_change_writes_what_it_names_clears_what_it_is_told_to_and_leaves_the_
         assert_eq!(store.campaigns().await.unwrap(), [row]);
         let stamp = database.read("SELECT updated_at FROM campaigns");
         assert!(stamp.contains("12:01:00"), "{stamp}");
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_trafficstar_id_belongs_to_one_campaign() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn a_trafficstar_id_belongs_to_one_campaign() {
+    with_one_campaign(async |_database, store| {
         assert_eq!(store.add_campaign(named("two", 995_224), noon()).await.unwrap(), CampaignChange::Taken);
         let two = done(store.add_campaign(named("two", 2), noon()).await.unwrap());
         let link = CampaignColumns { trafficstar_id: Some(995_224), ..CampaignColumns::default() };
         assert_eq!(store.change_campaign(two.id, link, noon()).await.unwrap(), CampaignChange::Taken);
         assert_eq!(store.campaigns().await.unwrap()[1], two);
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn what_is_not_there_is_said_not_to_be() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn what_is_not_there_is_said_not_to_be() {
+    on_every_store(async |_database, store| {
         let (campaign, url) = (CampaignId(404), UrlId(404));
         assert_eq!(store.change_campaign(campaign, named("x", 1), noon()).await.unwrap(), CampaignChange::Missing);
         assert_eq!(store.remove_campaign(campaign).await.unwrap(), CampaignChange::Missing);
@@ -102,15 +93,12 @@ async fn what_is_not_there_is_said_not_to_be() {
         assert_eq!(store.url(url).await.unwrap(), None);
         assert_eq!(store.change_url(url, new_url("x"), noon()).await.unwrap(), None);
         assert_eq!(store.remove_url(url).await.unwrap(), None);
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn urls_are_added_changed_and_removed_and_each_reading_follows() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn urls_are_added_changed_and_removed_and_each_reading_follows() {
+    with_one_campaign(async |database, store| {
         assert_eq!(store.urls(CAMPAIGN).await.unwrap(), Some(Vec::new()));
         let first = store.add_url(CAMPAIGN, new_url("first"), noon()).await.unwrap().unwrap();
         assert_eq!((first.campaign_id, first.clicks, first.status.as_str()), (CAMPAIGN, 0, "active"));
@@ -126,6 +114,5 @@ async fn urls_are_added_changed_and_removed_and_each_reading_follows() {
         assert_eq!(store.remove_url(first.id).await.unwrap(), Some(changed));
         assert_eq!(store.url(second.id).await.unwrap().map(|url| url.status), Some("paused".to_owned()));
         assert_eq!(store.urls(CAMPAIGN).await.unwrap().map(|urls| urls.len()), Some(1));
-    })
-    .await;
+    });
 }

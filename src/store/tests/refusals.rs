@@ -14,6 +14,15 @@ fn all_migrations() -> Vec<String> {
     names
 }
 
+/// Why a database is neither looked at nor migrated. Its files stay as they are.
+pub(super) async fn refused_untouched(database: &TestDatabase) -> [StoreError; 2] {
+    let store = Store::connect(&database.url);
+    let before = database.files();
+    let refused = [store.schema().await.map(drop).unwrap_err(), store.migrate().await.map(drop).unwrap_err()];
+    assert!(database.files() == before, "a file was changed or made");
+    refused
+}
+
 #[tokio::test]
 async fn looking_at_a_database_that_is_not_there_makes_none() {
     let database = TestDatabase::sqlite();
@@ -23,8 +32,8 @@ async fn looking_at_a_database_that_is_not_there_makes_none() {
     assert!(database.files().is_empty(), "a file was made");
 }
 
-#[tokio::test]
-async fn an_empty_database_gets_its_tables_once() {
+#[test]
+fn an_empty_database_gets_its_tables_once() {
     on_every_database(async |database| {
         let store = Store::connect(&database.url);
         assert!(matches!(store.schema().await.unwrap(), SchemaState::Missing | SchemaState::Empty));
@@ -34,12 +43,11 @@ async fn an_empty_database_gets_its_tables_once() {
         if database.url.sqlite_path().is_some() {
             assert_eq!(database.read("SELECT journal_mode FROM pragma_journal_mode"), "wal");
         }
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn an_upgrade_makes_no_tables_and_no_file() {
+#[test]
+fn an_upgrade_makes_no_tables_and_no_file() {
     on_every_database(async |database| {
         let store = Store::connect(&database.url);
         let refused = store.upgrade().await.unwrap_err();
@@ -54,8 +62,7 @@ async fn an_upgrade_makes_no_tables_and_no_file() {
             assert!(matches!(store.lock().await.unwrap_err(), StoreError::NoDatabase { .. }));
             assert!(database.files().is_empty(), "a lock was made");
         }
-    })
-    .await;
+    });
 }
 
 #[tokio::test]
@@ -81,14 +88,13 @@ async fn what_is_up_to_date_is_not_written_to_and_a_restored_file_gets_its_log_a
     assert_eq!(store.migrate().await.unwrap(), Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn two_that_migrate_at_once_do_it_once() {
+#[test]
+fn two_that_migrate_at_once_do_it_once() {
     on_every_database(async |database| {
         let (one, other) = (Store::connect(&database.url), Store::connect(&database.url));
         let (one, other) = tokio::join!(one.migrate(), other.migrate());
         assert_eq!([one.unwrap(), other.unwrap()].concat(), all_migrations());
-    })
-    .await;
+    });
 }
 
 #[tokio::test]
@@ -113,8 +119,8 @@ async fn a_database_in_use_is_seen_with_what_is_still_in_its_log() {
     );
 }
 
-#[tokio::test]
-async fn another_programs_database_is_refused_and_not_touched() {
+#[test]
+fn another_programs_database_is_refused_and_not_touched() {
     on_every_database(async |database| {
         database.execute("CREATE TABLE campaigns (id INTEGER); INSERT INTO campaigns VALUES (7)");
         let store = Store::connect(&database.url);
@@ -125,12 +131,11 @@ async fn another_programs_database_is_refused_and_not_touched() {
         assert!(refused.to_string().contains(&database.url.to_string()), "{refused}");
         assert!(database.files() == before, "a file was changed or made");
         assert_eq!(database.read("SELECT id FROM campaigns"), "7");
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn another_diesel_programs_database_is_refused() {
+#[test]
+fn another_diesel_programs_database_is_refused() {
     on_every_database(async |database| {
         database.execute(
             "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP); \
@@ -138,12 +143,11 @@ async fn another_diesel_programs_database_is_refused() {
         );
         let store = Store::connect(&database.url);
         assert!(matches!(store.migrate().await.unwrap_err(), StoreError::Foreign { .. }));
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_newer_database_is_refused_and_not_touched() {
+#[test]
+fn a_newer_database_is_refused_and_not_touched() {
     on_every_database(async |database| {
         drop(database.store().await);
         database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231235959')");
@@ -157,8 +161,7 @@ async fn a_newer_database_is_refused_and_not_touched() {
         assert!(refused.to_string().contains("install that version"), "{refused}");
         assert!(database.files() == files, "a file was changed or made");
         assert_eq!(database.description(), tables);
-    })
-    .await;
+    });
 }
 
 #[tokio::test]
@@ -167,13 +170,10 @@ async fn a_file_that_is_no_database_is_refused_and_not_touched() {
     for text in texts {
         let database = TestDatabase::sqlite();
         std::fs::write(database.file(), text).unwrap();
-        let store = Store::connect(&database.url);
-        let before = database.files();
-        for refused in [store.schema().await.map(drop).unwrap_err(), store.migrate().await.map(drop).unwrap_err()] {
+        for refused in refused_untouched(&database).await {
             assert!(matches!(refused, StoreError::NotADatabase { .. }), "{refused:?}");
             assert!(refused.to_string().contains("test.db is not a SQLite database"), "{refused}");
         }
-        assert!(database.files() == before, "a file was changed or made");
     }
 }
 
@@ -181,13 +181,10 @@ async fn a_file_that_is_no_database_is_refused_and_not_touched() {
 async fn a_broken_database_is_an_error_with_its_cause() {
     let database = TestDatabase::sqlite();
     std::fs::write(database.file(), [b"SQLite format 3\0".as_slice(), &[0xff; 4_000]].concat()).unwrap();
-    let store = Store::connect(&database.url);
-    let before = database.files();
-    for refused in [store.schema().await.map(drop).unwrap_err(), store.migrate().await.map(drop).unwrap_err()] {
+    for refused in refused_untouched(&database).await {
         assert!(matches!(refused, StoreError::ReadSchema { .. }), "{refused:?}");
         assert!(refused.source().is_some());
     }
-    assert!(database.files() == before, "a file was changed or made");
 }
 
 #[tokio::test]
@@ -284,10 +281,9 @@ async fn a_database_file_that_was_replaced_is_not_written_to() {
     }
 }
 
-#[tokio::test]
-async fn one_unreadable_row_takes_no_other_with_it() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn one_unreadable_row_takes_no_other_with_it() {
+    on_every_store(async |database, store| {
         // Only SQLite stores bytes that are no text as text.
         let (name, mode) = match database.url.sqlite_path() {
             Some(_) => ("CAST(x'c328' AS TEXT)", "CAST(x'ff' AS TEXT)"),
@@ -307,6 +303,5 @@ async fn one_unreadable_row_takes_no_other_with_it() {
         let bad = promises[&CampaignId(2)].as_ref().unwrap_err();
         assert_eq!((bad.table, bad.row, bad.column), ("promises", 2, "phase"));
         assert_eq!(promises[&CampaignId(3)].as_ref().unwrap().promise.phase, Phase::Idle);
-    })
-    .await;
+    });
 }

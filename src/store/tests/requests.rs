@@ -2,10 +2,9 @@
 
 use super::*;
 
-#[tokio::test]
-async fn requests_are_counted_by_the_second_for_the_next_process_and_forgotten_after_a_while() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn requests_are_counted_by_the_second_for_the_next_process_and_forgotten_after_a_while() {
+    on_every_store(async |_database, store| {
         let at = |seconds| noon() + chrono::Duration::seconds(seconds);
         let count = async |requests, by, unused| store.count_requests(requests, at(by), unused, at(by)).await.unwrap();
         for (by, requests) in [(0, 3), (0, 4), (59, 1), (61, 2)] {
@@ -17,6 +16,5 @@ async fn requests_are_counted_by_the_second_for_the_next_process_and_forgotten_a
         assert_eq!(all, [(at(1), 1), (at(60), 1), (at(62), 2), (at(71), 5)], "six never left");
         count(1, 3_600, Some((at(0), 1))).await;
         assert_eq!(store.requests_sent(at(0)).await.unwrap().len(), 1);
-    })
-    .await;
+    });
 }

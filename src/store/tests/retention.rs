@@ -39,11 +39,9 @@ fn add_old_entries(database: &TestDatabase, count: i64) {
     ));
 }
 
-#[tokio::test]
-async fn old_entries_go_but_for_unfinished_ones_and_the_last_word_on_each_campaign() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn old_entries_go_but_for_unfinished_ones_and_the_last_word_on_each_campaign() {
+    with_one_campaign(async |database, store| {
         database.execute(ANOTHER_CAMPAIGN);
         let entries = [
             (1, 30, Step::Requested),
@@ -67,43 +65,35 @@ async fn old_entries_go_but_for_unfinished_ones_and_the_last_word_on_each_campai
         assert_eq!(left, [1, 2, 5, 7, 9, 10]);
         assert_eq!(database.read("SELECT count(*) FROM journal_steps"), "6");
         assert_eq!(forget(&store).await, 0);
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn old_spends_go_and_the_days_since_stay() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn old_spends_go_and_the_days_since_stay() {
+    with_one_campaign(async |database, store| {
         let days = [400, 30, 11, 10, 1, 0];
         store.save_spends(days.map(|ago| spend_row(noon() - Duration::days(ago), "1")).to_vec()).await.unwrap();
         assert_eq!(forget(&store).await, 3);
         assert_eq!(database.read("SELECT count(*) FROM spends"), "3");
         let spends = reading(&store).await.spends.unwrap();
         assert!(spends.today.is_some() && spends.yesterday.is_some());
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn much_is_forgotten_in_small_pieces() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn much_is_forgotten_in_small_pieces() {
+    on_every_store(async |database, store| {
         add_old_entries(&database, 2 * ROWS_PER_TRANSACTION + 1);
         let piece = usize::try_from(ROWS_PER_TRANSACTION).unwrap();
         for deleted in [piece, piece, 1, 0] {
             assert_eq!(store.forget_before(noon()).await.unwrap(), deleted);
         }
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn whoever_writes_meanwhile_is_not_held_up_until_all_is_forgotten() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn whoever_writes_meanwhile_is_not_held_up_until_all_is_forgotten() {
+    with_one_campaign(async |database, store| {
         add_old_entries(&database, 40 * ROWS_PER_TRANSACTION);
         let old_rows = || database.read("SELECT count(*) FROM journal WHERE campaign_id = 404").parse::<i64>().unwrap();
         let writes = async {
@@ -118,6 +108,5 @@ async fn whoever_writes_meanwhile_is_not_held_up_until_all_is_forgotten() {
         assert_eq!(i64::try_from(forgotten).unwrap(), 40 * ROWS_PER_TRANSACTION);
         assert!(left[0] > 0, "the first write was through only when {left:?} old rows were left");
         assert_eq!(database.read("SELECT count(*) FROM journal"), "3");
-    })
-    .await;
+    });
 }

@@ -48,10 +48,9 @@ fn lock_meanwhile(database: &TestDatabase, locked: &std::sync::Barrier, end: &st
     }
 }
 
-#[tokio::test]
-async fn a_database_that_another_program_keeps_locked_works_again_when_it_is_not() {
-    on_every_database(async |database| {
-        let store = database.store().await;
+#[test]
+fn a_database_that_another_program_keeps_locked_works_again_when_it_is_not() {
+    on_every_store(async |database, store| {
         let (locked, end) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
         let refused = std::thread::scope(|threads| {
             threads.spawn(|| lock_meanwhile(&database, &locked, &end));
@@ -68,18 +67,15 @@ async fn a_database_that_another_program_keeps_locked_works_again_when_it_is_not
         assert!(in_words(&refused).contains("let it end its transaction"), "{}", in_words(&refused));
         assert_eq!(database.read("SELECT count(*) FROM journal"), "0");
         assert!(save(&store).await.unwrap().is_some());
-    })
-    .await;
+    });
 }
 
 /// More than the threads on which tokio lets a program block.
 const CROWD: usize = 1_000;
 
-#[tokio::test]
-async fn a_crowd_that_waits_to_write_keeps_no_reader_waiting() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn a_crowd_that_waits_to_write_keeps_no_reader_waiting() {
+    with_one_campaign(async |database, store| {
         let (locked, end) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
         std::thread::scope(|threads| {
             threads.spawn(|| lock_meanwhile(&database, &locked, &end));
@@ -93,8 +89,7 @@ async fn a_crowd_that_waits_to_write_keeps_no_reader_waiting() {
             outcome.unwrap();
         });
         assert!(save(&store).await.unwrap().is_some(), "and all goes on");
-    })
-    .await;
+    });
 }
 
 /// The first of the crowd gives up after two seconds.
@@ -179,11 +174,9 @@ fn break_commits(database: &TestDatabase) {
     database.execute(&format!("{at_the_end} {function} {}", triggers.collect::<String>()));
 }
 
-#[tokio::test]
-async fn what_could_not_be_stored_in_the_end_is_never_said_to_be() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn what_could_not_be_stored_in_the_end_is_never_said_to_be() {
+    with_one_campaign(async |database, store| {
         database.execute(&url(1, 100, 0, "active"));
         break_commits(&database);
         let named = CampaignColumns { name: Some("x".to_owned()), ..CampaignColumns::default() };
@@ -211,15 +204,12 @@ async fn what_could_not_be_stored_in_the_end_is_never_said_to_be() {
         let row = &store.campaigns().await.unwrap()[..];
         assert!(matches!(row, [row] if row.name == "one" && row.generator_enabled), "{row:?}");
         assert_eq!(database.read("SELECT clicks FROM urls"), "0");
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn a_database_that_may_only_be_read_is_written_again_as_soon_as_it_may_be() {
-    on_every_database(async |database| {
-        let store = database.store().await;
-        database.execute(ONE_CAMPAIGN);
+#[test]
+fn a_database_that_may_only_be_read_is_written_again_as_soon_as_it_may_be() {
+    with_one_campaign(async |database, store| {
         save(&store).await.unwrap();
         let name = database.url.to_string();
         let name = name.rsplit('/').next().unwrap();
@@ -231,7 +221,9 @@ async fn a_database_that_may_only_be_read_is_written_again_as_soon_as_it_may_be(
             Target::Sqlite(_) => tell_writer(&store, "PRAGMA query_only = ON").await,
             Target::Postgres(_) => {
                 by_admin("ALTER DATABASE NAME SET default_transaction_read_only = on");
-                by_admin("DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'NAME'; END $$");
+                by_admin(
+                    "DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'NAME'; END $$",
+                );
             }
         }
         let refused = save(&store).await.unwrap_err();
@@ -243,8 +235,7 @@ async fn a_database_that_may_only_be_read_is_written_again_as_soon_as_it_may_be(
             save(&store).await.unwrap_err();
         }
         assert!(save(&store).await.unwrap().is_some());
-    })
-    .await;
+    });
 }
 
 #[tokio::test]
@@ -292,10 +283,7 @@ async fn a_damaged_database_is_refused_and_not_touched() {
     let mut bytes = std::fs::read(database.file()).unwrap();
     bytes[(page - 1) * 4_096..page * 4_096].fill(0xa5);
     std::fs::write(database.file(), bytes).unwrap();
-    let store = Store::connect(&database.url);
-    let before = database.files();
-    for refused in [store.schema().await.map(drop).unwrap_err(), store.migrate().await.map(drop).unwrap_err()] {
+    for refused in super::refusals::refused_untouched(&database).await {
         assert!(in_words(&refused).contains("restore the last backup"), "{}", in_words(&refused));
     }
-    assert!(database.files() == before, "a file was changed or made");
 }

@@ -38,7 +38,7 @@ pub(super) enum Place {
 }
 
 /// What is known of the list.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct List {
     pages: Option<u64>,
     page_of: BTreeMap<RemoteId, u64>,
@@ -50,16 +50,6 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) const fn new() -> Self {
-        Self {
-            pages: None,
-            page_of: BTreeMap::new(),
-            unlisted: BTreeSet::new(),
-            read_by: BTreeMap::new(),
-            moves: false,
-        }
-    }
-
     /// How many pages there are; `None` before the first was read.
     pub(super) const fn pages(&self) -> Option<u64> {
         self.pages
@@ -141,7 +131,7 @@ mod tests {
     #[test]
     fn an_empty_page_lies_behind_the_last() {
         let size = ListSize { pages: Some(9), ..ListSize::default() };
-        let mut list = List::new();
+        let mut list = List::default();
         list.saw(1, 1, size, [RemoteId(1)].into_iter());
         assert_eq!(list.pages(), Some(9));
         list.saw(3, 2, size, std::iter::empty());

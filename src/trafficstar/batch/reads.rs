@@ -134,10 +134,10 @@ pub struct Reads<T> {
 impl<T: Clone> Reads<T> {
     /// Nobody asks, and nothing is known of the list. `tick` is how often everybody asks.
     #[must_use]
-    pub const fn new(tick: Duration) -> Self {
+    pub fn new(tick: Duration) -> Self {
         Self {
             tick,
-            list: List::new(),
+            list: List::default(),
             askers: BTreeMap::new(),
             by_remote: BTreeMap::new(),
             last_number: 0,
@@ -498,22 +498,23 @@ impl Wanted {
 }
 
 impl Candidate {
+    fn of(read: ReadRequest, wanted: &Wanted) -> Self {
+        let ReadQuestion { urgency, threshold_in, .. } = wanted.question;
+        Self { read, urgency: urgency.min(Urgency::Sweep), since: wanted.since, threshold_in }
+    }
+
     fn single(wanted: &Wanted) -> Self {
-        let ReadQuestion { remote, urgency, threshold_in } = wanted.question;
-        let urgency = urgency.min(Urgency::Sweep);
-        Self { read: ReadRequest::Single(remote), urgency, since: wanted.since, threshold_in }
+        Self::of(ReadRequest::Single(wanted.question.remote), wanted)
+    }
+
+    fn page(page: u64, wanted: Option<Wanted>) -> Option<Self> {
+        wanted.map(|wanted| Self::of(ReadRequest::Page(page), &wanted))
     }
 
     fn lower_page(&mut self) {
         if matches!(self.read, ReadRequest::Page(_)) {
             self.urgency = Urgency::Sweep;
         }
-    }
-
-    fn page(page: u64, wanted: Option<Wanted>) -> Option<Self> {
-        let Wanted { question, since, .. } = wanted?;
-        let urgency = question.urgency.min(Urgency::Sweep);
-        Some(Self { read: ReadRequest::Page(page), urgency, since, threshold_in: question.threshold_in })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which reads become which requests, and who is told what.
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::*;
 
@@ -248,24 +249,12 @@ fn an_answer_serves_those_alone_who_asked_before_its_request() {
 /// One thing that happens.
 #[derive(Debug, Clone)]
 enum Step {
-    Ask {
-        id: i64,
-        urgency: Urgency,
-        threshold_in: i64,
-    },
-    Plan {
-        room: usize,
-        list_works: bool,
-    },
-    Answer {
-        which: prop::sample::Index,
-        how: How,
-    },
+    Ask(ReadQuestion),
+    /// In so much room, and whether the list works.
+    Plan(usize, bool),
+    Answer(Index, How),
     /// Campaigns come, go and change their places.
-    Change {
-        listed: Vec<i64>,
-        page_size: usize,
-    },
+    Change(Remote),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -286,18 +275,17 @@ fn step() -> impl Strategy<Value = Step> {
     });
     prop_oneof![
         8 => (0_i64..40, urgency, 0_i64..90)
-            .prop_map(|(id, urgency, threshold_in)| Step::Ask { id, urgency, threshold_in }),
-        4 => (0_usize..8, prop::bool::weighted(0.9))
-            .prop_map(|(room, list_works)| Step::Plan { room, list_works }),
-        6 => (any::<prop::sample::Index>(), how).prop_map(|(which, how)| Step::Answer { which, how }),
-        1 => (listed, 1_usize..7).prop_map(|(listed, page_size)| Step::Change { listed, page_size }),
+            .prop_map(|(id, urgency, threshold_in)| Step::Ask(question(id, urgency, threshold_in))),
+        4 => (0_usize..8, prop::bool::weighted(0.9)).prop_map(|(room, list_works)| Step::Plan(room, list_works)),
+        6 => (any::<Index>(), how).prop_map(|(which, how)| Step::Answer(which, how)),
+        1 => (listed, 1_usize..7).prop_map(|(listed, page_size)| Step::Change(Remote { listed, page_size })),
     ]
 }
 
 struct World {
     reads: Reads<u64>,
     remote: Remote,
-    asked: BTreeMap<AskerId, i64>,
+    asked: BTreeMap<AskerId, RemoteId>,
     answered: BTreeMap<AskerId, u64>,
     under_way: Vec<PlannedRead>,
 }
@@ -341,16 +329,16 @@ proptest! {
         };
         for step in steps {
             match step {
-                Step::Ask { id, urgency, threshold_in } => {
-                    let asker = world.reads.ask(at(0), question(id, urgency, threshold_in));
-                    world.asked.insert(asker, id);
+                Step::Ask(question) => {
+                    let asker = world.reads.ask(at(0), question);
+                    world.asked.insert(asker, question.remote);
                 }
-                Step::Plan { room, list_works } => world.plan(room, list_works),
-                Step::Answer { which, how } if !world.under_way.is_empty() => {
+                Step::Plan(room, list_works) => world.plan(room, list_works),
+                Step::Answer(which, how) if !world.under_way.is_empty() => {
                     world.answer(which.index(world.under_way.len()), how);
                 }
-                Step::Answer { .. } => {}
-                Step::Change { listed, page_size } => world.remote = Remote { listed, page_size },
+                Step::Answer(..) => {}
+                Step::Change(remote) => world.remote = remote,
             }
         }
         // Once nothing fails any more, a few rounds answer everybody.

@@ -132,7 +132,7 @@ struct Known {
 }
 
 /// One round: the campaigns that are to run, or to be paused, and what became of them so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Split {
     ways: Vec<(Way, Known)>,
     /// A request that is answered with 429 is sent so often.
@@ -165,21 +165,7 @@ impl Split {
         let together: Vec<RemoteId> = ids.difference(aside).copied().collect();
         // The last one goes first.
         tasks.extend(together.chunks(MOST_IDS).rev().map(|ids| task(ids.iter().copied().collect(), true)));
-        Self {
-            ways: ways.iter().map(|way| (*way, Known::default())).collect(),
-            patience,
-            tasks,
-            under_way: BTreeMap::new(),
-            last_number: 0,
-            refusals: 0,
-            refused: BTreeMap::new(),
-            doubt: BTreeMap::new(),
-            unserved: BTreeSet::new(),
-            settled: Vec::new(),
-            failure: None,
-            taken: BTreeSet::new(),
-            refused_alone: BTreeSet::new(),
-        }
+        Self { ways: ways.iter().map(|way| (*way, Known::default())).collect(), patience, tasks, ..Self::default() }
     }
 
     /// The next request that may leave now; `None` while answers have to come first, and when all is over.

@@ -307,26 +307,21 @@ impl Client {
 
     /// Remembers how an operation ended: the last failure is shown until one succeeds.
     fn note(&mut self, now: Now, failure: Option<String>) {
-        if let Some(reason) = &failure
-            && let Some(times) = self.repeats.heed(now.wall, reason)
-        {
-            tracing::warn!(reason, times, "a request to TrafficStars failed");
-        }
-        match (&self.last_error, &failure) {
-            (None, Some(reason)) => {
-                self.outputs.push(Output::Tell(LiveEvent::error(now.wall, Part::TrafficStar, reason)));
-            }
-            (Some(_), None) => {
+        let had_failed = std::mem::replace(&mut self.last_error, failure.clone()).is_some();
+        let Some(reason) = failure else {
+            if had_failed {
                 self.outputs.push(Output::Tell(LiveEvent::recovery(now.wall, Part::TrafficStar)));
             }
-            (None, None) | (Some(_), Some(_)) => {}
-        }
-        if failure.is_some() {
-            self.outputs.push(Output::Failed);
-        } else {
             self.repeats.clear();
+            return;
+        };
+        if let Some(times) = self.repeats.heed(now.wall, &reason) {
+            tracing::warn!(reason, times, "a request to TrafficStars failed");
         }
-        self.last_error = failure;
+        if !had_failed {
+            self.outputs.push(Output::Tell(LiveEvent::error(now.wall, Part::TrafficStar, &reason)));
+        }
+        self.outputs.push(Output::Failed);
     }
 
     /// A 429 where this program has sent fewer requests than it may: another program sends requests for the account, too.

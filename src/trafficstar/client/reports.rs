@@ -64,7 +64,7 @@ impl ReportJob {
         let new = take_rows(&mut self.spends, page);
         self.rows += rows;
         self.pages += 1;
-        let is_last = ReportPage { rows, new }.is_last(offset)?;
+        let is_last = is_last(rows, new, offset)?;
         if !is_last && self.pages == MOST_REPORT_PAGES {
             return Err(WireError::CutShort(format!("no end after {MOST_REPORT_PAGES} pages")).into());
         }
@@ -206,24 +206,15 @@ impl Client {
     }
 }
 
-/// What a page of a report tells about its paging.
-#[derive(Debug, Clone, Copy)]
-struct ReportPage {
-    rows: usize,
-    /// How many campaigns it named that no page had named before.
-    new: usize,
-}
-
-impl ReportPage {
-    /// Whether the report ends here. A page shorter than our limit may only have been cut to a limit of TrafficStars'
-    /// own, and what is missing would be taken for a spend of 0: so a page counts as the last only if it is shorter
-    /// than any page that TrafficStars is known to use, or brings nothing new.
-    fn is_last(self, offset: usize) -> Result<bool, WireError> {
-        if offset > 0 && self.new == 0 && self.rows >= REPORT_LIMIT {
-            return Err(WireError::CutShort("the offset is ignored, and a page is full".to_owned()));
-        }
-        Ok((self.rows as u64) < SMALLEST_PAGE || self.new == 0)
+/// Whether a report ends with this page of so many rows, in which `new` campaigns are named that no page had named before. A
+/// page shorter than our limit may only have been cut to a limit of TrafficStars' own, and what is missing would be taken for a
+/// spend of 0: so a page counts as the last only if it is shorter than any page that TrafficStars is known to use, or brings
+/// nothing new.
+fn is_last(rows: usize, new: usize, offset: usize) -> Result<bool, WireError> {
+    if offset > 0 && new == 0 && rows >= REPORT_LIMIT {
+        return Err(WireError::CutShort("the offset is ignored, and a page is full".to_owned()));
     }
+    Ok((rows as u64) < SMALLEST_PAGE || new == 0)
 }
 
 /// Adds a page's rows. A campaign that moved from page to page while they were read counts with its larger spend, and a

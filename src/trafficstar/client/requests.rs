@@ -61,7 +61,7 @@ struct AtTheGate {
     sent_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Requests {
     gate: Gate,
     tokens: Tokens,
@@ -83,13 +83,7 @@ impl Requests {
             gate: Gate::new(budget, limits.tick),
             tokens: Tokens::new(limits.token_rest),
             reservations: Reservations::new(limits.requests_per_minute),
-            without_token: Vec::new(),
-            at_the_gate: BTreeMap::new(),
-            too_late: BTreeSet::new(),
-            last_ticket: 0,
-            ended: Vec::new(),
-            has_asked: false,
-            outputs: Vec::new(),
+            ..Self::default()
         }
     }
 

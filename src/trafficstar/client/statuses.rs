@@ -207,7 +207,7 @@ impl Client {
         let For::Plan(id) = reads_for else { return };
         let page = match page {
             // There is a list, and it has become shorter.
-            Err(RemoteError::NoEndpoint { .. }) if number > 1 => Ok(CampaignPage::empty()),
+            Err(RemoteError::NoEndpoint { .. }) if number > 1 => Ok(CampaignPage::default()),
             page => page,
         };
         let failure = page.as_ref().err().map(RemoteError::in_full);

@@ -42,8 +42,9 @@ struct Failed {
 }
 
 /// Where a fetch stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Fetch {
+    #[default]
     No,
     /// It begins then, by the steady clock: the last one has failed a moment ago.
     Rests(DateTime<Utc>),
@@ -63,7 +64,7 @@ pub(super) enum Needed {
 }
 
 /// The cached token, and its renewal.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tokens {
     rest: Duration,
     current: Option<Arc<Token>>,

@@ -23,38 +23,35 @@ async fn token_refused_with(answer: impl Fn() -> Response + Send + Sync + 'stati
 }
 
 #[tokio::test]
-async fn a_read_carries_a_token_and_no_content_type() {
-    let remote = Remote::answering(|_| json_answer(&campaign(7))).await;
-    remote.exchange(&READ).await.unwrap();
-    let [seen] = &remote.seen()[..] else { panic!("{:?}", remote.seen()) };
-    assert_eq!((seen.line().as_str(), seen.bearer()), ("GET /v1.1/campaigns/7", TOKEN));
-    assert!(!seen.headers.contains_key("content-type"));
-    assert!(seen.body.is_empty());
-}
-
-#[tokio::test]
-async fn a_token_is_asked_for_with_a_form_and_without_a_token() {
-    let remote =
-        Remote::answering(|_| json_answer(&json!({"access_token": "new", "expires_in": 36000, "id_token": "long"})))
-            .await;
-    let token = remote.exchange(&Call::Token).await.unwrap().into_token().unwrap();
-    assert_eq!(token.lifetime, Duration::from_secs(36_000));
-    let [seen] = &remote.seen()[..] else { panic!("{:?}", remote.seen()) };
-    assert_eq!(seen.line(), "POST /v1/auth/token");
-    assert_eq!(seen.headers["content-type"], "application/x-www-form-urlencoded");
-    assert_eq!(seen.body, "grant_type=refresh_token&refresh_token=the-api-key");
-    assert!(!seen.headers.contains_key("authorization"));
-}
-
-#[tokio::test]
-async fn a_change_carries_json() {
-    let remote = Remote::answering(|_| json_answer(&json!({"success": [1]}))).await;
-    let switch = crate::trafficstar::call::Switch::Pause;
-    let pause = Call::Together { switch, path: "/v2/campaigns/pause", remotes: [RemoteId(1), RemoteId(2)].into() };
-    remote.exchange(&pause).await.unwrap();
-    let [seen] = &remote.seen()[..] else { panic!("{:?}", remote.seen()) };
-    assert_eq!((seen.line().as_str(), seen.body.as_str()), ("PUT /v2/campaigns/pause", r#"{"campaign_ids":[1,2]}"#));
-    assert_eq!(seen.headers["content-type"], "application/json");
+async fn each_request_carries_what_it_needs_and_no_more() {
+    let remotes = [RemoteId(1), RemoteId(2)].into();
+    let pause =
+        Call::Together { switch: crate::trafficstar::call::Switch::Pause, path: "/v2/campaigns/pause", remotes };
+    let token = json!({"access_token": "new", "expires_in": 36000, "id_token": "long"});
+    let form = "grant_type=refresh_token&refresh_token=the-api-key";
+    let cases = [
+        (READ, campaign(7), "GET /v1.1/campaigns/7", Some(TOKEN), None, ""),
+        (Call::Token, token, "POST /v1/auth/token", None, Some("application/x-www-form-urlencoded"), form),
+        (
+            pause,
+            json!({"success": [1]}),
+            "PUT /v2/campaigns/pause",
+            Some(TOKEN),
+            Some("application/json"),
+            r#"{"campaign_ids":[1,2]}"#,
+        ),
+    ];
+    for (call, answer, line, token, kind, body) in cases {
+        let remote = Remote::answering(move |_| json_answer(&answer)).await;
+        let came = remote.exchange(&call).await.unwrap();
+        let [seen] = &remote.seen()[..] else { panic!("{:?}", remote.seen()) };
+        let bearer = seen.headers.contains_key("authorization").then(|| seen.bearer());
+        let sent_kind = seen.headers.get("content-type").map(|kind| kind.to_str().unwrap());
+        assert_eq!((seen.line().as_str(), bearer, sent_kind, seen.body.as_str()), (line, token, kind, body));
+        if call == Call::Token {
+            assert_eq!(came.into_token().unwrap().lifetime, Duration::from_secs(36_000));
+        }
+    }
 }
 
 #[tokio::test]

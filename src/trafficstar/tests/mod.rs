@@ -132,6 +132,6 @@ fn in_pieces(pieces: impl Iterator<Item = Vec<u8>> + Send + 'static, breaks: boo
     Body::from_stream(futures_util::stream::iter(pieces.chain(end))).into_response()
 }
 
-fn campaign(id: i64) -> Value {
+pub(super) fn campaign(id: i64) -> Value {
     json!({"id": id, "active": true, "status": "enabled", "spent_today": 1.5})
 }

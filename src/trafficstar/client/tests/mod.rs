@@ -19,6 +19,7 @@ use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::{ReadQuestion, Urgency};
 use crate::trafficstar::budget::Rank;
 use crate::trafficstar::call::Switch;
+use crate::trafficstar::tests::campaign;
 
 /// For how long a failed token request rests; a third of it for a pause.
 const TOKEN_REST: TimeDelta = TimeDelta::seconds(3);
@@ -253,10 +254,6 @@ fn refusal(code: u16, body: &str) -> Said {
         500..=599 => RemoteError::Unavailable { status: code },
         _ => RemoteError::Rejected { status: code, excerpt: body.to_owned() },
     })
-}
-
-fn campaign(id: i64) -> Value {
-    json!({"id": id, "active": true, "status": "enabled", "spent_today": 1.5})
 }
 
 fn ids(numbers: impl IntoIterator<Item = i64>) -> BTreeSet<RemoteId> {
