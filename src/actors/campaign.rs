@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::domain::another_guard::Sign;
 use crate::domain::event::Event;
 use crate::domain::explain::Insight;
+use crate::domain::explain::earlier::Earlier;
 use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::live::{LiveEvent, Part};
@@ -144,6 +145,8 @@ pub struct CampaignActor {
     surroundings: Arc<Surroundings>,
     row: CampaignRow,
     session: Session,
+    /// What was done before this actor was built.
+    earlier: Earlier,
     incarnation: Incarnation,
     /// When to try again to store what could not be stored.
     save_again: Option<SpawnHandle>,
@@ -181,7 +184,7 @@ impl CampaignActor {
         stored: Option<StoredCampaign>,
         incarnation: Incarnation,
     ) -> Self {
-        let StoredCampaign { promise: stored, unfinished, hold, own_end_time } = stored.unwrap_or_default();
+        let StoredCampaign { promise: stored, unfinished, hold, own_end_time, recent } = stored.unwrap_or_default();
         let entry = unfinished.as_ref().map(|(id, action)| (action.id, *id));
         let promise = stored.as_ref().map(|stored| stored.promise);
         let machine = Machine::new(surroundings.clock.now(), &policy, promise, unfinished.map(|(_, action)| action))
@@ -198,6 +201,7 @@ impl CampaignActor {
             surroundings: Arc::new(surroundings),
             row,
             session,
+            earlier: Earlier::new(recent),
             incarnation,
             save_again: None,
             stored,
@@ -217,7 +221,8 @@ impl CampaignActor {
     /// Publishes what is known of the campaign.
     pub fn publish(&self) {
         let journal_id = self.session.outbox().entry().map(|id| id.0);
-        let insight = Insight { journal_id, ..self.session.insight(self.surroundings.clock.now()) };
+        let insight = self.earlier.beneath(self.session.insight(self.surroundings.clock.now()));
+        let insight = Insight { journal_id, ..insight };
         self.surroundings.board.publish_guarded(self.status(), insight);
     }
 

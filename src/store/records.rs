@@ -43,7 +43,13 @@ pub struct StoredCampaign {
     pub hold: Option<Hold>,
     /// The end time of its newest entry that is no pause: of its last activation, or of an end time that was set alone.
     pub own_end_time: Option<DateTime<Utc>>,
+    /// The newest entries, the newest first, each with the operator who ordered it, if one did: to be shown. One that cannot
+    /// be read is left out.
+    pub recent: Vec<(Action, Option<String>)>,
 }
+
+/// So many of the newest entries are shown of a campaign whose actor is built anew.
+const RECENT: i64 = 5;
 
 /// A transition to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,10 +140,22 @@ impl Store {
                     .select((journal::id, journal::end_time))
                     .first(connection)
                     .optional()?;
+                let recent: Vec<(i64, DecisionRow, StepRow)> = journal::table
+                    .inner_join(journal_steps::table)
+                    .filter(journal::campaign_id.eq(id.0).and(journal::trafficstar_id.eq(remote)))
+                    .order(journal::id.desc())
+                    .limit(RECENT)
+                    .select((journal::id, DecisionRow::as_select(), StepRow::as_select()))
+                    .load(connection)?;
+                let recent = recent.into_iter().filter_map(|(id, mut decision, steps)| {
+                    let by = decision.by.take();
+                    action(id, decision, steps).ok().map(|action| (action, by))
+                });
                 let hold: Option<HoldRow> =
                     holds::table.find(id.0).select(HoldRow::as_select()).first(connection).optional()?;
                 Ok(Some(StoredCampaign {
                     hold: hold.map(|row| row.read(id.0)),
+                    recent: recent.collect(),
                     // One that cannot be read keeps no campaign unguarded.
                     own_end_time: own_end_time
                         .and_then(|(row, at)| Place { table: "journal", row }.time("end_time", at).ok()),

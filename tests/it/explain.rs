@@ -71,6 +71,24 @@ fn high_spend_says_plainly_that_the_guard_that_stops_is_released_too() {
 }
 
 #[test]
+fn after_a_restart_the_journal_tells_who_paused_it_and_why() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(ID), 4_134);
+    world.wait_for_state(ID, "cooling-down");
+    world.wait_until(ID, "its pause to be confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    world.guard.kill();
+    world.start();
+    world.wait_until(ID, "its first tick", |campaign| campaign.ticks() > 0);
+    let row = world.database.row_id(ID);
+    let text = world.told(row);
+    for said in ["the guard paused it at", "with 4,134 clicks left", "pause: it runs with 4,134 clicks left"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let status = world.guard.command(&["status", &row.to_string()]);
+    assert!(String::from_utf8_lossy(&status.stdout).contains("pause confirmed"), "{status:?}");
+}
+
+#[test]
 fn a_disabled_campaign_and_an_unknown_one_are_explained_as_such() {
     let mut world = World::new();
     world.sandbox.add_campaign(CampaignSpec::running(ID));

@@ -33,7 +33,7 @@ impl CampaignActor {
                 hold: machine.hold(self.surroundings.clock.now()).cloned(),
             },
             observed,
-            action: machine.action().map(action),
+            action: machine.action().or(self.earlier.action()).map(action),
             stored: self.stored.as_ref().map(stored),
             actor: Some(ActorStatus {
                 status: Liveness::Running,

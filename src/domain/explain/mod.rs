@@ -4,6 +4,7 @@
 //! text for people is rendered from the same [`Explanation`] (`cli::explain`), so that both say the same. Deliberately
 //! absent: asking an actor. A stuck one is explained, too.
 
+pub mod earlier;
 mod facts;
 mod next;
 mod summary;

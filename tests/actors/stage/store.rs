@@ -130,9 +130,8 @@ impl Handler<ReadStored> for FakeStore {
             let world = world.borrow();
             Ok(Some(StoredCampaign {
                 promise: world.promises.get(&id).copied(),
-                unfinished: None,
                 hold: world.holds.get(&id).cloned(),
-                own_end_time: None,
+                ..StoredCampaign::default()
             }))
         })
     }

@@ -1,0 +1,54 @@
+//! What an actor that was built anew can still tell of the time before: the journal's newest entries of its campaign.
+//!
+//! Deliberately absent: deciding by them. They are shown, and that is all.
+
+use std::sync::Arc;
+
+use super::Insight;
+use crate::domain::action::{Action, ActionKind};
+use crate::domain::decided::{Conclusion, PastDecision};
+
+/// The actions before an actor was built.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    last: Option<(Action, Option<String>)>,
+    decisions: Vec<Arc<PastDecision>>,
+}
+
+impl Earlier {
+    /// Of journal entries, the newest first, each with the operator who ordered it, if one did.
+    #[must_use]
+    pub fn new(entries: Vec<(Action, Option<String>)>) -> Self {
+        let decisions = entries.iter().filter_map(|(action, _)| decision(action)).map(Arc::new).collect();
+        Self { last: entries.into_iter().next(), decisions }
+    }
+
+    /// The last action.
+    #[must_use]
+    pub fn action(&self) -> Option<&Action> {
+        self.last.as_ref().map(|(action, _)| action)
+    }
+
+    /// An actor's own memory first, then this.
+    #[must_use]
+    pub fn beneath(&self, mut insight: Insight) -> Insight {
+        if insight.action.is_none()
+            && let Some((action, by)) = &self.last
+        {
+            (insight.action, insight.action_by) = (Some(action.clone()), by.clone());
+        }
+        insight.decisions.extend(self.decisions.iter().cloned());
+        insight
+    }
+}
+
+fn decision(action: &Action) -> Option<PastDecision> {
+    let conclusion = match action.kind {
+        ActionKind::Activate => Conclusion::Activate,
+        ActionKind::Pause => Conclusion::Pause,
+        // It follows from another one.
+        ActionKind::SetEndTime => return None,
+    };
+    let (since, last_at) = (action.requested_at, action.requested_at);
+    Some(PastDecision { conclusion, reason: action.reason.clone(), since, last_at, times: 1 })
+}
