@@ -281,6 +281,11 @@ enum CommandError {
     Signals(#[source] std::io::Error),
     #[error("campaign {campaign} has not reached {wanted} within {}: it is {state}", humantime::format_duration(*limit))]
     NotReached { campaign: CampaignId, wanted: PhaseWord, limit: Duration, state: PhaseWord },
+    #[error(
+        "no supervisor answers on {}, so nothing was paused. Pause without one: traffic-generator pause-all --direct --reason {reason:?}",
+        socket.display()
+    )]
+    NothingPaused { socket: PathBuf, reason: String },
     /// What is wrong where has been printed.
     #[error("it was not done for every campaign")]
     NotEverywhere,
@@ -294,7 +299,7 @@ enum CommandError {
 impl CommandError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Client(ClientError::NoSupervisor { .. } | ClientError::Lost { .. }) => 3,
+            Self::Client(ClientError::NoSupervisor(_) | ClientError::Lost(..)) | Self::NothingPaused { .. } => 3,
             Self::Top(top::TopError::NoJson) => 2,
             Self::Config(_)
             | Self::ApiKey(_)

@@ -7,6 +7,7 @@ use super::render::step_word;
 use super::{Arguments, CommandError, complain};
 use crate::clock::Clock;
 use crate::config::process_environment;
+use crate::control::client::ClientError;
 use crate::control::{Held, HeldAll, HoldBody, NotPaused, ProcessBody, Processed, Released};
 use crate::daemon;
 use crate::daemon::direct::Pressed;
@@ -73,7 +74,10 @@ pub(super) async fn release(arguments: &Arguments, id: i64) -> Result<(), Comman
 }
 
 pub(super) async fn pause_all(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
-    let held = arguments.client()?.hold_all(&pause_of_all(reason)).await?;
+    let held = arguments.client()?.hold_all(&pause_of_all(reason)).await.map_err(|error| match error {
+        ClientError::NoSupervisor(socket) => CommandError::NothingPaused { socket, reason: reason.to_owned() },
+        error => error.into(),
+    })?;
     report_pause_of_all(arguments, &held, true)
 }
 

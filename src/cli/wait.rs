@@ -55,9 +55,14 @@ async fn reach(client: &Client, id: CampaignId, until: PhaseWord, last: &mut Las
                 *last = Err(error);
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;
             }
-            Err(error @ (ClientError::Refused(_) | ClientError::Unreadable(_) | ClientError::StillPending)) => {
-                return Err(error);
-            }
+            Err(
+                error @ (ClientError::NotAllowed { .. }
+                | ClientError::PathTooLong(_)
+                | ClientError::NoConnection(..)
+                | ClientError::Refused(_)
+                | ClientError::Unreadable(_)
+                | ClientError::StillPending),
+            ) => return Err(error),
         }
     }
 }

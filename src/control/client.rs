@@ -5,6 +5,9 @@ mod events;
 mod operate;
 mod orders;
 
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,8 +35,29 @@ const LOOKS: u32 = 360;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// Nobody listens.
-    #[error("no supervisor answers on {}: is `traffic-generator run` running, and is --socket right?", .0.display())]
-    NoSupervisor(PathBuf, #[source] reqwest::Error),
+    #[error(
+        "no supervisor answers on {}: nothing is guarded. Start it with `traffic-generator run`, or name its socket with --socket",
+        .0.display()
+    )]
+    NoSupervisor(PathBuf),
+    /// The socket is there, and this user may not use it.
+    #[error(
+        "you may not use {}{}: give the command as that user or with sudo, or set [control] mode = \"0660\" and join its group",
+        path.display(),
+        owner.map(|(user, mode)| format!(", which belongs to the user {user} and has the mode {mode:04o}")).unwrap_or_default()
+    )]
+    NotAllowed {
+        /// Where it is.
+        path: PathBuf,
+        /// Its owner's uid, and its permissions, as far as they can be seen.
+        owner: Option<(u32, u32)>,
+    },
+    /// There can be no such socket.
+    #[error("{} has {} bytes: the path of a socket can have 107 at most", .0.display(), .0.as_os_str().len())]
+    PathTooLong(PathBuf),
+    /// No connection could be made for another reason.
+    #[error("the socket {} cannot be used", .0.display())]
+    NoConnection(PathBuf, #[source] std::io::Error),
     /// The connection broke, or the answer took too long.
     #[error("the supervisor's answer did not arrive: see its log, then try again")]
     Broken(#[source] reqwest::Error),
@@ -149,11 +173,26 @@ impl Client {
     }
 
     fn failure(&self, source: reqwest::Error) -> ClientError {
-        if source.is_connect() {
-            ClientError::NoSupervisor(self.path.clone(), source)
-        } else {
-            ClientError::Broken(source)
+        let mut causes = std::iter::successors(source.source(), |cause| (*cause).source());
+        match causes.find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
+            Some(error) if source.is_connect() => no_connection(&self.path, error),
+            Some(_) | None if source.is_connect() => ClientError::NoSupervisor(self.path.clone()),
+            Some(_) | None => ClientError::Broken(source),
         }
+    }
+}
+
+/// Why a socket lets no connection be made. The path is shown as it is from everywhere.
+fn no_connection(path: &Path, error: &std::io::Error) -> ClientError {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => ClientError::NoSupervisor(path),
+        ErrorKind::PermissionDenied => {
+            let owner = path.metadata().ok().map(|seen| (seen.uid(), seen.mode() & 0o7777));
+            ClientError::NotAllowed { path, owner }
+        }
+        ErrorKind::InvalidInput => ClientError::PathTooLong(path),
+        kind => ClientError::NoConnection(path, kind.into()),
     }
 }
 
@@ -169,4 +208,41 @@ fn effect<T: DeserializeOwned>((status, body): (StatusCode, Vec<u8>)) -> Result<
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(body).map_err(ClientError::Unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_keeps_from_a_socket_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let owner = rustix::process::geteuid().as_raw();
+        let shown = path.display();
+        let denied = format!(
+            "you may not use {shown}, which belongs to the user {owner} and has the mode 0600: give the command as that user or \
+             with sudo, or set [control] mode = \"0660\" and join its group"
+        );
+        let nobody = format!(
+            "no supervisor answers on {shown}: nothing is guarded. Start it with `traffic-generator run`, or name its socket \
+             with --socket"
+        );
+        let cases = [
+            (ErrorKind::PermissionDenied, denied),
+            (ErrorKind::NotFound, nobody.clone()),
+            (ErrorKind::ConnectionRefused, nobody),
+            (ErrorKind::OutOfMemory, format!("the socket {shown} cannot be used")),
+        ];
+        for (kind, said) in cases {
+            assert_eq!(no_connection(&path, &kind.into()).to_string(), said, "{kind}");
+        }
+        let long = PathBuf::from(format!("/{}", "s".repeat(120)));
+        let said = no_connection(&long, &ErrorKind::InvalidInput.into()).to_string();
+        assert!(said.ends_with(" has 121 bytes: the path of a socket can have 107 at most"), "{said}");
+    }
 }

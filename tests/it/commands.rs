@@ -46,7 +46,13 @@ fn each_answer_has_its_exit_status() {
     world.guard.stop();
     let (exit, _, err) = run(&world, &["status", "--socket", &socket]);
     assert_eq!(exit, 3, "{err}");
-    assert!(err.contains("no supervisor answers on"), "{err}");
+    let absent = format!("error: no supervisor answers on {socket}: nothing is guarded");
+    assert!(err.starts_with(&absent) && !err.contains("localhost"), "{err}");
+    let (exit, out, err) = run(&world, &["pause-all", "--reason", "wrong page"]);
+    let direct = "Pause without one: traffic-generator pause-all --direct --reason \"wrong page\"";
+    assert!(exit == 3 && out.is_empty() && err.contains(direct), "{exit} {out} {err}");
+    let (exit, _, err) = run(&world, &["status", "--socket", &format!("/{}", "s".repeat(120))]);
+    assert!(exit == 1 && err.contains("has 121 bytes: the path of a socket can have 107 at most"), "{exit} {err}");
 }
 
 #[test]

@@ -87,7 +87,10 @@ async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<Campaign
 /// Why no dump came, short enough for the header.
 fn trouble(error: &ClientError) -> String {
     match error {
-        ClientError::NoSupervisor { .. } | ClientError::Lost { .. } => "NO SUPERVISOR".to_owned(),
+        ClientError::NoSupervisor(_) | ClientError::Lost(..) => "NO SUPERVISOR".to_owned(),
+        ClientError::NotAllowed { .. } | ClientError::PathTooLong(_) | ClientError::NoConnection(..) => {
+            "SOCKET NOT USABLE".to_owned()
+        }
         ClientError::Broken(_) | ClientError::StillPending => "CONNECTION BROKEN".to_owned(),
         ClientError::Unreadable(_) => "UNREADABLE ANSWER (another version?)".to_owned(),
         ClientError::Refused(problem) => format!("NO DATA ({} {})", problem.status, problem.title),
