@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_audit_trail_passes_every_filter() {
-        for filter in ["off", "warn", "audi=off", "[{uid}]=off"] {
+        for filter in ["off", "warn", "traffic_generator=off", "[{uid}]=off"] {
             let text = written(LogFormat::Text, filter, false, |_, _| tracing::info!(target: "audit", "a command"));
             assert!(!text.is_empty(), "{filter}");
         }

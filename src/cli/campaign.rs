@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 
 use super::{Arguments, CommandError, render};
-use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count};
+use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
@@ -68,9 +68,9 @@ pub(super) struct Overrides {
     /// act, or observe: decide and journal, send nothing that changes anything; `default`: the config's
     #[arg(long, value_name = "MODE")]
     mode: Option<OrDefault<Mode>>,
-    /// From this spend on it is left alone, like 10.00; `default`: the config's
+    /// From this spend on it is left alone, like 10.00, above 0; `default`: the config's
     #[arg(long, value_name = "MONEY")]
-    spend_limit: Option<OrDefault<Money>>,
+    spend_limit: Option<OrDefault<SpendLimit>>,
     /// With this many remaining clicks or more it is run; `default`: the config's
     #[arg(long, value_name = "N")]
     activate_clicks: Option<OrDefault<Count>>,

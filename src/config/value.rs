@@ -290,6 +290,7 @@ impl Default for LogFilter {
     }
 }
 
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 /// The target of the lines that say who gave which command.
 const AUDIT_TARGET: &str = "audit";
 
@@ -297,7 +298,6 @@ impl FromStr for LogFilter {
     type Err = LogFilterError;
 
     fn from_str(text: &str) -> Result<Self, LogFilterError> {
-        const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
         let misspelt = |directive: &str| {
             let directive = directive.trim().to_lowercase();
             let near = |level: &&&str| strsim::damerau_levenshtein(&directive, level) <= 1;
@@ -313,6 +313,9 @@ impl FromStr for LogFilter {
         } else if let Some(level) = text.split(',').find_map(misspelt) {
             // The library takes a misspelt level for the name of a module, and would silence everything.
             format!("for the level write {level:?}")
+        } else if let Some(directive) = text.split(',').map(str::trim).find(|directive| is_unknown(directive)) {
+            // Everything else would be silenced by it.
+            format!("nothing of the program has the name {directive:?}: write a level, or \"traffic_generator=debug\"")
         } else if text.trim().is_empty() || EnvFilter::try_new(text).is_err() {
             "write a level (error, warn, info, debug, trace, off) or directives like \"info,traffic_generator=debug\""
                 .to_owned()
@@ -321,6 +324,28 @@ impl FromStr for LogFilter {
         };
         Err(LogFilterError { text: text.to_owned(), problem })
     }
+}
+
+/// The program and those of its libraries that log.
+const TARGETS: [&str; 11] = [
+    "traffic_generator",
+    "actix",
+    "actix_rt",
+    "axum",
+    "diesel",
+    "hyper",
+    "hyper_util",
+    "reqwest",
+    "rustls",
+    "tokio",
+    "tokio_postgres",
+];
+
+/// Whether a directive names a target that has no lines: the library takes any word for a target.
+fn is_unknown(directive: &str) -> bool {
+    let target = directive.split(['=', '[', '{']).next().unwrap_or_default().trim();
+    let first = target.split("::").next().unwrap_or_default();
+    !LEVELS.contains(&target.to_lowercase().as_str()) && !first.is_empty() && !TARGETS.contains(&first)
 }
 
 /// How log lines look.

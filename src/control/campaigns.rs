@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::values::{self, Cooldown, Count};
+use super::values::{self, Cooldown, Count, SpendLimit};
 use super::{Ask, SetGenerator};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
@@ -63,9 +63,9 @@ pub struct CampaignPatch {
     /// `act` or `observe`; observe wins over the config.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub mode: Option<Option<Mode>>,
-    /// As decimal text.
+    /// As decimal text, above 0.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
-    pub spend_limit: Option<Option<Money>>,
+    pub spend_limit: Option<Option<SpendLimit>>,
     /// Must be above `pause_clicks`, the defaults included.
     #[serde(deserialize_with = "values::given_or_null", skip_serializing_if = "Option::is_none")]
     pub activate_clicks: Option<Option<Count>>,

@@ -9,9 +9,12 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::domain::ids::RemoteId;
-use crate::domain::money::Clicks;
+use crate::domain::money::{Clicks, Money, MoneyError};
 use crate::domain::policy::LONGEST_OWN_COOLDOWN_SECONDS;
 use crate::domain::text::LONGEST_NAME;
+
+/// So many decimals has an amount of money.
+const MONEY_DECIMALS: usize = 6;
 
 /// Why a value makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -25,6 +28,17 @@ pub enum ValueError {
     /// A duration that the column cannot hold, or a slip of the pen.
     #[error("`{0}` does not fit: give whole seconds, from 0s to 24h")]
     CooldownRange(String),
+    /// No amount of money.
+    #[error(transparent)]
+    NotMoney(#[from] MoneyError),
+    /// What is behind the sixth decimal would be cut off.
+    #[error("`{0}` has more than six decimals: write an amount like 10.00")]
+    TooFine(String),
+    /// It would be reached before anything is spent.
+    #[error(
+        "`{0}` would leave the campaign alone from the first cent: give an amount above 0, or disable its generator"
+    )]
+    NoSpend(String),
     /// Nobody could tell it from others, or read the log lines that it stands in.
     #[error("give a name of at least one visible character, {LONGEST_NAME} characters at most, and no line breaks")]
     Name,
@@ -34,6 +48,45 @@ pub enum ValueError {
     /// Not an address of the web.
     #[error("`{0}` is no address: write one like https://example.com/landing")]
     NotAnAddress(String),
+}
+
+/// A spend limit as operators give it: above 0, and with as many decimals as money has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String)]
+pub struct SpendLimit(Money);
+
+impl SpendLimit {
+    /// The limit; never 0.
+    #[must_use]
+    pub const fn get(self) -> Money {
+        self.0
+    }
+}
+
+impl FromStr for SpendLimit {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let decimals = text.trim().split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        match text.parse()? {
+            _ if decimals > MONEY_DECIMALS => Err(ValueError::TooFine(text.to_owned())),
+            Money::ZERO => Err(ValueError::NoSpend(text.to_owned())),
+            limit => Ok(Self(limit)),
+        }
+    }
+}
+
+impl fmt::Display for SpendLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for SpendLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
 /// A number of clicks that the database can hold.

@@ -297,6 +297,8 @@ fn what_makes_no_sense_is_refused_with_its_field() {
         ("PATCH", ONE, r#"{"high_spend": "panic"}"#, 422, "high_spend"),
         ("PATCH", ONE, r#"{"spend_limit": "-1"}"#, 422, "spend_limit"),
         ("PATCH", ONE, r#"{"spend_limit": 10}"#, 422, "spend_limit"),
+        ("PATCH", ONE, r#"{"spend_limit": "0"}"#, 422, "spend_limit"),
+        ("PATCH", ONE, r#"{"spend_limit": "0.0000001"}"#, 422, "spend_limit"),
         ("PATCH", ONE, r#"{"price_per_thousand": "cheap"}"#, 422, "price_per_thousand"),
         ("PATCH", ONE, r#"{"cooldown": "soon"}"#, 422, "cooldown"),
         ("PATCH", ONE, r#"{"cooldown": "1500ms"}"#, 422, "cooldown"),

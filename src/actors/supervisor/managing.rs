@@ -239,7 +239,7 @@ fn columns(patch: &CampaignPatch) -> CampaignColumns {
         trafficstar_id: patch.trafficstar_id.map(|id| id.0),
         generator_enabled: patch.generator_enabled,
         mode: patch.mode.map(|mode| mode.map(|mode| mode.as_str().to_owned())),
-        spend_limit_micros: patch.spend_limit.map(|limit| limit.map(Money::micros)),
+        spend_limit_micros: patch.spend_limit.map(|limit| limit.map(|limit| limit.get().micros())),
         activate_clicks: patch.activate_clicks.map(|clicks| clicks.map(Count::get)),
         pause_clicks: patch.pause_clicks.map(|clicks| clicks.map(Count::get)),
         cooldown_seconds: patch.cooldown.map(|cooldown| cooldown.map(|cooldown| cooldown.seconds().into())),
