@@ -74,10 +74,11 @@ pub(super) async fn release(arguments: &Arguments, id: i64) -> Result<(), Comman
 }
 
 pub(super) async fn pause_all(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
-    let held = arguments.client()?.hold_all(&pause_of_all(reason)).await.map_err(|error| match error {
-        ClientError::NoSupervisor(socket) => CommandError::NothingPaused { socket, reason: reason.to_owned() },
-        error => error.into(),
-    })?;
+    let held = arguments.client()?.hold_all(&pause_of_all(reason)).await;
+    if let Err(ClientError::NoSupervisor(socket)) = held {
+        return Err(CommandError::NothingPaused { socket, reason: reason.to_owned() });
+    }
+    let held = held?;
     report_pause_of_all(arguments, &held, true)
 }
 

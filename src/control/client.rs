@@ -185,14 +185,16 @@ impl Client {
 /// Why a socket lets no connection be made. The path is shown as it is from everywhere.
 fn no_connection(path: &Path, error: &std::io::Error) -> ClientError {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => ClientError::NoSupervisor(path),
-        ErrorKind::PermissionDenied => {
-            let owner = path.metadata().ok().map(|seen| (seen.uid(), seen.mode() & 0o7777));
-            ClientError::NotAllowed { path, owner }
-        }
-        ErrorKind::InvalidInput => ClientError::PathTooLong(path),
-        kind => ClientError::NoConnection(path, kind.into()),
+    let kind = error.kind();
+    if matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
+        ClientError::NoSupervisor(path)
+    } else if kind == ErrorKind::PermissionDenied {
+        let owner = path.metadata().ok().map(|seen| (seen.uid(), seen.mode() & 0o7777));
+        ClientError::NotAllowed { path, owner }
+    } else if kind == ErrorKind::InvalidInput {
+        ClientError::PathTooLong(path)
+    } else {
+        ClientError::NoConnection(path, kind.into())
     }
 }
 

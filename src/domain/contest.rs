@@ -158,7 +158,8 @@ impl Contest {
         }
         let end_time_stood_there = known.end_time.as_ref().is_none_or(|known| known == end_time);
         let came_again = known.ended && known.end_time.as_ref() == Some(end_time);
-        !came_again && !(has_ended(status) && end_time_stood_there)
+        let ended = has_ended(status) && end_time_stood_there;
+        !(came_again || ended)
     }
 }
 

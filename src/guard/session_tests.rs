@@ -38,10 +38,10 @@ fn an_action_whose_journal_entry_is_not_stored_waits_for_the_database() {
     let mut session =
         Session::new(Beginning { remote, policy: policy.clone(), machine, entry: None, shows_steps: false });
     session.step(noon(), Event::Wake);
-    let operation = session.take_outputs().iter().find_map(|output| match output {
-        Output::ReadDatabase(operation) => Some(*operation),
-        _ => None,
-    });
+    let operation = session
+        .take_outputs()
+        .into_iter()
+        .find_map(|output| if let Output::ReadDatabase(operation) = output { Some(operation) } else { None });
     let operation = operation.unwrap();
     let clicks = RemainingClicks { count: Clicks(20_000), defect: None, at: noon() };
     let facts = StoredFacts { is_guarded: true, policy, clicks, history: Ok(SpendHistory::default()) };
