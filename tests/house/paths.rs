@@ -34,24 +34,29 @@ pub(crate) struct Used {
     pub(crate) passed_on: bool,
 }
 
+impl Used {
+    /// The path of an item of the program.
+    pub(crate) fn here(&self) -> Option<&[String]> {
+        if let Target::Here(path) = &self.target { Some(path) } else { None }
+    }
+
+    /// The path of an item of a library.
+    pub(crate) fn in_library(&self) -> Option<&[String]> {
+        if let Target::Library(path) = &self.target { Some(path) } else { None }
+    }
+}
+
 /// Every name from elsewhere that the file uses, in full: after `use tokio::time`, `time::sleep` is `tokio::time::sleep`.
 pub(crate) fn used(source: &Source) -> Vec<Used> {
     let (imports, others): (Vec<Path>, Vec<Path>) =
         paths(&source.tokens).into_iter().partition(|path| path.name.is_some());
     let mut scope = Scope { module: source.module(), children: children(source), imported: BTreeMap::new() };
-    let mut found = Vec::new();
-    for path in &imports {
-        if let Some(target) = scope.resolve(&path.words) {
-            found.push(Used { line: path.line, target, name: path.name.clone(), passed_on: path.passed_on });
-        }
-    }
-    let names = imports.iter().filter_map(|path| Some((path.name.clone()?, scope.resolve(&path.words)?)));
-    scope.imported = names.collect();
-    for path in &others {
-        if let Some(target) = scope.resolve(&path.words) {
-            found.push(Used { line: path.line, target, name: None, passed_on: false });
-        }
-    }
+    let used = |scope: &Scope<'_>, Path { line, words, name, passed_on }: Path| {
+        scope.resolve(&words).map(|target| Used { line, target, name, passed_on })
+    };
+    let mut found: Vec<Used> = imports.into_iter().filter_map(|path| used(&scope, path)).collect();
+    scope.imported = found.iter().filter_map(|used| Some((used.name.clone()?, used.target.clone()))).collect();
+    found.extend(others.into_iter().filter_map(|path| used(&scope, path)));
     found
 }
 
