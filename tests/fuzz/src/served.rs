@@ -24,6 +24,8 @@ use traffic_generator::control::{
 use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::status::Hold;
 
+use super::peers::runtime;
+
 /// Far longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -60,8 +62,7 @@ impl Served {
         let path = folder.path().join("socket");
         let (opened, is_open) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(serve(path, opened));
+            runtime().block_on(serve(path, opened));
         });
         is_open.recv().expect("it is open");
         Self { folder, openapi: OnceLock::new(), turn: Mutex::default() }
