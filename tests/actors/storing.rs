@@ -51,10 +51,8 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
         assert_eq!(stage.actor(1).ticks, ticks, "no tick brought it about that it is stored");
         let world = stage.world.borrow();
         let writes: Vec<_> = world.writes_for(ID).iter().map(|write| write.kind).collect();
-        assert!(
-            matches!(writes[..], [ChangeKind::Pause, ChangeKind::SetEndTime { .. }]),
-            "the activation was never sent: {writes:?}"
-        );
+        let is_pause = matches!(writes[..], [ChangeKind::Pause, ChangeKind::SetEndTime { .. }]);
+        assert!(is_pause, "the activation was never sent: {writes:?}");
         let journal = world.journal.iter().map(|(_, entry)| (entry.action.kind, entry.action.step, entry.action.late));
         let wanted = [(ActionKind::Activate, Step::Failed, false), (ActionKind::Pause, Step::Confirmed, true)];
         assert_eq!(journal.collect::<Vec<_>>(), wanted);
