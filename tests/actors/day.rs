@@ -13,7 +13,6 @@ use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::policy::PolicyNumbers;
 use traffic_generator::trafficstar::client::ChangeKind;
 
-use crate::memory::resident_kib;
 use crate::stage::{Campaign, OverTime, Stage, at, noon, on_paused_time};
 
 /// So many campaigns, and after how many minutes each ticks. A thousand that tick each minute take a minute and a half of
@@ -65,28 +64,28 @@ impl Kind {
     }
 
     fn wanted(self) -> Wanted {
-        let (state, runs, high_spend, writes): (_, _, _, &[&str]) = match self {
-            Self::Steady => (PhaseWord::ActiveGuarded, true, false, &[]),
-            Self::UsedUp => (PhaseWord::PausedGuarded, false, false, &[]),
-            Self::Between => (PhaseWord::Idle, true, false, &[]),
-            Self::Archived => (PhaseWord::Idle, false, false, &[]),
-            Self::Spender => (PhaseWord::Idle, true, true, &[]),
-            Self::Consumer => (
-                PhaseWord::ActiveGuarded,
-                true,
-                false,
-                &["23 08:50:00 pause", "23 08:50:00 end time 23 08:50:00", "23 11:00:00 activate until 23 23:59:00"],
-            ),
-            Self::Stopped => (
-                PhaseWord::ActiveGuarded,
-                true,
-                false,
-                &[
+        let high_spend = self == Self::Spender;
+        let (state, runs, writes): (_, _, &[&str]) = match self {
+            Self::Steady => (PhaseWord::ActiveGuarded, true, &[]),
+            Self::UsedUp => (PhaseWord::PausedGuarded, false, &[]),
+            Self::Between | Self::Spender => (PhaseWord::Idle, true, &[]),
+            Self::Archived => (PhaseWord::Idle, false, &[]),
+            Self::Consumer => {
+                let writes = &[
+                    "23 08:50:00 pause",
+                    "23 08:50:00 end time 23 08:50:00",
+                    "23 11:00:00 activate until 23 23:59:00",
+                ];
+                (PhaseWord::ActiveGuarded, true, writes)
+            }
+            Self::Stopped => {
+                let activations = &[
                     "22 12:00:00 activate until 22 23:59:00",
                     "23 00:00:00 activate until 23 23:59:00",
                     "23 06:05:00 activate until 23 23:59:00",
-                ],
-            ),
+                ];
+                (PhaseWord::ActiveGuarded, true, activations)
+            }
         };
         Wanted { state, runs, high_spend, writes }
     }
@@ -130,6 +129,13 @@ fn in_words(at: DateTime<Utc>, kind: ChangeKind) -> String {
         ChangeKind::SetEndTime { end_time } => format!("end time {}", time(end_time)),
     };
     format!("{} {what}", time(at))
+}
+
+/// How much memory this process holds.
+fn resident_kib() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse().unwrap()
 }
 
 #[test]
@@ -179,21 +185,14 @@ fn judge(stage: &Stage, campaigns: u64, tick_minutes: u64) {
         let wanted = (state, runs, high_spend, wanted.iter().map(ToString::to_string).collect());
         assert_eq!(is, wanted, "{kind:?} {}", campaign.id);
         let actor = campaign.actor.as_ref().expect("all are guarded");
-        assert_eq!(
-            (actor.ticks, actor.skipped_ticks),
-            (wanted_ticks(kind, tick_minutes), 0),
-            "{kind:?} {}",
-            campaign.id
-        );
-        assert_eq!((actor.last_tick_at, &campaign.last_error), (Some(at(86_400)), &None), "{kind:?} {}", campaign.id);
+        let did = (actor.ticks, actor.skipped_ticks, actor.last_tick_at, &campaign.last_error);
+        let wanted = (wanted_ticks(kind, tick_minutes), 0, Some(at(86_400)), &None);
+        assert_eq!(did, wanted, "{kind:?} {}", campaign.id);
     }
     let unconfirmed = world.journal.iter().filter(|(_, entry)| entry.action.step != Step::Confirmed).count();
     let actions = campaigns.div_euclid(10) * (2 + 3);
-    assert_eq!(
-        (world.journal.len() as u64, unconfirmed),
-        (actions, 0),
-        "an entry for each action, and each came about"
-    );
+    let journalled = (world.journal.len() as u64, unconfirmed);
+    assert_eq!(journalled, (actions, 0), "an entry for each action, and each came about");
     drop(world);
     let (told, lost) = stage.told();
     assert!(told.len() <= 4_096, "a listener who never listened holds {} events, and lost {lost}", told.len());

@@ -1,7 +1,5 @@
 //! Somebody who never answers: what of it shows and when, that all others go on, and that it goes on when the answer comes.
 
-use std::rc::Rc;
-
 use traffic_generator::control::{Ask, Order, SetHold};
 use traffic_generator::domain::health::{DegradationKind, HealthWord};
 use traffic_generator::domain::ids::CampaignId;
@@ -26,28 +24,26 @@ struct Hang {
 
 /// At 60 seconds campaign 2 is due to be paused, and something about that hangs.
 fn hangs() -> [Hang; 4] {
-    let hang = |call, kind, since_seconds, handling, ticks, writes| Hang {
-        call,
-        kind,
-        since_seconds,
-        handling,
-        ticks,
-        writes,
+    let no_tick = |call| {
+        let kind = DegradationKind::NoTick;
+        Hang { call, kind, since_seconds: 0, handling: Some("tick"), ticks: 10, writes: 0 }
     };
-    let (no_tick, unconfirmed) = (DegradationKind::NoTick, DegradationKind::PauseUnconfirmed);
+    let unconfirmed = |call, ticks, writes| {
+        let kind = DegradationKind::PauseUnconfirmed;
+        Hang { call, kind, since_seconds: 60, handling: None, ticks, writes }
+    };
     [
         // Each tick ends at the next point of the grid without it.
-        hang(Call::ReadTick, no_tick, 0, Some("tick"), 10, 0),
-        hang(Call::ReadStatus, no_tick, 0, Some("tick"), 10, 0),
+        no_tick(Call::ReadTick),
+        no_tick(Call::ReadStatus),
         // What is not stored is not sent.
-        hang(Call::Save, unconfirmed, 60, None, 2, 0),
-        hang(Call::Change, unconfirmed, 60, None, 11, 1),
+        unconfirmed(Call::Save, 2, 0),
+        unconfirmed(Call::Change, 11, 1),
     ]
 }
 
 async fn stage_with(call: Call) -> Stage {
-    let mut due = Campaign::new(2, true, 20_000);
-    due.remaining_clicks = Rc::new(|now| if now < at(60) { 20_000 } else { 100 });
+    let due = Campaign::new(2, true, 20_000).with_clicks_from(60, 100);
     let stage = Stage::set(vec![Campaign::new(1, true, 20_000), due, Campaign::new(3, true, 20_000)]).await;
     stage.pass(30).await;
     stage.fault(call, 2, Fault::Silent);
@@ -114,9 +110,7 @@ fn what_hung_goes_on_by_itself_when_the_answer_comes() {
 fn a_read_that_waits_is_as_urgent_as_its_pause_once_its_hold_may_be_over() {
     on_paused_time(async {
         let id = CampaignId(1);
-        let mut held = Campaign::new(1, true, 20_000);
-        held.remaining_clicks = Rc::new(|now| if now < at(60) { 20_000 } else { 100 });
-        let stage = Stage::set(vec![held]).await;
+        let stage = Stage::set(vec![Campaign::new(1, true, 20_000).with_clicks_from(60, 100)]).await;
         let hold = Hold { reason: None, since: at(0), until: None, by: None, pause: false };
         let question = SetHold { campaign: id, hold };
         let _held = stage.order(|reply| Order::Hold(Ask { question, reply }));

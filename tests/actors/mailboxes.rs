@@ -11,7 +11,7 @@ use traffic_generator::domain::health::HealthWord;
 use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::phase::PhaseWord;
 
-use crate::stage::{Campaign, Lives, Stage, Wedge, on_paused_time};
+use crate::stage::{Campaign, Lives, Outside, Stage, Wedge, on_paused_time};
 
 /// Far more than a mailbox holds.
 const MANY: i64 = 100;
@@ -22,10 +22,7 @@ async fn many(running: bool, clicks: u64) -> Stage {
     stage
 }
 
-fn refuses<A>(actor: &Addr<A>) -> bool
-where
-    A: Actor<Context = Context<A>> + Handler<Wedge>,
-{
+fn refuses(actor: &Addr<Outside>) -> bool {
     // The first one that is too many still finds a place.
     let sent = [actor.try_send(Wedge(Duration::ZERO)), actor.try_send(Wedge(Duration::ZERO))];
     sent.iter().any(|sent| matches!(sent, Err(SendError::Full(_))))
@@ -94,16 +91,11 @@ fn what_waits_in_a_full_mailbox_arrives_when_its_actor_comes_to_it() {
             for id in 1..=MANY {
                 stage.world.borrow_mut().campaign(id).remaining_clicks = std::rc::Rc::new(|_| 100);
             }
-            let wedge = Wedge(Duration::from_secs(20));
-            if wedged == "the database" {
-                stage.database.do_send(wedge)
-            } else {
-                stage.remote.do_send(wedge)
-            }
+            let busy = if wedged == "the database" { &stage.database } else { &stage.remote };
+            busy.do_send(Wedge(Duration::from_secs(20)));
             stage.pass(70).await;
             assert!(stage.world.borrow().writes.is_empty(), "{wedged} has handled nothing");
-            let full = if wedged == "the database" { refuses(&stage.database) } else { refuses(&stage.remote) };
-            assert!(full, "the mailbox of {wedged} is full");
+            assert!(refuses(busy), "the mailbox of {wedged} is full");
             stage.pass(90).await;
             let world = stage.world.borrow();
             for id in 1..=MANY {

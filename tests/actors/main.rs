@@ -16,7 +16,6 @@ mod day;
 mod defect;
 mod hanging;
 mod mailboxes;
-mod memory;
 mod panics;
 mod rebirth;
 mod stage;

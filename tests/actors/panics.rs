@@ -12,7 +12,7 @@ use traffic_generator::control::client::Client;
 use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::live::{LiveKind, Part};
 use traffic_generator::domain::phase::PhaseWord;
-use traffic_generator::domain::status::{CampaignStatus, Dump, Liveness};
+use traffic_generator::domain::status::{ActorStatus, CampaignStatus, Dump, Liveness};
 use traffic_generator::{daemon, store};
 
 use crate::defect::Defect;
@@ -31,6 +31,10 @@ async fn until(client: &Client, what: &str, holds: impl Fn(&Dump) -> bool) -> Du
 
 fn campaign(dump: &Dump, id: i64) -> &CampaignStatus {
     dump.campaigns.iter().find(|campaign| campaign.id.0 == id).expect("the campaign is in the dump")
+}
+
+fn actor(dump: &Dump, id: i64) -> &ActorStatus {
+    campaign(dump, id).actor.as_ref().expect("it is guarded")
 }
 
 fn config(folder: &Path, base_url: &str) -> Config {
@@ -78,39 +82,25 @@ fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_built_anew_
             daemon::serve(&served, options.api_key.into(), None, stop).await
         });
         let client = Client::new(&config.control.socket).unwrap();
-        until(&client, "both are guarded", |dump| {
-            dump.campaigns
-                .iter()
-                .all(|campaign| campaign.stored.is_some_and(|stored| stored.state == PhaseWord::ActiveGuarded))
-                && dump.campaigns.len() == 2
-        })
-        .await;
+        let is_guarded =
+            |campaign: &CampaignStatus| campaign.stored.is_some_and(|stored| stored.state == PhaseWord::ActiveGuarded);
+        let both = |dump: &Dump| dump.campaigns.len() == 2 && dump.campaigns.iter().all(is_guarded);
+        until(&client, "both are guarded", both).await;
 
         let mut events = client.events(Some(CampaignId(2))).await.unwrap();
         defect.arm(CampaignId(2));
         sandbox.interfere(902, Interference::Stop).unwrap();
         let died = until(&client, "the death is noticed", |dump| dump.supervisor.restarts == 1).await;
-        let ticks_then = campaign(&died, 1).actor.as_ref().unwrap().ticks;
-        assert_eq!(campaign(&died, 2).actor.as_ref().unwrap().status, Liveness::Restarting);
+        let ticks_then = actor(&died, 1).ticks;
+        assert_eq!(actor(&died, 2).status, Liveness::Restarting);
 
-        let reborn = until(&client, "the promise of the dead is kept by another", |dump| {
-            campaign(dump, 2)
-                .actor
-                .as_ref()
-                .is_some_and(|actor| actor.incarnation == 2 && actor.status == Liveness::Running)
-                && sandbox.is_running(902)
-        })
-        .await;
-        let (first, second) = (campaign(&reborn, 1), campaign(&reborn, 2));
-        let first_actor = first.actor.as_ref().unwrap();
-        assert_eq!((first_actor.incarnation, first_actor.restarts), (1, 0));
-        assert!(
-            first_actor.ticks > ticks_then,
-            "the other campaign ticked on: {} after {ticks_then}",
-            first_actor.ticks
-        );
-        assert_eq!(second.actor.as_ref().unwrap().restarts, 1);
-        assert_eq!(second.state, PhaseWord::ActiveGuarded);
+        let lives = |actor: &ActorStatus| actor.incarnation == 2 && actor.status == Liveness::Running;
+        let kept = |dump: &Dump| lives(actor(dump, 2)) && sandbox.is_running(902);
+        let reborn = until(&client, "the promise of the dead is kept by another", kept).await;
+        let (first, second) = (actor(&reborn, 1), actor(&reborn, 2));
+        assert_eq!((first.incarnation, first.restarts, second.restarts), (1, 0, 1));
+        assert!(first.ticks > ticks_then, "the other campaign ticked on: {} after {ticks_then}", first.ticks);
+        assert_eq!(campaign(&reborn, 2).state, PhaseWord::ActiveGuarded);
         assert_eq!(reborn.supervisor.restarts, 1);
         let mut told = Vec::new();
         while told.len() < 2 {

@@ -151,20 +151,13 @@ const PROMISES: usize = 5;
 
 fn promises() -> [Promise; PROMISES] {
     let promise = |what, campaign, hold, state, runs, writes| Promise { what, campaign, hold, state, runs, writes };
-    let guarded = PhaseWord::ActiveGuarded;
+    let (guarded, cooling) = (PhaseWord::ActiveGuarded, PhaseWord::CoolingDown);
     [
         promise("to keep it running", || Campaign::new(1, true, 20_000), None, guarded, true, 0),
         promise("to keep it stopped", || Campaign::new(2, false, 100), None, PhaseWord::PausedGuarded, false, 0),
-        promise("a cool-down", || Campaign::new(3, true, 100), None, PhaseWord::CoolingDown, false, 2),
+        promise("a cool-down", || Campaign::new(3, true, 100), None, cooling, false, 2),
         promise("a hold", || Campaign::new(4, true, 20_000), Some(hold(false)), guarded, true, 0),
-        promise(
-            "a hold with a pause",
-            || Campaign::new(5, true, 10_000),
-            Some(hold(true)),
-            PhaseWord::CoolingDown,
-            false,
-            2,
-        ),
+        promise("a hold with a pause", || Campaign::new(5, true, 10_000), Some(hold(true)), cooling, false, 2),
     ]
 }
 
@@ -189,11 +182,8 @@ fn promises_cool_downs_and_holds_outlive_the_actor_that_made_them() {
             let now = stage.campaign(id);
             assert_eq!(stage.actor(id).incarnation, 2, "{what}");
             assert_eq!(now.state, promise.state, "{what}");
-            assert_eq!(
-                (now.since, now.cooling_down_until, &now.ordered.hold),
-                (before.since, before.cooling_down_until, &promise.hold),
-                "{what}"
-            );
+            let kept = (before.since, before.cooling_down_until, &promise.hold);
+            assert_eq!((now.since, now.cooling_down_until, &now.ordered.hold), kept, "{what}");
             let world: &World = &stage.world.borrow();
             assert_eq!(world.campaigns[&CampaignId(id)].running, promise.runs, "{what}");
             assert_eq!(world.writes_for(CampaignId(id)).len(), promise.writes, "{what}: nothing was sent anew");

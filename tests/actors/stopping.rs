@@ -1,6 +1,5 @@
 //! The orderly stop: what is on its way is waited for, and nothing is begun.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use traffic_generator::actors::supervisor::Shutdown;
@@ -8,7 +7,7 @@ use traffic_generator::domain::action::Step;
 use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::trafficstar::client::ChangeKind;
 
-use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
+use crate::stage::{Call, Campaign, Fault, Stage, on_paused_time};
 
 /// At 60 seconds campaign 1 is paused, at 61 seconds the program stops: how long the answers take, how long the stop, and
 /// whom it names.
@@ -25,8 +24,7 @@ const STOPS: [(&str, Call, Fault, u64, bool); 6] = [
 fn a_stop_waits_for_what_is_on_its_way_and_no_longer_than_thirty_seconds_and_names_what_hangs() {
     for (what, call, fault, took_ms, named) in STOPS {
         on_paused_time(async {
-            let mut due = Campaign::new(1, true, 20_000);
-            due.remaining_clicks = Rc::new(|now| if now < at(60) { 20_000 } else { 100 });
+            let due = Campaign::new(1, true, 20_000).with_clicks_from(60, 100);
             let stage = Stage::set(vec![due, Campaign::new(2, true, 20_000)]).await;
             stage.pass(30).await;
             stage.fault(call, 1, fault);
@@ -46,10 +44,8 @@ fn a_stop_waits_for_what_is_on_its_way_and_no_longer_than_thirty_seconds_and_nam
 fn nothing_is_begun_once_the_stop_has_begun() {
     on_paused_time(async {
         // Due to be activated at 120 seconds; due now, and being read; dead, and about to be built anew; never asked for.
-        let mut soon = Campaign::new(1, false, 20_000);
-        soon.remaining_clicks = Rc::new(|now| if now < at(120) { 10_000 } else { 20_000 });
-        let mut now_due = Campaign::new(2, false, 20_000);
-        now_due.remaining_clicks = Rc::new(|now| if now < at(60) { 10_000 } else { 20_000 });
+        let soon = Campaign::new(1, false, 10_000).with_clicks_from(120, 20_000);
+        let now_due = Campaign::new(2, false, 10_000).with_clicks_from(60, 20_000);
         let stage = Stage::set(vec![soon, now_due, Campaign::new(3, true, 20_000), Campaign::new(4, true, 100)]).await;
         stage.pass(30).await;
         stage.fault(Call::ReadStatus, 2, Fault::Takes(Duration::from_secs(5)));

@@ -1,7 +1,5 @@
 //! A database that takes nothing for a while: what is sent without it, and what the journal says of that afterwards.
 
-use std::rc::Rc;
-
 use tokio::sync::oneshot;
 use traffic_generator::control::{Ask, Order, Process, Processed, Refusal, SetHold};
 use traffic_generator::domain::action::{ActionKind, Step};
@@ -15,12 +13,15 @@ use crate::stage::{Call, Campaign, Fault, Stage, at, on_paused_time};
 
 const ID: CampaignId = CampaignId(1);
 
+/// It is activated at 60 seconds.
+fn soon_to_run() -> Campaign {
+    Campaign::new(1, false, 10_000).with_clicks_from(60, 20_000)
+}
+
 /// The activation is decided at 60 seconds, and its entry hangs. The pause that is ordered then has to wait for it, so that
 /// it is decided by the very failure of that entry, and no attempt to store its own has been made yet.
 async fn pause_behind_an_entry_that_hangs() -> (Stage, oneshot::Receiver<Result<Processed, Refusal>>) {
-    let mut due = Campaign::new(1, false, 20_000);
-    due.remaining_clicks = Rc::new(|now| if now < at(60) { 10_000 } else { 20_000 });
-    let stage = Stage::set(vec![due]).await;
+    let stage = Stage::set(vec![soon_to_run()]).await;
     stage.pass(30).await;
     stage.fault(Call::Save, 1, Fault::Silent);
     stage.pass(61).await;
@@ -50,10 +51,8 @@ fn a_pause_that_is_sent_while_the_database_fails_is_journalled_late() {
         assert_eq!(stage.actor(1).ticks, ticks, "no tick brought it about that it is stored");
         let world = stage.world.borrow();
         let writes: Vec<_> = world.writes_for(ID).iter().map(|write| write.kind).collect();
-        assert!(
-            matches!(writes[..], [ChangeKind::Pause, ChangeKind::SetEndTime { .. }]),
-            "the activation was never sent: {writes:?}"
-        );
+        let is_pause = matches!(writes[..], [ChangeKind::Pause, ChangeKind::SetEndTime { .. }]);
+        assert!(is_pause, "the activation was never sent: {writes:?}");
         let journal = world.journal.iter().map(|(_, entry)| (entry.action.kind, entry.action.step, entry.action.late));
         let wanted = [(ActionKind::Activate, Step::Failed, false), (ActionKind::Pause, Step::Confirmed, true)];
         assert_eq!(journal.collect::<Vec<_>>(), wanted);
@@ -88,9 +87,7 @@ fn what_a_failure_to_store_decides_is_stored_after_what_was_decided_before_it() 
 #[test]
 fn a_clock_that_is_set_back_while_the_database_is_away_stops_no_ticks() {
     on_paused_time(async {
-        let mut due = Campaign::new(1, false, 20_000);
-        due.remaining_clicks = Rc::new(|now| if now < at(60) { 10_000 } else { 20_000 });
-        let stage = Stage::set(vec![due]).await;
+        let stage = Stage::set(vec![soon_to_run()]).await;
         stage.fault(Call::Save, 1, Fault::Fails);
         stage.pass(65).await;
         stage.set_clock(-600);

@@ -64,7 +64,7 @@ fn edges() -> Edges {
     for source in program() {
         let used_here = edges.entry(source.file.as_str()).or_default();
         for used in source.used() {
-            let Target::Here(path) = &used.target else { continue };
+            let Some(path) = used.here() else { continue };
             let handed_on = used.name.as_ref().filter(|_| used.passed_on);
             // Who hands a name on, and does not write it again, needs nothing of it.
             if handed_on.is_some_and(|name| source.tokens.iter().filter(|token| token.text == *name).count() == 1) {

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use crate::assert_none;
-use crate::paths::Target;
 use crate::source::{Source, everything, read};
 
 /// What is there, and no name of another library.
@@ -22,14 +21,6 @@ fn libraries(manifest: &str, table: &str) -> BTreeSet<String> {
     libraries.map(|(name, _)| name.replace('-', "_")).collect()
 }
 
-fn named_in(sources: impl Iterator<Item = &'static Source>) -> BTreeSet<String> {
-    let names = sources.flat_map(Source::used).filter_map(|used| match &used.target {
-        Target::Library(path) => path.first().cloned(),
-        Target::Here(_) => None,
-    });
-    names.collect()
-}
-
 #[test]
 fn every_library_is_used() {
     for folder in ["", "tests/fuzz/", "tests/sandbox/"] {
@@ -44,7 +35,8 @@ fn every_library_is_used() {
         let program = own().filter(|source| folders.iter().any(|at| source.file.starts_with(at)));
         // The root's tests of its own modules are in `src`, too; what only they use is in the other table.
         let program = program.filter(|source| !folder.is_empty() || !source.is_test());
-        let named = named_in(program);
+        let named = program.flat_map(Source::used).filter_map(|used| used.in_library()?.first());
+        let named: BTreeSet<&String> = named.collect();
         let listed = UNNAMED.iter().filter(|(of, _)| of == manifest).map(|(_, library)| (*library).to_owned());
         let unused = libraries(manifest, "dependencies").into_iter().filter(|library| !named.contains(library));
         assert_eq!(unused.collect::<BTreeSet<_>>(), listed.collect(), "{manifest}: used nowhere, and what may be");

@@ -3,20 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assert_none;
-use crate::paths::{Target, children};
-use crate::source::{Source, lines_with, program, read, room};
+use crate::paths::children;
+use crate::source::{Source, in_backticks, is_below, lines_with, program, read, room};
 
 /// The rooms that a room may import; nothing where it may import every one.
 type Row = Option<BTreeSet<String>>;
 
+/// A section of the docs of `src/lib.rs`.
+fn section(heading: &str) -> String {
+    let text = read("src/lib.rs");
+    let (_, section) = text.split_once(&format!("//! # {heading}\n")).expect("the heading");
+    section.split("\n//! #").next().unwrap_or_default().to_owned()
+}
+
 /// The table of `src/lib.rs`: `room | may import | why`.
 fn table() -> BTreeMap<String, Row> {
-    let text = read("src/lib.rs");
-    let (_, section) = text.split_once("//! # Who may import whom\n").expect("the heading");
-    let section = section.split("\n//! #").next().unwrap();
-    let words = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
+    let words = |cell: &str| in_backticks(cell).map(str::to_owned).collect::<BTreeSet<_>>();
     let mut rows = BTreeMap::new();
-    for line in section.lines().filter_map(|line| line.strip_prefix("//! | ")).skip(2) {
+    for line in section("Who may import whom").lines().filter_map(|line| line.strip_prefix("//! | ")).skip(2) {
         let cells: Vec<&str> = line.trim_end_matches('|').split(" | ").map(str::trim).collect();
         let allowed = (cells[1] != "everything").then(|| words(cells[1]));
         assert_eq!(allowed.as_ref().is_some_and(BTreeSet::is_empty), cells[1] == "nobody", "{line}");
@@ -36,15 +40,11 @@ fn room_of(rooms: &BTreeMap<String, Row>, path: &[impl AsRef<str>]) -> Option<St
 /// The files of rooms, each with its room; the crate's root and `main` have none.
 fn housed(rooms: &BTreeMap<String, Row>) -> Vec<(&'static Source, String)> {
     let inside = program().filter(|source| !source.module().is_empty());
-    inside
-        .map(|source| {
-            (
-                source,
-                room_of(rooms, &source.module())
-                    .unwrap_or_else(|| panic!("{} is in no room of src/lib.rs", source.file)),
-            )
-        })
-        .collect()
+    let housed = inside.map(|source| {
+        let room = room_of(rooms, &source.module());
+        (source, room.unwrap_or_else(|| panic!("{} is in no room of src/lib.rs", source.file)))
+    });
+    housed.collect()
 }
 
 /// Which room's file uses which other room's items, and where: `(from, to, place, passed on)`.
@@ -52,7 +52,7 @@ fn edges(rooms: &BTreeMap<String, Row>) -> Vec<(String, String, String, bool)> {
     let mut edges = Vec::new();
     for (source, from) in housed(rooms) {
         for used in source.used() {
-            let Target::Here(path) = &used.target else { continue };
+            let Some(path) = used.here() else { continue };
             let place = format!("{}:{}: {}", source.file, used.line, path.join("::"));
             let to =
                 room_of(rooms, path).unwrap_or_else(|| panic!("{place}: name the room, so that this test sees it"));
@@ -96,11 +96,9 @@ fn no_room_hands_on_what_another_room_has() {
 
 #[test]
 fn every_room_is_on_the_map_and_the_crate_has_no_other() {
-    let text = read("src/lib.rs");
-    let (_, map) = text.split_once("//! # The map of the house\n").expect("the heading");
-    let map = map.split("\n//! #").next().unwrap();
+    let map = section("The map of the house");
     let first_cells = map.lines().filter_map(|line| line.strip_prefix("//! | ")?.split(" | ").next());
-    let drawn: BTreeSet<&str> = first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let drawn: BTreeSet<&str> = first_cells.flat_map(in_backticks).collect();
     let root = program().find(|source| source.file == "src/lib.rs").unwrap();
     assert_eq!(drawn, children(root), "the map on the left, the modules of the crate on the right");
     let code = root.tokens.iter().find(|token| ["fn", "use", "macro_rules", "{"].contains(&token.text.as_str()));
@@ -141,11 +139,9 @@ fn each_library_stays_in_its_room_and_is_needed_there() {
     for source in program() {
         let module = source.module().join("::");
         for used in source.used() {
-            let Target::Library(path) = &used.target else { continue };
+            let Some(path) = used.in_library() else { continue };
             let Some((library, rooms)) = ONLY_IN.iter().find(|(library, _)| *library == path[0]) else { continue };
-            let room = rooms
-                .iter()
-                .find(|room| module.strip_prefix(**room).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")));
+            let room = rooms.iter().find(|room| is_below(&module, room));
             let room = room
                 .unwrap_or_else(|| panic!("{}:{} uses {library}, which belongs to {rooms:?}", source.file, used.line));
             needed.insert((*library, *room));
@@ -158,10 +154,7 @@ fn each_library_stays_in_its_room_and_is_needed_there() {
 #[test]
 fn main_knows_the_commands_alone() {
     let main = program().find(|source| source.file == "src/main.rs").unwrap();
-    let here = main.used().iter().filter_map(|used| match &used.target {
-        Target::Here(path) => Some(path.join("::")),
-        Target::Library(_) => None,
-    });
+    let here = main.used().iter().filter_map(|used| Some(used.here()?.join("::")));
     assert_eq!(here.collect::<Vec<_>>(), ["cli::main"]);
 }
 

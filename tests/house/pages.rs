@@ -9,7 +9,7 @@ use chrono::DateTime;
 use traffic_generator::board::Board;
 
 use crate::assert_none;
-use crate::source::{everything, files_below, program, read, root};
+use crate::source::{everything, files_below, in_backticks, program, read, root};
 
 /// Every key of config.toml as `section.key`, those without a default included. `src/config/tests.rs` holds it to the code.
 fn keys() -> BTreeSet<String> {
@@ -85,11 +85,8 @@ fn every_variable_that_the_program_reads_is_documented() {
             variables.extend(constant.iter().find_map(|token| token.string()));
         }
     }
-    assert_eq!(
-        variables,
-        BTreeSet::from(["NO_COLOR", "PGPASSWORD", "TRAFFICSTAR_API_KEY"]),
-        "found in the code, and known"
-    );
+    let known = BTreeSet::from(["NO_COLOR", "PGPASSWORD", "TRAFFICSTAR_API_KEY"]);
+    assert_eq!(variables, known, "found in the code, and known");
     let undocumented = variables
         .into_iter()
         .filter(|variable| !pages.contains(&format!("`{variable}")) && !pages.contains(&format!("{variable} ")));
@@ -100,7 +97,7 @@ fn every_variable_that_the_program_reads_is_documented() {
 fn documented_metrics() -> BTreeMap<String, BTreeSet<String>> {
     let page = read("src/metrics/METRICS.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
-    let words = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    let words = |text: &str| in_backticks(text).map(str::to_owned).collect();
     rows.map(|(name, description)| (name.to_owned(), words(description))).collect()
 }
 

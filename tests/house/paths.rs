@@ -5,14 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::{Source, Token};
 
 /// A path as it is written, an import's braces undone.
-#[derive(Debug, Clone)]
-struct Path {
-    line: usize,
-    words: Vec<String>,
-    /// What an import calls it; nothing for a path in the code.
-    name: Option<String>,
-    passed_on: bool,
-}
+type Path = Named<Vec<String>>;
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,14 +17,29 @@ pub(crate) enum Target {
 }
 
 /// A name that a file uses.
+pub(crate) type Used = Named<Target>;
+
+/// A path, or what it leads to.
 #[derive(Debug, Clone)]
-pub(crate) struct Used {
+pub(crate) struct Named<T> {
     pub(crate) line: usize,
-    pub(crate) target: Target,
+    pub(crate) target: T,
     /// What an import calls it; nothing for a path in the code.
     pub(crate) name: Option<String>,
     /// Whether `pub use` hands it on to others.
     pub(crate) passed_on: bool,
+}
+
+impl Used {
+    /// The path of an item of the program.
+    pub(crate) fn here(&self) -> Option<&[String]> {
+        if let Target::Here(path) = &self.target { Some(path) } else { None }
+    }
+
+    /// The path of an item of a library.
+    pub(crate) fn in_library(&self) -> Option<&[String]> {
+        if let Target::Library(path) = &self.target { Some(path) } else { None }
+    }
 }
 
 /// Every name from elsewhere that the file uses, in full: after `use tokio::time`, `time::sleep` is `tokio::time::sleep`.
@@ -39,19 +47,12 @@ pub(crate) fn used(source: &Source) -> Vec<Used> {
     let (imports, others): (Vec<Path>, Vec<Path>) =
         paths(&source.tokens).into_iter().partition(|path| path.name.is_some());
     let mut scope = Scope { module: source.module(), children: children(source), imported: BTreeMap::new() };
-    let mut found = Vec::new();
-    for path in &imports {
-        if let Some(target) = scope.resolve(&path.words) {
-            found.push(Used { line: path.line, target, name: path.name.clone(), passed_on: path.passed_on });
-        }
-    }
-    let names = imports.iter().filter_map(|path| Some((path.name.clone()?, scope.resolve(&path.words)?)));
-    scope.imported = names.collect();
-    for path in &others {
-        if let Some(target) = scope.resolve(&path.words) {
-            found.push(Used { line: path.line, target, name: None, passed_on: false });
-        }
-    }
+    let used = |scope: &Scope<'_>, Path { line, target, name, passed_on }: Path| {
+        scope.resolve(&target).map(|target| Used { line, target, name, passed_on })
+    };
+    let mut found: Vec<Used> = imports.into_iter().filter_map(|path| used(&scope, path)).collect();
+    scope.imported = found.iter().filter_map(|used| Some((used.name.clone()?, used.target.clone()))).collect();
+    found.extend(others.into_iter().filter_map(|path| used(&scope, path)));
     found
 }
 
@@ -122,7 +123,7 @@ fn paths(tokens: &[Token]) -> Vec<Path> {
                 at += 2;
             }
             if !goes_on {
-                found.push(Path { line: token.line, words, name: None, passed_on: false });
+                found.push(Path { line: token.line, target: words, name: None, passed_on: false });
             }
         }
         at += 1;
@@ -160,6 +161,6 @@ fn import(tokens: &[Token], mut at: usize, above: &[String], passed_on: bool, fo
         text(at + 1).clone_into(&mut name);
         at += 2;
     }
-    found.push(Path { line, words, name: Some(name), passed_on });
+    found.push(Path { line, target: words, name: Some(name), passed_on });
     at
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::paths::Target;
-use crate::source::{Source, program, room};
+use crate::source::{Source, is_below, program, room};
 
 /// What one file does that others must not, and why.
 type Allowed = &'static [(&'static str, &'static str)];
@@ -71,16 +70,7 @@ const RULES: [(&str, Allowed, &[&str]); 5] = [
 
 /// Every name of a library that the file uses, such as `tokio::time::sleep`.
 fn names(source: &Source) -> BTreeSet<String> {
-    let libraries = source.used().iter().filter_map(|used| match &used.target {
-        Target::Library(path) => Some(path.join("::")),
-        Target::Here(_) => None,
-    });
-    libraries.collect()
-}
-
-/// Whether `name` is `item`, or something below it.
-fn is_below(name: &str, item: &str) -> bool {
-    name.strip_prefix(item).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    source.used().iter().filter_map(|used| Some(used.in_library()?.join("::"))).collect()
 }
 
 #[test]

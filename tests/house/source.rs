@@ -84,12 +84,19 @@ pub(crate) fn program() -> impl Iterator<Item = &'static Source> {
 
 /// The files of the program in a room, given as a path such as `trafficstar::batch`.
 pub(crate) fn room(path: &'static str) -> impl Iterator<Item = &'static Source> {
-    let found = move |source: &&Source| {
-        let module = source.module().join("::");
-        module.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-    };
+    let found = move |source: &&Source| is_below(&source.module().join("::"), path);
     assert!(program().any(|source| found(&source)), "there is no room {path}");
     program().filter(found)
+}
+
+/// Whether `name` is `item`, or something below it.
+pub(crate) fn is_below(name: &str, item: &str) -> bool {
+    name.strip_prefix(item).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// What stands in backticks in a text.
+pub(crate) fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 impl Source {

@@ -1,16 +1,14 @@
-//! The account that all campaigns share: its token, its rate limit, its pages.
+//! The account that all campaigns share: its token, its rate limit, its pages, and another program like this one on it: what
+//! gives that away, and who says so.
 
 use std::time::Duration;
 
-use sandbox::{CampaignSpec, Operation, Options, RequestRecord, RetryAfter};
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, RequestRecord, RetryAfter};
 
-use crate::helper::{Config, Outcome, World, in_parallel};
+use crate::helper::{Config, Outcome, World, assert_says, in_parallel};
 
 const ID: i64 = 995_224;
-
-fn tokens(world: &World) -> usize {
-    world.sandbox.requests().iter().filter(|request| request.operation == Operation::Token).count()
-}
+const TOLD: &str = "another program like this one works on this account";
 
 #[test]
 fn a_revoked_token_is_renewed_once_and_the_request_repeated() {
@@ -19,12 +17,12 @@ fn a_revoked_token_is_renewed_once_and_the_request_repeated() {
         world.add(CampaignSpec::running(id), 20_000);
     }
     world.wait_for_state(995_003, "active-guarded");
-    assert_eq!(tokens(&world), 1, "one token serves every request");
+    assert_eq!(world.sandbox.count(Operation::Token), 1, "one token serves every request");
 
     let before = world.sandbox.requests().len();
     world.sandbox.revoke_tokens();
     world.let_ticks_pass(3);
-    assert_eq!(tokens(&world), 2);
+    assert_eq!(world.sandbox.count(Operation::Token), 2);
     let requests = world.sandbox.requests();
     let refused: Vec<&RequestRecord> = requests.iter().skip(before).filter(|one| one.status == Some(401)).collect();
     assert_eq!(refused.len(), 1, "{refused:?}");
@@ -77,16 +75,11 @@ fn sixty_campaigns_on_pages_of_ten_are_each_treated_by_their_own_facts() {
     // What has not left by the next tick begins anew: on a busy machine sixty take longer than a test's usual tick.
     let mut world = World::configured(Config::default().generator("cooldown", "10m").generator("tick", "1s"));
     let ids: Vec<i64> = (995_001..=995_060).collect();
-    for id in &ids {
-        let (spec, clicks) = match id % 3 {
-            0 => (CampaignSpec::paused(*id), 20_000),
-            1 => (CampaignSpec::running(*id), 1_000),
-            _ => (CampaignSpec::running(*id), 20_000),
-        };
-        world.sandbox.add_campaign(spec);
-        world.database.add_campaign(*id, clicks);
-    }
-    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    world.add_all(ids.iter().map(|id| match id % 3 {
+        0 => (CampaignSpec::paused(*id), 20_000),
+        1 => (CampaignSpec::running(*id), 1_000),
+        _ => (CampaignSpec::running(*id), 20_000),
+    }));
     let outcomes = ids.iter().map(|id| match id % 3 {
         0 => (*id, "to run", Outcome::activated()),
         1 => (*id, "to be paused", Outcome::paused()),
@@ -94,10 +87,62 @@ fn sixty_campaigns_on_pages_of_ten_are_each_treated_by_their_own_facts() {
     });
     world.expect_all(&outcomes.collect::<Vec<_>>());
 
-    let requests = world.sandbox.requests();
-    let count = |operation| requests.iter().filter(|request| request.operation == operation).count();
+    let count = |operation| world.sandbox.count(operation);
     assert!(count(Operation::Campaigns) >= 6, "the list has six pages");
     assert!(count(Operation::Pause) <= 15, "{} requests paused 20 campaigns", count(Operation::Pause));
     assert!(count(Operation::Run) <= 15, "{} requests ran 20 campaigns", count(Operation::Run));
     assert_eq!(world.sandbox.too_many_requests(), 0);
+}
+
+/// Health, `explain` and the log of the guard say it; the event is raised once.
+fn expect_told(world: &mut World, what_gave_it_away: &str) {
+    world.wait_for("health to say it", |world| {
+        let health = world.guard.get("/v1/health");
+        let told = health.text.contains("another-guard") && health.text.contains(TOLD);
+        if told && health.status == 503 { Ok(()) } else { Err(health.text) }
+    });
+    assert_says(&world.done(&["explain", "1"]), &[TOLD, what_gave_it_away]);
+    world.let_ticks_pass(3);
+    let log = world.guard.log();
+    assert_eq!(log.matches(TOLD).count(), 1, "one event: {log}");
+}
+
+#[test]
+fn a_copy_with_an_older_database_gives_itself_away_by_its_pauses_or_its_runs() {
+    // By one of the two databases the clicks are used up.
+    let cases = [
+        (20_000, "active-guarded", 100, "as a guard pauses"),
+        (100, "paused-guarded", 20_000, "as a guard sets it with a run"),
+    ];
+    in_parallel(cases, |(clicks, state, older_clicks, what_gives_it_away)| {
+        let config = Config::default().generator("cooldown", "1s");
+        let mut world = World::configured(config.clone());
+        world.add(CampaignSpec::running(ID), clicks);
+        world.wait_for_state(ID, state);
+        let (mut copy, mut older) = world.another_guard(config);
+        older.add_campaign(ID, older_clicks);
+        older.enable(ID);
+        copy.start();
+        expect_told(&mut world, what_gives_it_away);
+        copy.kill();
+    });
+}
+
+#[test]
+fn a_429_below_our_own_limit_is_chance_once_and_somebody_else_the_second_time() {
+    let mut world = World::new();
+    world.add_guarded(ID);
+    let too_many = FaultKind::TooManyRequests { wait: Duration::from_millis(100), form: RetryAfter::Missing };
+    world.sandbox.inject(Fault::always(too_many).times(1));
+    world.wait_for("the silence after the first one", |world| {
+        let until = world.guard.state()["trafficstar"]["blocked_until"].clone();
+        if until.is_null() { Err("there is none".to_owned()) } else { Ok(()) }
+    });
+    assert!(!world.guard.log().contains(TOLD));
+    // A 429 that names no time silences the guard for a minute. A restart ends that silence, so that the test need not wait.
+    world.guard.stop();
+    world.start();
+    let again = FaultKind::TooManyRequests { wait: Duration::from_secs(1), form: RetryAfter::Seconds };
+    world.sandbox.inject(Fault::always(again).times(2));
+    expect_told(&mut world, "429");
 }

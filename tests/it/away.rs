@@ -58,6 +58,13 @@ fn complaint(world: &World) -> Option<(String, String)> {
     Some((reason["reason"].as_str()?.to_owned(), reason["since"].as_str()?.to_owned()))
 }
 
+fn wait_for_no_complaint(world: &mut World, name: &str) {
+    world.wait_for("health without a word of the database", |world| match complaint(world) {
+        None => Ok(()),
+        Some(complaint) => Err(format!("{name}: {complaint:?}")),
+    });
+}
+
 #[test]
 fn while_the_database_is_away_what_stands_is_kept_standing_and_nothing_is_started() {
     let mut cases = vec![("a locked file", Away::Locked(None)), ("a moved file", Away::Moved)];
@@ -74,10 +81,7 @@ fn keep_promises(name: &str, mut away: Away) {
     for (id, state) in [(TO_RUN, "active-guarded"), (TO_STAND, "paused-guarded")] {
         world.wait_until(id, "its promise to be stored", |campaign| campaign.text("/stored/state") == state);
     }
-    world.wait_for("health without a word of the database", |world| match complaint(world) {
-        None => Ok(()),
-        Some(complaint) => Err(format!("{name}: {complaint:?}")),
-    });
+    wait_for_no_complaint(&mut world, name);
 
     away.begin(&mut world);
     let (why, since) = world.wait_for("health to say so", |world| complaint(world).ok_or_else(|| name.to_owned()));
@@ -92,7 +96,7 @@ fn keep_promises(name: &str, mut away: Away) {
             let sent = writes.iter().filter(|write| **write == Write::Pause).count();
             if sent == pauses && writes.len() == 2 * pauses { Ok(()) } else { Err(format!("{name}: {writes:?}")) }
         });
-        world.wait_until(TO_STAND, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+        world.wait_for_step(TO_STAND, "confirmed");
     }
     assert_eq!(world.writes(TO_RUN), [], "{name}: no activation without its journal entry");
     assert_eq!(complaint(&world).map(|(_, since)| since), Some(since), "{name}: it was away all the time");
@@ -100,10 +104,7 @@ fn keep_promises(name: &str, mut away: Away) {
 
     away.end(&mut world);
     world.wait_for_writes(TO_RUN, &ACTIVATION);
-    world.wait_for("health without a word of the database", |world| match complaint(world) {
-        None => Ok(()),
-        Some(complaint) => Err(format!("{name}: {complaint:?}")),
-    });
+    wait_for_no_complaint(&mut world, name);
     let late = [
         "pause by guard: confirmed, paused-guarded → cooling-down, late",
         "pause by guard: confirmed, cooling-down → cooling-down, late",

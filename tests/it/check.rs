@@ -4,45 +4,33 @@ use chrono::{TimeDelta, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation, RequestRecord};
 use serde_json::{Value, json};
 
-use crate::helper::{Config, World};
+use crate::helper::{Config, Done, World, assert_says};
 
 const ID: i64 = 995_001;
 
 /// What `check` came to.
 struct Checked {
     code: i32,
-    notes: Vec<String>,
+    notes: String,
     problems: Vec<String>,
 }
 
 impl Checked {
     fn of(world: &World, variables: &[(&str, &str)]) -> Self {
-        let output = world.guard.command_with(variables, &["check", "--json"]);
-        let text = String::from_utf8(output.stdout).unwrap();
-        let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let Done { code, stdout, .. } = world.guard.run_with(variables, &["check", "--json"]);
+        let found: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"));
         let lines = |name: &str| -> Vec<String> {
             found[name].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
         };
-        Self { code: output.status.code().unwrap(), notes: lines("notes"), problems: lines("problems") }
-    }
-
-    fn assert_notes(&self, parts: &[&str]) {
-        for part in parts {
-            assert!(self.notes.iter().any(|note| note.contains(part)), "{part}: {:?}", self.notes);
-        }
+        Self { code, notes: lines("notes").join("\n"), problems: lines("problems") }
     }
 
     /// Exactly these problems, one for each part.
+    #[track_caller]
     fn assert_problems(&self, parts: &[&str]) {
-        assert_eq!(
-            (self.problems.len(), self.code),
-            (parts.len(), i32::from(!parts.is_empty())),
-            "{:?}",
-            self.problems
-        );
-        for part in parts {
-            assert!(self.problems.iter().any(|problem| problem.contains(part)), "{part}: {:?}", self.problems);
-        }
+        let Self { code, problems, .. } = self;
+        assert_eq!((problems.len(), *code), (parts.len(), i32::from(!parts.is_empty())), "{problems:?}");
+        assert_says(&problems.join("\n"), parts);
     }
 }
 
@@ -53,10 +41,6 @@ fn world(config: Config) -> World {
     world
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
 #[test]
 fn a_good_key_and_a_good_account_are_well_beside_a_running_supervisor() {
     let mut world = World::configured(Config::default());
@@ -64,20 +48,18 @@ fn a_good_key_and_a_good_account_are_well_beside_a_running_supervisor() {
         world.add(CampaignSpec::running(id), 20_000);
     }
     world.wait_for_state(ID + 24, "active-guarded");
-    let output = world.guard.command(&["check"]);
-    let told = text(&output.stdout);
+    let told = world.done(&["check"]);
     let lines: Vec<&str> = told.lines().collect();
-    assert_eq!((output.status.code(), lines.last()), (Some(0), Some(&"All is well.")), "{told}");
+    assert_eq!(lines.last(), Some(&"All is well."), "{told}");
     assert!(lines[..lines.len() - 1].iter().all(|line| line.starts_with("note: ")), "{told}");
-    for part in [
+    let notes = [
         "the API key works",
         "our clock agrees with TrafficStars'",
         "the account's list holds 25 campaigns",
         "the account's time zone is UTC, in which the rules count",
         "a tick takes 3 requests to read the 25 guarded campaigns and up to 3 more for their spends and a token",
-    ] {
-        assert!(told.contains(part), "{part}: {told}");
-    }
+    ];
+    assert_says(&told, &notes);
     let strange = |one: &RequestRecord| one.operation.is_change();
     assert!(!world.sandbox.requests().iter().any(strange), "it changes nothing");
     assert_eq!(world.database.journal(ID).len(), 0);
@@ -88,8 +70,7 @@ fn offline_it_asks_nothing_and_otherwise_as_little_as_serves() {
     let mut world = world(Config::default());
     world.add(CampaignSpec::running(ID), 20_000);
     let before = world.sandbox.requests().len();
-    let offline = world.guard.command(&["check", "--offline"]);
-    assert_eq!((offline.status.code(), text(&offline.stdout)), (Some(0), "All is well.\n".to_owned()));
+    assert_eq!(world.done(&["check", "--offline"]), "All is well.\n");
     assert_eq!(world.sandbox.requests().len(), before);
     Checked::of(&world, &[]).assert_problems(&[]);
     let sent: Vec<Operation> = world.sandbox.requests()[before..].iter().map(|one| one.operation).collect();
@@ -118,7 +99,7 @@ fn a_key_that_is_bad_and_a_token_that_cannot_be_had_are_told_apart() {
         let before = world.sandbox.requests().len();
         let checked = Checked::of(&world, &[]);
         checked.assert_problems(&[expected]);
-        assert!(!checked.notes.iter().any(|note| note.contains("key works")), "{:?}", checked.notes);
+        assert!(!checked.notes.contains("key works"), "{}", checked.notes);
         assert_eq!(world.sandbox.requests().len() - before, 1, "{expected}: one request is enough to know");
         world.sandbox.clear_faults();
     }
@@ -129,14 +110,10 @@ fn a_key_that_was_cut_off_is_told_by_check_and_at_start() {
     let world = world(Config::default());
     let key = [("TRAFFICSTAR_API_KEY", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx")];
     Checked::of(&world, &key).assert_problems(&["TRAFFICSTAR_API_KEY holds a part of an API key: it was cut off"]);
-    let run = world.guard.command_with(&key, &["run"]);
-    let told = text(&run.stderr);
-    assert_eq!(run.status.code(), Some(1), "{told}");
-    assert!(
-        told.contains("it was cut off") && told.contains("copy it anew from your TrafficStars profile page"),
-        "{told}"
-    );
-    assert!(!told.contains("eyJhbG"), "{told}");
+    let run = world.guard.run_with(&key, &["run"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert_says(&run.stderr, &["it was cut off", "copy it anew from your TrafficStars profile page"]);
+    assert!(!run.stderr.contains("eyJhbG"), "{run:?}");
 }
 
 #[test]
@@ -159,7 +136,7 @@ fn rows_whose_campaign_does_not_exist_or_is_blocked_are_named() {
         "TrafficStars' campaign 995001 is blocked, and is not activated: out of funds",
         "TrafficStars knows no campaign 4711 (404)",
     ]);
-    checked.assert_notes(&["which is not guarded: TrafficStars knows no campaign 4712 (404)"]);
+    assert_says(&checked.notes, &["which is not guarded: TrafficStars knows no campaign 4712 (404)"]);
 }
 
 #[test]
@@ -168,24 +145,21 @@ fn an_account_in_another_time_zone_is_told_what_that_means() {
     world.add(CampaignSpec::running(ID).with_field("timezone", Some(json!(2))), 20_000);
     let checked = Checked::of(&world, &[]);
     checked.assert_problems(&[]);
-    checked.assert_notes(&[
-        "the account's time zone is UTC+2, and the rules count in UTC: its `spent_today` is of another day",
-    ]);
+    assert_says(
+        &checked.notes,
+        &["the account's time zone is UTC+2, and the rules count in UTC: its `spent_today` is of another day"],
+    );
 }
 
 #[test]
 fn a_limit_that_does_not_reach_is_a_problem_and_is_kept_by_the_check_itself() {
     let config = Config::default().set("trafficstar", "requests_per_minute", 3).generator("tick", "1m");
     let mut world = world(config);
-    for id in ID..ID + 40 {
-        world.sandbox.add_campaign(CampaignSpec::running(id));
-        world.database.add_campaign(id, 20_000);
-    }
-    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    world.add_all((ID..ID + 40).map(|id| (CampaignSpec::running(id), 20_000)));
     let before = world.sandbox.requests().len();
     let checked = Checked::of(&world, &[]);
     checked.assert_problems(&["the limit of requests is too small: to read 40 campaigns takes"]);
-    checked.assert_notes(&["30 of 40 campaigns were not looked for"]);
+    assert_says(&checked.notes, &["30 of 40 campaigns were not looked for"]);
     let sent = world.sandbox.requests().len() - before;
     assert!(sent <= 3, "{sent} requests");
 }
@@ -205,7 +179,7 @@ fn a_clock_that_is_wrong_is_told_by_how_much() {
         match expected {
             Ok(note) => {
                 checked.assert_problems(&[]);
-                checked.assert_notes(&[note]);
+                assert_says(&checked.notes, &[note]);
             }
             Err(problem) => checked.assert_problems(&[problem]),
         }
@@ -215,28 +189,23 @@ fn a_clock_that_is_wrong_is_told_by_how_much() {
 #[test]
 fn a_machine_on_which_the_supervisor_would_end_at_once_is_not_well() {
     let mut world = world(Config::default());
-    world.guard.config = world.guard.config.clone().set("trafficstar", "base_url", "https://127.0.0.1:9");
-    world.guard.write_config();
+    world.configure("trafficstar", "base_url", "https://127.0.0.1:9");
     world.guard.variables.extend([("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")]);
     for command in [&["check", "--offline"][..], &["check"], &["run"]] {
-        let output = world.guard.command(command);
-        let told = text(&output.stdout) + &text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{command:?}: {told}");
-        assert!(told.contains("are the system's CA certificates installed?"), "{command:?}: {told}");
+        let done = world.run(command);
+        assert_eq!(done.code, 1, "{command:?}: {done:?}");
+        assert_says(&done.told(), &["are the system's CA certificates installed?"]);
     }
 }
 
 #[test]
 fn a_proxy_of_the_environment_is_told_without_its_password_by_check_and_run() {
     let mut world = world(Config::default());
-    world.guard.config = world.guard.config.clone().set("trafficstar", "base_url", "https://api.example");
-    world.guard.write_config();
+    world.configure("trafficstar", "base_url", "https://api.example");
     world.guard.variables.push(("HTTPS_PROXY", "http://alice:secret@127.0.0.1:9"));
     let proxy = "requests to TrafficStars go by the proxy http://127.0.0.1:9, which the environment names";
-    let checked = world.guard.command(&["check", "--offline"]);
-    let told = text(&checked.stdout);
-    assert_eq!((checked.status.code(), told.contains("secret")), (Some(0), false), "{told}");
-    assert!(told.contains(proxy), "{told}");
+    let told = world.done(&["check", "--offline"]);
+    assert!(told.contains(proxy) && !told.contains("secret"), "{told}");
     world.guard.start();
     world.wait_for_log(proxy);
     assert!(!world.guard.log().contains("secret"), "{}", world.guard.log());

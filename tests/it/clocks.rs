@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use sandbox::{CampaignSpec, Options};
 
-use crate::helper::{Config, World};
+use crate::helper::{Config, World, assert_says};
 
 const ID: i64 = 995_005;
 
@@ -13,17 +13,7 @@ fn noon() -> DateTime<Utc> {
 
 /// A guard that begins at a moment which is that far away from noon, for it and for TrafficStars.
 fn world_ahead_by(ahead_by: Duration) -> World {
-    world_ahead_by_with(ahead_by, Config::default())
-}
-
-fn world_ahead_by_with(ahead_by: Duration, config: Config) -> World {
-    World::at(noon() + ahead_by, config, Options::default(), |_, _| {})
-}
-
-fn degradations(world: &World) -> Vec<String> {
-    let (_, health) = world.health();
-    let reasons = health["reasons"].as_array().unwrap().iter();
-    reasons.map(|reason| format!("{}: {}", reason["kind"], reason["reason"])).collect()
+    World::at(noon() + ahead_by, Config::default(), Options::default(), |_, _| {})
 }
 
 #[test]
@@ -34,27 +24,27 @@ fn by_a_clock_that_is_five_minutes_away_nothing_is_activated_and_a_pause_is_sent
         world.add(CampaignSpec::paused(ID), 20_000);
         world.wait_for_log("our clock is five minutes or more away");
         assert_eq!(world.writes(ID), []);
-        let told = degradations(&world).concat();
-        assert!(told.contains("clock") && told.contains("nothing is activated"), "{told}");
+        assert_says(&world.health().1["reasons"].to_string(), &["clock", "nothing is activated"]);
 
         world.set_own_clock(noon());
         world.wait_for_state(ID, "active-guarded");
         world.wait_for("health to be right", |world| {
-            let told = degradations(world).concat();
+            let told = world.health().1["reasons"].to_string();
             if told.contains("clock") { Err(told) } else { Ok(()) }
         });
         world.set_own_clock(noon() + Duration::minutes(minutes));
         world.database.execute("UPDATE urls SET click_limit = clicks");
-        world.wait_for("the pause", |world| if world.sandbox.is_running(ID) { Err(String::new()) } else { Ok(()) });
+        world.wait_for_stop(ID);
     }
 }
 
 #[test]
 fn a_cool_down_that_began_a_year_ahead_ends_when_the_clock_is_right_again() {
-    let mut world = world_ahead_by_with(Duration::days(365), Config::default().generator("cooldown", "6s"));
+    let config = Config::default().generator("cooldown", "6s");
+    let mut world = World::at(noon() + Duration::days(365), config, Options::default(), |_, _| {});
     world.add(CampaignSpec::running(ID), 1_000);
     // The cool-down begins anew when the pause is accepted.
-    world.wait_until(ID, "paused", |campaign| campaign.text("/action/step") == "confirmed");
+    world.wait_for_step(ID, "confirmed");
     world.set_clock(noon());
     world.wait_for_state(ID, "paused-guarded");
 }
@@ -63,34 +53,29 @@ fn a_cool_down_that_began_a_year_ahead_ends_when_the_clock_is_right_again() {
 fn a_clock_a_day_ahead_takes_no_campaign_for_stopped_whose_end_time_is_still_to_come() {
     let mut world = world_ahead_by(Duration::zero());
     world.add(CampaignSpec::paused(ID), 20_000);
-    world.wait_until(ID, "running", |campaign| campaign.text("/action/step") == "confirmed");
+    world.wait_for_step(ID, "confirmed");
     assert_eq!(world.sandbox.campaign(ID).unwrap().ends_at, Some("2026-12-05T23:59:00Z".parse().unwrap()));
     world.set_own_clock(noon() + Duration::days(1));
-    world.wait_until(ID, "a tick by that clock", |campaign| {
-        campaign.text("/observed/status_at").starts_with("2026-12-06")
-    });
-    assert_eq!(world.campaign(ID).text("/observed/status"), "running");
+    let of_the_next_day = |time: String| time.starts_with("2026-12-06");
+    let read = world.wait_until(ID, "a tick", |campaign| of_the_next_day(campaign.text("/observed/status_at")));
+    assert_eq!(read.text("/observed/status"), "running");
     world.database.execute("UPDATE urls SET click_limit = clicks");
-    world.wait_for("the pause", |world| if world.sandbox.is_running(ID) { Err(String::new()) } else { Ok(()) });
+    world.wait_for_stop(ID);
 }
 
 #[test]
 fn an_end_time_that_was_set_a_day_ahead_is_set_anew_even_after_a_restart() {
     let mut world = world_ahead_by(Duration::days(1));
     world.add(CampaignSpec::paused(ID), 20_000);
-    world.wait_until(ID, "running", |campaign| campaign.text("/action/step") == "confirmed");
-    let ends_at = |world: &World| world.sandbox.campaign(ID).unwrap().ends_at.unwrap();
-    assert_eq!(ends_at(&world), "2026-12-06T23:59:00Z".parse::<DateTime<Utc>>().unwrap());
+    world.wait_for_step(ID, "confirmed");
+    let ends_at = |world: &World| world.sandbox.campaign(ID).unwrap().ends_at.unwrap().to_string();
+    assert_eq!(ends_at(&world), "2026-12-06 23:59:00 UTC");
     world.guard.stop();
     world.set_clock(noon());
     world.start();
     world.wait_for("the end time of today", |world| {
         let ends_at = ends_at(world);
-        if ends_at == "2026-12-05T23:59:00Z".parse::<DateTime<Utc>>().unwrap() {
-            Ok(())
-        } else {
-            Err(ends_at.to_string())
-        }
+        if ends_at == "2026-12-05 23:59:00 UTC" { Ok(()) } else { Err(ends_at) }
     });
     assert!(world.sandbox.is_running(ID));
 }

@@ -23,7 +23,7 @@ fn cooling_down(cooldown: &str) -> World {
 #[test]
 fn while_it_cools_down_neither_clicks_nor_spend_decide_anything() {
     let mut world = cooling_down("10m");
-    let campaign = world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    let campaign = world.wait_for_step(ID, "confirmed");
     let length = time(&campaign, "/cooling_down_until") - time(&campaign, "/action/accepted_at");
     assert_eq!(length, Duration::minutes(10), "it lasts from the acceptance of the pause");
     world.database.set_remaining_clicks(ID, 50_000);

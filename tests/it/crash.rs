@@ -45,11 +45,8 @@ impl Drop for SeedOnFailure {
 }
 
 fn survive(config: Config, seed: u64, lasting: std::time::Duration) {
-    let config = config.generator("tick", "300ms").generator("cooldown", "1s").set("trafficstar", "timeout", "2s").set(
-        "trafficstar",
-        "confirm_within",
-        "1s",
-    );
+    let config = config.generator("tick", "300ms").generator("cooldown", "1s");
+    let config = config.set("trafficstar", "timeout", "2s").set("trafficstar", "confirm_within", "1s");
     let mut world = World::configured(config);
     for (id, clicks) in std::iter::once(HELD).chain(IDS).zip([20_000, 20_000, 1_000, 10_000].into_iter().cycle()) {
         let spec = if id % 2 == 0 { CampaignSpec::paused(id) } else { CampaignSpec::running(id) };
@@ -57,8 +54,7 @@ fn survive(config: Config, seed: u64, lasting: std::time::Duration) {
     }
     world.wait_for_state(HELD, "active-guarded");
     let row = world.database.row_id(HELD).to_string();
-    let held = world.guard.command(&["hold", &row, "--reason", "new creatives"]);
-    assert!(held.status.success(), "{held:?}");
+    world.done(&["hold", &row, "--reason", "new creatives"]);
     let held_from = world.sandbox.requests().len();
 
     let mut chaos = Chaos::new(Random::new(seed), std::iter::once(HELD).chain(IDS).collect());

@@ -5,20 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use sandbox::{CampaignSpec, Interference, Options};
 use serde_json::Value;
 
-use crate::helper::{ACTIVATION, Config, Database, Outcome, PAUSE, World, Write, on_both_databases};
+use crate::helper::{ACTIVATION, Config, Database, Outcome, PAUSE, World, Write, assert_says, on_both_databases};
 use crate::postgres::{Server, Tls};
 
 const ID: i64 = 995_001;
 const OTHER: i64 = 995_002;
 const LATEST: &str = "000004";
-
-/// Runs a command that succeeds, and answers what it printed.
-#[track_caller]
-fn done(world: &World, arguments: &[&str]) -> String {
-    let output = world.guard.command(arguments);
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[test]
 fn a_campaign_is_activated_guarded_paused_and_cooled_down() {
@@ -30,8 +22,7 @@ fn a_campaign_is_activated_guarded_paused_and_cooled_down() {
         world.sandbox.interfere(ID, Interference::Stop).unwrap();
         let undone = "activate by guard: confirmed, active-guarded → active-guarded";
         world.expect(ID, &Outcome::new("active-guarded", &ACTIVATION.repeat(2), &[activated, undone]));
-        let first = world.database.first_url(ID);
-        world.database.tracker.add_clicks(first, 15_000);
+        world.database.click(ID, 15_000);
         let paused = "pause by tick: confirmed, active-guarded → cooling-down";
         let all = [ACTIVATION, ACTIVATION, PAUSE].concat();
         world.expect(ID, &Outcome::new("paused-guarded", &all, &[activated, undone, paused]));
@@ -49,24 +40,21 @@ fn campaigns_and_urls_are_managed() {
     on_both_databases(|config| {
         let mut world = World::configured(config);
         world.sandbox.add_campaign(CampaignSpec::paused(ID));
-        done(&world, &["campaign", "add", "--name", "shoes", "--trafficstar-id", &ID.to_string(), "--enable"]);
-        done(
-            &world,
-            &["url", "add", "1", "--name", "one", "--target-url", "https://example.com/", "--click-limit", "16000"],
-        );
+        world.done(&["campaign", "add", "--name", "shoes", "--trafficstar-id", &ID.to_string(), "--enable"]);
+        let target = "https://example.com/";
+        world.done(&["url", "add", "1", "--name", "one", "--target-url", target, "--click-limit", "16000"]);
         world.wait_for_writes(ID, &ACTIVATION);
-        done(&world, &["campaign", "set", "1", "--pause-clicks", "9", "--cooldown", "1s"]);
-        done(&world, &["url", "set", "1", "--clicks", "15990"]);
+        world.done(&["campaign", "set", "1", "--pause-clicks", "9", "--cooldown", "1s"]);
+        world.done(&["url", "set", "1", "--clicks", "15990"]);
         world.let_ticks_pass(1);
         assert_eq!(world.writes(ID), ACTIVATION, "10 clicks are enough for this campaign");
-        done(&world, &["url", "set", "1", "--status", "paused"]);
+        world.done(&["url", "set", "1", "--status", "paused"]);
         world.wait_for_writes(ID, &[ACTIVATION, PAUSE].concat());
         let url = &world.json(&["url", "list", "1"])[0];
         assert_eq!((&url["clicks"], &url["status"]), (&Value::from(15_990), &Value::from("paused")));
-        let again = world.guard.command(&["campaign", "add", "--name", "two", "--trafficstar-id", &ID.to_string()]);
-        assert_eq!(again.status.code(), Some(1), "{again:?}");
-        done(&world, &["disable", "1"]);
-        done(&world, &["campaign", "remove", "1"]);
+        world.refused(&["campaign", "add", "--name", "two", "--trafficstar-id", &ID.to_string()], 1, &[]);
+        world.done(&["disable", "1"]);
+        world.done(&["campaign", "remove", "1"]);
         assert_eq!(world.json(&["campaign", "list"]), Value::Array(Vec::new()));
         assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM urls"), 0);
         assert!(world.database.number("SELECT COUNT(*) AS number FROM journal") > 0, "the journal stays");
@@ -81,24 +69,22 @@ fn a_hold_and_the_pause_of_all_survive_a_power_cut() {
         world.add(CampaignSpec::running(OTHER), 20_000);
         world.wait_for_writes(ID, &ACTIVATION);
         world.wait_for_state(OTHER, "active-guarded");
-        done(&world, &["hold", "1", "--for", "2h", "--reason", "new creatives"]);
-        done(&world, &["pause-all", "--reason", "wrong page"]);
+        world.done(&["hold", "1", "--for", "2h", "--reason", "new creatives"]);
+        world.done(&["pause-all", "--reason", "wrong page"]);
         world.guard.kill();
         world.start();
         let hold = world.json(&["dump", "1"])["ordered"]["hold"]["reason"].clone();
         assert!(hold == "new creatives" || hold == "wrong page", "{hold}");
         for id in [ID, OTHER] {
-            world.wait_for("it to be stopped", |world| {
-                if world.sandbox.is_running(id) { Err(format!("{id} runs")) } else { Ok(()) }
-            });
+            world.wait_for_stop(id);
         }
         // It may have to wait until nobody else can be guarding any more.
         world.wait_for("the release of all", |world| {
-            let output = world.guard.command(&["release-all"]);
-            if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
+            let released = world.run(&["release-all"]);
+            if released.code == 0 { Ok(()) } else { Err(released.told()) }
         });
         assert_eq!(world.json(&["dump", "1"])["ordered"]["hold"]["reason"], "new creatives");
-        done(&world, &["release", "1"]);
+        world.done(&["release", "1"]);
         assert_eq!(world.json(&["dump", "1"])["ordered"]["hold"], Value::Null);
     });
 }
@@ -137,14 +123,11 @@ fn run_makes_no_database_and_says_what_does() {
             std::fs::write(&file, "").unwrap();
         }
         for command in [&["run"][..], &["pause-all", "--direct", "--reason", "x"]] {
-            let refused = world.guard.command(command);
-            let told = String::from_utf8(refused.stderr).unwrap();
-            assert_eq!(refused.status.code(), Some(1), "{command:?}: {told}");
-            assert!(told.contains(said) && told.contains("traffic-generator migrate"), "{command:?}: {told}");
+            world.refused(command, 1, &[said, "traffic-generator migrate"]);
             assert_eq!(std::fs::metadata(&file).map(|file| file.len()).ok(), is_there.then_some(0), "{command:?}");
         }
     }
-    done(&world, &["migrate"]);
+    world.done(&["migrate"]);
     world.start();
 }
 
@@ -155,14 +138,9 @@ fn a_newer_versions_database_is_refused_and_not_touched() {
         world.guard.stop();
         world.database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231235959')");
         for command in ["run", "migrate", "check"] {
-            let refused = world.guard.command(&[command]);
-            let told = [refused.stdout, refused.stderr].concat();
-            let told = String::from_utf8(told).unwrap();
-            assert_eq!(refused.status.code(), Some(1), "{command}: {told}");
-            assert!(
-                told.contains("newer version of this program") && told.contains("99991231235959"),
-                "{command}: {told}"
-            );
+            let refused = world.run(&[command]);
+            assert_eq!(refused.code, 1, "{command}: {refused:?}");
+            assert_says(&refused.told(), &["newer version of this program", "99991231235959"]);
         }
         let versions = world.database.number("SELECT COUNT(*) AS number FROM __diesel_schema_migrations");
         world.database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '99991231235959'");
@@ -214,7 +192,7 @@ fn a_server_that_stops_is_waited_for_and_the_guard_goes_on() {
         if writes.contains(&Write::Pause) { Ok(writes) } else { Err(format!("{writes:?}")) }
     });
     assert_eq!(&written[..2], &ACTIVATION);
-    world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    world.wait_for_step(ID, "confirmed");
     assert!(!world.database.journal(ID).last().unwrap().late);
 }
 
@@ -236,29 +214,20 @@ fn a_server_across_the_network_is_reached_with_the_certificate_and_the_password_
     let in_file = ("TRAFFIC_GENERATOR__DATABASE__PASSWORD_FILE", password.as_str());
     let url = format!("postgres://with_password@localhost:{}/guard?sslmode=verify-full", server.port());
     let trusting = format!("{url}&sslrootcert={certificate}");
-    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, i32, &'a str);
-    let cases: [Case<'_>; 6] = [
-        (&[(name, &url), in_file], "migrate", 1, "sslrootcert"),
-        (&[(name, &trusting)], "migrate", 1, "PGPASSWORD"),
-        (
-            &[(name, &trusting), in_file, ("PGPASSWORD", "wrong battery")],
-            "migrate",
-            1,
-            "password authentication failed",
-        ),
-        (
-            &[(name, &trusting), ("PGPASSWORD", "correct horse")],
-            "check",
-            1,
-            "`traffic-generator migrate` makes its tables",
-        ),
-        (&[(name, &trusting), in_file], "migrate", 0, "was brought up to date"),
-        (&[(name, &trusting), in_file], "check", 0, "All is well."),
+    let trusted = (name, trusting.as_str());
+    let (right, wrong) = (("PGPASSWORD", "correct horse"), ("PGPASSWORD", "wrong battery"));
+    let cases = [
+        (&[(name, url.as_str()), in_file][..], "migrate", 1, "sslrootcert"),
+        (&[trusted], "migrate", 1, "PGPASSWORD"),
+        (&[trusted, in_file, wrong], "migrate", 1, "password authentication failed"),
+        (&[trusted, right], "check", 1, "`traffic-generator migrate` makes its tables"),
+        (&[trusted, in_file], "migrate", 0, "was brought up to date"),
+        (&[trusted, in_file], "check", 0, "All is well."),
     ];
     for (variables, command, code, text) in cases {
-        let output = world.guard.command_with(variables, &[command]);
-        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert!(output.status.code() == Some(code) && told.contains(text), "{command}: expected {text}, found {told}");
+        let done = world.guard.run_with(variables, &[command]);
+        let told = done.told();
+        assert!(done.code == code && told.contains(text), "{command}: expected {text}, found {told}");
         assert!(!told.contains("correct horse") && !told.contains("wrong battery"), "{told}");
     }
 }
@@ -269,13 +238,13 @@ fn a_supervisor_whose_lock_file_is_removed_sends_nothing_more_and_ends() {
     let mut world = World::new();
     world.add_guarded(ID);
     std::fs::remove_file(world.guard.config_file().with_file_name("guard.db.lock")).unwrap();
-    let refused = world.guard.command(&["process", "1", "--force", "pause"]);
-    assert!(!refused.status.success(), "{refused:?}");
+    let refused = world.run(&["process", "1", "--force", "pause"]);
+    assert_ne!(refused.code, 0, "{refused:?}");
     assert_eq!(world.guard.end().code(), Some(1), "{}", world.guard.log());
     assert_eq!(world.writes(ID), [], "it has sent something");
     assert!(world.guard.log().contains("the lock file beside the database was removed"), "{}", world.guard.log());
     world.start();
-    done(&world, &["process", "1", "--force", "pause"]);
+    world.done(&["process", "1", "--force", "pause"]);
 }
 
 /// The tracker can write the database's folder.
@@ -296,9 +265,7 @@ fn the_lock_is_a_file_of_its_own_for_its_owner_alone() {
             std::fs::hard_link(&victim, &lock).unwrap();
             "guard.db.lock has another name"
         };
-        let run = world.guard.command(&["run"]);
-        assert_eq!(run.status.code(), Some(1), "{run:?}");
-        assert!(String::from_utf8_lossy(&run.stderr).contains(said), "{run:?}");
+        world.refused(&["run"], 1, &[said]);
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
     }
 }

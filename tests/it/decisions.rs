@@ -149,7 +149,7 @@ fn every_row_of_the_decision_table_does_what_it_says_from_each_thresholds_very_v
             let (Remaining(count) | InDoubt(count)) = clicks;
             world.database.set_remaining_clicks(id, count);
             if matches!(clicks, InDoubt(_)) {
-                world.database.tracker.add_url(id, "senseless", -1);
+                world.database.add_url(id, "senseless", -1);
             }
         }
     });

@@ -49,8 +49,8 @@ fn either_signal_ends_it_in_order_and_nothing_new_is_begun_while_it_finishes() {
         world.wait_for_log("stopping: nothing new is begun");
         // Some ticks could begin before the pause is answered.
         world.database.enable(OTHER);
-        let forced = world.guard.command(&["process", "2", "--force", "pause"]);
-        assert_ne!(forced.status.code(), Some(0), "{forced:?}");
+        let forced = world.run(&["process", "2", "--force", "pause"]);
+        assert_ne!(forced.code, 0, "{forced:?}");
         world.guard.wait_for_end();
         assert_eq!((world.writes(ID), world.writes(OTHER)), (PAUSE.to_vec(), Vec::new()));
         assert_eq!(world.database.journal(ID)[0].step, "accepted");

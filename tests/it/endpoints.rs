@@ -25,19 +25,16 @@ fn the_endpoint_that_works_is_shown_and_another_one_is_noticed() {
     assert!(shown["since"].is_string(), "{shown}");
     assert_eq!(endpoint(&world, "run"), Value::Null, "nobody has asked for it");
 
-    let watch = world.guard.begin(&["watch", "--json"]);
-    world.wait_for("the watch", |_| if watch.stderr().contains("Watching") { Ok(()) } else { Err(watch.stderr()) });
+    let watch = world.watch(&["--json"]);
     world.sandbox.change_options(|options| options.v2_run_and_pause = false);
     world.add(CampaignSpec::running(after), 1_000);
     let told = world.wait_for("the event", |_| {
         let events = watch.json_lines();
         events.into_iter().find(|event| event["kind"] == "endpoint").ok_or_else(|| watch.stdout())
     });
-    assert_eq!((&told["operation"], &told["warning"]), (&json!("pause"), &json!(true)), "{told}");
-    assert_eq!(
-        (&told["before"], &told["now"]),
-        (&json!("PUT /v2/campaigns/pause"), &json!("PUT /v1.1/campaigns/pause"))
-    );
+    let facts = ["operation", "warning", "before", "now"].map(|field| &told[field]);
+    let wanted = [json!("pause"), json!(true), json!("PUT /v2/campaigns/pause"), json!("PUT /v1.1/campaigns/pause")];
+    assert_eq!(facts, wanted.each_ref(), "{told}");
     assert_eq!(endpoint(&world, "pause")["path"], "PUT /v1.1/campaigns/pause");
     assert!(!world.sandbox.is_running(after));
     let warned = "WARN TrafficStars' endpoint to pause campaigns has changed";
@@ -55,8 +52,6 @@ fn a_report_that_does_not_exist_is_shown_as_absent_and_costs_no_request_at_each_
         assert_eq!(shown["path"], Value::Null, "{shown}");
         assert!(shown["asked_again_at"].is_string(), "{shown}");
     }
-    let requests = world.sandbox.requests();
-    let lost = requests.iter().filter(|request| request.operation == Operation::Other).count();
-    assert_eq!(lost, 4, "each of the four known reports is asked for once");
+    assert_eq!(world.sandbox.count(Operation::Other), 4, "each of the four known reports is asked for once");
     assert_eq!(world.campaign(ID).text("/last_error"), "");
 }

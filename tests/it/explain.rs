@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use sandbox::{CampaignSpec, Fault, FaultKind, Operation};
-use serde_json::Value;
+use sandbox::{CampaignSpec, Fault, Operation};
+use serde_json::{Value, json};
 
-use crate::helper::{Config, World};
+use crate::helper::{Config, World, assert_says};
 
 const ID: i64 = 995_001;
 
 impl World {
+    /// What `explain` answers about a campaign.
     pub(crate) fn explained(&self, row: i64) -> Value {
         let reply = self.guard.get(&format!("/v1/campaigns/{row}/explain"));
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -21,11 +22,9 @@ impl World {
         (reply.status, reply.json())
     }
 
-    /// What `explain` prints.
-    fn told(&self, row: i64) -> String {
-        let output = self.guard.command(&["explain", &row.to_string()]);
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
+    /// What it says is wrong, in words that never change.
+    pub(crate) fn degradations(&self) -> Vec<String> {
+        self.guard.get("/v1/health").degradations()
     }
 }
 
@@ -34,29 +33,28 @@ fn a_guarded_campaign_is_explained_as_text_and_as_json() {
     let mut world = World::configured(Config::default().generator("tick", "1s"));
     world.add_guarded(ID);
     world.let_ticks_pass(1);
-    let row = world.database.row_id(ID);
-    let explanation = world.explained(row);
-    assert_eq!(explanation["trafficstar_id"], ID);
-    assert_eq!(explanation["promise"]["state"], "active-guarded");
-    assert_eq!(explanation["facts"]["status"]["judged"], "running");
-    assert_eq!(explanation["facts"]["clicks"]["remaining"], 20_000);
-    assert_eq!(explanation["thresholds"]["clicks_to_pause"], 15_000);
-    assert_eq!(explanation["thresholds"]["clicks_to_activation"], 0);
+    let explanation = world.explained(1);
+    for (pointer, value) in [
+        ("/trafficstar_id", json!(ID)),
+        ("/promise/state", json!("active-guarded")),
+        ("/facts/status/judged", json!("running")),
+        ("/facts/clicks/remaining", json!(20_000)),
+        ("/thresholds/clicks_to_pause", json!(15_000)),
+        ("/thresholds/clicks_to_activation", json!(0)),
+    ] {
+        assert_eq!(explanation.pointer(pointer), Some(&value), "{pointer}");
+    }
     let conclusions: Vec<&Value> =
         explanation["decisions"].as_array().unwrap().iter().map(|decision| &decision["conclusion"]).collect();
     assert_eq!(conclusions, ["nothing", "adopt"], "decisions to do nothing are told as well");
-    let text = world.told(row);
-    for part in [
+    let parts = [
         "It runs. Last decision: it runs, with 20,000 clicks left as it should",
         "active-guarded since",
         "pause       at 5,000 clicks or fewer: 15,000 to go",
         "next tick: it is read again",
-    ] {
-        assert!(text.contains(part), "{part} is missing in\n{text}");
-    }
-    let json = world.guard.command(&["explain", &row.to_string(), "--json"]);
-    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(json["promise"], explanation["promise"]);
+    ];
+    assert_says(&world.done(&["explain", "1"]), &parts);
+    assert_eq!(world.json(&["explain", "1"])["promise"], explanation["promise"]);
 }
 
 #[test]
@@ -64,10 +62,8 @@ fn high_spend_says_plainly_that_the_guard_that_stops_is_released_too() {
     let mut world = World::new();
     world.add(CampaignSpec::running(ID).spent(sandbox::Amount::cents(1_250)), 100);
     world.wait_until(ID, "unguarded", |campaign| campaign.text("/unguarded") == "true");
-    let row = world.database.row_id(ID);
-    let text = world.told(row);
-    assert!(text.contains("The guard that stops it is released, too"), "{text}");
-    assert!(text.contains("left alone  from 10.00 spent today on: reached"), "{text}");
+    let said = ["The guard that stops it is released, too", "left alone  from 10.00 spent today on: reached"];
+    assert_says(&world.done(&["explain", "1"]), &said);
 }
 
 #[test]
@@ -79,28 +75,18 @@ fn after_a_restart_the_journal_tells_who_paused_it_and_why() {
     world.guard.kill();
     world.start();
     world.wait_until(ID, "its first tick", |campaign| campaign.ticks() > 0);
-    let row = world.database.row_id(ID);
-    let text = world.told(row);
-    for said in ["the guard paused it at", "with 4,134 clicks left", "pause: it runs with 4,134 clicks left"] {
-        assert!(text.contains(said), "{said}: {text}");
-    }
-    let status = world.guard.command(&["status", &row.to_string()]);
-    assert!(String::from_utf8_lossy(&status.stdout).contains("pause confirmed"), "{status:?}");
+    let said = ["the guard paused it at", "with 4,134 clicks left", "pause: it runs with 4,134 clicks left"];
+    assert_says(&world.done(&["explain", "1"]), &said);
+    assert_says(&world.done(&["status", "1"]), &["pause confirmed"]);
 }
 
 #[test]
 fn a_disabled_campaign_and_an_unknown_one_are_explained_as_such() {
     let mut world = World::new();
-    world.sandbox.add_campaign(CampaignSpec::running(ID));
-    world.database.add_campaign(ID, 20_000);
+    world.add_disabled(CampaignSpec::running(ID), 20_000);
     world.wait_until(ID, "listed", |_| true);
-    let row = world.database.row_id(ID);
-    let text = world.told(row);
-    assert!(text.contains("Its generator is disabled"), "{text}");
-    assert!(text.contains(&format!("traffic-generator enable {row}")), "{text}");
-    let unknown = world.guard.command(&["explain", "4711"]);
-    assert_eq!(unknown.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("there is no campaign 4711"), "{unknown:?}");
+    assert_says(&world.done(&["explain", "1"]), &["Its generator is disabled", "traffic-generator enable 1"]);
+    world.refused(&["explain", "4711"], 1, &["there is no campaign 4711"]);
     assert_eq!(world.guard.get("/v1/campaigns/4711/explain").status, 404);
     assert_eq!(world.guard.get("/v1/campaigns/first/explain").status, 422);
 }
@@ -113,9 +99,7 @@ fn health_is_degraded_while_trafficstars_fails_and_well_again_after_it() {
         (200, health) if health["status"] == "ok" => Ok(()),
         other => Err(format!("{other:?}")),
     });
-    let unreadable = FaultKind::Status { code: 503, body: String::new() };
-    let faults = [Operation::Campaign, Operation::Campaigns]
-        .map(|read| world.sandbox.inject(Fault::always(unreadable.clone()).on(read)));
+    let faults = world.let_reads_fail();
     let reason = world.wait_for("health is degraded", |world| match world.health() {
         (503, health) if health["status"] == "degraded" => {
             let reasons = health["reasons"].as_array().unwrap();
@@ -128,15 +112,11 @@ fn health_is_degraded_while_trafficstars_fails_and_well_again_after_it() {
     });
     assert!(reason["reason"].as_str().unwrap().contains("503"), "{reason}");
     assert!(reason["since"].as_str().unwrap().ends_with('Z'), "{reason}");
-    let row = world.database.row_id(ID);
-    let explanation = world.explained(row);
-    assert_eq!(explanation["facts"]["status"]["judged"], "unknown");
-    assert!(explanation["facts"]["status"]["unknown_since"].is_string(), "{explanation}");
-    for fault in faults {
-        world.sandbox.remove_fault(fault);
-    }
+    let status = world.explained(1)["facts"]["status"].clone();
+    assert!(status["judged"] == "unknown" && status["unknown_since"].is_string(), "{status}");
+    faults.into_iter().for_each(|fault| world.sandbox.remove_fault(fault));
     world.wait_for("health is ok again", |world| match world.health() {
-        (200, health) if health == serde_json::json!({"status": "ok", "reasons": []}) => Ok(()),
+        (200, health) if health == json!({"status": "ok", "reasons": []}) => Ok(()),
         other => Err(format!("{other:?}")),
     });
 }
@@ -144,20 +124,16 @@ fn health_is_degraded_while_trafficstars_fails_and_well_again_after_it() {
 #[test]
 fn health_names_a_pause_only_once_it_is_late() {
     let mut world = World::new();
-    let refused = FaultKind::Status { code: 500, body: String::new() };
     // By each of the ways to pause.
     for operation in [Operation::Pause, Operation::Edit] {
-        world.sandbox.inject(Fault::always(refused.clone()).on(operation));
+        world.sandbox.inject(Fault::status(500).on(operation));
     }
     world.add(CampaignSpec::running(ID), 100);
-    world.wait_until(ID, "a failed pause", |campaign| campaign.text("/action/step") == "failed");
-    let (_, health) = world.health();
-    let kinds: Vec<&Value> = health["reasons"].as_array().unwrap().iter().map(|reason| &reason["kind"]).collect();
-    assert!(!kinds.contains(&&Value::from("pause-unconfirmed")), "two minutes have not passed: {health}");
-    let row = world.database.row_id(ID);
+    world.wait_for_step(ID, "failed");
+    assert!(!world.degradations().contains(&"pause-unconfirmed".to_owned()), "two minutes have not passed");
     // It is sent again at every tick.
     world.wait_for("the failed pause in words", |world| {
-        let text = world.told(row);
+        let text = world.done(&["explain", "1"]);
         if text.contains("The last pause failed at") { Ok(()) } else { Err(text) }
     });
 }
@@ -166,7 +142,7 @@ fn health_names_a_pause_only_once_it_is_late() {
 fn every_documented_metric_is_exposed_and_every_exposed_one_is_documented() {
     let mut world = World::new();
     world.add(CampaignSpec::paused(ID), 20_000);
-    world.wait_until(ID, "activated", |campaign| campaign.text("/action/step") == "confirmed");
+    world.wait_for_step(ID, "confirmed");
     let reply = world.guard.get("/metrics");
     assert_eq!((reply.status, reply.content_type.split(';').next()), (200, Some("application/openmetrics-text")));
     let text = reply.text;

@@ -1,9 +1,10 @@
-//! Texts that other people and programs write: whatever is in them, they are shown as text, on one line.
+//! Texts that other people and programs write: whatever is in them, they are shown as text, on one line, and no longer than
+//! a line of a log should be.
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 use serde_json::{Value, json};
 
-use crate::helper::{Background, Config, World};
+use crate::helper::{Background, Config, World, assert_says};
 
 /// Colours a terminal, moves its cursor, begins new lines, turns what follows around.
 const HOSTILE: &str = "a\u{1b}[31m\r\n\u{202e}\u{85}\u{2028}\u{7f}\u{9b}z";
@@ -16,6 +17,7 @@ const ADDRESS: &str = "ann@media.example";
 const UNTAUGHT: i64 = 701;
 const MODERATED: i64 = 702;
 const REFUSED: i64 = 703;
+const LONG: i64 = 704;
 
 fn is_fit_to_show(character: char) -> bool {
     !character.is_control()
@@ -34,23 +36,16 @@ fn assert_plain(place: &str, text: &str) {
 /// What a command prints, on both of its streams.
 #[track_caller]
 fn printed(world: &World, arguments: &[&str]) -> String {
-    let output = world.guard.command(arguments);
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-    assert_plain(&arguments.join(" "), &stdout);
-    assert_plain(&arguments.join(" "), &stderr);
-    stdout + &stderr
+    let told = world.run(arguments).told();
+    assert_plain(&arguments.join(" "), &told);
+    told
 }
 
 /// Rows with such names; words, moderation and a refusal of TrafficStars'; a hold with such a reason.
 fn world(log_format: &str) -> (World, [Background; 2]) {
     let config = Config::default().set("log", "format", log_format);
     let mut world = World::configured(config);
-    let watching = [world.guard.begin(&["watch"]), world.guard.begin(&["watch", "--json"])];
-    world.wait_for("watch to say that it watches", |_| {
-        let silent = watching.iter().find(|watch| !watch.stderr().starts_with("Watching"));
-        silent.map_or(Ok(()), |silent| Err(silent.stderr()))
-    });
+    let watching = [world.watch(&[]), world.watch(&["--json"])];
     let refusal =
         FaultKind::Status { code: 422, body: format!(r#"{{"error": "{HOSTILE}", "user": {{"email": "{ADDRESS}"}}}}"#) };
     world.sandbox.inject(Fault::always(refusal).on(Operation::Edit).campaign(REFUSED));
@@ -60,8 +55,8 @@ fn world(log_format: &str) -> (World, [Background; 2]) {
     for spec in [untaught, moderated, CampaignSpec::paused(REFUSED)].map(named) {
         let id = spec.id;
         world.sandbox.add_campaign(spec);
-        world.database.tracker.add_campaign(HOSTILE, id, true);
-        world.database.tracker.add_url(id, HOSTILE, 20_000);
+        world.database.add_row(HOSTILE, id, true);
+        world.database.add_url(id, HOSTILE, 20_000);
     }
     world.wait_until(MODERATED, "blocked", |campaign| !campaign.text("/blocked").is_empty());
     world.wait_until(REFUSED, "a failed action", |campaign| campaign.text("/action/error").contains("422"));
@@ -75,18 +70,15 @@ fn world(log_format: &str) -> (World, [Background; 2]) {
 #[test]
 fn commands_show_it_as_text_and_keep_their_lines() {
     let (world, _watching) = world("text");
-    for row in ["1", "2", "3"] {
+    for (row, said) in [
+        ("1", vec![format!("status {SHOWN}"), format!("({SHOWN})")]),
+        ("2", vec![format!("moderation says `{SHOWN}`")]),
+        ("3", vec!["TrafficStars rejects the request (422)".to_owned(), "[hidden]".to_owned()]),
+    ] {
         let explained = printed(&world, &["explain", row]);
-        assert!(explained.contains(&format!("Campaign {row} ({SHOWN})")), "{explained}");
+        assert_says(&explained, &[&format!("Campaign {row} ({SHOWN})")]);
+        assert_says(&explained, &said.iter().map(String::as_str).collect::<Vec<_>>());
     }
-    assert!(printed(&world, &["explain", "1"]).contains(&format!("status {SHOWN}")));
-    assert!(printed(&world, &["explain", "1"]).contains(&format!("({SHOWN})")));
-    assert!(printed(&world, &["explain", "2"]).contains(&format!("moderation says `{SHOWN}`")));
-    let explained = printed(&world, &["explain", "3"]);
-    assert!(
-        explained.contains("TrafficStars rejects the request (422)") && explained.contains("[hidden]"),
-        "{explained}"
-    );
     for (arguments, rows) in [
         (&["status"][..], 3),
         (&["campaign", "list"], 3),
@@ -99,14 +91,14 @@ fn commands_show_it_as_text_and_keep_their_lines() {
         assert!(table.matches(shown).count() >= rows, "{arguments:?}: {table}");
     }
     printed(&world, &["process", "1"]);
-    let waited = printed(&world, &["wait", "1", "--until", "active-guarded", "--timeout", "100ms"]);
-    assert!(waited.contains(SHOWN), "{waited}");
-    let refused = printed(&world, &["explain", "1", "--socket", HOSTILE]);
-    assert!(refused.contains(SHOWN), "{refused}");
-    let held = printed(&world, &["pause-all", "--reason", HOSTILE]);
-    assert!(held.contains(SHOWN), "{held}");
-    let released = printed(&world, &["release-all"]);
-    assert!(released.contains(SHOWN), "{released}");
+    for arguments in [
+        &["wait", "1", "--until", "active-guarded", "--timeout", "100ms"][..],
+        &["explain", "1", "--socket", HOSTILE],
+        &["pause-all", "--reason", HOSTILE],
+        &["release-all"],
+    ] {
+        assert_says(&printed(&world, arguments), &[SHOWN]);
+    }
 }
 
 #[test]
@@ -186,4 +178,47 @@ fn the_full_screen_view_shows_it_as_text() {
     assert!(!written.contains("\u{1b}[31m\r"), "{written:?}");
     assert_plain("top", &written.replace(['\u{1b}', '\r'], ""));
     view.type_in("q");
+}
+
+#[test]
+fn a_name_of_200_characters_is_taken_and_a_longer_one_is_refused() {
+    let world = World::new();
+    let (longest, too_long) = ("ü".repeat(200), "ü".repeat(201));
+    let add = |name: &str, id: i64| {
+        let body = json!({"name": name, "trafficstar_id": id}).to_string();
+        world.guard.request("POST", "/v1/campaigns", Some(&body))
+    };
+    assert_eq!(add(&longest, LONG).0, 201);
+    let (status, problem) = add(&too_long, LONG + 1);
+    assert_eq!((status, &problem["field"]), (422, &json!("name")), "{problem}");
+    let url = |name: &str| {
+        let body = json!({"name": name, "target_url": "https://example.com/", "click_limit": 1}).to_string();
+        world.guard.request("POST", "/v1/campaigns/1/urls", Some(&body)).0
+    };
+    assert_eq!((url(&longest), url(&too_long)), (201, 422));
+    world.refused(&["campaign", "set", "1", "--name", &too_long], 2, &["200 characters at most"]);
+}
+
+#[test]
+fn a_long_reason_is_cut_and_keeps_no_pause_back() {
+    let mut world = World::new();
+    world.add_guarded(LONG);
+    let reason = "x".repeat(50_000);
+    world.done(&["pause-all", "--reason", &reason]);
+    assert!(!world.sandbox.is_running(LONG));
+    let kept = world.guard.state()["supervisor"]["hold"]["reason"].as_str().unwrap().to_owned();
+    assert_eq!(kept, "x".repeat(199) + "…");
+}
+
+#[test]
+fn a_long_name_that_a_tracker_wrote_makes_no_long_lines() {
+    let mut world = World::new();
+    world.add(CampaignSpec::running(LONG), 20_000);
+    world.database.execute("UPDATE campaigns SET name = hex(zeroblob(30000))");
+    world.wait_until(LONG, "the new name", |campaign| campaign.text("/name").ends_with('…'));
+    world.database.execute("UPDATE urls SET click_limit = clicks");
+    world.wait_for_state(LONG, "cooling-down");
+    world.wait_for_log("0000…");
+    let longest = world.guard.log().lines().map(str::len).max();
+    assert!(longest < Some(2_000), "{longest:?}");
 }

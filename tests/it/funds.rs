@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use sandbox::{CampaignSpec, Interference, Operation};
 use serde_json::json;
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, assert_says};
 
 const ID: i64 = 995_224;
 
@@ -16,18 +16,13 @@ fn unfunded(spec: CampaignSpec) -> CampaignSpec {
 fn a_run_without_funds_has_failed_at_the_first_read_and_nothing_is_sent_until_funds_are_back() {
     let mut world = World::configured(Config::default().set("trafficstar", "confirm_within", "30s"));
     // It says that it is paused, and not that it has no funds: nobody can know before the run.
-    let hidden = [("status", json!("paused")), ("no_funds", json!(false))];
-    let spec = hidden
-        .into_iter()
-        .fold(unfunded(CampaignSpec::paused(ID)), |spec, (field, value)| spec.with_field(field, Some(value)));
-    world.sandbox.add_campaign(spec);
-    world.database.add_campaign(ID, 20_000);
-    world.database.enable(ID);
-    world.sandbox.wait_for(crate::helper::PATIENCE, "a run", |world| world.count(Operation::Run) > 0).unwrap();
+    let spec = unfunded(CampaignSpec::paused(ID)).with_field("status", Some(json!("paused")));
+    world.add(spec.with_field("no_funds", Some(json!(false))), 20_000);
+    world.wait_for("a run", |world| if world.sandbox.count(Operation::Run) > 0 { Ok(()) } else { Err(String::new()) });
     for field in ["status", "no_funds"] {
         world.sandbox.interfere(ID, Interference::ClearField(field.to_owned())).unwrap();
     }
-    let failed = world.wait_until(ID, "a failed run", |campaign| campaign.text("/action/step") == "failed");
+    let failed = world.wait_for_step(ID, "failed");
     assert!(failed.text("/action/error").contains("out of funds"), "{failed}");
     let times = ["/action/requested_at", "/observed/status_at"].map(|at| failed.text(at).parse::<DateTime<Utc>>());
     let [requested, read] = times.map(Result::unwrap);
@@ -101,8 +96,6 @@ fn the_reason_for_which_trafficstars_stopped_it_is_shown() {
     world.add(CampaignSpec::paused(ID).with_field("stopped", Some(json!("daily_budget"))), 10_000);
     world.wait_until(ID, "the reason", |campaign| campaign.text("/observed/remote_stopped") == "daily_budget");
     for command in [&["status"][..], &["explain", "1"]] {
-        let output = world.guard.command(command);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(text.contains("daily_budget"), "{command:?}: {text}");
+        assert_says(&world.done(command), &["daily_budget"]);
     }
 }

@@ -10,11 +10,8 @@ const ID: i64 = 995_224;
 /// How many reads of the one campaign came in between this request and the next one that changes it.
 fn reads_before_the_next_write(world: &World, after: u64) -> usize {
     let later = world.sandbox.requests_after(after);
-    later
-        .iter()
-        .take_while(|request| !request.operation.is_change())
-        .filter(|r| r.operation == Operation::Campaign)
-        .count()
+    let before = later.iter().take_while(|request| !request.operation.is_change());
+    before.filter(|request| request.operation == Operation::Campaign).count()
 }
 
 fn last_request(world: &World) -> u64 {
@@ -71,9 +68,7 @@ fn more_than_six_foreign_changes_are_a_contest_in_which_the_guard_goes_on() {
         world.sandbox.interfere(ID, Interference::Stop).unwrap();
         let undone = ACTIVATION.repeat(round);
         world.wait_for_writes(ID, &undone);
-        let campaign = world.wait_until(ID, &format!("activation {round} confirmed"), |campaign| {
-            campaign.text("/action/step") == "confirmed"
-        });
+        let campaign = world.wait_for_step(ID, "confirmed");
         assert_eq!(campaign.text("/contested"), (round > 6).to_string(), "after {round} foreign changes: {campaign}");
     }
     assert_eq!(world.writes(ID), ACTIVATION.repeat(7));

@@ -1,9 +1,7 @@
 //! `history` and `GET /v1/journal`.
 
-use std::process::Output;
-
 use sandbox::{CampaignSpec, Interference};
-use serde_json::Value;
+use serde_json::json;
 
 use crate::helper::World;
 
@@ -27,19 +25,12 @@ fn wait_for_entry(world: &mut World, id: i64, beginning: &str) {
     });
 }
 
-fn stdout(output: &Output) -> &str {
-    assert!(output.status.success(), "{output:?}");
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
 /// What `history --json` answers: for each entry its campaign, what, by what, how far.
 fn entries(world: &World, arguments: &[&str]) -> Vec<String> {
-    let output = world.guard.command(&[&["history", "--json"], arguments].concat());
-    let entries: Vec<Value> = serde_json::from_str(stdout(&output)).unwrap();
-    let word = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
-    let own = entries.iter().filter(|entry| entry["kind"] != "set-end-time");
+    let entries = world.json(&[&["history"], arguments].concat());
+    let own = entries.as_array().unwrap().iter().filter(|entry| entry["kind"] != "set-end-time");
     own.map(|entry| {
-        let [kind, trigger, step] = ["kind", "trigger", "step"].map(|name| word(entry, name));
+        let [kind, trigger, step] = ["kind", "trigger", "step"].map(|name| entry[name].as_str().unwrap());
         format!("{} {kind} by {trigger}: {step}", entry["campaign_id"])
     })
     .collect()
@@ -68,30 +59,26 @@ fn the_journal_is_told_newest_first_of_all_campaigns_or_of_one_and_no_more_of_it
 #[test]
 fn an_entry_has_the_fields_of_the_contract_and_people_get_a_table() {
     let world = world();
-    let output = world.guard.command(&["history", "2", "--limit", "1", "--json"]);
-    let mut entry: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let mut entry = world.json(&["history", "2", "--limit", "1"]);
     let fields = entry[0].as_object_mut().unwrap();
-    let times: Vec<&str> = ["requested_at", "accepted_at", "confirmed_at"]
-        .into_iter()
-        .filter(|name| fields.remove(*name).is_some_and(|time| time.as_str().is_some_and(|time| time.ends_with('Z'))))
-        .collect();
-    assert_eq!(times, ["requested_at", "accepted_at", "confirmed_at"]);
-    let reason = fields.remove("reason").unwrap();
-    assert!(reason.as_str().is_some_and(|reason| !reason.is_empty()));
-    let id = fields.remove("id").unwrap();
-    assert!(id.is_i64());
-    let wanted = serde_json::json!({
+    for name in ["requested_at", "accepted_at", "confirmed_at"] {
+        let time = fields.remove(name).unwrap();
+        assert!(time.as_str().is_some_and(|time| time.ends_with('Z')), "{name}: {time}");
+    }
+    assert_ne!(fields.remove("reason").unwrap().as_str().unwrap(), "");
+    assert!(fields.remove("id").unwrap().is_i64());
+    let wanted = json!({
         "campaign_id": 2, "trafficstar_id": 502, "kind": "pause", "trigger": "tick", "spend": "0.00",
         "remaining_clicks": 0, "remote_status": "running", "state_before": "idle", "state_after": "cooling-down",
         "step": "confirmed", "by": null, "late": false, "failed_at": null, "error": null,
     });
     assert_eq!(entry[0], wanted);
 
-    let table = world.guard.command(&["history", "2"]);
-    let lines: Vec<&str> = stdout(&table).lines().collect();
+    let table = world.done(&["history", "2"]);
+    let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].trim_start().starts_with("REQUESTED"), "{lines:?}");
     assert!(lines[1].contains("pause") && lines[1].contains("idle → cooling-down"), "{lines:?}");
-    assert_eq!(stdout(&world.guard.command(&["history", "3"])), "No entries.\n");
+    assert_eq!(world.done(&["history", "3"]), "No entries.\n");
 }
 
 #[test]
@@ -135,9 +122,8 @@ fn a_history_that_makes_no_sense_is_a_usage_error() {
     let mut world = World::new();
     let cases: [&[&str]; 4] = [&["--limit", "0"], &["--limit", "10001"], &["--since", "soon"], &["shoes"]];
     for arguments in cases {
-        let output = world.guard.command(&[&["history"], arguments].concat());
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        world.refused(&[&["history"], arguments].concat(), 2, &[]);
     }
     world.guard.stop();
-    assert_eq!(world.guard.command(&["history"]).status.code(), Some(3));
+    world.refused(&["history"], 3, &[]);
 }

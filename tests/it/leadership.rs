@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use serde_json::Value;
 
-use crate::helper::{Fleet, Line, PATIENCE, in_parallel};
+use crate::helper::{Fleet, Line, PATIENCE, assert_says, in_parallel};
 
 /// From the death of a leader to the next one's first dump.
 const TAKE_OVER_WITHIN: Duration = Duration::from_secs(10);
@@ -76,8 +76,7 @@ fn a_leader_that_is_cut_off_from_the_database_sends_nothing_past_its_lease_and_s
         let sent = fleet.writes_of(0).len();
         let guard = &fleet.members[0].guard;
         let health = guard.get("/v1/health");
-        assert_eq!(health.status, 503, "{health:?}");
-        assert!(kinds(&health.json()).contains(&"cut-off".to_owned()), "{health:?}");
+        assert!(health.status == 503 && health.degradations().contains(&"cut-off".to_owned()), "{health:?}");
         let (status, problem) = guard.request("PUT", "/v1/hold", Some(r#"{"pause": true}"#));
         assert_eq!((status, &problem["title"]), (409, &Value::from("not the leader")), "{problem}");
         fleet.wait_for_role(1, "leader", TAKE_OVER_WITHIN);
@@ -87,12 +86,6 @@ fn a_leader_that_is_cut_off_from_the_database_sends_nothing_past_its_lease_and_s
         fleet.wait_for_role(0, "standby", PATIENCE);
         fleet.assert_one_at_a_time();
     });
-}
-
-/// What is wrong, in the words that never change.
-fn kinds(health: &Value) -> Vec<String> {
-    let reasons = health["reasons"].as_array().unwrap().iter();
-    reasons.map(|reason| reason["kind"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -161,13 +154,11 @@ fn a_standby_answers_what_only_reads_says_that_it_stands_by_and_names_the_leader
     assert_eq!(standby.request("PUT", "/v1/log-filter", Some(r#"{"filter": "warn"}"#)).0, 200, "its own affair");
     assert_eq!(standby.request("POST", "/v1/reload", None).0, 200, "its own affair");
 
-    let said = standby.command(&["release", "1"]);
-    let stderr = String::from_utf8_lossy(&said.stderr);
-    assert_eq!(said.status.code(), Some(1));
-    assert!(stderr.contains(&format!("(pid {}) leads since", named["pid"])), "{stderr}");
-    let shown = standby.command(&["status"]);
-    let stdout = String::from_utf8_lossy(&shown.stdout);
-    assert!(stdout.starts_with("Standing by: ") && !stdout.contains("(not guarded)"), "{stdout}");
+    let said = standby.run(&["release", "1"]);
+    assert_eq!(said.code, 1);
+    assert_says(&said.stderr, &[&format!("(pid {}) leads since", named["pid"])]);
+    let shown = standby.run(&["status"]).stdout;
+    assert!(shown.starts_with("Standing by: ") && !shown.contains("(not guarded)"), "{shown}");
 }
 
 #[test]
@@ -180,13 +171,13 @@ fn where_the_row_of_leadership_is_lost_nobody_leads_and_all_say_so_until_migrate
         assert!(health.contains("`traffic-generator migrate` makes it again"), "{health}");
         assert_eq!(fleet.state(member)["leadership"]["leader"], Value::Null);
     }
-    let said = fleet.members[1].guard.command(&["status"]).stdout;
-    assert!(String::from_utf8_lossy(&said).starts_with("Standing by: nobody leads, and no campaign is guarded"));
-    let checked = fleet.members[1].guard.command(&["check", "--offline"]);
-    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
-    assert!(String::from_utf8_lossy(&checked.stdout).contains("nobody can lead"), "{checked:?}");
-    let migrated = fleet.members[1].guard.command(&["migrate"]);
-    assert!(String::from_utf8_lossy(&migrated.stdout).contains("the lost row of `leadership`"), "{migrated:?}");
+    let guard = &fleet.members[1].guard;
+    let status = guard.run(&["status"]).stdout;
+    assert!(status.starts_with("Standing by: nobody leads, and no campaign is guarded"), "{status}");
+    let checked = guard.run(&["check", "--offline"]);
+    assert_eq!(checked.code, 1, "{checked:?}");
+    assert_says(&checked.stdout, &["nobody can lead"]);
+    assert_says(&guard.run(&["migrate"]).stdout, &["the lost row of `leadership`"]);
     let leader = fleet.wait_for_leader(&[0, 1], PATIENCE);
     fleet.wait_for_writes_of(leader, 5);
     assert_eq!(fleet.members[1 - leader].guard.get("/v1/health").status, 200);
@@ -228,7 +219,7 @@ impl Fleet {
     fn wait_for_nobody_leads(&mut self, member: usize) -> String {
         self.wait_for(&format!("member {member} to say that nobody leads"), TAKE_OVER_WITHIN, |fleet| {
             let health = fleet.members[member].guard.get("/v1/health");
-            let says = health.status == 503 && kinds(&health.json()).contains(&"nobody-leads".to_owned());
+            let says = health.status == 503 && health.degradations().contains(&"nobody-leads".to_owned());
             says.then_some(health.text)
         })
     }
@@ -238,9 +229,12 @@ impl Fleet {
 fn a_pause_of_everything_without_a_supervisor_leads_itself_or_leaves_the_order_to_whoever_leads() {
     let Some(mut fleet) = Fleet::of(2) else { return };
     let pause_all = ["pause-all", "--reason", "wrong landing page", "--direct", "--json"];
-    let pressed = fleet.members[1].guard.command(&pause_all);
-    let held: Value = serde_json::from_slice(&pressed.stdout).unwrap();
-    assert_eq!((&held["campaigns"], &held["paused"]), (&Value::from(3), &Value::from(0)), "{held}");
+    let press = |fleet: &Fleet, paused: u64| {
+        let held: Value = serde_json::from_str(&fleet.members[1].guard.run(&pause_all).stdout).unwrap();
+        assert_eq!((held["campaigns"].as_u64(), held["paused"].as_u64()), (Some(3), Some(paused)), "{held}");
+        held
+    };
+    let held = press(&fleet, 0);
     assert!(held["warnings"][0].as_str().unwrap().starts_with("a supervisor lives"), "{held}");
     fleet.wait_for_all_stopped();
     fleet.wait_for("the leader to keep the order", PATIENCE, |fleet| {
@@ -250,9 +244,7 @@ fn a_pause_of_everything_without_a_supervisor_leads_itself_or_leaves_the_order_t
     fleet.members[1].guard.stop();
     fleet.members[0].guard.kill();
     // Waits the dead leader's lease out.
-    let pressed = fleet.members[1].guard.command(&pause_all);
-    let held: Value = serde_json::from_slice(&pressed.stdout).unwrap();
-    assert_eq!((&held["campaigns"], &held["paused"]), (&Value::from(3), &Value::from(3)), "{held}");
+    press(&fleet, 3);
     fleet.start(1);
     fleet.wait_for_role(1, "leader", Duration::from_secs(4));
     assert_eq!(fleet.state(1)["leadership"]["epoch"], 3, "the command's own reign was the second, and was given up");

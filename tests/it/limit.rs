@@ -2,16 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, busiest_window};
+use sandbox::{CampaignSpec, Fault, Operation, Options, busiest_window};
 use serde_json::Value;
 
 use crate::helper::{Config, TICK, World, Write};
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-fn broken() -> FaultKind {
-    FaultKind::Status { code: 502, body: String::new() }
-}
 
 /// The operations whose circuits are open.
 fn open_circuits(dump: &Value) -> Vec<String> {
@@ -29,25 +25,16 @@ fn wait_for_circuits(world: &mut World, wanted: &[&str]) {
     });
 }
 
-fn count(world: &World, operation: Operation) -> usize {
-    world.sandbox.requests().iter().filter(|request| request.operation == operation).count()
-}
-
 #[test]
 fn while_the_list_fails_each_campaign_is_read_by_itself_and_the_list_is_only_probed() {
     let mut world = World::new();
     let ids = 995_001..=995_012_i64;
-    for id in ids.clone() {
-        world.add(CampaignSpec::running(id), 20_000);
-    }
-    for id in ids.clone() {
-        world.wait_for_state(id, "active-guarded");
-    }
-    let fault = world.sandbox.inject(Fault::always(broken()).on(Operation::Campaigns));
+    world.add_many_guarded(ids.clone());
+    let fault = world.sandbox.inject(Fault::status(502).on(Operation::Campaigns));
     wait_for_circuits(&mut world, &["list"]);
-    let (before, begun) = (count(&world, Operation::Campaigns), Instant::now());
+    let (before, begun) = (world.sandbox.count(Operation::Campaigns), Instant::now());
     world.let_ticks_pass(3);
-    let probes = count(&world, Operation::Campaigns) - before;
+    let probes = world.sandbox.count(Operation::Campaigns) - before;
     // Three ticks of every campaign; on a busy machine there are more points of the grid meanwhile.
     let grid_points = usize::try_from(begun.elapsed().as_millis().div_ceil(TICK.as_millis())).unwrap();
     let most = (grid_points * 8 / 5).max(8);
@@ -66,23 +53,20 @@ fn an_open_circuit_holds_back_no_pause() {
     let config = Config::default().set("trafficstar", "confirm_within", "200ms").generator("tick", "1h");
     let mut world = World::configured(config);
     let id = 995_001;
-    let faults = [Operation::Pause, Operation::Edit].map(|to| world.sandbox.inject(Fault::always(broken()).on(to)));
+    let faults = [Operation::Pause, Operation::Edit].map(|to| world.sandbox.inject(Fault::status(502).on(to)));
     world.add(CampaignSpec::running(id), 20_000);
-    world.guard.command(&["reload"]);
+    world.done(&["reload"]);
     world.wait_for_state(id, "active-guarded");
     let row = world.database.row_id(id).to_string();
     for attempt in 1..=5 {
-        let failed = world.guard.command(&["process", &row, "--force", "pause"]);
-        assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+        let failed = world.run(&["process", &row, "--force", "pause"]);
+        assert_eq!(failed.code, 1, "{failed:?}");
         // A 500 is repeated once, and then the other path is tried.
-        assert_eq!(count(&world, Operation::Pause), 3 * attempt, "each one was sent");
+        assert_eq!(world.sandbox.count(Operation::Pause), 3 * attempt, "each one was sent");
     }
     wait_for_circuits(&mut world, &["pause"]);
-    for fault in faults {
-        world.sandbox.remove_fault(fault);
-    }
-    let paused = world.guard.command(&["process", &row, "--force", "pause"]);
-    assert!(paused.status.success(), "{paused:?}");
+    faults.into_iter().for_each(|fault| world.sandbox.remove_fault(fault));
+    world.done(&["process", &row, "--force", "pause"]);
     assert!(!world.sandbox.is_running(id));
     wait_for_circuits(&mut world, &[]);
 }
@@ -90,7 +74,7 @@ fn an_open_circuit_holds_back_no_pause() {
 #[test]
 fn activations_wait_for_an_open_circuit_with_their_entry_open_and_go_when_it_closes() {
     let mut world = World::configured(Config::default().generator("tick", "2s"));
-    let fault = world.sandbox.inject(Fault::always(broken()).on(Operation::Edit));
+    let fault = world.sandbox.inject(Fault::status(502).on(Operation::Edit));
     // Each fails once; the third opens the circuit.
     for id in 995_001..=995_003 {
         world.add(CampaignSpec::paused(id), 20_000);
@@ -112,9 +96,9 @@ fn activations_wait_for_an_open_circuit_with_their_entry_open_and_go_when_it_clo
         later.clone().find(waits).ok_or("none".to_owned())
     });
     assert_eq!(world.campaign(waiting).state(), "active-guarded");
-    assert_eq!(count(&world, Operation::Run), 0);
+    assert_eq!(world.sandbox.count(Operation::Run), 0);
     world.sandbox.remove_fault(fault);
-    let done = world.wait_until(waiting, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    let done = world.wait_for_step(waiting, "confirmed");
     assert_eq!(done.text("/action/error"), "");
     let journal = world.database.journal(waiting);
     assert_eq!(journal.len(), 1, "the entry stayed open, whatever the number of ticks: {journal:?}");
@@ -124,8 +108,7 @@ fn activations_wait_for_an_open_circuit_with_their_entry_open_and_go_when_it_clo
 #[test]
 fn a_429_on_an_activation_is_nobodys_failure_and_the_next_tick_sends_it() {
     let mut world = World::new();
-    let refused = FaultKind::Status { code: 429, body: String::new() };
-    let fault = world.sandbox.inject(Fault::always(refused).on(Operation::Edit));
+    let fault = world.sandbox.inject(Fault::status(429).on(Operation::Edit));
     world.add(CampaignSpec::paused(995_001), 20_000);
     let dump = world.wait_for("a silence", |world| {
         let dump = world.guard.state();
@@ -163,13 +146,10 @@ fn a_guard_that_starts_anew_counts_what_the_one_before_has_sent() {
 fn a_limit_that_does_not_reach_for_all_is_told_with_the_figures_and_pauses_are_not_late() {
     let config = Config::default().set("trafficstar", "requests_per_minute", 20).generator("tick", "30s");
     let mut world = World::configured(config);
-    let ids: Vec<i64> = (995_001..=995_100).collect();
-    for id in &ids {
-        world.sandbox.add_campaign(CampaignSpec::running(*id));
-        world.database.add_campaign(*id, if *id == 995_077 { 1_000 } else { 20_000 });
-    }
-    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
-    world.guard.command(&["reload"]);
+    let used_up = 995_077;
+    let clicks = |id| if id == used_up { 1_000 } else { 20_000 };
+    world.add_all((995_001..=995_100).map(|id| (CampaignSpec::running(id), clicks(id))));
+    world.done(&["reload"]);
     let told = world.wait_for("the figures", |world| match world.health() {
         (503, health) => {
             let reasons = health["reasons"].as_array().unwrap();
@@ -184,10 +164,7 @@ fn a_limit_that_does_not_reach_for_all_is_told_with_the_figures_and_pauses_are_n
         let reading = world.guard.state()["trafficstar"]["reading"].clone();
         if reading["campaigns"] == 100 { Ok(()) } else { Err(reading.to_string()) }
     });
-    world.wait_for("the pause", |world| {
-        let writes = world.writes(995_077);
-        if writes.first() == Some(&Write::Pause) { Ok(()) } else { Err(format!("{writes:?}")) }
-    });
+    world.wait_for_a_pause(used_up);
 }
 
 #[test]
@@ -199,24 +176,20 @@ fn where_requests_have_to_wait_the_most_remaining_clicks_run_first() {
     let options = Options { page_size: 100, ..Options::default() };
     let mut world = World::with(config, options);
     let ids: Vec<i64> = (995_001..=995_040).collect();
-    for (index, id) in ids.iter().enumerate() {
-        world.sandbox.add_campaign(CampaignSpec::paused(*id));
-        // Neither in the order of the ids nor in its reverse.
-        world.database.add_campaign(*id, 15_000 + i64::try_from(index * 7 % 40).unwrap() * 1_000);
-    }
-    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    // Neither in the order of the ids nor in its reverse.
+    let most = |id: i64| (id - 995_001) * 7 % 40;
+    world.add_all(ids.iter().map(|id| (CampaignSpec::paused(*id), 15_000 + most(*id) * 1_000)));
     let first = world.wait_for("the first to run", |world| {
         let running: Vec<i64> = ids.iter().copied().filter(|id| world.sandbox.is_running(*id)).collect();
         if running.is_empty() { Err("none".to_owned()) } else { Ok(running) }
     });
-    let most = |id: i64| (id - 995_001) * 7 % 40;
     let mut by_clicks = ids.clone();
     by_clicks.sort_by_key(|id| -most(*id));
     let mut expected = by_clicks[..first.len()].to_vec();
     expected.sort_unstable();
     assert_eq!(first, expected, "those with the most clicks");
     assert!(first.len() >= 3, "a burst runs as one: {first:?}");
-    assert_eq!(count(&world, Operation::Run), 1, "in one request");
+    assert_eq!(world.sandbox.count(Operation::Run), 1, "in one request");
     let by = world.guard.state()["trafficstar"]["running_again_by"].clone();
     assert!(by.as_str().is_some_and(|by| by.ends_with('Z')), "by when all run is foreseen: {by}");
     let unsent: Vec<i64> = ids.iter().copied().filter(|id| !first.contains(id)).collect();

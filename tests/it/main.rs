@@ -13,12 +13,9 @@
 )]
 
 mod account;
-mod another_guard;
 mod away;
 mod check;
 mod clocks;
-mod commands;
-mod connections;
 mod cooldown;
 mod crash;
 mod databases;
@@ -36,13 +33,11 @@ mod history;
 mod late;
 mod leadership;
 mod limit;
-mod log_lines;
-mod long_texts;
+mod log;
 mod managing;
 mod midnight;
 mod missing;
 mod modes;
-mod odd_types;
 mod openapi;
 mod operate;
 mod orders;
@@ -58,8 +53,6 @@ mod rows;
 mod sending;
 mod socket;
 mod spend;
-mod standing;
 mod top;
-mod unread_log;
 mod wait;
 mod watch;

@@ -3,27 +3,17 @@
 use sandbox::CampaignSpec;
 use serde_json::{Value, json};
 
-use crate::helper::{PAUSE, World, Write};
+use crate::helper::{Campaign, Done, PAUSE, World, Write};
 
 const CAMPAIGN: i64 = 1001;
 const OTHER: i64 = 1002;
 
-/// Runs a command that is to succeed, and answers what it printed.
+/// Runs a command that is to succeed and warns of nothing, and answers what it printed.
 #[track_caller]
 fn done(world: &World, arguments: &[&str]) -> String {
-    let output = world.guard.command(arguments);
-    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    assert!(output.status.success() && stderr.is_empty(), "{arguments:?}: {}: {stdout}{stderr}", output.status);
+    let Done { code, stdout, stderr } = world.run(arguments);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}: {stdout}");
     stdout.trim_end().to_owned()
-}
-
-/// Runs a command that is to fail with `code`, and answers its message.
-#[track_caller]
-fn refused(world: &World, arguments: &[&str], code: i32) -> String {
-    let output = world.guard.command(arguments);
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(code) && output.stdout.is_empty(), "{arguments:?}: {output:?}");
-    message
 }
 
 /// The words of each line of a table.
@@ -41,8 +31,7 @@ fn with_campaign(spec: CampaignSpec, remaining_clicks: i64) -> World {
 }
 
 fn is_in_dump(world: &World, trafficstar_id: i64) -> bool {
-    let dump = world.guard.state();
-    dump["campaigns"].as_array().unwrap().iter().any(|campaign| campaign["trafficstar_id"] == trafficstar_id)
+    Campaign::find(&world.guard.state(), trafficstar_id).is_some()
 }
 
 #[test]
@@ -114,14 +103,11 @@ fn a_tick_heeds_what_a_command_has_changed() {
 fn a_running_campaign_is_removed_only_with_a_pause() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
-    let message = refused(&world, &["campaign", "remove", "1"], 1);
-    assert!(message.contains("it stays guarded: it runs at TrafficStars"), "{message}");
+    world.refused(&["campaign", "remove", "1"], 1, &["it stays guarded: it runs at TrafficStars"]);
     world.let_ticks_pass(1);
     assert_eq!((world.campaign(CAMPAIGN).state(), world.writes(CAMPAIGN)), ("active-guarded".to_owned(), vec![]));
-    assert_eq!(
-        done(&world, &["campaign", "remove", "1", "--pause"]),
-        "Campaign 1 (campaign 1001) was paused and removed."
-    );
+    let removed = done(&world, &["campaign", "remove", "1", "--pause"]);
+    assert_eq!(removed, "Campaign 1 (campaign 1001) was paused and removed.");
     assert_eq!(world.writes(CAMPAIGN), PAUSE);
     assert!(!is_in_dump(&world, CAMPAIGN), "{}", world.guard.state());
     assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM campaigns"), 0);
@@ -132,12 +118,8 @@ fn a_running_campaign_is_removed_only_with_a_pause() {
 #[test]
 fn a_campaign_whose_status_cannot_be_read_is_not_removed() {
     let world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
-    let unreadable = sandbox::FaultKind::Status { code: 503, body: String::new() };
-    for read in [sandbox::Operation::Campaign, sandbox::Operation::Campaigns] {
-        world.sandbox.inject(sandbox::Fault::always(unreadable.clone()).on(read));
-    }
-    let message = refused(&world, &["campaign", "remove", "1"], 1);
-    assert!(message.contains("it stays guarded: it may run at TrafficStars"), "{message}");
+    world.let_reads_fail();
+    world.refused(&["campaign", "remove", "1"], 1, &["it stays guarded: it may run at TrafficStars"]);
 }
 
 #[test]
@@ -157,8 +139,7 @@ fn linking_a_row_to_another_campaign_is_a_removal_and_an_addition() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
     let link = ["campaign", "set", "1", "--trafficstar-id", "1002", "--activate-clicks", "16000"];
-    let message = refused(&world, &link, 1);
-    assert!(message.contains("it stays guarded: it runs at TrafficStars"), "{message}");
+    world.refused(&link, 1, &["it stays guarded: it runs at TrafficStars"]);
     assert_eq!(world.guard.request("GET", "/v1/campaigns/1", None).1["activate_clicks"], Value::Null);
     done(&world, &[&link[..], &["--pause"]].concat());
     assert_eq!(world.writes(CAMPAIGN), PAUSE);
@@ -172,8 +153,8 @@ fn linking_a_row_to_another_campaign_is_a_removal_and_an_addition() {
 fn a_link_that_is_refused_changes_nothing() {
     let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
     done(&world, &["campaign", "add", "--name", "other", "--trafficstar-id", "1002"]);
-    let message = refused(&world, &["campaign", "set", "1", "--trafficstar-id", "1002"], 1);
-    assert!(message.contains("trafficstar_id 1002 belongs to campaign 2 (other) already"), "{message}");
+    let taken = "trafficstar_id 1002 belongs to campaign 2 (other) already";
+    world.refused(&["campaign", "set", "1", "--trafficstar-id", "1002"], 1, &[taken]);
     world.let_ticks_pass(1);
     assert_eq!(world.campaign(CAMPAIGN).text("/actor/incarnation"), "1");
 }
@@ -201,11 +182,10 @@ fn urls_are_added_listed_changed_and_removed_by_commands() {
         world.wait_until(CAMPAIGN, clicks, |campaign| campaign.text("/observed/remaining_clicks") == clicks);
     };
     remaining(&mut world, "8000");
-    assert_eq!(
-        world.json(&["url", "list", "1"]),
-        json!([{"id": 2, "campaign_id": 1, "name": "landing", "target_url": target, "click_limit": 8000, "clicks": 0,
-                "status": "active"}])
-    );
+    let fresh = json!({
+        "id": 2, "campaign_id": 1, "name": "landing", "target_url": target, "click_limit": 8000, "clicks": 0, "status": "active",
+    });
+    assert_eq!(world.json(&["url", "list", "1"]), json!([fresh]));
     let set = ["url", "set", "2", "--clicks", "500", "--click-limit", "9000", "--name", "page"];
     assert_eq!(done(&world, &set), "URL 2 (page) of campaign 1 was changed: active, 500 of 9,000 clicks.");
     remaining(&mut world, "8500");
@@ -213,10 +193,8 @@ fn urls_are_added_listed_changed_and_removed_by_commands() {
     assert_eq!(words(&table)[1], ["2", "page", "active", "500", "9,000", "8,500", target], "{table}");
     done(&world, &["url", "set", "2", "--status", "paused"]);
     remaining(&mut world, "0");
-    assert_eq!(
-        done(&world, &["url", "remove", "2"]),
-        "URL 2 (page) of campaign 1 was removed: paused, 500 of 9,000 clicks."
-    );
+    let removed = done(&world, &["url", "remove", "2"]);
+    assert_eq!(removed, "URL 2 (page) of campaign 1 was removed: paused, 500 of 9,000 clicks.");
     assert_eq!(world.json(&["url", "list", "1"]), json!([]));
 }
 
@@ -319,13 +297,7 @@ fn what_makes_no_sense_is_refused_with_its_field() {
         ("POST", URLS, r#"{"name": "n", "target_url": "http://a.b", "click_limit": -1}"#, 422, "click_limit"),
         ("POST", URLS, r#"{"name": "n", "target_url": "ftp://a.b", "click_limit": 1}"#, 422, "target_url"),
         ("POST", URLS, r#"{"name": "n", "target_url": "a.b", "click_limit": 1}"#, 422, "target_url"),
-        (
-            "POST",
-            URLS,
-            r#"{"campaign_id": 2, "name": "n", "target_url": "http://a.b", "click_limit": 1}"#,
-            422,
-            "campaign_id",
-        ),
+        ("POST", URLS, r#"{"campaign_id":2,"name":"n","target_url":"http://a.b","click_limit":1}"#, 422, "campaign_id"),
         ("PATCH", URL, r#"{"campaign_id": 2, "clicks": 1}"#, 422, "campaign_id"),
         ("PATCH", URL, r#"{"status": "asleep"}"#, 422, "status"),
         ("PATCH", URL, r#"{"clicks": -1}"#, 422, "clicks"),
@@ -335,15 +307,12 @@ fn what_makes_no_sense_is_refused_with_its_field() {
     ];
     let before = world.guard.request("GET", ALL, None);
     for (method, path, body, status, field) in cases {
-        let (answered, problem) =
-            world.guard.request(method, path, Some(body).filter(|body| !body.is_empty()).copied());
+        let (answered, problem) = world.guard.request(method, path, Some(*body));
         let named = problem["field"].as_str().unwrap_or_default();
         assert_eq!((answered, named), (*status, *field), "{method} {path} {body}: {problem}");
         assert_eq!(problem["status"], *status, "{method} {path} {body}: {problem}");
-        assert!(
-            problem["detail"].as_str().is_some_and(|detail| detail.len() > 10),
-            "{method} {path} {body}: {problem}"
-        );
+        let is_told = problem["detail"].as_str().is_some_and(|detail| detail.len() > 10);
+        assert!(is_told, "{method} {path} {body}: {problem}");
     }
     assert_eq!(world.guard.request("GET", ALL, None), before);
     assert_eq!(world.writes(CAMPAIGN), Vec::<Write>::new());
@@ -367,7 +336,7 @@ fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3(
         &["url", "set", "1", "--status", "asleep"],
     ];
     for arguments in usage {
-        refused(&world, arguments, 2);
+        world.refused(arguments, 2, &[]);
     }
     let no: &[(&[&str], &str)] = &[
         (&["campaign", "set", "404", "--name", "n"], "there is no campaign 404"),
@@ -378,12 +347,10 @@ fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3(
         (&["url", "remove", "404"], "there is no URL 404"),
     ];
     for (arguments, said) in no {
-        let message = refused(&world, arguments, 1);
-        assert!(message.contains(said), "{arguments:?}: {message}");
+        world.refused(arguments, 1, &[said]);
     }
     world.guard.stop();
     for arguments in [["campaign", "list"].as_slice(), &["url", "remove", "1"]] {
-        let message = refused(&world, arguments, 3);
-        assert!(message.contains("no supervisor answers"), "{message}");
+        world.refused(arguments, 3, &["no supervisor answers"]);
     }
 }

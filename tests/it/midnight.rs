@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use sandbox::{Amount, CampaignSpec, Fault, FaultKind, Operation, Options};
+use sandbox::{Amount, CampaignSpec, Fault, Operation, Options};
 
 use crate::helper::{Config, World};
 
@@ -63,6 +63,14 @@ fn stored_of_tomorrow(world: &mut World) -> i64 {
     world.database.number(&format!("{sum} '{}'", tomorrow()))
 }
 
+/// The new day has come for the campaign, and a report without a row says that nothing was spent.
+fn expect_nothing_spent_tomorrow(world: &mut World, id: i64) {
+    let tomorrow = tomorrow().to_string();
+    let told = world.wait_until(id, "the new day", |campaign| campaign.text("/observed/spend_day") == tomorrow);
+    let spend = ["/observed/spend", "/observed/spend_source", "/high_spend"].map(|field| told.text(field));
+    assert_eq!(spend, ["0.00", "none", "false"], "{told}");
+}
+
 /// The moment at which the counters have fallen.
 fn the_counters_have_fallen() -> DateTime<Utc> {
     night(0, 10, 1)
@@ -74,13 +82,10 @@ fn a_late_counter_is_neither_believed_nor_stored_and_the_days_report_decides() {
     assert_eq!(world.campaign(RICH).text("/high_spend"), "true");
     world.set_clock(night(0, 0, 1));
     for id in [RICH, POOR] {
-        let of_tomorrow = |day: &str| day == tomorrow().to_string();
-        let told = world.wait_until(id, "the new day", |campaign| of_tomorrow(&campaign.text("/observed/spend_day")));
-        let spend = ["/observed/spend", "/observed/spend_source", "/high_spend"].map(|field| told.text(field));
-        assert_eq!(spend, ["0.00", "none", "false"], "a report without a row says 0: {told}");
+        expect_nothing_spent_tomorrow(&mut world, id);
     }
     // The day begins as it should: with enough clicks and nothing spent it runs.
-    world.wait_until(RICH, "a confirmed run", |campaign| campaign.text("/action/step") == "confirmed");
+    world.wait_for_step(RICH, "confirmed");
     assert!(world.sandbox.is_running(RICH));
     assert_eq!(stored_of_tomorrow(&mut world), 0);
     // The counter falls, and is the new day's from then on.
@@ -93,8 +98,7 @@ fn a_late_counter_is_neither_believed_nor_stored_and_the_days_report_decides() {
 #[test]
 fn without_a_report_the_spend_is_unknown_until_the_counter_falls_and_nothing_is_started() {
     let mut world = world_in_the_evening(late_counters());
-    let fault = FaultKind::Status { code: 502, body: String::new() };
-    world.sandbox.inject(Fault::always(fault).on(Operation::ReportByCampaign));
+    world.sandbox.inject(Fault::status(502).on(Operation::ReportByCampaign));
     world.set_clock(night(0, 0, 1));
     let doubt = "the campaign's counter may still show yesterday's spend";
     let unknown = world.wait_until(RICH, doubt, |campaign| campaign.text("/last_error").contains(doubt));
@@ -142,10 +146,7 @@ fn a_guard_that_was_down_before_midnight_does_not_believe_a_counter_that_is_late
     world.sandbox.set_spend(POOR, Amount::cents(5_490)).unwrap();
     world.set_clock(night(0, 45, 0));
     world.start();
-    let of_tomorrow = |day: &str| day == tomorrow().to_string();
-    let told = world.wait_until(POOR, "the new day", |campaign| of_tomorrow(&campaign.text("/observed/spend_day")));
-    let spend = ["/observed/spend", "/observed/spend_source", "/high_spend"].map(|field| told.text(field));
-    assert_eq!(spend, ["0.00", "none", "false"], "{told}");
+    expect_nothing_spent_tomorrow(&mut world, POOR);
     assert_eq!(stored_of_tomorrow(&mut world), 0);
 }
 

@@ -21,7 +21,7 @@ fn after_the_day_end_nothing_is_started_and_what_has_to_stop_is_stopped() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     world.guard.stop();
     let day_end = past_day_end(&mut world);
-    world.guard.config = world.guard.config.clone().generator("day_end", day_end.as_str());
+    world.configure("generator", "day_end", day_end.as_str());
     let (to_run, to_pause, stopped) = (995_001, 995_002, 995_003);
     world.add(CampaignSpec::paused(to_run), 20_000);
     world.add(CampaignSpec::running(to_pause), 1_000);
@@ -40,7 +40,7 @@ fn after_the_day_end_nothing_is_started_and_what_has_to_stop_is_stopped() {
 
     // With the day end before it again, both run.
     world.guard.stop();
-    world.guard.config = world.guard.config.clone().generator("day_end", "23:59");
+    world.configure("generator", "day_end", "23:59");
     world.start();
     world.wait_for_writes(to_run, &ACTIVATION);
     world.wait_for_writes(stopped, &ACTIVATION);
@@ -73,14 +73,11 @@ fn observe_mode_can_be_one_campaigns_own_and_wins_over_the_config() {
     let table = [("act", Outcome::activated()), ("observe", Outcome::new("idle", &[], &[would_run]))];
     in_parallel(table, |(mode, outcome)| {
         let mut world = World::configured(Config::default().generator("mode", mode));
-        for id in [observed, acted] {
-            world.sandbox.add_campaign(CampaignSpec::paused(id));
-            world.database.add_campaign(id, 20_000);
+        for (id, own) in [(observed, "observe"), (acted, "act")] {
+            world.add_disabled(CampaignSpec::paused(id), 20_000);
+            world.database.execute(&format!("UPDATE campaigns SET mode = '{own}' WHERE trafficstar_id = {id}"));
+            world.database.enable(id);
         }
-        world.database.execute(&format!("UPDATE campaigns SET mode = 'observe' WHERE trafficstar_id = {observed}"));
-        world.database.execute(&format!("UPDATE campaigns SET mode = 'act' WHERE trafficstar_id = {acted}"));
-        world.database.enable(observed);
-        world.database.enable(acted);
         world.expect_all(&[
             (observed, "the row says observe", Outcome::new("idle", &[], &[would_run])),
             (acted, "the row says act", outcome),
@@ -92,14 +89,9 @@ fn observe_mode_can_be_one_campaigns_own_and_wins_over_the_config() {
 fn a_row_of_its_own_overrides_the_thresholds() {
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     let (to_run, to_pause, limited) = (995_001, 995_002, 995_003);
-    for (id, spec) in [
-        (to_run, CampaignSpec::paused(to_run)),
-        (to_pause, CampaignSpec::running(to_pause)),
-        (limited, CampaignSpec::running(limited).spent(sandbox::Amount::cents(200))),
-    ] {
-        world.sandbox.add_campaign(spec);
-        world.database.add_campaign(id, 10_000);
-    }
+    world.add_disabled(CampaignSpec::paused(to_run), 10_000);
+    world.add_disabled(CampaignSpec::running(to_pause), 10_000);
+    world.add_disabled(CampaignSpec::running(limited).spent(sandbox::Amount::cents(200)), 10_000);
     world.database.execute(&format!(
         "UPDATE campaigns SET activate_clicks = 10000 WHERE trafficstar_id = {to_run};
          UPDATE campaigns SET pause_clicks = 10000 WHERE trafficstar_id = {to_pause};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use sandbox::{CampaignSpec, Fault, FaultKind, Operation};
+use sandbox::CampaignSpec;
 use serde_json::{Value, json};
 
 use crate::helper::{Reply, World, ask, ask_with};
@@ -147,10 +147,8 @@ fn joined(schema: &Value, schemas: &Value) -> Value {
 #[test]
 fn every_documented_answer_is_as_documented() {
     let mut world = World::new();
-    world.add(CampaignSpec::running(701), 20_000);
-    world.sandbox.add_campaign(CampaignSpec::paused(702));
-    world.database.add_campaign(702, 20_000);
-    world.wait_for_state(701, "active-guarded");
+    world.add_guarded(701);
+    world.add_disabled(CampaignSpec::paused(702), 20_000);
     world.wait_until(702, "in the dump", |_| true);
     let (guarded, unguarded) = (world.database.row_id(701).to_string(), world.database.row_id(702).to_string());
     let mut api = Description::of(&world);
@@ -170,17 +168,13 @@ fn every_documented_answer_is_as_documented() {
     api.sample(&world, "get", "/v1/campaigns/{id}/explain", "999", "", 404);
     api.sample(&world, "get", "/v1/campaigns/{id}/explain", "one", "", 422);
     api.sample(&world, "get", "/v1/health", "", "", 200);
-    let unreadable = FaultKind::Status { code: 503, body: String::new() };
-    let faults = [Operation::Campaign, Operation::Campaigns]
-        .map(|read| world.sandbox.inject(Fault::always(unreadable.clone()).on(read)));
+    let faults = world.let_reads_fail();
     world.wait_for("health is degraded", |world| {
         let health = world.guard.get("/v1/health");
         if health.status == 503 { Ok(()) } else { Err(health.text) }
     });
     api.sample(&world, "get", "/v1/health", "", "", 503);
-    for fault in faults {
-        world.sandbox.remove_fault(fault);
-    }
+    faults.into_iter().for_each(|fault| world.sandbox.remove_fault(fault));
     api.sample(&world, "get", "/metrics", "", "", 200);
 
     let (enable, pause) = (r#"{"generator_enabled": true}"#, r#"{"generator_enabled": false, "pause": true}"#);

@@ -1,4 +1,5 @@
-//! Operating the supervisor itself: a control socket that no client spoils for another, and its own orders.
+//! Operating the supervisor itself: a control socket that no client spoils for another, its own orders, and the commands
+//! that look.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -9,22 +10,17 @@ use rustix::process::Signal;
 use sandbox::{CampaignSpec, Interference};
 use serde_json::json;
 
-use crate::helper::{Config, World, ask, say};
+use crate::helper::{Config, Done, World, ask, assert_says, say};
 
 /// So many clients that none of the server's places is left.
 const MANY: usize = 100;
-
-fn status_works(world: &World) {
-    let status = world.run(&["status"]);
-    assert!(status.code == 0, "{status:?}");
-}
 
 #[test]
 fn one_client_delays_no_other() {
     let mut world = World::new();
     let socket = world.guard.socket();
     for row in 0..3_000 {
-        world.database.tracker.add_campaign(&format!("campaign {row}"), 10_000 + row, false);
+        world.database.add_row(&format!("campaign {row}"), 10_000 + row, false);
     }
     world.wait_for("a dump larger than a socket's buffers", |world| {
         let campaigns = world.guard.state()["campaigns"].as_array().unwrap().len();
@@ -33,11 +29,11 @@ fn one_client_delays_no_other() {
     let begun = "GET /v1/state HTTP/1.1\r\nHost: localhost\r\n";
     let never_reads = say(&socket, &format!("{begun}\r\n"));
     let half_a_head = say(&socket, begun);
-    status_works(&world);
+    world.done(&["status"]);
     let silent: Vec<UnixStream> = (0..MANY).map(|_| say(&socket, "")).collect();
     let kept_alive: Vec<UnixStream> =
         (0..MANY).map(|_| say(&socket, "GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")).collect();
-    status_works(&world);
+    world.done(&["status"]);
     drop((never_reads, half_a_head, silent, kept_alive));
 }
 
@@ -47,9 +43,7 @@ fn a_campaign_that_was_just_added_can_be_disabled_at_any_moment() {
     let mut world = World::new();
     let socket = world.guard.socket();
     for remote in 501..621 {
-        world.sandbox.add_campaign(CampaignSpec::running(remote));
-        world.database.add_campaign(remote, 20_000);
-        world.database.enable(remote);
+        world.add(CampaignSpec::running(remote), 20_000);
         let path = format!("/v1/campaigns/{}", world.database.row_id(remote));
         let answer = ask(&socket, "PATCH", &path, r#"{"generator_enabled": false}"#);
         // It is being enabled just then, if so.
@@ -103,19 +97,18 @@ fn a_live_socket_is_never_taken_over_and_a_stale_one_is_replaced() {
     let socket = world.guard.socket();
     let mode = std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600, "{mode:o}");
-    let same_database = world.guard.command(&["run"]);
-    assert!(world.guard.command_on_another_database(&["migrate"]).status.success());
-    let same_socket = world.guard.command_on_another_database(&["run"]);
+    let same_database = world.run(&["run"]);
+    world.guard.run_on_another_database(&["migrate"]).succeeded();
+    let same_socket = world.guard.run_on_another_database(&["run"]);
     for (second, reason) in [(same_database, "guards the database"), (same_socket, "a supervisor answers on")] {
-        let message = String::from_utf8_lossy(&second.stderr).into_owned();
-        assert_eq!(second.status.code(), Some(1), "{message}");
-        assert!(message.contains(reason), "{message}");
-        status_works(&world);
+        assert_eq!(second.code, 1, "{second:?}");
+        assert_says(&second.stderr, &[reason]);
+        world.done(&["status"]);
     }
     world.guard.kill();
     assert!(socket.exists(), "a killed supervisor leaves its socket's file");
     world.start();
-    status_works(&world);
+    world.done(&["status"]);
     world.guard.stop();
     assert!(!socket.exists(), "a supervisor that is stopped takes its socket with it");
     std::fs::write(&socket, "not a socket").unwrap();
@@ -146,14 +139,11 @@ fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
     world.wait_for_state(601, "idle");
     world.let_ticks_pass(2);
     assert_eq!(world.campaign(601).state(), "idle", "20,000 clicks are not enough");
-    world.guard.config =
-        world.guard.config.clone().generator("activate_clicks", 15_000).set("trafficstar", "timeout", "11s");
-    world.guard.write_config();
-    let reloaded = world.run(&["reload"]);
+    world.configure("generator", "activate_clicks", 15_000);
+    world.configure("trafficstar", "timeout", "11s");
     assert_eq!(
-        reloaded.stdout,
-        "In force from the next tick on: generator.activate_clicks.\nIn force after a restart only: trafficstar.timeout.\n",
-        "{reloaded:?}"
+        world.done(&["reload"]),
+        "In force from the next tick on: generator.activate_clicks.\nIn force after a restart only: trafficstar.timeout.\n"
     );
     world.wait_for_state(601, "active-guarded");
     // What needs a restart is named until there is one.
@@ -167,8 +157,7 @@ fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
 fn sighup_is_a_reload_and_no_end() {
     let mut world = World::new();
     world.add_guarded(602);
-    world.guard.config = world.guard.config.clone().generator("mode", "observe");
-    world.guard.write_config();
+    world.configure("generator", "mode", "observe");
     world.guard.signal(Signal::HUP);
     world.wait_until(602, "observe mode", |campaign| campaign.text("/ordered/mode") == "observe");
     std::fs::write(world.guard.config_file(), "nonsense").unwrap();
@@ -195,23 +184,16 @@ fn a_config_that_was_cut_off_loosens_nothing_until_that_is_accepted() {
     world.wait_for_log("it gives no key");
     observes(&mut world);
 
-    let whole = std::fs::read_to_string({
-        world.guard.write_config();
-        world.guard.config_file()
-    })
-    .unwrap();
+    world.guard.write_config();
+    let whole = std::fs::read_to_string(world.guard.config_file()).unwrap();
     let cut: Vec<&str> = whole.lines().filter(|line| !line.starts_with("mode =")).collect();
     std::fs::write(world.guard.config_file(), cut.join("\n")).unwrap();
-    let refused = world.run(&["reload"]);
-    assert_eq!(refused.code, 1, "{refused:?}");
-    let said = refused.stderr;
-    assert!(said.contains("generator.mode") && said.contains("reload --accept"), "{said}");
+    world.refused(&["reload"], 1, &["generator.mode", "reload --accept"]);
     world.guard.signal(Signal::HUP);
     world.wait_for_log("generator.mode: no longer in the config");
     observes(&mut world);
 
-    let accepted = world.run(&["reload", "--accept"]);
-    assert!(accepted.stdout.contains("generator.mode"), "{accepted:?}");
+    assert_says(&world.done(&["reload", "--accept"]), &["generator.mode"]);
     world.wait_for_state(604, "active-guarded");
 }
 
@@ -229,9 +211,7 @@ fn a_broken_config_changes_nothing_and_every_problem_is_told() {
     for (line, words) in detail.split("; ").zip(["config.toml:3: generator.tick", "config.toml:5: `log.fliter`"]) {
         assert!(line.contains(words), "{line}");
     }
-    let command = world.run(&["reload", "--socket", socket.to_str().unwrap()]);
-    assert_eq!(command.code, 1, "{command:?}");
-    assert!(command.stderr.contains(&detail), "{command:?}");
+    world.refused(&["reload", "--socket", socket.to_str().unwrap()], 1, &[&detail]);
     world.let_ticks_pass(2);
     let campaign = world.campaign(603);
     assert_eq!((campaign.state().as_str(), campaign.text("/ordered/mode").as_str()), ("active-guarded", "act"));
@@ -241,7 +221,6 @@ fn a_broken_config_changes_nothing_and_every_problem_is_told() {
 fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
     let mut world = World::new();
     world.add(CampaignSpec::paused(604), 9_000);
-    let set = |world: &World, filter: &str| world.run(&["log-filter", filter]);
     // A line of each tick, at debug.
     let lines = |world: &World| world.guard.log().matches("reads are planned").count();
     let more = |world: &mut World| {
@@ -255,8 +234,8 @@ fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
         assert_eq!(lines(world), before, "{}", world.guard.log());
     };
     more(&mut world);
-    let said = set(&world, "error");
-    assert_eq!(said.stdout, "Log lines are filtered by error until a reload or the end.\n", "{said:?}");
+    let said = world.done(&["log-filter", "error"]);
+    assert_eq!(said, "Log lines are filtered by error until a reload or the end.\n");
     none(&mut world);
     assert_eq!(world.json(&["log-filter", "debug"]), json!({"filter": "debug"}));
     more(&mut world);
@@ -265,11 +244,9 @@ fn the_log_filter_changes_at_once_and_a_reload_brings_the_configs_back() {
         let refused = ask(&world.guard.socket(), "PUT", "/v1/log-filter", &json!({"filter": bad}).to_string());
         assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("filter")), "{bad}: {refused:?}");
     }
-    let misspelt = set(&world, "debgu");
-    assert_eq!(misspelt.code, 1);
-    assert!(misspelt.stderr.contains("for the level write \"debug\""), "{misspelt:?}");
+    world.refused(&["log-filter", "debgu"], 1, &["for the level write \"debug\""]);
 
-    set(&world, "off");
+    world.done(&["log-filter", "off"]);
     none(&mut world);
     let reloaded = world.json(&["reload"]);
     assert_eq!(reloaded["applied"], json!(["log.filter"]));
@@ -281,11 +258,9 @@ fn shutdown_returns_when_the_supervisor_has_stopped_and_another_can_start() {
     let mut world = World::new();
     world.add_guarded(604);
     let pid = world.guard.state()["pid"].clone();
-    let stopped = world.run(&["shutdown"]);
-    assert_eq!(stopped.stdout, format!("The supervisor (process {pid}) has stopped.\n"), "{stopped:?}");
+    assert_eq!(world.done(&["shutdown"]), format!("The supervisor (process {pid}) has stopped.\n"));
     assert!(!world.guard.socket().exists());
-    let nobody = world.run(&["shutdown"]);
-    assert_eq!(nobody.code, 3, "{nobody:?}");
+    world.refused(&["shutdown"], 3, &[]);
     world.guard.wait_for_end();
     world.start();
     let answer = ask(&world.guard.socket(), "POST", "/v1/shutdown", "");
@@ -298,11 +273,7 @@ fn shutdown_returns_when_the_supervisor_has_stopped_and_another_can_start() {
 fn completions_and_manual_pages_come_from_the_commands_themselves() {
     let world = World::new();
     for shell in ["bash", "zsh", "fish"] {
-        let script = world.run(&["completions", shell]);
-        assert!(script.code == 0, "{script:?}");
-        for word in ["traffic-generator", "log-filter", "disable"] {
-            assert!(script.stdout.contains(word), "{shell} completes no {word}");
-        }
+        assert_says(&world.done(&["completions", shell]), &["traffic-generator", "log-filter", "disable"]);
     }
     let bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn();
     let mut bash = bash.expect("bash checks the script");
@@ -310,45 +281,32 @@ fn completions_and_manual_pages_come_from_the_commands_themselves() {
     bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     assert!(bash.wait().unwrap().success(), "the script is no script");
 
-    let page = world.run(&["man"]).stdout;
-    for words in [".TH traffic-generator 1", "log\\-filter", "\\-\\-socket"] {
-        assert!(page.contains(words), "{words} is not in {page}");
-    }
-    let page = world.run(&["man", "disable"]).stdout;
-    for words in [".TH traffic-generator-disable 1", "\\-\\-pause", "\\-\\-json", "Example: "] {
-        assert!(page.contains(words), "{words} is not in {page}");
-    }
-    let unknown = world.run(&["man", "dance"]);
-    assert_eq!(unknown.code, 1, "{unknown:?}");
+    assert_says(&world.done(&["man"]), &[".TH traffic-generator 1", "log\\-filter", "\\-\\-socket"]);
+    let of_disable = [".TH traffic-generator-disable 1", "\\-\\-pause", "\\-\\-json", "Example: "];
+    assert_says(&world.done(&["man", "disable"]), &of_disable);
+    world.refused(&["man", "dance"], 1, &[]);
 }
 
 #[test]
 fn a_misspelt_command_is_a_usage_error_with_a_suggestion() {
     let world = World::new();
-    for (misspelt, meant) in [("stauts", "status"), ("reloud", "reload"), ("shutdwon", "shutdown")] {
-        let refused = world.run(&[misspelt]);
-        assert_eq!(refused.code, 2, "{refused:?}");
-        let message = refused.stderr;
-        assert!(message.contains(&format!("'{meant}'")), "{message}");
+    for (misspelt, meant) in [
+        (&["stauts"][..], "'status'"),
+        (&["reloud"], "'reload'"),
+        (&["shutdwon"], "'shutdown'"),
+        (&["status", "--jsno"], "'--json'"),
+    ] {
+        world.refused(misspelt, 2, &[meant]);
     }
-    let refused = world.run(&["status", "--jsno"]);
-    assert_eq!(refused.code, 2, "{refused:?}");
-    assert!(refused.stderr.contains("'--json'"), "{refused:?}");
 }
 
 #[test]
 fn readers_of_events_lock_nobody_out() {
     let mut world = World::new();
     world.add_guarded(605);
-    let readers: Vec<UnixStream> = (0..80)
-        .map(|_| {
-            let mut reader = UnixStream::connect(world.guard.socket()).unwrap();
-            reader.write_all(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-            reader
-        })
-        .collect();
-    let held = world.run(&["pause-all", "--reason", "too much spend"]);
-    assert!(held.code == 0, "{held:?}");
+    let begun = "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let readers: Vec<UnixStream> = (0..80).map(|_| say(&world.guard.socket(), begun)).collect();
+    world.done(&["pause-all", "--reason", "too much spend"]);
     assert!(!world.sandbox.is_running(605));
     assert_eq!(world.health().0, 200);
     drop(readers);
@@ -363,15 +321,66 @@ fn the_panic_button_waits_for_no_directory_of_users() {
     world.start();
     // More of them than questions to the directory may be out.
     for _ in 0..6 {
-        let held = world.run(&["hold", "1", "--reason", "x"]);
-        assert!(held.code == 0, "{held:?}");
+        world.done(&["hold", "1", "--reason", "x"]);
     }
-    let held = world.run(&["pause-all", "--reason", "too much spend"]);
-    assert!(held.code == 0, "{held:?}");
+    world.done(&["pause-all", "--reason", "too much spend"]);
     assert!(!world.sandbox.is_running(606));
     world.guard.stop();
     world.sandbox.interfere(606, Interference::Start).unwrap();
-    let direct = world.run(&["pause-all", "--direct", "--reason", "too much spend"]);
-    assert!(direct.code == 0, "{direct:?}");
+    world.done(&["pause-all", "--direct", "--reason", "too much spend"]);
     assert!(!world.sandbox.is_running(606));
+}
+
+#[test]
+fn status_and_dump_show_what_the_supervisor_knows() {
+    let mut world = World::new();
+    world.add_guarded(995_701);
+    assert_says(&world.done(&["status"]), &["CAMPAIGN", "active-guarded", "running", "20,000"]);
+    let list = world.json(&["status", "1"]);
+    assert_eq!((list.as_array().unwrap().len(), list[0]["trafficstar_id"].as_i64()), (1, Some(995_701)));
+    let dump = world.json(&["dump"]);
+    assert_eq!((dump["version"].as_i64(), dump["campaigns"][0]["id"].as_i64()), (Some(1), Some(1)));
+    assert_eq!(world.json(&["dump", "1"])["state"], "active-guarded");
+}
+
+#[test]
+fn each_answer_has_its_exit_status() {
+    let mut world = World::new();
+    for (arguments, code) in [
+        (&["status", "99"][..], 1),
+        (&["dump", "99"], 1),
+        (&["explain", "99"], 1),
+        (&["enable", "99"], 1),
+        (&["status", "shoes"], 2),
+        (&["disable"], 2),
+        (&["dump", "--socket", "/nowhere/control.sock"], 3),
+    ] {
+        let Done { code: ended, stdout, stderr } = world.run(arguments);
+        assert_eq!((ended, stdout.as_str()), (code, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("error: "), "{arguments:?}: {stderr}");
+    }
+    let socket = world.guard.socket().display().to_string();
+    world.guard.stop();
+    let absent = format!("error: no supervisor answers on {socket}: nothing is guarded");
+    let gone = world.run(&["status", "--socket", &socket]);
+    assert!(gone.code == 3 && gone.stderr.starts_with(&absent) && !gone.stderr.contains("localhost"), "{gone:?}");
+    let direct = "Pause without one: traffic-generator pause-all --direct --reason \"wrong page\"";
+    world.refused(&["pause-all", "--reason", "wrong page"], 3, &[direct]);
+    let long = format!("/{}", "s".repeat(120));
+    let said = "has 121 bytes: the path of a socket can have 107 at most";
+    world.refused(&["status", "--socket", &long], 1, &[said]);
+}
+
+#[test]
+fn a_check_says_all_that_is_wrong_or_that_all_is_well_beside_a_running_supervisor() {
+    let mut world = World::new();
+    assert_eq!(world.done(&["check", "--offline"]), "All is well.\n");
+    assert_eq!(world.done(&["migrate"]), "The database's schema is up to date.\n");
+    world.guard.stop();
+    let file = world.guard.config_file();
+    let config = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, config.replace("[generator]", "[generator]\ntikc = \"1m\"\nmode = \"watch\"")).unwrap();
+    let checked = world.run(&["check"]);
+    assert_eq!((checked.code, checked.stdout.lines().count()), (1, 2), "{checked:?}");
+    assert_says(&checked.stdout, &["did you mean `tick`?", "`watch` is not one of"]);
 }

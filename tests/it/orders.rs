@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 use serde_json::Value;
 
-use crate::helper::{Config, Outcome, PAUSE, World, Write, say};
+use crate::helper::{Config, Outcome, PAUSE, World, Write, assert_says, say};
 
 const FIRST: i64 = 995_001;
 const SECOND: i64 = 995_002;
@@ -35,14 +35,16 @@ impl World {
         self.sandbox.interfere(id, Interference::Start).unwrap();
     }
 
-    fn pause_requests(&self) -> usize {
-        self.sandbox.requests().iter().filter(|request| request.operation == Operation::Pause).count()
+    /// One that runs, is not guarded, and has been seen by the guard.
+    fn add_running_disabled(&mut self, id: i64) {
+        self.add_disabled(CampaignSpec::running(id), 0);
+        self.let_ticks_pass(1);
     }
 
-    fn add_disabled(&mut self, id: i64, remaining_clicks: i64) {
-        self.sandbox.add_campaign(CampaignSpec::running(id));
-        self.database.add_campaign(id, remaining_clicks);
-        self.let_ticks_pass(1);
+    /// One that stands, whose clicks are between the thresholds, and which was looked at once.
+    fn add_undecided(&mut self, id: i64) {
+        self.add(CampaignSpec::paused(id), 10_000);
+        self.wait_until(id, "its first tick", |campaign| campaign.ticks() > 0);
     }
 }
 
@@ -76,7 +78,7 @@ fn process_ticks_now_and_answers_with_the_decision() {
 
     let unknown = world.run(&["process", "4711"]);
     assert_eq!((unknown.code, unknown.stderr.as_str()), (1, "error: there is no campaign 4711\n"));
-    assert_eq!(world.run(&["process"]).code, 2, "an id, or --all");
+    world.refused(&["process"], 2, &[]);
 }
 
 #[test]
@@ -87,10 +89,9 @@ fn a_forced_activation_runs_whatever_the_clicks_say_and_warns_that_the_table_pau
     world.start();
     world.wait_for_state(FIRST, "paused-guarded");
     let id = world.id(FIRST);
-    let done = world.run(&["process", &id, "--force", "activate"]);
-    assert_eq!(done.code, 0, "{}", done.stderr);
-    assert!(done.stdout.contains("activate confirmed"), "{}", done.stdout);
-    assert!(done.stderr.contains("the next tick pauses it again"), "{}", done.stderr);
+    let forced = world.run(&["process", &id, "--force", "activate"]);
+    assert_says(&forced.stderr, &["the next tick pauses it again"]);
+    assert_says(&forced.succeeded(), &["activate confirmed"]);
     assert!(world.sandbox.is_running(FIRST));
     assert_eq!(world.operators(FIRST), 1);
     assert_eq!(world.outcome(FIRST).journal, ["activate by force: confirmed, paused-guarded → active-guarded"]);
@@ -98,9 +99,7 @@ fn a_forced_activation_runs_whatever_the_clicks_say_and_warns_that_the_table_pau
     // The table undoes it.
     let answer = world.json(&["process", &id]);
     assert_eq!(answer["state"], "cooling-down");
-    let refused = world.run(&["process", &id, "--force", "activate"]);
-    assert_eq!(refused.code, 1);
-    assert!(refused.stderr.contains("it cools down after a pause; possible from "), "{}", refused.stderr);
+    world.refused(&["process", &id, "--force", "activate"], 1, &["it cools down after a pause; possible from "]);
 }
 
 #[test]
@@ -109,15 +108,12 @@ fn a_forced_pause_is_always_sent_and_a_disabled_campaign_is_acted_on_once_withou
     world.add_guarded(FIRST);
     let id = world.id(FIRST);
     let answer = world.json(&["process", &id, "--force", "pause"]);
-    assert_eq!(
-        (answer["state"].as_str(), answer["action"]["step"].as_str()),
-        (Some("cooling-down"), Some("confirmed"))
-    );
+    assert_eq!((&answer["state"], &answer["action"]["step"]), (&"cooling-down".into(), &"confirmed".into()));
     assert!(answer["warnings"][0].as_str().unwrap().contains("run again"), "{answer}");
     let entry = "pause by force: confirmed, active-guarded → cooling-down";
     world.expect(FIRST, &Outcome::new("cooling-down", &PAUSE, &[entry]));
 
-    world.add_disabled(DISABLED, 0);
+    world.add_running_disabled(DISABLED);
     let id = world.id(DISABLED);
     let answer = world.json(&["process", &id, "--force", "pause"]);
     assert!(answer["warnings"][0].as_str().unwrap().contains("generator is disabled"), "{answer}");
@@ -126,15 +122,13 @@ fn a_forced_pause_is_always_sent_and_a_disabled_campaign_is_acted_on_once_withou
     let entry = "pause by force: confirmed, idle → cooling-down";
     world.expect(DISABLED, &Outcome::new("cooling-down", &PAUSE, &[entry]));
     world.wait_until(DISABLED, "its actor is gone", |campaign| campaign.0["actor"].is_null());
-    let refused = world.run(&["process", &id]);
-    assert!(refused.stderr.contains("its generator is disabled"), "{}", refused.stderr);
+    assert_says(&world.run(&["process", &id]).stderr, &["its generator is disabled"]);
 }
 
 #[test]
 fn a_hold_keeps_the_guards_hands_off_survives_a_restart_and_ends_when_released() {
     let mut world = World::new();
-    world.add(CampaignSpec::paused(FIRST), 10_000);
-    world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
+    world.add_undecided(FIRST);
     let id = world.id(FIRST);
     let held = world.json(&["hold", &id, "--for", "2h", "--reason", "new creatives"]);
     assert_eq!((held["reason"].as_str(), held["pause"].as_bool()), (Some("new creatives"), Some(false)));
@@ -146,8 +140,7 @@ fn a_hold_keeps_the_guards_hands_off_survives_a_restart_and_ends_when_released()
     }
     let me = rustix::process::geteuid().as_raw().to_string();
     assert!(shown["by"].as_str().unwrap().starts_with(&me), "{shown}");
-    let table = world.run(&["status", &id]).stdout;
-    assert!(table.contains("on hold until") && table.contains("new creatives"), "{table}");
+    assert_says(&world.done(&["status", &id]), &["on hold until", "new creatives"]);
 
     world.guard.kill();
     world.start();
@@ -158,8 +151,7 @@ fn a_hold_keeps_the_guards_hands_off_survives_a_restart_and_ends_when_released()
     assert_eq!(released["released"]["reason"], "new creatives");
     world.wait_for_state(FIRST, "active-guarded");
     assert_eq!(world.campaign(FIRST).0["ordered"]["hold"], Value::Null);
-    let nothing = world.run(&["release", &id]);
-    assert_eq!((nothing.code, nothing.stdout), (0, format!("Campaign {id} was not on hold by itself.\n")));
+    assert_eq!(world.done(&["release", &id]), format!("Campaign {id} was not on hold by itself.\n"));
 }
 
 #[test]
@@ -189,8 +181,7 @@ fn what_runs_on_past_its_threshold_on_hold_is_called_unguarded() {
 #[test]
 fn a_hold_ends_by_itself_when_its_time_is_up() {
     let mut world = World::new();
-    world.add(CampaignSpec::paused(FIRST), 10_000);
-    world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
+    world.add_undecided(FIRST);
     let id = world.id(FIRST);
     world.json(&["hold", &id, "--for", "1s"]);
     world.database.set_remaining_clicks(FIRST, 20_000);
@@ -201,7 +192,7 @@ fn a_hold_ends_by_itself_when_its_time_is_up() {
             holds => Err(format!("{holds} holds")),
         }
     });
-    assert_eq!(world.run(&["hold", &id, "--for", "soon"]).code, 2);
+    world.refused(&["hold", &id, "--for", "soon"], 2, &[]);
 }
 
 #[test]
@@ -220,7 +211,7 @@ fn a_hold_with_pause_pauses_first_and_keeps_it_paused() {
     world.expect(FIRST, &Outcome::new("paused-guarded", &writes, &entries));
     assert_eq!(world.operators(FIRST), 2);
     let refused = world.run(&["process", &id, "--force", "activate"]);
-    assert!(refused.stderr.contains("it is on hold until released"), "{}", refused.stderr);
+    assert_says(&refused.stderr, &["it is on hold until released"]);
     world.json(&["release", &id]);
     world.wait_for_state(FIRST, "active-guarded");
 }
@@ -237,10 +228,10 @@ fn pause_all_takes_one_request_for_all() {
         for id in all {
             world.wait_for_state(id, "active-guarded");
         }
-        let before = world.pause_requests();
+        let before = world.sandbox.count(Operation::Pause);
         let held = world.json(&["pause-all", "--reason", "wrong page"]);
         assert_eq!(held["paused"].as_u64(), Some(3), "{held}");
-        let requests = world.pause_requests() - before;
+        let requests = world.sandbox.count(Operation::Pause) - before;
         world.json(&["release-all"]);
         requests == 1
     };
@@ -253,13 +244,11 @@ fn pause_all_pauses_everything_and_keeps_it_so_until_release_all() {
     for id in [FIRST, SECOND] {
         world.add_guarded(id);
     }
-    world.add_disabled(DISABLED, 0);
-    let before = world.sandbox.requests().len();
+    world.add_running_disabled(DISABLED);
+    assert_eq!(world.sandbox.count(Operation::Pause), 0);
     let held = world.json(&["pause-all", "--reason", "wrong page"]);
     assert_eq!((held["campaigns"].as_u64(), held["paused"].as_u64()), (Some(3), Some(3)), "{held}");
-    let requests = world.sandbox.requests();
-    let pause = requests.iter().position(|request| request.operation == Operation::Pause).unwrap();
-    assert!(pause >= before);
+    assert!(world.sandbox.count(Operation::Pause) > 0);
     for id in [FIRST, SECOND, DISABLED] {
         assert!(!world.sandbox.is_running(id), "{id}");
         assert_eq!(world.campaign(id).text("/ordered/hold/reason"), "wrong page");
@@ -298,7 +287,7 @@ fn observe_mode_wins_over_pause_all_which_says_so() {
     world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
     let done = world.run(&["pause-all", "--reason", "wrong page"]);
     assert_eq!(done.code, 1);
-    assert!(done.stderr.contains("was not paused: it is in observe mode"), "{}", done.stderr);
+    assert_says(&done.stderr, &["was not paused: it is in observe mode"]);
     world.expect(FIRST, &Outcome::new("idle", &[], &["pause by operator: observed-only, idle → idle"]));
 }
 
@@ -306,13 +295,12 @@ fn observe_mode_wins_over_pause_all_which_says_so() {
 fn pause_all_direct_pauses_without_a_supervisor_and_the_next_one_keeps_to_it() {
     let mut world = World::new();
     world.add_guarded(FIRST);
-    world.add_disabled(DISABLED, 0);
+    world.add_running_disabled(DISABLED);
     world.guard.kill();
-    let refused = world.run(&["pause-all", "--reason", "wrong page"]);
-    assert_eq!(refused.code, 3, "no supervisor");
+    world.refused(&["pause-all", "--reason", "wrong page"], 3, &[]);
     let held = world.json(&["pause-all", "--reason", "wrong page", "--direct"]);
     assert_eq!((held["paused"].as_u64(), held["not_paused"].as_array().map(Vec::len)), (Some(2), Some(0)), "{held}");
-    assert_eq!(world.pause_requests(), 1);
+    assert_eq!(world.sandbox.count(Operation::Pause), 1);
     for (id, before) in [(FIRST, "active-guarded"), (DISABLED, "idle")] {
         assert!(!world.sandbox.is_running(id), "{id}");
         assert_eq!(world.operators(id), 1);
@@ -334,22 +322,16 @@ fn pause_all_direct_beside_a_living_supervisor_hands_it_the_order() {
     let mut world = World::new();
     world.add_guarded(FIRST);
     let done = world.run(&["pause-all", "--reason", "wrong page", "--direct"]);
-    assert_eq!(done.code, 0, "{}", done.stderr);
-    assert!(done.stderr.contains("a supervisor lives"), "{}", done.stderr);
-    world.wait_for(
-        "it is paused",
-        |world| {
-            if world.sandbox.is_running(FIRST) { Err("it runs".to_owned()) } else { Ok(()) }
-        },
-    );
+    assert_says(&done.stderr, &["a supervisor lives"]);
+    done.succeeded();
+    world.wait_for_stop(FIRST);
     assert_eq!(world.campaign(FIRST).text("/ordered/hold/reason"), "wrong page");
 }
 
 #[test]
 fn an_order_whose_effect_is_still_to_come_is_answered_with_202_and_its_journal_entry() {
     let mut world = World::new();
-    world.add(CampaignSpec::paused(FIRST), 10_000);
-    world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
+    world.add_undecided(FIRST);
     world.sandbox.inject(Fault::always(FaultKind::EffectLate(Duration::from_secs(2))).on(Operation::Run));
     let body = r#"{"force": "activate"}"#;
     let head = format!(

@@ -2,11 +2,11 @@
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use sandbox::CampaignSpec;
 
-use crate::helper::{Config, World, gather};
+use crate::helper::{Text, World, assert_says, behind, gather};
 
 const ID: i64 = 995_013;
 
@@ -21,7 +21,7 @@ fn resident_bytes(pid: u32) -> usize {
 
 #[test]
 fn many_clients_that_read_nothing_of_a_dump_share_one() {
-    let mut world = World::configured(Config::default());
+    let mut world = World::new();
     world.database.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
          INSERT INTO campaigns (name, trafficstar_id) SELECT hex(zeroblob(90)), 2000000 + i FROM n",
@@ -45,16 +45,14 @@ fn many_clients_that_read_nothing_of_a_dump_share_one() {
 
 /// A command of the program that runs under other limits than the test's own.
 fn limited(world: &World, limits: &str) -> Child {
-    let run = world.guard.program(&["run"]);
-    let mut shell = Command::new("sh");
-    shell.arg("-c").arg(format!("{limits} && exec \"$0\" \"$@\"")).arg(run.get_program()).args(run.get_args());
-    shell.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    let script = format!("{limits} && exec \"$0\" \"$@\"");
+    let mut shell = behind(&world.guard.program(&["run"]), "sh", &["-c", &script]);
+    shell.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 #[test]
 fn it_takes_as_many_open_files_as_it_may_have() {
-    let mut world = World::configured(Config::default());
+    let mut world = World::new();
     world.guard.stop();
     let mut child = limited(&world, "ulimit -Sn 64 && ulimit -Hn 400");
     world.wait_for("the limit raised", |_| {
@@ -69,14 +67,15 @@ fn it_takes_as_many_open_files_as_it_may_have() {
 
 #[test]
 fn files_that_run_out_are_told_at_the_start_and_once_a_minute() {
-    let mut world = World::configured(Config::default());
+    let mut world = World::new();
     world.add(CampaignSpec::running(ID), 20_000);
     world.guard.stop();
     let mut child = limited(&world, "ulimit -n 40");
-    let log = gather(child.stderr.take().unwrap());
-    let log = || log.lock().unwrap().clone();
-    world.wait_for("its first answer", |world| world.guard.try_state().map(drop).map_err(|error| error.to_string()));
-    assert!(log().contains("this process may open 40 files at once"), "{}", log());
+    let gathered = Text::default();
+    gather(child.stderr.take().unwrap(), &gathered);
+    let log = || gathered.lock().unwrap().clone();
+    world.wait_for_an_answer();
+    assert_says(&log(), &["this process may open 40 files at once"]);
     let told = "no client can be let in";
     let mut clients = Vec::new();
     world.wait_for("the word that no client can be let in", |world| {

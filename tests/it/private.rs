@@ -4,27 +4,22 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Output;
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-use crate::helper::{Config, World};
+use crate::helper::{Done, World, assert_says};
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-fn told(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
-}
-
 #[test]
 fn a_config_that_was_found_where_others_may_write_is_refused_by_every_command_and_used_where_it_is_named() {
-    let world = World::configured(Config::default());
+    let world = World::new();
     let file = world.guard.config_file();
     let folder = file.parent().unwrap();
-    let here = |arguments: &[&str]| world.guard.program_without_config(arguments).output().unwrap();
-    assert_eq!(here(&["status"]).status.code(), Some(0));
+    let here = |arguments: &[&str]| Done::of(&mut world.guard.program_without_config(arguments));
+    here(&["status"]).succeeded();
     let commands: [&[&str]; 5] = [
         &["status"],
         &["check", "--offline"],
@@ -43,23 +38,23 @@ fn a_config_that_was_found_where_others_may_write_is_refused_by_every_command_an
         set_mode(path, mode);
         for command in commands {
             let refused = here(command);
-            let told = told(&refused);
-            assert_eq!(refused.status.code(), Some(1), "{command:?}: {told}");
-            assert!(told.contains(expected) && told.contains("name it: --config config.toml"), "{command:?}: {told}");
+            assert_eq!(refused.code, 1, "{command:?}: {refused:?}");
+            assert_says(&refused.told(), &[expected, "name it: --config config.toml"]);
         }
-        assert_eq!(world.guard.command(&["status"]).status.code(), Some(0), "it was named");
+        // Here it is named.
+        world.done(&["status"]);
         set_mode(path, before);
     }
     if rustix::process::geteuid().is_root() {
         chown(&file, Some(65_534), None).unwrap();
         let refused = here(&["pause-all", "--reason", "a test", "--direct"]);
-        assert!(told(&refused).contains("it belongs to another user (65534)"), "{}", told(&refused));
+        assert_says(&refused.told(), &["it belongs to another user (65534)"]);
     }
 }
 
 #[test]
 fn a_key_file_that_every_user_may_read_is_warned_of_by_check_and_run() {
-    let world = World::configured(Config::default());
+    let world = World::new();
     let key = world.guard.config_file().with_file_name("api-key");
     fs::write(&key, "sandbox-api-key").unwrap();
     let warning = "trafficstar.api_key_file: every user of this machine may read or change the file";
@@ -69,7 +64,7 @@ fn a_key_file_that_every_user_may_read_is_warned_of_by_check_and_run() {
             let mut command = world.guard.program(arguments);
             command.env_remove("TRAFFICSTAR_API_KEY").env("TRAFFIC_GENERATOR__TRAFFICSTAR__API_KEY_FILE", &key);
             // Beside the one that runs, `run` ends soon.
-            let told = told(&command.output().unwrap());
+            let told = Done::of(&mut command).told();
             assert_eq!(told.contains(warning), is_warned_of, "{mode:o} {arguments:?}: {told}");
         }
     }
@@ -77,9 +72,9 @@ fn a_key_file_that_every_user_may_read_is_warned_of_by_check_and_run() {
 
 #[test]
 fn a_new_database_and_its_lock_are_not_for_other_users() {
-    let world = World::configured(Config::default());
+    let world = World::new();
     let file = world.guard.config_file().with_file_name("other.db");
-    assert!(world.guard.command_on_another_database(&["migrate"]).status.success());
+    world.guard.run_on_another_database(&["migrate"]).succeeded();
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
     assert_eq!(mode(&file) & 0o607, 0o600, "{:o}", mode(&file));
     assert_eq!(mode(&world.guard.config_file().with_file_name("guard.db.lock")), 0o600);
@@ -89,7 +84,7 @@ fn a_new_database_and_its_lock_are_not_for_other_users() {
 fn it_leaves_no_core_dump_and_shows_its_environment_to_root_alone() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Core);
     setrlimit(Resource::Core, Rlimit { current: maximum, maximum }).unwrap();
-    let mut world = World::configured(Config::default());
+    let mut world = World::new();
     let environment = format!("/proc/{}/environ", world.guard.pid());
     assert_eq!(fs::metadata(environment).unwrap().uid(), 0);
     world.guard.signal(Signal::ABORT);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, on_both_databases};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, Write, in_parallel, on_both_databases};
 
 const ID: i64 = 995_224;
 const IDLE: i64 = 995_001;
@@ -64,13 +64,9 @@ fn micros(time: &str) -> Option<i64> {
 }
 
 #[test]
-fn every_promise_and_cool_down_survives_an_orderly_end() {
-    on_both_databases(|config| every_state_survives(config, |world| world.guard.stop()));
-}
-
-#[test]
-fn every_promise_and_cool_down_survives_a_power_cut() {
-    on_both_databases(|config| every_state_survives(config, |world| world.guard.kill()));
+fn every_promise_and_cool_down_survives_an_orderly_end_and_a_power_cut() {
+    let ends: [fn(&mut World); 2] = [|world| world.guard.stop(), |world| world.guard.kill()];
+    in_parallel(ends, |end| on_both_databases(|config| every_state_survives(config, end)));
 }
 
 #[test]
@@ -78,7 +74,7 @@ fn a_cool_down_ends_at_its_time_although_the_guard_was_down_meanwhile() {
     let mut world = World::configured(Config::default().generator("cooldown", "3s"));
     world.add(CampaignSpec::running(ID), 1_000);
     world.wait_for_writes(ID, &PAUSE);
-    world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    world.wait_for_step(ID, "confirmed");
     let until = world.campaign(ID).text("/cooling_down_until");
     world.guard.kill();
     // Topped up while nobody looks.
@@ -92,22 +88,19 @@ fn a_cool_down_ends_at_its_time_although_the_guard_was_down_meanwhile() {
 
 #[test]
 fn an_action_that_was_on_its_way_at_a_power_cut_is_read_back_and_not_repeated() {
-    let slow = || FaultKind::DelayBeforeAnswer(Duration::from_secs(5));
-    let mut world =
-        World::configured(Config::default().generator("cooldown", "10m").set("trafficstar", "confirm_within", "20s"));
-    world.sandbox.inject(Fault::always(slow()).on(Operation::Run).times(1));
-    world.sandbox.inject(Fault::always(slow()).on(Operation::Pause).times(1));
+    let config = Config::default().generator("cooldown", "10m").set("trafficstar", "confirm_within", "20s");
+    let mut world = World::configured(config);
+    for operation in [Operation::Run, Operation::Pause] {
+        let slow = FaultKind::DelayBeforeAnswer(Duration::from_secs(5));
+        world.sandbox.inject(Fault::always(slow).on(operation).times(1));
+    }
     let (to_run, to_pause) = (995_001, 995_002);
     world.add(CampaignSpec::paused(to_run), 20_000);
     world.add(CampaignSpec::running(to_pause), 1_000);
-    let sent = |world: &mut World, id, write| {
-        world.wait_for(
-            "the request",
-            |world| if world.writes(id).contains(&write) { Ok(()) } else { Err(String::new()) },
-        );
-    };
-    sent(&mut world, to_run, Write::Run);
-    sent(&mut world, to_pause, Write::Pause);
+    for (id, write) in [(to_run, Write::Run), (to_pause, Write::Pause)] {
+        let is_sent = |world: &mut World| world.writes(id).contains(&write);
+        world.wait_for("the request", |world| if is_sent(world) { Ok(()) } else { Err(String::new()) });
+    }
     world.guard.kill();
     assert_eq!(world.database.journal(to_run)[0].step, "requested");
     assert_eq!(world.database.journal(to_pause)[0].step, "requested");
@@ -128,13 +121,12 @@ fn an_activation_that_was_cut_in_half_leaves_a_stopped_campaign_that_runs_later(
     world.wait_for_writes(ID, &[Write::EndAtDayEnd]);
     world.guard.kill();
     world.start();
-    world.wait_until(ID, "failed", |campaign| campaign.text("/action/step") == "failed");
-    assert_eq!(world.campaign(ID).state(), "active-guarded");
+    assert_eq!(world.wait_for_step(ID, "failed").state(), "active-guarded");
     assert!(!world.sandbox.is_running(ID));
     // It looks otherwise, so that the backoff is over.
     world.sandbox.interfere(ID, Interference::SetStatus("enabled".to_owned())).unwrap();
     world.wait_for_writes(ID, &ACTIVATION);
-    world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    world.wait_for_step(ID, "confirmed");
 }
 
 #[test]
@@ -152,6 +144,5 @@ fn an_orderly_end_waits_for_the_action_on_its_way() {
 #[test]
 fn a_second_guard_on_the_same_database_is_refused() {
     let world = World::new();
-    let second = world.guard.command(&["run"]);
-    assert_eq!(second.status.code(), Some(1), "{second:?}");
+    world.refused(&["run"], 1, &[]);
 }

@@ -77,13 +77,11 @@ fn a_row_that_is_linked_to_another_campaign_promises_nothing_about_either() {
 fn the_disable_command_returns_when_nothing_is_sent_any_more() {
     let mut world = promised();
     let row = world.database.row_id(ID).to_string();
-    let done = world.guard.command(&["disable", &row]);
-    assert!(done.status.success(), "{done:?}");
+    world.done(&["disable", &row]);
     stopped_by_somebody(&mut world);
     world.expect(ID, &Outcome::new("idle", &[], &[]));
 
-    let done = world.guard.command(&["enable", &row]);
-    assert!(done.status.success(), "{done:?}");
+    world.done(&["enable", &row]);
     world.wait_for_writes(ID, &ACTIVATION);
 }
 
@@ -91,15 +89,13 @@ fn the_disable_command_returns_when_nothing_is_sent_any_more() {
 fn the_disable_command_can_pause_first_and_the_cool_down_outlives_it() {
     let mut world = promised();
     let row = world.database.row_id(ID).to_string();
-    let done = world.guard.command(&["disable", &row, "--pause"]);
-    assert!(done.status.success(), "{done:?}");
+    world.done(&["disable", &row, "--pause"]);
     let paused = "pause by operator: confirmed, active-guarded → cooling-down";
     world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[paused]));
     let until = world.campaign(ID).text("/cooling_down_until");
     assert!(!world.sandbox.is_running(ID));
 
-    let done = world.guard.command(&["enable", &row]);
-    assert!(done.status.success(), "{done:?}");
+    world.done(&["enable", &row]);
     world.wait_until(ID, "a tick", |campaign| campaign.ticks() > 0);
     world.expect(ID, &Outcome::new("cooling-down", &PAUSE, &[paused]));
     assert_eq!(world.campaign(ID).text("/cooling_down_until"), until);
@@ -108,12 +104,11 @@ fn the_disable_command_can_pause_first_and_the_cool_down_outlives_it() {
 #[test]
 fn a_clicking_tracker_is_seen_by_the_next_tick() {
     let mut world = promised();
-    let url = world.database.tracker.add_url(ID, "second", 100);
+    let url = world.database.add_url(ID, "second", 100);
     world.wait_until(ID, "the new URL", |campaign| campaign.text("/observed/remaining_clicks") == "20100");
-    world.database.tracker.add_clicks(url, 300);
+    world.database.add_clicks(url, 300);
     world.wait_until(ID, "a URL over its limit", |campaign| campaign.text("/observed/remaining_clicks") == "20000");
-    let first = world.database.first_url(ID);
-    world.database.tracker.add_clicks(first, 15_000);
+    world.database.click(ID, 15_000);
     world.wait_for_writes(ID, &PAUSE);
     assert_eq!(world.database.journal(ID)[0].remaining_clicks, Some(5_000));
 }
@@ -121,7 +116,7 @@ fn a_clicking_tracker_is_seen_by_the_next_tick() {
 #[test]
 fn urls_that_are_not_active_do_not_count() {
     let mut world = promised();
-    world.database.tracker.add_url(ID, "second", 5_000);
+    world.database.add_url(ID, "second", 5_000);
     for status in ["paused", "completed", "deleted", "rejected"] {
         world.database.execute(&format!("UPDATE urls SET status = '{status}' WHERE name = 'second'"));
         world.wait_until(ID, status, |campaign| campaign.text("/observed/remaining_clicks") == "20000");
@@ -137,8 +132,7 @@ fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() 
     let mut world = World::configured(Config::default().generator("cooldown", "10m"));
     let (limit, word, numbers, observed) = (995_001, 995_002, 995_003, 995_004);
     for id in [limit, word, numbers, observed] {
-        world.sandbox.add_campaign(CampaignSpec::paused(id));
-        world.database.add_campaign(id, 20_000);
+        world.add_disabled(CampaignSpec::paused(id), 20_000);
     }
     world.database.execute(&format!(
         "UPDATE campaigns SET mode = 'observe', generator_enabled = 1 WHERE trafficstar_id = {observed}"
@@ -147,7 +141,7 @@ fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() 
         0 => Err("none".to_owned()),
         _ => Ok(()),
     });
-    world.database.tracker.add_url(limit, "senseless", -5);
+    world.database.add_url(limit, "senseless", -5);
     world.database.execute(&format!(
         "UPDATE campaigns SET mode = 'ACT' WHERE trafficstar_id = {word};
          UPDATE campaigns SET mode = 'observ' WHERE trafficstar_id = {observed};
@@ -168,10 +162,9 @@ fn a_row_that_makes_no_sense_starts_nothing_is_named_and_may_still_be_stopped() 
     }
     let would_run = "activate by tick: observed-only, idle → idle";
     let would_pause = "pause by tick: observed-only, idle → idle";
-    let paused = "pause by tick: confirmed, idle → cooling-down";
     world.expect_all(&[
-        (word, "word", Outcome::new("cooling-down", &PAUSE, &[paused])),
-        (numbers, "numbers", Outcome::new("cooling-down", &PAUSE, &[paused])),
+        (word, "word", Outcome::paused()),
+        (numbers, "numbers", Outcome::paused()),
         (observed, "observed", Outcome::new("idle", &[], &[would_run, would_pause])),
     ]);
 }

@@ -16,10 +16,6 @@ fn long_cooldown() -> Config {
     Config::default().generator("cooldown", "10m")
 }
 
-fn error(status: u16) -> FaultKind {
-    FaultKind::Status { code: status, body: String::new() }
-}
-
 /// A world in which `fault` is there before a campaign that has to run.
 fn to_be_activated(fault: Fault) -> World {
     let mut world = World::new();
@@ -46,7 +42,7 @@ fn what_an_answer_leaves_open_is_read_back_and_repeated_by_nothing() {
     let paused = || Outcome::new("cooling-down", &PAUSE, &[PAUSED]);
     let in_neither = |effect| FaultKind::InNeitherList { effect };
     let table = [
-        ("without its end time it is not run", Operation::Edit, error(500), without_run()),
+        ("without its end time it is not run", Operation::Edit, FaultKind::status(500), without_run()),
         ("under `failed` inside a 200", Operation::Run, FaultKind::FailedInside200, not_activated()),
         ("in neither list, and runs", Operation::Run, in_neither(true), activated()),
         ("in neither list, and does not run", Operation::Run, in_neither(false), not_activated()),
@@ -74,7 +70,7 @@ fn what_an_answer_leaves_open_is_read_back_and_repeated_by_nothing() {
 #[test]
 fn an_end_time_that_cannot_be_set_keeps_no_pause_back_and_is_tried_again_at_every_tick() {
     let mut world = World::configured(Config::default().generator("cooldown", "1s"));
-    world.sandbox.inject(Fault::always(error(500)).on(Operation::Edit));
+    world.sandbox.inject(Fault::status(500).on(Operation::Edit));
     world.add(CampaignSpec::running(ID), 1_000);
     let campaign = world.wait_for_state(ID, "paused-guarded");
     let before = world.writes(ID);
@@ -106,7 +102,7 @@ fn a_run_that_failed_inside_a_200_backs_off_until_the_campaign_looks_otherwise()
     // It is switched off still, and yet another campaign than the one that failed to run.
     world.sandbox.interfere(ID, Interference::SetStatus("enabled".to_owned())).unwrap();
     world.wait_for_writes(ID, &ACTIVATION.repeat(2));
-    world.wait_until(ID, "confirmed", |campaign| campaign.text("/action/step") == "confirmed");
+    world.wait_for_step(ID, "confirmed");
     assert!(world.sandbox.is_running(ID));
 }
 
@@ -166,16 +162,14 @@ fn while_the_database_cannot_be_written_a_pause_goes_out_and_is_journalled_late(
     world.add(CampaignSpec::running(to_pause), 20_000);
     world.add(CampaignSpec::paused(to_run), 10_000);
     world.wait_for_state(to_pause, "active-guarded");
-    let mut busy = world.database.connect();
     world.change_at_once(|world| {
         world.database.set_remaining_clicks(to_pause, 1_000);
         world.database.set_remaining_clicks(to_run, 20_000);
-        diesel::connection::SimpleConnection::batch_execute(&mut busy, "BEGIN IMMEDIATE").unwrap();
+        world.database.lock();
     });
-    let in_time = world.sandbox.wait_for(Duration::from_secs(60), "the pause", |now| !now.is_running(to_pause));
-    in_time.unwrap();
+    world.wait_for_stop(to_pause);
     assert_eq!(world.writes(to_run), [], "no activation without its journal entry");
-    diesel::connection::SimpleConnection::batch_execute(&mut busy, "ROLLBACK").unwrap();
+    world.database.unlock();
     let late = "pause by tick: confirmed, active-guarded → cooling-down, late";
     world.expect(to_pause, &Outcome::new("cooling-down", &PAUSE, &[late]));
     world.wait_for_writes(to_run, &ACTIVATION);

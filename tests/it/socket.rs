@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
-use crate::helper::{Config, World};
+use crate::helper::{Config, World, assert_says};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 const ID: i64 = 995_005;
@@ -39,7 +39,7 @@ fn other_kind(path: &Path) -> Kept {
 #[test]
 fn a_socket_of_a_program_that_is_alive_is_not_replaced_though_connecting_to_it_fails() {
     for listen in [busy, other_kind] {
-        let mut world = World::configured(Config::default());
+        let mut world = World::new();
         world.guard.stop();
         let socket = world.guard.socket();
         let _alive = listen(&socket);
@@ -54,13 +54,10 @@ fn a_socket_of_a_program_that_is_alive_is_not_replaced_though_connecting_to_it_f
             std::thread::yield_now();
         }
         assert!(is_its(&socket), "it was replaced: {}", world.guard.log());
-        let checked = world.guard.command(&["check", "--offline"]);
-        let told = String::from_utf8(checked.stdout).unwrap();
-        assert_eq!(checked.status.code(), Some(1), "{told}");
-        assert!(
-            told.contains("is a socket that another program may be using: stop that one, or remove the file"),
-            "{told}"
-        );
+        let checked = world.run(&["check", "--offline"]);
+        assert_eq!(checked.code, 1, "{checked:?}");
+        let said = "is a socket that another program may be using: stop that one, or remove the file";
+        assert_says(&checked.stdout, &[said]);
     }
 }
 
@@ -73,19 +70,13 @@ fn the_socket_permits_what_the_config_says() {
     }
 }
 
-fn wait_for_an_answer(world: &mut World) {
-    world.wait_for("an answer on the socket", |world| {
-        world.guard.try_state().map(drop).map_err(|error| error.to_string())
-    });
-}
-
 #[test]
 fn a_socket_whose_file_is_deleted_is_made_anew_and_one_in_its_place_is_left_while_it_is_alive() {
     let mut world = World::configured(Config::default().set("control", "mode", "0660"));
     world.add_guarded(ID);
     let socket = world.guard.socket();
     std::fs::remove_file(&socket).unwrap();
-    wait_for_an_answer(&mut world);
+    world.wait_for_an_answer();
     assert!(world.guard.log().contains("the control socket's file was gone or replaced: it was made anew"));
     assert_eq!(std::fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
 
@@ -99,7 +90,7 @@ fn a_socket_whose_file_is_deleted_is_made_anew_and_one_in_its_place_is_left_whil
     }
     assert_eq!(std::fs::symlink_metadata(&socket).unwrap().ino(), others, "a live socket was replaced");
     drop(other);
-    wait_for_an_answer(&mut world);
+    world.wait_for_an_answer();
     let told = world.guard.log().matches(told).count();
     assert_eq!(told, 1, "it is told once: {}", world.guard.log());
 

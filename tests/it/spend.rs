@@ -1,9 +1,11 @@
-//! Today's spend by its three sources, in their order.
+//! Today's spend by its three sources, in their order; one that stands still while its campaign runs, and a click limit that
+//! jumps.
 
-use sandbox::{Amount, CampaignSpec, Fault, FaultId, FaultKind, Operation, Options, SpendForm};
-use serde_json::json;
+use chrono::Duration;
+use sandbox::{Amount, CampaignSpec, Fault, FaultId, Operation, Options, SpendForm};
+use serde_json::{Value, json};
 
-use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, in_parallel};
+use crate::helper::{ACTIVATION, Config, Outcome, PAUSE, World, assert_says, in_parallel};
 
 const ID: i64 = 995_224;
 
@@ -17,8 +19,7 @@ fn told_by_reports(id: i64, cents: i64) -> CampaignSpec {
 }
 
 fn reports_fail(world: &World) -> FaultId {
-    let fault = FaultKind::Status { code: 500, body: String::new() };
-    world.sandbox.inject(Fault::always(fault).on(Operation::ReportByCampaign))
+    world.sandbox.inject(Fault::status(500).on(Operation::ReportByCampaign))
 }
 
 fn expect_spend(world: &mut World, id: i64, name: &str, source: &str, spend: &str) {
@@ -34,6 +35,7 @@ fn each_source_is_believed_in_its_order() {
     let mut world = World::new();
     let as_text = |form| CampaignSpec { spend_form: form, ..spent(0, 1_234) };
     let rounded = CampaignSpec::paused(0).spent(Amount::micros(9_996_000)).with_field("spent_today", None);
+    let unreadable = spent(0, 500).with_field("spent_today", Some(json!("much")));
     let of_a_lifetime = CampaignSpec::paused(0).with_field("spent", Some(json!(412.50)));
     let table = [
         ("the campaign's own field", spent(0, 999), "campaign", "9.99"),
@@ -44,12 +46,7 @@ fn each_source_is_believed_in_its_order() {
         ("a field of 0", spent(0, 0), "campaign", "0.00"),
         ("a report", told_by_reports(0, 1_000), "report", "10.00"),
         ("a report of 9.996, in cents as the field is", rounded, "report", "10.00"),
-        (
-            "an unreadable field, a report",
-            spent(0, 500).with_field("spent_today", Some(json!("much"))),
-            "report",
-            "5.00",
-        ),
+        ("an unreadable field, a report", unreadable, "report", "5.00"),
         ("an account of another timezone", CampaignSpec { timezone: 3, ..spent(0, 700) }, "report", "7.00"),
         ("no value anywhere", CampaignSpec::paused(0), "none", "0.00"),
     ];
@@ -207,4 +204,75 @@ fn the_size_of_the_write_ahead_log_is_in_the_metrics() {
         if bytes > 0 { Ok(bytes) } else { Err("it is empty".to_owned()) }
     });
     assert!(bytes < 64 << 20, "{bytes}");
+}
+
+#[test]
+fn a_spend_that_stands_still_for_an_hour_with_clicks_going_on_is_told_once_and_shown_everywhere() {
+    let noon = "2026-12-05T12:00:00Z".parse().unwrap();
+    let mut world = World::at(noon, Config::default(), Options::default(), |_, _| {});
+    world.add(CampaignSpec::running(ID).spent(Amount::cents(321)), 20_000);
+    world.wait_until(ID, "since when", |campaign| !campaign.text("/observed/spend_unchanged_since").is_empty());
+    let watch = world.watch(&["--json"]);
+    let told = |text: &str| text.lines().filter(|line| line.contains("spend-stands-still")).count();
+
+    world.database.click(ID, 10);
+    world.let_ticks_pass(1);
+    world.set_clock(noon + Duration::minutes(59));
+    world.let_ticks_pass(2);
+    assert_eq!(told(&world.guard.log()) + told(&watch.stdout()), 0, "not yet");
+    world.set_clock(noon + Duration::minutes(61));
+    world.wait_for("the event", |_| if told(&watch.stdout()) == 1 { Ok(()) } else { Err(watch.stdout()) });
+    let event: Value = watch.stdout().lines().find(|line| told(line) == 1).unwrap().parse().unwrap();
+    assert_eq!((event["warning"].as_bool(), event["campaign_id"].as_i64()), (Some(true), Some(1)), "{event}");
+    assert_says(&world.done(&["status"]), &["unchanged for 1h"]);
+    assert_says(&world.done(&["explain", "1"]), &["unchanged since 2026-12-05 12:00", "stands still"]);
+    world.let_ticks_pass(3);
+    assert_eq!(told(&watch.stdout()), 1, "once");
+
+    world.sandbox.set_spend(ID, Amount::cents(322)).unwrap();
+    world.wait_until(ID, "another value", |campaign| campaign.text("/observed/spend") == "3.22");
+    let explained = world.done(&["explain", "1"]);
+    assert!(!explained.contains("stands still"), "{explained}");
+}
+
+#[test]
+fn a_click_limit_that_jumps_starts_nothing_and_is_told() {
+    let bounded = Config::default().generator("implausible_clicks", 500_000);
+    let mut world = World::configured(bounded);
+    let (by_config, by_row, unbounded) = (995_001, 995_002, 995_003);
+    for id in [by_config, by_row, unbounded] {
+        world.add(CampaignSpec::paused(id), 100);
+        world.wait_for_state(id, "paused-guarded");
+    }
+    for (id, bound) in [(by_row, 50_000), (unbounded, 2_000_000)] {
+        world
+            .database
+            .execute(&format!("UPDATE campaigns SET implausible_clicks = {bound} WHERE trafficstar_id = {id}"));
+    }
+    world.let_ticks_pass(1);
+    let watch = world.watch(&["--json"]);
+    world.database.set_remaining_clicks(by_config, 1_000_000);
+    world.database.set_remaining_clicks(by_row, 60_000);
+    world.database.set_remaining_clicks(unbounded, 1_000_000);
+    world.wait_for_state(unbounded, "active-guarded");
+    let nothing = || Outcome::new("paused-guarded", &[], &[]);
+    world.expect_all(&[(by_config, "the config's bound", nothing()), (by_row, "its own bound", nothing())]);
+    let note = "more clicks remain than implausible_clicks (500,000) allows";
+    let last_error = world.campaign(by_config).text("/last_error");
+    for text in [last_error, world.guard.log(), world.done(&["status"]), world.done(&["explain", "1"])] {
+        assert_says(&text, &[note]);
+    }
+    for _ in 0..3 {
+        world.database.click(by_config, 10);
+        world.let_ticks_pass(1);
+    }
+    let events = watch.json_lines();
+    let told = |event: &&Value| event["text"].as_str().unwrap().contains(note);
+    let told: Vec<&Value> = events.iter().filter(told).collect();
+    assert_eq!(told.len(), 1, "one event, though clicks go on: {told:?}");
+    assert_eq!(told[0]["warning"], true);
+
+    // A limit that is right again is decided by as before.
+    world.database.set_remaining_clicks(by_config, 20_000);
+    world.wait_for_state(by_config, "active-guarded");
 }

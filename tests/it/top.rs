@@ -78,9 +78,6 @@ fn what_is_no_terminal_gets_a_message() {
     for (arguments, exit_status, message) in
         [(&["top"][..], 1, "`top` draws on a terminal"), (&["top", "--json"], 2, "`top` prints no result")]
     {
-        let output = world.guard.command(arguments);
-        assert_eq!(output.status.code(), Some(exit_status), "{arguments:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains(message), "{output:?}");
-        assert!(output.stdout.is_empty(), "{output:?}");
+        world.refused(arguments, exit_status, &[message]);
     }
 }

@@ -8,9 +8,8 @@ use crate::helper::World;
 fn a_state_that_is_there_already_is_answered_at_once_and_one_that_comes_when_it_comes() {
     let mut world = World::new();
     world.add_guarded(701);
-    let at_once = world.guard.command(&["wait", "1", "--until", "active-guarded", "--timeout", "0s"]);
-    assert!(at_once.status.success(), "{at_once:?}");
-    assert_eq!(at_once.stdout, b"Campaign 1 (campaign 701) has reached active-guarded.\n");
+    let at_once = world.done(&["wait", "1", "--until", "active-guarded", "--timeout", "0s"]);
+    assert_eq!(at_once, "Campaign 1 (campaign 701) has reached active-guarded.\n");
 
     let mut cooling = world.guard.begin(&["wait", "1", "--until", "cooling-down"]);
     let mut paused = world.guard.begin(&["wait", "1", "--until", "paused-guarded", "--json"]);
@@ -27,29 +26,19 @@ fn a_state_that_does_not_come_in_time_is_a_failure_that_says_what_it_is_instead(
     let mut world = World::new();
     world.add_guarded(711);
     for limit in ["0s", "700ms"] {
-        let output = world.guard.command(&["wait", "1", "--until", "idle", "--timeout", limit]);
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        let message = String::from_utf8(output.stderr).unwrap();
-        let wanted = format!("campaign 1 has not reached idle within {limit}: it is active-guarded");
-        assert!(message.contains(&wanted), "{message}");
+        let said = format!("campaign 1 has not reached idle within {limit}: it is active-guarded");
+        world.refused(&["wait", "1", "--until", "idle", "--timeout", limit], 1, &[&said]);
     }
 }
 
 #[test]
 fn a_word_that_is_no_state_is_a_usage_error_and_a_campaign_that_is_not_there_a_failure() {
     let mut world = World::new();
-    let output = world.guard.command(&["wait", "1", "--until", "runing"]);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert!(message.contains("idle, active-guarded, paused-guarded, cooling-down"), "{message}");
-
-    let output = world.guard.command(&["wait", "99", "--until", "idle"]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("there is no campaign 99"));
-
+    let states = "idle, active-guarded, paused-guarded, cooling-down";
+    world.refused(&["wait", "1", "--until", "runing"], 2, &[states]);
+    world.refused(&["wait", "99", "--until", "idle"], 1, &["there is no campaign 99"]);
     world.guard.stop();
-    let output = world.guard.command(&["wait", "1", "--until", "idle"]);
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    world.refused(&["wait", "1", "--until", "idle"], 3, &[]);
 }
 
 #[test]

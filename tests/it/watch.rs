@@ -1,19 +1,9 @@
 //! `watch` and `GET /v1/events`.
 
-use diesel::connection::SimpleConnection;
-use sandbox::{CampaignSpec, Fault, FaultKind, Interference};
+use sandbox::{CampaignSpec, Fault, Interference};
 use serde_json::Value;
 
 use crate::helper::{Background, World};
-
-/// Starts `watch`; what happens from now on is seen by it.
-fn watch(world: &mut World, arguments: &[&str]) -> Background {
-    let watch = world.guard.begin(&[&["watch"], arguments].concat());
-    world.wait_for("watch to say that it watches", |_| {
-        if watch.stderr().starts_with("Watching") { Ok(()) } else { Err(watch.stderr()) }
-    });
-    watch
-}
 
 /// In a few words: kind, what about it, and the campaign.
 fn brief(event: &Value) -> String {
@@ -37,12 +27,12 @@ fn wait_for_events(world: &mut World, watch: &Background, wanted: &[&str]) {
 #[test]
 fn what_happens_is_told_as_it_happens_as_an_object_a_line() {
     let mut world = World::new();
-    let all = watch(&mut world, &["--json"]);
+    let all = world.watch(&["--json"]);
     world.add(CampaignSpec::paused(601), 20_000);
     for step in ["requested", "accepted", "confirmed"] {
         wait_for_events(&mut world, &all, &[&format!("action activate {step}")]);
     }
-    let one = watch(&mut world, &["1", "--json"]);
+    let one = world.watch(&["1", "--json"]);
     world.sandbox.interfere(601, Interference::Stop).unwrap();
     world.add(CampaignSpec::running(602), 0);
     let guard = ["foreign-change false", "action activate requested", "action activate accepted"];
@@ -65,20 +55,19 @@ fn what_happens_is_told_as_it_happens_as_an_object_a_line() {
 fn errors_and_recoveries_of_ticks_the_remote_and_the_database_are_told() {
     let mut world = World::new();
     world.add_guarded(611);
-    let watch = watch(&mut world, &["--json"]);
-    let fault = world.sandbox.inject(Fault::always(FaultKind::Status { code: 503, body: String::new() }));
+    let watch = world.watch(&["--json"]);
+    let fault = world.sandbox.inject(Fault::status(503));
     wait_for_events(&mut world, &watch, &["error trafficstar"]);
     wait_for_events(&mut world, &watch, &["error tick"]);
     world.sandbox.remove_fault(fault);
     wait_for_events(&mut world, &watch, &["error trafficstar", "recovery trafficstar"]);
     wait_for_events(&mut world, &watch, &["error tick", "recovery tick"]);
 
-    let mut locked = world.database.connect();
-    locked.batch_execute("BEGIN IMMEDIATE").unwrap();
+    world.database.lock();
     world.sandbox.interfere(611, Interference::Stop).unwrap();
     wait_for_events(&mut world, &watch, &["error database"]);
     wait_for_events(&mut world, &watch, &["error promise"]);
-    locked.batch_execute("COMMIT").unwrap();
+    world.database.unlock();
     wait_for_events(&mut world, &watch, &["error database", "recovery database"]);
     wait_for_events(&mut world, &watch, &["error promise", "recovery promise"]);
 }
@@ -87,27 +76,26 @@ fn errors_and_recoveries_of_ticks_the_remote_and_the_database_are_told() {
 fn a_watch_ends_well_when_it_is_interrupted_and_says_so_when_the_supervisor_goes() {
     let mut world = World::new();
     for arguments in [&[] as &[&str], &["--json"]] {
-        let mut interrupted = watch(&mut world, arguments);
+        let mut interrupted = world.watch(arguments);
         interrupted.interrupt();
         assert_eq!(world.wait_for_end(&mut interrupted), Some(0));
     }
-    let mut left = watch(&mut world, &[]);
+    let mut left = world.watch(&[]);
     world.guard.stop();
     assert_eq!(world.wait_for_end(&mut left), Some(3));
     assert!(left.stderr().contains("has gone"), "{}", left.stderr());
     world.start();
-    let mut killed = watch(&mut world, &["--json"]);
+    let mut killed = world.watch(&["--json"]);
     world.guard.kill();
     assert_eq!(world.wait_for_end(&mut killed), Some(3));
-    let output = world.guard.command(&["watch"]);
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    world.refused(&["watch"], 3, &[]);
 }
 
 #[test]
 fn people_get_a_line_for_each_event() {
     let mut world = World::new();
     world.add_guarded(621);
-    let watch = watch(&mut world, &["1"]);
+    let watch = world.watch(&["1"]);
     world.sandbox.interfere(621, Interference::Stop).unwrap();
     world.wait_for("the line of the foreign stop", |_| {
         let stdout = watch.stdout();

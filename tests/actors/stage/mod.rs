@@ -1,6 +1,7 @@
 //! The real supervisor and its campaign actors on paused time: the world around them is in memory, and time jumps to
 //! whatever is due next once everybody has come to rest.
 
+mod outside;
 mod remote;
 mod store;
 mod world;
@@ -26,8 +27,7 @@ use traffic_generator::domain::live::{LiveEvent, LiveKind, Part};
 use traffic_generator::domain::policy::PolicyNumbers;
 use traffic_generator::domain::status::{ActorStatus, CampaignStatus, LeadershipStatus};
 
-pub(crate) use self::remote::FakeRemote;
-pub(crate) use self::store::{FakeStore, Wedge};
+pub(crate) use self::outside::{Outside, Wedge};
 pub(crate) use self::world::{Call, Campaign, Fault, OverTime, Shared, World};
 use crate::defect::{Defect, Log};
 
@@ -54,8 +54,8 @@ pub(crate) struct Stage {
     pub(crate) world: Shared,
     pub(crate) defect: Defect,
     pub(crate) log: Log,
-    pub(crate) database: Addr<FakeStore>,
-    pub(crate) remote: Addr<FakeRemote>,
+    pub(crate) database: Addr<Outside>,
+    pub(crate) remote: Addr<Outside>,
     pub(crate) supervisor: Addr<Supervisor>,
     began: Instant,
     set_by: Arc<AtomicI64>,
@@ -92,8 +92,8 @@ impl Stage {
         let mut world = World::new(clock.clone(), campaigns);
         prepare(&mut world);
         let world = Rc::new(RefCell::new(world));
-        let database = FakeStore(Rc::clone(&world)).start();
-        let remote = FakeRemote(Rc::clone(&world)).start();
+        let database = Outside(Rc::clone(&world)).start();
+        let remote = Outside(Rc::clone(&world)).start();
         let supervisor = Supervisor::new(
             clock.clone(),
             board.clone(),
@@ -165,7 +165,7 @@ impl Stage {
     }
 
     /// All that has been told since this was last asked, and by how much the listener was too slow.
-    pub(crate) fn told(&self) -> (Vec<std::sync::Arc<LiveEvent>>, u64) {
+    pub(crate) fn told(&self) -> (Vec<Arc<LiveEvent>>, u64) {
         let (mut events, mut told, mut lost) = (self.events.borrow_mut(), Vec::new(), 0);
         loop {
             match events.try_recv() {
@@ -187,7 +187,7 @@ pub(crate) struct Lives {
 }
 
 impl Lives {
-    pub(crate) fn of(id: i64, told: &[std::sync::Arc<LiveEvent>]) -> Self {
+    pub(crate) fn of(id: i64, told: &[Arc<LiveEvent>]) -> Self {
         let mut lives = Self::default();
         for event in told.iter().filter(|event| event.campaign_id == Some(CampaignId(id))) {
             let at_ms = event.at.signed_duration_since(noon()).num_milliseconds();

@@ -11,25 +11,10 @@ use traffic_generator::domain::remote::RemoteCampaign;
 use traffic_generator::domain::spend::SourceAnswer;
 use traffic_generator::trafficstar::date::SeenClock;
 
-use super::store::Wedge;
-use super::world::{Call, Shared, id_of, suffer};
+use super::outside::Outside;
+use super::world::{Call, id_of, suffer};
 
-/// The actor.
-pub(crate) struct FakeRemote(pub Shared);
-
-impl Actor for FakeRemote {
-    type Context = Context<Self>;
-}
-
-impl Handler<Wedge> for FakeRemote {
-    type Result = ();
-
-    fn handle(&mut self, Wedge(time): Wedge, ctx: &mut Self::Context) {
-        ctx.wait(tokio::time::sleep(time).into_actor(self));
-    }
-}
-
-pub(crate) fn remote_port(remote: &Addr<FakeRemote>) -> RemotePort {
+pub(crate) fn remote_port(remote: &Addr<Outside>) -> RemotePort {
     RemotePort {
         read_status: remote.clone().recipient(),
         set_tick: remote.clone().recipient(),
@@ -39,7 +24,7 @@ pub(crate) fn remote_port(remote: &Addr<FakeRemote>) -> RemotePort {
     }
 }
 
-impl Handler<ReadStatus> for FakeRemote {
+impl Handler<ReadStatus> for Outside {
     type Result = ResponseFuture<Result<RemoteCampaign, RemoteFault>>;
 
     fn handle(&mut self, ReadStatus(question): ReadStatus, _: &mut Self::Context) -> Self::Result {
@@ -54,7 +39,7 @@ impl Handler<ReadStatus> for FakeRemote {
     }
 }
 
-impl Handler<ReadSpend> for FakeRemote {
+impl Handler<ReadSpend> for Outside {
     type Result = ResponseFuture<SourceAnswer>;
 
     fn handle(&mut self, question: ReadSpend, _: &mut Self::Context) -> Self::Result {
@@ -63,7 +48,7 @@ impl Handler<ReadSpend> for FakeRemote {
     }
 }
 
-impl Handler<MakeChange> for FakeRemote {
+impl Handler<MakeChange> for Outside {
     type Result = ResponseFuture<Outcome>;
 
     fn handle(&mut self, MakeChange(change): MakeChange, _: &mut Self::Context) -> Self::Result {
@@ -81,7 +66,7 @@ impl Handler<MakeChange> for FakeRemote {
     }
 }
 
-impl Handler<SetTick> for FakeRemote {
+impl Handler<SetTick> for Outside {
     type Result = ();
 
     fn handle(&mut self, _: SetTick, _: &mut Self::Context) {}

@@ -2,7 +2,6 @@
 //! spend is in doubt: neither unfinished actions nor spends are kept.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use traffic_generator::actors::answers::Answer;
@@ -19,29 +18,10 @@ use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::spend::SpendHistory;
 use traffic_generator::store::{CampaignChange, StoredCampaign, StoredHolds, StoredPromise, TickReading};
 
-use super::world::{Call, Shared, suffer};
+use super::outside::Outside;
+use super::world::{Call, suffer};
 
-/// The actor.
-pub(crate) struct FakeStore(pub Shared);
-
-impl Actor for FakeStore {
-    type Context = Context<Self>;
-}
-
-/// Handles nothing for a while: what is sent to it waits in its mailbox.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Wedge(pub Duration);
-
-impl Handler<Wedge> for FakeStore {
-    type Result = ();
-
-    fn handle(&mut self, Wedge(time): Wedge, ctx: &mut Self::Context) {
-        ctx.wait(tokio::time::sleep(time).into_actor(self));
-    }
-}
-
-pub(crate) fn database_port(store: &Addr<FakeStore>) -> DatabasePort {
+pub(crate) fn database_port(store: &Addr<Outside>) -> DatabasePort {
     DatabasePort {
         read_tick: store.clone().recipient(),
         save: store.clone().recipient(),
@@ -49,7 +29,7 @@ pub(crate) fn database_port(store: &Addr<FakeStore>) -> DatabasePort {
     }
 }
 
-pub(crate) fn rows_port(store: &Addr<FakeStore>) -> RowsPort {
+pub(crate) fn rows_port(store: &Addr<Outside>) -> RowsPort {
     RowsPort {
         read_rows: store.clone().recipient(),
         read_stored: store.clone().recipient(),
@@ -63,7 +43,7 @@ pub(crate) fn rows_port(store: &Addr<FakeStore>) -> RowsPort {
     }
 }
 
-impl Handler<ReadTick> for FakeStore {
+impl Handler<ReadTick> for Outside {
     type Result = ResponseFuture<Answer<Option<TickReading>>>;
 
     fn handle(&mut self, ReadTick(id): ReadTick, _: &mut Self::Context) -> Self::Result {
@@ -81,7 +61,7 @@ impl Handler<ReadTick> for FakeStore {
     }
 }
 
-impl Handler<Save> for FakeStore {
+impl Handler<Save> for Outside {
     type Result = ResponseFuture<Answer<Option<JournalId>>>;
 
     fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
@@ -101,13 +81,13 @@ impl Handler<Save> for FakeStore {
     }
 }
 
-impl Handler<SaveSpend> for FakeStore {
+impl Handler<SaveSpend> for Outside {
     type Result = ();
 
     fn handle(&mut self, _: SaveSpend, _: &mut Self::Context) {}
 }
 
-impl Handler<ReadRows> for FakeStore {
+impl Handler<ReadRows> for Outside {
     type Result = Answer<Rows>;
 
     fn handle(&mut self, ReadRows: ReadRows, _: &mut Self::Context) -> Self::Result {
@@ -120,7 +100,7 @@ impl Handler<ReadRows> for FakeStore {
     }
 }
 
-impl Handler<ReadStored> for FakeStore {
+impl Handler<ReadStored> for Outside {
     type Result = ResponseFuture<Answer<Option<StoredCampaign>>>;
 
     fn handle(&mut self, ReadStored(id): ReadStored, _: &mut Self::Context) -> Self::Result {
@@ -137,7 +117,7 @@ impl Handler<ReadStored> for FakeStore {
     }
 }
 
-impl Handler<SetGeneratorEnabled> for FakeStore {
+impl Handler<SetGeneratorEnabled> for Outside {
     type Result = Answer<bool>;
 
     fn handle(&mut self, set: SetGeneratorEnabled, _: &mut Self::Context) -> Self::Result {
@@ -147,7 +127,7 @@ impl Handler<SetGeneratorEnabled> for FakeStore {
     }
 }
 
-impl Handler<StoreHold> for FakeStore {
+impl Handler<StoreHold> for Outside {
     type Result = Answer<bool>;
 
     fn handle(&mut self, StoreHold { campaign, hold }: StoreHold, _: &mut Self::Context) -> Self::Result {
@@ -160,7 +140,7 @@ impl Handler<StoreHold> for FakeStore {
     }
 }
 
-impl Handler<StoreHoldOnAll> for FakeStore {
+impl Handler<StoreHoldOnAll> for Outside {
     type Result = Answer<()>;
 
     fn handle(&mut self, StoreHoldOnAll(hold): StoreHoldOnAll, _: &mut Self::Context) -> Self::Result {
@@ -169,7 +149,7 @@ impl Handler<StoreHoldOnAll> for FakeStore {
     }
 }
 
-impl Handler<WriteCampaign> for FakeStore {
+impl Handler<WriteCampaign> for Outside {
     type Result = Answer<CampaignChange>;
 
     fn handle(&mut self, _: WriteCampaign, _: &mut Self::Context) -> Self::Result {
@@ -177,13 +157,13 @@ impl Handler<WriteCampaign> for FakeStore {
     }
 }
 
-impl Handler<CarryOutUrls> for FakeStore {
+impl Handler<CarryOutUrls> for Outside {
     type Result = ();
 
     fn handle(&mut self, _: CarryOutUrls, _: &mut Self::Context) {}
 }
 
-impl Handler<ReadJournal> for FakeStore {
+impl Handler<ReadJournal> for Outside {
     type Result = Answer<Vec<JournalEntry>>;
 
     fn handle(&mut self, _: ReadJournal, _: &mut Self::Context) -> Self::Result {

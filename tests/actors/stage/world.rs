@@ -18,6 +18,8 @@ use traffic_generator::domain::status::Hold;
 use traffic_generator::store::{CampaignRow, Entry, StoredPromise};
 use traffic_generator::trafficstar::client::ChangeKind;
 
+use super::at;
+
 /// A campaign's id at TrafficStars follows from its key.
 pub(crate) fn remote_of(id: CampaignId) -> RemoteId {
     RemoteId(900_000 + id.0)
@@ -25,10 +27,6 @@ pub(crate) fn remote_of(id: CampaignId) -> RemoteId {
 
 pub(crate) fn id_of(remote: RemoteId) -> CampaignId {
     CampaignId(remote.0 - 900_000)
-}
-
-pub(crate) fn dollars(dollars: i64) -> Money {
-    Money::from_micros(dollars * 1_000_000).unwrap()
 }
 
 /// Something that changes by itself as time passes.
@@ -69,8 +67,15 @@ impl Campaign {
             running,
             end_time: EndTime::Unset,
             archived: false,
-            spent_today: Rc::new(|_| dollars(1)),
+            spent_today: Rc::new(|_| Money::from_micros(1_000_000).unwrap()),
         }
+    }
+
+    /// The same, with so many clicks left from that second on.
+    pub(crate) fn with_clicks_from(mut self, seconds: i64, clicks: u64) -> Self {
+        let before = self.remaining_clicks;
+        self.remaining_clicks = Rc::new(move |now| if now < at(seconds) { before(now) } else { clicks });
+        self
     }
 
     pub(crate) fn runs_at(&self, now: DateTime<Utc>) -> bool {

@@ -257,24 +257,15 @@ fn every_fault_has_a_name_of_its_own_and_differs_from_the_original() {
 fn a_fault_that_does_not_fit_the_code_any_more_is_named() {
     let fault = |original, faulty| Fault { name: "slip", what: "", breaks: "", file: "a.rs", original, faulty };
     let code = "if a <= b { stop(); }\nif a <= c { stop(); }\n";
+    let piece = "if (if faulty::faults::is_on(\"slip\") { a < b } else { a <= b }) {";
+    let statement = "{ if faulty::faults::is_on(\"slip\") {  } else { stop(); } }";
+    let overlapping = vec![fault("a <= b", "a < b"), fault("«<=» b", ">")];
     let cases = [
-        (
-            "a piece",
-            vec![fault("«a <= b» {", "a < b")],
-            Ok("if (if faulty::faults::is_on(\"slip\") { a < b } else { a <= b }) {"),
-        ),
-        (
-            "a statement",
-            vec![fault("b { «stop();»", "")],
-            Ok("{ if faulty::faults::is_on(\"slip\") {  } else { stop(); } }"),
-        ),
+        ("a piece", vec![fault("«a <= b» {", "a < b")], Ok(piece)),
+        ("a statement", vec![fault("b { «stop();»", "")], Ok(statement)),
         ("nothing of it is left", vec![fault("a == b", "")], Err("slip: `a == b` is nowhere in a.rs")),
         ("it is there twice", vec![fault("stop();", "")], Err("slip: `stop();` is there more than once in a.rs")),
-        (
-            "two faults in one place",
-            vec![fault("a <= b", "a < b"), fault("«<=» b", ">")],
-            Err("slip: it overlaps another fault in a.rs"),
-        ),
+        ("two faults in one place", overlapping, Err("slip: it overlaps another fault in a.rs")),
     ];
     for (name, faults, expected) in cases {
         match (patch::apply("a.rs", code, faults.iter()), expected) {

@@ -1,8 +1,7 @@
 //! All that something on the control socket answers, which need not be a supervisor, or is one of another version.
 
-use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -11,6 +10,7 @@ use traffic_generator::control::client::Client;
 use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::journal::JournalQuery;
 
+use super::peers::{answer_each, locked, runtime};
 use super::served::outlive_closed_pipes;
 
 /// What is there is read in a moment.
@@ -20,8 +20,8 @@ const ID: CampaignId = CampaignId(1);
 /// Every question ends, with an answer or an error that is one line or more of text.
 pub fn check(bytes: &[u8]) {
     static SERVER: OnceLock<Mutex<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(|| Mutex::new(Server::start())).lock().unwrap_or_else(PoisonError::into_inner);
-    *server.answer.lock().unwrap_or_else(PoisonError::into_inner) = bytes.to_vec();
+    let server = locked(SERVER.get_or_init(|| Mutex::new(Server::start())));
+    *locked(&server.answer) = bytes.to_vec();
     let start = Instant::now();
     server.runtime.block_on(ask(&server.client, bytes.len()));
     assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
@@ -41,14 +41,10 @@ impl Server {
         let listener = UnixListener::bind(&path).expect("a socket");
         let answer: Arc<Mutex<Vec<u8>>> = Arc::default();
         let said = Arc::clone(&answer);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A connection that is made and never used must not keep the others waiting.
-                let said = Arc::clone(&said);
-                std::thread::spawn(move || speak(stream, &said));
-            }
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        // The questions below have no body.
+        let is_whole = |request: &[u8]| request.ends_with(b"\r\n\r\n");
+        std::thread::spawn(move || answer_each(listener.incoming(), is_whole, move |_| locked(&said).clone()));
+        let runtime = runtime();
         let client = runtime.block_on(async {
             outlive_closed_pipes();
             Client::new(&path)
@@ -56,20 +52,6 @@ impl Server {
         let client = client.expect("a client");
         Self { answer, client, runtime, _folder: folder }
     }
-}
-
-/// The questions below have no body.
-fn speak(mut stream: UnixStream, answer: &Mutex<Vec<u8>>) {
-    let mut request = Vec::new();
-    let mut piece = [0; 4096];
-    while !request.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut piece) {
-            Ok(0) | Err(_) => return,
-            Ok(length) => request.extend_from_slice(piece.get(..length).unwrap_or_default()),
-        }
-    }
-    // The client may have heard enough.
-    let _ = stream.write_all(&answer.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 async fn ask(client: &Client, length: usize) {

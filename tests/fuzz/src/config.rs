@@ -73,10 +73,9 @@ fn check_problem(line: &str, text: &str, environment: &Environment) {
 }
 
 fn check_warnings(config: &Config) {
-    assert_eq!(
-        config.warnings.len(),
-        usize::from(config.trafficstar.requests_per_minute > 100) + usize::from(config.trafficstar.timeout.is_zero())
-    );
+    let remote = &config.trafficstar;
+    let odd = [remote.requests_per_minute > 100, remote.timeout.is_zero()];
+    assert_eq!(config.warnings.len(), odd.into_iter().filter(|odd| *odd).count());
 }
 
 fn check_bounds(config: &Config) {

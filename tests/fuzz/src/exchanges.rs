@@ -4,8 +4,7 @@
 //! bytes begin with `token:`, the rest answers the request for a token; otherwise that one is answered well.
 
 use std::fmt::Debug;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,7 @@ use traffic_generator::trafficstar::http::{HttpClient, RemoteSettings};
 use traffic_generator::trafficstar::wire::{DayRows, day_spend};
 
 use super::expected::assert_quotes_nobody;
+use super::peers::{answer_each, locked, runtime};
 
 const KEY: &str = "key-5d41402abc4b2a76b9719d911017c592";
 const TOKEN: &str = "token-7d793037a0760186574b0282f2f435e7";
@@ -32,15 +32,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Every question ends, with what was answered or an error that is fit to be shown and holds no secret.
 pub fn check(bytes: &[u8]) {
     static SERVER: OnceLock<Mutex<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(|| Mutex::new(Server::start())).lock();
-    let server = server.unwrap_or_else(std::sync::PoisonError::into_inner);
+    let server = locked(SERVER.get_or_init(|| Mutex::new(Server::start())));
     let text = bytes.strip_prefix(b"token:");
     let answer = echoed(text.unwrap_or(bytes));
     let token = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
          {{\"access_token\": \"{TOKEN}\", \"expires_in\": 36000}}"
     );
-    *server.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+    *locked(&server.answers) =
         Answers { token: if text.is_some() { answer.clone() } else { token.into_bytes() }, other: answer };
     let start = Instant::now();
     server.runtime.block_on(ask(&server.base_url));
@@ -52,16 +51,11 @@ fn echoed(bytes: &[u8]) -> Vec<u8> {
     let mut echoed = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((first, others)) = rest.split_first() {
-        if let Some(after) = rest.strip_prefix(b"{{key}}") {
-            echoed.extend_from_slice(KEY.as_bytes());
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix(b"{{token}}") {
-            echoed.extend_from_slice(TOKEN.as_bytes());
-            rest = after;
-        } else {
-            echoed.push(*first);
-            rest = others;
-        }
+        let places = [(&b"{{key}}"[..], KEY), (b"{{token}}", TOKEN)];
+        let met = places.into_iter().find_map(|(place, secret)| Some((secret.as_bytes(), rest.strip_prefix(place)?)));
+        let (said, after) = met.unwrap_or((std::slice::from_ref(first), others));
+        echoed.extend_from_slice(said);
+        rest = after;
     }
     echoed
 }
@@ -84,32 +78,13 @@ impl Server {
         let base_url = format!("http://{}", listener.local_addr().expect("its address"));
         let answers: Arc<Mutex<Answers>> = Arc::default();
         let said = Arc::clone(&answers);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A connection that is made and never used must not keep the others waiting.
-                let said = Arc::clone(&said);
-                std::thread::spawn(move || answer(stream, &said));
-            }
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Self { base_url, answers, runtime }
+        let answer = move |request: &[u8]| {
+            let answers = locked(&said);
+            if request.starts_with(b"POST /v1/auth/token") { answers.token.clone() } else { answers.other.clone() }
+        };
+        std::thread::spawn(move || answer_each(listener.incoming(), is_whole, answer));
+        Self { base_url, answers, runtime: runtime() }
     }
-}
-
-/// One answer for each connection, and its end.
-fn answer(mut stream: TcpStream, answers: &Mutex<Answers>) {
-    let mut request = Vec::new();
-    let mut piece = [0; 4096];
-    while !is_whole(&request) {
-        match stream.read(&mut piece) {
-            Ok(0) | Err(_) => return,
-            Ok(length) => request.extend_from_slice(piece.get(..length).unwrap_or_default()),
-        }
-    }
-    let answers = answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let answer = if request.starts_with(b"POST /v1/auth/token") { &answers.token } else { &answers.other };
-    // The client may have heard enough.
-    let _ = stream.write_all(answer);
 }
 
 /// What is not read before the end of the connection would reset it, and take the answer along.

@@ -31,6 +31,7 @@ pub mod config;
 pub mod connections;
 pub mod exchanges;
 mod expected;
+mod peers;
 pub mod requests;
 pub mod rows;
 mod served;

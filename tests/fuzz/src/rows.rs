@@ -1,7 +1,7 @@
 //! What is stored about a campaign: each line `table.column value` overwrites a column of its rows, whatever the table's
 //! checks say. A second campaign beside it is left alone.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::connection::{Connection, SimpleConnection};
@@ -18,6 +18,7 @@ use traffic_generator::domain::policy::{Mode, PolicyNumbers};
 use traffic_generator::store::{DatabaseUrl, Store, StoreError, TickReading};
 
 use super::expected::in_full;
+use super::peers::{locked, runtime};
 
 const DAMAGED: CampaignId = CampaignId(1);
 const SOUND: CampaignId = CampaignId(2);
@@ -25,57 +26,26 @@ const SOUND: CampaignId = CampaignId(2);
 const MOST_CLICKS: i64 = 1_000_000_000_000;
 
 /// The columns that can be overwritten, and which rows are the damaged campaign's.
-const TABLES: [(&str, &str, &[&str]); 9] = [
+const TABLES: [(&str, &str, &str); 9] = [
     (
         "campaigns",
         "id = 1",
-        &[
-            "name",
-            "trafficstar_id",
-            "generator_enabled",
-            "mode",
-            "spend_limit_micros",
-            "activate_clicks",
-            "pause_clicks",
-            "cooldown_seconds",
-            "high_spend",
-            "price_per_thousand_micros",
-            "implausible_clicks",
-            "created_at",
-            "updated_at",
-        ],
+        "name trafficstar_id generator_enabled mode spend_limit_micros activate_clicks pause_clicks cooldown_seconds \
+         high_spend price_per_thousand_micros implausible_clicks created_at updated_at",
     ),
-    ("urls", "campaign_id = 1", &["name", "target_url", "click_limit", "clicks", "status", "created_at", "updated_at"]),
-    (
-        "promises",
-        "campaign_id = 1",
-        &["trafficstar_id", "phase", "since", "cooling_down_until", "end_time_owed", "stored_at"],
-    ),
+    ("urls", "campaign_id = 1", "name target_url click_limit clicks status created_at updated_at"),
+    ("promises", "campaign_id = 1", "trafficstar_id phase since cooling_down_until end_time_owed stored_at"),
     (
         "journal",
         "campaign_id = 1",
-        &[
-            "trafficstar_id",
-            "kind",
-            "trigger",
-            "reason",
-            "spend_micros",
-            "remaining_clicks",
-            "remote_status",
-            "state_before",
-            "state_after",
-            "end_time",
-            "by",
-            "late",
-            "requested_at",
-            "epoch",
-        ],
+        "trafficstar_id kind trigger reason spend_micros remaining_clicks remote_status state_before state_after \
+         end_time by late requested_at epoch",
     ),
-    ("journal_steps", "journal_id = 1", &["step", "accepted_at", "confirmed_at", "failed_at", "error"]),
-    ("spends", "campaign_id = 1", &["day", "trafficstar_id", "amount_micros", "source", "at"]),
-    ("holds", "campaign_id = 1", &["reason", "since", "until", "by", "pause"]),
-    ("hold_on_all", "id = 1", &["reason", "since", "until", "by", "pause"]),
-    ("requests_sent", "unix_second > 0", &["unix_second", "requests"]),
+    ("journal_steps", "journal_id = 1", "step accepted_at confirmed_at failed_at error"),
+    ("spends", "campaign_id = 1", "day trafficstar_id amount_micros source at"),
+    ("holds", "campaign_id = 1", "reason since until by pause"),
+    ("hold_on_all", "id = 1", "reason since until by pause"),
+    ("requests_sent", "unix_second > 0", "unix_second requests"),
 ];
 
 /// Two campaigns that differ in their ids alone.
@@ -101,7 +71,7 @@ const ROWS: &str = "
 pub fn check(bytes: &[u8]) {
     static DATABASE: OnceLock<Mutex<Database>> = OnceLock::new();
     let database = DATABASE.get_or_init(|| Mutex::new(Database::new()));
-    let mut database = database.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut database = locked(database);
     let Database { writer, store, runtime, sound, .. } = &mut *database;
     writer.batch_execute(&format!("BEGIN; {ROWS} COMMIT")).expect("the rows are written");
     let mut mode = None;
@@ -142,7 +112,7 @@ impl Database {
         let path = folder.path().join("fuzz.db").display().to_string();
         let url: DatabaseUrl = format!("sqlite://{path}").parse().expect("a URL");
         let store = Store::connect(&url);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = runtime();
         runtime.block_on(store.migrate()).expect("the tables");
         let mut writer = SqliteConnection::establish(&path).expect("a connection");
         writer
@@ -162,7 +132,7 @@ fn overwritten(line: &[u8]) -> Option<Overwritten<'_>> {
     let (name, value) = (line.get(..space)?, line.get(space + 1..)?);
     let (table, column) = std::str::from_utf8(name).ok()?.split_once('.')?;
     let (table, rows, columns) = TABLES.into_iter().find(|(known, ..)| *known == table)?;
-    let column = columns.iter().find(|known| **known == column)?;
+    let column = columns.split(' ').find(|known| *known == column)?;
     Some((table, rows, column, value))
 }
 
@@ -191,8 +161,7 @@ impl Read {
         let now: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().expect("a time");
         let today: NaiveDate = now.date_naive();
         let mut read = Self::default();
-        let rows = store.campaigns().await.map(|rows| rows.into_iter().find(|row| row.id == SOUND));
-        read.sound(rows);
+        read.sound(store.campaigns().await.map(|rows| rows.into_iter().find(|row| row.id == SOUND)));
         let readings = store.tick_readings(vec![DAMAGED, SOUND], today, now).await;
         let mut readings = readings.unwrap_or_else(|error| panic!("no tick can be read: {}", in_full(&error)));
         read.damaged = readings.remove(&DAMAGED);
@@ -201,15 +170,13 @@ impl Read {
         }
         read.sound(Ok(readings.remove(&SOUND)));
         read.sound(store.stored_campaign(SOUND).await);
-        let stored = store.stored_campaign(DAMAGED).await;
-        read.damaged(stored);
-        let promises =
-            store.stored_promises().await.map(|mut promises| (promises.remove(&SOUND), promises.remove(&DAMAGED)));
-        let (sound, damaged) = promises.unwrap_or_else(|error| panic!("no promise can be read: {}", in_full(&error)));
-        if let Some(Err(bad)) = damaged {
+        read.damaged(store.stored_campaign(DAMAGED).await);
+        let promises = store.stored_promises().await;
+        let mut promises = promises.unwrap_or_else(|error| panic!("no promise can be read: {}", in_full(&error)));
+        if let Some(Err(bad)) = promises.remove(&DAMAGED) {
             read.errors.push(in_full(&bad));
         }
-        read.sound(Ok(sound));
+        read.sound(Ok(promises.remove(&SOUND)));
         let mut holds = store.holds().await.unwrap_or_else(|error| panic!("no hold can be read: {}", in_full(&error)));
         read.sound(Ok(holds.by_campaign.remove(&SOUND)));
         // Whoever asked for a hold keeps it, whatever is wrong with its row.
@@ -217,13 +184,10 @@ impl Read {
         assert!(holds.by_campaign.contains_key(&DAMAGED), "a campaign's hold is gone");
         let journal = |campaign| JournalQuery { campaign: Some(campaign), ..JournalQuery::default() };
         read.sound(store.journal(journal(SOUND)).await);
-        let entries = store.journal(journal(DAMAGED)).await;
-        read.damaged(entries);
+        read.damaged(store.journal(journal(DAMAGED)).await);
         read.sound(store.urls(SOUND).await);
-        let urls = store.urls(DAMAGED).await;
-        read.damaged(urls);
-        let sent = store.requests_sent(now).await;
-        read.damaged(sent);
+        read.damaged(store.urls(DAMAGED).await);
+        read.damaged(store.requests_sent(now).await);
         read
     }
 

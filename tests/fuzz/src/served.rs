@@ -24,6 +24,8 @@ use traffic_generator::control::{
 use traffic_generator::domain::ids::CampaignId;
 use traffic_generator::domain::status::Hold;
 
+use super::peers::runtime;
+
 /// Far longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -60,8 +62,7 @@ impl Served {
         let path = folder.path().join("socket");
         let (opened, is_open) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(serve(path, opened));
+            runtime().block_on(serve(path, opened));
         });
         is_open.recv().expect("it is open");
         Self { folder, openapi: OnceLock::new(), turn: Mutex::default() }
@@ -151,19 +152,20 @@ async fn serve(path: PathBuf, opened: std::sync::mpsc::Sender<()>) {
     socket.serve(shared, std::future::pending()).await;
 }
 
+/// What is wrong with a question that should not have come through.
+type Problem = Option<&'static str>;
+
 /// What arrives in spite of its bounds is a failure, which no request may be answered with.
-fn refusal(problem: Option<&'static str>, otherwise: Refusal) -> Refusal {
-    problem.map_or(otherwise, |problem| Refusal::Failed(format!("it should not have come through: {problem}")))
+fn answer<Q, A>(ask: Ask<Q, A>, problem: fn(&Q) -> Problem, answer: impl FnOnce(Q) -> Result<A, Refusal>) {
+    let answer = match problem(&ask.question) {
+        Some(problem) => Err(Refusal::Failed(format!("it should not have come through: {problem}"))),
+        None => answer(ask.question),
+    };
+    let _ = ask.reply.send(answer);
 }
 
-fn refuse<Q, A>(ask: Ask<Q, A>, problem: Option<&'static str>, otherwise: Refusal) {
-    let _ = ask.reply.send(Err(refusal(problem, otherwise)));
-}
-
-fn accept<Q, A>(ask: Ask<Q, A>, problem: Option<&'static str>, answer: A) {
-    let _ = ask
-        .reply
-        .send(problem.map_or(Ok(answer), |problem| Err(refusal(Some(problem), Refusal::NotNow(String::new())))));
+fn accept<Q, A>(ask: Ask<Q, A>, accepted: A) {
+    answer(ask, |_| None, |_| Ok(accepted));
 }
 
 const NOBODY: Refusal = Refusal::UnknownCampaign(CampaignId(7));
@@ -172,41 +174,27 @@ async fn answer_orders(mut orders: Receiver<Order>) {
     while let Some(order) = orders.recv().await {
         ORDERS.fetch_add(1, Ordering::SeqCst);
         match order {
-            Order::Campaigns(CampaignOrder::List(ask)) => accept(ask, None, Vec::new()),
+            Order::Campaigns(CampaignOrder::List(ask)) => accept(ask, Vec::new()),
             Order::Campaigns(CampaignOrder::Add(ask)) => {
-                let problem = bad_patch(&ask.question, true);
-                refuse(ask, problem, Refusal::Taken("another campaign has it".to_owned()));
+                answer(ask, |new| bad_patch(new, true), |_| Err(Refusal::Taken("another campaign has it".to_owned())));
             }
             Order::Campaigns(CampaignOrder::Change(ask)) => {
-                let problem = bad_patch(&ask.question.patch, false);
-                refuse(ask, problem, NOBODY);
+                answer(ask, |change| bad_patch(&change.patch, false), |_| Err(NOBODY));
             }
-            Order::Urls(UrlOrder::Add(ask)) => {
-                let problem = bad_url(&ask.question.patch);
-                refuse(ask, problem, NOBODY);
-            }
+            Order::Urls(UrlOrder::Add(ask)) => answer(ask, |add| bad_url(&add.patch), |_| Err(NOBODY)),
             Order::Urls(UrlOrder::Change(ask)) => {
-                let (problem, unknown) = (bad_url(&ask.question.patch), Refusal::UnknownUrl(ask.question.url));
-                refuse(ask, problem, unknown);
+                answer(ask, |change| bad_url(&change.patch), |change| Err(Refusal::UnknownUrl(change.url)));
             }
-            Order::Urls(UrlOrder::Remove(ask)) => {
-                let unknown = Refusal::UnknownUrl(ask.question);
-                refuse(ask, None, unknown);
-            }
+            Order::Urls(UrlOrder::Remove(ask)) => answer(ask, |_| None, |url| Err(Refusal::UnknownUrl(url))),
             Order::ReadJournal(ask) => {
-                let problem = (!(1..=10_000).contains(&ask.question.limit)).then_some("a limit");
-                accept(ask, problem, Vec::new());
+                answer(ask, |query| (!(1..=10_000).contains(&query.limit)).then_some("a limit"), |_| Ok(Vec::new()));
             }
-            Order::ProcessAll(ask) => accept(ask, None, Vec::new()),
-            Order::ReleaseAll(ask) => accept(ask, None, Released::default()),
-            Order::Hold(ask) => {
-                let problem = bad_hold(&ask.question.hold);
-                refuse(ask, problem, NOBODY);
-            }
+            Order::ProcessAll(ask) => accept(ask, Vec::new()),
+            Order::ReleaseAll(ask) => accept(ask, Released::default()),
+            Order::Hold(ask) => answer(ask, |set| bad_hold(&set.hold), |_| Err(NOBODY)),
             Order::HoldAll(ask) => {
-                let (problem, hold) = (bad_hold(&ask.question), ask.question.clone());
-                let held = HeldAll { hold, campaigns: 0, paused: 0, not_paused: Vec::new(), warnings: Vec::new() };
-                accept(ask, problem, held);
+                let (not_paused, warnings) = (Vec::new(), Vec::new());
+                answer(ask, bad_hold, |hold| Ok(HeldAll { hold, campaigns: 0, paused: 0, not_paused, warnings }));
             }
             Order::SetGenerator(_)
             | Order::Campaigns(CampaignOrder::Show(_) | CampaignOrder::Remove(_))
@@ -221,24 +209,25 @@ async fn answer_operations(mut operations: Receiver<Operation>) {
     while let Some(operation) = operations.recv().await {
         ORDERS.fetch_add(1, Ordering::SeqCst);
         match operation {
-            Operation::Reload(ask) => accept(ask, None, Reloaded::default()),
-            Operation::SetLogFilter(ask) => match ask.question.filter.parse::<LogFilter>() {
-                Ok(_) => {
-                    let setting = ask.question.clone();
-                    accept(ask, None, setting);
-                }
-                Err(error) => refuse(ask, None, Refusal::BadField { field: "filter", problem: error.to_string() }),
-            },
-            Operation::Shutdown(ask) => accept(ask, None, Stopping { pid: 1 }),
+            Operation::Reload(ask) => accept(ask, Reloaded::default()),
+            Operation::SetLogFilter(ask) => answer(
+                ask,
+                |_| None,
+                |setting| match setting.filter.parse::<LogFilter>() {
+                    Ok(_) => Ok(setting),
+                    Err(error) => Err(Refusal::BadField { field: "filter", problem: error.to_string() }),
+                },
+            ),
+            Operation::Shutdown(ask) => accept(ask, Stopping { pid: 1 }),
         }
     }
 }
 
-fn bad_name(name: Option<&String>) -> Option<&'static str> {
+fn bad_name(name: Option<&String>) -> Problem {
     name.is_some_and(|name| name.trim().is_empty() || name.contains(char::is_control)).then_some("a name")
 }
 
-fn bad_patch(patch: &CampaignPatch, is_new: bool) -> Option<&'static str> {
+fn bad_patch(patch: &CampaignPatch, is_new: bool) -> Problem {
     let cooldown = patch.cooldown.flatten().is_some_and(|cooldown| cooldown.seconds() > 24 * 3600);
     bad_name(patch.name.as_ref())
         .or((is_new && patch.name.is_none()).then_some("no name"))
@@ -246,7 +235,7 @@ fn bad_patch(patch: &CampaignPatch, is_new: bool) -> Option<&'static str> {
         .or(cooldown.then_some("a cooldown"))
 }
 
-fn bad_url(patch: &UrlPatch) -> Option<&'static str> {
+fn bad_url(patch: &UrlPatch) -> Problem {
     let is_negative = |count: Option<traffic_generator::control::Count>| count.is_some_and(|count| count.get() < 0);
     let is_web = |url: &String| ["http:", "https:"].iter().any(|scheme| url.to_lowercase().starts_with(scheme));
     bad_name(patch.name.as_ref())
@@ -255,7 +244,7 @@ fn bad_url(patch: &UrlPatch) -> Option<&'static str> {
 }
 
 /// Whose it is, the operating system says; it ends within a century.
-fn bad_hold(hold: &Hold) -> Option<&'static str> {
+fn bad_hold(hold: &Hold) -> Problem {
     let is_endless = hold.until.is_some_and(|until| until < hold.since || until - hold.since > TimeDelta::days(36_526));
     is_endless.then_some("an end").or(hold.by.is_none().then_some("nobody's"))
 }

@@ -3,7 +3,7 @@
 //!
 //! Deliberately absent: how the evidence came about. Whoever has such evidence can hold it against these.
 
-use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use sandbox::{Operation, RequestRecord, busiest_window};
 
 use super::chaos::{Barrier, ClicksSet};
@@ -55,29 +55,19 @@ fn end_time(request: &RequestRecord) -> Option<&str> {
     request.body.as_ref()?.get("schedule_end_time")?.as_str()
 }
 
-fn same_second(end: &str, wanted: DateTime<Utc>) -> bool {
-    NaiveDateTime::parse_from_str(end, "%Y-%m-%d %H:%M:%S")
-        .is_ok_and(|end| end.and_utc().timestamp() == wanted.timestamp())
-}
-
 /// Whether a request is one of those that an entry says are sent.
 fn is_of(deed: &Deed, id: i64, request: &RequestRecord) -> bool {
     let kind = deed.entry.kind.as_str();
-    let fits = match request.operation {
-        Operation::Run => kind == "activate",
-        Operation::Pause => kind == "pause",
+    let fits = if request.operation == Operation::Edit {
         // An activation sets it first, a pause is followed by it.
-        Operation::Edit => end_time(request).is_some_and(|end| same_second(end, deed.end_time)),
-        Operation::Token
-        | Operation::Campaign
-        | Operation::Campaigns
-        | Operation::ReportByCampaign
-        | Operation::ReportByDay
-        | Operation::Other => false,
+        end_time(request) == Some(&deed.end_time.format("%Y-%m-%d %H:%M:%S").to_string())
+    } else {
+        [(Operation::Run, "activate"), (Operation::Pause, "pause")].contains(&(request.operation, kind))
     };
-    let ended_before = deed.ended_at.is_some_and(|ended| ended < request.received_at);
+    let received_at = request.received_at.naive_utc();
+    let ended_before = deed.ended_at.is_some_and(|ended| ended < received_at);
     let follows_pause = kind == "pause" && request.operation == Operation::Edit;
-    deed.trafficstar_id == id && fits && deed.requested_at <= request.received_at && (!ended_before || follows_pause)
+    deed.trafficstar_id == id && fits && deed.requested_at <= received_at && (!ended_before || follows_pause)
 }
 
 /// Every campaign that a request was to change, with the request.
@@ -124,7 +114,7 @@ fn every_request_was_journalled_before(evidence: &Evidence) {
 }
 
 fn near(deed: &Deed, request: &RequestRecord) -> bool {
-    (deed.requested_at - request.received_at).abs() < Duration::seconds(5)
+    (deed.requested_at - request.received_at.naive_utc()).abs() < Duration::seconds(5)
 }
 
 /// What became of a request is read, never asked for again by the same entry. One that was refused, or met a failure of
@@ -152,9 +142,10 @@ fn nothing_is_activated_in_doubt(evidence: &Evidence) {
         assert!(clicks >= ACTIVATE_CLICKS || promised, "too few: {deed:?}");
         let set: Vec<&ClicksSet> = evidence.clicks.iter().filter(|set| set.id == deed.trafficstar_id).collect();
         // Those that were in force within the last seconds before: what came before the first change is not known.
-        let oldest = deed.requested_at - OLDEST_FACT;
+        let decided_at = deed.requested_at.and_utc();
+        let oldest = decided_at - OLDEST_FACT;
         let newer = set.iter().position(|set| set.at > oldest).unwrap_or(set.len());
-        let in_force = set.iter().skip(newer.saturating_sub(1)).take_while(|set| set.at <= deed.requested_at);
+        let in_force = set.iter().skip(newer.saturating_sub(1)).take_while(|set| set.at <= decided_at);
         let remained = newer == 0 || in_force.clone().any(|set| set.clicks == clicks);
         assert!(remained, "so many never remained, or long ago: {deed:?}");
     }
@@ -177,7 +168,7 @@ fn nothing_runs_while_it_cools_down(evidence: &Evidence) {
     for (id, run) in writes(evidence).filter(|(_, request)| request.operation == Operation::Run) {
         for pause in evidence.journal_of(id).filter(|deed| deed.entry.kind == "pause") {
             let until = pause.accepted_at.unwrap_or(pause.requested_at) + evidence.cooldown;
-            let cools_down = pause.requested_at <= run.received_at && run.received_at < until;
+            let cools_down = (pause.requested_at..until).contains(&run.received_at.naive_utc());
             assert!(!cools_down, "campaign {id} cools down until {until} after {pause:?}: {run:?}");
         }
     }
@@ -217,23 +208,14 @@ pub(super) fn paused_within(evidence: &Evidence, ids: &[i64], since: DateTime<Ut
     for id in ids {
         let sent = |request: &&&RequestRecord| request.operation == Operation::Pause && changes(request, *id);
         let pause = later.iter().find(sent).unwrap_or_else(|| panic!("campaign {id} was never paused"));
-        let is_read = |request: &&&RequestRecord| match request.operation {
-            Operation::Campaigns => true,
-            Operation::Campaign => request.campaign_ids.contains(id),
-            Operation::Token
-            | Operation::Run
-            | Operation::Pause
-            | Operation::Edit
-            | Operation::ReportByCampaign
-            | Operation::ReportByDay
-            | Operation::Other => false,
+        let is_read = |request: &&&RequestRecord| {
+            request.operation == Operation::Campaigns
+                || request.operation == Operation::Campaign && request.campaign_ids.contains(id)
         };
         let between =
             |request: &&&RequestRecord| since < request.received_at && request.received_at < pause.received_at;
         let reads = later.iter().filter(between).filter(is_read).count();
-        assert!(
-            reads <= reads_allowed,
-            "campaign {id} was used up at {since}, and read {reads} times before {pause:?}"
-        );
+        let told = "reads after it was used up at";
+        assert!(reads <= reads_allowed, "campaign {id}: {reads} {told} {since}, before {pause:?}");
     }
 }

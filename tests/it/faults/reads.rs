@@ -1,21 +1,16 @@
 //! Reads that fail: nothing is started or stopped on doubt, and what the facts allow is done all the same.
 
-use sandbox::{Amount, CampaignSpec, Fault, FaultKind, Interference, Operation, Options, Sandbox};
+use sandbox::{Amount, CampaignSpec, Fault, Interference, Operation, Options, Sandbox};
 
 use super::{Failure, config, try_each};
-use crate::helper::{ACTIVATION, PAUSE, World, Write};
+use crate::helper::{ACTIVATION, PAUSE, World};
 
 const ID: i64 = 995_001;
 
 /// A world with so many campaigns that run and are kept running.
 fn guarding(campaigns: i64) -> World {
     let mut world = World::configured(config());
-    for id in ID..ID + campaigns {
-        world.add(CampaignSpec::running(id), 20_000);
-    }
-    for id in ID..ID + campaigns {
-        world.wait_for_state(id, "active-guarded");
-    }
+    world.add_many_guarded(ID..ID + campaigns);
     world
 }
 
@@ -52,8 +47,8 @@ fn while_the_list_cannot_be_read_nothing_is_done_with_its_campaigns() {
         || guarding(3),
         |world, _, failure| {
             stopped_unseen(world, &[Operation::Campaign, Operation::Campaigns], failure);
-            let swept = world.sandbox.requests().iter().any(|request| request.operation == Operation::Campaigns);
-            assert!(swept, "three campaigns on one page are read by one request");
+            let sweeps = world.sandbox.count(Operation::Campaigns);
+            assert!(sweeps > 0, "three campaigns on one page are read by one request");
         },
     );
 }
@@ -84,20 +79,15 @@ fn while_the_report_cannot_be_read_pauses_arrive_and_nothing_is_run() {
 #[test]
 fn an_operators_pause_arrives_though_nothing_can_be_read() {
     let mut world = guarding(2);
-    let unavailable = FaultKind::Status { code: 503, body: String::new() };
-    for read in [Operation::Campaign, Operation::Campaigns, Operation::ReportByCampaign] {
-        world.sandbox.inject(Fault::always(unavailable.clone()).on(read));
-    }
+    world.let_reads_fail();
+    world.sandbox.inject(Fault::status(503).on(Operation::ReportByCampaign));
     world.wait_until(ID, "unknown", |campaign| campaign.text("/observed/status") == "unknown");
     let row = world.database.row_id(ID).to_string();
     let _forced = world.guard.begin(&["process", &row, "--force", "pause"]);
     world.wait_for_writes(ID, &PAUSE);
     assert!(!world.sandbox.is_running(ID) && world.sandbox.is_running(ID + 1));
     let _all = world.guard.begin(&["pause-all", "--reason", "nothing can be read"]);
-    world.wait_for("the pause of the other one", |world| {
-        let writes = world.writes(ID + 1);
-        if writes.first() == Some(&Write::Pause) { Ok(()) } else { Err(format!("{writes:?}")) }
-    });
+    world.wait_for_a_pause(ID + 1);
 }
 
 #[test]

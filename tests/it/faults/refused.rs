@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, RequestRecord};
 
 use super::config;
-use crate::helper::{World, in_parallel};
+use crate::helper::{World, assert_says, in_parallel};
 
 const IDS: [i64; 6] = [1001, 1002, 1003, 1004, 1005, 1006];
 const REFUSED: i64 = 1004;
@@ -28,11 +28,7 @@ fn world(code: u16) -> World {
     for operation in [Operation::Pause, Operation::Edit] {
         world.sandbox.inject(Fault::always(kind.clone()).on(operation).campaign(REFUSED));
     }
-    for id in IDS {
-        world.sandbox.add_campaign(CampaignSpec::running(id));
-        world.database.add_campaign(id, BETWEEN);
-    }
-    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    world.add_all(IDS.map(|id| (CampaignSpec::running(id), BETWEEN)));
     for id in IDS {
         world.wait_until(id, "read", |campaign| !campaign.text("/observed/remaining_clicks").is_empty());
     }
@@ -44,7 +40,7 @@ fn world(code: u16) -> World {
 /// within one tick.
 fn all_others_are_done(world: &mut World) -> Vec<RequestRecord> {
     for id in others() {
-        world.wait_until(id, "done", |campaign| campaign.text("/action/step") == "confirmed");
+        world.wait_for_step(id, "confirmed");
     }
     let requests = world.sandbox.requests().into_iter();
     let sent: Vec<RequestRecord> = requests.filter(|one| one.operation == Operation::Pause).collect();
@@ -64,12 +60,12 @@ fn refusal(world: &mut World) -> String {
     })
 }
 
-fn assert_says(error: &str, code: u16) {
-    let says = match code {
-        500 => error.contains("(500)"),
-        code => error.contains(&format!("rejects the request ({code}): `{{\"detail\":\"not this one\"")),
-    };
-    assert!(says, "{code}: {error}");
+/// What is said of such a refusal.
+fn words(code: u16) -> String {
+    match code {
+        500 => "(500)".to_owned(),
+        code => format!("rejects the request ({code}): `{{\"detail\":\"not this one\""),
+    }
 }
 
 #[test]
@@ -83,17 +79,17 @@ fn a_pause_that_is_refused_for_one_id_pauses_the_others_within_the_same_tick() {
         spoiled.fetch_add(sent.iter().filter(spoils).count(), Relaxed);
         assert!(sent.len() <= 10, "{code}: halves, a single one, its neighbours, and the other way: {named:?}");
 
-        assert_says(&refusal(&mut world), code);
+        assert_says(&refusal(&mut world), &[&words(code)]);
         for id in others() {
             assert_eq!(world.database.journal(id).len(), 1, "{code}: {id} was paused at once");
             assert!(!world.sandbox.is_running(id));
         }
         assert!(world.sandbox.is_running(REFUSED));
-        let endpoints = world.guard.state()["trafficstar"]["endpoints"].to_string();
-        assert!(endpoints.contains("PUT /v2/campaigns/pause"), "{code}: one id says nothing of the way: {endpoints}");
+        // One id says nothing of the way.
+        assert_says(&world.guard.state()["trafficstar"]["endpoints"].to_string(), &["PUT /v2/campaigns/pause"]);
 
         world.sandbox.clear_faults();
-        world.wait_until(REFUSED, "the pause", |campaign| campaign.text("/action/step") == "confirmed");
+        world.wait_for_step(REFUSED, "confirmed");
         assert!(!world.sandbox.is_running(REFUSED));
     });
     assert!(spoiled.into_inner() > 0, "it was asked for by itself each time");

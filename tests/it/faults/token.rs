@@ -1,20 +1,11 @@
 //! The token: refused, renewed, and not to be had.
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation};
-use serde_json::json;
 
 use super::{Failure, config, try_each};
-use crate::helper::{ACTIVATION, Outcome, World, Write, in_parallel};
+use crate::helper::{ACTIVATION, Outcome, World, Write, assert_says, in_parallel};
 
 const ID: i64 = 995_001;
-
-fn unauthorized() -> FaultKind {
-    FaultKind::Status { code: 401, body: String::new() }
-}
-
-fn tokens(world: &World) -> usize {
-    world.sandbox.requests().iter().filter(|request| request.operation == Operation::Token).count()
-}
 
 #[test]
 fn a_change_that_is_refused_with_401_is_sent_once_more_with_a_new_token() {
@@ -30,10 +21,10 @@ fn a_change_that_is_refused_with_401_is_sent_once_more_with_a_new_token() {
     in_parallel(table, |(operation, spec, clicks, expected)| {
         // Long enough a tick for the token to come in time on a busy machine.
         let mut world = World::configured(config().generator("tick", "3s"));
-        world.sandbox.inject(Fault::always(unauthorized()).on(operation).times(1));
+        world.sandbox.inject(Fault::status(401).on(operation).times(1));
         world.add(spec, clicks);
         world.expect(ID, &expected);
-        assert_eq!(tokens(&world), 2, "{operation:?}");
+        assert_eq!(world.sandbox.count(Operation::Token), 2, "{operation:?}");
     });
 }
 
@@ -48,9 +39,8 @@ fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one(
         |world, _, Failure { name, kind, words, .. }| {
             let fault = world.sandbox.inject(Fault::always(kind.clone()).on(Operation::Token));
             world.sandbox.revoke_tokens();
-            let campaign = world.wait_until(ID, name, |campaign| campaign.text("/last_error").contains(words));
-            let no_token = campaign.text("/last_error").contains("no access token could be fetched from TrafficStars");
-            assert!(no_token, "{name}: {campaign}");
+            let failed = world.wait_until(ID, name, |campaign| campaign.text("/last_error").contains(words));
+            assert_says(&failed.text("/last_error"), &["no access token could be fetched from TrafficStars"]);
             let last = world.sandbox.requests().len();
             let sent = world.wait_for("further attempts", |world| {
                 let sent = world.sandbox.requests().split_off(last);
@@ -65,21 +55,11 @@ fn while_no_token_can_be_had_nothing_is_sent_and_all_goes_on_with_the_first_one(
     );
 }
 
-/// A token request's refusal as TrafficStars words it.
-fn refusal(message: &str) -> FaultKind {
-    let body = json!({
-        "status": 400, "error": "EXTERNAL_SERVICE_ERROR", "message": message, "requestId": "5f0e-77", "path": "/v1/auth/token",
-    });
-    FaultKind::Status { code: 400, body: body.to_string() }
-}
-
 #[test]
 fn a_provider_in_trouble_and_a_wall_are_no_bad_key_and_cost_few_requests() {
-    let in_trouble = refusal("503 Service Unavailable from the identity provider");
-    let wall = FaultKind::Status { code: 403, body: "<html><h1>Attention required!</h1></html>".to_owned() };
     let cases = [
-        (in_trouble, "rejects the request (400) (request id 5f0e-77), and does not say that the API key is bad"),
-        (wall, "rejects the request (403), and does not say that the API key is bad"),
+        (FaultKind::IdentityProviderDown, "rejects the request (400) (request id request-"),
+        (FaultKind::Wall, "rejects the request (403), and does not say that the API key is bad"),
     ];
     in_parallel(cases, |(kind, words)| {
         // A failure rests for a tick, and for a third of it before a pause.
@@ -89,10 +69,11 @@ fn a_provider_in_trouble_and_a_wall_are_no_bad_key_and_cost_few_requests() {
         for id in ids {
             world.add(CampaignSpec::running(id), 1_000);
         }
-        world.wait_until(ID, words, |campaign| campaign.text("/last_error").contains(words));
+        let failed = world.wait_until(ID, words, |campaign| campaign.text("/last_error").contains(words));
+        assert_says(&failed.text("/last_error"), &[", and does not say that the API key is bad"]);
         world.wait_for("the open circuit", |world| {
-            let health = world.guard.get("/v1/health").json();
-            if health.to_string().contains("circuit-open") { Ok(()) } else { Err(health.to_string()) }
+            let health = world.guard.get("/v1/health").text;
+            if health.contains("circuit-open") { Ok(()) } else { Err(health) }
         });
         let requests = world.sandbox.requests();
         assert!(requests.iter().all(|one| one.operation == Operation::Token), "{requests:?}");
@@ -103,7 +84,7 @@ fn a_provider_in_trouble_and_a_wall_are_no_bad_key_and_cost_few_requests() {
         assert!(!world.guard.log().contains("refuses the API key"));
         world.sandbox.remove_fault(fault);
         for id in ids {
-            world.wait_until(id, "the pause", |campaign| campaign.text("/action/step") == "confirmed");
+            world.wait_for_step(id, "confirmed");
         }
     });
 }

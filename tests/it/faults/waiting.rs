@@ -15,22 +15,14 @@ const WAIT: Duration = Duration::from_secs(4);
 /// Longer than a request needs from the guard to the sandbox.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
 
-fn guarded() -> impl Iterator<Item = i64> {
+fn guarded() -> impl Iterator<Item = i64> + Clone {
     (ID..).step_by(15).take(GUARDED)
 }
 
 fn guarding_some_of_many() -> World {
     let mut world = World::configured(config());
-    for id in ID..ID + 300 {
-        world.sandbox.add_campaign(CampaignSpec::running(id));
-    }
-    for id in guarded() {
-        world.database.add_campaign(id, 20_000);
-    }
-    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
-    for id in guarded() {
-        world.wait_for_state(id, "active-guarded");
-    }
+    (ID..ID + 300).for_each(|id| world.sandbox.add_campaign(CampaignSpec::running(id)));
+    world.add_many_guarded(guarded());
     world
 }
 

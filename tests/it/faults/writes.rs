@@ -77,27 +77,27 @@ fn try_one(Failure { name, kind, change, words }: &Failure) {
     }
 }
 
-#[test]
-fn a_change_whose_answer_does_not_come_whole_is_read_back_and_not_repeated() {
+/// Tries every failure that leaves a change like this.
+fn try_all(changes: &[Change]) {
     let elsewhere = Elsewhere::new();
-    let made = failures(&elsewhere).into_iter().filter(|failure| failure.change == Change::Made);
-    in_parallel(made, |failure| try_one(&failure));
-}
-
-#[test]
-fn a_change_that_was_not_made_is_seen_not_to_have_been_before_it_is_sent_again() {
-    let elsewhere = Elsewhere::new();
-    let not_made = failures(&elsewhere);
-    let not_made = not_made.into_iter().filter(|failure| [Change::Refused, Change::Lost].contains(&failure.change));
-    in_parallel(not_made, |failure| try_one(&failure));
+    let failures = failures(&elsewhere).into_iter().filter(|failure| changes.contains(&failure.change));
+    in_parallel(failures, |failure| try_one(&failure));
     elsewhere.assert_that_nobody_came();
 }
 
 #[test]
+fn a_change_whose_answer_does_not_come_whole_is_read_back_and_not_repeated() {
+    try_all(&[Change::Made]);
+}
+
+#[test]
+fn a_change_that_was_not_made_is_seen_not_to_have_been_before_it_is_sent_again() {
+    try_all(&[Change::Refused, Change::Lost]);
+}
+
+#[test]
 fn a_change_that_is_refused_once_or_meets_a_failure_of_trafficstars_own_is_sent_once_more_at_once() {
-    let elsewhere = Elsewhere::new();
-    let repeated = failures(&elsewhere).into_iter().filter(|failure| failure.change == Change::Repeated);
-    in_parallel(repeated, |failure| try_one(&failure));
+    try_all(&[Change::Repeated]);
 }
 
 #[test]
@@ -120,11 +120,7 @@ fn an_answer_that_is_lost_for_many_is_read_back_for_each_of_them() {
     let mut world = World::configured(config());
     world.sandbox.inject(Fault::always(FaultKind::LoseAnswer).on(Operation::Pause).times(1));
     let ids: Vec<i64> = (995_001..=995_030).collect();
-    for id in &ids {
-        world.sandbox.add_campaign(CampaignSpec::running(*id));
-        world.database.add_campaign(*id, 1_000);
-    }
-    world.database.execute("UPDATE campaigns SET generator_enabled = 1");
+    world.add_all(ids.iter().map(|id| (CampaignSpec::running(*id), 1_000)));
     let paused = ids.iter().map(|id| (*id, "the pause", Outcome::new("cooling-down", &PAUSE, &[PAUSED])));
     world.expect_all(&paused.collect::<Vec<_>>());
 }
@@ -161,9 +157,6 @@ fn a_run_that_is_refused_every_time_is_not_sent_at_every_tick_and_a_pause_is() {
     world.wait_for_writes(TO_PAUSE, &[Write::Pause; 4]);
     assert_eq!(world.writes(TO_RUN), ACTIVATION);
     world.sandbox.clear_faults();
-    world.wait_for("the pause", |world| {
-        let campaign = world.campaign(TO_PAUSE);
-        if campaign.text("/action/step") == "confirmed" { Ok(()) } else { Err(campaign.to_string()) }
-    });
+    world.wait_for_step(TO_PAUSE, "confirmed");
     assert!(!world.sandbox.is_running(TO_PAUSE));
 }

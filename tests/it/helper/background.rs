@@ -12,41 +12,41 @@ use super::guard::Guard;
 /// The command. It is killed when this goes.
 pub(crate) struct Background {
     child: Child,
-    stdout: Arc<Mutex<String>>,
-    stderr: Arc<Mutex<String>>,
+    stdout: Text,
+    stderr: Text,
 }
+
+/// What has come out of a pipe so far.
+pub(crate) type Text = Arc<Mutex<String>>;
 
 impl Guard {
     /// Starts one of the program's commands.
     pub(crate) fn begin(&self, arguments: &[&str]) -> Background {
         let mut child = self.program(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = gather(child.stdout.take().unwrap());
-        let stderr = gather(child.stderr.take().unwrap());
+        let (stdout, stderr) = (Text::default(), Text::default());
+        gather(child.stdout.take().unwrap(), &stdout);
+        gather(child.stderr.take().unwrap(), &stderr);
         Background { child, stdout, stderr }
     }
 }
 
-/// All that comes out of a pipe, as it comes.
-pub(crate) fn gather(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let text = Arc::new(Mutex::new(String::new()));
-    let gathered = Arc::clone(&text);
+/// Adds all that comes out of a pipe to a text, line by line as it comes.
+pub(crate) fn gather(pipe: impl Read + Send + 'static, text: &Text) {
+    let text = Arc::clone(text);
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            let mut text = gathered.lock().unwrap();
+            let mut text = text.lock().unwrap();
             text.push_str(&line);
             text.push('\n');
         }
     });
-    text
 }
 
 impl Background {
-    /// What it has written to stdout so far.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.lock().unwrap().clone()
     }
 
-    /// What it has written to stderr so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
@@ -56,7 +56,6 @@ impl Background {
         self.stdout().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// What Ctrl-C does.
     pub(crate) fn interrupt(&self) {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }

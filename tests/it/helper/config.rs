@@ -39,7 +39,6 @@ impl Config {
         self
     }
 
-    /// Sets a value of `[generator]`.
     pub(crate) fn generator(self, key: &str, value: impl Into<Value>) -> Self {
         self.set("generator", key, value)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::NaiveDateTime;
 use diesel::connection::SimpleConnection;
 use diesel::pg::Pg;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp};
@@ -14,8 +14,6 @@ use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
 /// The database while the guard uses it.
 pub(crate) struct Database {
-    /// Writes as a tracker does.
-    pub(crate) tracker: Tracker,
     url: String,
     connection: AnyConnection,
     /// Keeps everybody else from writing, while it is there.
@@ -57,34 +55,6 @@ impl AnyConnection {
     }
 }
 
-/// Counts clicks, and adds campaigns and URLs, knowing nothing of the guard.
-pub(crate) struct Tracker {
-    connection: AnyConnection,
-}
-
-impl Tracker {
-    /// Adds a campaign.
-    pub(crate) fn add_campaign(&mut self, name: &str, trafficstar_id: i64, enabled: bool) {
-        self.connection.execute(&format!(
-            "INSERT INTO campaigns (name, trafficstar_id, generator_enabled) VALUES ('{name}', {trafficstar_id}, {enabled})"
-        ));
-    }
-
-    /// Adds a URL with room for so many clicks to a TrafficStars campaign, and answers its key.
-    pub(crate) fn add_url(&mut self, trafficstar_id: i64, name: &str, click_limit: i64) -> i64 {
-        self.connection.number(&format!(
-            "INSERT INTO urls (campaign_id, name, target_url, click_limit) \
-             SELECT id, '{name}', 'https://example.com/{name}', {click_limit} FROM campaigns \
-             WHERE trafficstar_id = {trafficstar_id} RETURNING CAST(id AS BIGINT) AS number"
-        ))
-    }
-
-    /// Counts `clicks` more on one URL.
-    pub(crate) fn add_clicks(&mut self, url: i64, clicks: i64) {
-        self.connection.execute(&format!("UPDATE urls SET clicks = clicks + {clicks} WHERE id = {url}"));
-    }
-}
-
 /// One entry of the journal. It prints as `pause by tick: confirmed, idle → cooling-down`.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub(crate) struct Entry {
@@ -112,50 +82,24 @@ pub(crate) struct Entry {
     pub(crate) error: Option<String>,
 }
 
-/// One entry of the journal with its times.
-#[derive(Debug, Clone)]
+/// One entry of the journal with its times, which are UTC.
+#[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct Deed {
+    #[diesel(sql_type = BigInt)]
     pub(crate) id: i64,
+    #[diesel(sql_type = BigInt)]
     pub(crate) trafficstar_id: i64,
-    pub(crate) end_time: DateTime<Utc>,
-    pub(crate) requested_at: DateTime<Utc>,
-    pub(crate) accepted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Timestamp)]
+    pub(crate) end_time: NaiveDateTime,
+    #[diesel(sql_type = Timestamp)]
+    pub(crate) requested_at: NaiveDateTime,
+    #[diesel(sql_type = Nullable<Timestamp>)]
+    pub(crate) accepted_at: Option<NaiveDateTime>,
     /// When it was confirmed, or had failed.
-    pub(crate) ended_at: Option<DateTime<Utc>>,
-    pub(crate) entry: Entry,
-}
-
-#[derive(QueryableByName)]
-struct DeedRow {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-    #[diesel(sql_type = BigInt)]
-    trafficstar_id: i64,
-    #[diesel(sql_type = Timestamp)]
-    end_time: NaiveDateTime,
-    #[diesel(sql_type = Timestamp)]
-    requested_at: NaiveDateTime,
     #[diesel(sql_type = Nullable<Timestamp>)]
-    accepted_at: Option<NaiveDateTime>,
-    #[diesel(sql_type = Nullable<Timestamp>)]
-    ended_at: Option<NaiveDateTime>,
+    pub(crate) ended_at: Option<NaiveDateTime>,
     #[diesel(embed)]
-    entry: Entry,
-}
-
-impl From<DeedRow> for Deed {
-    fn from(row: DeedRow) -> Self {
-        let utc = |time: NaiveDateTime| time.and_utc();
-        Self {
-            id: row.id,
-            trafficstar_id: row.trafficstar_id,
-            end_time: utc(row.end_time),
-            requested_at: utc(row.requested_at),
-            accepted_at: row.accepted_at.map(utc),
-            ended_at: row.ended_at.map(utc),
-            entry: row.entry,
-        }
-    }
+    pub(crate) entry: Entry,
 }
 
 const JOURNAL: &str = "SELECT kind, \"trigger\", reason, spend_micros, remaining_clicks, remote_status, state_before, \
@@ -185,10 +129,8 @@ struct Number {
 }
 
 impl Database {
-    /// Connects to what a URL names.
     pub(crate) fn open(url: &str) -> Self {
-        let tracker = Tracker { connection: AnyConnection::open(url) };
-        Self { tracker, connection: AnyConnection::open(url), url: url.to_owned(), blocker: None }
+        Self { connection: AnyConnection::open(url), url: url.to_owned(), blocker: None }
     }
 
     /// Another connection to a SQLite database, for a transaction that stays open.
@@ -224,11 +166,40 @@ impl Database {
 
     /// Adds a disabled campaign of one URL with room for so many clicks. Until it is enabled nobody looks at it.
     pub(crate) fn add_campaign(&mut self, trafficstar_id: i64, remaining_clicks: i64) {
-        self.tracker.add_campaign(&format!("campaign {trafficstar_id}"), trafficstar_id, false);
-        self.tracker.add_url(trafficstar_id, "first", remaining_clicks);
+        self.add_row(&format!("campaign {trafficstar_id}"), trafficstar_id, false);
+        self.add_url(trafficstar_id, "first", remaining_clicks);
     }
 
-    /// Enables a campaign's generator.
+    /// Adds a campaign's row without a URL.
+    pub(crate) fn add_row(&mut self, name: &str, trafficstar_id: i64, enabled: bool) {
+        self.execute(&format!(
+            "INSERT INTO campaigns (name, trafficstar_id, generator_enabled) VALUES ('{name}', {trafficstar_id}, {enabled})"
+        ));
+    }
+
+    /// Adds a URL with room for so many clicks to a TrafficStars campaign, and answers its key.
+    pub(crate) fn add_url(&mut self, trafficstar_id: i64, name: &str, click_limit: i64) -> i64 {
+        self.number(&format!(
+            "INSERT INTO urls (campaign_id, name, target_url, click_limit) \
+             SELECT id, '{name}', 'https://example.com/{name}', {click_limit} FROM campaigns \
+             WHERE trafficstar_id = {trafficstar_id} RETURNING CAST(id AS BIGINT) AS number"
+        ))
+    }
+
+    /// Counts `clicks` more on one URL.
+    pub(crate) fn add_clicks(&mut self, url: i64, clicks: i64) {
+        self.execute(&format!("UPDATE urls SET clicks = clicks + {clicks} WHERE id = {url}"));
+    }
+
+    /// The same on a campaign's first URL.
+    pub(crate) fn click(&mut self, trafficstar_id: i64, clicks: i64) {
+        let url = self.number(&format!(
+            "SELECT CAST(MIN(urls.id) AS BIGINT) AS number FROM urls JOIN campaigns ON campaigns.id = campaign_id \
+             WHERE trafficstar_id = {trafficstar_id}"
+        ));
+        self.add_clicks(url, clicks);
+    }
+
     pub(crate) fn enable(&mut self, trafficstar_id: i64) {
         self.execute(&format!("UPDATE campaigns SET generator_enabled = true WHERE trafficstar_id = {trafficstar_id}"));
     }
@@ -241,9 +212,12 @@ impl Database {
         ));
     }
 
-    /// Executes statements that answer nothing.
     pub(crate) fn execute(&mut self, sql: &str) {
         self.connection.execute(sql);
+    }
+
+    pub(super) fn load<T: QueryableByName<Sqlite> + QueryableByName<Pg> + 'static>(&mut self, sql: &str) -> Vec<T> {
+        self.connection.load(sql)
     }
 
     /// The whole number that a query answers in its column `number`.
@@ -251,18 +225,9 @@ impl Database {
         self.connection.number(sql)
     }
 
-    /// The key of a campaign's row.
     pub(crate) fn row_id(&mut self, trafficstar_id: i64) -> i64 {
         self.number(&format!(
             "SELECT CAST(id AS BIGINT) AS number FROM campaigns WHERE trafficstar_id = {trafficstar_id}"
-        ))
-    }
-
-    /// The key of a campaign's first URL.
-    pub(crate) fn first_url(&mut self, trafficstar_id: i64) -> i64 {
-        self.number(&format!(
-            "SELECT CAST(MIN(urls.id) AS BIGINT) AS number FROM urls JOIN campaigns ON campaigns.id = campaign_id \
-             WHERE trafficstar_id = {trafficstar_id}"
         ))
     }
 
@@ -296,9 +261,7 @@ impl Database {
     pub(crate) fn chronicle(&mut self) -> Vec<Deed> {
         let times = "SELECT id, trafficstar_id, end_time, requested_at, accepted_at, \
              COALESCE(confirmed_at, failed_at) AS ended_at, ";
-        let rows: Vec<DeedRow> =
-            self.connection.load(&format!("{} ORDER BY id", JOURNAL.replacen("SELECT ", times, 1)));
-        rows.into_iter().map(Deed::from).collect()
+        self.connection.load(&format!("{} ORDER BY id", JOURNAL.replacen("SELECT ", times, 1)))
     }
 
     /// A campaign's journal, oldest first, every attempt by itself.

@@ -10,7 +10,6 @@ use serde_json::Value;
 pub(crate) struct Campaign(pub(crate) Value);
 
 impl Campaign {
-    /// A campaign of a dump.
     pub(crate) fn find(dump: &Value, trafficstar_id: i64) -> Option<Self> {
         let campaigns = dump["campaigns"].as_array()?;
         campaigns.iter().find(|campaign| campaign["trafficstar_id"] == trafficstar_id).cloned().map(Self)

@@ -2,27 +2,23 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDateTime, Utc};
-use diesel::connection::SimpleConnection;
+use chrono::NaiveDateTime;
+use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text, Timestamp};
-use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
-use diesel_async::AsyncPgConnection;
-use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use rustix::process::Signal;
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, RequestRecord, Sandbox};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::guard::Guard;
+use super::kinds::new_postgres_database;
 use super::line::Line;
-use super::{Config, LOOK_EVERY, PATIENCE, wait_until_midnight_is_far, writes};
+use super::{Config, Database, LOOK_EVERY, PATIENCE, wait_until_midnight_is_far, writes};
 use crate::postgres::shared_socket_folder;
-
-type PgConnection = AsyncConnectionWrapper<AsyncPgConnection>;
 
 /// TrafficStars' ids of the campaigns.
 const IDS: [i64; 3] = [995_001, 995_002, 995_003];
@@ -33,7 +29,7 @@ const SWINGING: [i64; 2] = [20_000, 1_000];
 pub(crate) struct Fleet {
     sandbox: Sandbox,
     pub(crate) members: Vec<Member>,
-    database: PgConnection,
+    database: Database,
     /// Every process of every member that ever ran.
     pids: Vec<(u32, usize)>,
     swinging: Arc<AtomicBool>,
@@ -81,11 +77,8 @@ const NOTE_REIGNS: &str = "CREATE TABLE test_reigns (epoch BIGINT, pid BIGINT, s
 impl Fleet {
     /// So many guards, of which the first leads. `None`, said loudly, on a machine without PostgreSQL.
     pub(crate) fn of(size: usize) -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let server = shared_socket_folder()?;
+        let (name, server) = (new_postgres_database()?, shared_socket_folder()?);
         wait_until_midnight_is_far();
-        let name = format!("fleet_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        connect(&server, "postgres").batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let more_api_keys: Vec<String> = (0..size).map(|member| format!("key-of-guard-{member}")).collect();
         let options = Options { requests_per_minute: 1_000_000, more_api_keys, ..Options::default() };
         let sandbox = Sandbox::start_in_thread(options.clone()).unwrap();
@@ -95,29 +88,22 @@ impl Fleet {
             std::fs::create_dir(&own).unwrap();
             let line = Line::to(&server);
             let config = Config::default().generator("cooldown", "500ms");
+            let config = config.set("database", "url", url(&line.folder(), &name));
             let mut guard = Guard::new(&own, &sandbox.base_url(), config);
-            guard.config = guard.config.clone().set("database", "url", url(&line.folder(), &name));
-            guard.write_config();
             guard.api_key.clone_from(api_key);
             Member { guard, line }
         };
         let members: Vec<Member> = options.more_api_keys.iter().enumerate().map(member).collect();
-        let migrated = members[0].guard.command(&["migrate"]);
-        assert!(migrated.status.success(), "migrate failed: {migrated:?}");
-        let mut database = connect(&server, &name);
-        database.batch_execute(NOTE_REIGNS).unwrap();
+        members[0].guard.run(&["migrate"]).succeeded();
+        let mut database = Database::open(&url(&server, &name));
+        database.execute(NOTE_REIGNS);
         for id in IDS {
             sandbox.add_campaign(CampaignSpec::paused(id));
-            let add = format!(
-                "INSERT INTO campaigns (name, trafficstar_id, generator_enabled) VALUES ('campaign', {id}, true);
-                 INSERT INTO urls (campaign_id, name, target_url, click_limit)
-                 SELECT id, 'url', 'https://example.com', {} FROM campaigns WHERE trafficstar_id = {id}",
-                SWINGING[0]
-            );
-            database.batch_execute(&add).unwrap();
+            database.add_campaign(id, SWINGING[0]);
+            database.enable(id);
         }
         let swinging = Arc::new(AtomicBool::new(true));
-        let swinger = swing(connect(&server, &name), Arc::clone(&swinging));
+        let swinger = swing(Database::open(&url(&server, &name)), Arc::clone(&swinging));
         let (pids, swinger) = (Vec::new(), Some(swinger));
         let mut fleet = Self { sandbox, members, database, pids, swinging, swinger, _folder: folder };
         (0..size).for_each(|member| fleet.start(member));
@@ -133,21 +119,18 @@ impl Fleet {
 
     /// What somebody does to the database by hand.
     pub(crate) fn execute(&mut self, sql: &str) {
-        self.database.batch_execute(sql).unwrap();
+        self.database.execute(sql);
     }
 
-    /// What a member says that it is.
     pub(crate) fn role(&self, member: usize) -> Option<String> {
         let state = self.members[member].guard.try_state().ok()?;
         Some(state["leadership"]["role"].as_str().unwrap().to_owned())
     }
 
-    /// The dump of a member.
     pub(crate) fn state(&self, member: usize) -> Value {
         self.members[member].guard.state()
     }
 
-    /// Waits until a member has a role.
     pub(crate) fn wait_for_role(&mut self, member: usize, role: &str, within: Duration) {
         self.wait_for(&format!("member {member} to be {role}"), within, |fleet| {
             fleet.role(member).filter(|found| found == role).map(drop)
@@ -187,7 +170,6 @@ impl Fleet {
         assert_eq!(token.answered_at, None, "it was frozen too late");
     }
 
-    /// Waits until no campaign runs at TrafficStars.
     pub(crate) fn wait_for_all_stopped(&mut self) {
         self.wait_for("all campaigns to be stopped", PATIENCE, |fleet| {
             IDS.iter().all(|id| !fleet.sandbox.is_running(*id)).then_some(())
@@ -214,8 +196,7 @@ impl Fleet {
     }
 
     fn journal(&mut self) -> Vec<Decided> {
-        let all = "SELECT epoch, trafficstar_id, kind, requested_at FROM journal";
-        sql_query(all).load(&mut self.database).unwrap()
+        self.database.load("SELECT epoch, trafficstar_id, kind, requested_at FROM journal")
     }
 
     /// Holds the sandbox's log against the reigns: whatever changed a campaign came from the one who reigned when it was
@@ -233,14 +214,13 @@ impl Fleet {
     fn assert_reigns(&mut self, is_journalled: impl Fn(&RequestRecord) -> bool) {
         self.swinging.store(false, Ordering::SeqCst);
         let requests = self.sandbox.requests();
-        let reigns: Vec<Reign> =
-            sql_query("SELECT epoch, pid, since FROM test_reigns ORDER BY epoch").load(&mut self.database).unwrap();
+        let reigns: Vec<Reign> = self.database.load("SELECT epoch, pid, since FROM test_reigns ORDER BY epoch");
         let mut journal = self.journal();
         let changes: Vec<&RequestRecord> = requests.iter().filter(|request| request.operation.is_change()).collect();
         assert!(changes.len() > 10 && reigns.len() > 1, "too little has happened: {reigns:#?}");
         for request in changes {
             let at = request.received_at;
-            let reign = reigns.iter().rev().find(|reign| utc(reign.since) <= at);
+            let reign = reigns.iter().rev().find(|reign| reign.since.and_utc() <= at);
             let reign = reign.unwrap_or_else(|| panic!("nobody reigned yet: {request:?}"));
             let member = self.pids.iter().find(|(pid, _)| i64::from(*pid) == reign.pid).unwrap().1;
             let sender = request.api_key.as_ref();
@@ -249,7 +229,7 @@ impl Fleet {
                 let is_due = |decided: &Decided| {
                     decided.epoch == reign.epoch
                         && decided.trafficstar_id == *id
-                        && utc(decided.requested_at) <= at
+                        && decided.requested_at.and_utc() <= at
                         && fits(&decided.kind, request.operation)
                 };
                 // A pause that was sent while the database could not be reached is stored soon after.
@@ -278,29 +258,16 @@ fn fits(kind: &str, operation: Operation) -> bool {
     }
 }
 
-fn utc(time: NaiveDateTime) -> DateTime<Utc> {
-    time.and_utc()
-}
-
 fn url(folder: &Path, name: &str) -> String {
     format!("postgres://guard@{}/{name}", folder.display().to_string().replace('/', "%2F"))
 }
 
-fn connect(server: &Path, name: &str) -> PgConnection {
-    PgConnection::establish(&url(server, name)).unwrap()
-}
-
 /// Lets every campaign's clicks be used up and topped up, again and again.
-fn swing(mut database: PgConnection, swinging: Arc<AtomicBool>) -> JoinHandle<()> {
+fn swing(mut database: Database, swinging: Arc<AtomicBool>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for turn in 0.. {
             for (position, id) in IDS.iter().enumerate() {
-                let clicks = SWINGING[(turn + position) % 2];
-                let set = format!(
-                    "UPDATE urls SET click_limit = {clicks} WHERE campaign_id = \
-                     (SELECT id FROM campaigns WHERE trafficstar_id = {id})"
-                );
-                database.batch_execute(&set).unwrap();
+                database.set_remaining_clicks(*id, SWINGING[(turn + position) % 2]);
             }
             std::thread::sleep(Duration::from_millis(1_300));
             if !swinging.load(Ordering::SeqCst) {

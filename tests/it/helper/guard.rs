@@ -1,20 +1,63 @@
 //! The built program: run as a child, told to stop or killed, and spoken to by its commands and over its socket.
 
-use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
+use std::io::{PipeWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::background::{Text, gather};
 use super::clock::{Clock, hang_directory};
 use super::{Config, Reply, ask};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_traffic-generator");
 
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Done {
+    /// Runs it to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// All that it said, on both of its streams.
+    pub(crate) fn told(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// What it printed; it has to have succeeded.
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> String {
+        assert_eq!(self.code, 0, "{}", self.told());
+        self.stdout
+    }
+}
+
+/// The same program with its environment, run by another one that is told so by these arguments and its own.
+pub(crate) fn behind(program: &Command, by: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(by);
+    command.args(arguments).arg(program.get_program()).args(program.get_args()).stdin(Stdio::null());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 /// The program with its config, and its child while it runs.
+#[derive(Default)]
 pub(crate) struct Guard {
     folder: PathBuf,
     /// What the next start reads.
@@ -30,7 +73,7 @@ pub(crate) struct Guard {
     pub(crate) variables: Vec<(&'static str, &'static str)>,
     /// The clock that it lives by, where a test sets one.
     pub(super) clock: Option<Clock>,
-    log: Arc<Mutex<String>>,
+    log: Text,
 }
 
 impl Guard {
@@ -42,31 +85,17 @@ impl Guard {
             .set("control", "socket", at("guard.sock"))
             .set("trafficstar", "base_url", base_url);
         config.write(&folder.join("config.toml"));
-        let api_key = "sandbox-api-key".to_owned();
-        Self {
-            folder,
-            config,
-            child: None,
-            api_key,
-            certificate: None,
-            has_hung_directory: false,
-            variables: Vec::new(),
-            clock: None,
-            log: Arc::default(),
-        }
+        Self { folder, config, api_key: "sandbox-api-key".to_owned(), ..Self::default() }
     }
 
-    /// Where its control socket is.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.join("guard.sock")
     }
 
-    /// Where its config is.
     pub(crate) fn config_file(&self) -> PathBuf {
         self.folder.join("config.toml")
     }
 
-    /// Moves a file of its folder.
     pub(crate) fn move_file(&self, from: &str, to: &str) {
         std::fs::rename(self.folder.join(from), self.folder.join(to)).unwrap();
     }
@@ -81,7 +110,6 @@ impl Guard {
         kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
     }
 
-    /// The process id of the one that runs.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
@@ -124,19 +152,19 @@ impl Guard {
     }
 
     /// Runs one of the program's commands to its end.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
-        self.program(arguments).output().unwrap()
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        Done::of(&mut self.program(arguments))
     }
 
     /// The same with another database than the running one's.
-    pub(crate) fn command_on_another_database(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run_on_another_database(&self, arguments: &[&str]) -> Done {
         let url = format!("sqlite://{}", self.folder.join("other.db").display());
-        self.program(arguments).env("TRAFFIC_GENERATOR__DATABASE__URL", url).output().unwrap()
+        self.run_with(&[("TRAFFIC_GENERATOR__DATABASE__URL", &url)], arguments)
     }
 
     /// The same with these variables in its environment.
-    pub(crate) fn command_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
-        self.program(arguments).envs(variables.iter().copied()).output().unwrap()
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Done {
+        Done::of(self.program(arguments).envs(variables.iter().copied()))
     }
 
     fn spawn(&self, log: impl Into<Stdio>) -> Child {
@@ -153,15 +181,7 @@ impl Guard {
     /// Starts it, and waits for nothing.
     pub(crate) fn start(&mut self) {
         let mut child = self.spawn(Stdio::piped());
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let log = Arc::clone(&self.log);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let mut log = log.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
+        gather(child.stderr.take().unwrap(), &self.log);
         self.child = Some(child);
     }
 
@@ -182,7 +202,6 @@ impl Guard {
         }
     }
 
-    /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some())
     }

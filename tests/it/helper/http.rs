@@ -26,6 +26,13 @@ impl Reply {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
+
+    /// What the health in it says is wrong, in words that never change.
+    pub(crate) fn degradations(&self) -> Vec<String> {
+        let health = self.json();
+        let reasons = health["reasons"].as_array().unwrap().iter();
+        reasons.map(|reason| reason["kind"].as_str().unwrap().to_owned()).collect()
+    }
 }
 
 /// Connects and sends `bytes`, and nothing more.

@@ -18,18 +18,18 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Timelike, Utc};
-use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options, Sandbox};
+use sandbox::{CampaignSpec, Fault, FaultId, Operation, Options, Sandbox};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use self::background::{Background, gather};
+pub(crate) use self::background::{Background, Text, gather};
 use self::clock::Clock;
 pub(crate) use self::config::{Config, TICK};
 pub(crate) use self::database::{Database, Deed, Entry};
 pub(crate) use self::dump::Campaign;
 pub(crate) use self::fleet::Fleet;
 pub(crate) use self::front::Front;
-pub(crate) use self::guard::Guard;
+pub(crate) use self::guard::{Done, Guard, behind};
 pub(crate) use self::http::{Reply, ask, ask_with, say};
 pub(crate) use self::kinds::on_both_databases;
 pub(crate) use self::line::Line;
@@ -52,14 +52,6 @@ pub(crate) struct World {
     pub(crate) guard: Guard,
     /// Removed when the world goes, after all that uses it.
     folder: TempDir,
-}
-
-/// What a command came to.
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) code: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 /// What is to become of one campaign.
@@ -129,8 +121,7 @@ impl World {
         let guard = Guard::new(folder.path(), &sandbox.base_url(), config);
         let mut database = Database::open(guard.config.database_url());
         prepare(&sandbox, &mut database);
-        let migrated = guard.command(&["migrate"]);
-        assert!(migrated.status.success(), "migrate failed: {migrated:?}");
+        guard.run(&["migrate"]).succeeded();
         Self { sandbox, database, guard, folder }
     }
 
@@ -184,7 +175,7 @@ impl World {
         let folder = self.folder.path().join("another");
         std::fs::create_dir(&folder).unwrap();
         let guard = Guard::new(&folder, &self.sandbox.base_url(), config);
-        assert!(guard.command(&["migrate"]).status.success());
+        guard.run(&["migrate"]).succeeded();
         let database = Database::open(guard.config.database_url());
         (guard, database)
     }
@@ -192,7 +183,12 @@ impl World {
     /// Starts the guard, and returns when its socket answers.
     pub(crate) fn start(&mut self) {
         self.guard.start();
-        self.wait_for("the guard's first answer on its socket", |world| {
+        self.wait_for_an_answer();
+    }
+
+    /// Waits until the guard's socket answers.
+    pub(crate) fn wait_for_an_answer(&mut self) {
+        self.wait_for("the guard's answer on its socket", |world| {
             world.guard.try_state().map(drop).map_err(|error| error.to_string())
         });
     }
@@ -205,24 +201,37 @@ impl World {
     /// Lets several things change so that no tick acts on half of them: meanwhile TrafficStars cannot be read, and doubt
     /// does nothing.
     pub(crate) fn change_at_once(&mut self, change: impl FnOnce(&mut Self)) {
-        let unreadable = FaultKind::Status { code: 503, body: String::new() };
-        let reads = [Operation::Campaign, Operation::Campaigns];
-        let faults = reads.map(|read| self.sandbox.inject(Fault::always(unreadable.clone()).on(read)));
+        let faults = self.let_reads_fail();
         // A tick that has read a status already would put it together with what is changed now.
         self.let_ticks_pass(1);
         change(self);
         self.let_ticks_pass(1);
-        for fault in faults {
-            self.sandbox.remove_fault(fault);
-        }
+        faults.into_iter().for_each(|fault| self.sandbox.remove_fault(fault));
     }
 
-    /// Adds a campaign at TrafficStars, and an enabled row with one URL that has room for so many clicks.
-    pub(crate) fn add(&mut self, spec: CampaignSpec, remaining_clicks: i64) {
+    /// From now on no campaign can be read at TrafficStars, neither by itself nor in the list.
+    pub(crate) fn let_reads_fail(&self) -> [FaultId; 2] {
+        [Operation::Campaign, Operation::Campaigns].map(|read| self.sandbox.inject(Fault::status(503).on(read)))
+    }
+
+    /// Adds a campaign at TrafficStars, and a disabled row with one URL that has room for so many clicks.
+    pub(crate) fn add_disabled(&mut self, spec: CampaignSpec, remaining_clicks: i64) {
         let id = spec.id;
         self.sandbox.add_campaign(spec);
         self.database.add_campaign(id, remaining_clicks);
+    }
+
+    /// The same with an enabled row.
+    pub(crate) fn add(&mut self, spec: CampaignSpec, remaining_clicks: i64) {
+        let id = spec.id;
+        self.add_disabled(spec, remaining_clicks);
         self.database.enable(id);
+    }
+
+    /// The same for many, which are enabled in one moment.
+    pub(crate) fn add_all(&mut self, campaigns: impl IntoIterator<Item = (CampaignSpec, i64)>) {
+        campaigns.into_iter().for_each(|(spec, remaining_clicks)| self.add_disabled(spec, remaining_clicks));
+        self.database.execute("UPDATE campaigns SET generator_enabled = true");
     }
 
     /// The same for a campaign that runs, with clicks enough; returns when it is guarded.
@@ -231,19 +240,50 @@ impl World {
         self.wait_for_state(id, "active-guarded");
     }
 
-    /// Runs one of the program's commands.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
-        let output = self.guard.command(arguments);
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Done { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    /// The same for many.
+    pub(crate) fn add_many_guarded(&mut self, ids: impl IntoIterator<Item = i64> + Clone) {
+        self.add_all(ids.clone().into_iter().map(|id| (CampaignSpec::running(id), 20_000)));
+        ids.into_iter().for_each(|id| drop(self.wait_for_state(id, "active-guarded")));
     }
 
-    /// The same for one that succeeds: its JSON.
+    /// Runs one of the program's commands.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        self.guard.run(arguments)
+    }
+
+    /// The same for one that succeeds: what it prints.
+    #[track_caller]
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
+        self.run(arguments).succeeded()
+    }
+
+    /// The same for one that prints its result as JSON.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let Done { code, stdout, stderr } = self.run(&[arguments, &["--json"]].concat());
-        assert_eq!(code, 0, "{arguments:?}: {stdout}{stderr}");
-        serde_json::from_str(&stdout).unwrap()
+        serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// Runs one that prints nothing, ends with this status, and says all of this in its error.
+    #[track_caller]
+    pub(crate) fn refused(&self, arguments: &[&str], code: i32, said: &[&str]) {
+        let Done { code: ended, stdout, stderr } = self.run(arguments);
+        assert_eq!((ended, stdout.as_str()), (code, ""), "{arguments:?}: {stderr}");
+        assert_says(&stderr, said);
+    }
+
+    /// Changes a value of the config, of which a guard that runs hears by a reload alone.
+    pub(crate) fn configure(&mut self, section: &str, key: &str, value: impl Into<toml::Value>) {
+        self.guard.config = self.guard.config.clone().set(section, key, value);
+        self.guard.write_config();
+    }
+
+    /// Starts `watch`; what happens from now on is seen by it.
+    pub(crate) fn watch(&mut self, arguments: &[&str]) -> Background {
+        let watch = self.guard.begin(&[&["watch"], arguments].concat());
+        self.wait_for("watch to say that it watches", |_| {
+            if watch.stderr().starts_with("Watching") { Ok(()) } else { Err(watch.stderr()) }
+        });
+        watch
     }
 
     /// Runs one of the program's commands in a terminal of its own.
@@ -251,7 +291,6 @@ impl World {
         Terminal::start(&self.guard.program(arguments))
     }
 
-    /// One campaign in the dump.
     pub(crate) fn campaign(&self, id: i64) -> Campaign {
         Campaign::find(&self.guard.state(), id).unwrap_or_else(|| panic!("the dump has no campaign {id}"))
     }
@@ -316,9 +355,20 @@ impl World {
         })
     }
 
-    /// Waits until a campaign is in a state.
     pub(crate) fn wait_for_state(&mut self, id: i64, state: &str) -> Campaign {
         self.wait_until(id, state, |campaign| campaign.state() == state)
+    }
+
+    /// Waits until TrafficStars has stopped a campaign.
+    pub(crate) fn wait_for_stop(&mut self, id: i64) {
+        self.wait_for(&format!("campaign {id} to be stopped"), |world| {
+            if world.sandbox.is_running(id) { Err("it runs".to_owned()) } else { Ok(()) }
+        });
+    }
+
+    /// Waits until a campaign's last action has come so far.
+    pub(crate) fn wait_for_step(&mut self, id: i64, step: &str) -> Campaign {
+        self.wait_until(id, step, |campaign| campaign.text("/action/step") == step)
     }
 
     /// Waits until a campaign was sent exactly these requests.
@@ -326,6 +376,14 @@ impl World {
         self.wait_for(&format!("the requests {wanted:?} for campaign {id}"), |world| {
             let writes = world.writes(id);
             if writes == wanted { Ok(()) } else { Err(format!("there are {writes:?}")) }
+        });
+    }
+
+    /// Waits until a campaign was sent a pause before anything else.
+    pub(crate) fn wait_for_a_pause(&mut self, id: i64) {
+        self.wait_for(&format!("the pause of campaign {id}"), |world| {
+            let writes = world.writes(id);
+            if writes.first() == Some(&Write::Pause) { Ok(()) } else { Err(format!("{writes:?}")) }
         });
     }
 
@@ -378,6 +436,14 @@ impl Drop for World {
             eprintln!("\nthe guard's log:\n{}", self.guard.log());
             eprintln!("what the sandbox received:\n{}", writes::describe(&self.sandbox.requests()));
         }
+    }
+}
+
+/// All of these words are in the text.
+#[track_caller]
+pub(crate) fn assert_says(text: &str, said: &[&str]) {
+    for words in said {
+        assert!(text.contains(words), "`{words}` is not in\n{text}");
     }
 }
 

@@ -10,6 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
+use super::behind;
+
 /// A program in its terminal. It is killed where a test ends before it does.
 pub(crate) struct Terminal {
     person: File,
@@ -30,14 +32,7 @@ impl Terminal {
         tcsetwinsize(&device, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let end = || Stdio::from(device.try_clone().unwrap());
         // In a session of its own, so that this terminal is the program's, and not the one that the tests run in.
-        let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(program.get_program()).args(program.get_args());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        let mut command = behind(program, "setsid", &["--ctty"]);
         let modes_before = modes(&device);
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         let size = |cells| NonZeroU16::new(cells).unwrap();
@@ -55,7 +50,6 @@ impl Terminal {
         Self { person, device, child, screen, written, modes_before }
     }
 
-    /// Types.
     pub(crate) fn type_in(&mut self, keys: &str) {
         self.person.write_all(keys.as_bytes()).unwrap();
     }
@@ -71,7 +65,6 @@ impl Terminal {
         if screen.contains(wanted) { Ok(()) } else { Err(format!("`{wanted}` is not in\n{screen}")) }
     }
 
-    /// Sends the program SIGTERM.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }

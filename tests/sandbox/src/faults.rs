@@ -15,6 +15,9 @@ pub struct Fault {
     pub operation: Option<Operation>,
     /// The campaign it happens to; `None` is every one. A request that names no campaign matches no id.
     pub campaign: Option<i64>,
+    /// What the path of the requests begins with, such as `/v2/`; `None` is every path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// How many matching requests it happens to; `None` is all of them.
     pub times: Option<usize>,
     /// What happens.
@@ -78,6 +81,14 @@ pub enum FaultKind {
     EffectLate(#[serde(with = "crate::lengths")] Duration),
 }
 
+impl FaultKind {
+    /// No effect, an empty answer of this status instead.
+    #[must_use]
+    pub const fn status(code: u16) -> Self {
+        Self::Status { code, body: String::new() }
+    }
+}
+
 /// Names an injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct FaultId(pub(crate) u64);
@@ -86,7 +97,13 @@ impl Fault {
     /// A fault of every request.
     #[must_use]
     pub const fn always(kind: FaultKind) -> Self {
-        Self { operation: None, campaign: None, times: None, kind }
+        Self { operation: None, campaign: None, path: None, times: None, kind }
+    }
+
+    /// Every request is answered with this status, no body and without an effect.
+    #[must_use]
+    pub const fn status(code: u16) -> Self {
+        Self::always(FaultKind::status(code))
     }
 
     /// The same for one operation alone.
@@ -101,6 +118,12 @@ impl Fault {
         Self { campaign: Some(id), ..self }
     }
 
+    /// The same for paths alone that begin so.
+    #[must_use]
+    pub fn below(self, path: &str) -> Self {
+        Self { path: Some(path.to_owned()), ..self }
+    }
+
     /// The same for so many requests alone.
     #[must_use]
     pub fn times(self, times: usize) -> Self {
@@ -111,6 +134,7 @@ impl Fault {
         self.times != Some(0)
             && self.operation.is_none_or(|operation| operation == request.operation)
             && self.campaign.is_none_or(|id| request.campaign_ids.contains(&id))
+            && self.path.as_ref().is_none_or(|path| request.path.starts_with(path))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The log of every request, for tests to hold against the guard's journal.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,6 +69,22 @@ pub struct RequestRecord {
     pub status: Option<u16>,
     /// The connection was dropped instead of an answer.
     pub lost: bool,
+}
+
+impl fmt::Display for RequestRecord {
+    /// One line. A token request's body is the API key, which is none of a log's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = self.received_at.format("%H:%M:%S%.3f");
+        write!(f, "{} {time} {} {}", self.sequence, self.method, self.path)?;
+        for (position, (name, value)) in self.query.iter().enumerate() {
+            write!(f, "{}{name}={value}", if position == 0 { "?" } else { "&" })?;
+        }
+        if let Some(body) = self.body.as_ref().filter(|_| self.operation != Operation::Token) {
+            write!(f, " {body}")?;
+        }
+        let status = self.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        write!(f, " -> {status}{}", if self.lost { ", lost" } else { "" })
+    }
 }
 
 impl RequestRecord {

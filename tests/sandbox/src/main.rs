@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match arguments.command {
                 Command::Serve(arguments) => serve::serve(arguments).await,
-                Command::Demo(arguments) => demo::run(arguments).await.map_err(Into::into),
+                Command::Demo(arguments) => demo::run(arguments).await,
             }
         })
     });

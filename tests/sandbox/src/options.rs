@@ -25,8 +25,6 @@ pub struct Options {
     /// The length of the rate limit's sliding window.
     #[serde(with = "crate::lengths")]
     pub rate_window: Duration,
-    /// Whether token requests count towards the rate limit.
-    pub rate_counts_tokens: bool,
     /// What a 429 says about when to come back.
     pub retry_after: RetryAfter,
     /// Whether a single campaign is answered as `{"response": {…}}`.
@@ -59,8 +57,6 @@ pub struct Options {
     pub day_stats_page_size: usize,
     /// Whether a report's amounts are strings.
     pub amounts_as_text: bool,
-    /// The most rows that one report request is answered with.
-    pub max_report_rows: usize,
     /// Whether a campaign whose end time passes becomes `active: false`, `paused`; otherwise it still says that it is
     /// active, and does not run.
     pub end_time_flips: bool,
@@ -125,7 +121,6 @@ impl Default for Options {
             token_lifetime: Duration::from_secs(36_000),
             requests_per_minute: 100,
             rate_window: Duration::from_secs(60),
-            rate_counts_tokens: true,
             retry_after: RetryAfter::Seconds,
             wrapped_campaign: false,
             bare_list: false,
@@ -142,7 +137,6 @@ impl Default for Options {
             day_stats: false,
             day_stats_page_size: 10,
             amounts_as_text: false,
-            max_report_rows: 1000,
             end_time_flips: false,
             daily_budget_word: None,
             counter_falls_after: Duration::ZERO,

@@ -2,9 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use thiserror::Error;
@@ -15,13 +14,10 @@ use crate::amount::Amount;
 use crate::campaign::{CampaignSpec, CampaignView};
 use crate::faults::{Fault, FaultId};
 use crate::life;
-use crate::log::RequestRecord;
+use crate::log::{Operation, RequestRecord};
 use crate::options::Options;
 use crate::server::{self, Shared};
 use crate::world::{Interference, NoSuchCampaign, World};
-
-/// How often a condition is looked at even though nothing happened: time alone can fulfil it.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A running sandbox. Its methods neither need a runtime nor disturb one for long; dropping it stops it.
 #[derive(Debug)]
@@ -33,56 +29,28 @@ pub struct Sandbox {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Why the sandbox did not start.
+/// Why the sandbox did not start: its port is taken, or there is no thread or runtime to serve on.
 #[derive(Debug, Error)]
-pub enum StartError {
-    /// The port is taken, or not ours to take.
-    #[error("cannot listen on 127.0.0.1:{port}: choose another port, or 0 for any")]
-    Listen {
-        /// The port asked for.
-        port: u16,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// No thread or runtime to serve on.
-    #[error("cannot start the sandbox's threads")]
-    Thread(#[source] io::Error),
+#[error("cannot {doing}")]
+pub struct StartError {
+    doing: String,
+    source: io::Error,
 }
 
-/// A condition did not come about in time.
-#[derive(Debug, Error)]
-#[error("waited {waited:?} in vain for: {what}\nthe last requests:\n{last_requests}")]
-pub struct WaitedInVain {
-    /// What was waited for.
-    what: String,
-    /// For how long.
-    waited: Duration,
-    /// The end of the log, one request a line.
-    last_requests: String,
+impl StartError {
+    fn threads(source: io::Error) -> Self {
+        Self { doing: "start the sandbox's threads".to_owned(), source }
+    }
 }
 
 impl Sandbox {
-    /// Starts it on threads of its own: the same as [`Sandbox::start_in_thread`], for asynchronous callers.
-    ///
-    /// # Errors
-    /// The port cannot be had, or no thread.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
-        Self::start_in_thread(options)
-    }
-
     /// Starts it on threads of its own, so that a test that blocks does not hold it up.
-    ///
-    /// # Errors
-    /// The port cannot be had, or no thread.
     pub fn start_in_thread(options: Options) -> Result<Self, StartError> {
         let port = options.port;
-        let listen = |source| StartError::Listen { port, source };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(StartError::Thread)?;
+        let doing = || format!("listen on 127.0.0.1:{port}: choose another port, or 0 for any");
+        let listen = |source| StartError { doing: doing(), source };
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).enable_all().build().map_err(StartError::threads)?;
         let std_listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(listen)?;
         std_listener.set_nonblocking(true).map_err(listen)?;
         let address = std_listener.local_addr().map_err(listen)?;
@@ -109,8 +77,8 @@ impl Sandbox {
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let threads = vec![
-            thread("sandbox").spawn(serve).map_err(StartError::Thread)?,
-            thread("visitors").spawn(live).map_err(StartError::Thread)?,
+            thread("sandbox").spawn(serve).map_err(StartError::threads)?,
+            thread("visitors").spawn(live).map_err(StartError::threads)?,
         ];
         Ok(Self { shared, address, stop_serving: Some(stop_serving), stop_living: Some(stop_living), threads })
     }
@@ -139,35 +107,18 @@ impl Sandbox {
     }
 
     /// Does something to a campaign that the guard did not ask for.
-    ///
-    /// # Errors
-    /// There is no such campaign.
     pub fn interfere(&self, id: i64, what: Interference) -> Result<(), NoSuchCampaign> {
         self.shared.change(|world| world.interfere(id, what))
     }
 
     /// Sets today's spend.
-    ///
-    /// # Errors
-    /// There is no such campaign.
     pub fn set_spend(&self, id: i64, spend: Amount) -> Result<(), NoSuchCampaign> {
-        self.shared.change(|world| world.set_spend(id, None, Some(spend)))
+        self.shared.change(|world| world.set_spend(id, world.now().date_naive(), Some(spend)))
     }
 
-    /// Sets the spend of any day; `None` takes it off the record.
-    ///
-    /// # Errors
-    /// There is no such campaign.
+    /// Sets the spend of any day; `None` takes it off the record: no field in the campaign, no row in a report.
     pub fn set_spend_on(&self, id: i64, day: NaiveDate, spend: Option<Amount>) -> Result<(), NoSuchCampaign> {
-        self.shared.change(|world| world.set_spend(id, Some(day), spend))
-    }
-
-    /// Takes today's spend off the record: no field in the campaign, no row in a report.
-    ///
-    /// # Errors
-    /// There is no such campaign.
-    pub fn clear_spend(&self, id: i64) -> Result<(), NoSuchCampaign> {
-        self.shared.change(|world| world.set_spend(id, None, None))
+        self.shared.change(|world| world.set_spend(id, day, spend))
     }
 
     /// What the API's clock says.
@@ -226,47 +177,17 @@ impl Sandbox {
         world.requests().iter().filter(|request| request.sequence > sequence).cloned().collect()
     }
 
+    /// How many requests were about `operation`.
+    #[must_use]
+    pub fn count(&self, operation: Operation) -> usize {
+        self.shared.lock().count(operation)
+    }
+
     /// How many requests were answered with 429.
     #[must_use]
     pub fn too_many_requests(&self) -> usize {
         self.shared.lock().too_many_requests()
     }
-
-    /// Returns as soon as `condition` holds, however long ago it began to. The condition must not call the sandbox: it
-    /// is given its state.
-    ///
-    /// # Errors
-    /// It did not hold within `timeout`; the error names `what` was waited for, and the last requests.
-    pub fn wait_for(
-        &self,
-        timeout: Duration,
-        what: &str,
-        mut condition: impl FnMut(&World) -> bool,
-    ) -> Result<(), WaitedInVain> {
-        let start = Instant::now();
-        let mut world = self.shared.lock();
-        loop {
-            if condition(&world) {
-                return Ok(());
-            }
-            let Some(left) = timeout.checked_sub(start.elapsed()) else {
-                let last_requests = last_requests(&world);
-                return Err(WaitedInVain { what: what.to_owned(), waited: timeout, last_requests });
-            };
-            let waited = self.shared.changed.wait_timeout(world, left.min(LOOK_EVERY));
-            (world, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            world.settle(Utc::now());
-        }
-    }
-}
-
-fn last_requests(world: &World) -> String {
-    let lines = world.requests().iter().rev().take(20).rev().map(|request| {
-        let status = request.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-        let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("  {} {} {} {body} -> {status}", request.sequence, request.method, request.path)
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl Drop for Sandbox {

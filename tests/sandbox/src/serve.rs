@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sandbox::{Amount, CampaignSpec, Options, RequestRecord, Sandbox};
+use sandbox::{Amount, CampaignSpec, Options, Sandbox};
 
 const PORT: u16 = 8080;
 const FIRST_ID: i64 = 1001;
@@ -79,18 +79,8 @@ pub(crate) async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         }
         let requests = sandbox.requests_after(seen);
         for request in requests.iter().take_while(|request| request.answered_at.is_some()) {
-            println!("{}", line(request));
+            println!("{request}");
             seen = request.sequence;
         }
     }
-}
-
-fn line(request: &RequestRecord) -> String {
-    let time = request.received_at.format("%H:%M:%S%.3f");
-    let status = request.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-    let query: Vec<String> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    // A token request's body is the API key.
-    let body = request.body.as_ref().filter(|_| request.operation.is_change());
-    let body = body.map(ToString::to_string).unwrap_or_default();
-    format!("{time} {status} {} {} {} {body}", request.method, request.path, query.join("&"))
 }

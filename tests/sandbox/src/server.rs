@@ -1,18 +1,16 @@
 //! Carries bytes between the network and the API, and spoils what the faults want spoilt.
 
-use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, LOCATION};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use futures_util::stream;
+use futures_util::stream::{self, Stream};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -27,29 +25,24 @@ const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 const WALL: &str = "<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head>\
     <body><h1>Sorry, you have been blocked</h1></body></html>";
 
-/// The state, and a bell that rings with each change of it.
+/// The state.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    world: Mutex<World>,
-    pub(crate) changed: Condvar,
-}
+pub(crate) struct Shared(Mutex<World>);
 
 impl Shared {
     pub(crate) fn new(world: World) -> Self {
-        Self { world: Mutex::new(world), changed: Condvar::new() }
+        Self(Mutex::new(world))
     }
 
     /// The state as of now.
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         world.settle(Utc::now());
         world
     }
 
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
-        let result = change(&mut self.lock());
-        self.changed.notify_all();
-        result
+        change(&mut self.lock())
     }
 }
 
@@ -111,7 +104,10 @@ async fn handle(shared: Arc<Shared>, spoiler: Spoiler, incoming: Incoming) -> Re
         spoiler.cut();
         return text_response(500, String::new());
     }
-    tokio::time::sleep(total(&faults, FaultKind::delay_before_effect)).await;
+    tokio::time::sleep(total(&faults, |kind| {
+        if let FaultKind::DelayBeforeEffect(delay) = kind { Some(*delay) } else { None }
+    }))
+    .await;
     let now = shared.lock().now();
     let instead = faults.iter().find_map(|met| instead(&met.kind, sequence, now));
     let answer = shared.change(|world| {
@@ -123,7 +119,10 @@ async fn handle(shared: Arc<Shared>, spoiler: Spoiler, incoming: Incoming) -> Re
         world.note(sequence, |request| request.changed.clone_from(&answer.changed));
         answer
     });
-    tokio::time::sleep(total(&faults, FaultKind::delay_before_answer)).await;
+    tokio::time::sleep(total(&faults, |kind| {
+        if let FaultKind::DelayBeforeAnswer(delay) = kind { Some(*delay) } else { None }
+    }))
+    .await;
     let lost = has(&FaultKind::LoseAnswer);
     let response = instead.unwrap_or_else(|| spoilt_response(&answer, &faults));
     shared.change(|world| {
@@ -133,8 +132,10 @@ async fn handle(shared: Arc<Shared>, spoiler: Spoiler, incoming: Incoming) -> Re
     if lost {
         spoiler.cut();
     }
-    for per_byte in faults.iter().filter_map(|met| met.kind.slow_headers()) {
-        spoiler.slow_down(per_byte);
+    for met in &faults {
+        if let FaultKind::SlowHeaders(per_byte) = met.kind {
+            spoiler.slow_down(per_byte);
+        }
     }
     response
 }
@@ -152,20 +153,6 @@ fn total(faults: &[Met], delay: impl Fn(&FaultKind) -> Option<Duration>) -> Dura
     faults.iter().filter_map(|met| delay(&met.kind)).sum()
 }
 
-impl FaultKind {
-    fn delay_before_effect(&self) -> Option<Duration> {
-        if let Self::DelayBeforeEffect(delay) = self { Some(*delay) } else { None }
-    }
-
-    fn slow_headers(&self) -> Option<Duration> {
-        if let Self::SlowHeaders(per_byte) = self { Some(*per_byte) } else { None }
-    }
-
-    fn delay_before_answer(&self) -> Option<Duration> {
-        if let Self::DelayBeforeAnswer(delay) = self { Some(*delay) } else { None }
-    }
-}
-
 /// The answer of a fault that keeps the request from having an effect.
 fn instead(kind: &FaultKind, sequence: u64, now: DateTime<Utc>) -> Option<Response> {
     if let FaultKind::Status { code, body } = kind {
@@ -178,14 +165,10 @@ fn instead(kind: &FaultKind, sequence: u64, now: DateTime<Utc>) -> Option<Respon
         return Some(spoilt_response(&api::identity_provider_down(sequence), &[]));
     }
     if *kind == FaultKind::Wall {
-        let mut response = text_response(403, WALL.to_owned());
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
-        return Some(response);
+        return Some((status(403), [(CONTENT_TYPE, "text/html; charset=UTF-8")], WALL).into_response());
     }
     if let FaultKind::Redirect(to) = kind {
-        let mut response = text_response(302, String::new());
-        response.headers_mut().insert(LOCATION, to.parse().ok()?);
-        return Some(response);
+        return Some((status(302), [(LOCATION, to.as_str())]).into_response());
     }
     None
 }
@@ -193,28 +176,16 @@ fn instead(kind: &FaultKind, sequence: u64, now: DateTime<Utc>) -> Option<Respon
 fn spoilt_response(answer: &Answer, faults: &[Met]) -> Response {
     let mut text = answer.body.to_string();
     let mut trickle = None;
-    let mut truncate = false;
-    for met in faults {
-        match &met.kind {
-            FaultKind::GarbageBody => text = "<html><body>Bad gateway</body></html>".to_owned(),
-            FaultKind::HugeBody(bytes) => text.insert_str(0, &" ".repeat(*bytes)),
-            FaultKind::SlowBody(interval) => trickle = Some(*interval),
-            FaultKind::TruncatedBody => truncate = true,
-            FaultKind::Status { .. }
-            | FaultKind::TooManyRequests { .. }
-            | FaultKind::Wall
-            | FaultKind::IdentityProviderDown
-            | FaultKind::Redirect(_)
-            | FaultKind::SlowHeaders(_)
-            | FaultKind::DelayBeforeEffect(_)
-            | FaultKind::DelayBeforeAnswer(_)
-            | FaultKind::LoseAnswer
-            | FaultKind::DropRequest
-            | FaultKind::FailedInside200
-            | FaultKind::InNeitherList { .. }
-            | FaultKind::EffectLate(_) => {}
+    for Met { kind, .. } in faults {
+        if *kind == FaultKind::GarbageBody {
+            text = "<html><body>Bad gateway</body></html>".to_owned();
+        } else if let FaultKind::HugeBody(bytes) = kind {
+            text.insert_str(0, &" ".repeat(*bytes));
+        } else if let FaultKind::SlowBody(interval) = kind {
+            trickle = Some(*interval);
         }
     }
+    let truncate = faults.iter().any(|met| met.kind == FaultKind::TruncatedBody);
     let mut response = match (truncate, trickle) {
         (true, _) => half_response(text),
         (false, Some(interval)) => slow_response(text, interval),
@@ -234,13 +205,15 @@ fn status(code: u16) -> axum::http::StatusCode {
 }
 
 fn text_response(code: u16, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status(code);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    (status(code), [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Announces the whole body, sends half of it, and breaks off.
+/// Announces the whole body, whatever comes of it.
+fn announced(whole: usize, parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response {
+    ([(CONTENT_LENGTH, whole)], Body::from_stream(parts)).into_response()
+}
+
+/// Sends half of the body, and breaks off.
 fn half_response(text: String) -> Response {
     let whole = text.len();
     let half = Bytes::from(text).slice(..whole / 2);
@@ -252,9 +225,7 @@ fn half_response(text: String) -> Response {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None))
     });
-    let mut response = Response::new(Body::from_stream(parts));
-    response.headers_mut().insert(CONTENT_LENGTH, whole.into());
-    response
+    announced(whole, parts)
 }
 
 fn slow_response(text: String, interval: Duration) -> Response {
@@ -265,9 +236,7 @@ fn slow_response(text: String, interval: Duration) -> Response {
         }
         tokio::time::sleep(interval).await;
         let first = rest.split_to(1);
-        Some((Ok::<_, Infallible>(first), rest))
+        Some((Ok(first), rest))
     });
-    let mut response = Response::new(Body::from_stream(bytes));
-    response.headers_mut().insert(CONTENT_LENGTH, whole.into());
-    response
+    announced(whole, bytes)
 }

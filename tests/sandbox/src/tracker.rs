@@ -1,38 +1,23 @@
 //! Writes the guard's SQLite tables as a tracker would: campaigns, URLs, clicks.
 
-use std::path::{Path, PathBuf};
+use std::error::Error;
+use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
-use thiserror::Error;
 
 /// A connection to the guard's database.
 pub struct Tracker {
     connection: SqliteConnection,
 }
 
-/// Why the guard's database could not be used.
-#[derive(Debug, Error)]
-pub enum TrackerError {
-    /// There is no database, or it is none.
-    #[error("cannot open the database {}", path.display())]
-    Open {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: diesel::ConnectionError,
-    },
-    /// A statement failed: another schema, or the database was locked for too long.
-    #[error("cannot {doing} in the guard's database")]
-    Statement {
-        /// What was being done.
-        doing: &'static str,
-        /// Why.
-        #[source]
-        source: diesel::result::Error,
-    },
+/// Why the guard's database could not be used: there is none, it has another schema, or it was locked for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing}")]
+pub struct TrackerError {
+    doing: String,
+    source: Box<dyn Error + Send + Sync>,
 }
 
 #[derive(QueryableByName)]
@@ -51,25 +36,18 @@ struct Room {
 
 impl Tracker {
     /// Opens a database that the guard has made.
-    ///
-    /// # Errors
-    /// There is none at `path`, or it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, TrackerError> {
         // `mode=rw`: SQLite would make a new, empty database otherwise.
         let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         let address = format!("file:{escaped}?mode=rw");
-        let mut connection = SqliteConnection::establish(&address)
-            .map_err(|source| TrackerError::Open { path: path.to_owned(), source })?;
-        connection
-            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;")
-            .map_err(statement("set the connection up"))?;
+        let mut connection =
+            SqliteConnection::establish(&address).map_err(cannot(format!("open the database {}", path.display())))?;
+        let set_up = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;";
+        connection.batch_execute(set_up).map_err(statement("set the connection up"))?;
         Ok(Self { connection })
     }
 
     /// Adds a campaign and answers its key.
-    ///
-    /// # Errors
-    /// The statement failed.
     pub fn add_campaign(&mut self, name: &str, trafficstar_id: i64, enabled: bool) -> Result<i64, TrackerError> {
         let insert = "INSERT INTO campaigns (name, trafficstar_id, generator_enabled) VALUES (?, ?, ?) \
                       RETURNING CAST(id AS BIGINT) AS number";
@@ -83,9 +61,6 @@ impl Tracker {
     }
 
     /// Adds a URL with room for so many clicks to a TrafficStars campaign, and answers its key.
-    ///
-    /// # Errors
-    /// The statement failed, or there is no such campaign.
     pub fn add_url(&mut self, trafficstar_id: i64, name: &str, click_limit: i64) -> Result<i64, TrackerError> {
         let insert = "INSERT INTO urls (campaign_id, name, target_url, click_limit) \
                       SELECT id, ?, ?, ? FROM campaigns WHERE trafficstar_id = ? \
@@ -101,9 +76,6 @@ impl Tracker {
     }
 
     /// Counts `clicks` more on one URL.
-    ///
-    /// # Errors
-    /// The statement failed.
     pub fn add_clicks(&mut self, url: i64, clicks: i64) -> Result<(), TrackerError> {
         sql_query("UPDATE urls SET clicks = clicks + ? WHERE id = ?")
             .bind::<BigInt, _>(clicks)
@@ -115,9 +87,6 @@ impl Tracker {
 
     /// Lets `clicks` visitors of a TrafficStars campaign click through its active URLs, one after the other, as far as
     /// there is room.
-    ///
-    /// # Errors
-    /// A statement failed; the clicks before it are counted.
     pub fn visit(&mut self, trafficstar_id: i64, clicks: i64) -> Result<(), TrackerError> {
         let select = "SELECT CAST(urls.id AS BIGINT) AS id, CAST(click_limit - clicks AS BIGINT) AS room \
                       FROM urls JOIN campaigns ON campaigns.id = urls.campaign_id \
@@ -138,9 +107,6 @@ impl Tracker {
     }
 
     /// The clicks that remain to a TrafficStars campaign's active URLs.
-    ///
-    /// # Errors
-    /// The statement failed.
     pub fn remaining_clicks(&mut self, trafficstar_id: i64) -> Result<i64, TrackerError> {
         let select = "SELECT CAST(SUM(MAX(click_limit - clicks, 0)) AS BIGINT) AS number \
                       FROM urls JOIN campaigns ON campaigns.id = urls.campaign_id \
@@ -153,6 +119,10 @@ impl Tracker {
     }
 }
 
-fn statement(doing: &'static str) -> impl Fn(diesel::result::Error) -> TrackerError {
-    move |source| TrackerError::Statement { doing, source }
+fn cannot<E: Error + Send + Sync + 'static>(doing: String) -> impl FnOnce(E) -> TrackerError {
+    move |source| TrackerError { doing, source: source.into() }
+}
+
+fn statement(doing: &str) -> impl FnOnce(diesel::result::Error) -> TrackerError {
+    cannot(format!("{doing} in the guard's database"))
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::amount::Amount;
-use crate::campaign::{Campaign, CampaignSpec, CampaignView, Refusal};
+use crate::campaign::{Campaign, CampaignSpec, CampaignView};
 use crate::faults::{Faults, Met};
 use crate::limit::RateLimit;
 use crate::log::{Operation, RequestRecord};
@@ -42,8 +42,6 @@ pub enum Interference {
     SetNoFunds(bool),
     /// Archives it, or brings it back.
     SetArchived(bool),
-    /// Changes the offset by which its schedule is read.
-    SetScheduleTimezone(i64),
     /// From now on `field` is answered as `value`, whatever else holds; `None` leaves it out.
     SetField {
         /// The field's name.
@@ -56,8 +54,6 @@ pub enum Interference {
     ClearField(String),
     /// Changes the daily budget.
     SetMaxDaily(Amount),
-    /// From now on requests that run or pause it are refused as a whole; `None` ends that.
-    Refuse(Option<Refusal>),
 }
 
 /// JSON's null is a value here; a field that is not there is none.
@@ -65,9 +61,9 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<serde_js
     serde_json::Value::deserialize(deserializer).map(Some)
 }
 
-/// The sandbox's state, as conditions of [`crate::Sandbox::wait_for`] see it.
+/// The sandbox's state.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) campaigns: BTreeMap<i64, Campaign>,
     pub(crate) faults: Faults,
@@ -103,32 +99,27 @@ impl World {
     }
 
     /// Every request received so far, oldest first.
-    #[must_use]
-    pub fn requests(&self) -> &[RequestRecord] {
+    pub(crate) fn requests(&self) -> &[RequestRecord] {
         &self.log
     }
 
     /// How many requests were about `operation`.
-    #[must_use]
-    pub fn count(&self, operation: Operation) -> usize {
+    pub(crate) fn count(&self, operation: Operation) -> usize {
         self.log.iter().filter(|request| request.operation == operation).count()
     }
 
     /// A campaign's present state.
-    #[must_use]
-    pub fn campaign(&self, id: i64) -> Option<CampaignView> {
+    pub(crate) fn campaign(&self, id: i64) -> Option<CampaignView> {
         self.campaigns.get(&id).map(|campaign| campaign.view(self.now()))
     }
 
     /// Whether a campaign runs; false where there is none.
-    #[must_use]
-    pub fn is_running(&self, id: i64) -> bool {
+    pub(crate) fn is_running(&self, id: i64) -> bool {
         self.campaigns.get(&id).is_some_and(|campaign| campaign.is_running(self.now()))
     }
 
     /// How many requests were answered with 429.
-    #[must_use]
-    pub fn too_many_requests(&self) -> usize {
+    pub(crate) fn too_many_requests(&self) -> usize {
         self.too_many
     }
 
@@ -142,8 +133,7 @@ impl World {
     }
 
     /// What the API's clock says.
-    #[must_use]
-    pub fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.real_now + self.ahead
     }
 
@@ -165,14 +155,8 @@ impl World {
         self.campaigns.insert(spec.id, Campaign::new(spec, self.now()));
     }
 
-    /// Sets what a campaign has spent on `day`, today otherwise; `None` takes it off the record.
-    pub(crate) fn set_spend(
-        &mut self,
-        id: i64,
-        day: Option<NaiveDate>,
-        spend: Option<Amount>,
-    ) -> Result<(), NoSuchCampaign> {
-        let day = day.unwrap_or_else(|| self.now().date_naive());
+    /// Sets what a campaign has spent on a day; `None` takes it off the record.
+    pub(crate) fn set_spend(&mut self, id: i64, day: NaiveDate, spend: Option<Amount>) -> Result<(), NoSuchCampaign> {
         self.find(id)?.set_spend(spend, day);
         Ok(())
     }
@@ -189,11 +173,9 @@ impl World {
             Interference::SetApproved(word) => campaign.spec.approved = word,
             Interference::SetNoFunds(no_funds) => campaign.set_no_funds(no_funds),
             Interference::SetArchived(archived) => campaign.spec.archived = archived,
-            Interference::SetScheduleTimezone(hours) => campaign.spec.schedule_timezone = hours,
             Interference::SetField { field, value } => campaign.spec.overrides.push((field, value)),
             Interference::ClearField(field) => campaign.spec.overrides.retain(|(name, _)| *name != field),
             Interference::SetMaxDaily(amount) => campaign.spec.max_daily = amount,
-            Interference::Refuse(refusal) => campaign.spec.refusal = refusal,
         }
         Ok(())
     }
@@ -208,7 +190,7 @@ impl World {
         self.received += 1;
         let sequence = self.received;
         request.sequence = sequence;
-        let met = self.admit(request.operation).map(|()| self.faults.meet(&request));
+        let met = self.admit().map(|()| self.faults.meet(&request));
         if self.log.len() >= self.options.keep_requests {
             self.log.drain(..self.log.len() / 2);
         }
@@ -228,10 +210,7 @@ impl World {
         }
     }
 
-    fn admit(&mut self, operation: Operation) -> Result<(), DateTime<Utc>> {
-        if operation == Operation::Token && !self.options.rate_counts_tokens {
-            return Ok(());
-        }
+    fn admit(&mut self) -> Result<(), DateTime<Utc>> {
         let admitted = self.limit.admit(self.real_now, self.options.requests_per_minute, self.options.rate_window);
         if admitted.is_err() {
             self.too_many += 1;

@@ -1,11 +1,10 @@
 //! Campaigns: one, all, run and pause, edit.
 
-use chrono::{Duration, NaiveDateTime};
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{Answer, Incoming};
-use crate::amount::Amount;
-use crate::campaign::TIME_FORM;
+use crate::campaign::{Campaign, TIME_FORM};
 use crate::faults::{FaultKind, Met};
 use crate::log::RequestRecord;
 use crate::options::IdFilter;
@@ -22,13 +21,10 @@ pub(super) fn one(world: &World, id: i64) -> Answer {
     }
 }
 
-pub(super) fn list(world: &World, request: &RequestRecord) -> Answer {
+pub(super) fn list(world: &World, request: &RequestRecord) -> Result<Answer, Answer> {
     let now = world.now();
     let wanted: Vec<&str> = request.query_values("status[]").collect();
-    let ids = match wanted_ids(world, request) {
-        Ok(ids) => ids,
-        Err(complaint) => return complaint,
-    };
+    let ids = wanted_ids(world, request)?;
     let listed: Vec<Value> = world
         .campaigns
         .values()
@@ -38,21 +34,17 @@ pub(super) fn list(world: &World, request: &RequestRecord) -> Answer {
         .map(|(_, campaign)| campaign)
         .collect();
     if world.options.bare_list {
-        return Answer::ok(Value::Array(listed));
+        return Ok(Answer::ok(Value::Array(listed)));
     }
-    let page_size = page_size(world, request);
-    let page = match super::page(request) {
-        Ok(page) => page,
-        Err(complaint) => return complaint,
-    };
+    let (page_size, page) = (page_size(world, request), super::page(request)?);
     let on_page: Vec<&Value> = listed.iter().skip((page - 1).saturating_mul(page_size)).take(page_size).collect();
-    Answer::ok(json!({
+    Ok(Answer::ok(json!({
         "page": page,
         "count": listed.len(),
         "page_count": listed.len().div_ceil(page_size),
         "page_size": page_size,
         "response": on_page,
-    }))
+    })))
 }
 
 /// By the words that are asked for; without any, all that are not archived.
@@ -158,56 +150,37 @@ fn switch_id(world: &mut World, on: bool, id: i64, faults: &[Met]) -> Switched {
     Switched { has_effect, listed }
 }
 
-/// What an edit sets, checked before any of it is applied.
-enum Change {
-    EndTime(Option<String>),
-    MaxDaily(Amount),
-    Active(bool),
-    Name(String),
-}
-
-pub(super) fn edit(world: &mut World, id: i64, incoming: &Incoming, body: Option<&Value>) -> Answer {
+pub(super) fn edit(world: &mut World, id: i64, incoming: &Incoming, body: Option<&Value>) -> Result<Answer, Answer> {
     let now = world.now();
-    let Some(fields) = body.and_then(Value::as_object).filter(|_| incoming.has_json_content()) else {
-        return Answer::bad("body", "a JSON object is required");
-    };
-    let Some(campaign) = world.campaigns.get_mut(&id) else {
-        return Answer::not_found();
-    };
-    let changes: Result<Vec<Change>, Answer> = fields.iter().map(|(name, value)| change(name, value)).collect();
-    let changes = match changes {
-        Ok(changes) => changes,
-        Err(complaint) => return complaint,
-    };
-    for change in changes {
-        match change {
-            Change::EndTime(end) => campaign.spec.schedule_end_time = end,
-            Change::MaxDaily(amount) => campaign.spec.max_daily = amount,
-            Change::Active(on) => campaign.switch(on, now),
-            Change::Name(name) => campaign.spec.name = name,
-        }
-    }
-    campaign.touch(now);
-    Answer { changed: vec![id], ..one(world, id) }
+    let fields = body.and_then(Value::as_object).filter(|_| incoming.has_json_content());
+    let fields = fields.ok_or_else(|| Answer::bad("body", "a JSON object is required"))?;
+    let campaign = world.campaigns.get_mut(&id).ok_or_else(Answer::not_found)?;
+    // All of them are made, or none.
+    let mut edited = campaign.clone();
+    fields.iter().try_for_each(|(name, value)| change(&mut edited, now, name, value))?;
+    edited.touch(now);
+    *campaign = edited;
+    Ok(Answer { changed: vec![id], ..one(world, id) })
 }
 
-fn change(name: &str, value: &Value) -> Result<Change, Answer> {
+fn change(campaign: &mut Campaign, now: DateTime<Utc>, name: &str, value: &Value) -> Result<(), Answer> {
     match (name, value) {
-        ("schedule_end_time", Value::Null) => Ok(Change::EndTime(None)),
-        ("schedule_end_time", Value::String(text)) if text.is_empty() => Ok(Change::EndTime(Some(String::new()))),
-        ("schedule_end_time", Value::String(text)) if is_confirmed_form(text) => {
-            Ok(Change::EndTime(Some(text.clone())))
+        ("schedule_end_time", Value::Null) => campaign.spec.schedule_end_time = None,
+        ("schedule_end_time", Value::String(text)) if text.is_empty() || is_confirmed_form(text) => {
+            campaign.spec.schedule_end_time = Some(text.clone());
         }
-        ("schedule_end_time", _) => Err(Answer::bad(name, "must look like 2025-05-07 23:59:00")),
-        ("max_daily", Value::Number(number)) => match number.to_string().parse() {
-            Ok(amount) => Ok(Change::MaxDaily(amount)),
-            Err(_) => Err(Answer::bad(name, "must be an amount with six decimals at most")),
-        },
-        ("active", Value::Bool(on)) => Ok(Change::Active(*on)),
-        ("name", Value::String(text)) => Ok(Change::Name(text.clone())),
+        ("schedule_end_time", _) => return Err(Answer::bad(name, "must look like 2025-05-07 23:59:00")),
+        ("max_daily", Value::Number(number)) => {
+            let amount = number.to_string().parse();
+            campaign.spec.max_daily =
+                amount.map_err(|_| Answer::bad(name, "must be an amount with six decimals at most"))?;
+        }
+        ("active", Value::Bool(on)) => campaign.switch(*on, now),
+        ("name", Value::String(text)) => campaign.spec.name.clone_from(text),
         // Stricter than the live API may be, so that a misspelt field is found out.
-        _ => Err(Answer::bad(name, "no such field, or not of this type")),
+        _ => return Err(Answer::bad(name, "no such field, or not of this type")),
     }
+    Ok(())
 }
 
 /// Only one form of an end time was confirmed live; chrono would take `2025-5-7 3:4:5` for it as well.

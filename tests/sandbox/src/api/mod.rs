@@ -12,7 +12,6 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 pub(crate) use self::token::identity_provider_down;
-use crate::campaign::Way;
 use crate::faults::Met;
 use crate::log::{Operation, RequestRecord};
 use crate::options::RetryAfter;
@@ -45,7 +44,7 @@ enum Route {
     Campaigns,
     Campaign(i64),
     Edit(i64),
-    Switch { on: bool, way: Way },
+    Switch { on: bool },
     SwitchOne { on: bool, id: i64 },
     CustomByCampaign,
     CustomByDay,
@@ -143,14 +142,14 @@ impl Route {
 
 fn route(incoming: &Incoming, world: &World) -> Route {
     let options = &world.options;
-    let switch = |on, way| ("PUT", Route::Switch { on, way });
+    let switch = |on| ("PUT", Route::Switch { on });
     let (wanted, found) = match incoming.path.as_str() {
         "/v1/auth/token" => ("POST", Route::Token),
         "/v1.1/campaigns" => ("GET", Route::Campaigns),
-        "/v2/campaigns/run" if options.v2_run_and_pause => switch(true, Way::V2),
-        "/v2/campaigns/pause" if options.v2_run_and_pause => switch(false, Way::V2),
-        "/v1.1/campaigns/run" if options.v1_run_and_pause => switch(true, Way::V1),
-        "/v1.1/campaigns/pause" if options.v1_run_and_pause => switch(false, Way::V1),
+        "/v2/campaigns/run" if options.v2_run_and_pause => switch(true),
+        "/v2/campaigns/pause" if options.v2_run_and_pause => switch(false),
+        "/v1.1/campaigns/run" if options.v1_run_and_pause => switch(true),
+        "/v1.1/campaigns/pause" if options.v1_run_and_pause => switch(false),
         "/v1.1/advertiser/custom/report/by-campaign" if options.custom_reports => ("GET", Route::CustomByCampaign),
         "/v1.1/advertiser/custom/report/by-day" if options.custom_reports => ("GET", Route::CustomByDay),
         "/v1.1/advertiser/campaign/report/by-day" if options.column_report => ("GET", Route::ColumnsByDay),
@@ -182,27 +181,6 @@ fn below_campaigns(rest: &str, incoming: &Incoming, world: &World) -> Route {
     }
 }
 
-/// The answer of the first campaign that refuses to be named in a run or pause; nothing happens to the others then.
-fn refusal(world: &World, route: Route, request: &RequestRecord) -> Option<Answer> {
-    let (on, way) = match route {
-        Route::Switch { on, way } => (on, way),
-        Route::SwitchOne { on, .. } => (on, Way::Single),
-        Route::Edit(_) => (request.body.as_ref()?.get("active")?.as_bool()?, Way::Edit),
-        Route::Token
-        | Route::Campaigns
-        | Route::Campaign(_)
-        | Route::CustomByCampaign
-        | Route::CustomByDay
-        | Route::ColumnsByDay
-        | Route::DayStats
-        | Route::NotThere
-        | Route::WrongMethod => return None,
-    };
-    let mut refusals = request.campaign_ids.iter().filter_map(|id| world.campaigns.get(id)?.spec.refusal.as_ref());
-    let refusal = refusals.find(|refusal| refusal.meets(on, way))?;
-    Some(Answer::error(refusal.status, json!({"detail": "The request was refused"})))
-}
-
 /// What the API answers, and what it does to the campaigns.
 pub(crate) fn answer(world: &mut World, incoming: &Incoming, request: &RequestRecord, faults: &[Met]) -> Answer {
     let route = route(incoming, world);
@@ -216,22 +194,20 @@ pub(crate) fn answer(world: &mut World, incoming: &Incoming, request: &RequestRe
         // Seen live: it then looks for every parameter in the body, where a GET has none.
         return Answer::error(400, json!({"error": "required"}));
     }
-    if let Some(refusal) = refusal(world, route, request) {
-        return refusal;
-    }
-    match route {
-        Route::Token | Route::NotThere => Answer::not_found(),
-        Route::WrongMethod => Answer::error(405, json!({"detail": "Method Not Allowed"})),
+    let answered = match route {
+        Route::Token | Route::NotThere => Err(Answer::not_found()),
+        Route::WrongMethod => Err(Answer::error(405, json!({"detail": "Method Not Allowed"}))),
         Route::Campaigns => campaigns::list(world, request),
-        Route::Campaign(id) => campaigns::one(world, id),
+        Route::Campaign(id) => Ok(campaigns::one(world, id)),
         Route::Edit(id) => campaigns::edit(world, id, incoming, request.body.as_ref()),
-        Route::SwitchOne { on, id } => campaigns::switch_one(world, on, id, faults),
-        Route::Switch { on, .. } => campaigns::switch(world, on, incoming, request.body.as_ref(), faults),
+        Route::SwitchOne { on, id } => Ok(campaigns::switch_one(world, on, id, faults)),
+        Route::Switch { on } => Ok(campaigns::switch(world, on, incoming, request.body.as_ref(), faults)),
         Route::CustomByCampaign => reports::by_campaign(world, request),
         Route::CustomByDay => reports::by_day(world, request),
         Route::DayStats => reports::day_stats(world, request),
         Route::ColumnsByDay => reports::columns_by_day(world, request),
-    }
+    };
+    answered.unwrap_or_else(|complaint| complaint)
 }
 
 /// The page that is asked for, from 1 on.

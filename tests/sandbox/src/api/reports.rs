@@ -12,6 +12,7 @@ use crate::log::RequestRecord;
 use crate::world::World;
 
 const DEFAULT_ROWS: usize = 100;
+const MOST_ROWS: usize = 1_000;
 
 /// The days and campaigns that a report is about.
 struct Scope<'a> {
@@ -55,11 +56,8 @@ impl<'a> Scope<'a> {
     }
 }
 
-pub(super) fn by_campaign(world: &World, request: &RequestRecord) -> Answer {
-    let scope = match Scope::read(world, request) {
-        Ok(scope) => scope,
-        Err(complaint) => return complaint,
-    };
+pub(super) fn by_campaign(world: &World, request: &RequestRecord) -> Result<Answer, Answer> {
+    let scope = Scope::read(world, request)?;
     let row = |campaign: &&Campaign| {
         let mut total = None;
         for day in campaign.days().filter(|day| scope.covers(*day)) {
@@ -72,28 +70,22 @@ pub(super) fn by_campaign(world: &World, request: &RequestRecord) -> Answer {
             Value::Object(row)
         })
     };
-    slice(world, request, scope.campaigns.iter().filter_map(row).collect())
+    slice(request, scope.campaigns.iter().filter_map(row).collect())
 }
 
-pub(super) fn by_day(world: &World, request: &RequestRecord) -> Answer {
-    let scope = match Scope::read(world, request) {
-        Ok(scope) => scope,
-        Err(complaint) => return complaint,
-    };
+pub(super) fn by_day(world: &World, request: &RequestRecord) -> Result<Answer, Answer> {
+    let scope = Scope::read(world, request)?;
     let rows = scope.per_day().into_iter().map(|(day, amount)| {
         let mut row = figures(world, amount);
         row.insert("day".to_owned(), json!(day.to_string()));
         Value::Object(row)
     });
-    slice(world, request, rows.collect())
+    slice(request, rows.collect())
 }
 
 /// The oldest report: other names for money and day, and pages.
-pub(super) fn day_stats(world: &World, request: &RequestRecord) -> Answer {
-    let (scope, page) = match (Scope::read_oldest(world, request), super::page(request)) {
-        (Ok(scope), Ok(page)) => (scope, page),
-        (Err(complaint), _) | (_, Err(complaint)) => return complaint,
-    };
+pub(super) fn day_stats(world: &World, request: &RequestRecord) -> Result<Answer, Answer> {
+    let (scope, page) = (Scope::read_oldest(world, request)?, super::page(request)?);
     let rows: Vec<Value> = scope
         .per_day()
         .into_iter()
@@ -102,17 +94,13 @@ pub(super) fn day_stats(world: &World, request: &RequestRecord) -> Answer {
     let page_size = world.options.day_stats_page_size.max(1);
     let (count, page_count) = (rows.len(), rows.len().div_ceil(page_size));
     let on_page: Vec<Value> = rows.into_iter().skip((page - 1).saturating_mul(page_size)).take(page_size).collect();
-    Answer::ok(json!({"count": count, "page": page, "page_count": page_count, "response": on_page}))
+    Ok(Answer::ok(json!({"count": count, "page": page, "page_count": page_count, "response": on_page})))
 }
 
-pub(super) fn columns_by_day(world: &World, request: &RequestRecord) -> Answer {
-    let scope = match Scope::read(world, request) {
-        Ok(scope) => scope,
-        Err(complaint) => return complaint,
-    };
-    let rows: Vec<Value> =
-        scope.per_day().into_iter().map(|(day, amount)| json!([day.to_string(), amount.to_string()])).collect();
-    Answer::ok(json!({"data": {"columns": ["day", "amount"], "rows": rows}}))
+pub(super) fn columns_by_day(world: &World, request: &RequestRecord) -> Result<Answer, Answer> {
+    let days = Scope::read(world, request)?.per_day().into_iter();
+    let rows: Vec<Value> = days.map(|(day, amount)| json!([day.to_string(), amount.to_string()])).collect();
+    Ok(Answer::ok(json!({"data": {"columns": ["day", "amount"], "rows": rows}})))
 }
 
 fn add(total: &mut Amount, part: Option<Amount>) {
@@ -130,19 +118,13 @@ fn figures(world: &World, amount: Amount) -> serde_json::Map<String, Value> {
 }
 
 /// `offset` and `limit`: a report is cut short without a word.
-fn slice(world: &World, request: &RequestRecord, rows: Vec<Value>) -> Answer {
-    let number = |name: &str, otherwise: usize| match request.query_value(name).map(str::parse) {
-        None => Ok(otherwise),
-        Some(Ok(number)) => Ok(number),
-        Some(Err(_)) => Err(Answer::bad(name, "must be a number")),
+fn slice(request: &RequestRecord, rows: Vec<Value>) -> Result<Answer, Answer> {
+    let number = |name: &str, otherwise: usize| {
+        let number = request.query_value(name).map_or(Ok(otherwise), str::parse);
+        number.map_err(|_| Answer::bad(name, "must be a number"))
     };
-    match (number("offset", 0), number("limit", DEFAULT_ROWS)) {
-        (Ok(offset), Ok(limit)) => {
-            let most = limit.min(world.options.max_report_rows);
-            Answer::ok(rows.into_iter().skip(offset).take(most).collect())
-        }
-        (Err(complaint), _) | (_, Err(complaint)) => complaint,
-    }
+    let (offset, limit) = (number("offset", 0)?, number("limit", DEFAULT_ROWS)?);
+    Ok(Answer::ok(rows.into_iter().skip(offset).take(limit.min(MOST_ROWS)).collect()))
 }
 
 /// The campaigns that a report is to be about; none named is all of them.

@@ -45,7 +45,7 @@ fn wrapped(sequence: u64, answer: &str) -> Answer {
         "status": 400,
         "error": "EXTERNAL_SERVICE_ERROR",
         "message": format!("Identity provider answered {answer}"),
-        "requestId": format!("sandbox-{sequence}"),
+        "requestId": format!("request-{sequence}"),
         "path": "/v1/auth/token",
     });
     Answer::error(400, body)

@@ -2,7 +2,6 @@
 //!
 //! Nothing here reads a clock: [`Campaign::settle`] brings a campaign up to the moment it is given.
 
-mod refusal;
 mod shown;
 mod spec;
 mod words;
@@ -11,7 +10,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-pub use self::refusal::{Refusal, Way};
 pub use self::spec::{CampaignSpec, CampaignView, SpendForm};
 use crate::amount::Amount;
 use crate::options::Options;
@@ -62,7 +60,7 @@ impl Campaign {
             return;
         }
         let end = self.ends_at().filter(|end| *end <= now);
-        if self.spec.active && !self.is_blocked() {
+        if self.spec.active && !self.spec.is_blocked() {
             self.accrue(self.settled_at, end.unwrap_or(now), options.speed);
         }
         self.end_day(self.settled_at, now, options);
@@ -150,10 +148,6 @@ impl Campaign {
         self.spend_parts.keys().copied()
     }
 
-    fn is_blocked(&self) -> bool {
-        self.spec.is_blocked()
-    }
-
     /// Whether a run, or a pause, is answered under `failed`.
     pub(crate) fn refuses(&self, on: bool) -> bool {
         self.spec.archived || (on && self.spec.refuses_runs())
@@ -161,7 +155,7 @@ impl Campaign {
 
     pub(crate) fn is_running(&self, now: DateTime<Utc>) -> bool {
         let is_over = self.ends_at().is_some_and(|end| end <= now);
-        self.spec.active && !self.is_blocked() && !is_over && !self.has_used_budget(now)
+        self.spec.active && !self.spec.is_blocked() && !is_over && !self.has_used_budget(now)
     }
 
     pub(crate) fn ends_at(&self) -> Option<DateTime<Utc>> {
@@ -207,15 +201,10 @@ impl Campaign {
 
     pub(crate) fn view(&self, now: DateTime<Utc>) -> CampaignView {
         CampaignView {
-            id: self.spec.id,
             name: self.spec.name.clone(),
             running: self.is_running(now),
-            blocked: self.is_blocked(),
-            active: self.spec.active,
-            status: self.spec.status.clone(),
-            schedule_end_time: self.spec.schedule_end_time.clone(),
+            blocked: self.spec.is_blocked(),
             ends_at: self.ends_at(),
-            max_daily: self.spec.max_daily,
             budget_used: self.has_used_budget(now),
             spent_today: self.spent_on(now.date_naive()),
         }

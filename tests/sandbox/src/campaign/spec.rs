@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
-use super::refusal::Refusal;
 use super::words::{SWITCHED_OFF, SWITCHED_ON};
 use crate::amount::Amount;
 
@@ -46,8 +45,6 @@ pub struct CampaignSpec {
     pub spend_per_second: Amount,
     /// How often its visitors click in a second while it runs (see [`crate::Options::database`]).
     pub clicks_per_second: u32,
-    /// Requests that run or pause it are refused as a whole.
-    pub refusal: Option<Refusal>,
     /// Fields that are answered like this whatever else holds; `None` leaves the field out.
     // JSON's null could not be told from a field that is left out: the control interface has requests of its own for it.
     #[serde(skip)]
@@ -71,25 +68,15 @@ pub enum SpendForm {
 /// A campaign's present state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CampaignView {
-    /// Its id.
-    pub id: i64,
     /// Its name.
     pub name: String,
     /// Visitors come: switched on, not blocked, its end time not passed, its daily budget not used up.
     pub running: bool,
     /// Running it cannot help. A daily budget that is used up is not counted.
     pub blocked: bool,
-    /// `active` in truth, even while reads lag behind.
-    pub active: bool,
-    /// The status word in truth.
-    pub status: String,
-    /// The end time as set.
-    pub schedule_end_time: Option<String>,
-    /// The same as a moment.
+    /// Its end time.
     pub ends_at: Option<DateTime<Utc>>,
-    /// The daily budget.
-    pub max_daily: Amount,
-    /// Today's spend has reached it.
+    /// Today's spend has reached the daily budget.
     pub budget_used: bool,
     /// Today's spend, if any is on record.
     pub spent_today: Option<Amount>,
@@ -127,7 +114,6 @@ impl CampaignSpec {
             max_daily: Amount::cents(10_000),
             spend_per_second: Amount::default(),
             clicks_per_second: 0,
-            refusal: None,
             overrides: Vec::new(),
         }
     }

@@ -88,34 +88,10 @@ pub(super) async fn interfere(State(shared): State<Arc<Shared>>, Path(id): Path<
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Spend {
-    #[serde(default)]
-    day: Day,
+    day: Option<String>,
     // Named here, it has to be there: one that is forgotten must not take the spend off the record.
     #[serde(deserialize_with = "Option::deserialize")]
     amount: Option<Amount>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(try_from = "String")]
-enum Day {
-    #[default]
-    Today,
-    Yesterday,
-    Of(NaiveDate),
-}
-
-impl TryFrom<String> for Day {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "today" => Ok(Self::Today),
-            "yesterday" => Ok(Self::Yesterday),
-            date => {
-                date.parse().map(Self::Of).map_err(|_| format!("`{date}` is no day: today, yesterday, or 2026-11-22"))
-            }
-        }
-    }
 }
 
 pub(super) async fn set_spend(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Answered {
@@ -123,12 +99,15 @@ pub(super) async fn set_spend(State(shared): State<Arc<Shared>>, Path(id): Path<
     let Spend { day, amount } = parsed(read(&body)?)?;
     shared.change(|world| {
         let today = world.now().date_naive();
-        let day = match day {
-            Day::Today => today,
-            Day::Yesterday => today.pred_opt().unwrap_or(today),
-            Day::Of(day) => day,
+        let day = match day.as_deref() {
+            None | Some("today") => today,
+            Some("yesterday") => today.pred_opt().unwrap_or(today),
+            Some(date) => {
+                let wrong = |_| Complaint::bad(format!("day: `{date}` is no day: today, yesterday, or 2026-11-22"));
+                date.parse().map_err(wrong)?
+            }
         };
-        world.set_spend(id, Some(day), amount)?;
+        world.set_spend(id, day, amount)?;
         answered(world, id)
     })
 }
@@ -155,7 +134,7 @@ fn described(world: &World, campaign: &Campaign) -> Result<Value, Complaint> {
     let Shown(spec) = shown(&present(campaign, now.date_naive()))?;
     let spend = campaign.days().map(|day| (day.to_string(), json!(campaign.spent_on(day))));
     Ok(json!({
-        "id": view.id,
+        "id": campaign.spec.id,
         "running": view.running,
         "blocked": view.blocked,
         "budget_used": view.budget_used,

@@ -50,11 +50,11 @@ const EXAMPLES: [Example; 18] = [
         ],
     ),
     Example(
-        "Every pause that names 1004 is refused, whatever else it names; then only those by PUT /v2 and /v1.1",
+        "Every pause that names 1004 is refused, whatever else it names; then only what PUT /v2 would do to it",
         &[
-            ("POST", "/campaigns/1004/interfere", r#"{"refuse": {"status": 422, "operation": "pause"}}"#),
-            ("POST", "/campaigns/1004/interfere", r#"{"refuse": {"status": 409, "ways": ["v2", "v1"]}}"#),
-            ("POST", "/campaigns/1004/interfere", r#"{"refuse": null}"#),
+            ("POST", "/faults", r#"{"operation": "pause", "campaign": 1004, "kind": {"status": {"code": 422}}}"#),
+            ("DELETE", "/faults", ""),
+            ("POST", "/faults", r#"{"campaign": 1004, "path": "/v2/", "kind": {"status": {"code": 409}}}"#),
         ],
     ),
     Example(
@@ -116,7 +116,7 @@ const EXAMPLES: [Example; 18] = [
     ),
     Example(
         "Which faults are there; end one; end all",
-        &[("GET", "/faults", ""), ("DELETE", "/faults/3", ""), ("DELETE", "/faults", "")],
+        &[("GET", "/faults", ""), ("DELETE", "/faults/2", ""), ("DELETE", "/faults", "")],
     ),
     Example(
         "Add a campaign, and remove it: it answers 404 then",

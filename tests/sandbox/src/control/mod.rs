@@ -74,29 +74,11 @@ async fn change_options(State(shared): State<Arc<Shared>>, body: Bytes) -> Answe
     })
 }
 
-/// A time of the API's clock.
+/// A time of the API's clock; without a date it is on the API's present day.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SetClock {
-    time: Time,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-enum Time {
-    Of(DateTime<Utc>),
-    /// On the API's present day.
-    OfDay(NaiveTime),
-}
-
-impl TryFrom<String> for Time {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let whole = text.parse().map(Self::Of).ok();
-        let time = whole.or_else(|| text.parse().map(Self::OfDay).ok());
-        time.ok_or_else(|| format!("`{text}` is no time: write 23:59:50 or 2026-11-22T23:59:50Z"))
-    }
+    time: String,
 }
 
 async fn clock(State(shared): State<Arc<Shared>>) -> Shown {
@@ -105,14 +87,13 @@ async fn clock(State(shared): State<Arc<Shared>>) -> Shown {
 
 async fn set_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Answered {
     let SetClock { time } = parsed(read(&body)?)?;
-    Ok(shared.change(|world| {
-        let to = match time {
-            Time::Of(time) => time,
-            Time::OfDay(time) => world.now().date_naive().and_time(time).and_utc(),
-        };
-        world.set_ahead(to - world.real_now());
-        said(world)
-    }))
+    shared.change(|world| {
+        let of_today = |_| time.parse().map(|time: NaiveTime| world.now().date_naive().and_time(time).and_utc());
+        let to: Result<DateTime<Utc>, _> = time.parse().or_else(of_today);
+        let wrong = |_| Complaint::bad(format!("time: `{time}` is no time: write 23:59:50 or 2026-11-22T23:59:50Z"));
+        world.set_ahead(to.map_err(wrong)? - world.real_now());
+        Ok(said(world))
+    })
 }
 
 async fn reset_clock(State(shared): State<Arc<Shared>>) -> Shown {

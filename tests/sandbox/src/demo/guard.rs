@@ -1,77 +1,56 @@
 //! The main program as the demo sees it: built by cargo, run as a child, spoken to by its own commands.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use super::stage::Stage;
 use super::{Voice, say};
 
 const NAME: &str = "traffic-generator";
 const ENVIRONMENT_PREFIX: &str = "TRAFFIC_GENERATOR__";
+const CANNOT_WAIT: &str = "cannot wait for the guard's end";
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 const STATUS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why the main program is not there, or not running.
-#[derive(Debug, Error)]
-pub(crate) enum GuardError {
-    #[error("cannot tell where this program is")]
-    Whereabouts(#[source] io::Error),
-    #[error("cannot run {what}")]
-    Spawn {
-        what: String,
-        #[source]
-        source: io::Error,
-    },
-    #[error("building the main program failed ({0}): what cargo says is above")]
-    Build(ExitStatus),
-    #[error("there is no {}: start the demo by `cargo run -p sandbox -- demo`, which builds it", .0.display())]
-    NotBuilt(PathBuf),
-    #[error("`traffic-generator migrate` failed ({0}): what it says is above")]
-    Migrate(ExitStatus),
-    #[error("the guard ended by itself ({0}): what it says is above")]
-    Ended(ExitStatus),
-    #[error("cannot wait for the guard's end")]
-    Wait(#[source] io::Error),
-}
-
-/// The built program.
+/// The built program with what it is to run on.
 pub(super) struct Program {
     path: PathBuf,
-}
-
-/// The built program with what it is to run on.
-pub(super) struct ConfiguredProgram {
-    program: Program,
     config: PathBuf,
+    socket: PathBuf,
     api_key: String,
 }
 
 impl Program {
     /// Builds it into the folder that this program runs from. Without cargo (not started by `cargo run`) it has to be
     /// there.
-    pub(super) async fn build() -> Result<Self, GuardError> {
-        let here = std::env::current_exe().map_err(GuardError::Whereabouts)?;
+    pub(super) async fn build(stage: &Stage, api_key: String) -> Result<Self, Box<dyn Error>> {
+        let here = std::env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
         let folder = here.parent().map(PathBuf::from).unwrap_or_default();
         if let Some(cargo) = std::env::var_os("CARGO") {
             say(Voice::Sandbox, "Building the main program; the first time this takes some minutes.");
-            let status = Self::cargo_build(&cargo, &folder)
-                .status()
-                .await
-                .map_err(|source| GuardError::Spawn { what: "cargo".to_owned(), source })?;
+            let built = Self::cargo_build(&cargo, &folder).status().await;
+            let status = built.map_err(|error| format!("cannot run cargo: {error}"))?;
             if !status.success() {
-                return Err(GuardError::Build(status));
+                return Err(format!("building the main program failed ({status}): what cargo says is above").into());
             }
         }
         let path = folder.join(NAME);
-        if path.is_file() { Ok(Self { path }) } else { Err(GuardError::NotBuilt(path)) }
+        if !path.is_file() {
+            let path = path.display();
+            let message =
+                format!("there is no {path}: start the demo by `cargo run -p sandbox -- demo`, which builds it");
+            return Err(message.into());
+        }
+        Ok(Self { path, config: stage.file("config.toml"), socket: stage.file("control.sock"), api_key })
     }
 
     fn cargo_build(cargo: &OsString, folder: &std::path::Path) -> Command {
@@ -90,20 +69,10 @@ impl Program {
         command
     }
 
-    pub(super) fn with_config(self, config: PathBuf, api_key: String) -> ConfiguredProgram {
-        ConfiguredProgram { program: self, config, api_key }
-    }
-}
-
-impl ConfiguredProgram {
+    /// It ends when nobody waits for it any more.
     fn command(&self, verb: &str) -> Command {
-        let mut command = Command::new(&self.program.path);
-        command
-            .arg(verb)
-            .arg("--config")
-            .arg(&self.config)
-            .env("TRAFFICSTAR_API_KEY", &self.api_key)
-            .env("NO_COLOR", "1");
+        let mut command = Command::new(&self.path);
+        command.arg(verb).env("TRAFFICSTAR_API_KEY", &self.api_key).env("NO_COLOR", "1");
         // What the viewer has set for a supervisor of their own is not meant for this one.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with(ENVIRONMENT_PREFIX)) {
@@ -114,15 +83,26 @@ impl ConfiguredProgram {
         command
     }
 
-    fn spawn_error(&self) -> impl Fn(io::Error) -> GuardError + '_ {
-        |source| GuardError::Spawn { what: self.program.path.display().to_string(), source }
+    fn configured_command(&self, verb: &str) -> Command {
+        let mut command = self.command(verb);
+        command.arg("--config").arg(&self.config);
+        command
+    }
+
+    fn cannot_run(&self, error: &io::Error) -> String {
+        format!("cannot run {}: {error}", self.path.display())
     }
 
     /// Makes the database.
-    pub(super) async fn migrate(&self) -> Result<(), GuardError> {
-        let output = self.command("migrate").output().await.map_err(self.spawn_error())?;
+    pub(super) async fn migrate(&self) -> Result<(), Box<dyn Error>> {
+        let migrated = self.configured_command("migrate").output().await;
+        let output = migrated.map_err(|error| self.cannot_run(&error))?;
         say_all(Voice::Guard, &output);
-        if output.status.success() { Ok(()) } else { Err(GuardError::Migrate(output.status)) }
+        if !output.status.success() {
+            let status = output.status;
+            return Err(format!("`traffic-generator migrate` failed ({status}): what it says is above").into());
+        }
+        Ok(())
     }
 }
 
@@ -138,29 +118,24 @@ pub(super) struct Guard {
     logs: Vec<JoinHandle<()>>,
     /// The last table that was asked for.
     status: Option<JoinHandle<()>>,
-    program: PathBuf,
-    socket: PathBuf,
+    program: Program,
 }
 
 impl Guard {
-    pub(super) fn start(program: &ConfiguredProgram, socket: PathBuf) -> Result<Self, GuardError> {
-        let mut child = program
-            .command("run")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(program.spawn_error())?;
+    pub(super) fn start(program: Program) -> Result<Self, Box<dyn Error>> {
+        let started = program.configured_command("run").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = started.map_err(|error| program.cannot_run(&error))?;
         let stdout = child.stdout.take().map(pass_through);
         let stderr = child.stderr.take().map(pass_through);
         let logs = stdout.into_iter().chain(stderr).collect();
-        Ok(Self { child, logs, status: None, program: program.program.path.clone(), socket })
+        Ok(Self { child, logs, status: None, program })
     }
 
     /// Prints what `traffic-generator status` prints, without holding the play up.
     pub(super) fn print_status(&mut self) {
-        let mut command = Command::new(&self.program);
-        command.arg("status").arg("--socket").arg(&self.socket).env("NO_COLOR", "1");
-        command.stdin(Stdio::null()).kill_on_drop(true);
+        // Whoever reads the config is warned of its high limit of requests.
+        let mut command = self.program.command("status");
+        command.arg("--socket").arg(&self.program.socket);
         let status = tokio::spawn(async move {
             match tokio::time::timeout(STATUS_WITHIN, command.output()).await {
                 Ok(Ok(output)) => say_all(Voice::Status, &output),
@@ -172,15 +147,15 @@ impl Guard {
     }
 
     /// Ends only if the supervisor does, which it should not.
-    pub(super) async fn ended(&mut self) -> GuardError {
+    pub(super) async fn ended(&mut self) -> Box<dyn Error> {
         match self.child.wait().await {
-            Ok(status) => GuardError::Ended(status),
-            Err(error) => GuardError::Wait(error),
+            Ok(status) => format!("the guard ended by itself ({status}): what it says is above").into(),
+            Err(error) => format!("{CANNOT_WAIT}: {error}").into(),
         }
     }
 
     /// Asks it to end, and ends it if it does not.
-    pub(super) async fn stop(mut self) -> Result<(), GuardError> {
+    pub(super) async fn stop(mut self) -> Result<(), Box<dyn Error>> {
         // A table that is asked for while the guard ends would only tell that nobody answers.
         if let Some(status) = self.status.take() {
             status.abort();
@@ -191,7 +166,7 @@ impl Guard {
             let ended = asked && tokio::time::timeout(ENDS_WITHIN, self.child.wait()).await.is_ok();
             if !ended {
                 say(Voice::Sandbox, "The guard did not end when asked to: it is killed.");
-                self.child.kill().await.map_err(GuardError::Wait)?;
+                self.child.kill().await.map_err(|error| format!("{CANNOT_WAIT}: {error}"))?;
             }
         }
         for log in self.logs.drain(..) {

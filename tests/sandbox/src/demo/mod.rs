@@ -10,12 +10,13 @@ mod player;
 mod script;
 mod stage;
 
+use std::error::Error;
 use std::io::Write;
 use std::time::Duration;
 
 use sandbox::{Options, Sandbox};
 
-use guard::{Guard, GuardError, Program};
+use guard::{Guard, Program};
 use player::Player;
 use stage::Stage;
 
@@ -25,23 +26,6 @@ pub(crate) struct Arguments {
     /// How long the demo runs.
     #[arg(long = "for", default_value = "150s", value_parser = humantime::parse_duration)]
     length: Duration,
-}
-
-/// Why the demo ended early.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DemoError {
-    #[error(transparent)]
-    Guard(#[from] GuardError),
-    #[error(transparent)]
-    Stage(#[from] stage::StageError),
-    #[error("cannot set the demo's campaigns up")]
-    Tracker(#[from] sandbox::TrackerError),
-    #[error(transparent)]
-    Sandbox(#[from] sandbox::StartError),
-    #[error("the script is wrong")]
-    Script(#[from] sandbox::NoSuchCampaign),
-    #[error("cannot listen for signals")]
-    Signals(#[source] std::io::Error),
 }
 
 /// Who says a line.
@@ -66,34 +50,32 @@ fn say(voice: Voice, lines: &str) {
     let _ = std::io::stdout().lock().write_all(prefixed.as_bytes());
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), DemoError> {
-    let program = Program::build().await?;
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let stage = Stage::new()?;
     // Loopback and a short tick: the limit of the live API would leave nothing to see.
     let options = Options {
         requests_per_minute: stage::REQUESTS_PER_MINUTE,
-        database: Some(stage.database()),
+        database: Some(stage.file("guard.db")),
         keep_requests: 10_000,
         ..Options::default()
     };
-    let api_key = options.api_key.clone();
+    let program = Program::build(&stage, options.api_key.clone()).await?;
     let sandbox = Sandbox::start_in_thread(options)?;
     stage.write_config(&sandbox.base_url())?;
-    let program = program.with_config(stage.config(), api_key);
     program.migrate().await?;
-    let tracker = script::set_up(&sandbox, &stage.database())?;
+    let tracker = script::set_up(&sandbox, &stage.file("guard.db"))?;
 
     say(Voice::Sandbox, script::INTRODUCTION);
     if let Some(warning) = script::warning(chrono::Utc::now(), arguments.length) {
         say(Voice::Sandbox, warning);
     }
-    let mut guard = Guard::start(&program, stage.socket())?;
+    let mut guard = Guard::start(program)?;
     let mut player = Player::new(&sandbox, tracker);
     let played = tokio::select! {
         played = player.play(&mut guard, arguments.length) => played,
         result = crate::interrupted() => {
             say(Voice::Sandbox, "Interrupted: ending everything.");
-            result.map_err(DemoError::Signals)
+            result.map_err(Into::into)
         }
     };
     guard.stop().await?;

@@ -1,5 +1,6 @@
 //! Plays the script, tells what TrafficStars is asked for, and notices when an interference was undone.
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -7,7 +8,7 @@ use sandbox::{Operation, RequestRecord, Sandbox, Tracker};
 
 use super::guard::Guard;
 use super::script::{self, Act, Beat};
-use super::{DemoError, Voice, say};
+use super::{Voice, say};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const STATUS_EVERY: Duration = Duration::from_secs(10);
@@ -43,14 +44,14 @@ impl<'a> Player<'a> {
     }
 
     /// Plays for `length`, or until the guard ends.
-    pub(super) async fn play(&mut self, guard: &mut Guard, length: Duration) -> Result<(), DemoError> {
+    pub(super) async fn play(&mut self, guard: &mut Guard, length: Duration) -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         let mut beats = script::beats().into_iter().peekable();
         let mut next_status = STATUS_EVERY;
         let mut clock = tokio::time::interval(LOOK_EVERY);
         while start.elapsed() < length {
             tokio::select! {
-                error = guard.ended() => return Err(error.into()),
+                error = guard.ended() => return Err(error),
                 _ = clock.tick() => {}
             }
             while let Some(beat) = beats.next_if(|beat| beat.at <= start.elapsed()) {
@@ -66,7 +67,7 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    fn act(&mut self, beat: &Beat) -> Result<(), DemoError> {
+    fn act(&mut self, beat: &Beat) -> Result<(), Box<dyn Error>> {
         say(Voice::Sandbox, &format!(">>> {}", beat.say));
         for interference in beat.act.interferences(Utc::now()) {
             self.sandbox.interfere(beat.campaign, interference)?;

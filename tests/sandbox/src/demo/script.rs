@@ -76,13 +76,7 @@ pub(super) fn beats() -> Vec<Beat> {
         |second, campaign, act, say, undone_by| Beat { at: Duration::from_secs(second), campaign, act, say, undone_by };
     let (run, pause) = (Some(Operation::Run), Some(Operation::Pause));
     vec![
-        beat(
-            14,
-            WATCHES,
-            Act::Look,
-            "By now watches has spent 10.00: high spend, it is left alone from here on.",
-            None,
-        ),
+        beat(14, WATCHES, Act::Look, "By now watches has spent 10.00: high spend, left alone from here on.", None),
         beat(20, TRAVEL, Act::Stop, "Somebody pauses travel by hand at TrafficStars. It was promised to run.", run),
         beat(25, GAMES, Act::AddUrl(5_000), "The owner of games adds a URL: 9,000 clicks, not enough to run.", None),
         beat(35, GAMES, Act::Start, "Somebody starts games by hand. It was promised to be stopped.", pause),

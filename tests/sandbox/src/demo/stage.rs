@@ -1,10 +1,8 @@
 //! The demo's folder: config, database and socket, removed at the end.
 
-use std::io;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use thiserror::Error;
 
 /// Enough for a tick every two seconds.
 pub(super) const REQUESTS_PER_MINUTE: usize = 6000;
@@ -14,36 +12,21 @@ pub(super) struct Stage {
     folder: TempDir,
 }
 
-/// Why there is no folder, or nothing in it.
-#[derive(Debug, Error)]
-pub(crate) enum StageError {
-    #[error("cannot make a temporary folder: check TMPDIR and the space there")]
-    Folder(#[source] io::Error),
-    #[error("cannot write the demo's config.toml")]
-    Config(#[source] io::Error),
-}
-
 impl Stage {
-    pub(super) fn new() -> Result<Self, StageError> {
-        let folder = tempfile::Builder::new().prefix("traffic-generator-").tempdir().map_err(StageError::Folder)?;
-        Ok(Self { folder })
+    pub(super) fn new() -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("traffic-generator-").tempdir();
+        let cannot = |error| format!("cannot make a temporary folder: check TMPDIR and the space there: {error}");
+        Ok(Self { folder: folder.map_err(cannot)? })
     }
 
-    pub(super) fn config(&self) -> PathBuf {
-        self.folder.path().join("config.toml")
-    }
-
-    pub(super) fn database(&self) -> PathBuf {
-        self.folder.path().join("guard.db")
-    }
-
-    pub(super) fn socket(&self) -> PathBuf {
-        self.folder.path().join("control.sock")
+    /// A file there: `config.toml`, `guard.db` or `control.sock`.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// The rules are the real ones; only the times are short enough to watch.
-    pub(super) fn write_config(&self, base_url: &str) -> Result<(), StageError> {
-        let (database, socket) = (self.database(), self.socket());
+    pub(super) fn write_config(&self, base_url: &str) -> Result<(), String> {
+        let (database, socket) = (self.file("guard.db"), self.file("control.sock"));
         let text = format!(
             r#"[database]
 url = "sqlite://{database}"
@@ -66,7 +49,8 @@ filter = "info"
             database = escaped(&database),
             socket = escaped(&socket),
         );
-        std::fs::write(self.config(), text).map_err(StageError::Config)
+        std::fs::write(self.file("config.toml"), text)
+            .map_err(|error| format!("cannot write the demo's config.toml: {error}"))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::{Client, Method, Response, StatusCode};
-use sandbox::{Options, Sandbox};
+use sandbox::{CampaignSpec, Options, Sandbox};
 use serde_json::{Value, json};
 
 /// A client with a token, and the sandbox that it talks to.
@@ -25,10 +25,17 @@ pub(crate) fn client() -> Client {
 
 impl Caller {
     pub(crate) async fn new(options: Options) -> Self {
-        let sandbox = Sandbox::start(options).await.unwrap();
+        let sandbox = Sandbox::start_in_thread(options).unwrap();
         let mut caller = Self { sandbox, client: client(), token: String::new() };
         let answer: Value = caller.fetch_token("sandbox-api-key").await.json().await.unwrap();
         caller.token = answer["access_token"].as_str().unwrap().to_owned();
+        caller
+    }
+
+    /// The same with campaigns in a sandbox as it usually is.
+    pub(crate) async fn with(specs: impl IntoIterator<Item = CampaignSpec>) -> Self {
+        let caller = Self::new(Options::default()).await;
+        specs.into_iter().for_each(|spec| caller.sandbox.add_campaign(spec));
         caller
     }
 

@@ -1,13 +1,13 @@
-//! The API's clock, and what its counter says after midnight.
+//! The API's clock: what its counter says after midnight, and daily budgets that stop a campaign.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
-use sandbox::{Amount, CampaignSpec, Options, SpendForm};
+use sandbox::{Amount, CampaignSpec, Interference, Options, SpendForm};
 use serde_json::{Value, json};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, eventually};
 
 const YESTERDAY: &str = "2026-11-21";
 const TODAY: &str = "2026-11-22";
@@ -96,7 +96,7 @@ async fn after_midnight_the_counter_is_yesterdays_for_a_while_and_the_reports_ar
     }
     caller.sandbox.set_clock(at("2026-11-22T00:40:00Z"));
     assert_eq!(counter(&caller).await, json!(0.03));
-    caller.sandbox.clear_spend(1).unwrap();
+    caller.sandbox.set_spend_on(1, TODAY.parse().unwrap(), None).unwrap();
     assert_eq!(counter(&caller).await, Value::Null);
 }
 
@@ -110,11 +110,56 @@ async fn midnight_comes_while_a_campaign_runs() {
         spend_form: SpendForm::Exact,
         ..CampaignSpec::running(1).spent(Amount::cents(5490))
     });
-    let patience = Duration::from_secs(10);
     let new_day = at("2026-11-22T00:00:01Z");
-    caller.sandbox.wait_for(patience, "the next day", |world| world.now() >= new_day).unwrap();
+    eventually(async || caller.sandbox.clock() >= new_day).await;
     assert_eq!(counter(&caller).await, reported(&caller, "day", YESTERDAY).await);
     assert!(counter(&caller).await.as_f64() > Some(54.9));
     assert!(reported(&caller, "day", TODAY).await.as_f64() > Some(1.0));
     assert!(caller.sandbox.campaign(1).unwrap().spent_today > Some(Amount::cents(100)));
+}
+
+async fn spender() -> Caller {
+    let caller = Caller::new(Options { speed: 100, ..Options::default() }).await;
+    caller.sandbox.set_clock(at("2026-11-22T12:00:00Z"));
+    let spec = CampaignSpec { spend_per_second: Amount::cents(1), ..CampaignSpec::running(1) };
+    caller.sandbox.add_campaign(CampaignSpec { max_daily: Amount::cents(1015), ..spec.spent(Amount::cents(1000)) });
+    eventually(async || caller.sandbox.campaign(1).unwrap().budget_used).await;
+    caller
+}
+
+#[tokio::test]
+async fn spend_stands_still_at_the_daily_budget_while_reads_say_that_it_runs() {
+    let caller = spender().await;
+    assert!(!caller.sandbox.is_running(1));
+    let (_, campaign) = caller.get("/v1.1/campaigns/1").await;
+    let shown = ["spent_today", "max_daily", "active", "status"].map(|field| campaign[field].clone());
+    assert_eq!(shown, [json!(10.15), json!(10.15), json!(true), json!("enabled")]);
+    caller.sandbox.change_options(|options| options.daily_budget_word = Some("daily_budget_is_reached".to_owned()));
+    let (_, campaign) = caller.get("/v1.1/campaigns/1").await;
+    assert_eq!((&campaign["active"], &campaign["status"]), (&json!(true), &json!("daily_budget_is_reached")));
+    caller.sandbox.interfere(1, Interference::Stop).unwrap();
+    assert_eq!(caller.get("/v1.1/campaigns/1").await.1["status"], "paused");
+    assert_eq!(caller.run(&[1]).await["success"], json!([1]));
+    assert!(!caller.sandbox.is_running(1));
+}
+
+#[tokio::test]
+async fn a_raised_budget_starts_it_again() {
+    let caller = spender().await;
+    let (_, campaign) = caller.send(Method::PATCH, "/v1.1/campaigns/1", json!({"max_daily": 113.098})).await;
+    assert_eq!(campaign["max_daily"], 113.098);
+    assert!(caller.sandbox.is_running(1));
+    caller.sandbox.interfere(1, Interference::SetMaxDaily(Amount::cents(1015))).unwrap();
+    assert!(!caller.sandbox.is_running(1));
+    caller.sandbox.interfere(1, Interference::SetMaxDaily(Amount::default())).unwrap();
+    assert!(caller.sandbox.is_running(1), "0 is no bound");
+}
+
+#[tokio::test]
+async fn the_next_day_starts_it_again() {
+    let caller = spender().await;
+    caller.sandbox.set_clock(at("2026-11-23T00:00:00Z"));
+    let spent = || caller.sandbox.campaign(1).unwrap().spent_today;
+    eventually(async || spent() > Some(Amount::cents(100))).await;
+    assert!(spent() <= Some(Amount::cents(1015)));
 }

@@ -31,9 +31,7 @@ async fn refused(caller: &Caller, method: Method, path: &str, body: Value, statu
 }
 
 async fn caller() -> Caller {
-    let caller = Caller::new(Options::default()).await;
-    caller.sandbox.add_campaign(CampaignSpec::running(1).spent(Amount::cents(940)));
-    caller
+    Caller::with([CampaignSpec::running(1).spent(Amount::cents(940))]).await
 }
 
 #[tokio::test]
@@ -102,7 +100,9 @@ async fn somebody_interferes_and_a_field_says_null_or_nothing() {
     let odd = interfere(json!({"set_field": {"field": "status"}})).await;
     assert_eq!(odd["answered_as"].get("status"), None);
     assert_eq!(interfere(json!({"clear_field": "status"})).await["answered_as"]["status"], "enabled");
-    interfere(json!({"refuse": {"status": 422, "operation": "pause", "ways": ["v2"]}})).await;
+    let refusal =
+        json!({"operation": "pause", "campaign": 1, "path": "/v2/", "kind": {"status": {"code": 422, "body": "{}"}}});
+    ok(&caller, Method::POST, "/faults", refusal).await;
     let pause = json!({"campaign_ids": [1]});
     assert_eq!(caller.send(Method::PUT, "/v2/campaigns/pause", pause.clone()).await.0, 422);
     assert_eq!(caller.send(Method::PUT, "/v1.1/campaigns/pause", pause).await.0, 200);
@@ -157,7 +157,7 @@ async fn options_the_clock_and_tokens_change_while_it_runs() {
 #[tokio::test]
 async fn the_api_neither_counts_nor_logs_nor_spoils_its_requests() {
     let caller = Caller::new(Options { requests_per_minute: 2, ..Options::default() }).await;
-    caller.sandbox.inject(Fault::always(FaultKind::Status { code: 503, body: String::new() }));
+    caller.sandbox.inject(Fault::status(503));
     for _ in 0..5 {
         ok(&caller, Method::GET, "/campaigns", Value::Null).await;
     }

@@ -12,10 +12,7 @@ fn ids(answer: &Value) -> Vec<i64> {
 
 #[tokio::test]
 async fn the_list_has_pages_of_ten_a_filter_and_no_archived_campaigns() {
-    let caller = Caller::new(Options::default()).await;
-    for id in 1..=26 {
-        caller.sandbox.add_campaign(CampaignSpec::running(id));
-    }
+    let caller = Caller::with((1..=26).map(CampaignSpec::running)).await;
     caller.sandbox.add_campaign(CampaignSpec { archived: true, ..CampaignSpec::running(27) });
     caller.sandbox.interfere(5, Interference::Stop).unwrap();
     let (_, last) = caller.get("/v1.1/campaigns?page=3&per_page=100").await;
@@ -30,10 +27,7 @@ async fn the_list_has_pages_of_ten_a_filter_and_no_archived_campaigns() {
 
 #[tokio::test]
 async fn the_form_of_the_id_filter_that_is_not_understood_is_ignored() {
-    let caller = Caller::new(Options::default()).await;
-    for id in 1..=4 {
-        caller.sandbox.add_campaign(CampaignSpec::running(id));
-    }
+    let caller = Caller::with((1..=4).map(CampaignSpec::running)).await;
     let (all, some) = (vec![1, 2, 3, 4], vec![2, 4]);
     for (id_filter, plain, brackets) in [
         (IdFilter::Plain, &some, &all),
@@ -54,11 +48,9 @@ async fn the_form_of_the_id_filter_that_is_not_understood_is_ignored() {
 
 #[tokio::test]
 async fn several_status_words_can_be_asked_for_and_archived_campaigns_by_theirs() {
-    let caller = Caller::new(Options::default()).await;
-    caller.sandbox.add_campaign(CampaignSpec::running(1));
-    caller.sandbox.add_campaign(CampaignSpec::paused(2));
-    caller.sandbox.add_campaign(CampaignSpec { no_funds: true, ..CampaignSpec::running(3) });
-    caller.sandbox.add_campaign(CampaignSpec { archived: true, ..CampaignSpec::paused(4) });
+    let unfunded = CampaignSpec { no_funds: true, ..CampaignSpec::running(3) };
+    let archived = CampaignSpec { archived: true, ..CampaignSpec::paused(4) };
+    let caller = Caller::with([CampaignSpec::running(1), CampaignSpec::paused(2), unfunded, archived]).await;
     for (query, expected) in [
         ("", vec![1, 2, 3]),
         ("?status[]=enabled", vec![1]),

@@ -3,15 +3,13 @@
 // Helpers are not recognised as tests by these lints.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics says which line failed")]
 
-mod budget;
 mod caller;
 mod clock;
 mod control;
 mod fields;
-mod funds;
 mod help;
 mod lists;
 mod refusals;
 mod reports;
 mod shapes;
-mod tokens;
+mod visitors;

@@ -63,8 +63,7 @@ async fn a_report_is_exact_where_the_field_of_the_same_minute_is_rounded() {
 
 #[tokio::test]
 async fn a_campaign_without_spend_today_has_no_field_of_it() {
-    let caller = Caller::new(Options::default()).await;
-    caller.sandbox.add_campaign(CampaignSpec::paused(1));
+    let caller = Caller::with([CampaignSpec::paused(1)]).await;
     let yesterday = today().parse::<NaiveDate>().unwrap() - Days::new(1);
     caller.sandbox.set_spend_on(1, yesterday, Some(Amount::cents(100))).unwrap();
     assert_eq!(caller.get("/v1.1/campaigns/1").await.1.get("spent_today"), None);

@@ -1,4 +1,7 @@
-//! Failures that go on, and how much of them is in the log and among the events.
+//! The log: how much of failures that go on is in it, who gave a command, and a reader who has stopped reading: a hung log
+//! shipper, a terminal with Ctrl-S.
+
+use std::io::Write as _;
 
 use sandbox::{CampaignSpec, Fault, FaultKind, Operation};
 
@@ -7,6 +10,8 @@ use crate::helper::{Config, World, Write};
 const FIRST: i64 = 995_001;
 const CAMPAIGNS: i64 = 12;
 const TICKS: u64 = 5;
+/// What a pipe takes before whoever writes has to wait.
+const FULL: u64 = 65_536;
 
 fn lines(log: &str, words: &[&str]) -> Vec<String> {
     log.lines().filter(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned).collect()
@@ -55,5 +60,40 @@ fn a_pause_that_fails_at_every_tick_is_told_less_and_less_often_and_each_attempt
     world.wait_for("the confirmed pause", |world| match lines(&world.guard.log(), &["pause confirmed"]).len() {
         1 => Ok(()),
         other => Err(other.to_string()),
+    });
+}
+
+#[test]
+fn a_log_that_is_not_read_stops_no_tick_no_pause_no_order_and_no_shutdown() {
+    let mut world = World::configured(Config::default().set("log", "filter", "trace"));
+    world.add_guarded(FIRST);
+    world.guard.stop();
+    let (unread, mut log) = std::io::pipe().unwrap();
+    world.guard.start_unread(&log);
+    // The guard alone would need a minute to fill the pipe. The thread is blocked from then on, until the test ends.
+    let filling = std::thread::spawn(move || log.write_all(&[b'.'; 2 * FULL as usize]));
+    world.wait_for("a full pipe", |_| match rustix::io::ioctl_fionread(&unread).unwrap() {
+        FULL.. => Ok(()),
+        bytes => Err(bytes.to_string()),
+    });
+    world.database.execute("UPDATE urls SET click_limit = clicks");
+    world.wait_for_stop(FIRST);
+    world.done(&["pause-all", "--reason", "a test"]);
+    assert_eq!(world.health().0, 200);
+    assert_eq!(rustix::io::ioctl_fionread(&unread).unwrap(), FULL, "nobody has read it");
+    world.guard.stop();
+    drop(unread);
+    filling.join().unwrap().unwrap_err();
+}
+
+#[test]
+fn who_gives_a_command_is_in_the_log_whatever_its_filter() {
+    let mut world = World::configured(Config::default().set("log", "filter", "off"));
+    world.done(&["log-filter", "off"]);
+    world.done(&["pause-all", "--reason", "a test"]);
+    world.wait_for("both in the log", |world| {
+        let log = world.guard.log();
+        let audited = |path: &str| log.lines().any(|line| line.contains("audit") && line.contains(path));
+        if audited("/v1/log-filter") && audited("/v1/hold") { Ok(()) } else { Err(log) }
     });
 }
