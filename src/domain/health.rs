@@ -14,6 +14,7 @@ use super::clock_difference::ClockDifference;
 use super::explain::{ActionProgress, Insight};
 use super::ids::{CampaignId, RemoteId};
 use super::phase::Phase;
+use super::policy::Mode;
 use super::status::{ActorStatus, DatabaseStatus, LeadershipStatus, RemoteClientStatus, Role};
 
 /// So many ticks without a completed one are too many.
@@ -222,9 +223,10 @@ fn gone(vitals: &Vitals<'_>) -> Option<Degradation> {
     )
 }
 
-/// Above the limit alone a campaign is left to itself on purpose.
+/// Above the limit alone, and in observe mode, a campaign is left to itself on purpose.
 fn unguarded(vitals: &Vitals<'_>) -> Option<Degradation> {
-    let unguarded = vitals.campaigns.iter().filter_map(|campaign| {
+    let acting = vitals.campaigns.iter().filter(|campaign| campaign.insight.policy.mode == Mode::Act);
+    let unguarded = acting.filter_map(|campaign| {
         let unguarded = campaign.insight.unguarded.as_ref().filter(|unguarded| unguarded.clicks_used_up)?;
         Some((campaign.id, unguarded.since))
     });

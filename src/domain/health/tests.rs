@@ -217,7 +217,7 @@ fn a_limit_that_does_not_reach_for_all_is_named_with_the_figures() {
 }
 
 #[test]
-fn a_campaign_that_runs_on_with_its_clicks_used_up_degrades_and_one_above_its_limit_alone_does_not() {
+fn a_campaign_that_runs_on_with_its_clicks_used_up_degrades_unless_it_is_left_alone_on_purpose() {
     let mut world = World::new();
     let unguarded = |clicks_used_up| Some(Unguarded { since: at(1), clicks_used_up, why: "it is on hold".to_owned() });
     world.insight.unguarded = unguarded(false);
@@ -225,6 +225,9 @@ fn a_campaign_that_runs_on_with_its_clicks_used_up_degrades_and_one_above_its_li
     world.insight.unguarded = unguarded(true);
     let why = "nothing pauses what runs with its clicks used up: campaign 1";
     assert_degrades(&world, None, 2, DegradationKind::Unguarded, 1, why);
+    let numbers = PolicyNumbers { mode: Mode::Observe, ..PolicyNumbers::default() };
+    world.insight.policy = numbers.validate().unwrap();
+    assert_eq!(world.health(2).status, HealthWord::Ok, "observe mode leaves it alone on purpose");
 }
 
 #[test]
