@@ -286,6 +286,8 @@ enum CommandError {
         socket.display()
     )]
     NothingPaused { socket: PathBuf, reason: String },
+    #[error("it is on hold and was not paused: {0}")]
+    NotPaused(String),
     /// What is wrong where has been printed.
     #[error("it was not done for every campaign")]
     NotEverywhere,
@@ -311,6 +313,7 @@ impl CommandError {
             | Self::Runtime(_)
             | Self::UnknownCampaign(_)
             | Self::Signals(_)
+            | Self::NotPaused(_)
             | Self::NotReached { .. }
             | Self::NotEverywhere
             | Self::UnknownCommand(_)

@@ -65,7 +65,8 @@ pub(super) async fn process_all(arguments: &Arguments, force: Option<ForceKind>)
 
 pub(super) async fn hold(arguments: &Arguments, id: i64, body: &HoldBody) -> Result<(), CommandError> {
     let held = arguments.client()?.hold(CampaignId(id), body).await?;
-    of_held(CampaignId(id), &held).print(arguments, &held)
+    of_held(CampaignId(id), &held).print(arguments, &held)?;
+    held.not_paused.map_or(Ok(()), |why| Err(CommandError::NotPaused(why)))
 }
 
 pub(super) async fn release(arguments: &Arguments, id: i64) -> Result<(), CommandError> {
@@ -129,9 +130,10 @@ pub(super) fn of_processed(processed: &Processed) -> Told {
 }
 
 /// What came of a hold.
-pub(super) fn of_held(id: CampaignId, Held { hold, warnings }: &Held) -> Told {
-    let kept = if hold.pause { ", and is kept paused" } else { "" };
-    Told::new(format!("Campaign {id} is on hold {}{kept}.", hold.in_words()), warnings.clone())
+pub(super) fn of_held(id: CampaignId, Held { hold, not_paused, warnings }: &Held) -> Told {
+    let kept = if hold.pause && not_paused.is_none() { ", and is kept paused" } else { "" };
+    let told = Told::new(format!("Campaign {id} is on hold {}{kept}.", hold.in_words()), warnings.clone());
+    Told { is_problem: told.is_problem || not_paused.is_some(), ..told }
 }
 
 /// What came of a release.

@@ -90,6 +90,9 @@ pub struct Held {
     /// The hold.
     #[serde(flatten)]
     pub hold: Hold,
+    /// With `pause`: why it was not paused, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_paused: Option<String>,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }

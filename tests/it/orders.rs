@@ -289,6 +289,9 @@ fn observe_mode_wins_over_pause_all_which_says_so() {
     assert_eq!(done.code, 1);
     assert_says(&done.stderr, &["was not paused: it is in observe mode"]);
     world.expect(FIRST, &Outcome::new("idle", &[], &["pause by operator: observed-only, idle → idle"]));
+    let held = world.run(&["hold", "1", "--pause"]);
+    assert!(held.code == 1 && !held.stdout.contains("kept paused"), "{held:?}");
+    assert_says(&held.stderr, &["it is on hold and was not paused: it is in observe mode"]);
 }
 
 #[test]

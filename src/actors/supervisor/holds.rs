@@ -48,18 +48,16 @@ impl Supervisor {
         let pause = hold.pause.then(|| actor.send(ForceNow(pause)));
         actix::spawn(async move {
             let changed = of_campaign(change.await);
-            let mut warnings = match changed {
+            let warnings = match changed {
                 Ok(changed) => changed.warnings,
                 Err(refusal) => {
                     tell(reply, Err(refusal));
                     return;
                 }
             };
-            if let Some(pause) = pause {
-                let paused = of_campaign(pause.await);
-                warnings.extend(paused.err().map(|refusal| format!("it is on hold and was not paused: {refusal}")));
-            }
-            tell(reply, Ok(Held { hold, warnings }));
+            let paused = if let Some(pause) = pause { of_campaign(pause.await).err() } else { None };
+            let not_paused = paused.map(|refusal| refusal.to_string());
+            tell(reply, Ok(Held { hold, not_paused, warnings }));
         });
     }
 
@@ -80,7 +78,7 @@ impl Supervisor {
         let store = self.rows.store_hold.send(StoreHold { campaign: id, hold: Some(hold.clone()) });
         ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| {
             let warnings = vec!["its generator is disabled: the hold is in force once it is enabled".to_owned()];
-            let answer = stored(id, answer).map(|()| Held { hold, warnings });
+            let answer = stored(id, answer).map(|()| Held { hold, not_paused: None, warnings });
             let synced = actor.synced(ctx);
             ctx.spawn(synced.into_actor(actor).map(move |_, _, _| {
                 tell(reply, answer);
