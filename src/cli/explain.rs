@@ -198,7 +198,8 @@ fn action(action: &ActionExplained) -> Vec<String> {
         ("failed", action.failed_at),
     ];
     lines.extend(steps.into_iter().filter_map(|(step, at)| Some(format!("{} {step}", date(at?)))));
-    lines.extend(action.error.as_ref().map(|error| format!("error: {error}")));
+    let what = if action.step == Step::Superseded { "superseded" } else { "error" };
+    lines.extend(action.error.as_ref().map(|error| format!("{what}: {error}")));
     lines
 }
 

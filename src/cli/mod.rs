@@ -301,7 +301,8 @@ enum CommandError {
 impl CommandError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Client(ClientError::NoSupervisor(_) | ClientError::Lost(..)) | Self::NothingPaused { .. } => 3,
+            Self::Client(ClientError::NoSupervisor(_) | ClientError::NoConnection(..) | ClientError::Lost(..))
+            | Self::NothingPaused { .. } => 3,
             Self::Top(top::TopError::NoJson) => 2,
             Self::Config(_)
             | Self::ApiKey(_)

@@ -51,14 +51,18 @@ async fn reach(client: &Client, id: CampaignId, until: PhaseWord, last: &mut Las
     loop {
         match follow(client, id, until, last).await {
             Ok(()) => return Ok(()),
-            Err(error @ (ClientError::NoSupervisor { .. } | ClientError::Lost { .. } | ClientError::Broken(_))) => {
+            Err(
+                error @ (ClientError::NoSupervisor(_)
+                | ClientError::NoConnection(..)
+                | ClientError::Lost(..)
+                | ClientError::Broken(_)),
+            ) => {
                 *last = Err(error);
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;
             }
             Err(
                 error @ (ClientError::NotAllowed { .. }
                 | ClientError::PathTooLong(_)
-                | ClientError::NoConnection(..)
                 | ClientError::Refused(_)
                 | ClientError::Unreadable(_)
                 | ClientError::StillPending),

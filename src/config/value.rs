@@ -313,9 +313,9 @@ impl FromStr for LogFilter {
         } else if let Some(level) = text.split(',').find_map(misspelt) {
             // The library takes a misspelt level for the name of a module, and would silence everything.
             format!("for the level write {level:?}")
-        } else if let Some(directive) = text.split(',').map(str::trim).find(|directive| is_unknown(directive)) {
-            // Everything else would be silenced by it.
-            format!("nothing of the program has the name {directive:?}: write a level, or \"traffic_generator=debug\"")
+        } else if !text.trim().is_empty() && text.split(',').map(str::trim).all(is_of_others) {
+            // Every line of the program would be silenced by it.
+            "it matches nothing of the program: write a level, or \"traffic_generator=debug\"".to_owned()
         } else if text.trim().is_empty() || EnvFilter::try_new(text).is_err() {
             "write a level (error, warn, info, debug, trace, off) or directives like \"info,traffic_generator=debug\""
                 .to_owned()
@@ -326,26 +326,11 @@ impl FromStr for LogFilter {
     }
 }
 
-/// The program and those of its libraries that log.
-const TARGETS: [&str; 11] = [
-    "traffic_generator",
-    "actix",
-    "actix_rt",
-    "axum",
-    "diesel",
-    "hyper",
-    "hyper_util",
-    "reqwest",
-    "rustls",
-    "tokio",
-    "tokio_postgres",
-];
-
-/// Whether a directive names a target that has no lines: the library takes any word for a target.
-fn is_unknown(directive: &str) -> bool {
+/// Whether a directive is about something else than the program: the library takes any word for a target.
+fn is_of_others(directive: &str) -> bool {
     let target = directive.split(['=', '[', '{']).next().unwrap_or_default().trim();
     let first = target.split("::").next().unwrap_or_default();
-    !LEVELS.contains(&target.to_lowercase().as_str()) && !first.is_empty() && !TARGETS.contains(&first)
+    !LEVELS.contains(&target.to_lowercase().as_str()) && !first.is_empty() && first != "traffic_generator"
 }
 
 /// How log lines look.

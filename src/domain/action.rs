@@ -131,9 +131,9 @@ pub struct Action {
     pub accepted_at: Option<DateTime<Utc>>,
     /// When a read showed it.
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// When it failed.
+    /// When it failed, or was superseded.
     pub failed_at: Option<DateTime<Utc>>,
-    /// What went wrong, in words.
+    /// What went wrong, or why it is not wanted any more, in words.
     pub error: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::decision::Row;
 
 /// So many distinct decisions are remembered.
-const REMEMBERED: usize = 10;
+pub(super) const REMEMBERED: usize = 10;
 
 /// What a tick concluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

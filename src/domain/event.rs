@@ -281,7 +281,7 @@ impl fmt::Display for Note {
             Self::Contested { began: false } => f.write_str("no longer contested: an hour without a foreign change"),
             Self::HighSpend { began: true } => f.write_str("high spend: today's limit is reached"),
             Self::HighSpend { began: false } => f.write_str("no longer high spend"),
-            Self::Unguarded(why) => write!(f, "unguarded, it runs and nothing pauses it: {why}"),
+            Self::Unguarded(why) => write!(f, "unguarded: it runs, and nothing pauses it: {why}"),
             Self::Blocked(Some(reason)) => write!(f, "blocked: {reason}"),
             Self::Blocked(None) => f.write_str("no longer blocked"),
             Self::Waiting(reason) => write!(f, "should run, and waits: {reason}"),

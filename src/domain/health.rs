@@ -239,7 +239,7 @@ fn activations_waiting(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degrad
         let Insight { action, progress, policy, .. } = campaign.insight;
         let is_unsent = match progress {
             ActionProgress::Postponed | ActionProgress::Unstored => true,
-            ActionProgress::InFlight => vitals.trafficstar.turns.contains_key(&campaign.remote),
+            ActionProgress::InFlight => vitals.trafficstar.turns.contains_key(&(campaign.remote, ActionKind::Activate)),
             ActionProgress::Settled | ActionProgress::Awaiting => false,
         };
         let action = action.as_ref().filter(|action| is_unsent && action.kind == ActionKind::Activate)?;

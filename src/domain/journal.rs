@@ -71,7 +71,7 @@ pub struct JournalEntry {
     pub accepted_at: Option<DateTime<Utc>>,
     /// When a read showed it.
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// When it failed.
+    /// When it failed, or was superseded.
     pub failed_at: Option<DateTime<Utc>>,
     /// What went wrong, in words.
     pub error: Option<String>,

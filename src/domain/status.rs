@@ -3,7 +3,6 @@
 //! Every value says who claims it: `ordered` by an operator, `promised` by the actor (the state), `observed` at the
 //! remote or in the database, `stored`. Deliberately absent: how it is gathered (`board`) and drawn (`cli::render`).
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use super::phase::PhaseWord;
 use super::policy::Mode;
 use super::remote::StatusWord;
 use super::spend::SpendSource;
-use super::turn::Turn;
+use super::turn::Turns;
 
 /// The version of the dump's format.
 pub const DUMP_VERSION: u32 = 1;
@@ -214,7 +213,7 @@ pub struct RemoteClientStatus {
     pub clock_ahead_seconds: Option<i64>,
     /// Of the campaigns with a change that has not left: when its turn comes. Not in the dump either: `explain` tells it.
     #[serde(skip)]
-    pub turns: Arc<BTreeMap<RemoteId, Turn>>,
+    pub turns: Arc<Turns>,
 }
 
 /// Which of the paths known for an operation TrafficStars has.

@@ -10,7 +10,7 @@ use super::status::Hold;
 /// Since when a campaign is unguarded, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unguarded {
-    /// Since when.
+    /// Since when for this reason.
     pub since: DateTime<Utc>,
     /// Its clicks are used up. Otherwise today's limit alone is reached, from which on the policy leaves it alone.
     pub clicks_used_up: bool,
@@ -42,7 +42,9 @@ impl Unguarded {
         let thresholds: Vec<String> = clicks.into_iter().chain(spend).collect();
         let cause = hold.map_or("nothing is promised about it", |_| "it is on hold");
         (!thresholds.is_empty()).then(|| Self {
-            since: earlier.map_or(now, |earlier| earlier.since),
+            since: earlier
+                .filter(|earlier| earlier.clicks_used_up == clicks_used_up)
+                .map_or(now, |earlier| earlier.since),
             clicks_used_up,
             why: format!("{cause}; {}", thresholds.join("; ")),
         })

@@ -55,7 +55,7 @@ pub struct Metrics {
 }
 
 const KINDS: [ActionKind; 3] = [ActionKind::Activate, ActionKind::Pause, ActionKind::SetEndTime];
-const STEPS: [&str; 5] = ["requested", "accepted", "confirmed", "failed", "observed-only"];
+const STEPS: [&str; 6] = ["requested", "accepted", "confirmed", "failed", "superseded", "observed-only"];
 
 impl Default for Metrics {
     /// All at 0; each combination of labels is there from the beginning, so that a rate can be told from the first event.

@@ -8,6 +8,8 @@ use super::CampaignActor;
 use crate::control::{Processed, Refusal, Reply};
 use crate::domain::event::Event;
 use crate::domain::order::{Force, ForceFailure, OrderId};
+use crate::domain::policy::Mode;
+use crate::domain::remote::RemoteStatus;
 use crate::domain::status::Hold;
 
 /// Ticks now. Answered when the decision is taken and stored.
@@ -84,9 +86,10 @@ impl CampaignActor {
     }
 
     fn hold_warnings(&self, is_stored: bool) -> Vec<String> {
-        let machine = self.session.machine();
-        let may_run = machine.assessment().is_some_and(|facts| facts.judged.status.may_run());
-        let runs_on = may_run && machine.own_hold().is_some_and(|hold| !hold.pause);
+        let (machine, policy, now) = (self.session.machine(), self.session.policy(), self.surroundings.clock.now());
+        let runs =
+            machine.assessment().is_some_and(|facts| facts.judged_at(now, policy).status == RemoteStatus::Running);
+        let runs_on = runs && policy.mode == Mode::Act && machine.hold(now).is_some_and(|hold| !hold.pause);
         let runs_on =
             runs_on.then_some("it runs, and nothing pauses it while it is on hold: add --pause to stop it first");
         let unstored = (!is_stored).then_some(

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use super::Insight;
-use crate::domain::action::{Action, ActionKind};
-use crate::domain::decided::{Conclusion, PastDecision};
+use crate::domain::action::{Action, ActionKind, Step};
+use crate::domain::decided::{Conclusion, PastDecision, REMEMBERED};
 
 /// The actions before an actor was built.
 #[derive(Debug, Clone, Default)]
@@ -37,17 +37,23 @@ impl Earlier {
         {
             (insight.action, insight.action_by) = (Some(action.clone()), by.clone());
         }
-        insight.decisions.extend(self.decisions.iter().cloned());
+        // An actor that has forgotten decisions of its own would leave a gap before these.
+        if insight.decisions.len() < REMEMBERED {
+            insight.decisions.extend(self.decisions.iter().cloned());
+            insight.decisions.truncate(REMEMBERED);
+        }
         insight
     }
 }
 
 fn decision(action: &Action) -> Option<PastDecision> {
-    let conclusion = match action.kind {
-        ActionKind::Activate => Conclusion::Activate,
-        ActionKind::Pause => Conclusion::Pause,
+    let conclusion = match (action.kind, action.step == Step::ObservedOnly) {
+        (ActionKind::Activate, false) => Conclusion::Activate,
+        (ActionKind::Activate, true) => Conclusion::WouldActivate,
+        (ActionKind::Pause, false) => Conclusion::Pause,
+        (ActionKind::Pause, true) => Conclusion::WouldPause,
         // It follows from another one.
-        ActionKind::SetEndTime => return None,
+        (ActionKind::SetEndTime, _) => return None,
     };
     let (since, last_at) = (action.requested_at, action.requested_at);
     Some(PastDecision { conclusion, reason: action.reason.clone(), since, last_at, times: 1 })

@@ -301,7 +301,8 @@ impl Case<'_> {
 
     /// When the turn comes of its change that has not left.
     fn turn(&self) -> Option<&Turn> {
-        self.trafficstar.turns.get(&self.status.trafficstar_id)
+        let kind = self.insight.action.as_ref()?.kind;
+        self.trafficstar.turns.get(&(self.status.trafficstar_id, kind))
     }
 
     fn is_to_be_activated(&self) -> bool {

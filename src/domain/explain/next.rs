@@ -52,7 +52,7 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
     }
     match case.insight.progress {
         ActionProgress::Unstored => return step(None, format!("the {} is sent as soon as it is stored", kind(case))),
-        ActionProgress::InFlight => return step(case.turn().map(|turn| turn.leaves_about), in_flight(case)),
+        ActionProgress::InFlight => return step(case.turn().and_then(|turn| turn.leaves_about), in_flight(case)),
         ActionProgress::Awaiting => return step(case.timer(TimerKind::ReadBack), awaiting(case)),
         ActionProgress::Settled | ActionProgress::Postponed => {}
     }

@@ -101,7 +101,12 @@ fn own_pause<'a>(case: &Case<'a>) -> Option<&'a Action> {
     let is_promised = matches!(case.status.state, PhaseWord::PausedGuarded | PhaseWord::CoolingDown);
     let has_come_about = |action: &&Action| matches!(action.step, Step::Accepted | Step::Confirmed);
     let pause = case.insight.action.as_ref().filter(|action| is_promised && action.kind == ActionKind::Pause);
-    pause.filter(has_come_about)
+    // What was adopted since then was stopped by somebody else.
+    let is_adopted_since = |pause: &Action| {
+        let adopted = case.insight.decisions.iter().filter(|decision| decision.conclusion == Conclusion::Adopt);
+        adopted.map(|decision| decision.last_at).any(|at| at > pause.requested_at)
+    };
+    pause.filter(has_come_about).filter(|pause| !is_adopted_since(pause))
 }
 
 /// Whose pause it was, when, and what was left then.
@@ -128,18 +133,15 @@ fn waits(case: &Case<'_>) -> Option<String> {
             let until = remote.blocked_until.map(clock).unwrap_or_default();
             format!("it waits: TrafficStars has told us to send nothing until {until}")
         }
-        (ActionProgress::InFlight, Some(turn)) => format!(
-            "it waits for its turn in {limit}: {} requests are before it, and it leaves about {}",
-            Clicks(turn.before),
-            clock(turn.leaves_about)
-        ),
+        (ActionProgress::InFlight, Some(turn)) => {
+            let leaves = turn.leaves_about.map(|at| format!(", and it leaves about {}", clock(at))).unwrap_or_default();
+            format!("it waits for its turn in {limit}: {} requests are before it{leaves}", Clicks(turn.before))
+        }
         (ActionProgress::InFlight, None) => "it was sent, and TrafficStars has not answered yet".to_owned(),
         (ActionProgress::Postponed, _) => {
+            let why = case.insight.action.as_ref().and_then(|action| action.error.as_deref()).unwrap_or(&limit);
             let by = remote.running_again_by.map(|by| format!("; all that wait have left about {}", clock(by)));
-            format!(
-                "its turn in {limit} did not come in time, and the next tick decides anew{}",
-                by.unwrap_or_default()
-            )
+            format!("it waits: {why}; the next tick decides anew{}", by.unwrap_or_default())
         }
         (ActionProgress::Awaiting, _) => "no read has shown it yet".to_owned(),
     })

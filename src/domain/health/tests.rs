@@ -246,7 +246,8 @@ fn an_activation_that_has_not_left_for_two_ticks_degrades_and_one_that_was_sent_
         assert_degrades(&world, Some(2), 3, DegradationKind::ActivationsWaiting, 0, why);
     }
     world.insight.progress = ActionProgress::InFlight;
-    world.trafficstar.turns = Arc::new([(RemoteId(1001), Turn { before: 0, leaves_about: at(4) })].into());
+    world.trafficstar.turns =
+        Arc::new([((RemoteId(1001), ActionKind::Activate), Turn { before: 0, leaves_about: None })].into());
     assert_degrades(&world, Some(2), 3, DegradationKind::ActivationsWaiting, 0, why);
     let numbers = PolicyNumbers { tick: Duration::minutes(2), ..PolicyNumbers::default() };
     world.insight.policy = numbers.validate().unwrap();

@@ -97,6 +97,7 @@ impl Machine {
     /// What made an activation due, and how to say it before its reason.
     fn activation_cause(&self, judged: &Judged) -> (Trigger, &'static str) {
         let ended = judged.status == RemoteStatus::Stopped(StopCause::EndTimePassed);
+        let waits = self.last.postponed().is_some_and(|action| action.kind == ActionKind::Activate);
         match self.phase {
             Phase::ActiveGuarded if self.last.has_failed(ActionKind::Activate) => {
                 let is_superseded = self.last.action().is_some_and(|action| action.step == Step::Superseded);
@@ -104,7 +105,7 @@ impl Machine {
                     if is_superseded { "its last activation was not sent: " } else { "its last activation failed: " };
                 (Trigger::Recovery, cause)
             }
-            Phase::ActiveGuarded if self.last.postponed().is_some() => (Trigger::Guard, "its activation waits: "),
+            Phase::ActiveGuarded if waits => (Trigger::Guard, "its activation waits: "),
             Phase::ActiveGuarded if ended => (Trigger::Tick, "its end time has passed: "),
             Phase::ActiveGuarded if self.contest.is_stopped_by_others() => {
                 (Trigger::Guard, "somebody else stopped it: ")

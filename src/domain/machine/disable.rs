@@ -5,7 +5,7 @@ use super::actions::Due;
 use super::context::StepContext;
 use super::invariants::{Broken, must};
 use super::last_action::LastAction;
-use crate::domain::action::{ActionId, Step, Trigger};
+use crate::domain::action::{ActionId, Trigger};
 use crate::domain::event::Effect;
 use crate::domain::order::ReleaseRefusal;
 use crate::domain::phase::Phase;
@@ -94,7 +94,7 @@ impl Machine {
             }
             Disabling::Read { is_asked: true, .. } | Disabling::Released => return,
             Disabling::Pausing(id) => {
-                let action = self.last.action().filter(|action| action.id == id && action.step == Step::Failed);
+                let action = self.last.action().filter(|action| action.id == id && action.step.came_to_nothing());
                 action.map(|action| ReleaseRefusal::PauseFailed(action.error.clone().unwrap_or_default()))
             }
         };

@@ -204,13 +204,10 @@ impl LastAction {
                 action.step = Step::Confirmed;
                 action.confirmed_at = Some(now);
             }
-            Ending::Failed(reason) | Ending::Unsent(reason) => {
-                action.step = Step::Failed;
+            Ending::Failed(reason) | Ending::Unsent(reason) | Ending::Superseded(reason) => {
+                let is_superseded = matches!(ending, Ending::Superseded(_));
+                action.step = if is_superseded { Step::Superseded } else { Step::Failed };
                 action.failed_at = Some(now);
-                action.error = Some(reason.clone());
-            }
-            Ending::Superseded(reason) => {
-                action.step = Step::Superseded;
                 action.error = Some(reason.clone());
             }
         }

@@ -188,11 +188,11 @@ fn what_has_not_left_is_not_called_unanswered() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
     let insight = rig.machine.insight(rig.now, &rig.policy);
-    let turn = Turn { before: 1_379, leaves_about: at("12:40:00") };
+    let turn = Turn { before: 1_379, leaves_about: Some(at("12:40:00")) };
     let waits = RemoteClientStatus {
         requests_per_minute: 90,
         running_again_by: Some(at("13:10:00")),
-        turns: Arc::new([(RemoteId(995_224), turn)].into()),
+        turns: Arc::new([((RemoteId(995_224), ActionKind::Activate), turn)].into()),
         ..RemoteClientStatus::default()
     };
     let silenced = RemoteClientStatus { blocked_until: Some(at("12:05:00")), ..waits.clone() };
@@ -220,9 +220,9 @@ fn what_has_not_left_is_not_called_unanswered() {
         (
             ActionProgress::Postponed,
             &nothing_waits,
-            format!(
-                "{limit} did not come in time, and the next tick decides anew; all that wait have left about 13:10:00"
-            ),
+            "it waits: the account's limit of 90 requests a minute; the next tick decides anew; all that wait have left about \
+             13:10:00"
+                .to_owned(),
             "it is read again; if nothing has changed until then, it is activated",
         ),
     ];

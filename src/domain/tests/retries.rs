@@ -243,7 +243,7 @@ fn an_activation_that_waited_and_is_not_due_any_more_is_superseded_and_has_not_f
         let effects = rig.next_tick(&facts);
         assert_eq!(sends(&effects).count(), 0, "{name}");
         let entry = entries(&effects).find(|entry| entry.id == id).unwrap();
-        assert_eq!((entry.step, entry.failed_at), (Step::Superseded, None), "{name}");
+        assert_eq!((entry.step, entry.failed_at), (Step::Superseded, Some(rig.now)), "{name}");
         let warns = |note: &Note| matches!(note, Note::Action { .. }) && note.is_warning();
         assert_eq!(notes(&effects, warns), 0, "{name}: {effects:?}");
         assert!(entry.error.as_ref().is_some_and(|error| error.contains("never sent")), "{name}: {entry:?}");

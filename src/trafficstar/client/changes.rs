@@ -2,16 +2,16 @@
 //!
 //! Deliberately absent: the requests of a round of pauses or runs (`rounds`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use super::rounds::{Rounds, Switching};
 use super::{Asker, Client, MOMENT, Now, Output, Purpose};
-use crate::domain::action::Outcome;
+use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::ids::RemoteId;
 use crate::domain::remote::{EndTime, RemoteCampaign};
-use crate::domain::turn::Turn;
+use crate::domain::turn::{Turn, Turns};
 use crate::trafficstar::batch::Gathering;
 use crate::trafficstar::budget::Rank;
 use crate::trafficstar::call::{Answer, Call, Switch};
@@ -50,6 +50,17 @@ pub enum ChangeKind {
         /// When it stops by itself.
         end_time: DateTime<Utc>,
     },
+}
+
+impl ChangeKind {
+    /// The action that it carries out.
+    const fn of_action(self) -> ActionKind {
+        match self {
+            Self::Activate { .. } => ActionKind::Activate,
+            Self::Pause => ActionKind::Pause,
+            Self::SetEndTime { .. } => ActionKind::SetEndTime,
+        }
+    }
 }
 
 /// A request for an end time.
@@ -116,18 +127,24 @@ impl Client {
     }
 
     /// When the turn comes of each campaign's change that has not left.
-    pub(super) fn turns(&self, now: Now) -> BTreeMap<RemoteId, Turn> {
-        let (mut turns, mut changes) = (BTreeMap::new(), 0);
+    pub(super) fn turns(&self, now: Now) -> Turns {
+        let (mut turns, mut activations, reads_of_all) = (Turns::new(), 0, self.reads_of_all());
         for (before, purpose) in self.requests.waiting().enumerate() {
-            let remotes = match purpose {
-                Purpose::EndTime(job) => BTreeSet::from([job.change.remote]),
-                Purpose::Switch(job) => job.remotes().clone(),
+            let kind = match purpose {
+                Purpose::EndTime(job) => job.change.kind.of_action(),
+                Purpose::Switch(job) => job.kind(),
                 Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) => continue,
             };
-            changes += 1;
-            let leaves_about = self.requests.gate().budget().left_by(now.steady, changes, self.reads_of_all());
+            activations += usize::from(kind != ActionKind::Pause);
+            let budget = self.requests.gate().budget();
+            let leaves_about =
+                (kind != ActionKind::Pause).then(|| budget.left_by(now.steady, activations, reads_of_all));
             let turn = Turn { before: before as u64, leaves_about };
-            turns.extend(remotes.into_iter().map(|remote| (remote, turn)));
+            match purpose {
+                Purpose::EndTime(job) => drop(turns.insert((job.change.remote, kind), turn)),
+                Purpose::Switch(job) => turns.extend(job.remotes().map(|remote| ((remote, kind), turn))),
+                Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) => {}
+            }
         }
         turns
     }

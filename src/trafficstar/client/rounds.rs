@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::{Asker, Client, Now, Purpose};
-use crate::domain::action::Outcome;
+use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::ids::RemoteId;
 use crate::trafficstar::batch::split::{Attempt, Ended, SetAside, Split, Way};
 use crate::trafficstar::call::{Answer, Call, Switch, SwitchWay};
@@ -30,6 +30,7 @@ pub(super) struct Switching {
 /// A request of a round.
 #[derive(Debug)]
 pub(super) struct SwitchJob {
+    switch: Switch,
     round: u64,
     attempt: Attempt,
     way: SwitchWay,
@@ -39,8 +40,16 @@ pub(super) struct SwitchJob {
 
 impl SwitchJob {
     /// The campaigns that it names.
-    pub(super) const fn remotes(&self) -> &BTreeSet<RemoteId> {
-        &self.attempt.ids
+    pub(super) fn remotes(&self) -> impl Iterator<Item = RemoteId> {
+        self.attempt.ids.iter().copied()
+    }
+
+    /// The action that it carries out for each of them.
+    pub(super) const fn kind(&self) -> ActionKind {
+        match self.switch {
+            Switch::Run => ActionKind::Activate,
+            Switch::Pause => ActionKind::Pause,
+        }
     }
 }
 
@@ -102,7 +111,7 @@ impl Client {
             let named = round.askers.iter().filter(|switching| attempt.ids.contains(&switching.remote));
             let askers = named.map(|switching| switching.asker).collect();
             let asking = Asking { is_repeat: attempt.is_repeat, ..asking(round.switch, round.leave_by) };
-            let job = SwitchJob { round: number, attempt, way, askers };
+            let job = SwitchJob { switch: round.switch, round: number, attempt, way, askers };
             self.requests.ask(now, asking, call, Purpose::Switch(job));
         }
         let mut settled = round.split.take_settled();

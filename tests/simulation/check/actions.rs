@@ -199,8 +199,7 @@ impl Checker for JournalSteps {
                 ActionStep::Requested | ActionStep::ObservedOnly => true,
                 ActionStep::Accepted => entry.accepted_at.is_some(),
                 ActionStep::Confirmed => entry.confirmed_at.is_some(),
-                ActionStep::Superseded => entry.failed_at.is_none() && entry.error.is_some(),
-                ActionStep::Failed => entry.failed_at.is_some() && entry.error.is_some(),
+                ActionStep::Failed | ActionStep::Superseded => entry.failed_at.is_some() && entry.error.is_some(),
             };
             if !timed {
                 report("lacks the time or the reason of its step");
