@@ -189,6 +189,7 @@ impl CampaignActor {
         let promise = stored.as_ref().map(|stored| stored.promise);
         let machine = Machine::new(surroundings.clock.now(), &policy, promise, unfinished.map(|(_, action)| action))
             .having_set(own_end_time)
+            .having_done(recent.first().map(|(action, _)| action))
             .on_hold(hold, surroundings.hold_all.clone());
         let death_notice = DeathNotice {
             campaign: row.id,

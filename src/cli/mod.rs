@@ -282,10 +282,11 @@ enum CommandError {
     #[error("campaign {campaign} has not reached {wanted} within {}: it is {state}", humantime::format_duration(*limit))]
     NotReached { campaign: CampaignId, wanted: PhaseWord, limit: Duration, state: PhaseWord },
     #[error(
-        "no supervisor answers on {}, so nothing was paused. Pause without one: traffic-generator pause-all --direct --reason {reason:?}",
-        socket.display()
+        "no supervisor answers on {}, so nothing was paused. Pause without one: give the same command with --direct, which uses \
+         the config's database and API key",
+        .0.display()
     )]
-    NothingPaused { socket: PathBuf, reason: String },
+    NothingPaused(PathBuf),
     #[error("it is on hold and was not paused: {0}")]
     NotPaused(String),
     /// What is wrong where has been printed.
@@ -302,7 +303,7 @@ impl CommandError {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Client(ClientError::NoSupervisor(_) | ClientError::NoConnection(..) | ClientError::Lost(..))
-            | Self::NothingPaused { .. } => 3,
+            | Self::NothingPaused(_) => 3,
             Self::Top(top::TopError::NoJson) => 2,
             Self::Config(_)
             | Self::ApiKey(_)

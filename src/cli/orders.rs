@@ -77,7 +77,7 @@ pub(super) async fn release(arguments: &Arguments, id: i64) -> Result<(), Comman
 pub(super) async fn pause_all(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
     let held = arguments.client()?.hold_all(&pause_of_all(reason)).await;
     if let Err(ClientError::NoSupervisor(socket)) = held {
-        return Err(CommandError::NothingPaused { socket, reason: reason.to_owned() });
+        return Err(CommandError::NothingPaused(socket));
     }
     let held = held?;
     report_pause_of_all(arguments, &held, true)

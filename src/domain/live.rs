@@ -71,7 +71,7 @@ pub enum LiveKind {
         /// Whether that began; it ended otherwise.
         began: bool,
     },
-    /// It runs, nothing is promised, and its clicks are used up or its limit is reached.
+    /// It runs with its clicks used up or the limit reached, and no promise is in force.
     Unguarded,
     /// Running it cannot help, for this reason; or, without one, it can again.
     Blocked {

@@ -88,7 +88,7 @@ pub struct Machine {
 
 impl Machine {
     /// A machine that stands where `promise` says, or idle; due to tick at once. `unfinished` is the journal's newest
-    /// entry where it is neither confirmed nor failed: reading the remote settles it.
+    /// entry where it has no end yet: reading the remote settles it.
     #[must_use]
     pub fn new(now: DateTime<Utc>, policy: &Policy, promise: Option<Promise>, unfinished: Option<Action>) -> Self {
         let promise = promise.unwrap_or(Promise { phase: Phase::Idle, since: now, end_time_owed: false });
@@ -129,6 +129,16 @@ impl Machine {
             built_at: now,
             counters: Counters::default(),
         }
+    }
+
+    /// The same, where this was the last action of an earlier life. Where an activation came to nothing, the promise does not
+    /// say that it ran: a campaign that is seen stopped was stopped by nobody.
+    #[must_use]
+    pub fn having_done(mut self, newest: Option<&Action>) -> Self {
+        if newest.is_some_and(|action| action.kind == ActionKind::Activate && action.step.came_to_nothing()) {
+            self.contest = Contest::default();
+        }
+        self
     }
 
     /// The same, where an earlier life has set this end time.

@@ -259,7 +259,7 @@ pub struct CampaignStatus {
     pub high_spend: bool,
     /// Others change it again and again.
     pub contested: bool,
-    /// It runs, nothing is promised, and its clicks are used up or the limit is reached.
+    /// It runs with its clicks used up or the limit reached, and no promise is in force: on hold none is, unless it is kept paused.
     pub unguarded: bool,
     /// Why running it cannot help, if so.
     pub blocked: Option<String>,

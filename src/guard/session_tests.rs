@@ -1,33 +1,20 @@
 //! What a session shows of itself while it waits. Its rules are proven by the machine's tests and by the storms.
 
+use serde_json::json;
+
 use super::*;
 use crate::domain::money::{Clicks, RemainingClicks};
 use crate::domain::policy::PolicyNumbers;
-use crate::domain::remote::EndTime;
 use crate::domain::spend::SpendHistory;
+use crate::trafficstar::wire;
 
 fn noon() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::hours(12)
 }
 
 fn stopped() -> RemoteCampaign {
-    RemoteCampaign {
-        id: RemoteId(995_224),
-        name: None,
-        active: Some(false),
-        status: Some("paused".to_owned()),
-        approved: Some("approved".to_owned()),
-        stopped: None,
-        no_funds: false,
-        archived: false,
-        end_time: EndTime::Unset,
-        schedule_timezone: Some(0),
-        account_timezone: Some(0),
-        spent_today: SourceAnswer::Value(crate::domain::money::Money::ZERO),
-        spent: SourceAnswer::NoValue,
-        odd_fields: Vec::new(),
-        our_clock: None,
-    }
+    let object = json!({"id": 995_224, "active": false, "status": "paused", "approved": "approved", "spent_today": 0});
+    wire::campaign(&object).unwrap()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::helper::{Config, World, Write};
 const FIRST: i64 = 995_001;
 const CAMPAIGNS: i64 = 12;
 const TICKS: u64 = 5;
-/// What a pipe takes before whoever writes has to wait.
+/// So many bytes a pipe takes before a writer has to wait.
 const FULL: u64 = 65_536;
 
 fn lines(log: &str, words: &[&str]) -> Vec<String> {

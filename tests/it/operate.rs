@@ -364,7 +364,7 @@ fn each_answer_has_its_exit_status() {
     let absent = format!("error: no supervisor answers on {socket}: nothing is guarded");
     let gone = world.run(&["status", "--socket", &socket]);
     assert!(gone.code == 3 && gone.stderr.starts_with(&absent) && !gone.stderr.contains("localhost"), "{gone:?}");
-    let direct = "Pause without one: traffic-generator pause-all --direct --reason \"wrong page\"";
+    let direct = "so nothing was paused. Pause without one: give the same command with --direct";
     world.refused(&["pause-all", "--reason", "wrong page"], 3, &[direct]);
     let long = format!("/{}", "s".repeat(120));
     let said = "has 121 bytes: the path of a socket can have 107 at most";

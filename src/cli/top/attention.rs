@@ -17,7 +17,7 @@ const STUCK_AFTER_SECONDS: i64 = 60;
 pub(super) enum Attention {
     /// A tick or an action failed.
     Error,
-    /// It runs, and nothing is promised although it should not.
+    /// It runs past a threshold, and no promise is in force.
     Unguarded,
     /// Others change it again and again.
     Contested,

@@ -126,7 +126,7 @@ pub struct Explanation {
     pub timers: Vec<Timer>,
     /// The last distinct decisions, the newest first, those to do nothing included.
     pub decisions: Vec<PastDecision>,
-    /// The last action of this actor, with its steps.
+    /// The last action, with its steps. After a restart it is the journal's newest.
     pub action: Option<ActionExplained>,
     /// What happens next.
     pub next: NextStep,

@@ -101,8 +101,11 @@ impl Machine {
         match self.phase {
             Phase::ActiveGuarded if self.last.has_failed(ActionKind::Activate) => {
                 let is_superseded = self.last.action().is_some_and(|action| action.step == Step::Superseded);
-                let cause =
-                    if is_superseded { "its last activation was not sent: " } else { "its last activation failed: " };
+                let cause = match (is_superseded, self.contest.is_stopped_by_others()) {
+                    (true, true) => "somebody else stopped it: ",
+                    (true, false) => "its last activation was not sent: ",
+                    (false, _) => "its last activation failed: ",
+                };
                 (Trigger::Recovery, cause)
             }
             Phase::ActiveGuarded if waits => (Trigger::Guard, "its activation waits: "),

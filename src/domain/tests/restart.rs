@@ -107,6 +107,19 @@ fn what_others_changed_while_nobody_ran_is_theirs() {
 }
 
 #[test]
+fn an_activation_that_came_to_nothing_before_the_crash_accuses_nobody() {
+    for (step, foreign) in [(Step::Failed, 0), (Step::Superseded, 0), (Step::Confirmed, 1)] {
+        let mut rig = Rig::new(Phase::Idle);
+        rig.tick("12:00:00", &stopped().clicks(20_000));
+        let newest = Action { step, ..rig.machine.action().unwrap().clone() };
+        let mut rig = Rig::new(Phase::ActiveGuarded);
+        rig.machine = rig.machine.clone().having_done(Some(&newest));
+        let effects = rig.tick("12:01:00", &stopped().clicks(20_000));
+        assert_eq!(notes(&effects, |note| matches!(note, Note::ForeignChange { .. })), foreign, "{step:?}");
+    }
+}
+
+#[test]
 fn a_run_that_came_about_after_the_crash_holds_the_next_one_up_no_longer() {
     let mut rig = Rig::with(Phase::Idle, |numbers| numbers.tick = Duration::seconds(10));
     let effects = rig.tick("12:00:00", &stopped().clicks(20_000));

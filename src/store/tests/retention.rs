@@ -92,7 +92,7 @@ fn much_is_forgotten_in_small_pieces() {
 }
 
 #[test]
-fn whoever_writes_meanwhile_is_not_held_up_until_all_is_forgotten() {
+fn a_write_meanwhile_is_not_held_up_until_all_is_forgotten() {
     with_one_campaign(async |database, store| {
         add_old_entries(&database, 40 * ROWS_PER_TRANSACTION);
         let old_rows = || database.read("SELECT count(*) FROM journal WHERE campaign_id = 404").parse::<i64>().unwrap();

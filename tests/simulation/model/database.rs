@@ -116,6 +116,7 @@ impl Database {
             promise: stored.and_then(|stored| stored.promise),
             // Numbers belong to a machine's life, which ended.
             unfinished: unfinished.map(|(_, action)| Action { id: ActionId(0), ..action.clone() }),
+            newest: stored.and_then(|stored| stored.journal.values().next_back().cloned()).map(Box::new),
             hold: stored.and_then(|stored| stored.hold.clone()),
             hold_on_all: self.hold_on_all.clone().filter(|hold| hold.lasts(wall)),
             own_end_time: stored

@@ -111,6 +111,8 @@ pub(crate) struct Restored {
     pub(crate) campaign: usize,
     pub(crate) promise: Option<Promise>,
     pub(crate) unfinished: Option<Action>,
+    /// The newest journal entry, whatever it is of.
+    pub(crate) newest: Option<Box<Action>>,
     pub(crate) hold: Option<Hold>,
     pub(crate) hold_on_all: Option<Hold>,
     /// The end time of the newest journal entry that is no pause.

@@ -133,7 +133,7 @@ impl Guard {
 
     /// Prints what `traffic-generator status` prints, without holding the play up.
     pub(super) fn print_status(&mut self) {
-        // Whoever reads the config is warned of its high limit of requests.
+        // With --socket the config is not read, and its high limit of requests is not warned of again.
         let mut command = self.program.command("status");
         command.arg("--socket").arg(&self.program.socket);
         let status = tokio::spawn(async move {
