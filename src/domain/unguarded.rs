@@ -14,7 +14,7 @@ pub struct Unguarded {
     pub since: DateTime<Utc>,
     /// Its clicks are used up. Otherwise today's limit alone is reached, from which on the policy leaves it alone.
     pub clicks_used_up: bool,
-    /// Which threshold is passed, and why nothing pauses the campaign, in words.
+    /// A hold that suspends the promise, if there is one, and the thresholds that are passed, in words.
     pub why: String,
 }
 
@@ -39,14 +39,15 @@ impl Unguarded {
         let spend = judged.amount.filter(|_| judged.spend == SpendLevel::Reached);
         let spend = spend.map(|spend| format!("its limit of {} is reached ({spend})", policy.spend_limit));
         let clicks_used_up = clicks.is_some();
-        let thresholds: Vec<String> = clicks.into_iter().chain(spend).collect();
-        let cause = hold.map_or("nothing is promised about it", |_| "it is on hold");
-        (!thresholds.is_empty()).then(|| Self {
+        let is_past = clicks_used_up || spend.is_some();
+        let on_hold = hold.map(|_| "it is on hold".to_owned());
+        let reasons: Vec<String> = on_hold.into_iter().chain(clicks).chain(spend).collect();
+        is_past.then(|| Self {
             since: earlier
                 .filter(|earlier| earlier.clicks_used_up == clicks_used_up)
                 .map_or(now, |earlier| earlier.since),
             clicks_used_up,
-            why: format!("{cause}; {}", thresholds.join("; ")),
+            why: reasons.join("; "),
         })
     }
 }

@@ -119,7 +119,7 @@ fn what_one_tick_finds_is_told_with_what_the_next_one_does() {
                 "! 10.00 or more is spent today: it is left alone, running or stopped. The guard that stops it is \
                  released, too: if it runs, it runs on, whatever its clicks, until its spend is below 10.00 again, at \
                  midnight UTC at the latest.",
-                "! Unguarded: it runs, and nothing pauses it: nothing is promised about it; 1,000 clicks are left, and 5,000 \
+                "! Unguarded: it runs, and nothing pauses it: 1,000 clicks are left, and 5,000 \
                  or fewer pause it; its limit of 10.00 is reached (12.50). It spends money that nobody watches.",
                 "> at 22 12:01:00 it is read again; if nothing has changed until then, nothing is sent: the spend limit is \
                  reached, and it is left alone",
@@ -377,7 +377,7 @@ fn in_observe_mode_it_is_told_what_would_be_done() {
         &rig.explained(),
         &[
             "It runs. Last decision: it runs with 100 clicks left, 5,000 or fewer pause it (spend 3.21).",
-            "! Unguarded: it runs, and nothing pauses it: nothing is promised about it; 100 clicks are left, and 5,000 or \
+            "! Unguarded: it runs, and nothing pauses it: 100 clicks are left, and 5,000 or \
              fewer pause it. It spends money that nobody watches.",
             "! Observe mode: it is read and decided about as always, and nothing that changes anything is sent.",
             "> at 22 12:01:00 it is read again; if nothing has changed until then, it would be paused; observe mode sends \
