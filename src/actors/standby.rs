@@ -57,7 +57,7 @@ impl Standby {
             let promise = promises.get(&row.id).and_then(|promise| promise.as_ref().ok());
             let hold = [holds.all.as_ref(), holds.by_campaign.get(&row.id)];
             let hold = hold.into_iter().flatten().find(|hold| hold.lasts(now)).cloned();
-            self.board.publish_campaign(without_actor(row, row.mode(self.defaults.mode), promise, hold, now));
+            self.board.publish_campaign(without_actor(row, &self.defaults, promise, hold, now));
         }
         let known: HashSet<CampaignId> = campaigns.iter().map(|row| row.id).collect();
         self.board.retain_campaigns(|id| known.contains(&id));

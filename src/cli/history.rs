@@ -1,94 +1,288 @@
-//! `history`: the journal, newest entry first.
+//! `history`: the journal, newest entry first, a line each.
+//!
+//! An order for many campaigns is one line. Deliberately absent: what is in the dump; an entry tells what was asked of
+//! TrafficStars, why, and what came of it.
 
-use std::io::IsTerminal;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::str::FromStr;
 
-use super::{Arguments, CommandError, render};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::draw::columns::{Column, table};
+use super::draw::paper::Paper;
+use super::draw::text::flow;
+use super::draw::theme::Theme;
+use super::render::{count_of, step_word};
+use super::{Arguments, CommandError};
 use crate::clock::Clock;
+use crate::domain::action::Step;
 use crate::domain::ids::CampaignId;
-use crate::domain::journal::{JournalEntry, JournalQuery};
-use crate::domain::text::{date, word};
+use crate::domain::journal::{JournalEntry, JournalQuery, MOST_ENTRIES};
+use crate::domain::money::Clicks;
+use crate::domain::text::{clock, date, word};
 
-pub(super) async fn history(
-    arguments: &Arguments,
-    id: Option<i64>,
-    since: Option<Duration>,
-    limit: u32,
-) -> Result<(), CommandError> {
-    let since = since.and_then(|since| {
-        // Longer than time goes back is the same as no bound.
-        Clock::system().now().checked_sub_signed(chrono::Duration::from_std(since).ok()?)
-    });
-    let query = JournalQuery { campaign: id.map(CampaignId), since, limit };
-    let entries = arguments.client()?.journal(query).await?;
-    arguments.print(&entries, || table(&entries, std::io::stdout().is_terminal()))
+/// What is asked for at the same time as this, for the same reason, is one order.
+const SAME_ORDER_WITHIN: TimeDelta = TimeDelta::minutes(1);
+/// So many campaigns make an order for many.
+const MANY: usize = 3;
+
+/// Since when entries are asked for: a time, or how long ago.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Since {
+    At(DateTime<Utc>),
+    Ago(TimeDelta),
 }
 
-/// A row for each entry, and its reason or its error.
-fn table(entries: &[JournalEntry], fits_terminal: bool) -> String {
-    if entries.is_empty() {
-        return "No entries.".to_owned();
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(duration) = humantime::parse_duration(text) {
+            // Longer than time goes back is the same as no bound.
+            return Ok(Self::Ago(TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)));
+        }
+        let day = text.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
+        let time = day.or_else(|_| text.parse::<DateTime<Utc>>());
+        time.map(Self::At)
+            .map_err(|_| format!("\"{text}\" is not a duration like 24h, nor a date like 2026-11-22 (UTC)"))
     }
-    let header = ["REQUESTED", "CAMPAIGN", "ACTION", "BY", "STEP", "STATE", "SPEND", "CLICKS LEFT", "WHY"];
-    render::table(header, entries.iter().map(row), fits_terminal)
 }
 
-fn row(entry: &JournalEntry) -> [String; 9] {
-    let unknown = || "?".to_owned();
-    let state = if entry.state_before == entry.state_after {
-        entry.state_after.to_string()
-    } else {
-        format!("{} → {}", entry.state_before, entry.state_after)
+impl Since {
+    fn before(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Ago(ago) => now.checked_sub_signed(ago),
+        }
+    }
+}
+
+/// How far an entry may have got, as it is asked for.
+pub(super) fn step() -> impl TypedValueParser<Value = Step> {
+    const STEPS: [(&str, Step); 6] = [
+        ("requested", Step::Requested),
+        ("accepted", Step::Accepted),
+        ("confirmed", Step::Confirmed),
+        ("failed", Step::Failed),
+        ("superseded", Step::Superseded),
+        ("observed-only", Step::ObservedOnly),
+    ];
+    let of = |given: String| STEPS.into_iter().find(|(word, _)| *word == given).map(|(_, step)| step);
+    PossibleValuesParser::new(STEPS.map(|(word, _)| word)).try_map(move |given| of(given).ok_or("it is no step"))
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) campaign: Option<CampaignId>,
+    pub(super) since: Option<Since>,
+    pub(super) limit: u32,
+    /// Only what got this far.
+    pub(super) step: Option<Step>,
+}
+
+pub(super) async fn history(arguments: &Arguments, asked: Asked) -> Result<(), CommandError> {
+    let Asked { campaign, since, limit, step } = asked;
+    let (client, now) = (arguments.client()?, Clock::system().now());
+    let since = since.and_then(|since| since.before(now));
+    // What is looked for may be rare.
+    let query = JournalQuery { campaign, since, limit: if step.is_some() { MOST_ENTRIES } else { limit } };
+    let mut entries = client.journal(query).await?;
+    let is_all = u32::try_from(entries.len()).is_ok_and(|count| count < query.limit);
+    entries.retain(|entry| step.is_none_or(|step| entry.step == step));
+    let is_all = is_all && entries.len() <= limit as usize;
+    entries.truncate(limit as usize);
+    if entries.is_empty()
+        && let Some(id) = campaign
+    {
+        // A slip in the number is no quiet campaign.
+        client.campaign_state(id).await?;
+    }
+    if arguments.json {
+        return arguments.print(&entries, String::new);
+    }
+    // A campaign that was removed has its number left.
+    let rows = client.campaigns().await.unwrap_or_default();
+    let names: HashMap<CampaignId, String> = rows.into_iter().map(|campaign| (campaign.id, campaign.name)).collect();
+    arguments.draw(&entries, |paper| {
+        let mut lines = lines(&entries, &names, now, paper);
+        if !is_all {
+            let shown = count_of(entries.len(), "entry").replace("entrys", "entries");
+            let hint = format!("the newest {shown}; there may be more: `--limit` and `--since` say how many");
+            lines.extend([Line::default()].into_iter().chain(flow(
+                vec![Span::styled(hint, paper.theme.label())],
+                "",
+                paper.width,
+            )));
+        }
+        lines
+    })
+}
+
+const COLUMNS: [Column; 8] = [
+    Column::new("WHEN (UTC)"),
+    Column::new("CAMPAIGN").cut_to(12),
+    Column::new("ACTION"),
+    Column::new("STEP").cut_to(10),
+    Column::new("BY").cut_to(6).leaves(4),
+    Column::new("SPEND").right().leaves(3),
+    Column::new("CLICKS").right().leaves(2),
+    Column::new("WHY").cut_to(16),
+];
+
+fn lines(
+    entries: &[JournalEntry],
+    names: &HashMap<CampaignId, String>,
+    now: DateTime<Utc>,
+    paper: Paper,
+) -> Vec<Line<'static>> {
+    if entries.is_empty() {
+        return vec![Line::from("No entries.")];
+    }
+    let orders = entries.chunk_by(|one, other| {
+        (one.kind, &one.by, one.trigger, &one.reason) == (other.kind, &other.by, other.trigger, &other.reason)
+            && one.requested_at.signed_duration_since(other.requested_at) < SAME_ORDER_WITHIN
+    });
+    let rows: Vec<_> = orders
+        .flat_map(|order| {
+            // A few campaigns are named each.
+            let pieces = if order.len() < MANY { order.chunks(1) } else { order.chunks(order.len()) };
+            pieces.filter_map(|piece| row(piece, names, now, paper.theme))
+        })
+        .collect();
+    table(COLUMNS, &rows, paper.width, paper.theme.label())
+}
+
+/// One entry, or an order for many.
+fn row(
+    entries: &[JournalEntry],
+    names: &HashMap<CampaignId, String>,
+    now: DateTime<Utc>,
+    theme: Theme,
+) -> Option<[Line<'static>; 8]> {
+    let entry = entries.first()?;
+    let is_one = entries.len() == 1;
+    let at = entry.requested_at;
+    let whom = match names.get(&entry.campaign_id).filter(|_| is_one) {
+        Some(name) => format!("{name} ({})", entry.campaign_id),
+        None if is_one => format!("{} (removed)", entry.campaign_id),
+        None => count_of(entries.len(), "campaign"),
     };
-    let late = if entry.late { " (journalled late)" } else { "" };
-    [
-        date(entry.requested_at) + "Z",
-        entry.campaign_id.to_string(),
-        entry.kind.to_string(),
-        entry.by.clone().unwrap_or_else(|| word(entry.trigger)),
-        format!("{}{late}", word(entry.step)),
-        state,
+    let unknown = || "?".to_owned();
+    let numbers = [
         entry.spend.map_or_else(unknown, |spend| spend.to_string()),
         entry.remaining_clicks.map_or_else(unknown, |clicks| clicks.to_string()),
-        match &entry.error {
-            Some(error) => format!("{}; {error}", entry.reason),
-            None => entry.reason.clone(),
-        },
-    ]
+    ];
+    let [spend, clicks] = if is_one { numbers } else { Default::default() };
+    let (step, style) = steps(entries, theme);
+    let error = entries.iter().find_map(|entry| entry.error.clone()).map(|error| format!(" – {error}"));
+    Some([
+        Line::from(if at.date_naive() == now.date_naive() { clock(at) } else { date(at) }),
+        Line::from(whom),
+        Line::from(entry.kind.to_string()),
+        Line::styled(step, style),
+        Line::from(entry.by.clone().unwrap_or_else(|| word(entry.trigger))),
+        Line::from(spend),
+        Line::from(clicks),
+        Line::from(format!("{}{}", entry.reason, error.unwrap_or_default())),
+    ])
+}
+
+/// How far each got: the one step, or how many of them got so far.
+fn steps(entries: &[JournalEntry], theme: Theme) -> (String, Style) {
+    let failed = entries.iter().any(|entry| entry.step == Step::Failed);
+    let style = if failed { theme.bad() } else { Style::new() };
+    let mut counted: Vec<(Step, u64)> = Vec::new();
+    for entry in entries {
+        match counted.iter_mut().find(|(step, _)| *step == entry.step) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((entry.step, 1)),
+        }
+    }
+    let late = if entries.iter().any(|entry| entry.late) { " (journalled late)" } else { "" };
+    let words = counted.iter().map(|(step, count)| match counted.len() {
+        1 => step_word(*step),
+        _ => format!("{} {}", Clicks(*count), step_word(*step)),
+    });
+    (format!("{}{late}", words.collect::<Vec<_>>().join(", ")), style)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::{Value, json};
 
-    #[test]
-    fn an_entry_is_a_line_that_says_what_was_asked_by_whom_and_why_and_what_came_of_it() {
-        let tick = serde_json::json!({
-            "id": 7, "campaign_id": 1, "trafficstar_id": 995_224, "kind": "pause", "trigger": "tick",
+    use super::*;
+    use crate::cli::draw::paper::written;
+
+    fn entry(id: i64, changes: &Value) -> Value {
+        let mut entry = json!({
+            "id": id, "campaign_id": 1, "trafficstar_id": 995_224, "kind": "pause", "trigger": "tick",
             "reason": "it runs with 4,134 clicks left", "spend": "1.66", "remaining_clicks": 4134,
             "remote_status": "running", "state_before": "active-guarded", "state_after": "cooling-down",
             "step": "confirmed", "by": null, "late": false, "requested_at": "2026-11-22T12:00:00.5Z",
             "accepted_at": null, "confirmed_at": null, "failed_at": null, "error": null,
         });
-        let mut operator = tick.clone();
-        let changes = serde_json::json!({
-            "kind": "activate", "trigger": "operator", "by": "1000 anna", "late": true, "step": "failed",
-            "spend": null, "remaining_clicks": null, "state_before": "idle", "state_after": "idle", "error": "503",
+        entry.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        entry
+    }
+
+    fn text(entries: &[Value], width: Option<usize>) -> String {
+        let entries: Vec<JournalEntry> = serde_json::from_value(json!(entries)).unwrap();
+        let names = HashMap::from([(CampaignId(1), "travel".to_owned())]);
+        let now = "2026-11-22T18:00:00Z".parse().unwrap();
+        written(&lines(&entries, &names, now, Paper { width, theme: Theme::PLAIN }), Theme::PLAIN)
+    }
+
+    #[test]
+    fn an_entry_is_a_line_that_says_what_was_asked_by_whom_and_why_and_what_came_of_it() {
+        let operator = json!({
+            "campaign_id": 2, "kind": "activate", "trigger": "operator", "by": "1000 (anna)", "late": true,
+            "step": "failed", "spend": null, "remaining_clicks": null, "error": "503", "requested_at": "2026-11-21T12:00:00Z",
         });
-        operator.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-        let entries: Vec<JournalEntry> = serde_json::from_value(serde_json::json!([tick, operator])).unwrap();
-        let text = table(&entries, false);
-        let cells = |line: &str| {
-            line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join(" | ")
+        let entries = [entry(7, &json!({})), entry(6, &operator)];
+        let wide = "\
+WHEN (UTC)           CAMPAIGN     ACTION    STEP                      BY           SPEND  CLICKS  WHY
+12:00:00             travel (1)   pause     confirmed                 tick          1.66   4,134  it runs with 4,134 clicks left
+2026-11-21 12:00:00  2 (removed)  activate  failed (journalled late)  1000 (anna)      ?       ?  it runs with 4,134 clicks left – 503
+";
+        assert_eq!(text(&entries, None), wide);
+        let narrow = text(&entries, Some(80));
+        assert_eq!(narrow.lines().count(), 3, "{narrow}");
+        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+        assert_eq!(text(&[], None), "No entries.\n");
+    }
+
+    #[test]
+    fn an_order_for_many_campaigns_is_one_line_that_counts_what_came_of_it() {
+        let order = |id: i64, step: &str| {
+            entry(
+                id,
+                &json!({"campaign_id": id, "trigger": "operator", "by": "0 (root)", "reason": "on hold", "step": step}),
+            )
         };
-        let wanted = [
-            "REQUESTED | CAMPAIGN | ACTION | BY | STEP | STATE | SPEND | CLICKS LEFT | WHY",
-            "2026-11-22 12:00:00Z | 1 | pause | tick | confirmed | active-guarded → cooling-down | 1.66 | 4,134 \
-             | it runs with 4,134 clicks left",
-            "2026-11-22 12:00:00Z | 1 | activate | 1000 anna | failed (journalled late) | idle | ? | ? \
-             | it runs with 4,134 clicks left; 503",
+        let entries = [order(4, "confirmed"), order(3, "failed"), order(2, "confirmed"), entry(1, &json!({}))];
+        let told = text(&entries, None);
+        assert_eq!(told.lines().count(), 3, "{told}");
+        assert!(told.contains("3 campaigns  pause   2 confirmed, 1 failed  0 (root)"), "{told}");
+    }
+
+    #[test]
+    fn since_is_a_duration_or_a_date() {
+        let now: DateTime<Utc> = "2026-11-22T18:00:00Z".parse().unwrap();
+        let cases = [
+            ("2h", Some("2026-11-22T16:00:00Z")),
+            ("2026-11-20", Some("2026-11-20T00:00:00Z")),
+            ("2026-11-20T08:30:00Z", Some("2026-11-20T08:30:00Z")),
+            ("900000y", None),
         ];
-        assert_eq!(text.lines().map(cells).collect::<Vec<_>>(), wanted);
-        assert_eq!(table(&[], false), "No entries.");
+        for (text, wanted) in cases {
+            let since: Since = text.parse().unwrap();
+            assert_eq!(since.before(now), wanted.map(|at| at.parse().unwrap()), "{text}");
+        }
+        let refused = "yesterday".parse::<Since>().unwrap_err();
+        assert_eq!(refused, "\"yesterday\" is not a duration like 24h, nor a date like 2026-11-22 (UTC)");
     }
 }

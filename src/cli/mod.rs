@@ -4,16 +4,23 @@
 //! supervisor answers on the socket. Deliberately absent: anything that a command does by itself; `run`, `check` and
 //! `migrate` call the library, all others ask the supervisor through the control API.
 
+mod attention;
 mod campaign;
 mod check;
+mod condition;
 mod documents;
-pub mod explain;
+mod draw;
+mod explain;
+mod heading;
+mod health;
 mod history;
 mod migrate;
 mod operate;
 mod orders;
-pub mod render;
+mod render;
 mod status;
+#[cfg(test)]
+mod tests;
 mod top;
 mod url;
 mod wait;
@@ -27,13 +34,16 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use ratatui::text::Line;
 use serde::Serialize;
 use thiserror::Error;
 
+use self::draw::paper::{Paper, written};
 use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
 use crate::control::client::{Client, ClientError};
 use crate::control::{CampaignPatch, HoldBody};
 use crate::daemon::{self, RunError};
+use crate::domain::action::Step;
 use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
 use crate::domain::order::ForceKind;
@@ -84,7 +94,12 @@ enum Command {
         /// Campaign ids; all campaigns where none is given
         #[arg(value_name = "ID")]
         ids: Vec<i64>,
+        #[command(flatten)]
+        shown: status::Shown,
     },
+    /// Say whether the guard can keep its promises, and if not, why; exits with 1 then
+    #[command(after_help = "Example: traffic-generator health || echo somebody should look")]
+    Health,
     /// Print the actor state dump, or one campaign's, as JSON
     #[command(after_help = "Example: traffic-generator dump | jq '.campaigns[] | select(.contested)'")]
     Dump {
@@ -94,7 +109,14 @@ enum Command {
     },
     /// Say why a campaign is (not) running, and what happens next
     #[command(after_help = "Example: traffic-generator explain 1")]
-    Explain(One),
+    Explain {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// All that it rests on, too: the promise, each fact with its source, timers, the last decisions
+        #[arg(long, short)]
+        verbose: bool,
+    },
     /// Guard a campaign
     #[command(after_help = "Example: traffic-generator enable 1")]
     Enable(One),
@@ -120,9 +142,12 @@ enum Command {
         /// A campaign id; all campaigns where none is given
         #[arg(value_name = "ID")]
         id: Option<i64>,
-        /// Only what was requested in this time: `90s`, `24h`, `7d`
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-        since: Option<Duration>,
+        /// Only what was requested in this time, `90s`, `24h`, `7d`, or from a date on, `2026-11-22` (UTC)
+        #[arg(long, value_name = "DURATION|DATE")]
+        since: Option<history::Since>,
+        /// Only what got this far
+        #[arg(long, alias = "state", value_name = "STEP", value_parser = history::step())]
+        step: Option<Step>,
         /// So many entries at the most
         #[arg(long, value_name = "N", default_value_t = JournalQuery::default().limit,
               value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ENTRIES)))]
@@ -297,6 +322,9 @@ enum CommandError {
     /// `check` has printed what is wrong.
     #[error("the check failed")]
     CheckFailed,
+    /// `health` has printed what is wrong.
+    #[error("the guard is degraded")]
+    Degraded,
 }
 
 impl CommandError {
@@ -319,7 +347,8 @@ impl CommandError {
             | Self::NotReached { .. }
             | Self::NotEverywhere
             | Self::UnknownCommand(_)
-            | Self::CheckFailed => 1,
+            | Self::CheckFailed
+            | Self::Degraded => 1,
         }
     }
 
@@ -333,7 +362,7 @@ impl CommandError {
             for line in errors.lines() {
                 complain("error", &line);
             }
-        } else if !matches!(self, Self::CheckFailed) {
+        } else if !matches!(self, Self::CheckFailed | Self::Degraded) {
             complain("error", &in_full(self));
         }
     }
@@ -387,9 +416,10 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Run => run(arguments),
         Command::Check { offline } => arguments.wait_for(check::check(arguments, *offline)),
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
-        Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
+        Command::Status { ids, shown } => arguments.wait_for(status::status(arguments, ids, *shown)),
+        Command::Health => arguments.wait_for(health::health(arguments)),
         Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
-        Command::Explain(One { id }) => arguments.wait_for(explain::explain(arguments, *id)),
+        Command::Explain { id, verbose } => arguments.wait_for(explain::explain(arguments, *id, *verbose)),
         Command::Enable(One { id }) => {
             arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable()))
         }
@@ -398,7 +428,10 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         }
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
-        Command::History { id, since, limit } => arguments.wait_for(history::history(arguments, *id, *since, *limit)),
+        Command::History { id, since, step, limit } => {
+            let asked = history::Asked { campaign: id.map(CampaignId), since: *since, limit: *limit, step: *step };
+            arguments.wait_for(history::history(arguments, asked))
+        }
         Command::Watch { id } => arguments.wait_for(watch::watch(arguments, *id)),
         Command::Wait { id, until, timeout } => arguments.wait_for(wait::wait(arguments, *id, *until, *timeout)),
         Command::Process { id: Some(id), force, .. } => arguments.wait_for(orders::process(arguments, *id, *force)),
@@ -446,6 +479,17 @@ impl Arguments {
         let lines = || text().split('\n').map(printable).collect::<Vec<_>>().join("\n");
         let printed = if self.json { to_json(result)? } else { lines() };
         writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
+    }
+
+    /// Prints a result: as JSON, or as `lines` draws it on what there is.
+    fn draw(
+        &self,
+        result: &impl Serialize,
+        lines: impl FnOnce(Paper) -> Vec<Line<'static>>,
+    ) -> Result<(), CommandError> {
+        let paper = Paper::of_stdout();
+        let printed = if self.json { to_json(result)? + "\n" } else { written(&lines(paper), paper.theme) };
+        write!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)
     }
 }
 

@@ -105,11 +105,7 @@ fn report_pause_of_all(arguments: &Arguments, held: &HeldAll, is_hold_stored: bo
 
 pub(super) async fn release_all(arguments: &Arguments) -> Result<(), CommandError> {
     let released = arguments.client()?.release_all().await?;
-    let Released { released: hold, .. } = &released;
-    arguments.print(&released, || match hold {
-        Some(hold) => format!("All campaigns are released: they were on hold {}.", hold.in_words()),
-        None => "There was no hold on all campaigns.".to_owned(),
-    })
+    of_released_all(&released).print(arguments, &released)
 }
 
 /// Without a supervisor nobody else says whose order it is, and since when.
@@ -145,6 +141,15 @@ pub(super) fn of_released(id: CampaignId, Released { released, still_on_hold }: 
     let still = still_on_hold.iter();
     let warnings = still.map(|hold| format!("all campaigns are on hold {}: `release-all` ends that", hold.in_words()));
     Told::new(said, warnings.collect())
+}
+
+/// What came of the release of all.
+pub(super) fn of_released_all(Released { released, .. }: &Released) -> Told {
+    let said = match released {
+        Some(hold) => format!("All campaigns are released: they were on hold {}.", hold.in_words()),
+        None => "There was no hold on all campaigns.".to_owned(),
+    };
+    Told::new(said, Vec::new())
 }
 
 /// What came of the pause of all.

@@ -19,6 +19,7 @@ use thiserror::Error;
 pub use self::events::Events;
 use super::Problem;
 use crate::domain::explain::Explanation;
+use crate::domain::health::Health;
 use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::status::{CampaignStatus, Dump};
@@ -126,6 +127,18 @@ impl Client {
     /// Why a campaign is (not) running, and what happens next.
     pub async fn explain(&self, id: CampaignId) -> Result<Explanation, ClientError> {
         self.get(&format!("/v1/campaigns/{id}/explain")).await
+    }
+
+    /// Whether every promise can be kept.
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        let sent = self.http.request(Method::GET, "http://localhost/v1/health").send().await;
+        let mut answer = sent.map_err(|source| self.failure(source))?;
+        // Its body is the same whether all is well or not.
+        if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+            answer = self.accepted(Ok(answer)).await?;
+        }
+        let body = answer.bytes().await.map_err(ClientError::Broken)?;
+        read(&heard(&body, self.for_people))
     }
 
     /// The journal's entries that fit, newest first.

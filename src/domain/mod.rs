@@ -38,6 +38,7 @@ pub mod text;
 pub mod timer;
 pub mod turn;
 pub mod unguarded;
+pub mod verdict;
 
 #[cfg(test)]
 mod tests;

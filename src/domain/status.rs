@@ -15,10 +15,11 @@ use super::ids::{CampaignId, RemoteId};
 use super::lease::{Epoch, Leader};
 use super::money::{Clicks, Money};
 use super::phase::PhaseWord;
-use super::policy::Mode;
+use super::policy::{Mode, Policy};
 use super::remote::StatusWord;
 use super::spend::SpendSource;
 use super::turn::Turns;
+use super::verdict::Verdict;
 
 /// The version of the dump's format.
 pub const DUMP_VERSION: u32 = 1;
@@ -247,6 +248,9 @@ pub struct CampaignStatus {
     pub name: String,
     /// Its id at TrafficStars.
     pub trafficstar_id: RemoteId,
+    /// How it is, in one word.
+    #[serde(default)]
+    pub verdict: Verdict,
     /// The promise.
     pub state: PhaseWord,
     /// Since when.
@@ -263,6 +267,9 @@ pub struct CampaignStatus {
     pub unguarded: bool,
     /// Why running it cannot help, if so.
     pub blocked: Option<String>,
+    /// The numbers by which it decides; none where its row makes no sense.
+    #[serde(default)]
+    pub limits: Option<Limits>,
     /// What operators ordered.
     pub ordered: Ordered,
     /// What was seen.
@@ -275,6 +282,65 @@ pub struct CampaignStatus {
     pub actor: Option<ActorStatus>,
     /// The last error, until a tick goes well.
     pub last_error: Option<String>,
+}
+
+impl CampaignStatus {
+    /// The same with the verdict that the rest of it demands.
+    #[must_use]
+    pub fn judged(mut self) -> Self {
+        self.verdict = self.verdict();
+        self
+    }
+
+    fn verdict(&self) -> Verdict {
+        let is_queued = self.action.as_ref().is_some_and(|action| {
+            action.kind == ActionKind::Activate && action.step == Step::Requested && self.ordered.mode == Mode::Act
+        });
+        if !self.ordered.generator_enabled {
+            Verdict::NotGuarded
+        } else if self.unguarded {
+            Verdict::Unguarded
+        } else if self.ordered.hold.is_some() {
+            Verdict::OnHold
+        } else if self.blocked.is_some() {
+            Verdict::Blocked
+        } else if is_queued {
+            Verdict::Queued
+        } else if self.cooling_down_until.is_some() {
+            Verdict::CoolingDown
+        } else {
+            match self.observed.status {
+                Some(StatusWord::Running) => Verdict::Running,
+                Some(StatusWord::Stopped) => Verdict::Stopped,
+                Some(StatusWord::Blocked) => Verdict::Blocked,
+                Some(StatusWord::Unknown) | None => Verdict::Unknown,
+            }
+        }
+    }
+}
+
+/// The limits in force for one campaign: its own, and the config's for the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Limits {
+    /// From this spend on it is left alone.
+    pub spend: Money,
+    /// With this many remaining clicks or more it is run.
+    pub activate_clicks: Clicks,
+    /// With this many remaining clicks or fewer it is paused.
+    pub pause_clicks: Clicks,
+    /// For so long after a pause it is kept stopped.
+    pub cooldown_seconds: u64,
+}
+
+impl From<&Policy> for Limits {
+    fn from(policy: &Policy) -> Self {
+        Self {
+            spend: policy.spend_limit,
+            activate_clicks: policy.activate_clicks,
+            pause_clicks: policy.pause_clicks,
+            cooldown_seconds: u64::try_from(policy.cooldown.num_seconds()).unwrap_or(0),
+        }
+    }
 }
 
 /// What operators ordered.

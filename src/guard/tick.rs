@@ -140,10 +140,8 @@ impl Reading {
         let unknown = self.observation.spend.as_ref().err()?;
         Some(match &self.observation.remote {
             Err(RemoteFault::Shared(_)) => "today's spend is unknown for the same reason".to_owned(),
-            Err(RemoteFault::Failed(told)) => format!("today's spend is unknown: {}", unknown.without(told)),
-            Ok(_) | Err(RemoteFault::NotFound | RemoteFault::Gone | RemoteFault::Late) => {
-                format!("today's spend is unknown: {unknown}")
-            }
+            Err(fault) => format!("today's spend is unknown: {}", unknown.without(&fault.to_string())),
+            Ok(_) => format!("today's spend is unknown: {unknown}"),
         })
     }
 }

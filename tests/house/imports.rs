@@ -126,7 +126,7 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("hyper", &["control::server"]),
     ("nix", &["operator"]),
     ("prometheus_client", &["metrics"]),
-    ("ratatui", &["cli::top"]),
+    ("ratatui", &["cli"]),
     ("reqwest", &["trafficstar", "control::client"]),
     ("rustls", &["store::postgres", "tls"]),
     ("tokio_postgres", &["store::postgres"]),

@@ -26,6 +26,7 @@ const STOPWATCH: Allowed = &[
 const SLEEPS: Allowed = &[
     ("src/cli/top/connection.rs", "tries again"),
     ("src/cli/wait.rs", "asks again"),
+    ("src/cli/watch.rs", "asks again for a supervisor that is away"),
     ("src/control/client/campaigns.rs", "asks again"),
     ("src/control/client/operate.rs", "asks again whether it has stopped"),
     ("src/control/server/connections.rs", "lets silent clients go; accepts again after an error"),
@@ -41,7 +42,7 @@ const SLEEPS: Allowed = &[
 ];
 
 const ENVIRONMENT: Allowed = &[
-    ("src/cli/top/draw/theme.rs", "NO_COLOR"),
+    ("src/cli/draw/theme.rs", "NO_COLOR, TERM"),
     ("src/config/mod.rs", "the keys' variables, read once"),
     ("src/telemetry.rs", "NO_COLOR"),
 ];

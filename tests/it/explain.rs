@@ -53,7 +53,7 @@ fn a_guarded_campaign_is_explained_as_text_and_as_json() {
         "pause       at 5,000 clicks or fewer: 15,000 to go",
         "next tick: it is read again",
     ];
-    assert_says(&world.done(&["explain", "1"]), &parts);
+    assert_says(&world.done(&["explain", "1", "--verbose"]), &parts);
     assert_eq!(world.json(&["explain", "1"])["promise"], explanation["promise"]);
 }
 
@@ -62,7 +62,8 @@ fn high_spend_says_plainly_that_the_guard_that_stops_is_released_too() {
     let mut world = World::new();
     world.add(CampaignSpec::running(ID).spent(sandbox::Amount::cents(1_250)), 100);
     world.wait_until(ID, "unguarded", |campaign| campaign.text("/unguarded") == "true");
-    let said = ["The guard that stops it is released, too", "left alone  from 10.00 spent today on: reached"];
+    let said =
+        ["RUNS, and nothing pauses it", "The guard that stops it is released, too", "campaign set 1 --spend-limit"];
     assert_says(&world.done(&["explain", "1"]), &said);
 }
 
@@ -75,9 +76,9 @@ fn after_a_restart_the_journal_tells_who_paused_it_and_why() {
     world.guard.kill();
     world.start();
     world.wait_until(ID, "its first tick", |campaign| campaign.ticks() > 0);
-    let said = ["the guard paused it at", "with 4,134 clicks left", "pause: it runs with 4,134 clicks left"];
+    let said = ["the guard paused it at", "with 4,134 clicks left", "pause confirmed: it runs with 4,134 clicks left"];
     assert_says(&world.done(&["explain", "1"]), &said);
-    assert_says(&world.done(&["status", "1"]), &["pause confirmed"]);
+    assert_says(&world.done(&["status", "1", "--wide"]), &["pause confirmed"]);
 }
 
 #[test]

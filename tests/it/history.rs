@@ -3,7 +3,7 @@
 use sandbox::{CampaignSpec, Interference};
 use serde_json::json;
 
-use crate::helper::World;
+use crate::helper::{World, assert_says};
 
 /// A world with the journal: campaign 1 activated, campaign 2 paused, campaign 1 activated again after a foreign stop.
 fn world() -> World {
@@ -41,11 +41,10 @@ fn the_journal_is_told_newest_first_of_all_campaigns_or_of_one_and_no_more_of_it
     let world = world();
     let (first, pause, again) =
         ("1 activate by tick: confirmed", "2 pause by tick: confirmed", "1 activate by guard: confirmed");
-    let cases: [(&[&str], &[&str]); 7] = [
+    let cases: [(&[&str], &[&str]); 6] = [
         (&[], &[again, pause, first]),
         (&["1"], &[again, first]),
         (&["2"], &[pause]),
-        (&["3"], &[]),
         (&["--limit", "1"], &[again]),
         (&["--since", "1h"], &[again, pause, first]),
         (&["1", "--since", "1h", "--limit", "1"], &[again]),
@@ -76,9 +75,12 @@ fn an_entry_has_the_fields_of_the_contract_and_people_get_a_table() {
 
     let table = world.done(&["history", "2"]);
     let lines: Vec<&str> = table.lines().collect();
-    assert!(lines[0].trim_start().starts_with("REQUESTED"), "{lines:?}");
-    assert!(lines[1].contains("pause") && lines[1].contains("idle → cooling-down"), "{lines:?}");
-    assert_eq!(world.done(&["history", "3"]), "No entries.\n");
+    assert!(lines[0].trim_start().starts_with("WHEN (UTC)"), "{lines:?}");
+    assert!(lines[1].contains("campaign 502 (2)") && lines[1].contains("pause   confirmed"), "{lines:?}");
+    assert_says(&world.done(&["history", "--limit", "1"]), &["the newest 1 entry; there may be more"]);
+    assert_eq!(world.done(&["history", "--step", "failed"]), "No entries.\n");
+    assert_eq!(world.done(&["history", "1", "--since", "2100-01-01"]), "No entries.\n");
+    world.refused(&["history", "3"], 1, &["there is no campaign 3"]);
 }
 
 #[test]

@@ -335,12 +335,19 @@ fn the_panic_button_waits_for_no_directory_of_users() {
 fn status_and_dump_show_what_the_supervisor_knows() {
     let mut world = World::new();
     world.add_guarded(995_701);
-    assert_says(&world.done(&["status"]), &["CAMPAIGN", "active-guarded", "running", "20,000"]);
+    let said =
+        ["● guarding 1 campaign · 1 running", "runs", "/ 10.00", "20,000", "pauses at 5,000", "none needs attention"];
+    assert_says(&world.done(&["status"]), &said);
+    assert_says(&world.done(&["status", "--wide"]), &["PROMISE", "active-guarded for"]);
+    assert_says(&world.done(&["status", "--attention"]), &["No campaign needs attention."]);
     let list = world.json(&["status", "1"]);
     assert_eq!((list.as_array().unwrap().len(), list[0]["trafficstar_id"].as_i64()), (1, Some(995_701)));
     let dump = world.json(&["dump"]);
     assert_eq!((dump["version"].as_i64(), dump["campaigns"][0]["id"].as_i64()), (Some(1), Some(1)));
-    assert_eq!(world.json(&["dump", "1"])["state"], "active-guarded");
+    let campaign = world.json(&["dump", "1"]);
+    assert_eq!((&campaign["state"], &campaign["verdict"]), (&json!("active-guarded"), &json!("running")));
+    let limits = json!({"spend": "10.00", "activate_clicks": 15_000, "pause_clicks": 5_000, "cooldown_seconds": 2});
+    assert_eq!(campaign["limits"], limits);
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn a_spend_that_stands_still_for_an_hour_with_clicks_going_on_is_told_once_and_s
     world.wait_for("the event", |_| if told(&watch.stdout()) == 1 { Ok(()) } else { Err(watch.stdout()) });
     let event: Value = watch.stdout().lines().find(|line| told(line) == 1).unwrap().parse().unwrap();
     assert_eq!((event["warning"].as_bool(), event["campaign_id"].as_i64()), (Some(true), Some(1)), "{event}");
-    assert_says(&world.done(&["status"]), &["unchanged for 1h"]);
+    assert_says(&world.done(&["status", "--wide"]), &["unchanged for 1h"]);
     assert_says(&world.done(&["explain", "1"]), &["unchanged since 2026-12-05 12:00", "stands still"]);
     world.let_ticks_pass(3);
     assert_eq!(told(&watch.stdout()), 1, "once");

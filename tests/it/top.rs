@@ -24,14 +24,14 @@ fn wait_for_the_end(world: &mut World, view: &mut Terminal, exit_status: i32) {
 fn it_shows_the_campaigns_gives_orders_and_survives_a_restart_of_the_supervisor() {
     let mut world = world();
     let mut view = world.in_terminal(&["top"]);
-    wait_until_shown(&mut world, &view, "active-guarded");
-    wait_until_shown(&mut world, &view, "limits 10.00, run 15,000, pause 5,000 (config)");
+    wait_until_shown(&mut world, &view, "● guarding 1 campaign · 1 running");
     // Each order is answered in the words of its command.
     for (keys, question, confirmation, answer) in [
         ("p", "decide now", "\r", ") is active-guarded: "),
         ("h", "Hold campaign", "new page\r", "is on hold until released"),
         ("r", "End the hold", "\r", "is released: it was on hold"),
         ("P", "Pause EVERY campaign", "wrong page\r", "Paused now: 1 of 1"),
+        ("R", "End the hold on all", "\r", "All campaigns are released"),
     ] {
         view.type_in(keys);
         wait_until_shown(&mut world, &view, question);
@@ -39,7 +39,7 @@ fn it_shows_the_campaigns_gives_orders_and_survives_a_restart_of_the_supervisor(
         wait_until_shown(&mut world, &view, answer);
     }
     world.guard.kill();
-    wait_until_shown(&mut world, &view, "NO SUPERVISOR, trying again");
+    wait_until_shown(&mut world, &view, "NO SUPERVISOR since");
     world.start();
     wait_until_shown(&mut world, &view, "the supervisor was restarted");
     wait_until_shown(&mut world, &view, "data 0s old");
@@ -53,7 +53,7 @@ fn however_it_ends_the_terminal_is_left_as_it_was() {
     // By a key, by Ctrl-C, by a signal.
     for keys in [Some("q"), Some("\x03"), None] {
         let mut view = world.in_terminal(&["top"]);
-        wait_until_shown(&mut world, &view, "active-guarded");
+        wait_until_shown(&mut world, &view, "1 running");
         assert!(view.left_as_it_was().is_err(), "the view has the terminal to itself");
         match keys {
             Some(keys) => view.type_in(keys),

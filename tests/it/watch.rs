@@ -3,7 +3,7 @@
 use sandbox::{CampaignSpec, Fault, Interference};
 use serde_json::Value;
 
-use crate::helper::{Background, World};
+use crate::helper::{Background, Guard, World};
 
 /// In a few words: kind, what about it, and the campaign.
 fn brief(event: &Value) -> String {
@@ -73,22 +73,36 @@ fn errors_and_recoveries_of_ticks_the_remote_and_the_database_are_told() {
 }
 
 #[test]
-fn a_watch_ends_well_when_it_is_interrupted_and_says_so_when_the_supervisor_goes() {
+fn a_watch_ends_well_when_it_is_interrupted_and_goes_on_over_a_restart_of_the_supervisor() {
     let mut world = World::new();
     for arguments in [&[] as &[&str], &["--json"]] {
         let mut interrupted = world.watch(arguments);
         interrupted.interrupt();
         assert_eq!(world.wait_for_end(&mut interrupted), Some(0));
     }
-    let mut left = world.watch(&[]);
+    let mut watch = world.watch(&[]);
+    for (end, said) in [(Guard::stop as fn(&mut Guard), 1), (Guard::kill, 2)] {
+        end(&mut world.guard);
+        wait_for_remarks(&mut world, &watch, "the supervisor has ended: NOTHING IS GUARDED", said);
+        world.start();
+        wait_for_remarks(&mut world, &watch, "the supervisor was restarted", said);
+    }
+    world.add(CampaignSpec::paused(615), 20_000);
+    world.wait_for("an event of the next supervisor", |_| {
+        let stdout = watch.stdout();
+        if stdout.contains("activate accepted") { Ok(()) } else { Err(stdout) }
+    });
+    watch.interrupt();
+    assert_eq!(world.wait_for_end(&mut watch), Some(0));
     world.guard.stop();
-    assert_eq!(world.wait_for_end(&mut left), Some(3));
-    assert!(left.stderr().contains("has gone"), "{}", left.stderr());
-    world.start();
-    let mut killed = world.watch(&["--json"]);
-    world.guard.kill();
-    assert_eq!(world.wait_for_end(&mut killed), Some(3));
     world.refused(&["watch"], 3, &[]);
+}
+
+fn wait_for_remarks(world: &mut World, watch: &Background, remark: &str, times: usize) {
+    world.wait_for(remark, |_| {
+        let stderr = watch.stderr();
+        if stderr.matches(remark).count() == times { Ok(()) } else { Err(stderr) }
+    });
 }
 
 #[test]

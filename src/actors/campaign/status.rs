@@ -6,10 +6,12 @@ use crate::domain::assessment::Assessment;
 use crate::domain::money::Clicks;
 use crate::domain::observation::Observation;
 use crate::domain::phase::Phase;
+use crate::domain::policy::PolicyNumbers;
 use crate::domain::remote::EndTime;
 use crate::domain::status::{
-    ActionStatus, ActorStatus, CampaignStatus, Handling, Hold, Liveness, Observed, Ordered, StoredStatus,
+    ActionStatus, ActorStatus, CampaignStatus, Handling, Hold, Limits, Liveness, Observed, Ordered, StoredStatus,
 };
+use crate::domain::verdict::Verdict;
 use crate::store::{CampaignRow, StoredPromise};
 
 impl CampaignActor {
@@ -18,7 +20,7 @@ impl CampaignActor {
         let counters = machine.counters();
         let observed = machine.assessment().map(observed).unwrap_or_default();
         let observed = Observed { spend_unchanged_since: machine.spend_unchanged_since(), ..observed };
-        CampaignStatus {
+        let status = CampaignStatus {
             state: machine.phase().word(),
             since: machine.since(),
             cooling_down_until: machine.phase().cooling_down_until(),
@@ -27,6 +29,7 @@ impl CampaignActor {
             contested: machine.contested(),
             unguarded: machine.unguarded(),
             blocked: machine.blocked().map(str::to_owned),
+            limits: Some(Limits::from(policy)),
             ordered: Ordered {
                 generator_enabled: self.row.generator_enabled,
                 mode: policy.mode,
@@ -46,24 +49,26 @@ impl CampaignActor {
                 handling: self.session.ticking_since().map(|since| Handling { what: "tick".to_owned(), since }),
             }),
             last_error: self.last_error.clone(),
-            ..without_actor(&self.row, policy.mode, self.stored.as_ref(), None, machine.since())
-        }
+            ..without_actor(&self.row, &self.surroundings.defaults, self.stored.as_ref(), None, machine.since())
+        };
+        status.judged()
     }
 }
 
 /// A campaign without an actor: its generator is disabled.
 pub(crate) fn without_actor(
     row: &CampaignRow,
-    mode: crate::domain::policy::Mode,
+    defaults: &PolicyNumbers,
     promise: Option<&StoredPromise>,
     hold: Option<Hold>,
     now: chrono::DateTime<chrono::Utc>,
 ) -> CampaignStatus {
     let phase = promise.map_or(Phase::Idle, |stored| stored.promise.phase);
-    CampaignStatus {
+    let status = CampaignStatus {
         id: row.id,
         name: row.name.clone(),
         trafficstar_id: row.trafficstar_id,
+        verdict: Verdict::Unknown,
         state: phase.word(),
         since: promise.map_or(now, |stored| stored.promise.since),
         cooling_down_until: phase.cooling_down_until(),
@@ -72,13 +77,15 @@ pub(crate) fn without_actor(
         contested: false,
         unguarded: false,
         blocked: None,
-        ordered: Ordered { generator_enabled: row.generator_enabled, mode, hold },
+        limits: row.policy(defaults).ok().as_ref().map(Limits::from),
+        ordered: Ordered { generator_enabled: row.generator_enabled, mode: row.mode(defaults.mode), hold },
         observed: Observed::default(),
         action: None,
         stored: promise.map(stored),
         actor: None,
         last_error: None,
-    }
+    };
+    status.judged()
 }
 
 fn stored(stored: &StoredPromise) -> StoredStatus {

@@ -128,10 +128,9 @@ impl Supervisor {
             // The next sync is the retry.
             self.rows.save.do_send(Save(record));
         }
-        let mode = row.mode(self.defaults.mode);
         let holds = [self.hold_all.hold.as_ref(), self.last_holds.get(&row.id)];
         let hold = holds.into_iter().flatten().find(|hold| hold.lasts(now)).cloned();
-        self.board.publish_campaign(without_actor(row, mode, shown.as_ref(), hold, now));
+        self.board.publish_campaign(without_actor(row, &self.defaults, shown.as_ref(), hold, now));
         if let Some(note) = ended {
             tracing::info!(campaign = %row.id, name = row.name, "{note}");
             self.board.tell(LiveEvent::note(now, &note).about(row.id, &row.name));

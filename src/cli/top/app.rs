@@ -5,16 +5,27 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::attention::{self, Urgency};
 use super::history::History;
-use super::limits::Limits;
+use crate::cli::attention::{self, Urgency};
+use crate::cli::condition::Condition;
+use crate::domain::explain::Explanation;
+use crate::domain::health::Health;
 use crate::domain::ids::CampaignId;
-use crate::domain::status::{CampaignStatus, Dump};
+use crate::domain::money::Clicks;
+use crate::domain::status::{CampaignStatus, Dump, Role};
+
+/// What the supervisor says of itself at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) dump: Dump,
+    pub(super) health: Health,
+}
 
 /// The last dump, and when it arrived.
 #[derive(Debug)]
 pub(super) struct Data {
     pub(super) dump: Dump,
+    pub(super) health: Health,
     pub(super) received_at: DateTime<Utc>,
     /// By the campaigns' places in the dump.
     urgencies: Vec<Urgency>,
@@ -31,6 +42,8 @@ pub(super) enum Order {
     Release(CampaignId),
     /// Pause every campaign and keep them paused, for a reason.
     PauseAll(String),
+    /// End the hold on all.
+    ReleaseAll,
 }
 
 impl fmt::Display for Order {
@@ -40,6 +53,43 @@ impl fmt::Display for Order {
             Self::Hold(campaign, _) => write!(formatter, "hold {campaign}"),
             Self::Release(campaign) => write!(formatter, "release {campaign}"),
             Self::PauseAll(_) => formatter.write_str("pause all"),
+            Self::ReleaseAll => formatter.write_str("release all"),
+        }
+    }
+}
+
+/// By what the campaigns are sorted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Sorting {
+    /// What needs attention first, then what is nearest to a threshold.
+    #[default]
+    Urgency,
+    /// By name.
+    Name,
+    /// The highest spend first.
+    Spend,
+    /// The fewest clicks first.
+    Clicks,
+}
+
+impl Sorting {
+    /// The next one, and after the last the first.
+    pub(super) const fn next(self) -> Self {
+        match self {
+            Self::Urgency => Self::Name,
+            Self::Name => Self::Spend,
+            Self::Spend => Self::Clicks,
+            Self::Clicks => Self::Urgency,
+        }
+    }
+
+    /// In words.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Urgency => "trouble first",
+            Self::Name => "by name",
+            Self::Spend => "by spend",
+            Self::Clicks => "by clicks",
         }
     }
 }
@@ -79,11 +129,13 @@ pub(super) struct Notice {
 /// Everything the view knows.
 #[derive(Debug, Default)]
 pub(super) struct App {
-    pub(super) limits: Limits,
     pub(super) data: Option<Data>,
     /// Why there is no newer data, if so.
     pub(super) trouble: Option<String>,
     pub(super) filter: String,
+    /// Whether only what needs attention is listed.
+    pub(super) only_attention: bool,
+    pub(super) sorting: Sorting,
     pub(super) focus: Focus,
     pub(super) notice: Option<Notice>,
     /// Whether the details have the whole screen.
@@ -97,16 +149,12 @@ pub(super) struct App {
     /// None: whatever is first in the list.
     selected: Option<CampaignId>,
     histories: HashMap<CampaignId, History>,
-    explanation: Option<(CampaignId, String)>,
+    explanation: Option<Explanation>,
 }
 
 impl App {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
-    }
-
     /// Takes a new dump in.
-    pub(super) fn receive(&mut self, dump: Dump, now: DateTime<Utc>) {
+    pub(super) fn receive(&mut self, State { dump, health }: State, now: DateTime<Utc>) {
         let is_another = |data: &Data| data.dump.started_at != dump.started_at;
         if self.data.as_ref().is_some_and(is_another) {
             self.notice =
@@ -121,15 +169,14 @@ impl App {
             self.histories.insert(campaign.id, history);
         }
         let captured_at = dump.captured_at;
-        let urgencies =
-            dump.campaigns.iter().map(|campaign| Urgency::of(campaign, &self.limits, captured_at)).collect();
-        self.data = Some(Data { dump, received_at: now, urgencies });
+        let urgencies = dump.campaigns.iter().map(|campaign| Urgency::of(campaign, captured_at)).collect();
+        self.data = Some(Data { dump, health, received_at: now, urgencies });
         self.list();
     }
 
-    /// Takes in why a campaign is as it is; `None` where the supervisor has no such text.
-    pub(super) fn explain(&mut self, campaign: CampaignId, text: Option<String>) {
-        self.explanation = text.map(|text| (campaign, text));
+    /// Takes in why a campaign is as it is; `None` where the supervisor does not say.
+    pub(super) fn explain(&mut self, explanation: Option<Explanation>) {
+        self.explanation = explanation;
     }
 
     /// Chooses and sorts what is listed. The order changes with the data alone, never between two dumps.
@@ -137,12 +184,25 @@ impl App {
         let Some(data) = &self.data else { return };
         let wanted = self.filter.to_lowercase();
         let campaigns = data.dump.campaigns.iter().zip(&data.urgencies).enumerate();
-        let mut listed: Vec<(Urgency, usize)> = campaigns
+        let mut listed: Vec<(usize, &CampaignStatus, Urgency)> = campaigns
+            .filter(|(_, (_, urgency))| !self.only_attention || urgency.needs_attention())
             .filter(|(_, (campaign, _))| wanted.is_empty() || matches(campaign, &wanted, data.dump.captured_at))
-            .map(|(place, (_, urgency))| (*urgency, place))
+            .map(|(place, (campaign, urgency))| (place, campaign, *urgency))
             .collect();
-        listed.sort_unstable();
-        self.listed = listed.into_iter().map(|(_, place)| place).collect();
+        listed.sort_by(|(_, one, urgency), (_, other, others_urgency)| {
+            let by_urgency = urgency.cmp(others_urgency);
+            match self.sorting {
+                Sorting::Urgency => by_urgency,
+                Sorting::Name => one.name.cmp(&other.name).then(by_urgency),
+                Sorting::Spend => other.observed.spend.cmp(&one.observed.spend).then(by_urgency),
+                Sorting::Clicks => {
+                    let clicks =
+                        |campaign: &CampaignStatus| campaign.observed.remaining_clicks.unwrap_or(Clicks(u64::MAX));
+                    clicks(one).cmp(&clicks(other)).then(by_urgency)
+                }
+            }
+        });
+        self.listed = listed.into_iter().map(|(place, ..)| place).collect();
     }
 
     /// How many campaigns are listed.
@@ -154,6 +214,11 @@ impl App {
     pub(super) fn listed_from(&self, first: usize) -> impl Iterator<Item = &CampaignStatus> {
         let campaigns = self.data.as_ref().map_or(&[][..], |data| &data.dump.campaigns);
         self.listed.iter().skip(first).filter_map(|place| campaigns.get(*place))
+    }
+
+    /// Whether the supervisor stands by, and shows what the leader has stored.
+    pub(super) fn stands_by(&self) -> bool {
+        self.data.as_ref().is_some_and(|data| data.dump.leadership.role == Role::Standby)
     }
 
     /// How many campaigns need attention, listed or not.
@@ -191,9 +256,9 @@ impl App {
         self.histories.get(&campaign)
     }
 
-    /// Why the campaign is as it is, in the supervisor's words, if it was told.
-    pub(super) fn explanation(&self, campaign: CampaignId) -> Option<&str> {
-        self.explanation.as_ref().filter(|(of, _)| *of == campaign).map(|(_, text)| text.as_str())
+    /// Why the campaign is as it is, if the supervisor has said so.
+    pub(super) fn explanation(&self, campaign: CampaignId) -> Option<&Explanation> {
+        self.explanation.as_ref().filter(|explanation| explanation.id == campaign)
     }
 }
 
@@ -204,7 +269,6 @@ fn matches(campaign: &CampaignStatus, wanted: &str, now: DateTime<Utc>) -> bool 
         || campaign.trafficstar_id.to_string() == wanted
         || has(&campaign.name)
         || has(campaign.state.as_str())
-        || campaign.observed.status.is_some_and(|status| has(status.as_str()))
         || attention::remarks(campaign).into_iter().any(has)
-        || attention::reasons(campaign, now).iter().any(|(_, reason)| has(reason))
+        || [Condition::of(campaign, now, false)].iter().any(|condition| has(&condition.state) || has(&condition.note))
 }

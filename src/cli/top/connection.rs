@@ -12,8 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Message;
-use super::app::{Notice, Order};
-use crate::cli::explain::explanation;
+use super::app::{Notice, Order, State};
 use crate::cli::orders::{self, Told};
 use crate::control::client::{Client, ClientError};
 use crate::control::{HoldBody, ProcessBody};
@@ -60,8 +59,8 @@ async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<Campaign
     loop {
         tokio::select! {
             _ = clock.tick() => {
-                let answer = match timeout(ANSWERS_WITHIN, client.state()).await {
-                    Ok(Ok(dump)) => Ok(Box::new(dump)),
+                let answer = match timeout(ANSWERS_WITHIN, state(&client)).await {
+                    Ok(Ok(state)) => Ok(Box::new(state)),
                     Ok(Err(error)) => Err(trouble(&error)),
                     Err(_) => Err(format!("NO ANSWER for {} s", ANSWERS_WITHIN.as_secs())),
                 };
@@ -76,12 +75,18 @@ async fn poll(client: Arc<Client>, mut selected: watch::Receiver<Option<Campaign
         if let Some(campaign) = campaign {
             let explained = timeout(ANSWERS_WITHIN, client.explain(campaign)).await;
             // Without one the view shows the facts alone; that the supervisor is gone is the dump's to say.
-            let text = explained.ok().and_then(Result::ok).map(|explained| explanation(&explained));
-            if messages.send(Message::Explanation(campaign, text)).is_err() {
+            let explanation = explained.ok().and_then(Result::ok).map(Box::new);
+            if messages.send(Message::Explanation(explanation)).is_err() {
                 return;
             }
         }
     }
+}
+
+/// The dump, and whether all is well.
+pub(super) async fn state(client: &Client) -> Result<State, ClientError> {
+    let (dump, health) = tokio::try_join!(client.state(), client.health())?;
+    Ok(State { dump, health })
 }
 
 /// Why no dump came, short enough for the header.
@@ -118,6 +123,7 @@ async fn told(client: &Client, order: &Order) -> Result<Told, ClientError> {
             let body = HoldBody { reason: Some(reason.clone()), ..HoldBody::default() };
             orders::of_held(*campaign, &client.hold(*campaign, &body).await?)
         }
+        Order::ReleaseAll => orders::of_released_all(&client.release_all().await?),
         Order::Release(campaign) => orders::of_released(*campaign, &client.release(*campaign).await?),
         Order::PauseAll(reason) => orders::of_held_all(&client.hold_all(&orders::pause_of_all(reason)).await?, true),
     })

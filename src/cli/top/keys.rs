@@ -53,6 +53,19 @@ impl App {
             KeyCode::Char('h') => self.ask_for_selected(|campaign| Order::Hold(campaign.id, String::new())),
             KeyCode::Char('r') => self.ask_for_selected(|campaign| Order::Release(campaign.id)),
             KeyCode::Char('P') => self.ask(Order::PauseAll(String::new()), String::new()),
+            KeyCode::Char('R') => self.ask(Order::ReleaseAll, String::new()),
+            KeyCode::Char('!') => {
+                self.only_attention = !self.only_attention;
+                self.list();
+            }
+            KeyCode::Char('s') => {
+                self.sorting = self.sorting.next();
+                self.list();
+            }
+            KeyCode::Char(letter) => {
+                let text = format!("`{letter}` does nothing here: ? shows the keys");
+                self.notice = Some(Notice { text, is_problem: false });
+            }
             _ => {}
         }
     }
@@ -125,7 +138,7 @@ impl App {
 fn reason_of(order: &mut Order) -> Option<&mut String> {
     match order {
         Order::Hold(_, reason) | Order::PauseAll(reason) => Some(reason),
-        Order::Process(_) | Order::Release(_) => None,
+        Order::Process(_) | Order::Release(_) | Order::ReleaseAll => None,
     }
 }
 

@@ -5,12 +5,10 @@
 //! Deliberately absent: anything that the control API does not offer to everybody.
 
 mod app;
-mod attention;
 mod connection;
 mod draw;
 mod history;
 mod keys;
-mod limits;
 #[cfg(test)]
 mod tests;
 
@@ -24,16 +22,13 @@ use ratatui::crossterm::event::{self, Event, KeyEvent};
 use thiserror::Error;
 use tokio::sync::{mpsc as async_mpsc, watch};
 
-use self::app::{App, Notice};
+use self::app::{App, Notice, State};
 use self::connection::Wishes;
-use self::draw::theme::Theme;
-use self::limits::Limits;
+use super::draw::theme::Theme;
 use super::{Arguments, CommandError};
 use crate::clock::Clock;
 use crate::control::client::Client;
-use crate::domain::ids::CampaignId;
-use crate::domain::policy::PolicyNumbers;
-use crate::domain::status::Dump;
+use crate::domain::explain::Explanation;
 
 /// Ages are shown in seconds, so the screen is drawn at least this often.
 const DRAW_EVERY: Duration = Duration::from_secs(1);
@@ -59,9 +54,9 @@ enum Message {
     /// Anything else that happened to the terminal: it is drawn anew.
     Redraw,
     KeyboardFailed(io::Error),
-    /// The dump, or why there is none.
-    State(Result<Box<Dump>, String>),
-    Explanation(CampaignId, Option<String>),
+    /// What the supervisor says of itself, or why it says nothing.
+    State(Result<Box<State>, String>),
+    Explanation(Option<Box<Explanation>>),
     /// What became of an order.
     Answer(Notice),
     ConnectionEnded,
@@ -76,18 +71,10 @@ pub(super) fn top(arguments: &Arguments) -> Result<(), CommandError> {
         return Err(TopError::NoTerminal.into());
     }
     // As with every command: a supervisor that is not there is said at once, not on a full screen.
-    let dump = arguments.wait_for(async { Ok(arguments.client()?.state().await?) })?;
-    let mut app = App::new(limits(arguments));
-    app.receive(dump, Clock::system().now());
+    let state = arguments.wait_for(async { Ok(connection::state(&arguments.client()?).await?) })?;
+    let mut app = App::default();
+    app.receive(state, Clock::system().now());
     Ok(show(app, arguments.client()?)?)
-}
-
-/// The config's thresholds where one can be read. With `--socket` alone none has to be there.
-fn limits(arguments: &Arguments) -> Limits {
-    match arguments.load_config() {
-        Ok(config) => Limits::new(&config.generator, Some(config.file)),
-        Err(_) => Limits::new(&PolicyNumbers::default(), None),
-    }
 }
 
 fn show(mut app: App, client: Client) -> Result<(), TopError> {
@@ -119,9 +106,9 @@ fn show(mut app: App, client: Client) -> Result<(), TopError> {
                     }
                 }
                 Message::Redraw => {}
-                Message::State(Ok(dump)) => app.receive(*dump, Clock::system().now()),
+                Message::State(Ok(state)) => app.receive(*state, Clock::system().now()),
                 Message::State(Err(trouble)) => app.trouble = Some(trouble),
-                Message::Explanation(campaign, text) => app.explain(campaign, text),
+                Message::Explanation(explanation) => app.explain(explanation.map(|explanation| *explanation)),
                 Message::Answer(notice) => app.notice = Some(notice),
                 Message::KeyboardFailed(error) => return Err(TopError::Terminal(error)),
                 Message::ConnectionEnded => return end_of(connection),

@@ -2,8 +2,6 @@
 //!
 //! `UPDATE_SCREENS=1 cargo test top::tests` writes the files anew; read the difference before you believe it.
 
-use std::path::PathBuf;
-
 use chrono::{DateTime, Duration, Utc};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -12,117 +10,22 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 use serde_json::{Value, json};
 
-use super::app::{App, Focus, Notice, Order};
-use super::draw::{self, theme::Theme};
-use super::limits::Limits;
+use super::app::{App, Focus, Notice, Order, State};
+use super::draw;
+use crate::cli::draw::theme::Theme;
+use crate::cli::tests::{assert_drawn, campaign, dump, explanation, health, noon, noon_plus, several};
+use crate::domain::explain::{Explanation, NextStep};
 use crate::domain::ids::CampaignId;
-use crate::domain::policy::PolicyNumbers;
 use crate::domain::status::Dump;
 
-fn noon() -> DateTime<Utc> {
-    "2026-11-22T12:00:00Z".parse().unwrap()
-}
-
-/// A time before (or after) noon, as the dump writes it.
-fn noon_plus(seconds: i64) -> String {
-    (noon() + Duration::seconds(seconds)).to_rfc3339()
-}
-
-/// A campaign that runs and needs nothing, with some of its fields replaced.
-fn campaign(id: i64, name: &str, changes: &Value) -> Value {
-    let mut campaign = json!({
-        "id": id, "name": name, "trafficstar_id": 1000 + id,
-        "state": "active-guarded", "since": noon_plus(-3725), "cooling_down_until": null, "next_tick_at": noon_plus(42),
-        "high_spend": false, "contested": false, "unguarded": false, "blocked": null,
-        "ordered": {"generator_enabled": true, "mode": "act", "hold": null},
-        "observed": {
-            "status": "running", "remote_status": "enabled", "remote_active": true,
-            "schedule_end_time": "2026-11-22 23:59:00", "status_at": noon_plus(-18),
-            "spend": "3.21", "spend_source": "campaign", "spend_day": "2026-11-22", "spend_at": noon_plus(-18),
-            "remaining_clicks": 20_000, "clicks_at": noon_plus(-18),
-        },
-        "action": {
-            "kind": "activate", "step": "confirmed", "reason": "18,000 clicks left, 15,000 or more run it",
-            "requested_at": noon_plus(-3725), "accepted_at": noon_plus(-3724), "confirmed_at": noon_plus(-3720),
-            "error": null,
-        },
-        "stored": {"state": "active-guarded", "at": noon_plus(-3725)},
-        "actor": {
-            "status": "running", "incarnation": 1, "restarts": 0, "ticks": 120, "skipped_ticks": 0,
-            "last_tick_at": noon_plus(-18), "last_tick_ms": 84, "handling": null,
-        },
-        "last_error": null,
-    });
-    replace(&mut campaign, changes);
-    campaign
-}
-
-/// Replaces what `changes` has; only fields that are there.
-fn replace(fields: &mut Value, changes: &Value) {
-    for (name, change) in changes.as_object().unwrap() {
-        let field = fields.get_mut(name).unwrap_or_else(|| panic!("no {name}"));
-        if field.is_object() && change.is_object() { replace(field, change) } else { *field = change.clone() }
-    }
-}
-
-fn dump(campaigns: &[Value]) -> Dump {
-    let dump = json!({
-        "version": 1, "program": "0.1.0", "pid": 4242, "sequence": 17,
-        "captured_at": noon_plus(0), "started_at": noon_plus(-86_400), "uptime_seconds": 86_400,
-        "supervisor": {"campaigns": campaigns.len(), "restarts": 0, "last_sync_at": noon_plus(-18)},
-        "trafficstar": {
-            "circuit": "closed", "token_expires_at": noon_plus(3600),
-            "queue": {"pause": 0, "read_back": 1, "sweep": 20, "activate": 0, "read": 0},
-            "requests_last_minute": 40, "requests_per_minute": 90, "blocked_until": null, "last_error": null,
-        },
-        "database": {"kind": "sqlite", "last_error": null},
-        "campaigns": campaigns,
-    });
-    serde_json::from_value(dump).unwrap()
-}
-
-/// One of each kind that an operator meets.
-fn several() -> Vec<Value> {
-    let travel = json!({
-        "state": "cooling-down", "since": noon_plus(-6), "cooling_down_until": noon_plus(114),
-        "observed": {"status": "stopped", "remote_status": "paused", "remaining_clicks": 3_996, "spend": "1.667"},
-        "action": {
-            "kind": "pause", "reason": "it runs with 4,134 clicks left, 5,000 or fewer pause it (spend 1.66)",
-            "requested_at": noon_plus(-6), "accepted_at": noon_plus(-6), "confirmed_at": noon_plus(-5),
-        },
-    });
-    let watches = json!({"state": "idle", "high_spend": true, "unguarded": true, "observed": {"spend": "10.87"}});
-    let insurance = json!({
-        "observed": {"spend": null, "spend_source": null, "status": "unknown"},
-        "last_error": "TrafficStars answered 503 to the status",
-    });
-    let garden = json!({"action": {"step": "accepted", "requested_at": noon_plus(-12)}});
-    let music = json!({
-        "actor": null, "ordered": {"generator_enabled": false}, "state": "idle", "observed": {"remaining_clicks": 0},
-    });
-    let books = json!({"ordered": {"hold": {
-        "reason": "new landing page", "since": noon_plus(-600), "until": noon_plus(6600), "by": "1000 (anna)", "pause": false,
-    }}});
-    let blocked = json!({
-        "blocked": "out of funds: pay some in", "last_error": "out of funds", "observed": {"status": "blocked"},
-    });
-    vec![
-        campaign(1, "shoes", &json!({})),
-        campaign(2, "travel", &travel),
-        campaign(3, "half way to its pause", &json!({"observed": {"remaining_clicks": 8_000}})),
-        campaign(4, "watches", &watches),
-        campaign(5, "insurance", &insurance),
-        campaign(6, "garden", &garden),
-        campaign(7, "music", &music),
-        campaign(8, "books", &books),
-        campaign(9, "blocked one", &blocked),
-    ]
-}
-
 fn app_with(campaigns: &[Value]) -> App {
-    let mut app = App::new(Limits::new(&PolicyNumbers::default(), Some("config.toml".into())));
-    app.receive(dump(campaigns), noon());
+    let mut app = App::default();
+    receive(&mut app, dump(campaigns));
     app
+}
+
+fn receive(app: &mut App, dump: Dump) {
+    app.receive(State { dump, health: health(&[]) }, noon());
 }
 
 /// Types keys: a character each, `⏎` and `⎋` and `⌫` being what they look like.
@@ -160,12 +63,7 @@ fn text_of(buffer: &Buffer) -> String {
 /// Holds what is drawn 18 seconds after the last reading against the file of this name.
 fn assert_screen(name: &str, app: &App, (width, height): (u16, u16)) {
     let drawn = text_of(&draw_at(app, Theme::PLAIN, noon() + Duration::seconds(1), width, height).0);
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/top/{name}_{width}x{height}.txt"));
-    if std::env::var_os("UPDATE_SCREENS").is_some() {
-        std::fs::write(&file, &drawn).unwrap();
-    }
-    let expected = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(drawn == expected, "{} differs; it should be\n{expected}\nand is\n{drawn}", file.display());
+    assert_drawn(&format!("top/{name}_{width}x{height}"), &drawn);
 }
 
 const SMALL: (u16, u16) = (80, 24);
@@ -183,9 +81,9 @@ fn the_list_and_the_details_fit_any_terminal() {
             campaign["observed"]["clicks_at"] = at;
             campaign["observed"]["remaining_clicks"] = json!(20_000 - 3_000 * minute);
         }
-        app.receive(dump(&campaigns), noon());
+        receive(&mut app, dump(&campaigns));
     }
-    app.receive(dump(&several()), noon());
+    receive(&mut app, dump(&several()));
     for size in [SMALL, LARGE, (180, 50), (72, 16), (71, 24)] {
         assert_screen("list", &app, size);
     }
@@ -216,24 +114,17 @@ fn what_is_over_the_list_fits_any_terminal() {
 fn the_lost_supervisor_and_the_explanation_are_shown() {
     let mut app = app_with(&several());
     press(&mut app, "/shoes⏎");
-    app.explain(
-        CampaignId(1),
-        Some("It runs because 20,000 clicks are left.\n\nNext\n  12:00:42: it is read".to_owned()),
-    );
+    app.explain(Some(explanation(1)));
     assert_screen("explained", &app, LARGE);
     app.trouble = Some("NO SUPERVISOR".to_owned());
     app.notice = Some(Notice { text: "process 1: there is no campaign 1".to_owned(), is_problem: true });
     assert_screen("lost", &app, SMALL);
-    app.explain(CampaignId(2), Some("about another campaign".to_owned()));
-    assert!(!text_of(&draw_at(&app, Theme::PLAIN, noon(), 120, 40).0).contains("another"));
-}
-
-#[test]
-fn limits_that_no_config_told_are_named_as_defaults() {
-    let mut app = App::new(Limits::new(&PolicyNumbers::default(), None));
-    app.receive(dump(&several()), noon());
-    press(&mut app, "?");
-    assert_screen("help_with_defaults", &app, SMALL);
+    app.trouble = None;
+    app.explain(Some(explanation(2)));
+    assert!(
+        !text_of(&draw_at(&app, Theme::PLAIN, noon(), 120, 40).0).contains("Autumn"),
+        "it is about another campaign"
+    );
 }
 
 #[test]
@@ -243,7 +134,7 @@ fn trouble_of_the_surroundings_has_a_line_of_its_own() {
     troubled.trafficstar.circuit = "open".to_owned();
     troubled.trafficstar.blocked_until = Some(noon() + Duration::seconds(31));
     troubled.database.last_error = Some("disk full".to_owned());
-    app.receive(troubled, noon());
+    receive(&mut app, troubled);
     assert_screen("trouble", &app, SMALL);
 }
 
@@ -256,9 +147,9 @@ fn nothing_at_all_is_shown_as_such() {
 fn what_needs_attention_comes_first_then_what_is_near_a_threshold() {
     let app = app_with(&several());
     let order: Vec<i64> = app.listed_from(0).map(|campaign| campaign.id.0).collect();
-    // Error, unguarded, blocked, unconfirmed; then by distance; what nobody guards last.
-    assert_eq!(order, [5, 4, 9, 6, 3, 1, 8, 2, 7]);
-    assert_eq!(app.attention_count(), 4);
+    // Error, unguarded, blocked; then by distance; what nobody guards last.
+    assert_eq!(order, [5, 4, 9, 3, 1, 6, 8, 2, 7]);
+    assert_eq!(app.attention_count(), 3);
 }
 
 #[test]
@@ -266,7 +157,7 @@ fn each_key_does_its_one_thing() {
     let hold = |reason: &str| Order::Hold(CampaignId(5), reason.to_owned());
     let pause_all = |reason: &str| Order::PauseAll(reason.to_owned());
     let process = |id| Order::Process(CampaignId(id));
-    let cases: [(&str, Vec<Order>, i64); 27] = [
+    let cases: [(&str, Vec<Order>, i64); 34] = [
         ("", vec![], 5),
         ("↓", vec![], 4),
         ("jj", vec![], 9),
@@ -294,6 +185,13 @@ fn each_key_does_its_one_thing() {
         ("/shoes⎋", vec![], 5),
         ("/shoes⏎⎋", vec![], 5),
         ("?p⏎⏎", vec![], 5),
+        ("R⏎", vec![Order::ReleaseAll], 5),
+        ("Rn", vec![], 5),
+        ("!⤓", vec![], 9),
+        ("s", vec![], 9),
+        ("ss", vec![], 4),
+        ("sss", vec![], 7),
+        ("ssss", vec![], 5),
     ];
     for (keys, orders, selected) in cases {
         let mut app = app_with(&several());
@@ -357,10 +255,10 @@ fn the_selection_stays_with_its_campaign_and_the_first_with_the_first() {
     };
     let mut app = app_with(&several());
     press(&mut app, "↓↓");
-    app.receive(worse(1), noon());
+    receive(&mut app, worse(1));
     assert_eq!(app.selected().unwrap().id, CampaignId(9));
     press(&mut app, "⤒");
-    app.receive(worse(2), noon());
+    receive(&mut app, worse(2));
     assert_eq!(app.selected().unwrap().id, CampaignId(2));
 }
 
@@ -368,14 +266,15 @@ fn the_selection_stays_with_its_campaign_and_the_first_with_the_first() {
 fn a_dialog_keeps_its_campaign_whatever_the_list_does() {
     let mut app = app_with(&several());
     press(&mut app, "p");
-    app.receive(dump(&several()[..1]), noon());
+    receive(&mut app, dump(&several()[..1]));
     assert_eq!(press(&mut app, "⏎"), [Order::Process(CampaignId(5))]);
 }
 
 #[test]
 fn enlarged_details_scroll_no_further_than_there_is_something_to_see() {
     let mut app = app_with(&several());
-    app.explain(CampaignId(5), Some("a line\n".repeat(30)));
+    let next = NextStep { unless: vec!["a line".to_owned(); 30], ..explanation(5).next };
+    app.explain(Some(Explanation { next, ..explanation(5) }));
     press(&mut app, "⏎⤓");
     let (_, furthest) = draw_at(&app, Theme::PLAIN, noon(), 80, 24);
     app.bound_scroll(furthest);
@@ -395,7 +294,7 @@ fn colours_say_the_state_and_without_them_nothing_is_coloured() {
         cells.flat_map(|(fg, bg)| [fg, bg]).collect::<std::collections::HashSet<Color>>()
     };
     assert_eq!(colors(Theme::PLAIN), [Color::Reset].into());
-    for color in [Color::Green, Color::Yellow, Color::Red, Color::Blue, Color::Cyan] {
+    for color in [Color::Green, Color::Yellow, Color::Red, Color::Cyan, Color::DarkGray] {
         assert!(colors(Theme::COLORED).contains(&color), "{color}");
     }
 }
@@ -406,7 +305,7 @@ fn a_restarted_supervisor_is_mentioned_and_ends_the_trouble() {
     app.trouble = Some("NO SUPERVISOR".to_owned());
     let mut another = dump(&several());
     another.started_at = noon();
-    app.receive(another, noon());
+    receive(&mut app, another);
     assert_eq!(app.trouble, None);
     assert!(app.notice.unwrap().text.contains("restarted"));
 }

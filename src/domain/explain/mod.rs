@@ -33,6 +33,7 @@ use super::status::{CampaignStatus, Liveness, RemoteClientStatus};
 use super::timer::{Timer, TimerKind};
 use super::turn::Turn;
 use super::unguarded::Unguarded;
+use super::verdict::Verdict;
 
 /// What a campaign actor publishes beside its status.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +113,8 @@ pub struct Explanation {
     pub trafficstar_id: RemoteId,
     /// When this was explained.
     pub at: DateTime<Utc>,
+    /// How it is, in one word.
+    pub verdict: Verdict,
     /// Whether it runs and why, in a sentence or two.
     pub summary: String,
     /// What is promised about it.
@@ -370,6 +373,7 @@ fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
         name: status.name.clone(),
         trafficstar_id: status.trafficstar_id,
         at: now,
+        verdict: status.verdict,
         summary: summary::of_the_unguarded(status),
         promise: promise(status),
         attention: Vec::new(),

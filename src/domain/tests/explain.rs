@@ -11,6 +11,7 @@ use crate::domain::status::{
 };
 use crate::domain::timer::TimerKind;
 use crate::domain::turn::Turn;
+use crate::domain::verdict::Verdict;
 
 impl Rig {
     fn status(&self) -> CampaignStatus {
@@ -19,6 +20,7 @@ impl Rig {
             id: CampaignId(1),
             name: "Autumn".to_owned(),
             trafficstar_id: RemoteId(995_224),
+            verdict: Verdict::Unknown,
             state: self.phase(),
             since: machine.since(),
             cooling_down_until: machine.phase().cooling_down_until(),
@@ -27,6 +29,7 @@ impl Rig {
             contested: machine.contested(),
             unguarded: machine.unguarded(),
             blocked: machine.blocked().map(str::to_owned),
+            limits: None,
             ordered: Ordered { generator_enabled: true, mode: self.policy.mode, hold: None },
             observed: Observed::default(),
             action: None,

@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::bars::spark;
-use super::list::{clicks_bar, spend_bar};
-use super::text::wrap;
-use super::theme::Theme;
+use crate::cli::attention;
+use crate::cli::draw::bars::{clicks_bar, spark, spend_bar};
+use crate::cli::draw::paper::Paper;
+use crate::cli::draw::text::wrap;
+use crate::cli::draw::theme::Theme;
+use crate::cli::explain::answer;
 use crate::cli::render::{span, step_word, until};
 use crate::cli::top::app::App;
-use crate::cli::top::attention;
 use crate::cli::top::history::Series;
 use crate::domain::policy::Mode;
 use crate::domain::status::{ActionStatus, CampaignStatus, Liveness};
@@ -35,25 +36,20 @@ pub(super) fn lines<'a>(
     if !reasons.is_empty() {
         details.add("trouble", &reasons.join("; "), theme.bad());
     }
-    details.add("state", &state(campaign, now), Style::new());
-    details.add("remote", &remote(campaign, now), Style::new());
+    // The supervisor's own explanation, where there is one, says all but what is seen over time.
+    let explanation = app.explanation(campaign.id);
+    if let Some(explanation) = explanation {
+        details.lines.extend(answer(explanation, Paper { width: Some(width), theme }));
+        details.lines.push(Line::default());
+    } else {
+        details.add("state", &state(campaign, now), Style::new());
+    }
     details.add_spend(app, campaign, now);
     details.add_clicks(app, campaign, now);
+    details.add("remote", &remote(campaign, now), Style::new());
     details.add("action", &campaign.action.as_ref().map_or("none".to_owned(), |last| action(last, now)), Style::new());
     details.add("ordered", &ordered(campaign, now), Style::new());
-    let stored = campaign
-        .stored
-        .map_or("nothing".to_owned(), |stored| format!("{}, {} ago", stored.state, span(stored.at, now)));
-    details.add("stored", &stored, Style::new());
     details.add("actor", &actor(campaign, now), Style::new());
-    // The one place where the supervisor's own explanation is shown.
-    if let Some(explanation) = app.explanation(campaign.id) {
-        details.lines.push(Line::default());
-        for line in explanation.lines() {
-            let text = line.trim_start();
-            details.add_wrapped("", line.len() - text.len(), text, Style::new());
-        }
-    }
     details.lines
 }
 
@@ -87,13 +83,10 @@ impl Details<'_> {
         };
         let source = observed.spend_source.map_or_else(|| "?".to_owned(), word);
         let day = observed.spend_day.map_or_else(String::new, |day| format!(" for {day}"));
-        let limit = app.limits.spend;
-        self.add(
-            "spend",
-            &format!("{amount} of {limit} ({source}{day}, {})", ago(observed.spend_at, now)),
-            Style::new(),
-        );
-        let bar = spend_bar(amount, &app.limits, self.theme, BAR);
+        let of = campaign.limits.map_or_else(String::new, |limits| format!(" of {}", limits.spend));
+        let text = format!("{amount}{of} ({source}{day}, {})", ago(observed.spend_at, now));
+        self.add("spend", &text, Style::new());
+        let bar = campaign.limits.map_or_else(Span::default, |limits| spend_bar(amount, &limits, self.theme, BAR));
         self.add_graph(bar, app.history(campaign.id).map(|history| &history.spend));
     }
 
@@ -102,10 +95,12 @@ impl Details<'_> {
         let Some(clicks) = observed.remaining_clicks else {
             return self.add("clicks", "unknown", self.theme.warning());
         };
-        let (activate, pause) = (app.limits.activate, app.limits.pause);
-        let text = format!("{clicks} left; {activate} run it, {pause} pause it ({})", ago(observed.clicks_at, now));
+        let thresholds = campaign.limits.map_or_else(String::new, |limits| {
+            format!("; {} run it, {} pause it", limits.activate_clicks, limits.pause_clicks)
+        });
+        let text = format!("{clicks} left{thresholds} ({})", ago(observed.clicks_at, now));
         self.add("clicks", &text, Style::new());
-        let bar = clicks_bar(clicks, &app.limits, self.theme, BAR);
+        let bar = campaign.limits.map_or_else(Span::default, |limits| clicks_bar(clicks, &limits, self.theme, BAR));
         self.add_graph(bar, app.history(campaign.id).map(|history| &history.clicks));
     }
 

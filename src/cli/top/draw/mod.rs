@@ -1,11 +1,8 @@
 //! How the state looks on a frame. Pure: what is drawn depends on the arguments alone.
 
-mod bars;
 mod details;
 mod list;
 mod overlay;
-mod text;
-pub(super) mod theme;
 
 use chrono::{DateTime, Utc};
 use ratatui::Frame;
@@ -13,12 +10,15 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 
-use self::bars::bar;
-use self::text::{both_ends, wrap};
-use self::theme::Theme;
-use super::app::{App, Data, Focus};
-use crate::cli::render::{not_leading, span, until};
+use super::app::{App, Data, Focus, Sorting};
+use crate::cli::draw::bars::bar;
+use crate::cli::draw::paper::Paper;
+use crate::cli::draw::text::{both_ends, flow, wrap};
+use crate::cli::draw::theme::Theme;
+use crate::cli::heading;
+use crate::cli::render::{span, until};
 use crate::domain::status::{QueueStatus, RemoteClientStatus};
+use crate::domain::text::clock;
 
 /// The least that anything can be shown on.
 const SMALLEST: (u16, u16) = (72, 16);
@@ -29,7 +29,8 @@ const LIST: u16 = 5;
 /// A message of more lines than this is cut.
 const MESSAGE: usize = 4;
 const BUDGET_BAR: usize = 12;
-const KEYS: &str = "↑↓ select  ⏎ details  / filter  p process  h hold  r release  P pause all  ? help  q quit";
+const KEYS: &str =
+    "↑↓ select  ⏎ details  / filter  ! trouble  s sort  p process  h hold  r release  P pause all  ? help  q quit";
 const FEW_KEYS: &str = "↑↓ select ⏎ details / filter p process h hold r release P pause all ? help";
 
 /// Draws the state, and answers how far the details can be scrolled.
@@ -52,15 +53,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime
     match &app.focus {
         Focus::List | Focus::Filter => {}
         Focus::Dialog(dialog) => overlay::dialog(frame, dialog, theme, area),
-        Focus::Help => overlay::help(frame, &app.limits, theme, area),
+        Focus::Help => overlay::help(frame, theme, area),
     }
     furthest
 }
 
-/// The list and, below it, the details: as much of them as there is, and no more than half.
+/// The list and, below it, the details. Each has the lines that it needs where there are as many; else each has half.
 fn draw_body(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>, area: Rect) -> usize {
     let Some(campaign) = app.selected() else {
-        let text = if app.filter.is_empty() { "No campaigns." } else { "No campaign fits the filter." };
+        let text = match (app.filter.is_empty(), app.only_attention) {
+            (true, false) => "No campaigns: `traffic-generator campaign add` adds one.",
+            (true, true) => "No campaign needs attention: ! shows all.",
+            (false, _) => "No campaign fits the filter.",
+        };
         frame.render_widget(Paragraph::new(text), area);
         return 0;
     };
@@ -68,7 +73,10 @@ fn draw_body(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>,
     let wanted = length(lines.len()) + 1;
     let details_height = match app.details_enlarged {
         true => area.height,
-        false => wanted.min((area.height / 2).max(DETAILS)).min(area.height.saturating_sub(LIST)),
+        false => {
+            let beside_list = area.height.saturating_sub(length(app.listed_count()) + 1);
+            wanted.min(beside_list.max(area.height / 2).max(DETAILS)).min(area.height.saturating_sub(LIST))
+        }
     };
     let [above, below] = Layout::vertical([Constraint::Fill(1), Constraint::Length(details_height)]).areas(area);
     if !app.details_enlarged {
@@ -88,30 +96,47 @@ fn draw_body(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>,
 }
 
 fn header(app: &App, theme: Theme, now: DateTime<Utc>, width: u16) -> Vec<Line<'static>> {
-    let clock = now.format("%H:%M:%S UTC").to_string();
     let Some(data) = &app.data else {
-        return vec![both_ends("Traffic Generator".into(), clock, width)];
+        return vec![both_ends("Traffic Generator".into(), format!("{} UTC", clock(now)), width)];
     };
-    let dump = &data.dump;
-    let total = dump.campaigns.len();
-    let noun = if total == 1 { "campaign" } else { "campaigns" };
-    let mut first = vec![
-        Span::styled(format!("Traffic Generator {}", dump.program), theme.strong()),
-        Span::raw(format!("  {total} {noun}, ")),
-    ];
-    first.push(match app.attention_count() {
+    if let Some(trouble) = &app.trouble {
+        // What the old data says of the guard is not true any more.
+        let since =
+            format!("{trouble} since {} UTC: NOTHING IS GUARDED as far as can be seen", clock(data.received_at));
+        let age = format!("what you see is {} old; trying again", span(data.received_at, now));
+        let items = [since, age].map(|text| Span::styled(text, theme.alarm()));
+        return flow(items.into(), "  ", Some(usize::from(width)));
+    }
+    let paper = Paper { width: Some(usize::from(width)), theme };
+    let mut lines = heading::lines(&data.dump, &data.health, now, paper);
+    lines.truncate(MESSAGE);
+    lines.push(budget(&data.dump.trafficstar, theme));
+    lines.extend(flow(view(app, data, theme, now), "  ", Some(usize::from(width))));
+    lines
+}
+
+/// How old the data is, which part of it is listed, and in which order.
+fn view(app: &App, data: &Data, theme: Theme, now: DateTime<Utc>) -> Vec<Span<'static>> {
+    let total = data.dump.campaigns.len();
+    let mut items = vec![match app.attention_count() {
         0 => Span::styled("none needs attention", theme.good()),
         1 => Span::styled("1 needs attention", theme.bad()),
         count => Span::styled(format!("{count} need attention"), theme.bad()),
-    });
-    if app.listed_count() < total {
-        first.push(Span::styled(format!(", {} shown", app.listed_count()), theme.warning()));
-    }
-    let mut lines =
-        vec![both_ends(first.into(), clock, width), budget(&dump.trafficstar, theme), freshness(app, data, theme, now)];
-    let troubles = trouble(data, now).map_or_else(Vec::new, |text| wrap(&text, usize::from(width)));
-    lines.extend(troubles.into_iter().take(MESSAGE).map(|line| Line::styled(line, theme.bad())));
-    lines
+    }];
+    let is_listed_in_part = app.listed_count() < total;
+    items.extend(
+        is_listed_in_part.then(|| Span::styled(format!("{} of {total} shown", app.listed_count()), theme.warning())),
+    );
+    let is_sorted = app.sorting != Sorting::Urgency;
+    items.extend(is_sorted.then(|| Span::styled(format!("sorted {}", app.sorting.words()), theme.warning())));
+    items.push(Span::styled(format!("data {} old", span(data.received_at, now)), theme.label()));
+    items.extend(told_to_wait(data, now).map(|text| Span::styled(text, theme.bad())));
+    items
+}
+
+fn told_to_wait(data: &Data, now: DateTime<Utc>) -> Option<String> {
+    let end = data.dump.trafficstar.blocked_until.filter(|end| *end > now)?;
+    Some(format!("TrafficStars told us to wait, asked again {}", until(end, now)))
 }
 
 fn budget(remote: &RemoteClientStatus, theme: Theme) -> Line<'static> {
@@ -128,34 +153,6 @@ fn queues(queue: &QueueStatus) -> String {
     let waiting = queue.classes().into_iter().filter(|(_, count)| *count > 0);
     let waiting: Vec<String> = waiting.map(|(class, count)| format!("{count} {}", class.replace('_', "-"))).collect();
     if waiting.is_empty() { "nothing waits".to_owned() } else { format!("waiting: {}", waiting.join(", ")) }
-}
-
-/// How old the data is, and what it is measured against.
-fn freshness(app: &App, data: &Data, theme: Theme, now: DateTime<Utc>) -> Line<'static> {
-    let age = span(data.received_at, now);
-    if let Some(trouble) = &app.trouble {
-        return Line::from(Span::styled(format!(" {trouble}, trying again: this is {age} old "), theme.alarm()));
-    }
-    let limits = &app.limits;
-    let (spend, activate, pause) = (limits.spend, limits.activate, limits.pause);
-    let origin = if limits.config.is_some() { "config" } else { "defaults" };
-    let text = format!("data {age} old  limits {spend}, run {activate}, pause {pause} ({origin})");
-    Line::styled(text, theme.label())
-}
-
-/// What is wrong with the supervisor's surroundings.
-fn trouble(data: &Data, now: DateTime<Utc>) -> Option<String> {
-    let remote = &data.dump.trafficstar;
-    let mut troubles: Vec<String> = not_leading(&data.dump.leadership).into_iter().collect();
-    if remote.circuit != "closed" && !remote.circuit.is_empty() {
-        troubles.push(format!("TrafficStars: circuit {}", remote.circuit));
-    }
-    if let Some(until_then) = remote.blocked_until.filter(|end| *end > now) {
-        troubles.push(format!("TrafficStars: told to wait, asked again {}", until(until_then, now)));
-    }
-    troubles.extend(remote.last_error.as_ref().map(|error| format!("TrafficStars: {error}")));
-    troubles.extend(data.dump.database.last_error.as_ref().map(|error| format!("database: {error}")));
-    (!troubles.is_empty()).then(|| troubles.join("; "))
 }
 
 /// What is typed, or what became of the last order, or the keys.

@@ -5,9 +5,8 @@ use ratatui::layout::{Constraint, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Paragraph, Wrap};
 
-use super::theme::Theme;
+use crate::cli::draw::theme::Theme;
 use crate::cli::top::app::{Dialog, Order};
-use crate::cli::top::limits::Limits;
 
 const WIDTH: u16 = 64;
 
@@ -24,6 +23,11 @@ pub(super) fn dialog(frame: &mut Frame<'_>, dialog: &Dialog, theme: Theme, area:
             Some(reason),
         ),
         Order::Release(_) => ("release", format!("End the hold of campaign {campaign}, and guard it again?"), None),
+        Order::ReleaseAll => (
+            "release all",
+            "End the hold on all campaigns? Each is run again where its clicks and its spend allow that.".to_owned(),
+            None,
+        ),
         Order::PauseAll(reason) => (
             "PAUSE ALL",
             "Pause EVERY campaign now, and pause again whatever is seen running, until \
@@ -45,29 +49,24 @@ pub(super) fn dialog(frame: &mut Frame<'_>, dialog: &Dialog, theme: Theme, area:
 }
 
 /// Draws the help.
-pub(super) fn help(frame: &mut Frame<'_>, limits: &Limits, theme: Theme, area: Rect) {
+pub(super) fn help(frame: &mut Frame<'_>, theme: Theme, area: Rect) {
     let keys = [
         ("↑ ↓ j k", "select; PageUp, PageDown, Home, End go further"),
         ("⏎", "the details on the whole screen, and back"),
         ("/", "show only what has the typed text; Esc shows all"),
+        ("!  s", "show only what needs attention; sort otherwise"),
         ("p", "process: let the selected campaign decide now"),
         ("h  r", "hold it (nothing is sent), release it"),
-        ("P", "pause all campaigns, and keep them paused"),
+        ("P  R", "pause all campaigns and keep them paused; end that"),
         ("q Ctrl-C", "quit; nothing is changed by that"),
     ];
     let mut lines: Vec<Line<'_>> = keys
         .into_iter()
         .map(|(key, does)| Line::from(vec![Span::styled(format!("{key:9}"), theme.strong()), Span::raw(does)]))
         .collect();
-    let (spend, activate, pause) = (limits.spend, limits.activate, limits.pause);
     lines.extend([
         Line::default(),
-        Line::from(format!("Bars: spend of {spend}; clicks of {activate}, ┊ is {pause}.")),
-        Line::from(limits.config.as_ref().map_or_else(
-            || "Those are the defaults: no config could be read.".to_owned(),
-            |file| format!("Those limits are from {}.", file.display()),
-        )),
-        Line::from("A campaign's own limits are not in the dump: its bars may be off."),
+        Line::from("Bars: spend of its limit; clicks of those that run it, ┊ is where it is paused."),
         Line::from(
             "! and the top of the list: it needs attention; then what is nearest to a limit. Sparklines begin \
                     with this view.",

@@ -1,20 +1,21 @@
 //! Which campaigns need somebody's attention, why, and in which order they are listed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::limits::Limits;
-use crate::cli::render::span;
-use crate::domain::action::Step;
+use super::render::span;
+use crate::domain::action::{ActionKind, Step};
 use crate::domain::phase::PhaseWord;
 use crate::domain::policy::Mode;
-use crate::domain::status::{CampaignStatus, Liveness};
+use crate::domain::status::{ActionStatus, CampaignStatus, Liveness};
 
 /// An actor that is at one message for longer than this is shown as stuck.
 const STUCK_AFTER_SECONDS: i64 = 60;
+/// An activation or an end time that waits for less than this needs nobody.
+const WAITS_LONG: TimeDelta = TimeDelta::minutes(2);
 
 /// Why a campaign needs attention, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Attention {
+pub(in crate::cli) enum Attention {
     /// A tick or an action failed.
     Error,
     /// It runs past a threshold, and no promise is in force.
@@ -30,7 +31,7 @@ pub(super) enum Attention {
 }
 
 /// Everything that needs attention about a campaign, the most urgent first, in words.
-pub(super) fn reasons(campaign: &CampaignStatus, now: DateTime<Utc>) -> Vec<(Attention, String)> {
+pub(in crate::cli) fn reasons(campaign: &CampaignStatus, now: DateTime<Utc>) -> Vec<(Attention, String)> {
     let mut reasons = Vec::new();
     let is_the_block = |error: &&String| campaign.blocked.as_ref().is_some_and(|why| why.contains(error.as_str()));
     if let Some(error) = campaign.last_error.as_ref().filter(|error| !is_the_block(error)) {
@@ -41,7 +42,7 @@ pub(super) fn reasons(campaign: &CampaignStatus, now: DateTime<Utc>) -> Vec<(Att
         reasons.push((Attention::Error, format!("{} failed: {cause}", action.kind)));
     }
     if campaign.unguarded {
-        reasons.push((Attention::Unguarded, "unguarded".to_owned()));
+        reasons.push((Attention::Unguarded, unguarded(campaign)));
     }
     if campaign.contested {
         reasons.push((Attention::Contested, "contested".to_owned()));
@@ -49,11 +50,10 @@ pub(super) fn reasons(campaign: &CampaignStatus, now: DateTime<Utc>) -> Vec<(Att
     if let Some(reason) = &campaign.blocked {
         reasons.push((Attention::Blocked, format!("blocked: {reason}")));
     }
-    if let Some(action) =
-        campaign.action.as_ref().filter(|action| matches!(action.step, Step::Requested | Step::Accepted))
-    {
+    if let Some(action) = campaign.action.as_ref().filter(|action| is_late(action, now)) {
         let waiting = span(action.requested_at, now);
-        reasons.push((Attention::Unconfirmed, format!("{} unconfirmed for {waiting}", action.kind)));
+        let what = if action.step == Step::Requested { "waits to be sent" } else { "unconfirmed" };
+        reasons.push((Attention::Unconfirmed, format!("{} {what} for {waiting}", action.kind)));
     }
     if let Some(actor) = &campaign.actor {
         let stuck = actor.handling.as_ref().filter(|at| (now - at.since).num_seconds() > STUCK_AFTER_SECONDS);
@@ -68,8 +68,25 @@ pub(super) fn reasons(campaign: &CampaignStatus, now: DateTime<Utc>) -> Vec<(Att
     reasons
 }
 
+/// A pause is wanted at once; what else waits for its turn is no trouble.
+fn is_late(action: &ActionStatus, now: DateTime<Utc>) -> bool {
+    let is_under_way = matches!(action.step, Step::Requested | Step::Accepted);
+    is_under_way && (action.kind == ActionKind::Pause || now.signed_duration_since(action.requested_at) > WAITS_LONG)
+}
+
+/// Which threshold is passed.
+fn unguarded(campaign: &CampaignStatus) -> String {
+    let observed = &campaign.observed;
+    let clicks = campaign.limits.zip(observed.remaining_clicks).filter(|(limits, left)| *left <= limits.pause_clicks);
+    let clicks = clicks.map(|(_, left)| format!("{left} clicks left"));
+    let spend = campaign.limits.zip(observed.spend).filter(|(limits, spend)| *spend >= limits.spend);
+    let spend = spend.map(|(limits, _)| format!("its limit of {} is reached", limits.spend));
+    let passed: Vec<String> = clicks.into_iter().chain(spend).collect();
+    if passed.is_empty() { "unguarded".to_owned() } else { format!("unguarded: {}", passed.join(", ")) }
+}
+
 /// What is worth saying about a campaign without being urgent.
-pub(super) fn remarks(campaign: &CampaignStatus) -> Vec<&'static str> {
+pub(in crate::cli) fn remarks(campaign: &CampaignStatus) -> Vec<&'static str> {
     let remarks = [
         ("on hold", campaign.ordered.hold.is_some()),
         ("high spend", campaign.high_spend),
@@ -81,7 +98,7 @@ pub(super) fn remarks(campaign: &CampaignStatus) -> Vec<&'static str> {
 
 /// A campaign's place in the list: what needs attention, then what is nearest to a threshold, then what is not guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Urgency {
+pub(in crate::cli) struct Urgency {
     without_attention: bool,
     attention: Option<Attention>,
     not_guarded: bool,
@@ -91,25 +108,26 @@ pub(super) struct Urgency {
 
 impl Urgency {
     /// The urgency at `now`, which should be the moment that the dump was captured at.
-    pub(super) fn of(campaign: &CampaignStatus, limits: &Limits, now: DateTime<Utc>) -> Self {
+    pub(in crate::cli) fn of(campaign: &CampaignStatus, now: DateTime<Utc>) -> Self {
         let attention = reasons(campaign, now).into_iter().map(|(attention, _)| attention).min();
         Self {
             without_attention: attention.is_none(),
             attention,
             not_guarded: campaign.actor.is_none(),
-            distance_per_mille: distance_per_mille(campaign, limits),
+            distance_per_mille: distance_per_mille(campaign),
             id: campaign.id.0,
         }
     }
 
     /// Whether it needs attention at all.
-    pub(super) const fn needs_attention(&self) -> bool {
+    pub(in crate::cli) const fn needs_attention(&self) -> bool {
         !self.without_attention
     }
 }
 
 /// How far it is to the next threshold that would change something, in thousandths of that threshold.
-fn distance_per_mille(campaign: &CampaignStatus, limits: &Limits) -> u64 {
+fn distance_per_mille(campaign: &CampaignStatus) -> u64 {
+    let Some(limits) = &campaign.limits else { return u64::MAX };
     let per_mille = |distance: u64, whole: u64| {
         u64::try_from(u128::from(distance) * 1000 / u128::from(whole.max(1))).unwrap_or(u64::MAX)
     };
@@ -120,9 +138,9 @@ fn distance_per_mille(campaign: &CampaignStatus, limits: &Limits) -> u64 {
         per_mille(limit.saturating_sub(spend), limit)
     });
     let by_clicks = campaign.observed.remaining_clicks.map(|clicks| match campaign.state {
-        PhaseWord::ActiveGuarded => per_mille(clicks.0.saturating_sub(limits.pause.0), limits.activate.0),
+        PhaseWord::ActiveGuarded => per_mille(clicks.0.saturating_sub(limits.pause_clicks.0), limits.activate_clicks.0),
         PhaseWord::Idle | PhaseWord::PausedGuarded | PhaseWord::CoolingDown => {
-            per_mille(limits.activate.0.saturating_sub(clicks.0), limits.activate.0)
+            per_mille(limits.activate_clicks.0.saturating_sub(clicks.0), limits.activate_clicks.0)
         }
     });
     by_spend.into_iter().chain(by_clicks).min().unwrap_or(u64::MAX)

@@ -1,5 +1,11 @@
 //! Numbers as text that shows their size: bars against a threshold, and sparklines over time.
 
+use ratatui::text::Span;
+
+use super::theme::Theme;
+use crate::domain::money::{Clicks, Money};
+use crate::domain::status::Limits;
+
 /// A bar's last cell is one of these, an eighth of a cell each.
 const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 /// From the lowest to the highest.
@@ -7,7 +13,7 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 
 /// `value` of `full` as a bar of `width` cells; more than full is full. `mark` is a second threshold, drawn where the bar
 /// does not cover it.
-pub(super) fn bar(value: u64, full: u64, mark: Option<u64>, width: usize) -> String {
+pub(in crate::cli) fn bar(value: u64, full: u64, mark: Option<u64>, width: usize) -> String {
     let cells = |value: u64, parts: u128| {
         let parts = u128::from(value.min(full)) * width as u128 * parts / u128::from(full.max(1));
         usize::try_from(parts).unwrap_or(usize::MAX)
@@ -25,7 +31,7 @@ pub(super) fn bar(value: u64, full: u64, mark: Option<u64>, width: usize) -> Str
 }
 
 /// The values as a line of small columns, scaled between the least and the most of them.
-pub(super) fn spark(values: impl Iterator<Item = u64> + Clone) -> String {
+pub(in crate::cli) fn spark(values: impl Iterator<Item = u64> + Clone) -> String {
     let least = values.clone().min().unwrap_or(0);
     let span = u128::from(values.clone().max().unwrap_or(0) - least);
     let level = |value: u64| match (u128::from(value - least) * 7).checked_div(span) {
@@ -34,6 +40,41 @@ pub(super) fn spark(values: impl Iterator<Item = u64> + Clone) -> String {
         None => '▁',
     };
     values.map(level).collect()
+}
+
+/// Cut, not rounded: `9.99` is below a limit of `10.00`.
+pub(in crate::cli) fn to_cents(amount: Money) -> String {
+    let text = amount.to_string();
+    text.split_once('.').map_or_else(
+        || text.clone(),
+        |(units, decimals)| format!("{units}.{}", decimals.chars().take(2).collect::<String>()),
+    )
+}
+
+/// Today's spend of its limit.
+pub(in crate::cli) fn spend_bar<'c>(spend: Money, limits: &Limits, theme: Theme, width: usize) -> Span<'c> {
+    let micros = |amount: Money| u64::try_from(amount.micros()).unwrap_or(0);
+    let (spend, limit) = (micros(spend), micros(limits.spend));
+    let style = if spend >= limit {
+        theme.bad()
+    } else if spend >= limit - limit / 5 {
+        theme.warning()
+    } else {
+        theme.good()
+    };
+    Span::styled(bar(spend, limit, None, width), style)
+}
+
+/// The remaining clicks of those that run a campaign, with a mark where it is paused.
+pub(in crate::cli) fn clicks_bar<'c>(clicks: Clicks, limits: &Limits, theme: Theme, width: usize) -> Span<'c> {
+    let style = if clicks <= limits.pause_clicks {
+        theme.bad()
+    } else if clicks < limits.activate_clicks {
+        theme.warning()
+    } else {
+        theme.good()
+    };
+    Span::styled(bar(clicks.0, limits.activate_clicks.0, Some(limits.pause_clicks.0), width), style)
 }
 
 #[cfg(test)]

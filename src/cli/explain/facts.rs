@@ -1,0 +1,76 @@
+//! Each fact in words, with its source and when it said so; none where it was not read.
+
+use chrono::{DateTime, Utc};
+
+use super::all::ago;
+use crate::cli::render::span;
+use crate::domain::explain::{ClicksFact, EndTimeFact, SpendFact, StatusFact, Thresholds};
+use crate::domain::spend::SpendSource;
+use crate::domain::text::{clock, date};
+
+pub(super) fn status(fact: &StatusFact, now: DateTime<Utc>) -> Option<String> {
+    let judged = fact.judged?;
+    let said = [
+        ("status", fact.remote_status.clone()),
+        ("active", fact.remote_active.map(|active| active.to_string())),
+        ("approved", fact.remote_approved.clone()),
+        ("stopped", fact.remote_stopped.clone()),
+    ];
+    let said: Vec<String> = said.into_iter().filter_map(|(field, value)| Some(format!("{field} {}", value?))).collect();
+    let said = if said.is_empty() { String::new() } else { format!("; TrafficStars says: {}", said.join(", ")) };
+    let reason = fact.reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
+    let unknown = fact.unknown_since.map(|at| format!("; not known since {}", ago(at, now))).unwrap_or_default();
+    Some(format!("{}{reason}{said}{}{unknown}", judged.as_str(), read_at(fact.at, now)))
+}
+
+pub(super) fn end_time(fact: &EndTimeFact, now: DateTime<Utc>) -> Option<String> {
+    let owed = if fact.owed { "; still to be set by the guard" } else { "" };
+    let end = match fact.end_time {
+        Some(at) if at <= now => format!("{}, which has passed", date(at)),
+        Some(at) => format!("{}, in {}", date(at), span(now, at)),
+        None if fact.unset => "none".to_owned(),
+        None if fact.owed => "unknown".to_owned(),
+        None => return None,
+    };
+    Some(format!("{end}{owed}{}", read_at(fact.at, now)))
+}
+
+/// With the limit, where it is known.
+pub(super) fn spend(fact: &SpendFact, limits: Option<&Thresholds>, now: DateTime<Utc>) -> Option<String> {
+    let doubt = fact.doubt.as_ref();
+    let of = limits.map(|limits| format!(" of {}", limits.spend_limit)).unwrap_or_default();
+    let Some((amount, source)) = fact.amount.zip(fact.source) else {
+        return doubt.map(|doubt| format!("unknown: {doubt}"));
+    };
+    let source = match source {
+        SpendSource::Campaign => "from the campaign itself",
+        SpendSource::Report => "from the reports",
+        SpendSource::Database => "stored earlier, since TrafficStars could not tell",
+        SpendSource::None => "every source answered, and none has a value",
+    };
+    let doubt = doubt.map(|doubt| format!("; {doubt}")).unwrap_or_default();
+    let unchanged = fact.unchanged_since.filter(|since| *since < now);
+    let unchanged = unchanged.map(|since| format!("; unchanged since {}", ago(since, now))).unwrap_or_default();
+    Some(format!("{amount}{of}, {source}{}{doubt}{unchanged}", read_at(fact.at, now)))
+}
+
+/// With the thresholds, where they are known.
+pub(super) fn clicks(fact: &ClicksFact, limits: Option<&Thresholds>, now: DateTime<Utc>) -> Option<String> {
+    let since = fact.unknown_since.map(|at| format!(", since {}", ago(at, now))).unwrap_or_default();
+    let of = limits.map(|limits| {
+        format!("; {} or more run it, {} or fewer pause it", limits.activate_clicks, limits.pause_clicks)
+    });
+    let of = of.unwrap_or_default();
+    match (fact.remaining, &fact.doubt) {
+        (Some(remaining), None) => Some(format!("{remaining} left{of}{}", read_at(fact.at, now))),
+        (Some(remaining), Some(doubt)) => {
+            Some(format!("{remaining} counted, in doubt: {doubt}{since}{}", read_at(fact.at, now)))
+        }
+        (None, Some(doubt)) => Some(format!("unknown: {doubt}{since}")),
+        (None, None) => None,
+    }
+}
+
+fn read_at(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
+    at.map(|at| format!(" ({}, {} ago)", clock(at), span(at, now))).unwrap_or_default()
+}

@@ -1,0 +1,234 @@
+//! `explain`: why a campaign is (not) running, and what happens next, for a person at three in the morning.
+//!
+//! The page says first what is and what to type, then what it rests on; [`all`] is the rest of it, for `--verbose`. Both
+//! are made of the API's answers alone. All times are UTC.
+
+mod all;
+mod facts;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::draw::bars::{clicks_bar, spend_bar};
+use super::draw::paper::Paper;
+use super::draw::text::{flow, wrap};
+use super::draw::theme::Theme;
+use super::render::{count, step_word};
+use super::{Arguments, CommandError};
+use crate::control::{Url, UrlStatus};
+use crate::domain::explain::{Explanation, Thresholds};
+use crate::domain::ids::CampaignId;
+use crate::domain::journal::{JournalEntry, JournalQuery};
+use crate::domain::remote::StatusWord;
+use crate::domain::status::Limits;
+use crate::domain::text::{clock, date};
+use crate::domain::verdict::Verdict;
+
+/// What stands before each line's text.
+const LABEL: usize = 9;
+const BAR: usize = 16;
+/// So many of the journal's entries are shown.
+const ENTRIES: u32 = 3;
+/// So many URLs are named.
+const URLS: usize = 5;
+
+/// All that the page is made of.
+#[derive(Debug)]
+struct Page<'a> {
+    /// The supervisor's own explanation.
+    explanation: &'a Explanation,
+    /// The campaign's URLs.
+    urls: &'a [Url],
+    /// Its newest journal entries.
+    entries: &'a [JournalEntry],
+}
+
+pub(super) async fn explain(arguments: &Arguments, id: i64, verbose: bool) -> Result<(), CommandError> {
+    let (client, id) = (arguments.client()?, CampaignId(id));
+    let explanation = client.explain(id).await?;
+    if arguments.json {
+        return arguments.print(&explanation, String::new);
+    }
+    // A database that does not answer is no reason to keep the explanation back: the heading says so.
+    let urls = client.urls(id).await.unwrap_or_default();
+    let query = JournalQuery { campaign: Some(id), limit: ENTRIES, ..JournalQuery::default() };
+    let entries = client.journal(query).await.unwrap_or_default();
+    arguments.draw(&explanation, |paper| {
+        let page = Page { explanation: &explanation, urls: &urls, entries: &entries };
+        let mut lines = page.lines(paper);
+        if verbose {
+            lines.extend(all::lines(&explanation, paper));
+        }
+        lines
+    })
+}
+
+impl Page<'_> {
+    fn lines(&self, paper: Paper) -> Vec<Line<'static>> {
+        let explanation = self.explanation;
+        let mut part = Part { paper, lines: heading(explanation, paper) };
+        part.lines.extend(answer(explanation, paper));
+        part.add_facts(explanation);
+        part.add("URLs", &urls(self.urls), Style::new());
+        for (label, entry) in ["Journal"].into_iter().chain(std::iter::repeat("")).zip(self.entries) {
+            part.add(label, &event(entry, explanation.at), Style::new());
+        }
+        part.lines
+    }
+}
+
+/// Why it is so, what comes next, and what to type.
+pub(super) fn answer(explanation: &Explanation, paper: Paper) -> Vec<Line<'static>> {
+    let mut part = Part { paper, lines: Vec::new() };
+    part.add("Why", &explanation.summary, Style::new());
+    for line in &explanation.attention {
+        part.add("", &format!("! {line}"), paper.theme.warning());
+    }
+    part.add("Next", &next(explanation), Style::new());
+    for line in &explanation.next.unless {
+        part.add("", &format!("- {line}"), paper.theme.label());
+    }
+    for (label, line) in ["Do"].into_iter().chain(std::iter::repeat("")).zip(advice(explanation)) {
+        part.add(label, &line, paper.theme.strong());
+    }
+    part.lines
+}
+
+/// How it is, in a few words and in a colour.
+fn heading(explanation: &Explanation, Paper { width, theme }: Paper) -> Vec<Line<'static>> {
+    let (sign, words, style) = verdict(explanation, theme);
+    let Explanation { id, name, trafficstar_id, at, .. } = explanation;
+    let named = format!("{sign} {name} ({id} · TrafficStars {trafficstar_id})");
+    let time = Span::styled(format!("{} UTC", date(*at)), theme.label());
+    flow(vec![Span::styled(named, theme.strong()), Span::styled(words, style), time], "  ", width)
+}
+
+fn verdict(explanation: &Explanation, theme: Theme) -> (&'static str, String, Style) {
+    let remote = match explanation.facts.status.judged {
+        Some(StatusWord::Running) => "it runs",
+        Some(StatusWord::Stopped) => "it is stopped",
+        Some(StatusWord::Blocked) => "it is blocked",
+        Some(StatusWord::Unknown) | None => "whether it runs is unknown",
+    };
+    match explanation.verdict {
+        Verdict::Unguarded => ("✗", "RUNS, and nothing pauses it".to_owned(), theme.bad()),
+        Verdict::Blocked => ("✗", "blocked at TrafficStars".to_owned(), theme.bad()),
+        Verdict::OnHold => ("‖", format!("on hold: {remote}"), theme.warning()),
+        Verdict::Queued => ("?", "queued to run".to_owned(), theme.warning()),
+        Verdict::CoolingDown => ("○", "cooling down".to_owned(), theme.waiting()),
+        Verdict::Running => ("●", "runs".to_owned(), theme.good()),
+        Verdict::Stopped => ("○", "stopped".to_owned(), theme.stopped()),
+        Verdict::Unknown => ("?", "unknown".to_owned(), theme.warning()),
+        Verdict::NotGuarded => ("·", "not guarded".to_owned(), theme.label()),
+    }
+}
+
+fn next(explanation: &Explanation) -> String {
+    let next = &explanation.next;
+    next.at.map_or_else(|| next.then.clone(), |at| format!("{}: {}", all::when(at, explanation.at), next.then))
+}
+
+/// What an operator may want to type, if anything.
+fn advice(explanation: &Explanation) -> Vec<String> {
+    let id = explanation.id;
+    let spend = explanation.thresholds.as_ref().and_then(|thresholds| thresholds.spend_to_limit);
+    let limit_is_reached = spend.is_some_and(|left| left.micros() == 0);
+    let clicks = explanation.thresholds.as_ref().and_then(|thresholds| thresholds.clicks_to_pause);
+    let is_used_up = clicks.is_some_and(|left| left.0 == 0);
+    let stop = format!("traffic-generator hold {id} --pause --reason …   stops it now, and keeps it stopped");
+    let raise = format!("traffic-generator campaign set {id} --spend-limit …   lets it spend more today");
+    let clicks = "traffic-generator url set URL_ID --click-limit …   gives it clicks".to_owned();
+    let mut advice = match explanation.verdict {
+        Verdict::Unguarded => vec![stop],
+        Verdict::OnHold => vec![format!("traffic-generator release {id}   ends the hold")],
+        Verdict::NotGuarded => vec![format!("traffic-generator enable {id}   guards it")],
+        Verdict::Stopped
+        | Verdict::Running
+        | Verdict::CoolingDown
+        | Verdict::Queued
+        | Verdict::Blocked
+        | Verdict::Unknown => Vec::new(),
+    };
+    let is_stopped_or_unguarded = matches!(explanation.verdict, Verdict::Unguarded | Verdict::Stopped);
+    advice.extend((is_stopped_or_unguarded && limit_is_reached).then_some(raise));
+    advice.extend((is_stopped_or_unguarded && is_used_up).then_some(clicks));
+    advice
+}
+
+/// The page while it is written.
+struct Part {
+    paper: Paper,
+    lines: Vec<Line<'static>>,
+}
+
+impl Part {
+    /// A text in as many lines as it needs, each indented.
+    fn add(&mut self, label: &'static str, text: &str, style: Style) {
+        if text.is_empty() {
+            return;
+        }
+        let room = self.paper.width.map_or(usize::MAX, |width| width.saturating_sub(LABEL + 2));
+        let mut label = label;
+        for line in wrap(text, room) {
+            let indent = Span::styled(format!("  {label:LABEL$}"), self.paper.theme.label());
+            self.lines.push(Line::from(vec![indent, Span::styled(line, style)]));
+            label = "";
+        }
+    }
+
+    /// A fact beside its bar. Where it is not known, there is no bar to be read wrongly.
+    fn add_with_bar(&mut self, label: &'static str, text: &str, bar: Option<Span<'static>>) {
+        let Some(bar) = bar else { return self.add(label, text, Style::new()) };
+        let indent = LABEL + 2 + BAR + 2;
+        let room = self.paper.width.map_or(usize::MAX, |width| width.saturating_sub(indent));
+        let label = Span::styled(format!("  {label:LABEL$}"), self.paper.theme.label());
+        let mut begin = vec![label, bar, Span::raw("  ")];
+        for line in wrap(text, room) {
+            begin.push(Span::raw(line));
+            self.lines.push(Line::from(std::mem::replace(&mut begin, vec![Span::raw(" ".repeat(indent))])));
+        }
+    }
+
+    fn add_facts(&mut self, explanation: &Explanation) {
+        let Explanation { facts, thresholds, at, .. } = explanation;
+        let (thresholds, now, theme) = (thresholds.as_ref(), *at, self.paper.theme);
+        self.add("Status", &facts::status(&facts.status, now).unwrap_or_default(), Style::new());
+        self.add("Ends", &facts::end_time(&facts.end_time, now).unwrap_or_default(), Style::new());
+        let limits = thresholds.map(limits);
+        let bar = facts.spend.amount.zip(limits).map(|(amount, limits)| spend_bar(amount, &limits, theme, BAR));
+        self.add_with_bar("Spend", &facts::spend(&facts.spend, thresholds, now).unwrap_or_default(), bar);
+        let bar = facts.clicks.remaining.zip(limits).map(|(left, limits)| clicks_bar(left, &limits, theme, BAR));
+        self.add_with_bar("Clicks", &facts::clicks(&facts.clicks, thresholds, now).unwrap_or_default(), bar);
+    }
+}
+
+fn limits(thresholds: &Thresholds) -> Limits {
+    Limits {
+        spend: thresholds.spend_limit,
+        activate_clicks: thresholds.activate_clicks,
+        pause_clicks: thresholds.pause_clicks,
+        cooldown_seconds: 0,
+    }
+}
+
+/// Which landing page is used up? A URL whose clicks do not count says why.
+fn urls(urls: &[Url]) -> String {
+    let named = urls.iter().take(URLS).map(|url| {
+        let (clicks, limit) = (count(url.clicks), count(url.click_limit));
+        let status = if url.status == UrlStatus::Active.as_str() { String::new() } else { format!(", {}", url.status) };
+        format!("{} {clicks} of {limit} clicks used{status}", url.name)
+    });
+    let more = urls.len().checked_sub(URLS).filter(|&more| more > 0).map(|more| format!("and {more} more"));
+    named.chain(more).collect::<Vec<_>>().join(" · ")
+}
+
+fn event(entry: &JournalEntry, now: DateTime<Utc>) -> String {
+    let at = entry.requested_at;
+    let written = if at.date_naive() == now.date_naive() { clock(at) } else { date(at) };
+    let by = entry.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let error = entry.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    format!("{written} {} {}{by}: {}{error}", entry.kind, step_word(entry.step), entry.reason)
+}

@@ -1,0 +1,134 @@
+//! The table of `status`: a line for each campaign, trouble first, and nothing wrapped.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ratatui::text::{Line, Span};
+
+use crate::cli::attention::Urgency;
+use crate::cli::condition::Condition;
+use crate::cli::draw::bars::to_cents;
+use crate::cli::draw::columns::{Column, table};
+use crate::cli::draw::paper::Paper;
+use crate::cli::draw::text::{flow, shortened};
+use crate::cli::draw::theme::Theme;
+use crate::cli::render::{count_of, last_action, span, until};
+use crate::domain::status::{CampaignStatus, Dump, Observed, Role};
+use crate::domain::text::word;
+
+/// Which campaigns a table shows, and how much of each.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(in crate::cli) struct Shown {
+    /// Only what needs somebody's attention
+    #[arg(long)]
+    pub(super) attention: bool,
+    /// Every column, and no cell cut: the promise, the source of the spend, the next tick, the last action, too
+    #[arg(long)]
+    pub(super) wide: bool,
+}
+
+/// A longer name is cut where it is not asked for everything: a pipe has no width that would do so.
+const LONGEST_NAME: usize = 32;
+
+/// A column that is not shown without `--wide`.
+const EXTRA: u8 = 9;
+
+const COLUMNS: [Column; 13] = [
+    Column::new(""),
+    Column::new("ID").right(),
+    Column::new("NAME").cut_to(10),
+    Column::new("TS ID").leaves(7),
+    Column::new("STATE").cut_to(20),
+    Column::new("SPEND").right(),
+    Column::new("OF LIMIT").leaves(6),
+    Column::new("CLICKS").right(),
+    Column::new("NOTE").cut_to(16).leaves(5),
+    Column::new("PROMISE").leaves(EXTRA),
+    Column::new("SPEND FROM").leaves(EXTRA),
+    Column::new("NEXT TICK").leaves(EXTRA),
+    Column::new("LAST ACTION").leaves(EXTRA),
+];
+
+/// The lines: titles, a line each, and what to type next.
+pub(super) fn lines(dump: &Dump, shown: Shown, paper: Paper) -> Vec<Line<'static>> {
+    if dump.campaigns.is_empty() {
+        return vec![Line::from("No campaigns: `traffic-generator campaign add` adds one.")];
+    }
+    let (now, stands_by) = (dump.captured_at, dump.leadership.role == Role::Standby);
+    let mut rows: Vec<_> = dump
+        .campaigns
+        .iter()
+        .map(|campaign| (Urgency::of(campaign, now), campaign, Condition::of(campaign, now, stands_by)))
+        .collect();
+    rows.sort_by_key(|(urgency, ..)| *urgency);
+    let total = rows.len();
+    let in_need = rows.iter().filter(|(.., condition)| condition.needs_attention()).count();
+    rows.retain(|(.., condition)| !shown.attention || condition.needs_attention());
+    if rows.is_empty() {
+        return vec![Line::styled("No campaign needs attention.", paper.theme.good())];
+    }
+    let cells: Vec<_> =
+        rows.iter().map(|(_, campaign, condition)| row(campaign, condition, now, paper.theme)).collect();
+    // Whoever asks for everything gets lines as long as they need.
+    let width = if shown.wide { None } else { paper.width };
+    let mut lines =
+        if shown.wide { table(COLUMNS, &cells, width, paper.theme.label()) } else { few(&cells, width, paper) };
+    lines.push(Line::default());
+    lines.extend(footer(total, in_need, paper));
+    lines
+}
+
+/// The columns that are there without `--wide`.
+fn few(cells: &[[Line<'static>; 13]], width: Option<usize>, paper: Paper) -> Vec<Line<'static>> {
+    let [sign, id, name, remote, state, spend, limit, clicks, note, ..] = COLUMNS;
+    let columns = [sign, id, name, remote, state, spend, limit, clicks, note];
+    let rows: Vec<_> = cells
+        .iter()
+        .map(|[sign, id, name, remote, state, spend, limit, clicks, note, ..]| {
+            let name = &shortened(name, LONGEST_NAME);
+            [sign, id, name, remote, state, spend, limit, clicks, note].map(Line::clone)
+        })
+        .collect();
+    table(columns, &rows, width, paper.theme.label())
+}
+
+fn footer(total: usize, in_need: usize, Paper { width, theme }: Paper) -> Vec<Line<'static>> {
+    let first = match in_need {
+        0 => Span::styled("none needs attention", theme.good()),
+        1 => Span::styled(format!("1 of {} needs attention", count_of(total, "campaign")), theme.bad()),
+        _ => Span::styled(format!("{in_need} of {} need attention", count_of(total, "campaign")), theme.bad()),
+    };
+    let hints = ["`explain ID` says why", "`--wide` shows more"].map(|hint| Span::styled(hint, theme.label()));
+    flow(std::iter::once(first).chain(hints).collect(), " · ", width)
+}
+
+fn row(campaign: &CampaignStatus, condition: &Condition, now: DateTime<Utc>, theme: Theme) -> [Line<'static>; 13] {
+    let style = condition.style(theme);
+    let unknown = || Line::styled("?", theme.warning());
+    let observed = &campaign.observed;
+    let limit = campaign.limits.map_or_else(String::new, |limits| format!("/ {}", to_cents(limits.spend)));
+    let note = if condition.needs_attention() { theme.bad() } else { theme.label() };
+    let stored = campaign.state;
+    [
+        Line::styled(condition.sign, style),
+        Line::from(campaign.id.to_string()),
+        Line::from(campaign.name.clone()),
+        Line::styled(campaign.trafficstar_id.to_string(), theme.label()),
+        Line::styled(condition.state.clone(), style),
+        observed.spend.map_or_else(unknown, |spend| Line::from(to_cents(spend))),
+        Line::styled(limit, theme.label()),
+        observed.remaining_clicks.map_or_else(unknown, |clicks| Line::from(clicks.to_string())),
+        Line::styled(condition.note.clone(), note),
+        Line::from(format!("{stored} for {}", span(campaign.since, now))),
+        Line::from(spend_source(observed, now)),
+        Line::from(campaign.next_tick_at.map_or_else(|| "-".to_owned(), |at| until(at, now))),
+        Line::from(campaign.action.as_ref().map_or_else(|| "-".to_owned(), |action| last_action(action, now))),
+    ]
+}
+
+/// A counter is some minutes late by its nature: only what is the same for longer is worth a word.
+const UNCHANGED_FROM: TimeDelta = TimeDelta::minutes(10);
+
+fn spend_source(observed: &Observed, now: DateTime<Utc>) -> String {
+    let unchanged = observed.spend_unchanged_since.filter(|since| now.signed_duration_since(since) >= UNCHANGED_FROM);
+    let unchanged = unchanged.map(|since| format!(", unchanged for {}", span(since, now))).unwrap_or_default();
+    observed.spend_source.map_or_else(|| "-".to_owned(), |source| word(source) + &unchanged)
+}
