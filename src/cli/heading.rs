@@ -42,7 +42,7 @@ pub(super) fn lines(dump: &Dump, health: &Health, now: DateTime<Utc>, paper: Pap
             }
         };
     }
-    let banners = banners(dump, theme).into_iter();
+    let banners = banners(dump, health, theme).into_iter();
     let reasons = health.reasons.iter().map(|reason| Span::styled(format!("✗ {}", reason.reason), theme.bad()));
     for line in reasons.chain(banners) {
         lines.extend(flow(vec![line], "", width));
@@ -80,8 +80,12 @@ fn spent_today(dump: &Dump) -> Option<Money> {
     known.reduce(|sum, spend| Money::from_micros(sum.micros().saturating_add(spend.micros())).unwrap_or(sum))
 }
 
+fn is_told(health: &Health, error: &str) -> bool {
+    health.reasons.iter().any(|reason| reason.reason.contains(error))
+}
+
 /// What counts for all campaigns, and has to be seen before any of them.
-fn banners(dump: &Dump, theme: Theme) -> Vec<Span<'static>> {
+fn banners(dump: &Dump, health: &Health, theme: Theme) -> Vec<Span<'static>> {
     let hold = dump.supervisor.hold.as_ref().map(|hold| {
         let kept = if hold.pause { ", and kept paused" } else { "" };
         format!("‖ ALL CAMPAIGNS ARE ON HOLD {}{kept}: `release-all` ends that", hold.in_words())
@@ -96,6 +100,8 @@ fn banners(dump: &Dump, theme: Theme) -> Vec<Span<'static>> {
     let again = dump.trafficstar.running_again_by.map(|by| {
         format!("activations wait for their turn in the limit of requests: all run again by about {} UTC", clock(by))
     });
-    let troubles = [not_leading(&dump.leadership), hold, observe, again];
+    let trafficstar = dump.trafficstar.last_error.as_ref().filter(|error| !is_told(health, error));
+    let trafficstar = trafficstar.map(|error| format!("TrafficStars: {error}"));
+    let troubles = [not_leading(&dump.leadership), trafficstar, hold, observe, again];
     troubles.into_iter().flatten().map(|text| Span::styled(text, theme.warning())).collect()
 }

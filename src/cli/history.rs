@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -122,16 +122,21 @@ pub(super) async fn history(arguments: &Arguments, asked: Asked) -> Result<(), C
     })
 }
 
-const COLUMNS: [Column; 8] = [
-    Column::new("WHEN (UTC)"),
-    Column::new("CAMPAIGN").cut_to(12),
-    Column::new("ACTION"),
-    Column::new("STEP").cut_to(10),
-    Column::new("BY").cut_to(6).leaves(4),
-    Column::new("SPEND").right().leaves(3),
-    Column::new("CLICKS").right().leaves(2),
-    Column::new("WHY").cut_to(16),
-];
+/// The reason is what is read an entry for: numbers leave before it is cut, as long as there is room for anything else.
+fn columns(width: Option<usize>) -> [Column; 8] {
+    let is_narrow = width.is_some_and(|width| width < 72);
+    let (name, reason) = if is_narrow { (8, 12) } else { (12, 24) };
+    [
+        Column::new("WHEN (UTC)"),
+        Column::new("CAMPAIGN").cut_to(name),
+        Column::new("ACTION"),
+        Column::new("STEP").cut_to(10),
+        Column::new("BY").cut_to(6).leaves(4),
+        Column::new("SPEND").right().leaves(3),
+        Column::new("CLICKS").right().leaves(2),
+        Column::new("WHY").cut_to(reason),
+    ]
+}
 
 fn lines(
     entries: &[JournalEntry],
@@ -153,7 +158,7 @@ fn lines(
             pieces.filter_map(|piece| row(piece, names, now, paper.theme))
         })
         .collect();
-    table(COLUMNS, &rows, paper.width, paper.theme.label())
+    table(columns(paper.width), &rows, paper.width, paper.theme.label())
 }
 
 /// One entry, or an order for many.
@@ -180,7 +185,7 @@ fn row(
     let (step, style) = steps(entries, theme);
     let error = entries.iter().find_map(|entry| entry.error.clone()).map(|error| format!(" – {error}"));
     Some([
-        Line::from(if at.date_naive() == now.date_naive() { clock(at) } else { date(at) }),
+        Line::from(when(at, now)),
         Line::from(whom),
         Line::from(entry.kind.to_string()),
         Line::styled(step, style),
@@ -189,6 +194,17 @@ fn row(
         Line::from(clicks),
         Line::from(format!("{}{}", entry.reason, error.unwrap_or_default())),
     ])
+}
+
+/// As much of the date as differs from today's.
+fn when(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    if at.date_naive() == now.date_naive() {
+        clock(at)
+    } else if at.year() == now.year() {
+        at.format("%m-%d %H:%M:%S").to_string()
+    } else {
+        date(at)
+    }
 }
 
 /// How far each got: the one step, or how many of them got so far.
@@ -216,6 +232,7 @@ mod tests {
 
     use super::*;
     use crate::cli::draw::paper::written;
+    use crate::cli::tests::assert_drawn;
 
     fn entry(id: i64, changes: &Value) -> Value {
         let mut entry = json!({
@@ -229,11 +246,15 @@ mod tests {
         entry
     }
 
-    fn text(entries: &[Value], width: Option<usize>) -> String {
+    fn drawn(entries: &[Value], paper: Paper) -> String {
         let entries: Vec<JournalEntry> = serde_json::from_value(json!(entries)).unwrap();
         let names = HashMap::from([(CampaignId(1), "travel".to_owned())]);
         let now = "2026-11-22T18:00:00Z".parse().unwrap();
-        written(&lines(&entries, &names, now, Paper { width, theme: Theme::PLAIN }), Theme::PLAIN)
+        written(&lines(&entries, &names, now, paper), paper.theme)
+    }
+
+    fn text(entries: &[Value]) -> String {
+        drawn(entries, Paper { width: None, theme: Theme::PLAIN })
     }
 
     #[test]
@@ -244,15 +265,19 @@ mod tests {
         });
         let entries = [entry(7, &json!({})), entry(6, &operator)];
         let wide = "\
-WHEN (UTC)           CAMPAIGN     ACTION    STEP                      BY           SPEND  CLICKS  WHY
-12:00:00             travel (1)   pause     confirmed                 tick          1.66   4,134  it runs with 4,134 clicks left
-2026-11-21 12:00:00  2 (removed)  activate  failed (journalled late)  1000 (anna)      ?       ?  it runs with 4,134 clicks left – 503
+WHEN (UTC)      CAMPAIGN     ACTION    STEP                      BY           SPEND  CLICKS  WHY
+12:00:00        travel (1)   pause     confirmed                 tick          1.66   4,134  it runs with 4,134 clicks left
+11-21 12:00:00  2 (removed)  activate  failed (journalled late)  1000 (anna)      ?       ?  it runs with 4,134 clicks left – 503
 ";
-        assert_eq!(text(&entries, None), wide);
-        let narrow = text(&entries, Some(80));
-        assert_eq!(narrow.lines().count(), 3, "{narrow}");
-        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
-        assert_eq!(text(&[], None), "No entries.\n");
+        assert_eq!(text(&entries), wide);
+        assert_eq!(text(&[]), "No entries.\n");
+        for width in [60, 80, 120] {
+            let of = |theme| drawn(&entries, Paper { width: Some(width), theme });
+            let plain = of(Theme::PLAIN);
+            assert!(plain.lines().count() == 3 && plain.lines().all(|line| line.chars().count() <= width), "{plain}");
+            assert_drawn(&format!("history/plain_{width}"), &plain);
+            assert_drawn(&format!("history/colored_{width}"), &of(Theme::COLORED));
+        }
     }
 
     #[test]
@@ -264,7 +289,7 @@ WHEN (UTC)           CAMPAIGN     ACTION    STEP                      BY        
             )
         };
         let entries = [order(4, "confirmed"), order(3, "failed"), order(2, "confirmed"), entry(1, &json!({}))];
-        let told = text(&entries, None);
+        let told = text(&entries);
         assert_eq!(told.lines().count(), 3, "{told}");
         assert!(told.contains("3 campaigns  pause   2 confirmed, 1 failed  0 (root)"), "{told}");
     }

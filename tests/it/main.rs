@@ -50,6 +50,7 @@ mod private;
 mod remote_words;
 mod restart;
 mod rows;
+mod screens;
 mod sending;
 mod socket;
 mod spend;

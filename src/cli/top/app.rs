@@ -142,6 +142,8 @@ pub(super) struct App {
     pub(super) details_enlarged: bool,
     /// How many of their lines are scrolled away.
     pub(super) details_scroll: usize,
+    /// Whether the terminal has no room for questions: none is asked then.
+    pub(super) is_small: bool,
     /// Whether the view is to end.
     pub(super) ended: bool,
     /// Places in the dump, as they are listed.
@@ -246,9 +248,10 @@ impl App {
         self.details_scroll = 0;
     }
 
-    /// Draws the scrolling of the details back to where there is something to see.
-    pub(super) fn bound_scroll(&mut self, furthest: usize) {
-        self.details_scroll = self.details_scroll.min(furthest);
+    /// Takes note of how far the details can be scrolled, as they were drawn; none where there was no room for questions.
+    pub(super) fn drawn(&mut self, furthest: Option<usize>) {
+        self.is_small = furthest.is_none();
+        self.details_scroll = self.details_scroll.min(furthest.unwrap_or(0));
     }
 
     /// What was seen of a campaign while the view runs.

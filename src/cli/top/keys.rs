@@ -22,6 +22,12 @@ impl App {
             return None;
         }
         self.notice = None;
+        if self.is_small {
+            // A question that is not seen must not be answered.
+            self.focus = Focus::List;
+            self.ended |= key.code == KeyCode::Char('q');
+            return None;
+        }
         match std::mem::replace(&mut self.focus, Focus::List) {
             Focus::List => self.press_in_list(key.code),
             Focus::Filter => self.press_in_filter(key),

@@ -87,10 +87,10 @@ fn show(mut app: App, client: Client) -> Result<(), TopError> {
     start_keyboard(messages)?;
     let theme = Theme::from_environment();
     while !app.ended {
-        let mut furthest = 0;
+        let mut furthest = None;
         let drawn = screen.terminal.draw(|frame| furthest = draw::draw(frame, &app, theme, Clock::system().now()));
         drawn.map_err(TopError::Terminal)?;
-        app.bound_scroll(furthest);
+        app.drawn(furthest);
         let first = match inbox.recv_timeout(DRAW_EVERY) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,

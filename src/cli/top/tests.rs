@@ -5,13 +5,15 @@
 use chrono::{DateTime, Duration, Utc};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
+use ratatui::text::{Line, Span};
 use serde_json::{Value, json};
 
 use super::app::{App, Focus, Notice, Order, State};
 use super::draw;
+use crate::cli::draw::paper::written;
 use crate::cli::draw::theme::Theme;
 use crate::cli::tests::{assert_drawn, campaign, dump, explanation, health, noon, noon_plus, several};
 use crate::domain::explain::{Explanation, NextStep};
@@ -45,19 +47,32 @@ fn press(app: &mut App, keys: &str) -> Vec<Order> {
     keys.chars().filter_map(|letter| app.press(KeyEvent::from(code(letter)))).collect()
 }
 
-fn draw_at(app: &App, theme: Theme, now: DateTime<Utc>, width: u16, height: u16) -> (Buffer, usize) {
+fn draw_at(app: &App, theme: Theme, now: DateTime<Utc>, width: u16, height: u16) -> (Buffer, Option<usize>) {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    let mut furthest = 0;
+    let mut furthest = None;
     terminal.draw(|frame| furthest = draw::draw(frame, app, theme, now)).unwrap();
     (terminal.backend().buffer().clone(), furthest)
 }
 
 fn text_of(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width);
-    let row = |cells: &[ratatui::buffer::Cell]| {
-        cells.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned() + "\n"
-    };
+    let row = |cells: &[Cell]| cells.iter().map(Cell::symbol).collect::<String>().trim_end().to_owned() + "\n";
     buffer.content.chunks(width).map(row).collect()
+}
+
+/// The same with its colours.
+fn lines_of(buffer: &Buffer) -> Vec<Line<'static>> {
+    let rows = buffer.content.chunks(usize::from(buffer.area.width));
+    let spans = |cells: &[Cell]| -> Line<'static> {
+        let alike = cells.chunk_by(|one, other| one.style() == other.style());
+        alike
+            .map(|cells| {
+                let text: String = cells.iter().map(Cell::symbol).collect();
+                Span::styled(text, cells[0].style())
+            })
+            .collect()
+    };
+    rows.map(spans).collect()
 }
 
 /// Holds what is drawn 18 seconds after the last reading against the file of this name.
@@ -84,8 +99,12 @@ fn the_list_and_the_details_fit_any_terminal() {
         receive(&mut app, dump(&campaigns));
     }
     receive(&mut app, dump(&several()));
-    for size in [SMALL, LARGE, (180, 50), (72, 16), (71, 24)] {
+    for size in [SMALL, LARGE, (180, 50), (72, 16), (71, 24), (60, 24)] {
         assert_screen("list", &app, size);
+    }
+    for (width, height) in [SMALL, LARGE, (60, 24)] {
+        let drawn = draw_at(&app, Theme::COLORED, noon() + Duration::seconds(1), width, height).0;
+        assert_drawn(&format!("top/list_colored_{width}x{height}"), &written(&lines_of(&drawn), Theme::COLORED));
     }
 }
 
@@ -202,6 +221,17 @@ fn each_key_does_its_one_thing() {
 }
 
 #[test]
+fn a_terminal_without_room_for_questions_asks_none() {
+    let mut app = app_with(&several());
+    let (_, furthest) = draw_at(&app, Theme::PLAIN, noon(), 71, 24);
+    press(&mut app, "P");
+    app.drawn(furthest);
+    assert_eq!(press(&mut app, "now⏎p⏎"), []);
+    app.drawn(draw_at(&app, Theme::PLAIN, noon(), 80, 24).1);
+    assert_eq!(press(&mut app, "p⏎"), [Order::Process(CampaignId(5))]);
+}
+
+#[test]
 fn q_and_control_c_end_the_view_wherever_the_keyboard_is() {
     for keys in ["q", "⏎q"] {
         let mut app = app_with(&several());
@@ -277,7 +307,8 @@ fn enlarged_details_scroll_no_further_than_there_is_something_to_see() {
     app.explain(Some(Explanation { next, ..explanation(5) }));
     press(&mut app, "⏎⤓");
     let (_, furthest) = draw_at(&app, Theme::PLAIN, noon(), 80, 24);
-    app.bound_scroll(furthest);
+    app.drawn(furthest);
+    let furthest = furthest.unwrap();
     assert!(furthest > 0);
     press(&mut app, "↑");
     assert_eq!(app.details_scroll, furthest - 1);

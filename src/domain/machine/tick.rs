@@ -15,6 +15,7 @@ use crate::domain::observation::Observation;
 use crate::domain::phase::Phase;
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::remote::{EndTime, RemoteStatus};
+use crate::domain::text::clock;
 
 impl Machine {
     /// When [`crate::domain::event::Event::Wake`] is due: for the next tick, or to read back. Nothing is due while the
@@ -77,7 +78,11 @@ impl Machine {
             // What this tick has not sent again is not due any more.
             self.give_up_postponed(step);
         } else {
-            let reason = "an action is on its way, or was answered while this was read".to_owned();
+            let under_way = self.last.action().filter(|_| self.last.is_under_way());
+            let reason = under_way.map_or_else(
+                || "it was read before its last action was answered: the next read decides".to_owned(),
+                |action| format!("{} was asked for at {}, and is waited for", action.kind, clock(action.requested_at)),
+            );
             self.decisions.note(step.now, Conclusion::Nothing, None, reason);
         }
         let hold = self.holds.in_force(step.now).filter(|hold| !hold.pause);

@@ -198,7 +198,9 @@ fn outcomes(
 fn outcome_of(answer: &SwitchAnswer, id: RemoteId) -> Outcome {
     match (answer.success.contains(&id), answer.failed.contains(&id)) {
         (true, false) => Outcome::Accepted,
-        (false, true) => Outcome::Failed("TrafficStars lists the campaign under `failed`".to_owned()),
+        (false, true) => {
+            Outcome::Failed("TrafficStars refuses it for this campaign and gives no reason (`failed`)".to_owned())
+        }
         (true, true) => Outcome::Unclear("the answer lists the campaign under both success and failed".to_owned()),
         (false, false) => Outcome::Unclear("the answer does not name the campaign".to_owned()),
     }

@@ -288,7 +288,14 @@ impl World {
 
     /// Runs one of the program's commands in a terminal of its own.
     pub(crate) fn in_terminal(&self, arguments: &[&str]) -> Terminal {
-        Terminal::start(&self.guard.program(arguments))
+        let mut program = self.guard.program(arguments);
+        Terminal::start(program.env("TERM", "xterm-256color").env_remove("NO_COLOR"))
+    }
+
+    /// The same for a person who wants no colours.
+    pub(crate) fn in_terminal_without_colours(&self, arguments: &[&str]) -> Terminal {
+        let mut program = self.guard.program(arguments);
+        Terminal::start(program.env("TERM", "xterm-256color").env("NO_COLOR", "1"))
     }
 
     pub(crate) fn campaign(&self, id: i64) -> Campaign {

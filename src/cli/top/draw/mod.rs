@@ -11,6 +11,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 
 use super::app::{App, Data, Focus, Sorting};
+use crate::cli::condition::Condition;
 use crate::cli::draw::bars::bar;
 use crate::cli::draw::paper::Paper;
 use crate::cli::draw::text::{both_ends, flow, wrap};
@@ -20,7 +21,7 @@ use crate::cli::render::{span, until};
 use crate::domain::status::{QueueStatus, RemoteClientStatus};
 use crate::domain::text::clock;
 
-/// The least that anything can be shown on.
+/// The least that details and questions can be shown on.
 const SMALLEST: (u16, u16) = (72, 16);
 /// What the details have at least, with their title.
 const DETAILS: u16 = 11;
@@ -33,14 +34,13 @@ const KEYS: &str =
     "↑↓ select  ⏎ details  / filter  ! trouble  s sort  p process  h hold  r release  P pause all  ? help  q quit";
 const FEW_KEYS: &str = "↑↓ select ⏎ details / filter p process h hold r release P pause all ? help";
 
-/// Draws the state, and answers how far the details can be scrolled.
-pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>) -> usize {
+/// Draws the state, and answers how far the details can be scrolled; none where there is no room for any.
+pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>) -> Option<usize> {
     let area = frame.area();
     let (width, height) = SMALLEST;
     if area.width < width || area.height < height {
-        let text = format!("`top` needs {width}×{height}; this terminal is {}×{}.", area.width, area.height);
-        frame.render_widget(Paragraph::new(text), area);
-        return 0;
+        draw_small(frame, app, theme, now, area);
+        return None;
     }
     let header = header(app, theme, now, area.width);
     let bottom = bottom(app, theme, area.width);
@@ -55,7 +55,20 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime
         Focus::Dialog(dialog) => overlay::dialog(frame, dialog, theme, area),
         Focus::Help => overlay::help(frame, theme, area),
     }
-    furthest
+    Some(furthest)
+}
+
+/// Whether all is well, and the names with their states: what there is room for.
+fn draw_small(frame: &mut Frame<'_>, app: &App, theme: Theme, now: DateTime<Utc>, area: Rect) {
+    let mut lines = header(app, theme, now, area.width);
+    lines.truncate(1);
+    let stands_by = app.stands_by();
+    lines.extend(app.listed_from(0).take(usize::from(area.height)).map(|campaign| {
+        let condition = Condition::of(campaign, now, stands_by);
+        let style = condition.style(theme);
+        Line::styled(format!("{} {} {}", condition.sign, campaign.name, condition.state), style)
+    }));
+    frame.render_widget(Paragraph::new(lines), area);
 }
 
 /// The list and, below it, the details. Each has the lines that it needs where there are as many; else each has half.
