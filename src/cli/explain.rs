@@ -125,9 +125,10 @@ fn spend(fact: &SpendFact, now: DateTime<Utc>) -> Option<String> {
 
 fn clicks(fact: &ClicksFact, now: DateTime<Utc>) -> Option<String> {
     let since = fact.unknown_since.map(|at| format!(", since {}", ago(at, now))).unwrap_or_default();
+    let no_urls = if fact.has_no_urls { ": it has no active URLs" } else { "" };
     match (fact.remaining, &fact.doubt) {
         (Some(remaining), None) => {
-            Some(format!("clicks     {remaining} left, from the database{}", read_at(fact.at, now)))
+            Some(format!("clicks     {remaining} left{no_urls}, from the database{}", read_at(fact.at, now)))
         }
         (Some(remaining), Some(doubt)) => {
             Some(format!("clicks     {remaining} counted, in doubt: {doubt}{since}{}", read_at(fact.at, now)))

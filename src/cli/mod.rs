@@ -97,7 +97,14 @@ enum Command {
     Explain(One),
     /// Guard a campaign
     #[command(after_help = "Example: traffic-generator enable 1")]
-    Enable(One),
+    Enable {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// Although it has no active URL: no clicks remain then, so that it is paused at once where it runs
+        #[arg(long)]
+        anyway: bool,
+    },
     /// Stop guarding a campaign; returns when nothing is sent for it any more
     #[command(after_help = "Example: traffic-generator disable 1 --pause")]
     Disable {
@@ -390,8 +397,8 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
         Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
         Command::Explain(One { id }) => arguments.wait_for(explain::explain(arguments, *id)),
-        Command::Enable(One { id }) => {
-            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable()))
+        Command::Enable { id, anyway } => {
+            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable(*anyway)))
         }
         Command::Disable { id, pause } => {
             arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))

@@ -45,6 +45,8 @@ pub struct SetGenerator {
     pub enabled: bool,
     /// Whether to pause it before it is guarded no more.
     pub pause: bool,
+    /// Whether to guard it although it has no active URL, so that it is paused where it runs.
+    pub anyway: bool,
 }
 
 /// Why a command was not carried out.

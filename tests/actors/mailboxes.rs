@@ -53,7 +53,7 @@ fn a_hundred_deaths_in_one_moment_are_all_noticed_and_every_one_is_built_anew_a_
 fn a_hundred_releases_in_one_moment_all_end_their_promises_and_are_all_answered() {
     on_paused_time(async {
         let stage = many(true, 20_000).await;
-        let disable = |id| SetGenerator { campaign: CampaignId(id), enabled: false, pause: false };
+        let disable = |id| SetGenerator { campaign: CampaignId(id), enabled: false, pause: false, anyway: false };
         let answers: Vec<_> = (1..=MANY)
             .map(|id| stage.order(|reply| Order::SetGenerator(Ask { question: disable(id), reply })))
             .collect();

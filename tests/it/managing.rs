@@ -42,7 +42,8 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
     let added = done(&world, &["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001"]);
     assert_eq!(
         added,
-        "Campaign 1 (shoes), 1001 at TrafficStars, was added and is not guarded: `traffic-generator enable 1` guards it."
+        "Campaign 1 (shoes), 1001 at TrafficStars, was added without a URL (`traffic-generator url add 1 …` adds one) and is \
+         not guarded: `traffic-generator enable 1` guards it."
     );
     let fresh = json!({
         "id": 1, "name": "shoes", "trafficstar_id": 1001, "generator_enabled": false, "mode": null, "spend_limit": null,
@@ -82,11 +83,59 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
 fn a_campaign_is_guarded_when_the_command_that_adds_it_answers() {
     let world = World::new();
     world.sandbox.add_campaign(CampaignSpec::paused(CAMPAIGN));
-    let add = ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001", "--enable", "--mode", "observe"];
+    let add =
+        ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001", "--enable", "--mode", "observe", "--anyway"];
     assert_eq!(done(&world, &add), "Campaign 1 (shoes), 1001 at TrafficStars, was added and is guarded.");
     let campaign = world.campaign(CAMPAIGN);
     assert_eq!(campaign.text("/actor/status"), "running", "{campaign}");
     assert_eq!(campaign.text("/ordered/mode"), "observe", "{campaign}");
+}
+
+#[test]
+fn a_running_campaign_is_added_with_its_first_url_in_one_order_and_runs_on() {
+    let mut world = World::new();
+    world.sandbox.add_campaign(CampaignSpec::running(CAMPAIGN));
+    let add = ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001", "--enable"];
+    let url = ["--url", "https://example.com/", "--click-limit", "20000"];
+    let added = "Campaign 1 (shoes), 1001 at TrafficStars, was added with a URL for 20,000 clicks and is guarded.";
+    assert_eq!(done(&world, &[&add[..], &url].concat()), added);
+    let kept = &world.json(&["url", "list", "1"])[0];
+    assert_eq!((&kept["name"], &kept["click_limit"]), (&json!("shoes"), &json!(20_000)), "it has the campaign's name");
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    assert_eq!(world.writes(CAMPAIGN), []);
+    for half in [["--url", "https://example.com/"], ["--click-limit", "5"]] {
+        world.refused(
+            &[&["campaign", "add", "--name", "n", "--trafficstar-id", "9"], &half[..]].concat(),
+            2,
+            &[half[0]],
+        );
+    }
+}
+
+#[test]
+fn a_campaign_without_an_active_url_is_guarded_only_if_that_is_said() {
+    let mut world = World::new();
+    world.sandbox.add_campaign(CampaignSpec::running(CAMPAIGN));
+    let add = ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001"];
+    let without = "it has no active URLs and would be paused at once";
+    world.refused(&[&add[..], &["--enable"]].concat(), 1, &[without, "--url", "--anyway"]);
+    assert_eq!(world.json(&["campaign", "list"]), json!([]), "nothing is added");
+    done(&world, &add);
+    world.refused(&["enable", "1"], 1, &[without, "traffic-generator url add 1", "--anyway"]);
+    done(&world, &["url", "add", "1", "--name", "u", "--target-url", "https://example.com/", "--click-limit", "9"]);
+    done(&world, &["url", "set", "1", "--status", "paused"]);
+    for body in [r#"{"generator_enabled": true}"#, r#"{"generator_enabled": true, "name": "renamed"}"#] {
+        let (status, problem) = world.guard.request("PATCH", "/v1/campaigns/1", Some(body));
+        assert_eq!((status, problem["title"].as_str()), (409, Some("not possible now")), "{body}: {problem}");
+    }
+    assert_eq!(world.json(&["campaign", "list"])[0]["generator_enabled"], json!(false));
+    let body = r#"{"generator_enabled": true, "anyway": true}"#;
+    assert_eq!(world.guard.request("PATCH", "/v1/campaigns/1", Some(body)).0, 200);
+    world.wait_for_writes(CAMPAIGN, &PAUSE);
+    assert!(world.done(&["history", "1"]).contains("0 clicks left (it has no active URLs)"));
+    let explained = world.done(&["explain", "1"]);
+    assert!(explained.contains("0 left: it has no active URLs"), "{explained}");
+    done(&world, &["enable", "1"]);
 }
 
 #[test]
@@ -269,6 +318,8 @@ fn what_makes_no_sense_is_refused_with_its_field() {
         ("PATCH", ONE, r#"{"generator_enabled": null}"#, 422, "generator_enabled"),
         ("PATCH", ONE, r#"{"generator_enabled": "yes"}"#, 422, "generator_enabled"),
         ("PATCH", ONE, r#"{"generator_enabled": true, "pause": true}"#, 422, "pause"),
+        ("PATCH", ONE, r#"{"generator_enabled": false, "anyway": true}"#, 422, "anyway"),
+        ("PATCH", ONE, r#"{"url": {"target_url": "https://example.com/", "click_limit": 5}}"#, 422, "url"),
         ("PATCH", ONE, r#"{"pause": true}"#, 422, "pause"),
         ("PATCH", ONE, r#"{"trafficstar_id": 1001, "pause": true}"#, 422, "pause"),
         ("PATCH", ONE, r#"{"mode": "watch"}"#, 422, "mode"),

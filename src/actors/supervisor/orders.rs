@@ -3,7 +3,7 @@
 use actix::prelude::*;
 
 use super::super::answers::{stored, tell};
-use super::managing::{Leave, shown};
+use super::managing::{Leave, refusal_without_urls, shown};
 use super::{CampaignActor, Release, ReleaseOrder, SetGeneratorEnabled, Stage, Supervisor};
 use crate::actors::campaign::{Ended, ReleaseEnded, ReleaseStopped};
 use crate::actors::database::CarryOutUrls;
@@ -25,10 +25,10 @@ impl Handler<CarryOut> for Supervisor {
             return;
         }
         match order {
-            Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: true, .. }, reply }) => {
-                self.enable(ctx, campaign, reply);
+            Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: true, anyway, .. }, reply }) => {
+                self.enable(ctx, campaign, anyway, reply);
             }
-            Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: false, pause }, reply }) => {
+            Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: false, pause, .. }, reply }) => {
                 self.disable(ctx, campaign, if pause { Leave::Paused } else { Leave::AsItIs }, reply);
             }
             Order::Campaigns(order) => self.manage(ctx, order),
@@ -84,14 +84,20 @@ impl Handler<ReleaseEnded> for Supervisor {
 }
 
 impl Supervisor {
-    fn enable(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply<Campaign>) {
+    fn enable(&mut self, ctx: &mut Context<Self>, id: CampaignId, anyway: bool, reply: Reply<Campaign>) {
         let leaves = self.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Releasing(_) | Stage::Leaving));
         if leaves {
             let refusal = Refusal::NotNow("it is being disabled: try again when that is done".to_owned());
-            answer_all(vec![reply], &Err(refusal));
-        } else {
-            self.set_enabled(ctx, id, true, vec![reply]);
+            return answer_all(vec![reply], &Err(refusal));
         }
+        if anyway || self.last_rows.get(&id).is_some_and(|row| row.generator_enabled) {
+            return self.set_enabled(ctx, id, true, vec![reply]);
+        }
+        let refusal = refusal_without_urls(self.rows.carry_out_urls.clone(), id);
+        ctx.spawn(refusal.into_actor(self).map(move |refusal, actor, ctx| match refusal {
+            Some(refusal) => answer_all(vec![reply], &Err(refusal)),
+            None => actor.enable(ctx, id, true, reply),
+        }));
     }
 
     /// As it is, the row is disabled first: if that fails, nothing has changed. Otherwise the campaign has to be guarded

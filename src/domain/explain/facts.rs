@@ -71,6 +71,7 @@ fn clicks(case: &Case<'_>, observation: &Observation) -> ClicksFact {
     match &observation.clicks {
         Ok(clicks) => ClicksFact {
             remaining: Some(clicks.count),
+            has_no_urls: clicks.active_urls == 0,
             at: Some(clicks.at),
             doubt: case.insight.policy.clicks_doubt(clicks),
             unknown_since,

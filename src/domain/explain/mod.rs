@@ -214,6 +214,9 @@ pub struct SpendFact {
 pub struct ClicksFact {
     /// How many; none where the database could not be read.
     pub remaining: Option<Clicks>,
+    /// None remain, since there is no active URL to count them.
+    #[serde(default)]
+    pub has_no_urls: bool,
     /// When the database was read.
     pub at: Option<DateTime<Utc>>,
     /// Why they are unknown, or known too badly to start anything by them.
