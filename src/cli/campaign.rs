@@ -11,6 +11,8 @@ use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit,
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
+use crate::domain::remote::StatusWord;
+use crate::domain::status::Observed;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -191,15 +193,33 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
 }
 
 pub(super) async fn set_generator(arguments: &Arguments, id: i64, patch: &CampaignPatch) -> Result<(), CommandError> {
-    let campaign = arguments.client()?.patch_campaign(CampaignId(id), patch).await?;
+    let client = arguments.client()?;
+    let campaign = client.patch_campaign(CampaignId(id), patch).await?;
+    let left = if campaign.generator_enabled { None } else { client.campaign_state(CampaignId(id)).await.ok() };
     arguments.print(&campaign, || {
         let done = match (campaign.generator_enabled, patch.pause) {
             (true, _) => "is guarded",
             (false, true) => "is paused, and is not guarded any more",
             (false, false) => "is not guarded any more",
         };
-        format!("Campaign {} ({}) {done}.", campaign.id, campaign.name)
+        let left = left.map(|state| format!(" {}", left_as(&state.observed))).unwrap_or_default();
+        format!("Campaign {} ({}) {done}.{left}", campaign.id, campaign.name)
     })
+}
+
+/// What becomes of a campaign that nobody guards any more.
+fn left_as(seen: &Observed) -> String {
+    match seen.status {
+        Some(StatusWord::Running) => match &seen.schedule_end_time {
+            Some(end) => {
+                format!("It RUNS at TrafficStars until {end} UTC (its end time), and nothing will stop it before.")
+            }
+            None => "It RUNS at TrafficStars without an end time, and nothing will stop it.".to_owned(),
+        },
+        Some(StatusWord::Stopped) => "It is stopped at TrafficStars.".to_owned(),
+        Some(StatusWord::Blocked) => "It is blocked at TrafficStars.".to_owned(),
+        Some(StatusWord::Unknown) | None => "Whether it runs at TrafficStars is not known: look there.".to_owned(),
+    }
 }
 
 fn added(campaign: &Campaign, url: Option<&UrlPatch>) -> String {

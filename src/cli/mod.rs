@@ -114,6 +114,9 @@ enum Command {
         /// Pause it first; it stays guarded if that fails
         #[arg(long)]
         pause: bool,
+        /// Let it run on with nobody to stop it. Without this and without --pause, one that runs stays guarded
+        #[arg(long, conflicts_with = "pause")]
+        leave_running: bool,
     },
     /// Show, add, change and remove campaigns
     #[command(subcommand, after_help = "Example: traffic-generator campaign list")]
@@ -400,8 +403,9 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Enable { id, anyway } => {
             arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable(*anyway)))
         }
-        Command::Disable { id, pause } => {
-            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))
+        Command::Disable { id, pause, leave_running } => {
+            let patch = CampaignPatch::disable(*pause, *leave_running);
+            arguments.wait_for(campaign::set_generator(arguments, *id, &patch))
         }
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),

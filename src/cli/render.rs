@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use crate::domain::action::Step;
 use crate::domain::money::Clicks;
 use crate::domain::status::{ActionStatus, CampaignStatus, Dump, LeadershipStatus, Liveness, Observed, Role};
-use crate::domain::text::{date, word};
+use crate::domain::text::{age, date, word};
 
 /// A table of the dump's campaigns, times relative to when it was captured.
 #[must_use]
@@ -64,6 +64,9 @@ pub(super) fn count(number: i64) -> String {
 
 fn row(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> [String; 8] {
     let unknown = || "?".to_owned();
+    // Nobody looks any more: what was seen last has its age, and a spend its day.
+    let seen_at = campaign.observed.status_at.filter(|_| campaign.actor.is_none());
+    let seen = seen_at.map(|at| format!("as last seen {} ago", age(at, now)));
     let remaining = campaign.observed.remaining_clicks.map_or_else(unknown, |clicks| clicks.to_string());
     [
         format!("{} {}", campaign.id, campaign.name),
@@ -73,7 +76,7 @@ fn row(campaign: &CampaignStatus, now: DateTime<Utc>, stands_by: bool) -> [Strin
         remaining,
         campaign.next_tick_at.map_or_else(|| "-".to_owned(), |at| until(at, now)),
         campaign.action.as_ref().map_or_else(|| "-".to_owned(), |action| last_action(action, now)),
-        notes(campaign).join("; "),
+        notes(campaign).into_iter().chain(seen).collect::<Vec<_>>().join("; "),
     ]
 }
 
@@ -94,7 +97,8 @@ const UNCHANGED_FROM: TimeDelta = TimeDelta::minutes(10);
 fn spend(observed: &Observed, now: DateTime<Utc>) -> String {
     let unchanged = observed.spend_unchanged_since.filter(|since| now.signed_duration_since(since) >= UNCHANGED_FROM);
     let unchanged = unchanged.map(|since| format!(", unchanged for {}", span(since, now))).unwrap_or_default();
-    match (observed.spend, observed.spend_source) {
+    let amount = observed.spend.filter(|_| observed.spend_day.is_none_or(|day| day == now.date_naive()));
+    match (amount, observed.spend_source) {
         (Some(amount), Some(source)) => format!("{amount} ({}{unchanged})", word(source)),
         (Some(_) | None, _) => "?".to_owned(),
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::values::{self, Cooldown, Count, SpendLimit};
-use super::{Ask, SetGenerator, UrlPatch};
+use super::{Ask, Generator, SetGenerator, UrlPatch};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
@@ -89,6 +89,10 @@ pub struct CampaignPatch {
     /// fails.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub pause: bool,
+    /// With `generator_enabled: false`: let the campaign run on without a guard. Without it and without `pause`, one that runs
+    /// stays guarded.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub leave_running: bool,
     /// With `generator_enabled: true`: guard the campaign although it has no active URL. No clicks remain then, so that it is
     /// paused at once where it runs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -105,25 +109,26 @@ impl CampaignPatch {
         Self { generator_enabled: Some(true), anyway, ..Self::default() }
     }
 
-    /// Stop guarding a campaign; with `pause` it is paused first.
+    /// Stop guarding a campaign. One that runs is paused first, or left running; without either it stays guarded.
     #[must_use]
-    pub fn disable(pause: bool) -> Self {
-        Self { generator_enabled: Some(false), pause, ..Self::default() }
+    pub fn disable(pause: bool, leave_running: bool) -> Self {
+        Self { generator_enabled: Some(false), pause, leave_running, ..Self::default() }
     }
 
     /// The order that this is, if it is about the generator alone: one that is carried out without reading the row first.
     #[must_use]
     pub fn generator_alone(&self, campaign: CampaignId) -> Option<SetGenerator> {
         let enabled = self.generator_enabled?;
-        let Self { id, generator_enabled, pause, anyway, .. } = *self;
-        let alone = Self { id, generator_enabled, pause, anyway, ..Self::default() };
-        (*self == alone).then_some(SetGenerator { campaign, enabled, pause, anyway })
+        let Self { id, generator_enabled, pause, leave_running, anyway, .. } = *self;
+        let alone = Self { id, generator_enabled, pause, leave_running, anyway, ..Self::default() };
+        let to = if enabled { Generator::Enabled { anyway } } else { Generator::Disabled { pause, leave_running } };
+        (*self == alone).then_some(SetGenerator { campaign, to })
     }
 
     /// Whether a campaign is already as this wants it: whether each field that is given is shown alike.
     #[must_use]
     pub fn is_met_by(&self, campaign: &Campaign) -> bool {
-        let wanted = Self { id: None, pause: false, anyway: false, url: None, ..self.clone() };
+        let wanted = Self { id: None, pause: false, leave_running: false, anyway: false, url: None, ..self.clone() };
         let Ok(Value::Object(wanted)) = serde_json::to_value(wanted) else { return false };
         let shown = serde_json::to_value(campaign).unwrap_or_default();
         wanted.iter().all(|(field, value)| shown.get(field) == Some(value))
@@ -173,11 +178,13 @@ mod tests {
 
     #[test]
     fn an_order_about_the_generator_alone_is_told_from_others() {
-        let set = |enabled, pause, anyway| Some(SetGenerator { campaign: CampaignId(1), enabled, pause, anyway });
+        let set = |to| Some(SetGenerator { campaign: CampaignId(1), to });
+        let disabled = |pause, leave_running| set(Generator::Disabled { pause, leave_running });
         let cases = [
-            (r#"{"generator_enabled": true}"#, set(true, false, false)),
-            (r#"{"generator_enabled": true, "anyway": true}"#, set(true, false, true)),
-            (r#"{"generator_enabled": false, "pause": true, "id": 1}"#, set(false, true, false)),
+            (r#"{"generator_enabled": true}"#, set(Generator::Enabled { anyway: false })),
+            (r#"{"generator_enabled": true, "anyway": true}"#, set(Generator::Enabled { anyway: true })),
+            (r#"{"generator_enabled": false, "pause": true, "id": 1}"#, disabled(true, false)),
+            (r#"{"generator_enabled": false, "leave_running": true}"#, disabled(false, true)),
             (r#"{"generator_enabled": true, "mode": null}"#, None),
             (r#"{"name": "n"}"#, None),
         ];

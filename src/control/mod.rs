@@ -41,12 +41,25 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 pub struct SetGenerator {
     /// Which.
     pub campaign: CampaignId,
-    /// Whether it is guarded from now on.
-    pub enabled: bool,
-    /// Whether to pause it before it is guarded no more.
-    pub pause: bool,
-    /// Whether to guard it although it has no active URL, so that it is paused where it runs.
-    pub anyway: bool,
+    /// What its generator is to be.
+    pub to: Generator,
+}
+
+/// What becomes of a campaign's generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generator {
+    /// The campaign is guarded from now on.
+    Enabled {
+        /// Although it has no active URL, so that it is paused where it runs.
+        anyway: bool,
+    },
+    /// It is not guarded any more.
+    Disabled {
+        /// It is paused first.
+        pause: bool,
+        /// It may run on. Without this and without a pause, one that may run stays guarded.
+        leave_running: bool,
+    },
 }
 
 /// Why a command was not carried out.

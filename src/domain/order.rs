@@ -90,7 +90,7 @@ fn not_stopped(status: &RemoteStatus) -> String {
     };
     let is_missing = matches!(status, RemoteStatus::Unknown { doubt: StatusDoubt::NotRead(RemoteFault::NotFound), .. });
     let or = if is_missing { "; if its trafficstar_id is wrong, disable its generator first" } else { "" };
-    format!("{seen}, and nobody would watch it any more: say pause to have it paused first{or}")
+    format!("{seen}, and nobody would watch it any more: add --pause to have it paused first{or}")
 }
 
 impl ForceFailure {

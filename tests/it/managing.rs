@@ -152,7 +152,7 @@ fn a_tick_heeds_what_a_command_has_changed() {
 fn a_running_campaign_is_removed_only_with_a_pause() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
-    world.refused(&["campaign", "remove", "1"], 1, &["it stays guarded: it runs at TrafficStars"]);
+    world.refused(&["campaign", "remove", "1"], 1, &["stays guarded: it runs at TrafficStars", "add --pause"]);
     world.let_ticks_pass(1);
     assert_eq!((world.campaign(CAMPAIGN).state(), world.writes(CAMPAIGN)), ("active-guarded".to_owned(), vec![]));
     let removed = done(&world, &["campaign", "remove", "1", "--pause"]);
@@ -165,10 +165,56 @@ fn a_running_campaign_is_removed_only_with_a_pause() {
 }
 
 #[test]
-fn a_campaign_whose_status_cannot_be_read_is_not_removed() {
+fn a_running_campaign_is_disabled_only_with_a_pause_or_where_it_may_run_on() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    let said = ["(1) stays guarded: it runs at TrafficStars", "add --pause", "or --leave-running"];
+    world.refused(&["disable", "1"], 1, &said);
+    let body = r#"{"generator_enabled": false, "name": "renamed"}"#;
+    assert_eq!(world.guard.request("PATCH", "/v1/campaigns/1", Some(body)).0, 409);
+    let body = r#"{"generator_enabled": false, "pause": true, "leave_running": true}"#;
+    let (status, problem) = world.guard.request("PATCH", "/v1/campaigns/1", Some(body));
+    assert_eq!((status, &problem["field"]), (422, &json!("leave_running")));
+    world.let_ticks_pass(1);
+    assert_eq!((world.campaign(CAMPAIGN).state(), world.writes(CAMPAIGN)), ("active-guarded".to_owned(), vec![]));
+    let left = done(&world, &["disable", "1", "--leave-running"]);
+    let runs_on = "Campaign 1 (campaign 1001) is not guarded any more. It RUNS at TrafficStars";
+    assert!(left.starts_with(runs_on) && left.contains("nothing will stop it"), "{left}");
+    assert_eq!(world.writes(CAMPAIGN), []);
+    let again = done(&world, &["disable", "1"]);
+    assert!(again.starts_with(runs_on), "it is so already: {again}");
+}
+
+#[test]
+fn what_was_seen_last_of_a_disabled_campaign_is_shown_with_its_age() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    let paused = done(&world, &["disable", "1", "--pause"]);
+    assert!(paused.ends_with("is paused, and is not guarded any more. It is stopped at TrafficStars."), "{paused}");
+    world.let_ticks_pass(2);
+    let campaign = world.campaign(CAMPAIGN);
+    assert_eq!(
+        (campaign.text("/observed/status"), campaign.text("/action/step")),
+        ("stopped".into(), "confirmed".into())
+    );
+    assert_eq!(campaign.text("/observed/remaining_clicks"), "20000");
+    let status = done(&world, &["status"]);
+    assert!(status.contains("stopped") && status.contains("as last seen "), "{status}");
+    done(&world, &["pause-all", "--reason", "wrong page"]);
+    world.wait_until(CAMPAIGN, "the end of its errand", |campaign| campaign.0["actor"].is_null());
+    let explained = done(&world, &["explain", "1"]);
+    let all = ["It was stopped, as last seen ", "none: its generator is disabled", "clicks     20,000 left"];
+    assert!(all.iter().all(|said| explained.contains(said)), "{explained}");
+    assert!(explained.contains("wrong page): nobody keeps it so, since its generator is disabled."), "{explained}");
+    assert!(!explained.contains("the cool-down ends"), "nobody keeps it: {explained}");
+}
+
+#[test]
+fn a_campaign_whose_status_cannot_be_read_is_disabled_and_is_not_removed() {
     let world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
     world.let_reads_fail();
-    world.refused(&["campaign", "remove", "1"], 1, &["it stays guarded: it may run at TrafficStars"]);
+    world.refused(&["campaign", "remove", "1"], 1, &["stays guarded: it may run at TrafficStars"]);
+    done(&world, &["disable", "1"]);
 }
 
 #[test]
@@ -177,7 +223,7 @@ fn a_stopped_campaign_and_one_that_is_not_guarded_are_removed_as_they_are() {
     assert_eq!(done(&world, &["campaign", "remove", "1"]), "Campaign 1 (campaign 1001) was removed.");
     assert_eq!(world.writes(CAMPAIGN), []);
     world.add_guarded(1003);
-    done(&world, &["disable", "2"]);
+    done(&world, &["disable", "2", "--leave-running"]);
     done(&world, &["campaign", "remove", "2"]);
     assert_eq!(world.writes(1003), []);
     assert_eq!(world.guard.state()["campaigns"], json!([]));
@@ -188,7 +234,7 @@ fn linking_a_row_to_another_campaign_is_a_removal_and_an_addition() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
     let link = ["campaign", "set", "1", "--trafficstar-id", "1002", "--activate-clicks", "16000"];
-    world.refused(&link, 1, &["it stays guarded: it runs at TrafficStars"]);
+    world.refused(&link, 1, &["stays guarded: it runs at TrafficStars", "add --pause"]);
     assert_eq!(world.guard.request("GET", "/v1/campaigns/1", None).1["activate_clicks"], Value::Null);
     done(&world, &[&link[..], &["--pause"]].concat());
     assert_eq!(world.writes(CAMPAIGN), PAUSE);

@@ -28,6 +28,19 @@ pub(super) enum Leave {
     Paused,
     /// Only if it is seen stopped.
     Stopped,
+    /// Unless it is seen that it may run.
+    NotRunning,
+}
+
+impl Leave {
+    /// How a generator is disabled.
+    pub(super) const fn ordered(pause: bool, leave_running: bool) -> Self {
+        match (pause, leave_running) {
+            (true, _) => Self::Paused,
+            (false, true) => Self::AsItIs,
+            (false, false) => Self::NotRunning,
+        }
+    }
 }
 
 /// Guards a campaign no more; answered after the effect.
@@ -129,7 +142,7 @@ impl Desk {
         let ends = patch.generator_enabled == Some(false);
         let leave = match (patch.pause, relinks) {
             (true, true) => Leave::Paused,
-            (true, false) if ends => Leave::Paused,
+            (_, false) if ends => Leave::ordered(patch.pause, patch.leave_running),
             (true, false) => {
                 let problem = "goes with \"generator_enabled\": false or another trafficstar_id alone".to_owned();
                 return Err(Refusal::BadField { field: "pause", problem });

@@ -66,7 +66,7 @@ fn new_campaign(patch: CampaignPatch) -> Result<CampaignPatch, Answer> {
     if patch.pause {
         return Err(Answer::bad_field("pause", "a new campaign is not guarded yet: leave it out".to_owned()));
     }
-    check_anyway(&patch)?;
+    check_companions(&patch)?;
     let url = patch.url.clone().map(|url| first_url(url, patch.name.as_deref())).transpose()?;
     Ok(CampaignPatch { url, ..patch })
 }
@@ -82,7 +82,12 @@ fn first_url(url: UrlPatch, campaign: Option<&str>) -> Result<UrlPatch, Answer> 
     }
 }
 
-fn check_anyway(patch: &CampaignPatch) -> Result<(), Answer> {
+/// What says how the generator is enabled or disabled makes no sense without that.
+fn check_companions(patch: &CampaignPatch) -> Result<(), Answer> {
+    if patch.leave_running && (patch.generator_enabled != Some(false) || patch.pause) {
+        let detail = "goes with \"generator_enabled\": false, and not with pause".to_owned();
+        return Err(Answer::bad_field("leave_running", detail));
+    }
     if patch.anyway && patch.generator_enabled != Some(true) {
         return Err(Answer::bad_field("anyway", "goes with \"generator_enabled\": true alone".to_owned()));
     }
@@ -110,7 +115,7 @@ fn changed_campaign(campaign: CampaignId, patch: CampaignPatch) -> Result<Change
         let detail = format!("goes with a new campaign alone: POST /v1/campaigns/{campaign}/urls adds one");
         return Err(Answer::bad_field("url", detail));
     }
-    check_anyway(&patch)?;
+    check_companions(&patch)?;
     let lets_go = patch.generator_enabled == Some(false) || patch.trafficstar_id.is_some();
     if patch.pause && !lets_go {
         let detail = "goes with \"generator_enabled\": false or another trafficstar_id alone";
