@@ -12,6 +12,7 @@ mod history;
 mod migrate;
 mod operate;
 mod orders;
+mod progress;
 pub mod render;
 mod status;
 mod top;
@@ -196,7 +197,7 @@ enum Command {
     #[command(after_help = "Example: traffic-generator pause-all --reason \"wrong landing page\"")]
     PauseAll {
         /// Why, for whoever looks at it later
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason_text)]
         reason: String,
         /// Do it without a supervisor, from database and API alone; needs the config and the API key. Beside a supervisor that
         /// is seen to be alive it stores the order only
@@ -262,8 +263,17 @@ fn force_word() -> impl TypedValueParser<Value = ForceKind> {
 }
 
 /// A duration that the API will understand, as it was written.
-fn humantime_text(text: &str) -> Result<String, humantime::DurationError> {
-    humantime::parse_duration(text).map(|_| text.to_owned())
+fn humantime_text(text: &str) -> Result<String, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("it lasts no time: leave it out for a hold until it is released".to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A reason that says something.
+fn reason_text(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("say why, for whoever looks at it later") } else { Ok(text.to_owned()) }
 }
 
 /// Why a command ended with something else than 0.
@@ -300,8 +310,11 @@ enum CommandError {
     #[error("it is on hold and was not paused: {0}")]
     NotPaused(String),
     /// What is wrong where has been printed.
-    #[error("it was not done for every campaign")]
-    NotEverywhere,
+    #[error("{failed} of {of} campaigns were not {done} (above)")]
+    NotEverywhere { failed: usize, of: u64, done: &'static str },
+    /// Who waited was interrupted; the supervisor was not.
+    #[error("The order stands; the supervisor carries it out. See: traffic-generator status")]
+    OrderStands,
     #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
     UnknownCommand(String),
     /// `check` has printed what is wrong.
@@ -315,6 +328,7 @@ impl CommandError {
             Self::Client(ClientError::NoSupervisor(_) | ClientError::NoConnection(..) | ClientError::Lost(..))
             | Self::NothingPaused(_) => 3,
             Self::Top(top::TopError::NoJson) => 2,
+            Self::OrderStands => 130,
             Self::Config(_)
             | Self::ApiKey(_)
             | Self::Telemetry(_)
@@ -327,7 +341,7 @@ impl CommandError {
             | Self::Signals(_)
             | Self::NotPaused(_)
             | Self::NotReached { .. }
-            | Self::NotEverywhere
+            | Self::NotEverywhere { .. }
             | Self::UnknownCommand(_)
             | Self::CheckFailed => 1,
         }
@@ -343,6 +357,8 @@ impl CommandError {
             for line in errors.lines() {
                 complain("error", &line);
             }
+        } else if matches!(self, Self::OrderStands) {
+            remark(&in_full(self));
         } else if !matches!(self, Self::CheckFailed) {
             complain("error", &in_full(self));
         }

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
 pub use self::operate::{LogFilterSetting, Operation, OperationPort, ReloadBody, Reloaded, Stopping};
 pub use self::orders::{
-    Held, HeldAll, HoldBody, NotPaused, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
+    Held, HeldAll, HoldBody, NotPaused, OutlookOfAll, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
 };
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, SpendLimit, ValueError, name, remote_id, target_url};

@@ -127,7 +127,8 @@ impl Hold {
             None => "until released".to_owned(),
         };
         let by = self.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
-        let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = self.reason.as_ref().filter(|reason| !reason.trim().is_empty());
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         format!("{until}{by}{reason}")
     }
 }

@@ -119,6 +119,9 @@ async fn told(client: &Client, order: &Order) -> Result<Told, ClientError> {
             orders::of_held(*campaign, &client.hold(*campaign, &body).await?)
         }
         Order::Release(campaign) => orders::of_released(*campaign, &client.release(*campaign).await?),
-        Order::PauseAll(reason) => orders::of_held_all(&client.hold_all(&orders::pause_of_all(reason)).await?, true),
+        Order::PauseAll(reason) => {
+            let held = client.hold_all(&orders::pause_of_all(reason)).await?;
+            orders::of_held_all(&held, orders::Keeper::Supervisor)
+        }
     })
 }
