@@ -17,8 +17,8 @@ use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vital
 use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
 use crate::domain::status::{
-    ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, LeadershipStatus, RemoteClientStatus, Role,
-    SupervisorStatus,
+    ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, LeadershipStatus, Observed, RemoteClientStatus,
+    Role, SupervisorStatus,
 };
 use crate::metrics::Metrics;
 
@@ -67,9 +67,16 @@ impl Board {
         &self.metrics
     }
 
-    /// Publishes one campaign that nobody guards.
-    pub fn publish_campaign(&self, status: CampaignStatus) {
+    /// Publishes one campaign that nobody guards. What was seen and done last is kept, with its times, of one whose generator
+    /// is disabled: nobody looks any more.
+    pub fn publish_campaign(&self, mut status: CampaignStatus) {
         self.publish(|published| {
+            let is_same = |before: &&Arc<CampaignStatus>| before.trafficstar_id == status.trafficstar_id;
+            let before = published.campaigns.get(&status.id).filter(is_same);
+            if let Some(before) = before.filter(|_| !status.ordered.generator_enabled).map(Arc::clone) {
+                status.observed = Observed { spend_unchanged_since: None, ..before.observed.clone() };
+                status.action.clone_from(&before.action);
+            }
             published.insights.remove(&status.id);
             published.rests.remove(&status.id);
             published.tickless_since.remove(&status.id);

@@ -9,7 +9,7 @@ mod orders;
 mod reports;
 mod status;
 
-pub use self::orders::{ChangeHold, ForceNow, HoldChanged, HoldOnAll, ProcessNow};
+pub use self::orders::{ChangeHold, ForceNow, Foretell, Foretold, HoldChanged, HoldOnAll, PressNow, ProcessNow};
 pub use self::reports::{Died, Ended, ReleaseEnded};
 pub(crate) use self::status::without_actor;
 

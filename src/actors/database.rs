@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
 use self::log_size::LogSize;
+pub(super) use self::managing::url_columns;
 pub use self::managing::{CarryOutUrls, WriteCampaign};
 use super::answers::{Answer, tell};
 use crate::board::Board;

@@ -7,10 +7,12 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 
 use super::{Arguments, CommandError, render};
-use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit};
+use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, UrlPatch};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
+use crate::domain::remote::StatusWord;
+use crate::domain::status::Observed;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -18,7 +20,10 @@ pub(super) enum Verb {
     #[command(after_help = "Example: traffic-generator campaign list --json")]
     List,
     /// Add a campaign
-    #[command(after_help = "Example: traffic-generator campaign add --name shoes --trafficstar-id 995224 --enable")]
+    #[command(
+        after_help = "Example: traffic-generator campaign add --name shoes --trafficstar-id 995224 --url https://example.com/ \
+                      --click-limit 20000 --enable"
+    )]
     Add {
         /// What people call it
         #[arg(long, value_name = "TEXT", value_parser = control::name)]
@@ -26,9 +31,14 @@ pub(super) enum Verb {
         /// Its id at TrafficStars
         #[arg(long, value_name = "N", value_parser = control::remote_id)]
         trafficstar_id: RemoteId,
-        /// Guard it at once
+        /// Guard it at once; it needs a URL then
         #[arg(long)]
         enable: bool,
+        /// Guard it without a URL: no clicks remain then, so that it is paused at once where it runs
+        #[arg(long, requires = "enable")]
+        anyway: bool,
+        #[command(flatten)]
+        first_url: FirstUrl,
         #[command(flatten)]
         overrides: Overrides,
     },
@@ -60,6 +70,32 @@ pub(super) enum Verb {
         #[arg(long)]
         pause: bool,
     },
+}
+
+/// A new campaign's first URL.
+#[derive(Debug, Clone, Args)]
+pub(super) struct FirstUrl {
+    /// Its first URL, where visitors are sent: http or https
+    #[arg(long = "url", value_name = "URL", value_parser = control::target_url, requires = "click_limit")]
+    target_url: Option<String>,
+    /// How many clicks are wanted of that URL
+    #[arg(long, value_name = "N", requires = "target_url")]
+    click_limit: Option<Count>,
+    /// What people call that URL [default: the campaign's name]
+    #[arg(long, value_name = "TEXT", value_parser = control::name, requires = "target_url")]
+    url_name: Option<String>,
+}
+
+impl FirstUrl {
+    fn patch(&self) -> Option<UrlPatch> {
+        let Self { target_url, click_limit, url_name } = self;
+        target_url.as_ref().map(|target_url| UrlPatch {
+            name: url_name.clone(),
+            target_url: Some(target_url.clone()),
+            click_limit: *click_limit,
+            ..UrlPatch::default()
+        })
+    }
 }
 
 /// Settings of one campaign that stand in for the config's.
@@ -126,15 +162,17 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
             let campaigns = client.campaigns().await?;
             arguments.print(&campaigns, || table(&campaigns, std::io::stdout().is_terminal()))
         }
-        Verb::Add { name, trafficstar_id, enable, overrides } => {
+        Verb::Add { name, trafficstar_id, enable, anyway, first_url, overrides } => {
             let patch = CampaignPatch {
                 name: Some(name.clone()),
                 trafficstar_id: Some(*trafficstar_id),
                 generator_enabled: Some(*enable),
+                anyway: *anyway,
+                url: first_url.patch(),
                 ..overrides.patch()
             };
             let campaign = client.add_campaign(&patch).await?;
-            arguments.print(&campaign, || added(&campaign))
+            arguments.print(&campaign, || added(&campaign, patch.url.as_ref()))
         }
         Verb::Set { id, name, trafficstar_id, pause, overrides } => {
             let patch = CampaignPatch {
@@ -155,25 +193,49 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
 }
 
 pub(super) async fn set_generator(arguments: &Arguments, id: i64, patch: &CampaignPatch) -> Result<(), CommandError> {
-    let campaign = arguments.client()?.patch_campaign(CampaignId(id), patch).await?;
+    let client = arguments.client()?;
+    let campaign = client.patch_campaign(CampaignId(id), patch).await?;
+    let left = if campaign.generator_enabled { None } else { client.campaign_state(CampaignId(id)).await.ok() };
     arguments.print(&campaign, || {
         let done = match (campaign.generator_enabled, patch.pause) {
             (true, _) => "is guarded",
             (false, true) => "is paused, and is not guarded any more",
             (false, false) => "is not guarded any more",
         };
-        format!("Campaign {} ({}) {done}.", campaign.id, campaign.name)
+        let left = left.map(|state| format!(" {}", left_as(&state.observed))).unwrap_or_default();
+        format!("Campaign {} ({}) {done}.{left}", campaign.id, campaign.name)
     })
 }
 
-fn added(campaign: &Campaign) -> String {
+/// What becomes of a campaign that nobody guards any more.
+fn left_as(seen: &Observed) -> String {
+    match seen.status {
+        Some(StatusWord::Running) => match &seen.schedule_end_time {
+            Some(end) => {
+                format!("It RUNS at TrafficStars until {end} UTC (its end time), and nothing will stop it before.")
+            }
+            None => "It RUNS at TrafficStars without an end time, and nothing will stop it.".to_owned(),
+        },
+        Some(StatusWord::Stopped) => "It is stopped at TrafficStars.".to_owned(),
+        Some(StatusWord::Blocked) => "It is blocked at TrafficStars.".to_owned(),
+        Some(StatusWord::Unknown) | None => "Whether it runs at TrafficStars is not known: look there.".to_owned(),
+    }
+}
+
+fn added(campaign: &Campaign, url: Option<&UrlPatch>) -> String {
     let Campaign { id, name, trafficstar_id, generator_enabled, .. } = campaign;
     let guarded = if *generator_enabled {
         "is guarded".to_owned()
     } else {
         format!("is not guarded: `traffic-generator enable {id}` guards it")
     };
-    format!("Campaign {id} ({name}), {trafficstar_id} at TrafficStars, was added and {guarded}.")
+    let limit = url.and_then(|url| url.click_limit);
+    let url = match limit {
+        Some(limit) => format!(" with a URL for {} clicks", render::count(limit.get())),
+        None if *generator_enabled => String::new(),
+        None => format!(" without a URL (`traffic-generator url add {id} …` adds one)"),
+    };
+    format!("Campaign {id} ({name}), {trafficstar_id} at TrafficStars, was added{url} and {guarded}.")
 }
 
 fn changed(campaign: &Campaign, patch: &CampaignPatch) -> String {

@@ -11,6 +11,7 @@ use crate::domain::phase::PhaseWord;
 use crate::domain::policy::Mode;
 use crate::domain::remote::StatusWord;
 use crate::domain::status::CampaignStatus;
+use crate::domain::text::age;
 use crate::domain::verdict::Verdict;
 
 /// A campaign's condition at one moment.
@@ -137,7 +138,9 @@ fn note(campaign: &CampaignStatus, reasons: &[(Attention, String)], now: DateTim
 /// What happens next to a campaign of which nothing else has to be said.
 fn next(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
     if campaign.actor.is_none() {
-        return String::new();
+        // Nobody looks any more: what was seen last has its age.
+        let seen = campaign.observed.status_at.map(|at| format!("as last seen {} ago", age(at, now)));
+        return seen.unwrap_or_default();
     }
     let limits = campaign.limits.filter(|_| campaign.observed.remaining_clicks.is_some());
     match (campaign.verdict, campaign.state, limits) {

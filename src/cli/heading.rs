@@ -76,7 +76,8 @@ fn counts(dump: &Dump, health: &Health, theme: Theme) -> Vec<Span<'static>> {
 
 /// The sum of what is known; none where nothing is.
 fn spent_today(dump: &Dump) -> Option<Money> {
-    let known = dump.campaigns.iter().filter_map(|campaign| campaign.observed.spend);
+    let today = dump.captured_at.date_naive();
+    let known = dump.campaigns.iter().filter_map(|campaign| campaign.observed.spend_on(today));
     known.reduce(|sum, spend| Money::from_micros(sum.micros().saturating_add(spend.micros())).unwrap_or(sum))
 }
 

@@ -17,6 +17,7 @@ mod history;
 mod migrate;
 mod operate;
 mod orders;
+mod progress;
 mod render;
 mod status;
 #[cfg(test)]
@@ -119,7 +120,14 @@ enum Command {
     },
     /// Guard a campaign
     #[command(after_help = "Example: traffic-generator enable 1")]
-    Enable(One),
+    Enable {
+        /// The campaign's id
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// Although it has no active URL: no clicks remain then, so that it is paused at once where it runs
+        #[arg(long)]
+        anyway: bool,
+    },
     /// Stop guarding a campaign; returns when nothing is sent for it any more
     #[command(after_help = "Example: traffic-generator disable 1 --pause")]
     Disable {
@@ -129,6 +137,9 @@ enum Command {
         /// Pause it first; it stays guarded if that fails
         #[arg(long)]
         pause: bool,
+        /// Let it run on with nobody to stop it. Without this and without --pause, one that runs stays guarded
+        #[arg(long, conflicts_with = "pause")]
+        leave_running: bool,
     },
     /// Show, add, change and remove campaigns
     #[command(subcommand, after_help = "Example: traffic-generator campaign list")]
@@ -211,7 +222,7 @@ enum Command {
     #[command(after_help = "Example: traffic-generator pause-all --reason \"wrong landing page\"")]
     PauseAll {
         /// Why, for whoever looks at it later
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason_text)]
         reason: String,
         /// Do it without a supervisor, from database and API alone; needs the config and the API key. Beside a supervisor that
         /// is seen to be alive it stores the order only
@@ -277,8 +288,17 @@ fn force_word() -> impl TypedValueParser<Value = ForceKind> {
 }
 
 /// A duration that the API will understand, as it was written.
-fn humantime_text(text: &str) -> Result<String, humantime::DurationError> {
-    humantime::parse_duration(text).map(|_| text.to_owned())
+fn humantime_text(text: &str) -> Result<String, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("it lasts no time: leave it out for a hold until it is released".to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A reason that says something.
+fn reason_text(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("say why, for whoever looks at it later") } else { Ok(text.to_owned()) }
 }
 
 /// Why a command ended with something else than 0.
@@ -315,8 +335,11 @@ enum CommandError {
     #[error("it is on hold and was not paused: {0}")]
     NotPaused(String),
     /// What is wrong where has been printed.
-    #[error("it was not done for every campaign")]
-    NotEverywhere,
+    #[error("{failed} of {of} campaigns were not {done} (above)")]
+    NotEverywhere { failed: usize, of: u64, done: &'static str },
+    /// Who waited was interrupted; the supervisor was not.
+    #[error("The order stands; the supervisor carries it out. See: traffic-generator status")]
+    OrderStands,
     #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
     UnknownCommand(String),
     /// `check` has printed what is wrong.
@@ -333,6 +356,7 @@ impl CommandError {
             Self::Client(ClientError::NoSupervisor(_) | ClientError::NoConnection(..) | ClientError::Lost(..))
             | Self::NothingPaused(_) => 3,
             Self::Top(top::TopError::NoJson) => 2,
+            Self::OrderStands => 130,
             Self::Config(_)
             | Self::ApiKey(_)
             | Self::Telemetry(_)
@@ -345,7 +369,7 @@ impl CommandError {
             | Self::Signals(_)
             | Self::NotPaused(_)
             | Self::NotReached { .. }
-            | Self::NotEverywhere
+            | Self::NotEverywhere { .. }
             | Self::UnknownCommand(_)
             | Self::CheckFailed
             | Self::Degraded => 1,
@@ -362,6 +386,8 @@ impl CommandError {
             for line in errors.lines() {
                 complain("error", &line);
             }
+        } else if matches!(self, Self::OrderStands) {
+            remark(&in_full(self));
         } else if !matches!(self, Self::CheckFailed | Self::Degraded) {
             complain("error", &in_full(self));
         }
@@ -420,11 +446,12 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Health => arguments.wait_for(health::health(arguments)),
         Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
         Command::Explain { id, verbose } => arguments.wait_for(explain::explain(arguments, *id, *verbose)),
-        Command::Enable(One { id }) => {
-            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable()))
+        Command::Enable { id, anyway } => {
+            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable(*anyway)))
         }
-        Command::Disable { id, pause } => {
-            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))
+        Command::Disable { id, pause, leave_running } => {
+            let patch = CampaignPatch::disable(*pause, *leave_running);
+            arguments.wait_for(campaign::set_generator(arguments, *id, &patch))
         }
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),

@@ -1,19 +1,21 @@
 //! `process`, `hold` and `release`, `pause-all` and `release-all`.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::progress::{Pausing, Ticking, followed};
 use super::render::step_word;
 use super::{Arguments, CommandError, complain};
 use crate::clock::Clock;
 use crate::config::process_environment;
 use crate::control::client::ClientError;
-use crate::control::{Held, HeldAll, HoldBody, NotPaused, ProcessBody, Processed, Released};
+use crate::control::{Held, HeldAll, HoldBody, NotPaused, OutlookOfAll, ProcessBody, Processed, Released};
 use crate::daemon;
 use crate::daemon::direct::Pressed;
 use crate::domain::ids::CampaignId;
+use crate::domain::money::Clicks;
 use crate::domain::order::ForceKind;
-use crate::domain::status::Hold;
+use crate::domain::status::{Dump, Hold};
 use crate::domain::text::cut;
 use crate::operator;
 use crate::printable::printable;
@@ -50,7 +52,10 @@ pub(super) async fn process(arguments: &Arguments, id: i64, force: Option<ForceK
 
 /// Fails where one of the campaigns refuses: the others are processed all the same.
 pub(super) async fn process_all(arguments: &Arguments, force: Option<ForceKind>) -> Result<(), CommandError> {
-    let all = arguments.client()?.process_all(ProcessBody { force }).await?;
+    let client = arguments.client()?;
+    let mut ticking = Ticking::default();
+    let order = client.process_all(ProcessBody { force });
+    let all = followed(&client, order, |dump| ticking.line(dump)).await?;
     arguments.print(&all, || match all.as_slice() {
         [] => "No campaign is guarded.".to_owned(),
         all => all.iter().map(sentence).collect::<Vec<_>>().join("\n"),
@@ -59,8 +64,14 @@ pub(super) async fn process_all(arguments: &Arguments, force: Option<ForceKind>)
         let named = processed.warnings.iter().map(|warning| format!("campaign {}: {warning}", processed.id));
         warn(&named.collect::<Vec<_>>());
     }
-    let failed = force.is_some() && all.iter().any(|processed| processed.error.is_some());
-    if failed { Err(CommandError::NotEverywhere) } else { Ok(()) }
+    let failed = all.iter().filter(|processed| processed.error.is_some()).count();
+    let done = match force {
+        Some(_) if failed == 0 => return Ok(()),
+        Some(ForceKind::Activate) => "activated",
+        Some(ForceKind::Pause) => "paused",
+        None => return Ok(()),
+    };
+    Err(CommandError::NotEverywhere { failed, of: all.len() as u64, done })
 }
 
 pub(super) async fn hold(arguments: &Arguments, id: i64, body: &HoldBody) -> Result<(), CommandError> {
@@ -75,12 +86,25 @@ pub(super) async fn release(arguments: &Arguments, id: i64) -> Result<(), Comman
 }
 
 pub(super) async fn pause_all(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
-    let held = arguments.client()?.hold_all(&pause_of_all(reason)).await;
-    if let Err(ClientError::NoSupervisor(socket)) = held {
-        return Err(CommandError::NothingPaused(socket));
+    let client = arguments.client()?;
+    let body = pause_of_all(reason);
+    let mut pausing = Pausing::default();
+    match followed(&client, client.hold_all(&body), |dump| Some(pausing.line(dump))).await {
+        Ok(held) => report_pause_of_all(arguments, &held, Keeper::Supervisor),
+        Err(CommandError::Client(ClientError::NoSupervisor(socket))) => Err(CommandError::NothingPaused(socket)),
+        Err(other) => Err(other),
     }
-    let held = held?;
-    report_pause_of_all(arguments, &held, true)
+}
+
+/// Who keeps paused what a pause of everything has paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeper {
+    /// A supervisor that lives.
+    Supervisor,
+    /// The next one, which finds the order in the database.
+    Next,
+    /// Nobody: the order could not be stored.
+    Nobody,
 }
 
 /// A hold on all that does not pause would leave running what the operator wants stopped.
@@ -92,20 +116,68 @@ pub(super) fn pause_of_all(reason: &str) -> HoldBody {
 pub(super) fn pause_all_direct(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
     let config = arguments.load_config()?;
     let api_key = config.api_key(&process_environment())?;
-    let Pressed { held, is_hold_stored } =
+    let Pressed { held, is_hold_stored, is_left_to_the_living } =
         daemon::direct::pause_all(&config, api_key, hold_of_mine(reason, Clock::system().now()))?;
-    report_pause_of_all(arguments, &held, is_hold_stored)
+    let keeper = match (is_left_to_the_living, is_hold_stored) {
+        (true, _) => Keeper::Supervisor,
+        (false, true) => Keeper::Next,
+        (false, false) => Keeper::Nobody,
+    };
+    report_pause_of_all(arguments, &held, keeper)
 }
 
 /// Fails where a campaign was not paused: the others are all the same.
-fn report_pause_of_all(arguments: &Arguments, held: &HeldAll, is_hold_stored: bool) -> Result<(), CommandError> {
-    of_held_all(held, is_hold_stored).print(arguments, held)?;
-    if held.not_paused.is_empty() { Ok(()) } else { Err(CommandError::NotEverywhere) }
+fn report_pause_of_all(arguments: &Arguments, held: &HeldAll, keeper: Keeper) -> Result<(), CommandError> {
+    of_held_all(held, keeper).print(arguments, held)?;
+    match held.not_paused.len() {
+        0 => Ok(()),
+        failed => Err(CommandError::NotEverywhere { failed, of: held.campaigns, done: "paused" }),
+    }
 }
 
 pub(super) async fn release_all(arguments: &Arguments) -> Result<(), CommandError> {
-    let released = arguments.client()?.release_all().await?;
-    of_released_all(&released).print(arguments, &released)
+    let client = arguments.client()?;
+    let mut looks = 0;
+    let waits = |_: &Dump| {
+        looks += 1;
+        (looks > 1).then(|| "waiting for the database to take the release…".to_owned())
+    };
+    let released = followed(&client, client.release_all(), waits).await?;
+    // What it says of the time is worth no failure.
+    let dump = client.state().await.ok();
+    of_released_all(&released, dump.as_ref()).print(arguments, &released)
+}
+
+/// What becomes of all, in words; nothing is said of what there is none of.
+fn foretold(outlook: &OutlookOfAll, dump: Option<&Dump>) -> String {
+    let OutlookOfAll { start, run, limit_reached, stay_stopped, left_alone, unknown, not_guarded } = *outlook;
+    let last = dump.and_then(|dump| last_start(start, dump)).unwrap_or_default();
+    let told = [
+        (start, "starts again", "start again", last.as_str()),
+        (run, "runs", "run", ""),
+        (limit_reached, "stays stopped: its spend limit is reached", "stay stopped: their spend limit is reached", ""),
+        (stay_stopped, "stays stopped: too few clicks are left", "stay stopped: too few clicks are left", ""),
+        (left_alone, "stays on hold, or is only observed", "stay on hold, or are only observed", ""),
+        (unknown, "is unknown, or blocked", "are unknown, or blocked", ""),
+        (not_guarded, "is not guarded: nobody starts it", "are not guarded: nobody starts them", ""),
+    ];
+    let told = told.into_iter().filter(|(number, ..)| *number > 0).map(|(number, one, many, more)| {
+        let what = if number == 1 { one } else { many };
+        format!("{} {what}{more}.", Clicks(number))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { String::new() } else { format!("\n{}", told.join(" ")) }
+}
+
+/// About when the last of so many has been started, where that takes more than a minute: each takes a request.
+fn last_start(start: u64, dump: &Dump) -> Option<String> {
+    let now = dump.captured_at;
+    let cooled = dump.campaigns.iter().filter_map(|campaign| campaign.cooling_down_until).max();
+    let per_minute = dump.trafficstar.requests_per_minute;
+    let sending = i64::try_from(start.saturating_mul(60).checked_div(u64::from(per_minute))?).ok()?;
+    let last = cooled.map_or(now, |cooled| cooled.max(now)) + TimeDelta::try_seconds(sending)?;
+    let takes_long = start > 0 && last.signed_duration_since(now) > TimeDelta::minutes(1);
+    takes_long.then(|| format!(", the last about {} UTC ({per_minute} requests a minute)", last.format("%H:%M")))
 }
 
 /// Without a supervisor nobody else says whose order it is, and since when.
@@ -126,14 +198,16 @@ pub(super) fn of_processed(processed: &Processed) -> Told {
 }
 
 /// What came of a hold.
-pub(super) fn of_held(id: CampaignId, Held { hold, not_paused, warnings }: &Held) -> Told {
+pub(super) fn of_held(id: CampaignId, Held { hold, not_paused, replaced, warnings }: &Held) -> Told {
     let kept = if hold.pause && not_paused.is_none() { ", and is kept paused" } else { "" };
-    let told = Told::new(format!("Campaign {id} is on hold {}{kept}.", hold.in_words()), warnings.clone());
+    let replaced = replaced.as_ref().map(|before| format!(" This replaces its hold {}.", before.in_words()));
+    let said = format!("Campaign {id} is on hold {}{kept}.{}", hold.in_words(), replaced.unwrap_or_default());
+    let told = Told::new(said, warnings.clone());
     Told { is_problem: told.is_problem || not_paused.is_some(), ..told }
 }
 
 /// What came of a release.
-pub(super) fn of_released(id: CampaignId, Released { released, still_on_hold }: &Released) -> Told {
+pub(super) fn of_released(id: CampaignId, Released { released, still_on_hold, .. }: &Released) -> Told {
     let said = match released {
         Some(hold) => format!("Campaign {id} is released: it was on hold {}.", hold.in_words()),
         None => format!("Campaign {id} was not on hold by itself."),
@@ -143,29 +217,45 @@ pub(super) fn of_released(id: CampaignId, Released { released, still_on_hold }: 
     Told::new(said, warnings.collect())
 }
 
-/// What came of the release of all.
-pub(super) fn of_released_all(Released { released, .. }: &Released) -> Told {
+/// What came of the release of all, and what becomes of them.
+pub(super) fn of_released_all(Released { released, outlook, .. }: &Released, dump: Option<&Dump>) -> Told {
     let said = match released {
-        Some(hold) => format!("All campaigns are released: they were on hold {}.", hold.in_words()),
+        Some(hold) => {
+            let outlook = outlook.as_ref().map(|outlook| foretold(outlook, dump)).unwrap_or_default();
+            format!("All campaigns are released: they were on hold {}.{outlook}", hold.in_words())
+        }
         None => "There was no hold on all campaigns.".to_owned(),
     };
     Told::new(said, Vec::new())
 }
 
-/// What came of the pause of all.
-pub(super) fn of_held_all(held: &HeldAll, is_hold_stored: bool) -> Told {
-    let HeldAll { hold, campaigns, paused, not_paused, warnings } = held;
-    let said = if is_hold_stored {
-        format!(
-            "All campaigns are on hold {}.\nPaused now: {paused} of {campaigns}. Whatever is seen running is paused again, \
-             until `release-all`.",
-            hold.in_words()
-        )
-    } else {
-        format!(
-            "Paused now: {paused} of {campaigns}. No hold could be stored: a supervisor may run them again. Give this \
-             command again when the database can be written."
-        )
+/// What came of the pause of all. It promises what somebody keeps, and no more.
+pub(super) fn of_held_all(held: &HeldAll, keeper: Keeper) -> Told {
+    let HeldAll { hold, campaigns, paused, stopped_already, observed_only, not_paused, warnings } = held;
+    let stopped = match stopped_already {
+        0 => format!("Paused now: {} of {}.", Clicks(*paused), Clicks(*campaigns)),
+        already => {
+            let were = if *already == 1 { "was" } else { "were" };
+            format!("Stopped {} that ran; {} {were} stopped already.", Clicks(*paused), Clicks(*already))
+        }
+    };
+    let on_hold = format!("All campaigns are on hold {}.\n", hold.in_words());
+    let said = match keeper {
+        Keeper::Supervisor if campaigns == observed_only && *campaigns > 0 => {
+            format!("{on_hold}{stopped} All are in observe mode: nothing is sent, and nothing is kept paused.")
+        }
+        Keeper::Supervisor => {
+            let others = if *observed_only > 0 { "Whatever else" } else { "Whatever" };
+            format!("{on_hold}{stopped} {others} is seen running is paused again, until `release-all`.")
+        }
+        Keeper::Next => format!(
+            "{on_hold}{stopped} No supervisor is running: what somebody starts now is NOT paused again. Start it: \
+             `traffic-generator run`."
+        ),
+        Keeper::Nobody => format!(
+            "{stopped} No hold could be stored: a supervisor may run them again. Give this command again when the database \
+             can be written."
+        ),
     };
     let not_paused = not_paused
         .iter()

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::values::{self, Cooldown, Count, SpendLimit};
-use super::{Ask, SetGenerator};
+use super::{Ask, Generator, SetGenerator, UrlPatch};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
@@ -89,34 +89,46 @@ pub struct CampaignPatch {
     /// fails.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub pause: bool,
+    /// With `generator_enabled: false`: let the campaign run on without a guard. Without it and without `pause`, one that runs
+    /// stays guarded.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub leave_running: bool,
+    /// With `generator_enabled: true`: guard the campaign although it has no active URL. No clicks remain then, so that it is
+    /// paused at once where it runs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub anyway: bool,
+    /// A new campaign's first URL: it needs `target_url` and `click_limit`, and has the campaign's name where it has no other.
+    #[serde(deserialize_with = "values::given", skip_serializing_if = "Option::is_none")]
+    pub url: Option<UrlPatch>,
 }
 
 impl CampaignPatch {
-    /// Guard a campaign.
+    /// Guard a campaign; one without an active URL only with `anyway`.
     #[must_use]
-    pub fn enable() -> Self {
-        Self { generator_enabled: Some(true), ..Self::default() }
+    pub fn enable(anyway: bool) -> Self {
+        Self { generator_enabled: Some(true), anyway, ..Self::default() }
     }
 
-    /// Stop guarding a campaign; with `pause` it is paused first.
+    /// Stop guarding a campaign. One that runs is paused first, or left running; without either it stays guarded.
     #[must_use]
-    pub fn disable(pause: bool) -> Self {
-        Self { generator_enabled: Some(false), pause, ..Self::default() }
+    pub fn disable(pause: bool, leave_running: bool) -> Self {
+        Self { generator_enabled: Some(false), pause, leave_running, ..Self::default() }
     }
 
     /// The order that this is, if it is about the generator alone: one that is carried out without reading the row first.
     #[must_use]
     pub fn generator_alone(&self, campaign: CampaignId) -> Option<SetGenerator> {
         let enabled = self.generator_enabled?;
-        let alone =
-            Self { generator_enabled: self.generator_enabled, pause: self.pause, id: self.id, ..Self::default() };
-        (*self == alone).then_some(SetGenerator { campaign, enabled, pause: self.pause })
+        let Self { id, generator_enabled, pause, leave_running, anyway, .. } = *self;
+        let alone = Self { id, generator_enabled, pause, leave_running, anyway, ..Self::default() };
+        let to = if enabled { Generator::Enabled { anyway } } else { Generator::Disabled { pause, leave_running } };
+        (*self == alone).then_some(SetGenerator { campaign, to })
     }
 
     /// Whether a campaign is already as this wants it: whether each field that is given is shown alike.
     #[must_use]
     pub fn is_met_by(&self, campaign: &Campaign) -> bool {
-        let wanted = Self { id: None, pause: false, ..self.clone() };
+        let wanted = Self { id: None, pause: false, leave_running: false, anyway: false, url: None, ..self.clone() };
         let Ok(Value::Object(wanted)) = serde_json::to_value(wanted) else { return false };
         let shown = serde_json::to_value(campaign).unwrap_or_default();
         wanted.iter().all(|(field, value)| shown.get(field) == Some(value))
@@ -166,10 +178,13 @@ mod tests {
 
     #[test]
     fn an_order_about_the_generator_alone_is_told_from_others() {
-        let set = |enabled, pause| Some(SetGenerator { campaign: CampaignId(1), enabled, pause });
+        let set = |to| Some(SetGenerator { campaign: CampaignId(1), to });
+        let disabled = |pause, leave_running| set(Generator::Disabled { pause, leave_running });
         let cases = [
-            (r#"{"generator_enabled": true}"#, set(true, false)),
-            (r#"{"generator_enabled": false, "pause": true, "id": 1}"#, set(false, true)),
+            (r#"{"generator_enabled": true}"#, set(Generator::Enabled { anyway: false })),
+            (r#"{"generator_enabled": true, "anyway": true}"#, set(Generator::Enabled { anyway: true })),
+            (r#"{"generator_enabled": false, "pause": true, "id": 1}"#, disabled(true, false)),
+            (r#"{"generator_enabled": false, "leave_running": true}"#, disabled(false, true)),
             (r#"{"generator_enabled": true, "mode": null}"#, None),
             (r#"{"name": "n"}"#, None),
         ];

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
 pub use self::operate::{LogFilterSetting, Operation, OperationPort, ReloadBody, Reloaded, Stopping};
 pub use self::orders::{
-    Held, HeldAll, HoldBody, NotPaused, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
+    Held, HeldAll, HoldBody, NotPaused, OutlookOfAll, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
 };
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, SpendLimit, ValueError, name, remote_id, target_url};
@@ -41,10 +41,25 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 pub struct SetGenerator {
     /// Which.
     pub campaign: CampaignId,
-    /// Whether it is guarded from now on.
-    pub enabled: bool,
-    /// Whether to pause it before it is guarded no more.
-    pub pause: bool,
+    /// What its generator is to be.
+    pub to: Generator,
+}
+
+/// What becomes of a campaign's generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generator {
+    /// The campaign is guarded from now on.
+    Enabled {
+        /// Although it has no active URL, so that it is paused where it runs.
+        anyway: bool,
+    },
+    /// It is not guarded any more.
+    Disabled {
+        /// It is paused first.
+        pause: bool,
+        /// It may run on. Without this and without a pause, one that may run stays guarded.
+        leave_running: bool,
+    },
 }
 
 /// Why a command was not carried out.

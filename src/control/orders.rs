@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::Refusal;
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::order::{ForceFailure, ForceKind};
+use crate::domain::outlook::Outlook;
 use crate::domain::phase::PhaseWord;
 use crate::domain::status::{ActionStatus, Hold};
 
@@ -93,6 +94,9 @@ pub struct Held {
     /// With `pause`: why it was not paused, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_paused: Option<String>,
+    /// The hold of its own in whose place this one came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Hold>,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
@@ -105,8 +109,14 @@ pub struct HeldAll {
     pub hold: Hold,
     /// How many campaigns there are, those with a disabled generator included.
     pub campaigns: u64,
-    /// How many of them were paused now.
+    /// How many of them were paused now: those that ran, or of which nobody knew whether they did.
     pub paused: u64,
+    /// How many were seen stopped already, and were sent nothing.
+    #[serde(default)]
+    pub stopped_already: u64,
+    /// How many are in observe mode: nothing is sent for them.
+    #[serde(default)]
+    pub observed_only: u64,
     /// With `pause`: those that were not paused.
     pub not_paused: Vec<NotPaused>,
     /// What the operator should know.
@@ -131,6 +141,43 @@ pub struct Released {
     pub released: Option<Hold>,
     /// A hold on all campaigns that is still in force.
     pub still_on_hold: Option<Hold>,
+    /// After a hold on all: what becomes of the campaigns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlook: Option<OutlookOfAll>,
+}
+
+/// How many campaigns become what once nothing holds all of them, as they were read last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutlookOfAll {
+    /// They are stopped, and are started again.
+    pub start: u64,
+    /// They run.
+    pub run: u64,
+    /// They stay stopped: their spend limit is reached.
+    pub limit_reached: u64,
+    /// They stay stopped: too few clicks are left, or it cannot be told how many.
+    pub stay_stopped: u64,
+    /// They are on hold by themselves, or in observe mode.
+    pub left_alone: u64,
+    /// Nobody can tell: they were not read, or are blocked.
+    pub unknown: u64,
+    /// Their generators are disabled: they stay as they are.
+    pub not_guarded: u64,
+}
+
+impl OutlookOfAll {
+    /// Counts one more.
+    pub const fn add(&mut self, outlook: Outlook) {
+        let count = match outlook {
+            Outlook::Starts => &mut self.start,
+            Outlook::Runs => &mut self.run,
+            Outlook::LimitReached => &mut self.limit_reached,
+            Outlook::StaysStopped => &mut self.stay_stopped,
+            Outlook::LeftAlone => &mut self.left_alone,
+            Outlook::Unknown => &mut self.unknown,
+        };
+        *count += 1;
+    }
 }
 
 impl From<ForceFailure> for Refusal {

@@ -23,6 +23,7 @@ use crate::control::client::Client;
 use crate::domain::action::Trigger;
 use crate::domain::lease::{LEASE, LOOK_EVERY, MARGIN};
 use crate::domain::order::{Force, ForceKind};
+use crate::domain::policy::Mode;
 use crate::domain::status::Hold;
 use crate::error_chain::in_full;
 use crate::reign::moment;
@@ -47,6 +48,8 @@ pub struct Pressed {
     pub held: HeldAll,
     /// Whether the hold is in the database, where the next supervisor finds it.
     pub is_hold_stored: bool,
+    /// Whether a supervisor lives that carries the order out.
+    pub is_left_to_the_living: bool,
 }
 
 /// Who leads beside this command.
@@ -81,7 +84,7 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
     let held = match leads {
         Leads::Here(held) => held,
         Leads::Elsewhere => match store.set_hold_on_all(Some(hold.clone())).await {
-            Ok(()) => return Ok(left_to_the_living(hold, &campaigns)),
+            Ok(()) => return Ok(left_to_the_living(hold, &campaigns, config)),
             Err(error) => {
                 direct
                     .warnings
@@ -190,6 +193,7 @@ impl Direct<'_> {
     ) -> Result<Pressed, RunError> {
         let store = held.store.clone();
         let count = campaigns.len() as u64;
+        let observed_only = observed_only(&campaigns, self.config);
         let pause = self.pause(api_key, held, campaigns, &hold).await?;
         let set_hold = store.set_hold_on_all(Some(hold.clone()));
         let (stored, Paused { paused, not_paused, unread }) = tokio::join!(set_hold, pause);
@@ -203,8 +207,9 @@ impl Direct<'_> {
         if let Some(error) = self.board.dump(self.clock.now()).database.last_error {
             self.warnings.push(format!("not every pause is in the journal: {error}"));
         }
-        let held = HeldAll { hold, campaigns: count, paused, not_paused, warnings: self.warnings };
-        Ok(Pressed { held, is_hold_stored })
+        let (campaigns, stopped_already, warnings) = (count, 0, self.warnings);
+        let held = HeldAll { hold, campaigns, paused, stopped_already, observed_only, not_paused, warnings };
+        Ok(Pressed { held, is_hold_stored, is_left_to_the_living: false })
     }
 
     /// The pause of all by the actors that guard, ready to begin.
@@ -274,14 +279,25 @@ async fn readable(store: Store) -> Result<(Store, Vec<CampaignRow>), RunError> {
 }
 
 /// A supervisor lives: it reads the order at its next tick, and pauses everything.
-fn left_to_the_living(hold: Hold, campaigns: &[CampaignRow]) -> Pressed {
+fn left_to_the_living(hold: Hold, campaigns: &[CampaignRow], config: &Config) -> Pressed {
     let warning =
         "a supervisor lives: it finds the order in the database and carries it out within one tick. If it hangs, \
                    kill it and give this command again"
             .to_owned();
-    let campaigns = campaigns.len() as u64;
-    let held = HeldAll { hold, campaigns, paused: 0, not_paused: Vec::new(), warnings: vec![warning] };
-    Pressed { held, is_hold_stored: true }
+    let held = HeldAll {
+        hold,
+        campaigns: campaigns.len() as u64,
+        paused: 0,
+        stopped_already: 0,
+        observed_only: observed_only(campaigns, config),
+        not_paused: Vec::new(),
+        warnings: vec![warning],
+    };
+    Pressed { held, is_hold_stored: true, is_left_to_the_living: true }
+}
+
+fn observed_only(campaigns: &[CampaignRow], config: &Config) -> u64 {
+    campaigns.iter().filter(|row| row.mode(config.generator.mode) == Mode::Observe).count() as u64
 }
 
 pub(super) fn settings(config: &Config, api_key: SecretString) -> RemoteSettings {

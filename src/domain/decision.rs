@@ -93,6 +93,8 @@ pub struct Judged {
     pub amount: Option<Money>,
     /// The remaining clicks, if known.
     pub remaining: Option<Clicks>,
+    /// No clicks are left, since there is no URL to count them.
+    pub has_no_urls: bool,
 }
 
 impl Judged {
@@ -112,6 +114,7 @@ impl Judged {
             clicks: remaining.map_or(ClickLevel::Unknown, |clicks| click_level(clicks, policy)),
             amount,
             remaining: remaining.map(|clicks| clicks.count),
+            has_no_urls: remaining.is_some_and(|clicks| clicks.active_urls == 0),
         }
     }
 }
@@ -184,6 +187,7 @@ fn first_row(judged: &Judged, phase: PhaseWord) -> Row {
 #[must_use]
 pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
     let clicks = || judged.remaining.map_or_else(|| "unknown".to_owned(), |clicks| clicks.to_string());
+    let no_urls = if judged.has_no_urls { " (it has no active URLs)" } else { "" };
     let spend = || judged.amount.map_or_else(|| "unknown".to_owned(), |amount| format!("{amount}"));
     let limit = policy.spend_limit;
     match decision.row {
@@ -197,7 +201,7 @@ pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
         }
         Row::ClicksUsedUp => {
             format!(
-                "it {} with {} clicks left, {} or fewer pause it{} (spend {})",
+                "it {} with {} clicks left{no_urls}, {} or fewer pause it{} (spend {})",
                 if judged.status == RemoteStatus::Running { "runs" } else { "may run" },
                 clicks(),
                 policy.pause_clicks,
@@ -221,7 +225,7 @@ pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
             )
         }
         Row::AdoptRunning => format!("it runs, with {} clicks left as it should (spend {})", clicks(), spend()),
-        Row::AdoptStopped => format!("it is stopped, with {} clicks left as it should", clicks()),
+        Row::AdoptStopped => format!("it is stopped, with {} clicks left{no_urls} as it should", clicks()),
         Row::GuardActivate => {
             format!("it is stopped although we promised that it runs ({} clicks left, spend {})", clicks(), spend())
         }

@@ -25,6 +25,7 @@ pub mod money;
 pub mod nearness;
 pub mod observation;
 pub mod order;
+pub mod outlook;
 pub mod phase;
 pub mod policy;
 mod progress;

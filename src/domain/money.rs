@@ -152,6 +152,8 @@ impl fmt::Display for Clicks {
 pub struct RemainingClicks {
     /// The sum of `max(click_limit - clicks, 0)`, a row that makes no sense counting 0.
     pub count: Clicks,
+    /// How many URLs that is the sum of. Without one no clicks are left, and that is worth saying.
+    pub active_urls: u64,
     /// What is wrong with a row, if anything (a negative click limit). Such a sum may stop a campaign, never start it.
     pub defect: Option<String>,
     /// When the database was read.

@@ -90,7 +90,7 @@ fn not_stopped(status: &RemoteStatus) -> String {
     };
     let is_missing = matches!(status, RemoteStatus::Unknown { doubt: StatusDoubt::NotRead(RemoteFault::NotFound), .. });
     let or = if is_missing { "; if its trafficstar_id is wrong, disable its generator first" } else { "" };
-    format!("{seen}, and nobody would watch it any more: say pause to have it paused first{or}")
+    format!("{seen}, and nobody would watch it any more: add --pause to have it paused first{or}")
 }
 
 impl ForceFailure {
@@ -127,7 +127,8 @@ impl Hold {
             None => "until released".to_owned(),
         };
         let by = self.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
-        let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = self.reason.as_ref().filter(|reason| !reason.trim().is_empty());
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         format!("{until}{by}{reason}")
     }
 }

@@ -402,6 +402,14 @@ pub struct Observed {
     pub clicks_at: Option<DateTime<Utc>>,
 }
 
+impl Observed {
+    /// The spend, if it is of this day: a campaign that nobody reads any more shows what was seen last.
+    #[must_use]
+    pub fn spend_on(&self, today: NaiveDate) -> Option<Money> {
+        self.spend.filter(|_| self.spend_day.is_none_or(|day| day == today))
+    }
+}
+
 /// The last action and how far it got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActionStatus {

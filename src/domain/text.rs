@@ -29,6 +29,22 @@ pub fn date(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// How long ago something was, as roughly as people say it: `12m`.
+#[must_use]
+pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let passed = now.signed_duration_since(at);
+    let (days, hours, minutes) = (passed.num_days(), passed.num_hours(), passed.num_minutes());
+    if days > 0 {
+        format!("{days}d")
+    } else if hours > 0 {
+        format!("{hours}h")
+    } else if minutes > 0 {
+        format!("{minutes}m")
+    } else {
+        format!("{}s", passed.num_seconds().max(0))
+    }
+}
+
 /// The word by which serde names a value: in the tables, in the API and in the journal.
 pub fn word(value: impl Serialize) -> String {
     struct Word<T>(T);
@@ -43,6 +59,14 @@ pub fn word(value: impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_is_told_in_its_largest_unit() {
+        let noon: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().unwrap();
+        for (seconds, told) in [(-5, "0s"), (59, "59s"), (60, "1m"), (3_599, "59m"), (3_600, "1h"), (86_400, "1d")] {
+            assert_eq!(age(noon, noon + chrono::TimeDelta::seconds(seconds)), told);
+        }
+    }
 
     #[test]
     fn what_is_longer_than_a_name_may_be_is_cut_and_says_so() {

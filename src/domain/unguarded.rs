@@ -34,8 +34,9 @@ impl Unguarded {
             RemoteStatus::Stopped(_) | RemoteStatus::Blocked { .. } => return None,
         }
         let clicks = judged.remaining.filter(|_| judged.clicks == ClickLevel::UsedUp);
-        let clicks =
-            clicks.map(|clicks| format!("{clicks} clicks are left, and {} or fewer pause it", policy.pause_clicks));
+        let no_urls = if judged.has_no_urls { " (it has no active URLs)" } else { "" };
+        let clicks = clicks
+            .map(|clicks| format!("{clicks} clicks are left{no_urls}, and {} or fewer pause it", policy.pause_clicks));
         let spend = judged.amount.filter(|_| judged.spend == SpendLevel::Reached);
         let spend = spend.map(|spend| format!("its limit of {} is reached ({spend})", policy.spend_limit));
         let clicks_used_up = clicks.is_some();

@@ -30,7 +30,7 @@ fn an_action_whose_journal_entry_is_not_stored_waits_for_the_database() {
         .into_iter()
         .find_map(|output| if let Output::ReadDatabase(operation) = output { Some(operation) } else { None });
     let operation = operation.unwrap();
-    let clicks = RemainingClicks { count: Clicks(20_000), defect: None, at: noon() };
+    let clicks = RemainingClicks { count: Clicks(20_000), active_urls: 1, defect: None, at: noon() };
     let facts = StoredFacts { is_guarded: true, policy, clicks, history: Ok(SpendHistory::default()) };
     session.database_said(noon(), operation, Ok(facts));
     session.status_came(noon(), operation, Ok(stopped()), None);

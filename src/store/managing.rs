@@ -109,21 +109,27 @@ impl CampaignChange {
 }
 
 impl Store {
-    /// Adds a campaign.
+    /// Adds a campaign, with its first URL where there is one: both, or neither.
     ///
     /// # Errors
-    /// The database does not answer, or the columns lack a name or a `trafficstar_id`.
+    /// The database does not answer, or the columns lack one that has no default.
     pub async fn add_campaign(
         &self,
         columns: CampaignColumns,
+        url: Option<UrlColumns>,
         now: DateTime<Utc>,
     ) -> Result<CampaignChange, StoreError> {
         let changed = db_write!(self, move |connection| {
             let now = Stamp::from(now);
-            Ok(diesel::insert_into(campaigns::table)
+            let row: CampaignRow = diesel::insert_into(campaigns::table)
                 .values((&columns, campaigns::created_at.eq(&now), campaigns::updated_at.eq(&now)))
                 .returning(CampaignRow::as_returning())
-                .get_result(connection)?)
+                .get_result(connection)?;
+            if let Some(url) = &url {
+                let url = (urls::campaign_id.eq(row.id.0), url, urls::created_at.eq(&now), urls::updated_at.eq(&now));
+                diesel::insert_into(urls::table).values(url).execute(connection)?;
+            }
+            Ok(row)
         });
         CampaignChange::of(changed).map_err(StoreError::WriteCampaign)
     }

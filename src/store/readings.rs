@@ -68,7 +68,11 @@ impl Store {
                         urls::table
                             .filter(urls::campaign_id.eq_any(&ids).and(urls::status.eq(ACTIVE)))
                             .group_by(urls::campaign_id)
-                            .select((urls::campaign_id, diesel::dsl::sql::<BigInt>(REMAINING_CLICKS)))
+                            .select((
+                                urls::campaign_id,
+                                diesel::dsl::sql::<BigInt>(REMAINING_CLICKS),
+                                diesel::dsl::count_star(),
+                            ))
                             .load(connection)?,
                     );
                     readings.add_defects(
@@ -132,15 +136,16 @@ impl Readings {
     fn add_rows(&mut self, rows: Vec<CampaignRow>) {
         for row in rows {
             // A campaign without an active URL has no row in the sums: 0 clicks remain.
-            let clicks = RemainingClicks { count: Clicks(0), defect: None, at: self.now };
+            let clicks = RemainingClicks { count: Clicks(0), active_urls: 0, defect: None, at: self.now };
             self.by_campaign.insert(row.id, TickReading { row, clicks, spends: Ok(SpendHistory::default()) });
         }
     }
 
-    fn add_sums(&mut self, sums: Vec<(i64, i64)>) {
-        for (campaign, sum) in sums {
+    fn add_sums(&mut self, sums: Vec<(i64, i64, i64)>) {
+        for (campaign, sum, active_urls) in sums {
             if let Some(reading) = self.by_campaign.get_mut(&CampaignId(campaign)) {
                 reading.clicks.count = Clicks(u64::try_from(sum).unwrap_or(0));
+                reading.clicks.active_urls = u64::try_from(active_urls).unwrap_or(0);
             }
         }
     }

@@ -135,7 +135,8 @@ fn remaining_clicks_are_those_of_active_urls_and_nonsense_counts_nothing() {
             database.execute(&format!("DELETE FROM urls; {}", rows.collect::<String>()));
             let clicks = reading(&store).await.clicks;
             assert_eq!((clicks.count, clicks.defect.as_deref()), (Clicks(count), defect), "{urls:?}");
-            assert_eq!(clicks.at, noon());
+            let active = urls.iter().filter(|(_, _, status)| *status == "active").count();
+            assert_eq!((clicks.active_urls, clicks.at), (active as u64, noon()), "{urls:?}");
         }
     });
 }

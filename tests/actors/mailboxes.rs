@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::future::join_all;
-use traffic_generator::control::{Ask, Order, SetGenerator};
+use traffic_generator::control::{Ask, Generator, Order, SetGenerator};
 use traffic_generator::domain::action::Step;
 use traffic_generator::domain::health::HealthWord;
 use traffic_generator::domain::ids::CampaignId;
@@ -53,7 +53,10 @@ fn a_hundred_deaths_in_one_moment_are_all_noticed_and_every_one_is_built_anew_a_
 fn a_hundred_releases_in_one_moment_all_end_their_promises_and_are_all_answered() {
     on_paused_time(async {
         let stage = many(true, 20_000).await;
-        let disable = |id| SetGenerator { campaign: CampaignId(id), enabled: false, pause: false };
+        let disable = |id| SetGenerator {
+            campaign: CampaignId(id),
+            to: Generator::Disabled { pause: false, leave_running: true },
+        };
         let answers: Vec<_> = (1..=MANY)
             .map(|id| stage.order(|reply| Order::SetGenerator(Ask { question: disable(id), reply })))
             .collect();

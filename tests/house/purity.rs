@@ -24,6 +24,7 @@ const STOPWATCH: Allowed = &[
 
 /// Waiting for a time instead of a condition.
 const SLEEPS: Allowed = &[
+    ("src/cli/progress.rs", "looks again how far an order has come"),
     ("src/cli/top/connection.rs", "tries again"),
     ("src/cli/wait.rs", "asks again"),
     ("src/cli/watch.rs", "asks again for a supervisor that is away"),

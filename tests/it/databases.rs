@@ -40,9 +40,8 @@ fn campaigns_and_urls_are_managed() {
     on_both_databases(|config| {
         let mut world = World::configured(config);
         world.sandbox.add_campaign(CampaignSpec::paused(ID));
-        world.done(&["campaign", "add", "--name", "shoes", "--trafficstar-id", &ID.to_string(), "--enable"]);
-        let target = "https://example.com/";
-        world.done(&["url", "add", "1", "--name", "one", "--target-url", target, "--click-limit", "16000"]);
+        let (id, url) = (ID.to_string(), ["--url", "https://example.com/", "--click-limit", "16000"]);
+        world.done(&[&["campaign", "add", "--name", "shoes", "--trafficstar-id", &id, "--enable"], &url[..]].concat());
         world.wait_for_writes(ID, &ACTIVATION);
         world.done(&["campaign", "set", "1", "--pause-clicks", "9", "--cooldown", "1s"]);
         world.done(&["url", "set", "1", "--clicks", "15990"]);

@@ -42,7 +42,8 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
     let added = done(&world, &["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001"]);
     assert_eq!(
         added,
-        "Campaign 1 (shoes), 1001 at TrafficStars, was added and is not guarded: `traffic-generator enable 1` guards it."
+        "Campaign 1 (shoes), 1001 at TrafficStars, was added without a URL (`traffic-generator url add 1 …` adds one) and is \
+         not guarded: `traffic-generator enable 1` guards it."
     );
     let fresh = json!({
         "id": 1, "name": "shoes", "trafficstar_id": 1001, "generator_enabled": false, "mode": null, "spend_limit": null,
@@ -82,11 +83,59 @@ fn campaigns_are_added_listed_changed_and_removed_by_commands() {
 fn a_campaign_is_guarded_when_the_command_that_adds_it_answers() {
     let world = World::new();
     world.sandbox.add_campaign(CampaignSpec::paused(CAMPAIGN));
-    let add = ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001", "--enable", "--mode", "observe"];
+    let add =
+        ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001", "--enable", "--mode", "observe", "--anyway"];
     assert_eq!(done(&world, &add), "Campaign 1 (shoes), 1001 at TrafficStars, was added and is guarded.");
     let campaign = world.campaign(CAMPAIGN);
     assert_eq!(campaign.text("/actor/status"), "running", "{campaign}");
     assert_eq!(campaign.text("/ordered/mode"), "observe", "{campaign}");
+}
+
+#[test]
+fn a_running_campaign_is_added_with_its_first_url_in_one_order_and_runs_on() {
+    let mut world = World::new();
+    world.sandbox.add_campaign(CampaignSpec::running(CAMPAIGN));
+    let add = ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001", "--enable"];
+    let url = ["--url", "https://example.com/", "--click-limit", "20000"];
+    let added = "Campaign 1 (shoes), 1001 at TrafficStars, was added with a URL for 20,000 clicks and is guarded.";
+    assert_eq!(done(&world, &[&add[..], &url].concat()), added);
+    let kept = &world.json(&["url", "list", "1"])[0];
+    assert_eq!((&kept["name"], &kept["click_limit"]), (&json!("shoes"), &json!(20_000)), "it has the campaign's name");
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    assert_eq!(world.writes(CAMPAIGN), []);
+    for half in [["--url", "https://example.com/"], ["--click-limit", "5"]] {
+        world.refused(
+            &[&["campaign", "add", "--name", "n", "--trafficstar-id", "9"], &half[..]].concat(),
+            2,
+            &[half[0]],
+        );
+    }
+}
+
+#[test]
+fn a_campaign_without_an_active_url_is_guarded_only_if_that_is_said() {
+    let mut world = World::new();
+    world.sandbox.add_campaign(CampaignSpec::running(CAMPAIGN));
+    let add = ["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001"];
+    let without = "it has no active URLs and would be paused at once";
+    world.refused(&[&add[..], &["--enable"]].concat(), 1, &[without, "--url", "--anyway"]);
+    assert_eq!(world.json(&["campaign", "list"]), json!([]), "nothing is added");
+    done(&world, &add);
+    world.refused(&["enable", "1"], 1, &[without, "traffic-generator url add 1", "--anyway"]);
+    done(&world, &["url", "add", "1", "--name", "u", "--target-url", "https://example.com/", "--click-limit", "9"]);
+    done(&world, &["url", "set", "1", "--status", "paused"]);
+    for body in [r#"{"generator_enabled": true}"#, r#"{"generator_enabled": true, "name": "renamed"}"#] {
+        let (status, problem) = world.guard.request("PATCH", "/v1/campaigns/1", Some(body));
+        assert_eq!((status, problem["title"].as_str()), (409, Some("not possible now")), "{body}: {problem}");
+    }
+    assert_eq!(world.json(&["campaign", "list"])[0]["generator_enabled"], json!(false));
+    let body = r#"{"generator_enabled": true, "anyway": true}"#;
+    assert_eq!(world.guard.request("PATCH", "/v1/campaigns/1", Some(body)).0, 200);
+    world.wait_for_writes(CAMPAIGN, &PAUSE);
+    assert!(world.done(&["history", "1"]).contains("0 clicks left (it has no active URLs)"));
+    let explained = world.done(&["explain", "1"]);
+    assert!(explained.contains("0 left: it has no active URLs"), "{explained}");
+    done(&world, &["enable", "1"]);
 }
 
 #[test]
@@ -103,7 +152,7 @@ fn a_tick_heeds_what_a_command_has_changed() {
 fn a_running_campaign_is_removed_only_with_a_pause() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
-    world.refused(&["campaign", "remove", "1"], 1, &["it stays guarded: it runs at TrafficStars"]);
+    world.refused(&["campaign", "remove", "1"], 1, &["stays guarded: it runs at TrafficStars", "add --pause"]);
     world.let_ticks_pass(1);
     assert_eq!((world.campaign(CAMPAIGN).state(), world.writes(CAMPAIGN)), ("active-guarded".to_owned(), vec![]));
     let removed = done(&world, &["campaign", "remove", "1", "--pause"]);
@@ -116,10 +165,56 @@ fn a_running_campaign_is_removed_only_with_a_pause() {
 }
 
 #[test]
-fn a_campaign_whose_status_cannot_be_read_is_not_removed() {
+fn a_running_campaign_is_disabled_only_with_a_pause_or_where_it_may_run_on() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    let said = ["(1) stays guarded: it runs at TrafficStars", "add --pause", "or --leave-running"];
+    world.refused(&["disable", "1"], 1, &said);
+    let body = r#"{"generator_enabled": false, "name": "renamed"}"#;
+    assert_eq!(world.guard.request("PATCH", "/v1/campaigns/1", Some(body)).0, 409);
+    let body = r#"{"generator_enabled": false, "pause": true, "leave_running": true}"#;
+    let (status, problem) = world.guard.request("PATCH", "/v1/campaigns/1", Some(body));
+    assert_eq!((status, &problem["field"]), (422, &json!("leave_running")));
+    world.let_ticks_pass(1);
+    assert_eq!((world.campaign(CAMPAIGN).state(), world.writes(CAMPAIGN)), ("active-guarded".to_owned(), vec![]));
+    let left = done(&world, &["disable", "1", "--leave-running"]);
+    let runs_on = "Campaign 1 (campaign 1001) is not guarded any more. It RUNS at TrafficStars";
+    assert!(left.starts_with(runs_on) && left.contains("nothing will stop it"), "{left}");
+    assert_eq!(world.writes(CAMPAIGN), []);
+    let again = done(&world, &["disable", "1"]);
+    assert!(again.starts_with(runs_on), "it is so already: {again}");
+}
+
+#[test]
+fn what_was_seen_last_of_a_disabled_campaign_is_shown_with_its_age() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    let paused = done(&world, &["disable", "1", "--pause"]);
+    assert!(paused.ends_with("is paused, and is not guarded any more. It is stopped at TrafficStars."), "{paused}");
+    world.let_ticks_pass(2);
+    let campaign = world.campaign(CAMPAIGN);
+    assert_eq!(
+        (campaign.text("/observed/status"), campaign.text("/action/step")),
+        ("stopped".into(), "confirmed".into())
+    );
+    assert_eq!(campaign.text("/observed/remaining_clicks"), "20000");
+    let status = done(&world, &["status"]);
+    assert!(status.contains("stopped") && status.contains("as last seen "), "{status}");
+    done(&world, &["pause-all", "--reason", "wrong page"]);
+    world.wait_until(CAMPAIGN, "the end of its errand", |campaign| campaign.0["actor"].is_null());
+    let explained = done(&world, &["explain", "1"]);
+    let all = ["It was stopped, as last seen ", "none: its generator is disabled", "clicks     20,000 left"];
+    assert!(all.iter().all(|said| explained.contains(said)), "{explained}");
+    assert!(explained.contains("wrong page): nobody keeps it so, since its generator is disabled."), "{explained}");
+    assert!(!explained.contains("the cool-down ends"), "nobody keeps it: {explained}");
+}
+
+#[test]
+fn a_campaign_whose_status_cannot_be_read_is_disabled_and_is_not_removed() {
     let world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
     world.let_reads_fail();
-    world.refused(&["campaign", "remove", "1"], 1, &["it stays guarded: it may run at TrafficStars"]);
+    world.refused(&["campaign", "remove", "1"], 1, &["stays guarded: it may run at TrafficStars"]);
+    done(&world, &["disable", "1"]);
 }
 
 #[test]
@@ -128,7 +223,7 @@ fn a_stopped_campaign_and_one_that_is_not_guarded_are_removed_as_they_are() {
     assert_eq!(done(&world, &["campaign", "remove", "1"]), "Campaign 1 (campaign 1001) was removed.");
     assert_eq!(world.writes(CAMPAIGN), []);
     world.add_guarded(1003);
-    done(&world, &["disable", "2"]);
+    done(&world, &["disable", "2", "--leave-running"]);
     done(&world, &["campaign", "remove", "2"]);
     assert_eq!(world.writes(1003), []);
     assert_eq!(world.guard.state()["campaigns"], json!([]));
@@ -139,7 +234,7 @@ fn linking_a_row_to_another_campaign_is_a_removal_and_an_addition() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
     let link = ["campaign", "set", "1", "--trafficstar-id", "1002", "--activate-clicks", "16000"];
-    world.refused(&link, 1, &["it stays guarded: it runs at TrafficStars"]);
+    world.refused(&link, 1, &["stays guarded: it runs at TrafficStars", "add --pause"]);
     assert_eq!(world.guard.request("GET", "/v1/campaigns/1", None).1["activate_clicks"], Value::Null);
     done(&world, &[&link[..], &["--pause"]].concat());
     assert_eq!(world.writes(CAMPAIGN), PAUSE);
@@ -269,6 +364,8 @@ fn what_makes_no_sense_is_refused_with_its_field() {
         ("PATCH", ONE, r#"{"generator_enabled": null}"#, 422, "generator_enabled"),
         ("PATCH", ONE, r#"{"generator_enabled": "yes"}"#, 422, "generator_enabled"),
         ("PATCH", ONE, r#"{"generator_enabled": true, "pause": true}"#, 422, "pause"),
+        ("PATCH", ONE, r#"{"generator_enabled": false, "anyway": true}"#, 422, "anyway"),
+        ("PATCH", ONE, r#"{"url": {"target_url": "https://example.com/", "click_limit": 5}}"#, 422, "url"),
         ("PATCH", ONE, r#"{"pause": true}"#, 422, "pause"),
         ("PATCH", ONE, r#"{"trafficstar_id": 1001, "pause": true}"#, 422, "pause"),
         ("PATCH", ONE, r#"{"mode": "watch"}"#, 422, "mode"),

@@ -208,6 +208,10 @@ fn sample_rows(api: &mut Description, world: &World, guarded: &str) {
         "spend_limit": "12.5", "activate_clicks": 9, "pause_clicks": 8, "cooldown": "90s"}"#;
     let added = key(api.sample(world, "post", "/v1/campaigns", "", overridden, 201));
     api.sample(world, "post", "/v1/campaigns", "", r#"{"name": "again", "trafficstar_id": 701}"#, 409);
+    let with_url = r#"{"name": "with a URL", "trafficstar_id": 704,
+        "url": {"target_url": "https://example.com/", "click_limit": 5}}"#;
+    let with_url = key(api.sample(world, "post", "/v1/campaigns", "", with_url, 201));
+    api.sample(world, "delete", ONE, &with_url, "", 200);
     api.sample(world, "post", "/v1/campaigns", "", "{}", 422);
     api.sample(world, "get", "/v1/campaigns", "", "", 200);
     for id in [guarded, &added] {

@@ -45,7 +45,7 @@ fn a_campaign_that_was_just_added_can_be_disabled_at_any_moment() {
     for remote in 501..621 {
         world.add(CampaignSpec::running(remote), 20_000);
         let path = format!("/v1/campaigns/{}", world.database.row_id(remote));
-        let answer = ask(&socket, "PATCH", &path, r#"{"generator_enabled": false}"#);
+        let answer = ask(&socket, "PATCH", &path, r#"{"generator_enabled": false, "leave_running": true}"#);
         // It is being enabled just then, if so.
         assert!(matches!(answer.status, 200 | 409), "{answer:?}");
     }
@@ -58,7 +58,8 @@ fn each_command_leaves_a_line_in_the_audit_log_and_reading_leaves_none() {
     let id = world.database.row_id(501);
     let socket = world.guard.socket();
     assert_eq!(ask(&socket, "GET", "/v1/state", "").status, 200);
-    let changed = ask(&socket, "PATCH", &format!("/v1/campaigns/{id}"), r#"{"generator_enabled": false}"#);
+    let changed =
+        ask(&socket, "PATCH", &format!("/v1/campaigns/{id}"), r#"{"generator_enabled": false, "leave_running": true}"#);
     assert_eq!(changed.status, 200, "{changed:?}");
     assert_eq!(ask(&socket, "PATCH", "/v1/campaigns/77", r#"{"generator_enabled": true}"#).status, 404);
     let command = world.run(&["enable", "78"]);

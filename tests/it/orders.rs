@@ -281,13 +281,56 @@ fn pause_all_pauses_everything_and_keeps_it_so_until_release_all() {
 }
 
 #[test]
+fn pause_all_sends_nothing_to_what_is_seen_stopped_and_release_all_says_what_becomes_of_all() {
+    let mut world = World::configured(Config::default().generator("cooldown", "0s"));
+    world.add(CampaignSpec::running(FIRST), 20_000);
+    world.wait_for_state(FIRST, "active-guarded");
+    world.add(CampaignSpec::paused(SECOND), 1_000);
+    world.wait_for_state(SECOND, "paused-guarded");
+    world.add_disabled(CampaignSpec::paused(DISABLED), 0);
+    world.let_ticks_pass(1);
+    let pressed = world.done(&["pause-all", "--reason", "wrong page"]);
+    // Nobody looks whether the disabled one runs: it is paused for sure.
+    assert_says(&pressed, &["Stopped 2 that ran; 1 was stopped already.", "paused again, until `release-all`"]);
+    assert_eq!((world.writes(SECOND), world.pauses_of(DISABLED)), (vec![], 1));
+    world.somebody_starts(SECOND);
+    world.wait_for_stop(SECOND);
+    assert_eq!(world.pauses_of(SECOND), 1, "whoever starts it");
+    world.wait_until(SECOND, "its pause", |campaign| campaign.text("/observed/status") == "stopped");
+    let released = world.done(&["release-all"]);
+    let outlook = "1 starts again. 1 stays stopped: too few clicks are left. 1 is not guarded: nobody starts it.";
+    assert_says(&released, &["All campaigns are released", outlook]);
+    world.wait_for_state(FIRST, "active-guarded");
+}
+
+#[test]
+fn a_hold_says_which_one_it_replaces_and_neither_lasts_no_time_nor_has_an_empty_reason() {
+    let mut world = World::new();
+    world.add_guarded(FIRST);
+    for (held, replaced) in [(&["hold", "1", "--reason", "creatives"][..], None), (&["hold", "1"], Some("creatives"))] {
+        let said = world.done(held);
+        let replaces = replaced
+            .is_some_and(|reason| said.contains("This replaces its hold until released, by") && said.contains(reason));
+        assert_eq!(replaces, replaced.is_some(), "{said}");
+        assert!(!said.contains(": ."), "{said}");
+    }
+    world.refused(&["hold", "1", "--for", "0s"], 2, &["it lasts no time"]);
+    let (status, problem) = world.guard.request("PUT", "/v1/campaigns/1/hold", Some(r#"{"for": "0s"}"#));
+    assert_eq!((status, problem["field"].as_str()), (422, Some("for")), "{problem}");
+    world.refused(&["pause-all", "--reason", " "], 2, &["say why"]);
+    let blank = world.done(&["hold", "1", "--reason", ""]);
+    assert!(!blank.contains(": ."), "{blank}");
+}
+
+#[test]
 fn observe_mode_wins_over_pause_all_which_says_so() {
     let mut world = World::configured(Config::default().generator("mode", "observe"));
     world.add(CampaignSpec::running(FIRST), 20_000);
     world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
     let done = world.run(&["pause-all", "--reason", "wrong page"]);
     assert_eq!(done.code, 1);
-    assert_says(&done.stderr, &["was not paused: it is in observe mode"]);
+    assert_says(&done.stderr, &["was not paused: it is in observe mode", "1 of 1 campaigns were not paused (above)"]);
+    assert_says(&done.stdout, &["All are in observe mode: nothing is sent, and nothing is kept paused."]);
     world.expect(FIRST, &Outcome::new("idle", &[], &["pause by operator: observed-only, idle → idle"]));
     let held = world.run(&["hold", "1", "--pause"]);
     assert!(held.code == 1 && !held.stdout.contains("kept paused"), "{held:?}");

@@ -77,7 +77,7 @@ fn a_row_that_is_linked_to_another_campaign_promises_nothing_about_either() {
 fn the_disable_command_returns_when_nothing_is_sent_any_more() {
     let mut world = promised();
     let row = world.database.row_id(ID).to_string();
-    world.done(&["disable", &row]);
+    world.done(&["disable", &row, "--leave-running"]);
     stopped_by_somebody(&mut world);
     world.expect(ID, &Outcome::new("idle", &[], &[]));
 

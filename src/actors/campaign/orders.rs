@@ -8,6 +8,7 @@ use super::CampaignActor;
 use crate::control::{Processed, Refusal, Reply};
 use crate::domain::event::Event;
 use crate::domain::order::{Force, ForceFailure, OrderId};
+use crate::domain::outlook::Outlook;
 use crate::domain::policy::Mode;
 use crate::domain::remote::RemoteStatus;
 use crate::domain::status::Hold;
@@ -21,6 +22,21 @@ pub struct ProcessNow;
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Processed, Refusal>")]
 pub struct ForceNow(pub Force);
+
+/// Pauses now, as a pause of everything does: one that was seen stopped is read first, and sent nothing if it still is. What
+/// the force says of that itself does not count.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Processed, Refusal>")]
+pub struct PressNow(pub Force);
+
+/// Tells what becomes of the campaign, as it was read last.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Foretold")]
+pub struct Foretell;
+
+/// The answer to [`Foretell`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
+pub struct Foretold(pub Outlook);
 
 /// Puts the campaign on hold, or releases it. Answered when nothing is on its way that was begun before.
 #[derive(Debug, Clone, Message)]
@@ -142,6 +158,24 @@ impl Handler<ForceNow> for CampaignActor {
         self.orders.forcing.push((order, force.clone(), reply));
         self.step(ctx, Event::Force { order, force: Box::new(force) });
         Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ActorDied)) })
+    }
+}
+
+impl Handler<PressNow> for CampaignActor {
+    type Result = ResponseFuture<Result<Processed, Refusal>>;
+
+    fn handle(&mut self, PressNow(force): PressNow, ctx: &mut Self::Context) -> Self::Result {
+        let (machine, now) = (self.session.machine(), self.surroundings.clock.now());
+        let unless_stopped = machine.is_seen_stopped(now, self.session.policy());
+        self.handle(ForceNow(Force { unless_stopped, ..force }), ctx)
+    }
+}
+
+impl Handler<Foretell> for CampaignActor {
+    type Result = Foretold;
+
+    fn handle(&mut self, Foretell: Foretell, _: &mut Self::Context) -> Self::Result {
+        Foretold(self.session.machine().outlook(self.surroundings.clock.now(), self.session.policy()))
     }
 }
 

@@ -12,8 +12,8 @@ use crate::store::{CampaignChange, CampaignColumns, StoreError, UrlColumns, UrlR
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Answer<CampaignChange>")]
 pub enum WriteCampaign {
-    /// A new row.
-    Add(CampaignColumns),
+    /// A new row, and its first URL's.
+    Add(CampaignColumns, Option<UrlColumns>),
     /// These columns of one row.
     Change(CampaignId, CampaignColumns),
     /// One row fewer.
@@ -32,7 +32,7 @@ impl Handler<WriteCampaign> for DatabaseActor {
         let desk = self.desk();
         Box::pin(async move {
             let result = match write {
-                WriteCampaign::Add(columns) => desk.store.add_campaign(columns, desk.now()).await,
+                WriteCampaign::Add(columns, url) => desk.store.add_campaign(columns, url, desk.now()).await,
                 WriteCampaign::Change(id, columns) => desk.store.change_campaign(id, columns, desk.now()).await,
                 WriteCampaign::Remove(id) => desk.store.remove_campaign(id).await,
             };
@@ -66,7 +66,7 @@ impl Desk {
     }
 
     async fn add_url(&self, AddUrl { campaign, patch }: AddUrl) -> Result<Url, Refusal> {
-        let added = self.store.add_url(campaign, columns(&patch), self.now()).await;
+        let added = self.store.add_url(campaign, url_columns(&patch), self.now()).await;
         self.found(added, Refusal::UnknownCampaign(campaign)).map(shown)
     }
 
@@ -79,7 +79,7 @@ impl Desk {
                 return Err(Refusal::BadField { field: "campaign_id", problem });
             }
         }
-        let changed = self.store.change_url(url, columns(&patch), self.now()).await;
+        let changed = self.store.change_url(url, url_columns(&patch), self.now()).await;
         self.found(changed, Refusal::UnknownUrl(url)).map(shown)
     }
 
@@ -93,7 +93,8 @@ impl Desk {
     }
 }
 
-fn columns(patch: &UrlPatch) -> UrlColumns {
+/// What of a URL is written.
+pub(in crate::actors) fn url_columns(patch: &UrlPatch) -> UrlColumns {
     UrlColumns {
         name: patch.name.clone(),
         target_url: patch.target_url.clone(),

@@ -4,19 +4,22 @@
 //! --direct` left there is in force within a tick.
 
 use actix::prelude::*;
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use super::super::answers::{Answer, of_campaign, of_database, stored, tell};
+use super::process::ask;
 use super::{Stage, Supervisor};
-use crate::actors::campaign::{ChangeHold, ForceNow, HoldOnAll};
+use crate::actors::campaign::{ChangeHold, ForceNow, Foretell, Foretold, HoldChanged, HoldOnAll, PressNow};
 use crate::actors::database::{StoreHold, StoreHoldOnAll};
-use crate::control::{Held, HeldAll, NotPaused, Refusal, Released, Reply, SetHold};
-use crate::domain::action::Trigger;
+use crate::control::{Held, HeldAll, NotPaused, OutlookOfAll, Refusal, Released, Reply, SetHold};
+use crate::domain::action::{ActionKind, Trigger};
 use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::CampaignId;
 use crate::domain::order::{Force, ForceKind};
-use crate::domain::status::Hold;
+use crate::domain::policy::Mode;
+use crate::domain::status::{ActionStatus, Hold};
 
 /// The hold on all campaigns.
 #[derive(Debug, Default)]
@@ -32,6 +35,7 @@ pub(super) struct HoldAll {
 #[derive(Debug, Default)]
 pub(super) struct Press {
     paused: u64,
+    stopped_already: u64,
     not_paused: Vec<NotPaused>,
 }
 
@@ -48,8 +52,8 @@ impl Supervisor {
         let pause = hold.pause.then(|| actor.send(ForceNow(pause)));
         actix::spawn(async move {
             let changed = of_campaign(change.await);
-            let warnings = match changed {
-                Ok(changed) => changed.warnings,
+            let HoldChanged { before: replaced, warnings } = match changed {
+                Ok(changed) => changed,
                 Err(refusal) => {
                     tell(reply, Err(refusal));
                     return;
@@ -57,7 +61,7 @@ impl Supervisor {
             };
             let paused = if let Some(pause) = pause { of_campaign(pause.await).err() } else { None };
             let not_paused = paused.map(|refusal| refusal.to_string());
-            tell(reply, Ok(Held { hold, not_paused, warnings }));
+            tell(reply, Ok(Held { hold, not_paused, replaced, warnings }));
         });
     }
 
@@ -75,10 +79,11 @@ impl Supervisor {
             tell(reply, Err(refusal));
             return;
         }
+        let replaced = self.last_holds.get(&id).filter(|before| before.lasts(self.clock.now())).cloned();
         let store = self.rows.store_hold.send(StoreHold { campaign: id, hold: Some(hold.clone()) });
         ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| {
             let warnings = vec!["its generator is disabled: the hold is in force once it is enabled".to_owned()];
-            let answer = stored(id, answer).map(|()| Held { hold, not_paused: None, warnings });
+            let answer = stored(id, answer).map(|()| Held { hold, not_paused: None, replaced, warnings });
             let synced = actor.synced(ctx);
             ctx.spawn(synced.into_actor(actor).map(move |_, _, _| {
                 tell(reply, answer);
@@ -93,7 +98,7 @@ impl Supervisor {
             let change = actor.send(ChangeHold(None));
             actix::spawn(async move {
                 let changed = of_campaign(change.await);
-                tell(reply, changed.map(|changed| Released { released: changed.before, still_on_hold }));
+                tell(reply, changed.map(|changed| Released { released: changed.before, still_on_hold, outlook: None }));
             });
             return;
         }
@@ -104,7 +109,7 @@ impl Supervisor {
         let released = self.last_holds.get(&id).cloned();
         let store = self.rows.store_hold.send(StoreHold { campaign: id, hold: None });
         ctx.spawn(store.into_actor(self).map(move |answer, actor, ctx| {
-            let answer = stored(id, answer).map(|()| Released { released, still_on_hold });
+            let answer = stored(id, answer).map(|()| Released { released, still_on_hold, outlook: None });
             let synced = actor.synced(ctx);
             ctx.spawn(synced.into_actor(actor).map(move |_, _, _| {
                 tell(reply, answer);
@@ -119,13 +124,16 @@ impl Supervisor {
         let stored = self.store_hold_all(ctx);
         let press = self.press(ctx, &hold);
         let campaigns = self.last_rows.len() as u64;
+        let mode = self.defaults.mode;
+        let observed_only = self.last_rows.values().filter(|row| row.mode(mode) == Mode::Observe).count() as u64;
         actix::spawn(async move {
-            let Press { paused, not_paused } = press.await;
+            let Press { paused, stopped_already, not_paused } = press.await;
             let warning = stored.await.unwrap_or(Err(DatabaseFailure::ActorGone)).err().map(|reason| {
                 format!("it is in force and could not be stored yet, a restart before that would lose it: {reason}")
             });
             let warnings = warning.into_iter().collect();
-            tell(reply, Ok(HeldAll { hold, campaigns, paused, not_paused, warnings }));
+            let held = HeldAll { hold, campaigns, paused, stopped_already, observed_only, not_paused, warnings };
+            tell(reply, Ok(held));
         });
     }
 
@@ -147,12 +155,31 @@ impl Supervisor {
                     let released = actor.hold_all.hold.clone();
                     actor.hold_all.unstored = false;
                     actor.change_hold_all(None);
-                    Ok(Released { released, still_on_hold: None })
+                    let outlook = actor.outlook();
+                    actix::spawn(async move {
+                        tell(reply, Ok(Released { released, still_on_hold: None, outlook: Some(outlook.await) }));
+                    });
+                    return;
                 }
                 Err(failure) => Err(Refusal::ReleaseNotStored(failure)),
             };
             tell(reply, answer);
         }));
+    }
+
+    /// What becomes of all, told by each actor in its turn: after what it was told before.
+    fn outlook(&self) -> impl Future<Output = OutlookOfAll> + 'static {
+        let actors: Vec<_> = self.slots.keys().filter_map(|id| self.actor_of(*id)).collect();
+        let not_guarded = self.last_rows.values().filter(|row| !row.generator_enabled).count() as u64;
+        let guarded = self.last_rows.len() as u64 - not_guarded;
+        async move {
+            let answers = join_all(actors.iter().map(|actor| actor.send(Foretell))).await;
+            let mut all = OutlookOfAll { not_guarded, ..OutlookOfAll::default() };
+            answers.into_iter().flatten().for_each(|Foretold(outlook)| all.add(outlook));
+            let told = all.start + all.run + all.limit_reached + all.stay_stopped + all.left_alone + all.unknown;
+            all.unknown += guarded.saturating_sub(told);
+            all
+        }
     }
 
     /// What a sync has read: an order that somebody left in the database, or one that is over.
@@ -224,14 +251,19 @@ impl Supervisor {
         let mut pauses = Vec::new();
         let rows: Vec<_> = self.last_rows.values().filter(|_| hold.pause).cloned().collect();
         for row in rows {
-            let pause = self.force(ctx, row.id, pause_by(hold));
+            let pause = match self.actor_of(row.id) {
+                Some(actor) => Box::pin(ask(actor, PressNow(pause_by(hold)))),
+                None => self.force(ctx, row.id, pause_by(hold)),
+            };
             pauses.push(async move { (row, pause.await) });
         }
+        let since = hold.since;
         async move {
             let mut press = Press::default();
             for (row, paused) in join_all(pauses).await {
                 match paused {
-                    Ok(_) => press.paused += 1,
+                    Ok(processed) if is_pause_since(processed.action.as_ref(), since) => press.paused += 1,
+                    Ok(_) => press.stopped_already += 1,
                     Err(refusal) => {
                         press.not_paused.push(NotPaused { id: row.id, name: row.name, reason: refusal.to_string() });
                     }
@@ -242,8 +274,19 @@ impl Supervisor {
     }
 }
 
+/// Whether a campaign was sent a pause since then; one that was seen stopped was sent none.
+fn is_pause_since(action: Option<&ActionStatus>, since: DateTime<Utc>) -> bool {
+    action.is_some_and(|action| action.kind == ActionKind::Pause && action.requested_at >= since)
+}
+
 fn tell_press(press: &Press) {
-    tracing::info!(paused = press.paused, not_paused = press.not_paused.len(), "the pause of all was carried out");
+    let stopped_already = press.stopped_already;
+    tracing::info!(
+        paused = press.paused,
+        stopped_already,
+        not_paused = press.not_paused.len(),
+        "the pause of all was carried out"
+    );
 }
 
 /// The pause that a hold orders.

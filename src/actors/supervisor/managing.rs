@@ -10,8 +10,10 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::{RowsPort, Supervisor, SyncNow};
-use crate::actors::database::{ReadRows, WriteCampaign};
-use crate::control::{Ask, Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, Count, Refusal, RemoveCampaign};
+use crate::actors::database::{CarryOutUrls, ReadRows, WriteCampaign, url_columns};
+use crate::control::{
+    Ask, Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, Count, Refusal, RemoveCampaign, UrlOrder, UrlStatus,
+};
 use crate::domain::ids::CampaignId;
 use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::Policy;
@@ -26,6 +28,19 @@ pub(super) enum Leave {
     Paused,
     /// Only if it is seen stopped.
     Stopped,
+    /// Unless it is seen that it may run.
+    NotRunning,
+}
+
+impl Leave {
+    /// How a generator is disabled.
+    pub(super) const fn ordered(pause: bool, leave_running: bool) -> Self {
+        match (pause, leave_running) {
+            (true, _) => Self::Paused,
+            (false, true) => Self::AsItIs,
+            (false, false) => Self::NotRunning,
+        }
+    }
 }
 
 /// Guards a campaign no more; answered after the effect.
@@ -98,7 +113,11 @@ impl Desk {
 
     async fn add(&self, patch: &CampaignPatch) -> Result<Campaign, Refusal> {
         check_thresholds(patch, None, &self.defaults)?;
-        match self.write(WriteCampaign::Add(columns(patch))).await? {
+        let has_url = patch.url.as_ref().is_some_and(|url| url.status.is_none_or(|status| status == UrlStatus::Active));
+        if patch.generator_enabled == Some(true) && !has_url && !patch.anyway {
+            return Err(Refusal::NotNow(without_urls("add one with it (--url … --click-limit …)")));
+        }
+        match self.write(WriteCampaign::Add(columns(patch), patch.url.as_ref().map(url_columns))).await? {
             CampaignChange::Done(row) => self.in_effect(&row).await,
             CampaignChange::Taken => Err(self.taken(patch, None).await),
             CampaignChange::Missing => Err(Refusal::Failed("the new row was not answered".to_owned())),
@@ -112,11 +131,18 @@ impl Desk {
         if let Some(refusal) = taken_by(&rows, &patch, Some(id)) {
             return Err(refusal);
         }
+        let begins = patch.generator_enabled == Some(true) && !row.generator_enabled;
+        if begins
+            && !patch.anyway
+            && let Some(refusal) = refusal_without_urls(self.rows.carry_out_urls.clone(), id).await
+        {
+            return Err(refusal);
+        }
         let relinks = patch.trafficstar_id.is_some_and(|remote| remote != row.trafficstar_id);
         let ends = patch.generator_enabled == Some(false);
         let leave = match (patch.pause, relinks) {
             (true, true) => Leave::Paused,
-            (true, false) if ends => Leave::Paused,
+            (_, false) if ends => Leave::ordered(patch.pause, patch.leave_running),
             (true, false) => {
                 let problem = "goes with \"generator_enabled\": false or another trafficstar_id alone".to_owned();
                 return Err(Refusal::BadField { field: "pause", problem });
@@ -200,6 +226,19 @@ impl Desk {
     {
         self.supervisor.send(message).await.map_err(|_| Refusal::Stopping)
     }
+}
+
+/// Why a campaign is not guarded that has no active URL. Where that cannot be told, nothing is refused: the change is the
+/// database's to refuse.
+pub(super) async fn refusal_without_urls(urls: Recipient<CarryOutUrls>, id: CampaignId) -> Option<Refusal> {
+    let (reply, answer) = oneshot::channel();
+    urls.send(CarryOutUrls(UrlOrder::List(Ask { question: id, reply }))).await.ok()?;
+    let has_one = answer.await.ok()?.ok()?.iter().any(|url| url.status == UrlStatus::Active.as_str());
+    (!has_one).then(|| Refusal::NotNow(without_urls(&format!("add one first (traffic-generator url add {id} …)"))))
+}
+
+fn without_urls(remedy: &str) -> String {
+    format!("it has no active URLs and would be paused at once: {remedy}, or give --anyway")
 }
 
 fn taken_by(rows: &[CampaignRow], patch: &CampaignPatch, id: Option<CampaignId>) -> Option<Refusal> {

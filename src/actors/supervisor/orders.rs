@@ -3,13 +3,14 @@
 use actix::prelude::*;
 
 use super::super::answers::{stored, tell};
-use super::managing::{Leave, shown};
+use super::managing::{Leave, refusal_without_urls, shown};
 use super::{CampaignActor, Release, ReleaseOrder, SetGeneratorEnabled, Stage, Supervisor};
 use crate::actors::campaign::{Ended, ReleaseEnded, ReleaseStopped};
 use crate::actors::database::CarryOutUrls;
-use crate::control::{Ask, Campaign, Order, Refusal, Reply, SetGenerator};
+use crate::control::{Ask, Campaign, Generator, Order, Refusal, Reply, SetGenerator};
 use crate::domain::failure::SyncFailure;
 use crate::domain::ids::CampaignId;
+use crate::domain::order::ReleaseRefusal;
 
 /// Carries a command out; its reply slot is answered after the effect.
 #[derive(Debug, Message)]
@@ -25,12 +26,12 @@ impl Handler<CarryOut> for Supervisor {
             return;
         }
         match order {
-            Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: true, .. }, reply }) => {
-                self.enable(ctx, campaign, reply);
-            }
-            Order::SetGenerator(Ask { question: SetGenerator { campaign, enabled: false, pause }, reply }) => {
-                self.disable(ctx, campaign, if pause { Leave::Paused } else { Leave::AsItIs }, reply);
-            }
+            Order::SetGenerator(Ask { question: SetGenerator { campaign, to }, reply }) => match to {
+                Generator::Enabled { anyway } => self.enable(ctx, campaign, anyway, reply),
+                Generator::Disabled { pause, leave_running } => {
+                    self.disable(ctx, campaign, Leave::ordered(pause, leave_running), reply);
+                }
+            },
             Order::Campaigns(order) => self.manage(ctx, order),
             Order::Urls(order) => self.rows.carry_out_urls.do_send(CarryOutUrls(order)),
             Order::ReadJournal(ask) => self.read_journal(ctx, ask),
@@ -69,7 +70,16 @@ impl Handler<ReleaseEnded> for Supervisor {
                 }
             }
             Err(reason) => {
-                refuse(to_stop, &format!("it stays guarded: {reason}"));
+                // Who only does not want one left running is done a favour by letting go what nobody saw running.
+                let may_run = !matches!(&reason, ReleaseRefusal::NotStopped(status) if !status.may_run());
+                let (unseen, refused): (Vec<_>, Vec<_>) =
+                    to_stop.into_iter().partition(|order| order.leave == Leave::NotRunning && !may_run);
+                plain.extend(unseen.into_iter().map(|order| ReleaseOrder { leave: Leave::AsItIs, ..order }));
+                let (not_left, refused): (Vec<_>, Vec<_>) =
+                    refused.into_iter().partition(|order| order.leave == Leave::NotRunning);
+                let text = format!("{} ({id}) stays guarded: {reason}", slot.row.name);
+                refuse(refused, &text);
+                refuse(not_left, &format!("{text}, or --leave-running"));
                 let Stage::Releasing(actor) = &slot.stage else { return };
                 if plain.is_empty() {
                     slot.stage = Stage::Alive(actor.clone());
@@ -84,20 +94,30 @@ impl Handler<ReleaseEnded> for Supervisor {
 }
 
 impl Supervisor {
-    fn enable(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply<Campaign>) {
+    fn enable(&mut self, ctx: &mut Context<Self>, id: CampaignId, anyway: bool, reply: Reply<Campaign>) {
         let leaves = self.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Releasing(_) | Stage::Leaving));
         if leaves {
             let refusal = Refusal::NotNow("it is being disabled: try again when that is done".to_owned());
-            answer_all(vec![reply], &Err(refusal));
-        } else {
-            self.set_enabled(ctx, id, true, vec![reply]);
+            return answer_all(vec![reply], &Err(refusal));
         }
+        if anyway || self.last_rows.get(&id).is_some_and(|row| row.generator_enabled) {
+            return self.set_enabled(ctx, id, true, vec![reply]);
+        }
+        let refusal = refusal_without_urls(self.rows.carry_out_urls.clone(), id);
+        ctx.spawn(refusal.into_actor(self).map(move |refusal, actor, ctx| match refusal {
+            Some(refusal) => answer_all(vec![reply], &Err(refusal)),
+            None => actor.enable(ctx, id, true, reply),
+        }));
     }
 
     /// As it is, the row is disabled first: if that fails, nothing has changed. Otherwise the campaign has to be guarded
     /// until it is stopped, so that the row comes last.
     pub(super) fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, leave: Leave, reply: Reply<Campaign>) {
         let is_known = self.last_rows.contains_key(&id);
+        // Only an actor that guards it can tell whether it runs.
+        let is_guarded =
+            self.last_rows.get(&id).is_some_and(|row| row.generator_enabled) && self.actor_of(id).is_some();
+        let leave = if leave == Leave::NotRunning && !is_guarded { Leave::AsItIs } else { leave };
         match self.slots.get_mut(&id).map(|slot| (&slot.stage, &mut slot.release_replies)) {
             Some((Stage::Alive(actor) | Stage::Releasing(actor), replies)) if leave != Leave::AsItIs => {
                 let actor = actor.clone();
@@ -124,7 +144,7 @@ impl Supervisor {
         match leave {
             Leave::AsItIs => actor.do_send(Release { pause: false }),
             Leave::Paused => actor.do_send(Release { pause: true }),
-            Leave::Stopped => actor.do_send(ReleaseStopped),
+            Leave::Stopped | Leave::NotRunning => actor.do_send(ReleaseStopped),
         }
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.stage = Stage::Releasing(actor.clone());

@@ -153,7 +153,7 @@ impl Slot {
     }
 }
 
-async fn ask<M>(actor: Addr<CampaignActor>, message: M) -> Result<Processed, Refusal>
+pub(super) async fn ask<M>(actor: Addr<CampaignActor>, message: M) -> Result<Processed, Refusal>
 where
     M: Message<Result = Result<Processed, Refusal>> + Send + 'static,
     CampaignActor: Handler<M>,

@@ -61,8 +61,9 @@ pub(super) fn clicks(fact: &ClicksFact, limits: Option<&Thresholds>, now: DateTi
         format!("; {} or more run it, {} or fewer pause it", limits.activate_clicks, limits.pause_clicks)
     });
     let of = of.unwrap_or_default();
+    let no_urls = if fact.has_no_urls { ": it has no active URLs" } else { "" };
     match (fact.remaining, &fact.doubt) {
-        (Some(remaining), None) => Some(format!("{remaining} left{of}{}", read_at(fact.at, now))),
+        (Some(remaining), None) => Some(format!("{remaining} left{no_urls}{of}{}", read_at(fact.at, now))),
         (Some(remaining), Some(doubt)) => {
             Some(format!("{remaining} counted, in doubt: {doubt}{since}{}", read_at(fact.at, now)))
         }

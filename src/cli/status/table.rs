@@ -113,7 +113,7 @@ fn row(campaign: &CampaignStatus, condition: &Condition, now: DateTime<Utc>, the
         Line::from(campaign.name.clone()),
         Line::styled(campaign.trafficstar_id.to_string(), theme.label()),
         Line::styled(condition.state.clone(), style),
-        observed.spend.map_or_else(unknown, |spend| Line::from(to_cents(spend))),
+        observed.spend_on(now.date_naive()).map_or_else(unknown, |spend| Line::from(to_cents(spend))),
         Line::styled(limit, theme.label()),
         observed.remaining_clicks.map_or_else(unknown, |clicks| Line::from(clicks.to_string())),
         Line::styled(condition.note.clone(), note),

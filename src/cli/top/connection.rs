@@ -123,8 +123,11 @@ async fn told(client: &Client, order: &Order) -> Result<Told, ClientError> {
             let body = HoldBody { reason: Some(reason.clone()), ..HoldBody::default() };
             orders::of_held(*campaign, &client.hold(*campaign, &body).await?)
         }
-        Order::ReleaseAll => orders::of_released_all(&client.release_all().await?),
+        Order::ReleaseAll => orders::of_released_all(&client.release_all().await?, client.state().await.ok().as_ref()),
         Order::Release(campaign) => orders::of_released(*campaign, &client.release(*campaign).await?),
-        Order::PauseAll(reason) => orders::of_held_all(&client.hold_all(&orders::pause_of_all(reason)).await?, true),
+        Order::PauseAll(reason) => {
+            let held = client.hold_all(&orders::pause_of_all(reason)).await?;
+            orders::of_held_all(&held, orders::Keeper::Supervisor)
+        }
     })
 }

@@ -6,10 +6,11 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, Order, RemoveCampaign};
+use super::super::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, Order, RemoveCampaign, UrlPatch};
 use super::Shared;
 use super::answer::{self, Answer, Body, campaign_id, carry_out};
 use super::route::{DELETE, GET, NOT_NOW, PATCH, POST, Route};
+use super::urls::lacks;
 use crate::domain::ids::CampaignId;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -21,7 +22,7 @@ pub(super) fn routes() -> Vec<Route> {
             .accepts::<CampaignPatch>()
             .answers::<Campaign>(201, "The new row")
             .pending()
-            .refuses(409, "Another campaign has this `trafficstar_id`"),
+            .refuses(409, "Another campaign has this `trafficstar_id`, or it is to be guarded and has no active URL"),
         Route::new(GET, ONE, show, "A campaign's row").answers::<Campaign>(200, "The row"),
         Route::new(PATCH, ONE, change, "Change a campaign")
             .accepts::<CampaignPatch>()
@@ -65,7 +66,32 @@ fn new_campaign(patch: CampaignPatch) -> Result<CampaignPatch, Answer> {
     if patch.pause {
         return Err(Answer::bad_field("pause", "a new campaign is not guarded yet: leave it out".to_owned()));
     }
-    Ok(patch)
+    check_companions(&patch)?;
+    let url = patch.url.clone().map(|url| first_url(url, patch.name.as_deref())).transpose()?;
+    Ok(CampaignPatch { url, ..patch })
+}
+
+fn first_url(url: UrlPatch, campaign: Option<&str>) -> Result<UrlPatch, Answer> {
+    let url = UrlPatch { name: url.name.or_else(|| campaign.map(str::to_owned)), ..url };
+    if url.id.is_some() || url.campaign_id.is_some() {
+        return Err(Answer::bad_field("url", "the database gives the ids: leave them out".to_owned()));
+    }
+    match lacks(&url) {
+        Some(field) => Err(Answer::bad_field("url", format!("a URL needs its {field}"))),
+        None => Ok(url),
+    }
+}
+
+/// What says how the generator is enabled or disabled makes no sense without that.
+fn check_companions(patch: &CampaignPatch) -> Result<(), Answer> {
+    if patch.leave_running && (patch.generator_enabled != Some(false) || patch.pause) {
+        let detail = "goes with \"generator_enabled\": false, and not with pause".to_owned();
+        return Err(Answer::bad_field("leave_running", detail));
+    }
+    if patch.anyway && patch.generator_enabled != Some(true) {
+        return Err(Answer::bad_field("anyway", "goes with \"generator_enabled\": true alone".to_owned()));
+    }
+    Ok(())
 }
 
 async fn change(State(shared): State<Shared>, Path(id): Path<String>, body: Body) -> Result<Answer, Answer> {
@@ -85,6 +111,11 @@ fn changed_campaign(campaign: CampaignId, patch: CampaignPatch) -> Result<Change
     if patch == (CampaignPatch { id: patch.id, ..CampaignPatch::default() }) {
         return Err(Answer::bad_field("body", "nothing to change: give a field, say generator_enabled".to_owned()));
     }
+    if patch.url.is_some() {
+        let detail = format!("goes with a new campaign alone: POST /v1/campaigns/{campaign}/urls adds one");
+        return Err(Answer::bad_field("url", detail));
+    }
+    check_companions(&patch)?;
     let lets_go = patch.generator_enabled == Some(false) || patch.trafficstar_id.is_some();
     if patch.pause && !lets_go {
         let detail = "goes with \"generator_enabled\": false or another trafficstar_id alone";

@@ -113,7 +113,7 @@ async fn hold_of(body: Body, peer: Peer, now: DateTime<Utc>) -> Result<Hold, Ans
     let since = now.trunc_subsecs(6);
     let until = body.lasts.as_deref().map(|lasts| end_of(lasts, since)).transpose()?;
     // It is quoted in the journal and in what is told. A long one is cut and not refused: it must not keep a pause back.
-    let reason = body.reason.map(|reason| printable(&cut(&reason)));
+    let reason = body.reason.filter(|reason| !reason.trim().is_empty()).map(|reason| printable(&cut(&reason)));
     Ok(Hold { reason, since, until, by: peer.operator().await, pause: body.pause })
 }
 
@@ -123,5 +123,8 @@ fn end_of(lasts: &str, since: DateTime<Utc>) -> Result<DateTime<Utc>, Answer> {
     let span = humantime::parse_duration(lasts).map_err(|error| bad(error.to_string()))?;
     let span = Duration::from_std(span).ok().filter(|span| *span <= LONGEST_HOLD);
     let span = span.ok_or_else(|| bad("it is longer than a century".to_owned()))?;
+    if span.is_zero() {
+        return Err(bad("a hold of no time is none".to_owned()));
+    }
     Ok((since + span).trunc_subsecs(6))
 }

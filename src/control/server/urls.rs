@@ -44,15 +44,20 @@ fn new_url(campaign: CampaignId, patch: UrlPatch) -> Result<AddUrl, Answer> {
     if patch.campaign_id.is_some_and(|id| id != campaign) {
         return Err(Answer::bad_field("campaign_id", format!("the path says campaign {campaign}")));
     }
+    match lacks(&patch) {
+        Some(field) => Err(Answer::bad_field(field, format!("a URL needs its {field}"))),
+        None => Ok(AddUrl { campaign, patch }),
+    }
+}
+
+/// The field that a new URL needs and has not.
+pub(super) fn lacks(patch: &UrlPatch) -> Option<&'static str> {
     let needed = [
         ("name", patch.name.is_some()),
         ("target_url", patch.target_url.is_some()),
         ("click_limit", patch.click_limit.is_some()),
     ];
-    match needed.into_iter().find(|(_, is_given)| !is_given) {
-        Some((field, _)) => Err(Answer::bad_field(field, format!("a URL needs its {field}"))),
-        None => Ok(AddUrl { campaign, patch }),
-    }
+    needed.into_iter().find(|(_, is_given)| !is_given).map(|(field, _)| field)
 }
 
 async fn change(State(shared): State<Shared>, Path(id): Path<String>, body: Body) -> Result<Answer, Answer> {

@@ -1,9 +1,12 @@
 //! Each fact with its source and time, and how far it is to each threshold.
 
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+
 use super::{Case, ClicksFact, EndTimeFact, Facts, SpendFact, StatusFact, Thresholds};
 use crate::domain::money::{Clicks, Money};
 use crate::domain::observation::Observation;
-use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
+use crate::domain::remote::{EndTime, RemoteStatus, StatusWord, StopCause};
+use crate::domain::status::Observed;
 
 pub(super) fn facts(case: &Case<'_>) -> Facts {
     let observation = case.observation;
@@ -50,7 +53,6 @@ fn end_time(observation: &Observation) -> EndTimeFact {
     }
 }
 
-/// A spend of another day is not today's.
 fn spend(case: &Case<'_>, observation: &Observation) -> SpendFact {
     match &observation.spend {
         Ok(spend) => SpendFact {
@@ -58,8 +60,7 @@ fn spend(case: &Case<'_>, observation: &Observation) -> SpendFact {
             source: Some(spend.source),
             day: Some(spend.day),
             at: Some(spend.at),
-            doubt: (spend.day != case.now.date_naive())
-                .then(|| format!("it is of {}, and says nothing of today", spend.day)),
+            doubt: of_another_day(spend.day, case.now),
             unchanged_since: case.insight.spend_unchanged_since,
         },
         Err(unknown) => SpendFact { doubt: Some(unknown.to_string()), ..SpendFact::default() },
@@ -71,12 +72,50 @@ fn clicks(case: &Case<'_>, observation: &Observation) -> ClicksFact {
     match &observation.clicks {
         Ok(clicks) => ClicksFact {
             remaining: Some(clicks.count),
+            has_no_urls: clicks.active_urls == 0,
             at: Some(clicks.at),
             doubt: case.insight.policy.clicks_doubt(clicks),
             unknown_since,
         },
         Err(failure) => ClicksFact { doubt: Some(failure.to_string()), unknown_since, ..ClicksFact::default() },
     }
+}
+
+/// What was seen last of a campaign that nobody looks at any more.
+pub(super) fn last_seen(now: DateTime<Utc>, seen: &Observed) -> Facts {
+    let end_time = seen.schedule_end_time.as_deref();
+    let end_time = end_time.and_then(|text| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok());
+    let is_told = matches!(seen.status, Some(StatusWord::Running | StatusWord::Stopped));
+    Facts {
+        status: StatusFact {
+            judged: seen.status,
+            remote_status: seen.remote_status.clone(),
+            remote_active: seen.remote_active,
+            remote_stopped: seen.remote_stopped.clone(),
+            at: seen.status_at,
+            ..StatusFact::default()
+        },
+        end_time: EndTimeFact {
+            end_time: end_time.map(|at| at.and_utc()),
+            unset: is_told && seen.schedule_end_time.is_none(),
+            owed: false,
+            at: seen.status_at,
+        },
+        spend: SpendFact {
+            amount: seen.spend,
+            source: seen.spend_source,
+            day: seen.spend_day,
+            at: seen.spend_at,
+            doubt: seen.spend_day.and_then(|day| of_another_day(day, now)),
+            unchanged_since: None,
+        },
+        clicks: ClicksFact { remaining: seen.remaining_clicks, at: seen.clicks_at, ..ClicksFact::default() },
+    }
+}
+
+/// A spend of another day is not today's.
+fn of_another_day(day: NaiveDate, now: DateTime<Utc>) -> Option<String> {
+    (day != now.date_naive()).then(|| format!("it is of {day}, and says nothing of today"))
 }
 
 pub(super) fn thresholds(case: &Case<'_>) -> Thresholds {

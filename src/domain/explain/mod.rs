@@ -217,6 +217,9 @@ pub struct SpendFact {
 pub struct ClicksFact {
     /// How many; none where the database could not be read.
     pub remaining: Option<Clicks>,
+    /// None remain, since there is no active URL to count them.
+    #[serde(default)]
+    pub has_no_urls: bool,
     /// When the database was read.
     pub at: Option<DateTime<Utc>>,
     /// Why they are unknown, or known too badly to start anything by them.
@@ -343,7 +346,11 @@ pub fn explain(
     let resting = actor.status == Liveness::Restarting;
     Explanation {
         summary: if resting { summary::of_the_dead(rest) } else { summary::summary(&case) },
-        promise: PromiseExplained { meaning: summary::promise(&case), ..promise(status) },
+        promise: if status.ordered.generator_enabled {
+            PromiseExplained { meaning: summary::promise(&case), ..promise(status) }
+        } else {
+            promise(status)
+        },
         attention: summary::attention(&case),
         facts: facts::facts(&case),
         thresholds: Some(facts::thresholds(&case)),
@@ -365,26 +372,23 @@ pub fn explain_from_standby(now: DateTime<Utc>, status: &CampaignStatus, leader:
     Explanation { summary: summary::from_standby(leader), next: next::from_standby(), ..explanation }
 }
 
-/// A campaign whose generator is disabled: nothing is read, nothing is known.
+/// A campaign without an actor, whose generator is disabled above all: nothing is read, and what was seen last is known.
 fn unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> Explanation {
-    let timer = |kind, at: Option<DateTime<Utc>>| at.map(|at| Timer { kind, at });
+    let is_enabled = status.ordered.generator_enabled;
+    // Nobody keeps a cool-down of a campaign that is not guarded.
+    let cool_down_end = status.cooling_down_until.filter(|&at| at > now && is_enabled);
     Explanation {
         id: status.id,
         name: status.name.clone(),
         trafficstar_id: status.trafficstar_id,
         at: now,
         verdict: status.verdict,
-        summary: summary::of_the_unguarded(status),
+        summary: summary::of_the_unguarded(now, status),
         promise: promise(status),
-        attention: Vec::new(),
-        facts: Facts {
-            status: StatusFact::default(),
-            end_time: EndTimeFact::default(),
-            spend: SpendFact::default(),
-            clicks: ClicksFact::default(),
-        },
+        attention: status.ordered.hold.as_ref().map(|hold| summary::on_hold(hold, is_enabled)).into_iter().collect(),
+        facts: facts::last_seen(now, &status.observed),
         thresholds: None,
-        timers: timer(TimerKind::CoolDownEnd, status.cooling_down_until.filter(|&at| at > now)).into_iter().collect(),
+        timers: cool_down_end.map(|at| Timer { kind: TimerKind::CoolDownEnd, at }).into_iter().collect(),
         decisions: Vec::new(),
         action: None,
         next: next::of_the_unguarded(status),
@@ -414,6 +418,9 @@ fn timers(case: &Case<'_>, rest: Option<ActorRest>, resting: bool) -> Vec<Timer>
     };
     let mut timers: Vec<Timer> =
         case.insight.timers.iter().filter(|timer| timer.at > case.now || is_due(timer.kind)).copied().collect();
+    if !case.status.ordered.generator_enabled {
+        timers.retain(|timer| timer.kind != TimerKind::CoolDownEnd);
+    }
     if resting {
         timers.retain(|timer| !matches!(timer.kind, TimerKind::NextTick | TimerKind::ReadBack | TimerKind::ConfirmBy));
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::words::verb;
 use super::{ActionProgress, ActorRest, Case};
 use crate::domain::action::{Action, ActionKind, Step, Trigger};
@@ -9,9 +11,9 @@ use crate::domain::decided::{Conclusion, PastDecision};
 use crate::domain::lease::Leader;
 use crate::domain::money::Clicks;
 use crate::domain::phase::PhaseWord;
-use crate::domain::remote::{RemoteStatus, StopCause};
+use crate::domain::remote::{RemoteStatus, StatusWord, StopCause};
 use crate::domain::status::{CampaignStatus, Hold};
-use crate::domain::text::{clock, date};
+use crate::domain::text::{age, clock, date};
 
 /// What a state promises.
 pub(super) const fn meaning(state: PhaseWord) -> &'static str {
@@ -37,11 +39,21 @@ pub(super) fn promise(case: &Case<'_>) -> String {
     }
 }
 
-pub(super) fn of_the_unguarded(status: &CampaignStatus) -> String {
+pub(super) fn of_the_unguarded(now: DateTime<Utc>, status: &CampaignStatus) -> String {
     if status.ordered.generator_enabled {
         return "Its generator is enabled, and its actor is not built yet: nothing is known of it.".to_owned();
     }
-    "Its generator is disabled: nobody looks whether it runs, and nothing is sent for it.".to_owned()
+    let seen = status.observed.status.zip(status.observed.status_at).map(|(word, at)| {
+        let was = match word {
+            StatusWord::Running => "It ran",
+            StatusWord::Stopped => "It was stopped",
+            StatusWord::Blocked => "It was blocked at TrafficStars",
+            StatusWord::Unknown => "Whether it ran could not be told",
+        };
+        format!(" {was}, as last seen {} ago.", age(at, now))
+    });
+    let seen = seen.unwrap_or_default();
+    format!("Its generator is disabled: nobody looks whether it runs, and nothing is sent for it.{seen}")
 }
 
 pub(super) fn from_standby(leader: Option<&Leader>) -> String {
@@ -172,7 +184,8 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
             policy.contested_after
         )
     });
-    let hold = status.ordered.hold.as_ref().map(on_hold);
+    let is_enabled = status.ordered.generator_enabled;
+    let hold = status.ordered.hold.as_ref().map(|hold| on_hold(hold, is_enabled));
     let blocked = status.blocked.as_ref().map(|reason| format!("Blocked, running it cannot help: {reason}."));
     let stands_still = case.insight.spend_unchanged_since.filter(|_| case.insight.spend_stands_still).map(|since| {
         format!(
@@ -199,10 +212,15 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
     all.into_iter().flatten().collect()
 }
 
-fn on_hold(hold: &Hold) -> String {
+/// A hold, and what comes of it: nobody keeps to it where the campaign is not guarded.
+pub(super) fn on_hold(hold: &Hold, is_guarded: bool) -> String {
     let by = hold.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     let until = hold.until.map_or_else(|| "released".to_owned(), date);
     let reason = hold.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let what = if hold.pause { "it is kept paused, and nothing else is sent" } else { "nothing is sent" };
+    let what = match (is_guarded, hold.pause) {
+        (false, _) => "nobody keeps it so, since its generator is disabled",
+        (true, true) => "it is kept paused, and nothing else is sent",
+        (true, false) => "nothing is sent",
+    };
     format!("On hold{by} since {}, until {until}{reason}: {what}.", date(hold.since))
 }

@@ -3,11 +3,14 @@
 use chrono::{DateTime, Utc};
 
 use super::{Counters, Machine};
-use crate::domain::action::Action;
+use crate::domain::action::{Action, ActionKind};
 use crate::domain::assessment::Assessment;
+use crate::domain::decision::{SpendLevel, decide};
 use crate::domain::explain::{ActionProgress, Insight};
-use crate::domain::phase::Phase;
-use crate::domain::policy::Policy;
+use crate::domain::outlook::Outlook;
+use crate::domain::phase::{Phase, PhaseWord};
+use crate::domain::policy::{Mode, Policy};
+use crate::domain::remote::RemoteStatus;
 use crate::domain::timer::{Timer, TimerKind};
 
 impl Machine {
@@ -69,6 +72,33 @@ impl Machine {
     #[must_use]
     pub const fn action(&self) -> Option<&Action> {
         self.last.action()
+    }
+
+    /// Whether it was seen stopped, and is not promised to run, with nothing on its way that could start it: a pause of
+    /// everything reads such a one first, so that nothing is sent where nothing runs.
+    #[must_use]
+    pub fn is_seen_stopped(&self, now: DateTime<Utc>, policy: &Policy) -> bool {
+        let status = self.readings.judged_at(now, policy).map(|judged| judged.status);
+        let is_stopped = matches!(status, Some(RemoteStatus::Stopped(_)));
+        is_stopped && self.phase != Phase::ActiveGuarded && !self.last.is_under_way() && self.forcing.is_none()
+    }
+
+    /// What becomes of it by the table, as it was read last: after a cool-down, if one runs.
+    #[must_use]
+    pub fn outlook(&self, now: DateTime<Utc>, policy: &Policy) -> Outlook {
+        let Some(judged) = self.readings.judged_at(now, policy) else { return Outlook::Unknown };
+        let phase = match self.phase {
+            Phase::CoolingDown { .. } => PhaseWord::PausedGuarded,
+            phase @ (Phase::Idle | Phase::ActiveGuarded | Phase::PausedGuarded) => phase.word(),
+        };
+        match &judged.status {
+            _ if self.hold(now).is_some() || policy.mode == Mode::Observe => Outlook::LeftAlone,
+            status if status.may_run() => Outlook::Runs,
+            RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. } | RemoteStatus::Running => Outlook::Unknown,
+            RemoteStatus::Stopped(_) if decide(&judged, phase).action == Some(ActionKind::Activate) => Outlook::Starts,
+            RemoteStatus::Stopped(_) if judged.spend == SpendLevel::Reached => Outlook::LimitReached,
+            RemoteStatus::Stopped(_) => Outlook::StaysStopped,
+        }
     }
 
     /// Whether a request that changes something is on its way.

@@ -372,6 +372,18 @@ fn a_pause_is_followed_through_its_cool_down() {
 }
 
 #[test]
+fn a_campaign_without_urls_is_paused_as_with_no_clicks_and_that_is_said() {
+    let mut rig = Rig::new(Phase::Idle);
+    let facts = Facts { active_urls: 0, ..running().clicks(0) };
+    rig.tick("12:00:00", &facts);
+    let explained = rig.explained();
+    assert_eq!(explained.action.as_ref().map(|action| action.kind), Some(ActionKind::Pause));
+    assert!(explained.facts.clicks.has_no_urls);
+    let reason = &explained.decisions[0].reason;
+    assert_eq!(reason, "it runs with 0 clicks left (it has no active URLs), 5,000 or fewer pause it (spend 3.21)");
+}
+
+#[test]
 fn in_observe_mode_it_is_told_what_would_be_done() {
     let mut rig = Rig::with(Phase::Idle, |numbers| numbers.mode = Mode::Observe);
     rig.tick("12:00:00", &running().clicks(100));

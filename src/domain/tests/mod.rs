@@ -94,13 +94,15 @@ struct Facts {
     spend_day: Option<NaiveDate>,
     clicks: Result<u64, DatabaseFailure>,
     defect: Option<String>,
+    active_urls: u64,
     /// By how much our clock is ahead of TrafficStars'.
     clock: Option<Duration>,
 }
 
 impl Facts {
     fn of(remote: Result<RemoteCampaign, RemoteFault>) -> Self {
-        Self { remote, spend: Ok(money("3.21")), spend_day: None, clicks: Ok(10_000), defect: None, clock: None }
+        let (clicks, active_urls) = (Ok(10_000), 1);
+        Self { remote, spend: Ok(money("3.21")), spend_day: None, clicks, defect: None, active_urls, clock: None }
     }
 
     fn with(mut self, change: impl FnOnce(&mut RemoteCampaign)) -> Self {
@@ -158,6 +160,7 @@ impl Facts {
             }),
             clicks: self.clicks.clone().map(|count| RemainingClicks {
                 count: Clicks(count),
+                active_urls: self.active_urls,
                 defect: self.defect.clone(),
                 at: now,
             }),

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::action::{Step, Trigger};
 use crate::domain::nearness::Stance;
 use crate::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
+use crate::domain::outlook::Outlook;
 use crate::domain::policy::Mode;
 use crate::domain::status::Hold;
 use ActionKind::{Activate, Pause};
@@ -432,6 +433,51 @@ fn a_pause_that_was_forced_behind_an_activation_is_sent_though_the_generator_is_
     let effects = rig.confirm();
     assert_eq!(end_of_force(&effects), Some(Ok(())));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Released { .. })), "{effects:?}");
+}
+
+#[test]
+fn only_what_was_seen_stopped_and_may_not_be_started_counts_as_seen_stopped() {
+    let seen = |phase, facts: Option<&Facts>| {
+        let mut rig = Rig::new(phase);
+        rig.now = at("12:00:00");
+        facts.map(|facts| rig.tick("12:00:00", facts));
+        rig.machine.is_seen_stopped(rig.now, &rig.policy)
+    };
+    let few = stopped().clicks(1_000);
+    assert!(seen(Phase::PausedGuarded, Some(&few)) && seen(Phase::Idle, Some(&few)));
+    assert!(!seen(Phase::PausedGuarded, None), "it was not read");
+    assert!(!seen(Phase::Idle, Some(&stopped().clicks(20_000))), "its activation is on its way");
+    assert!(!seen(Phase::Idle, Some(&running().clicks(20_000))));
+    assert!(!seen(Phase::PausedGuarded, Some(&gone())), "a failed read proves nothing");
+}
+
+#[test]
+fn what_becomes_of_a_campaign_that_is_released_is_what_the_table_says() {
+    let outlook = |phase, facts: &Facts| {
+        let mut rig = Rig::new(phase);
+        rig.event(Event::HoldAll(Some(hold(true, None))));
+        rig.tick("12:00:00", facts);
+        rig.event(Event::HoldAll(None));
+        rig.machine.outlook(rig.now, &rig.policy)
+    };
+    let cooling = Phase::CoolingDown { until: at("12:01:00") };
+    let spent = Facts { spend: Ok(money("10")), ..stopped().clicks(20_000) };
+    let cases = [
+        (cooling, stopped().clicks(20_000), Outlook::Starts),
+        (cooling, stopped().clicks(10_000), Outlook::StaysStopped),
+        (Phase::ActiveGuarded, stopped().clicks(10_000), Outlook::Starts),
+        (Phase::PausedGuarded, spent, Outlook::LimitReached),
+        (Phase::PausedGuarded, gone(), Outlook::Unknown),
+    ];
+    for (phase, facts, expected) in cases {
+        assert_eq!(outlook(phase, &facts), expected, "{phase:?}, {facts:?}");
+    }
+    let mut rig = Rig::new(Phase::Idle);
+    assert_eq!(rig.machine.outlook(at("12:00:00"), &rig.policy), Outlook::Unknown, "nothing was read");
+    rig.tick("12:00:00", &running().clicks(20_000));
+    assert_eq!(rig.machine.outlook(rig.now, &rig.policy), Outlook::Runs);
+    rig.hold(Some(hold(false, None)));
+    assert_eq!(rig.machine.outlook(rig.now, &rig.policy), Outlook::LeftAlone);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn new_url(name: &str) -> UrlColumns {
 #[test]
 fn an_added_campaign_has_what_it_was_given_and_defaults_for_the_rest() {
     on_every_store(async |_database, store| {
-        let row = done(store.add_campaign(named("one", 995_224), noon()).await.unwrap());
+        let row = done(store.add_campaign(named("one", 995_224), None, noon()).await.unwrap());
         assert_eq!((row.id, row.name.as_str(), row.trafficstar_id), (CAMPAIGN, "one", REMOTE));
         assert!(!row.generator_enabled);
         assert_eq!(row.policy(&PolicyNumbers::default()).unwrap(), PolicyNumbers::default().validate().unwrap());
@@ -42,12 +42,24 @@ fn an_added_campaign_has_what_it_was_given_and_defaults_for_the_rest() {
             price_per_thousand_micros: Some(Some(7)),
             ..named("two", 2)
         };
-        let row = done(store.add_campaign(full, noon()).await.unwrap());
+        let row = done(store.add_campaign(full, None, noon()).await.unwrap());
         assert_eq!(store.campaigns().await.unwrap().last(), Some(&row));
         assert_eq!((row.generator_enabled, row.mode.as_deref()), (true, Some("observe")));
         let numbers = (row.spend_limit_micros, row.activate_clicks, row.pause_clicks, row.cooldown_seconds);
         assert_eq!(numbers, (Some(5), Some(2), Some(1), Some(9)));
         assert_eq!((row.high_spend.as_deref(), row.price_per_thousand_micros), (Some("observe"), Some(7)));
+    });
+}
+
+#[test]
+fn a_campaign_is_added_with_its_first_url_or_not_at_all() {
+    on_every_store(async |_database, store| {
+        let row = done(store.add_campaign(named("one", 995_224), Some(new_url("page")), noon()).await.unwrap());
+        let urls = store.urls(row.id).await.unwrap().unwrap();
+        assert_eq!(urls.iter().map(|url| (url.name.as_str(), url.clicks)).collect::<Vec<_>>(), [("page", 0)]);
+        let nameless = UrlColumns { name: None, ..new_url("") };
+        assert!(store.add_campaign(named("two", 2), Some(nameless), noon()).await.is_err());
+        assert_eq!(store.campaigns().await.unwrap(), [row], "nothing is left of what could not be stored whole");
     });
 }
 
@@ -74,8 +86,8 @@ fn a_change_writes_what_it_names_clears_what_it_is_told_to_and_leaves_the_rest()
 #[test]
 fn a_trafficstar_id_belongs_to_one_campaign() {
     with_one_campaign(async |_database, store| {
-        assert_eq!(store.add_campaign(named("two", 995_224), noon()).await.unwrap(), CampaignChange::Taken);
-        let two = done(store.add_campaign(named("two", 2), noon()).await.unwrap());
+        assert_eq!(store.add_campaign(named("two", 995_224), None, noon()).await.unwrap(), CampaignChange::Taken);
+        let two = done(store.add_campaign(named("two", 2), None, noon()).await.unwrap());
         let link = CampaignColumns { trafficstar_id: Some(995_224), ..CampaignColumns::default() };
         assert_eq!(store.change_campaign(two.id, link, noon()).await.unwrap(), CampaignChange::Taken);
         assert_eq!(store.campaigns().await.unwrap()[1], two);

@@ -190,7 +190,7 @@ fn what_could_not_be_stored_in_the_end_is_never_said_to_be() {
         };
         let url = crate::domain::ids::UrlId(1);
         let attempts = [
-            ("add campaign", store.add_campaign(new, noon()).await.map(drop)),
+            ("add campaign", store.add_campaign(new, None, noon()).await.map(drop)),
             ("change campaign", store.change_campaign(CAMPAIGN, named, noon()).await.map(drop)),
             ("switch generator", store.set_generator_enabled(CAMPAIGN, false, noon()).await.map(drop)),
             ("add url", store.add_url(CAMPAIGN, new_url, noon()).await.map(drop)),

@@ -54,7 +54,12 @@ impl Handler<ReadTick> for Outside {
             let now = world.now();
             Ok(world.campaigns.get(&id).map(|campaign| TickReading {
                 row: campaign.row.clone(),
-                clicks: RemainingClicks { count: Clicks((campaign.remaining_clicks)(now)), defect: None, at: now },
+                clicks: RemainingClicks {
+                    count: Clicks((campaign.remaining_clicks)(now)),
+                    active_urls: 1,
+                    defect: None,
+                    at: now,
+                },
                 spends: Ok(SpendHistory::default()),
             }))
         })

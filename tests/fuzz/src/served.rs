@@ -194,7 +194,17 @@ async fn answer_orders(mut orders: Receiver<Order>) {
             Order::Hold(ask) => answer(ask, |set| bad_hold(&set.hold), |_| Err(NOBODY)),
             Order::HoldAll(ask) => {
                 let (not_paused, warnings) = (Vec::new(), Vec::new());
-                answer(ask, bad_hold, |hold| Ok(HeldAll { hold, campaigns: 0, paused: 0, not_paused, warnings }));
+                answer(ask, bad_hold, |hold| {
+                    Ok(HeldAll {
+                        hold,
+                        campaigns: 0,
+                        paused: 0,
+                        stopped_already: 0,
+                        observed_only: 0,
+                        not_paused,
+                        warnings,
+                    })
+                });
             }
             Order::SetGenerator(_)
             | Order::Campaigns(CampaignOrder::Show(_) | CampaignOrder::Remove(_))

@@ -164,7 +164,12 @@ fn budget(remote: &RemoteClientStatus, theme: Theme) -> Line<'static> {
 
 fn queues(queue: &QueueStatus) -> String {
     let waiting = queue.classes().into_iter().filter(|(_, count)| *count > 0);
-    let waiting: Vec<String> = waiting.map(|(class, count)| format!("{count} {}", class.replace('_', "-"))).collect();
+    let words = |class: &str| match class {
+        // The end time of a pause waits with those of activations.
+        "activate" => "activate or end time".to_owned(),
+        class => class.replace('_', "-"),
+    };
+    let waiting: Vec<String> = waiting.map(|(class, count)| format!("{count} {}", words(class))).collect();
     if waiting.is_empty() { "nothing waits".to_owned() } else { format!("waiting: {}", waiting.join(", ")) }
 }
 
