@@ -6,6 +6,7 @@
 
 mod campaign;
 mod check;
+mod colour;
 mod documents;
 pub mod explain;
 mod history;
@@ -66,9 +67,11 @@ enum Command {
     Run,
     /// Check config, database, API key, socket folder and the account; changes nothing
     ///
-    /// TrafficStars is asked whether the key works, how far this machine's clock is from its own, which campaigns of the
-    /// database it does not know or has blocked, the account's time zone, and what a tick costs in requests. It sends
-    /// 10 requests at most, and is fine beside a running supervisor. Prints what is worth knowing (`note: …`), then every problem, one a line, or that all is well.
+    /// The database is opened for writing, and left as it is. TrafficStars is asked whether the key works, how far this
+    /// machine's clock is from its own, how many campaigns the account has, which campaigns of the database it does not know or
+    /// has blocked, the account's time zone, and what a tick costs in requests. It sends 10 requests at most, and is fine beside
+    /// a running supervisor. Prints a line for each thing that it looked at: ✓ it is right, ! worth knowing, ✗ a problem and
+    /// below it what to do. Exits with 1 where there is a problem.
     #[command(after_help = "Example: traffic-generator check --offline && systemctl restart traffic-generator")]
     Check {
         /// Ask TrafficStars nothing
@@ -368,7 +371,7 @@ fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let config = arguments.load_config()?;
     let api_key = config.api_key(&process_environment())?;
     let log = telemetry::init(&config.log)?;
-    for warning in &config.warnings {
+    for warning in config.all_warnings(&process_environment()) {
         tracing::warn!("{warning}");
     }
     let ended = daemon::run(&config, api_key, log.clone()).map_err(CommandError::from);
@@ -445,8 +448,21 @@ impl Arguments {
         // Where a line ends is ours to say: what came from outside has no line breaks any more.
         let lines = || text().split('\n').map(printable).collect::<Vec<_>>().join("\n");
         let printed = if self.json { to_json(result)? } else { lines() };
-        writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
+        put(&printed)
     }
+
+    /// The same for lines with colours.
+    fn print_tinted(
+        &self,
+        result: &impl Serialize,
+        lines: impl FnOnce() -> Vec<Vec<colour::Span>>,
+    ) -> Result<(), CommandError> {
+        put(&if self.json { to_json(result)? } else { colour::painted(&lines()) })
+    }
+}
+
+fn put(printed: &str) -> Result<(), CommandError> {
+    writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
 }
 
 fn to_json(result: &impl Serialize) -> Result<String, CommandError> {

@@ -21,7 +21,6 @@ const LEANED_ON: [&str; 13] = [
     "control",
     "control::server",
     "daemon",
-    "daemon::check",
     "domain::explain",
     "domain::machine",
     "trafficstar::client",

@@ -31,7 +31,7 @@ const SLEEPS: Allowed = &[
     ("src/control/server/connections.rs", "lets silent clients go; accepts again after an error"),
     ("src/control/server/socket.rs", "looks whether its file is still there"),
     ("src/daemon.rs", "watches whether the actors live"),
-    ("src/daemon/check.rs", "bounds its look at the account"),
+    ("src/daemon/check/visit.rs", "bounds its look at the account"),
     ("src/daemon/direct.rs", "waits for the lease of a dead leader, and for no database that takes nothing"),
     ("src/daemon/leadership.rs", "renews the lease"),
     ("src/daemon/retention.rs", "makes room between deletions"),
@@ -40,11 +40,8 @@ const SLEEPS: Allowed = &[
     ("src/store/postgres.rs", "bounds an operation of the database"),
 ];
 
-const ENVIRONMENT: Allowed = &[
-    ("src/cli/top/draw/theme.rs", "NO_COLOR"),
-    ("src/config/mod.rs", "the keys' variables, read once"),
-    ("src/telemetry.rs", "NO_COLOR"),
-];
+const ENVIRONMENT: Allowed =
+    &[("src/config/mod.rs", "the keys' variables, read once"), ("src/telemetry.rs", "NO_COLOR")];
 
 const ENDS_THE_PROCESS: Allowed = &[
     ("src/cli/mod.rs", "nobody reads stderr, where an error's text could not be written"),

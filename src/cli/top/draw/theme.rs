@@ -4,6 +4,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::domain::phase::PhaseWord;
 use crate::domain::remote::StatusWord;
+use crate::telemetry;
 
 /// How things are marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,8 @@ impl Theme {
 
     /// Without colours where `NO_COLOR` is set to anything.
     pub(in crate::cli::top) fn from_environment() -> Self {
-        if std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) { Self::COLORED } else { Self::PLAIN }
+        // It is drawn on a terminal alone.
+        if telemetry::has_colours(true) { Self::COLORED } else { Self::PLAIN }
     }
 
     fn color(self, color: Color) -> Style {
