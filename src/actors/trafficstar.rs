@@ -217,6 +217,7 @@ impl Actor for TrafficStarActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.client.fetch_token(self.now());
         self.go_on(ctx);
     }
 }

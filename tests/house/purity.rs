@@ -31,6 +31,7 @@ const SLEEPS: Allowed = &[
     ("src/control/server/connections.rs", "lets silent clients go; accepts again after an error"),
     ("src/control/server/socket.rs", "looks whether its file is still there"),
     ("src/daemon.rs", "watches whether the actors live"),
+    ("src/daemon/announce.rs", "looks whether there is something to tell"),
     ("src/daemon/check/visit.rs", "bounds its look at the account"),
     ("src/daemon/direct.rs", "waits for the lease of a dead leader, and for no database that takes nothing"),
     ("src/daemon/leadership.rs", "renews the lease"),

@@ -13,6 +13,7 @@
 )]
 
 mod account;
+mod announced;
 mod away;
 mod check;
 mod clocks;

@@ -168,6 +168,12 @@ impl Client {
         }
     }
 
+    /// Has an access token ready before anybody asks something.
+    pub fn fetch_token(&mut self, now: Now) {
+        self.requests.fetch_token(now);
+        self.is_stirred = true;
+    }
+
     /// The grid has other points from now on.
     pub const fn set_tick(&mut self, tick: Duration) {
         self.tick = tick;
