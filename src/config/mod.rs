@@ -193,7 +193,8 @@ fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
         timeout: settings.get(section, "timeout", Duration::from_secs(15), value::timeout),
         confirm_within: settings.get(section, "confirm_within", Duration::from_secs(30), value::confirmation),
     };
-    if config.requests_per_minute > ACCOUNT_REQUESTS_PER_MINUTE {
+    // Plain http is for a stand-in on this machine, which has no account's limit.
+    if config.requests_per_minute > ACCOUNT_REQUESTS_PER_MINUTE && config.base_url.starts_with("https://") {
         let (asked, allowed) = (config.requests_per_minute, ACCOUNT_REQUESTS_PER_MINUTE);
         settings.warn(section, "requests_per_minute", &format!("{asked} is more than the {allowed} of an account"));
     }

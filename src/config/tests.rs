@@ -399,8 +399,10 @@ fn what_looks_like_a_mistake_is_a_warning_with_its_line() {
             "config.toml:5: generator.top_up_interval: has no effect: delete it",
         ]
     );
-    let account_limit = "[trafficstar]\nrequests_per_minute = 100\n";
-    assert_eq!(parse(account_limit, []).unwrap().warnings, Vec::<String>::new());
+    let stand_in = "[trafficstar]\nrequests_per_minute = 101\nbase_url = \"http://127.0.0.1:8080\"\n";
+    for text in ["[trafficstar]\nrequests_per_minute = 100\n", stand_in] {
+        assert_eq!(parse(text, []).unwrap().warnings, Vec::<String>::new(), "{text}");
+    }
 }
 
 #[test]
