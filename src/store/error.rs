@@ -30,6 +30,9 @@ pub enum StoreError {
         /// Which one.
         database: String,
     },
+    /// The folder of a new database is not there.
+    #[error("the folder {} is missing: make it, or set [database] url to another path", .0.display())]
+    NoFolder(PathBuf),
     /// The database has no tables.
     #[error(
         "the database {database} is empty: see whether [database] url names the right one; if it does, `traffic-generator \

@@ -58,6 +58,12 @@ pub(super) fn add(
     time_zone(seen).into_iter().for_each(|check| findings.add(check));
 }
 
+/// The same in a sentence.
+pub(super) fn failure(failure: &Failure, asked: &Asked<'_>, limits: &Limits) -> String {
+    let (detail, advice) = told(failure, asked, limits);
+    advice.map_or_else(|| detail.clone(), |advice| format!("{detail}: {advice}"))
+}
+
 /// A failure in the words of somebody who sets this up, and what to do about it.
 fn told(failure: &Failure, asked: &Asked<'_>, limits: &Limits) -> (String, Option<&'static str>) {
     const IS_IT_RIGHT: Option<&str> = Some("is [trafficstar] base_url right?");
@@ -87,7 +93,7 @@ fn told(failure: &Failure, asked: &Asked<'_>, limits: &Limits) -> (String, Optio
         return (format!("{} answers, but not as the TrafficStars API does", asked.base_url), IS_IT_RIGHT);
     }
     let advice = if matches!(inner, RemoteError::Connection { sent: false, .. }) { IS_IT_RIGHT } else { None };
-    (error.in_full(), advice)
+    (inner.in_full(), advice)
 }
 
 fn clock(difference: ClockDifference) -> Check {
