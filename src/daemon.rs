@@ -1,6 +1,7 @@
 //! The composition root: the only file that sees everything. Opens what there is to open, starts the actors, serves the
 //! control socket, and stops all of it in order.
 
+pub mod account;
 mod announce;
 pub mod check;
 mod desk;
@@ -327,6 +328,7 @@ fn remote_port(trafficstar: &Addr<TrafficStarActor>, clock: SeenClock) -> Remote
         read_status: trafficstar.clone().recipient(),
         set_tick: trafficstar.clone().recipient(),
         read_spend: trafficstar.clone().recipient(),
+        read_account: trafficstar.clone().recipient(),
         change: trafficstar.clone().recipient(),
     }
 }

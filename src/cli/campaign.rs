@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
-use super::{Arguments, CommandError, render};
+use super::{Arguments, CommandError, account, render};
 use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
@@ -17,15 +17,24 @@ pub(super) enum Verb {
     /// Show every campaign's settings
     #[command(after_help = "Example: traffic-generator campaign list --json")]
     List,
-    /// Add a campaign
-    #[command(after_help = "Example: traffic-generator campaign add --name shoes --trafficstar-id 995224 --enable")]
+    /// Add a campaign of the account: `traffic-generator account` lists them
+    ///
+    /// TrafficStars is asked for its name, and whether the account holds it at all.
+    #[command(after_help = "Example: traffic-generator campaign add 995224 --enable")]
     Add {
-        /// What people call it
-        #[arg(long, value_name = "TEXT", value_parser = control::name)]
-        name: String,
         /// Its id at TrafficStars
+        #[arg(value_name = "TRAFFICSTAR_ID", value_parser = control::remote_id,
+              required_unless_present = "trafficstar_id", conflicts_with = "trafficstar_id")]
+        id: Option<RemoteId>,
+        /// The same
         #[arg(long, value_name = "N", value_parser = control::remote_id)]
-        trafficstar_id: RemoteId,
+        trafficstar_id: Option<RemoteId>,
+        /// What people call it [default: its name at TrafficStars]
+        #[arg(long, value_name = "TEXT", value_parser = control::name, required_if_eq("unchecked", "true"))]
+        name: Option<String>,
+        /// Do not ask TrafficStars for it
+        #[arg(long)]
+        unchecked: bool,
         /// Guard it at once
         #[arg(long)]
         enable: bool,
@@ -126,14 +135,20 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
             let campaigns = client.campaigns().await?;
             arguments.print(&campaigns, || table(&campaigns, std::io::stdout().is_terminal()))
         }
-        Verb::Add { name, trafficstar_id, enable, overrides } => {
+        Verb::Add { id, trafficstar_id, name, unchecked, enable, overrides } => {
+            let remote = id.or(*trafficstar_id);
+            let found = match remote.filter(|_| !unchecked) {
+                Some(remote) => account::look_up(&client, remote, name.is_some()).await?,
+                None => None,
+            };
             let patch = CampaignPatch {
-                name: Some(name.clone()),
-                trafficstar_id: Some(*trafficstar_id),
+                name: Some(account::name_of(name.clone(), found.as_ref())?),
+                trafficstar_id: remote,
                 generator_enabled: Some(*enable),
                 ..overrides.patch()
             };
             let campaign = client.add_campaign(&patch).await?;
+            account::warn_of_schedule(found.as_ref());
             arguments.print(&campaign, || added(&campaign))
         }
         Verb::Set { id, name, trafficstar_id, pause, overrides } => {

@@ -4,6 +4,7 @@
 //! supervisor answers on the socket. Deliberately absent: anything that a command does by itself; `run`, `check` and
 //! `migrate` call the library, all others ask the supervisor through the control API.
 
+mod account;
 mod campaign;
 mod check;
 mod colour;
@@ -35,7 +36,7 @@ use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
 use crate::control::client::{Client, ClientError};
 use crate::control::{CampaignPatch, HoldBody};
 use crate::daemon::{self, RunError};
-use crate::domain::ids::CampaignId;
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
 use crate::domain::order::ForceKind;
 use crate::domain::phase::PhaseWord;
@@ -111,6 +112,12 @@ enum Command {
         #[arg(long)]
         pause: bool,
     },
+    /// Show what the account holds at TrafficStars, guarded or not; TrafficStars is asked now
+    ///
+    /// The supervisor asks, within the account's limit of requests. Where none answers on the config's socket, TrafficStars is asked
+    /// from here, with the config's API key.
+    #[command(after_help = "Example: traffic-generator account --json | jq '.[] | select(.guarded | not)'")]
+    Account,
     /// Show, add, change and remove campaigns
     #[command(subcommand, after_help = "Example: traffic-generator campaign list")]
     Campaign(campaign::Verb),
@@ -297,6 +304,12 @@ enum CommandError {
     NotEverywhere,
     #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
     UnknownCommand(String),
+    #[error("the account could not be read: {0}")]
+    Account(String),
+    #[error("campaign {wanted} could not be looked for at TrafficStars: {reason}. To add it unseen, give it a --name")]
+    NoName { wanted: RemoteId, reason: String },
+    #[error("campaign {0} has no name at TrafficStars: give it one with --name")]
+    Nameless(RemoteId),
     /// `check` has printed what is wrong.
     #[error("the check failed")]
     CheckFailed,
@@ -322,6 +335,9 @@ impl CommandError {
             | Self::NotReached { .. }
             | Self::NotEverywhere
             | Self::UnknownCommand(_)
+            | Self::Account(_)
+            | Self::NoName { .. }
+            | Self::Nameless(_)
             | Self::CheckFailed => 1,
         }
     }
@@ -399,6 +415,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Disable { id, pause } => {
             arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))
         }
+        Command::Account => arguments.wait_for(account::account(arguments)),
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
         Command::History { id, since, limit } => arguments.wait_for(history::history(arguments, *id, *since, *limit)),

@@ -15,6 +15,9 @@ use crate::domain::status::{CampaignStatus, RemoteClientStatus};
 /// How often it is looked whether there is something to tell.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Whoever finds these out tells them at once.
+const TOLD_BY_THEMSELVES: [DegradationKind; 2] = [DegradationKind::AnotherGuard, DegradationKind::BudgetTooSmall];
+
 /// Tells that this supervisor guards from now on.
 pub(super) fn announce(config: &Config) {
     tracing::info!(
@@ -85,7 +88,8 @@ pub(super) async fn watch_health(board: Board, clock: Clock) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let reasons = board.health(clock.now()).reasons;
-        for degradation in reasons.iter().filter(|degradation| !told.contains(&degradation.kind)) {
+        let is_news = |kind: DegradationKind| !told.contains(&kind) && !TOLD_BY_THEMSELVES.contains(&kind);
+        for degradation in reasons.iter().filter(|degradation| is_news(degradation.kind)) {
             tracing::warn!("health is degraded: {}", degradation.reason);
         }
         if reasons.is_empty() && !told.is_empty() {

@@ -19,7 +19,7 @@ use crate::config::{Config, ConfigErrors, Environment};
 use crate::error_chain::in_full;
 use crate::reign::Reign;
 use crate::store::CampaignRow;
-use crate::trafficstar::client::Limits;
+use crate::trafficstar::client::{Account, Limits};
 use crate::trafficstar::http::HttpClient;
 use crate::trafficstar::proxy::proxy_of;
 
@@ -82,6 +82,22 @@ async fn look_at_account(
     let seen = visit::ask(http, rows.unwrap_or_default(), &limits, &clock).await;
     let asked = words::Asked { base_url: &config.trafficstar.base_url, key_place: &config.api_key_place(environment) };
     words::add(findings, &asked, &seen, rows, &limits, clock.now());
+}
+
+/// The account's list, or why it could not be read, in the words of a check; and how many requests that took.
+pub(super) async fn list(
+    config: &Config,
+    environment: &Environment,
+    http: HttpClient,
+    limits: &Limits,
+    clock: &Clock,
+) -> (Result<Account, String>, u64) {
+    let seen = visit::list(http, limits, clock).await;
+    let asked = words::Asked { base_url: &config.trafficstar.base_url, key_place: &config.api_key_place(environment) };
+    match &seen.failure {
+        Some(failure) => (Err(words::failure(failure, &asked, limits)), seen.requests),
+        None => (Ok(seen.campaigns), seen.requests),
+    }
 }
 
 /// What bounds the requests beside a supervisor, as the database knows it.

@@ -31,6 +31,7 @@ mod funds;
 mod guards;
 mod helper;
 mod history;
+mod holdings;
 mod late;
 mod leadership;
 mod limit;

@@ -35,6 +35,8 @@ pub(super) struct Seen {
     /// A token was had.
     pub(super) key_works: bool,
     pub(super) clock: Option<ClockDifference>,
+    /// So many requests were sent, or were about to be.
+    pub(super) requests: u64,
     pub(super) pages: KnownPages,
     /// What of the list could not be read, and why.
     pub(super) failure: Option<Failure>,
@@ -52,9 +54,18 @@ pub(super) enum Failure {
 
 /// Asks what the list and the rows come to. Beside a supervisor its own few requests are counted nowhere.
 pub(super) async fn ask(http: HttpClient, rows: &[CampaignRow], limits: &Limits, clock: &Clock) -> Seen {
-    let mut budget = limits.budget(clock.now());
     // What does not leave at once is not worth a minute's wait, the first page excepted.
-    let requests = budget.room(clock.now()).sweeps.clamp(1, MOST_REQUESTS);
+    let requests = limits.budget(clock.now()).room(clock.now()).sweeps.clamp(1, MOST_REQUESTS);
+    visit(http, rows, limits, clock, requests).await
+}
+
+/// The whole list, however many pages it has.
+pub(super) async fn list(http: HttpClient, limits: &Limits, clock: &Clock) -> Seen {
+    visit(http, &[], limits, clock, usize::MAX).await
+}
+
+async fn visit(http: HttpClient, rows: &[CampaignRow], limits: &Limits, clock: &Clock, requests: usize) -> Seen {
+    let budget = limits.budget(clock.now());
     let gate = Gate::new(budget, limits.tick);
     let mut visit = Visit { http, clock, gate, last_ticket: 0, token: None, sizes: 0, requests, seen: Seen::default() };
     let asked = async {
@@ -62,11 +73,12 @@ pub(super) async fn ask(http: HttpClient, rows: &[CampaignRow], limits: &Limits,
         visit.read_rows(rows).await;
     };
     let in_time = tokio::time::timeout(WITHIN, asked).await.is_ok();
-    let Visit { http, token, mut seen, .. } = visit;
+    let Visit { http, token, mut seen, last_ticket, .. } = visit;
     if !in_time && seen.failure.is_none() {
         seen.failure = Some(Failure::Late);
     }
-    Seen { key_works: token.is_some(), clock: http.seen_clock().difference(), ..seen }
+    let requests = last_ticket;
+    Seen { key_works: token.is_some(), clock: http.seen_clock().difference(), requests, ..seen }
 }
 
 /// The requests so far.

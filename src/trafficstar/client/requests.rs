@@ -287,7 +287,7 @@ impl Purpose {
         match self {
             Self::EndTime(job) => vec![job.asker],
             Self::Switch(job) => job.askers.clone(),
-            Self::Token | Self::Status(_) | Self::Spend(_) => Vec::new(),
+            Self::Token | Self::Status(_) | Self::Spend(_) | Self::Account(_) => Vec::new(),
         }
     }
 }
