@@ -1,6 +1,8 @@
 //! The composition root: the only file that sees everything. Opens what there is to open, starts the actors, serves the
 //! control socket, and stops all of it in order.
 
+pub mod account;
+mod announce;
 pub mod check;
 mod desk;
 pub mod direct;
@@ -21,6 +23,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use self::announce::{announce, tell_of_campaigns, watch_health};
 use self::desk::Desk;
 use self::leadership::{Held, Leadership, Look};
 use self::operations::Operator;
@@ -127,6 +130,7 @@ pub async fn serve(
             () = operator.serve(waiting_operations, hang_up) => {}
         }
     };
+    let health = actix::spawn(watch_health(board.clone(), clock.clone()));
     let shared = Shared { board: board.clone(), clock: clock.clone(), orders, operations };
     let mut life = Life {
         leadership: Leadership::new(&store, lock.clone(), board.clone(), clock.clone()),
@@ -136,6 +140,7 @@ pub async fn serve(
         door: Door { closed: Some((socket, shared)), open: None },
     };
     let ended = life.live(std::pin::pin!(end)).await;
+    health.abort();
     if let Some(server) = life.door.open {
         server.stop().await;
     }
@@ -255,13 +260,22 @@ impl Life {
             }
         };
         let present = guarding.present(&held);
-        let (desk, door, config) = (&self.desk, &mut self.door, &self.around.config);
+        let (desk, door) = (&self.desk, &mut self.door);
+        let Surroundings { config, board, clock, .. } = &self.around;
         let guard = async {
             guarding.first_sync().await?;
             desk.seat(present);
             door.open()?;
             announce(config);
-            Err(RunError::ActorDied(guarding.first_death().await))
+            let told = async {
+                tell_of_campaigns(board, clock, config).await;
+                std::future::pending().await
+            };
+            let dead = tokio::select! {
+                dead = guarding.first_death() => dead,
+                never = told => never,
+            };
+            Err(RunError::ActorDied(dead))
         };
         let ended = tokio::select! {
             () = end => Ok(ReignEnd::Ordered),
@@ -278,19 +292,6 @@ impl Life {
         }
         held.give_up().await;
         ended
-    }
-}
-
-fn announce(config: &Config) {
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        api = config.trafficstar.base_url,
-        socket = %config.control.socket.display(),
-        tick = %humantime::format_duration(config.generator.tick.to_std().unwrap_or_default()),
-        "guarding"
-    );
-    if let Some(proxy) = check::proxy_in_words(config) {
-        tracing::info!("{proxy}");
     }
 }
 
@@ -327,6 +328,7 @@ fn remote_port(trafficstar: &Addr<TrafficStarActor>, clock: SeenClock) -> Remote
         read_status: trafficstar.clone().recipient(),
         set_tick: trafficstar.clone().recipient(),
         read_spend: trafficstar.clone().recipient(),
+        read_account: trafficstar.clone().recipient(),
         change: trafficstar.clone().recipient(),
     }
 }

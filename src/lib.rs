@@ -26,7 +26,7 @@
 //! | room | may import |
 //! | --- | --- |
 //! | `daemon` | everything |
-//! | `cli` | `clock`, `config`, `control`, `control::client`, `control::server`, `daemon`, `domain`, `error_chain`, `operator`, `printable`, `store`, `telemetry` |
+//! | `cli` | `clock`, `config`, `control`, `control::client`, `daemon`, `domain`, `error_chain`, `operator`, `printable`, `telemetry` |
 //! | `actors` | `board`, `clock`, `control`, `domain`, `error_chain`, `guard`, `store`, `trafficstar` |
 //! | `guard` | `domain`, `trafficstar` |
 //! | `control::server` | `board`, `clock`, `control`, `domain`, `error_chain`, `metrics`, `operator`, `printable` |
@@ -44,7 +44,6 @@
 //!
 //! `domain` uses std, serde, thiserror, chrono's types and utoipa's derive alone, which describes its types for the control
 //! API as serde's does. Actors import `control`'s types for the orders that they carry out, and never read the board.
-//! `cli` asks `control::server` one thing, for `check`: whether a supervisor has the socket already.
 //!
 //! # One tick
 //!

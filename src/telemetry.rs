@@ -104,7 +104,7 @@ fn env_filter(filter: &LogFilter) -> Result<EnvFilter, TelemetryError> {
 /// # Errors
 /// Logging was set up before, or the filter is no filter.
 pub fn init(log: &LogConfig) -> Result<LogControl, TelemetryError> {
-    let colour = wants_colour(env::var_os("NO_COLOR").as_deref(), io::stderr().is_terminal());
+    let colour = has_colours(io::stderr().is_terminal());
     let queue = Queue::to(io::stderr()).map_err(TelemetryError::Thread)?;
     let (subscriber, control) = subscriber(log, colour, queue.clone())?;
     subscriber.try_init().map_err(TelemetryError::Twice)?;
@@ -115,6 +115,13 @@ pub fn init(log: &LogConfig) -> Result<LogControl, TelemetryError> {
         panics.flush(LAST_WORDS);
     }));
     Ok(LogControl { queue: Some(queue), ..control })
+}
+
+/// Whether the environment lets what is printed on a terminal have colours; elsewhere nothing has.
+#[must_use]
+pub fn has_colours(is_terminal: bool) -> bool {
+    let is_dumb = env::var_os("TERM").is_some_and(|name| name == "dumb");
+    wants_colour(env::var_os("NO_COLOR").as_deref(), is_terminal && !is_dumb)
 }
 
 /// See <https://no-color.org>: set, and not empty, means none.

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use self::orders::OrderBook;
 use super::database::{ReadTick, Save, SaveSpend};
-use super::trafficstar::{MakeChange, ReadSpend, ReadStatus, SetTick};
+use super::trafficstar::{MakeChange, ReadAccount, ReadSpend, ReadStatus, SetTick};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::another_guard::Sign;
@@ -60,6 +60,8 @@ pub struct RemotePort {
     pub set_tick: Recipient<SetTick>,
     /// Reads today's spend from the reports.
     pub read_spend: Recipient<ReadSpend>,
+    /// Reads the account's list.
+    pub read_account: Recipient<ReadAccount>,
     /// Changes a campaign.
     pub change: Recipient<MakeChange>,
     /// What TrafficStars' answers say of our clock.

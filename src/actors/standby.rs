@@ -136,6 +136,7 @@ impl Handler<CarryOut> for Standby {
             }
             // Whoever hands orders out refuses these with the leader's name.
             order @ (Order::SetGenerator(_)
+            | Order::ReadAccount(_)
             | Order::Campaigns(CampaignOrder::Add(_) | CampaignOrder::Change(_) | CampaignOrder::Remove(_))
             | Order::Urls(UrlOrder::Add(_) | UrlOrder::Change(_) | UrlOrder::Remove(_))
             | Order::Process(_)

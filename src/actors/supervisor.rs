@@ -3,6 +3,7 @@
 //! A sync compares the rows with the actors: at every point of the grid, so that a new row is guarded within one tick,
 //! and after every command. Deliberately absent: anything about one campaign's decisions.
 
+mod account;
 mod holds;
 mod journal;
 mod managing;

@@ -22,7 +22,7 @@ use crate::domain::read_priority::{ReadQuestion, Urgency};
 use crate::domain::remote::RemoteCampaign;
 use crate::domain::spend::SourceAnswer;
 use crate::domain::status::RemoteClientStatus;
-use crate::trafficstar::client::{Asker, Change, Client, Departure, Limits, Now, Output};
+use crate::trafficstar::client::{Account, Asker, Change, Client, Departure, Limits, Now, Output};
 use crate::trafficstar::http::HttpClient;
 use crate::trafficstar::reservation::Reservation;
 
@@ -51,6 +51,11 @@ pub struct ReadSpend {
     pub since: chrono::DateTime<chrono::Utc>,
 }
 
+/// Reads the account's whole list, or says why that cannot be.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Account, String>")]
+pub struct ReadAccount;
+
 /// Changes one campaign at TrafficStars.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Outcome")]
@@ -66,6 +71,7 @@ struct GoOn;
 enum Reply {
     Status(oneshot::Sender<Result<RemoteCampaign, RemoteFault>>),
     Spend(oneshot::Sender<SourceAnswer>),
+    Account(oneshot::Sender<Result<Account, String>>),
     Outcome(oneshot::Sender<Outcome>),
 }
 
@@ -164,6 +170,11 @@ impl TrafficStarActor {
                     tell(reply, spend);
                 }
             }
+            Output::Account(asker, account) => {
+                if let Some(Reply::Account(reply)) = self.replies.remove(&asker) {
+                    tell(reply, account);
+                }
+            }
             Output::Changed(asker, outcome) => {
                 if let Some(Reply::Outcome(reply)) = self.replies.remove(&asker) {
                     tell(reply, outcome);
@@ -217,6 +228,7 @@ impl Actor for TrafficStarActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.client.fetch_token(self.now());
         self.go_on(ctx);
     }
 }
@@ -261,6 +273,18 @@ impl Handler<ReadSpend> for TrafficStarActor {
         Box::pin(async move {
             answer.await.unwrap_or_else(|_| SourceAnswer::Failed(SourceFailure::Failed(DIED.to_owned())))
         })
+    }
+}
+
+impl Handler<ReadAccount> for TrafficStarActor {
+    type Result = ResponseFuture<Result<Account, String>>;
+
+    fn handle(&mut self, ReadAccount: ReadAccount, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        let asker = self.client.read_account(self.now());
+        self.replies.insert(asker, Reply::Account(reply));
+        self.go_on_soon(ctx);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(DIED.to_owned())) })
     }
 }
 

@@ -1,12 +1,14 @@
 //! `campaign list`, `add`, `set` and `remove`; `enable` and `disable`.
 
 use std::fmt;
-use std::io::IsTerminal;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
+use ratatui::text::Line;
 
-use super::{Arguments, CommandError, render};
+use super::draw::columns::{self, Column};
+use super::draw::paper::Paper;
+use super::{Arguments, CommandError, account, render};
 use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, UrlPatch};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
@@ -19,18 +21,26 @@ pub(super) enum Verb {
     /// Show every campaign's settings
     #[command(after_help = "Example: traffic-generator campaign list --json")]
     List,
-    /// Add a campaign
+    /// Add a campaign of the account: `traffic-generator account` lists them
+    ///
+    /// TrafficStars is asked for its name, and whether the account holds it at all.
     #[command(
-        after_help = "Example: traffic-generator campaign add --name shoes --trafficstar-id 995224 --url https://example.com/ \
-                      --click-limit 20000 --enable"
+        after_help = "Example: traffic-generator campaign add 995224 --url https://example.com/ --click-limit 20000 --enable"
     )]
     Add {
-        /// What people call it
-        #[arg(long, value_name = "TEXT", value_parser = control::name)]
-        name: String,
         /// Its id at TrafficStars
+        #[arg(value_name = "TRAFFICSTAR_ID", value_parser = control::remote_id,
+              required_unless_present = "trafficstar_id", conflicts_with = "trafficstar_id")]
+        id: Option<RemoteId>,
+        /// The same
         #[arg(long, value_name = "N", value_parser = control::remote_id)]
-        trafficstar_id: RemoteId,
+        trafficstar_id: Option<RemoteId>,
+        /// What people call it [default: its name at TrafficStars]
+        #[arg(long, value_name = "TEXT", value_parser = control::name, required_if_eq("unchecked", "true"))]
+        name: Option<String>,
+        /// Do not ask TrafficStars for it
+        #[arg(long)]
+        unchecked: bool,
         /// Guard it at once; it needs a URL then
         #[arg(long)]
         enable: bool,
@@ -160,18 +170,24 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
     match verb {
         Verb::List => {
             let campaigns = client.campaigns().await?;
-            arguments.print(&campaigns, || table(&campaigns, std::io::stdout().is_terminal()))
+            arguments.draw(&campaigns, |paper| table(&campaigns, paper))
         }
-        Verb::Add { name, trafficstar_id, enable, anyway, first_url, overrides } => {
+        Verb::Add { id, trafficstar_id, name, unchecked, enable, anyway, first_url, overrides } => {
+            let remote = id.or(*trafficstar_id);
+            let found = match remote.filter(|_| !unchecked) {
+                Some(remote) => account::look_up(&client, remote, name.is_some()).await?,
+                None => None,
+            };
             let patch = CampaignPatch {
-                name: Some(name.clone()),
-                trafficstar_id: Some(*trafficstar_id),
+                name: Some(account::name_of(name.clone(), found.as_ref())?),
+                trafficstar_id: remote,
                 generator_enabled: Some(*enable),
                 anyway: *anyway,
                 url: first_url.patch(),
                 ..overrides.patch()
             };
             let campaign = client.add_campaign(&patch).await?;
+            account::warn_of_schedule(found.as_ref());
             arguments.print(&campaign, || added(&campaign, patch.url.as_ref()))
         }
         Verb::Set { id, name, trafficstar_id, pause, overrides } => {
@@ -261,28 +277,30 @@ fn changed(campaign: &Campaign, patch: &CampaignPatch) -> String {
     format!("Campaign {} ({}) was changed: {}.", campaign.id, campaign.name, settings.join(", "))
 }
 
+/// What is set most seldom leaves first where room is short.
+const COLUMNS: [Column; 12] = [
+    Column::new("ID").right(),
+    Column::new("NAME").cut_to(10),
+    Column::new("TS ID"),
+    Column::new("GUARDED"),
+    Column::new("MODE").leaves(4),
+    Column::new("SPEND LIMIT").right().leaves(1),
+    Column::new("ACTIVATE").right().leaves(2),
+    Column::new("PAUSE").right().leaves(2),
+    Column::new("COOLDOWN").leaves(5),
+    Column::new("HIGH SPEND").leaves(6),
+    Column::new("PER 1,000").right().leaves(7),
+    Column::new("IMPLAUSIBLE").right().leaves(8),
+];
+
 /// Settings as a table; a dash stands for the config's default.
-fn table(campaigns: &[Campaign], fits_terminal: bool) -> String {
+fn table(campaigns: &[Campaign], paper: Paper) -> Vec<Line<'static>> {
     if campaigns.is_empty() {
-        return "No campaigns: `traffic-generator campaign add` adds one.".to_owned();
+        return vec![Line::from("No campaigns: `traffic-generator campaign add` adds one.")];
     }
-    let header = [
-        "ID",
-        "NAME",
-        "TRAFFICSTAR",
-        "GUARDED",
-        "MODE",
-        "SPEND LIMIT",
-        "ACTIVATE",
-        "PAUSE",
-        "COOLDOWN",
-        "HIGH SPEND",
-        "PER 1,000",
-        "IMPLAUSIBLE",
-    ];
     let own = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let rows = campaigns.iter().map(|campaign| {
-        [
+        let cells = [
             campaign.id.to_string(),
             campaign.name.clone(),
             campaign.trafficstar_id.to_string(),
@@ -295,7 +313,8 @@ fn table(campaigns: &[Campaign], fits_terminal: bool) -> String {
             own(campaign.high_spend.as_deref()),
             own(campaign.price_per_thousand.as_deref()),
             campaign.implausible_clicks.map_or_else(|| "-".to_owned(), render::count),
-        ]
+        ];
+        cells.map(Line::from)
     });
-    render::table(header, rows, fits_terminal)
+    columns::table(COLUMNS, &rows.collect::<Vec<_>>(), paper.width, paper.theme.label())
 }

@@ -4,6 +4,7 @@
 //! supervisor answers on the socket. Deliberately absent: anything that a command does by itself; `run`, `check` and
 //! `migrate` call the library, all others ask the supervisor through the control API.
 
+mod account;
 mod attention;
 mod campaign;
 mod check;
@@ -45,7 +46,7 @@ use crate::control::client::{Client, ClientError};
 use crate::control::{CampaignPatch, HoldBody};
 use crate::daemon::{self, RunError};
 use crate::domain::action::Step;
-use crate::domain::ids::CampaignId;
+use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
 use crate::domain::order::ForceKind;
 use crate::domain::phase::PhaseWord;
@@ -77,9 +78,11 @@ enum Command {
     Run,
     /// Check config, database, API key, socket folder and the account; changes nothing
     ///
-    /// TrafficStars is asked whether the key works, how far this machine's clock is from its own, which campaigns of the
-    /// database it does not know or has blocked, the account's time zone, and what a tick costs in requests. It sends
-    /// 10 requests at most, and is fine beside a running supervisor. Prints what is worth knowing (`note: …`), then every problem, one a line, or that all is well.
+    /// The database is opened for writing, and left as it is. TrafficStars is asked whether the key works, how far this
+    /// machine's clock is from its own, how many campaigns the account has, which campaigns of the database it does not know or
+    /// has blocked, the account's time zone, and what a tick costs in requests. It sends 10 requests at most, and is fine beside
+    /// a running supervisor. Prints a line for each thing that it looked at: ✓ it is right, ! worth knowing, ✗ a problem and
+    /// below it what to do. Exits with 1 where there is a problem.
     #[command(after_help = "Example: traffic-generator check --offline && systemctl restart traffic-generator")]
     Check {
         /// Ask TrafficStars nothing
@@ -141,6 +144,12 @@ enum Command {
         #[arg(long, conflicts_with = "pause")]
         leave_running: bool,
     },
+    /// Show what the account holds at TrafficStars, guarded or not; TrafficStars is asked now
+    ///
+    /// The supervisor asks, within the account's limit of requests. Where none answers on the config's socket, TrafficStars is asked
+    /// from here, with the config's API key.
+    #[command(after_help = "Example: traffic-generator account --json | jq '.[] | select(.guarded | not)'")]
+    Account,
     /// Show, add, change and remove campaigns
     #[command(subcommand, after_help = "Example: traffic-generator campaign list")]
     Campaign(campaign::Verb),
@@ -342,6 +351,12 @@ enum CommandError {
     OrderStands,
     #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
     UnknownCommand(String),
+    #[error("the account could not be read: {0}")]
+    Account(String),
+    #[error("campaign {wanted} could not be looked for at TrafficStars: {reason}. To add it unseen, give it a --name")]
+    NoName { wanted: RemoteId, reason: String },
+    #[error("campaign {0} has no name at TrafficStars: give it one with --name")]
+    Nameless(RemoteId),
     /// `check` has printed what is wrong.
     #[error("the check failed")]
     CheckFailed,
@@ -371,6 +386,9 @@ impl CommandError {
             | Self::NotReached { .. }
             | Self::NotEverywhere { .. }
             | Self::UnknownCommand(_)
+            | Self::Account(_)
+            | Self::NoName { .. }
+            | Self::Nameless(_)
             | Self::CheckFailed
             | Self::Degraded => 1,
         }
@@ -423,7 +441,7 @@ fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let config = arguments.load_config()?;
     let api_key = config.api_key(&process_environment())?;
     let log = telemetry::init(&config.log)?;
-    for warning in &config.warnings {
+    for warning in config.all_warnings(&process_environment()) {
         tracing::warn!("{warning}");
     }
     let ended = daemon::run(&config, api_key, log.clone()).map_err(CommandError::from);
@@ -453,6 +471,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             let patch = CampaignPatch::disable(*pause, *leave_running);
             arguments.wait_for(campaign::set_generator(arguments, *id, &patch))
         }
+        Command::Account => arguments.wait_for(account::account(arguments)),
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
         Command::History { id, since, step, limit } => {
@@ -505,7 +524,7 @@ impl Arguments {
         // Where a line ends is ours to say: what came from outside has no line breaks any more.
         let lines = || text().split('\n').map(printable).collect::<Vec<_>>().join("\n");
         let printed = if self.json { to_json(result)? } else { lines() };
-        writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
+        put(&printed)
     }
 
     /// Prints a result: as JSON, or as `lines` draws it on what there is.
@@ -515,9 +534,12 @@ impl Arguments {
         lines: impl FnOnce(Paper) -> Vec<Line<'static>>,
     ) -> Result<(), CommandError> {
         let paper = Paper::of_stdout();
-        let printed = if self.json { to_json(result)? + "\n" } else { written(&lines(paper), paper.theme) };
-        write!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)
+        put(&if self.json { to_json(result)? } else { written(&lines(paper), paper.theme) })
     }
+}
+
+fn put(printed: &str) -> Result<(), CommandError> {
+    writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
 }
 
 fn to_json(result: &impl Serialize) -> Result<String, CommandError> {

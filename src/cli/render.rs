@@ -1,7 +1,6 @@
 //! Status to text. Pure: what is printed depends on the arguments alone.
 
 use chrono::{DateTime, Utc};
-use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::domain::action::Step;
 use crate::domain::money::Clicks;
@@ -22,25 +21,6 @@ pub(super) fn not_leading(leadership: &LeadershipStatus) -> Option<String> {
         Role::Standby => Some(format!("Standing by: {leader}. Below is what was stored.")),
         Role::CutOff => Some("Cut off: the lease on leadership has ended, nothing is sent.".to_owned()),
     }
-}
-
-/// A table without lines; with `fits_terminal` long cells are broken so that it fits.
-pub(super) fn table<const COLUMNS: usize>(
-    header: [&str; COLUMNS],
-    rows: impl Iterator<Item = [String; COLUMNS]>,
-    fits_terminal: bool,
-) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    if fits_terminal {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
-    table.set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    // Columns are separated by their padding; what would follow the last one is nothing to look at.
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 /// A number as people read it: `15,000`, and one below zero, which somebody else has written, too.

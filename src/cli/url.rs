@@ -1,9 +1,10 @@
 //! `url list`, `add`, `set` and `remove`.
 
-use std::io::IsTerminal;
-
 use clap::Subcommand;
+use ratatui::text::Line;
 
+use super::draw::columns::{self, Column};
+use super::draw::paper::Paper;
 use super::{Arguments, CommandError, render};
 use crate::control::{self, Count, Url, UrlPatch, UrlStatus};
 use crate::domain::ids::{CampaignId, UrlId};
@@ -71,7 +72,7 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
     let (url, done) = match verb {
         Verb::List { campaign } => {
             let urls = client.urls(CampaignId(*campaign)).await?;
-            return arguments.print(&urls, || table(&urls, std::io::stdout().is_terminal()));
+            return arguments.draw(&urls, |paper| table(&urls, paper));
         }
         Verb::Add { campaign, name, target_url, click_limit } => {
             let patch = UrlPatch {
@@ -104,15 +105,25 @@ fn outcome(url: &Url, done: &str) -> String {
     format!("URL {id} ({name}) of campaign {campaign_id} was {done}: {status}, {clicks} of {limit} clicks.")
 }
 
-fn table(urls: &[Url], fits_terminal: bool) -> String {
+const COLUMNS: [Column; 7] = [
+    Column::new("ID").right(),
+    Column::new("NAME").cut_to(10),
+    Column::new("STATUS"),
+    Column::new("CLICKS").right(),
+    Column::new("LIMIT").right(),
+    Column::new("LEFT").right(),
+    Column::new("TARGET URL").cut_to(16).leaves(1),
+];
+
+fn table(urls: &[Url], paper: Paper) -> Vec<Line<'static>> {
     if urls.is_empty() {
-        return "No URLs: `traffic-generator url add` adds one.".to_owned();
+        return vec![Line::from("No URLs: `traffic-generator url add` adds one.")];
     }
     let rows = urls.iter().map(|url| {
         // As the guard counts them: a row that makes no sense counts nothing.
         let counts = url.status == UrlStatus::Active.as_str() && url.click_limit >= 0 && url.clicks >= 0;
         let left = if counts { url.click_limit.saturating_sub(url.clicks).max(0) } else { 0 };
-        [
+        let cells = [
             url.id.to_string(),
             url.name.clone(),
             url.status.clone(),
@@ -120,7 +131,8 @@ fn table(urls: &[Url], fits_terminal: bool) -> String {
             render::count(url.click_limit),
             render::count(left),
             url.target_url.clone(),
-        ]
+        ];
+        cells.map(Line::from)
     });
-    render::table(["ID", "NAME", "STATUS", "CLICKS", "LIMIT", "LEFT", "TARGET URL"], rows, fits_terminal)
+    columns::table(COLUMNS, &rows.collect::<Vec<_>>(), paper.width, paper.theme.label())
 }

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use changes::Changes;
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use secret::ApiKeyError;
+pub use secret::{API_KEY_FILE, ApiKeyError, ExposedSecret};
 pub use value::{LogFilter, LogFilterError, LogFormat};
 
 use crate::domain::policy::{Policy, PolicyNumbers};
@@ -135,9 +135,7 @@ impl Config {
                 Err(cause) => return Err(ConfigError::Unreadable(file.to_path_buf(), cause).into()),
             };
             let text = Self::text(file, opened, named || file.is_absolute())?;
-            let mut config = Self::parse(file, &text, environment)?;
-            config.warnings.extend(config.exposed_secrets(environment));
-            return Ok(config);
+            return Self::parse(file, &text, environment);
         }
         let searched = files.iter().map(|file| file.to_path_buf()).collect();
         Err(ConfigError::NoFile(searched).into())
@@ -195,7 +193,8 @@ fn read_trafficstar(settings: &mut Settings<'_>) -> TrafficStarConfig {
         timeout: settings.get(section, "timeout", Duration::from_secs(15), value::timeout),
         confirm_within: settings.get(section, "confirm_within", Duration::from_secs(30), value::confirmation),
     };
-    if config.requests_per_minute > ACCOUNT_REQUESTS_PER_MINUTE {
+    // Plain http is for a stand-in on this machine, which has no account's limit.
+    if config.requests_per_minute > ACCOUNT_REQUESTS_PER_MINUTE && config.base_url.starts_with("https://") {
         let (asked, allowed) = (config.requests_per_minute, ACCOUNT_REQUESTS_PER_MINUTE);
         settings.warn(section, "requests_per_minute", &format!("{asked} is more than the {allowed} of an account"));
     }

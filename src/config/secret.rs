@@ -3,7 +3,7 @@
 //! None is ever displayed: not by `Debug`, not in an error.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use thiserror::Error;
@@ -13,6 +13,9 @@ use crate::store::Password;
 
 /// The variable that holds the API key, if it does not stand in a file.
 const API_KEY_VARIABLE: &str = "TRAFFICSTAR_API_KEY";
+
+/// The key of the config that names its file.
+pub const API_KEY_FILE: &str = "trafficstar.api_key_file";
 
 /// `{"` in Base64, with which every JWT begins.
 const JWT_BEGINS_WITH: &str = "eyJ";
@@ -46,6 +49,16 @@ pub enum ApiKeyError {
     NotOneWord(String),
 }
 
+/// A file with a secret in it that every user of this machine may read or change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{key}: every user of this machine may read or change the file (mode {mode:04o}): chmod 600 it")]
+pub struct ExposedSecret {
+    /// The key of the config that names it.
+    pub key: &'static str,
+    /// Its permissions.
+    pub mode: u32,
+}
+
 impl Config {
     /// Where the database's password is: the environment's `PGPASSWORD`, or else the file `database.password_file`.
     #[must_use]
@@ -56,22 +69,45 @@ impl Config {
         text.or_else(|| self.database.password_file.clone().map(Password::File))
     }
 
-    /// The files with secrets that every user of this machine may read or change, a warning each.
-    pub(super) fn exposed_secrets(&self, environment: &Environment) -> Vec<String> {
-        let key = (!environment.contains_key(API_KEY_VARIABLE)).then_some(&self.trafficstar.api_key_file);
+    /// The files with secrets that every user of this machine may read or change.
+    #[must_use]
+    pub fn exposed_secrets(&self, environment: &Environment) -> Vec<ExposedSecret> {
         let password = self.database_password(environment).and_then(|password| match password {
             Password::Text(_) => None,
             Password::File(file) => Some(file),
         });
-        let files = [("trafficstar.api_key_file", key), ("database.password_file", password.as_ref())];
-        let exposed = files.into_iter().filter_map(|(name, file)| Some((name, trust::exposed(file?)?)));
-        exposed
-            .map(|(name, mode)| {
-                format!(
-                    "{name}: every user of this machine may read or change the file (mode {mode:04o}): chmod 600 it"
-                )
-            })
-            .collect()
+        let files = [(API_KEY_FILE, self.named_key_file(environment).cloned()), ("database.password_file", password)];
+        let exposed = |(key, file): (_, Option<PathBuf>)| {
+            Some(ExposedSecret { key, mode: trust::mode(file.as_deref()?).filter(|mode| trust::is_exposed(*mode))? })
+        };
+        files.into_iter().filter_map(exposed).collect()
+    }
+
+    /// What is allowed and still looks like a mistake, a line each: in the config, and in the files that it names.
+    #[must_use]
+    pub fn all_warnings(&self, environment: &Environment) -> Vec<String> {
+        let exposed = self.exposed_secrets(environment);
+        self.warnings.iter().cloned().chain(exposed.iter().map(ExposedSecret::to_string)).collect()
+    }
+
+    /// The file that the API key is read from; none where the environment has it.
+    fn named_key_file(&self, environment: &Environment) -> Option<&PathBuf> {
+        (!environment.contains_key(API_KEY_VARIABLE)).then_some(&self.trafficstar.api_key_file)
+    }
+
+    /// Where the API key is looked for, in words.
+    #[must_use]
+    pub fn api_key_place(&self, environment: &Environment) -> String {
+        match self.named_key_file(environment) {
+            Some(file) => shown_key_file(file),
+            None => format!("the environment variable {API_KEY_VARIABLE}"),
+        }
+    }
+
+    /// The permissions of the file that it is read from.
+    #[must_use]
+    pub fn api_key_mode(&self, environment: &Environment) -> Option<u32> {
+        trust::mode(self.named_key_file(environment)?)
     }
 
     /// The API key: the environment's `TRAFFICSTAR_API_KEY`, or else the text of `trafficstar.api_key_file`.
@@ -79,14 +115,14 @@ impl Config {
     /// # Errors
     /// There is none, or what is there cannot be one. The message says where to put it.
     pub fn api_key(&self, environment: &Environment) -> Result<SecretString, ApiKeyError> {
+        let place = self.api_key_place(environment);
         if let Some(key) = environment.get(API_KEY_VARIABLE) {
-            return checked_key(key, format!("the environment variable {API_KEY_VARIABLE}"));
+            return checked_key(key, place);
         }
-        let file = shown_key_file(&self.trafficstar.api_key_file);
         match std::fs::read_to_string(&self.trafficstar.api_key_file) {
-            Ok(key) => checked_key(&key, file),
-            Err(cause) if cause.kind() == ErrorKind::NotFound => Err(ApiKeyError::None(file)),
-            Err(cause) => Err(ApiKeyError::Unreadable(file, cause)),
+            Ok(key) => checked_key(&key, place),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Err(ApiKeyError::None(place)),
+            Err(cause) => Err(ApiKeyError::Unreadable(place, cause)),
         }
     }
 }

@@ -199,6 +199,8 @@ fn a_bad_value_is_refused_with_what_would_be_right() {
         ("trafficstar", "base_url", r#""ftp://api.trafficstars.com""#, "ftp: is not https://"),
         ("trafficstar", "base_url", r#""api.trafficstars.com""#, "not a URL"),
         ("trafficstar", "base_url", r#""https://api.trafficstars.com/?x=1""#, "`?` and `#`"),
+        ("trafficstar", "base_url", r#""https://api.trafficstars.com/v1""#, "`/v1` has no place in it"),
+        ("trafficstar", "base_url", r#""https://example.com/api/v1.1/""#, "`/v1.1` has no place in it"),
         ("trafficstar", "api_key_file", "false", "write the path of a file"),
         ("trafficstar", "requests_per_minute", r#""90""#, "whole number from 1 to 4294967295 (without quotes)"),
         ("trafficstar", "timeout", "15", "15 is not text in quotes: write a duration like \"90s\""),
@@ -397,8 +399,10 @@ fn what_looks_like_a_mistake_is_a_warning_with_its_line() {
             "config.toml:5: generator.top_up_interval: has no effect: delete it",
         ]
     );
-    let account_limit = "[trafficstar]\nrequests_per_minute = 100\n";
-    assert_eq!(parse(account_limit, []).unwrap().warnings, Vec::<String>::new());
+    let stand_in = "[trafficstar]\nrequests_per_minute = 101\nbase_url = \"http://127.0.0.1:8080\"\n";
+    for text in ["[trafficstar]\nrequests_per_minute = 100\n", stand_in] {
+        assert_eq!(parse(text, []).unwrap().warnings, Vec::<String>::new(), "{text}");
+    }
 }
 
 #[test]

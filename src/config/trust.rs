@@ -25,11 +25,15 @@ fn doubt_about(what: &str, owner: u32, mode: u32, me: u32) -> Option<String> {
     (mode & GROUP_AND_OTHERS_WRITE != 0).then(|| format!("others may write {what} (mode {mode:04o})"))
 }
 
-/// The permissions of a file with a secret in it, where every user of this machine may read or change it. None where it
-/// cannot be looked at: whoever reads it says so. A group is somebody's choice, and how a service manager hands a secret on.
-pub(super) fn exposed(file: &Path) -> Option<u32> {
-    let mode = fs::metadata(file).ok()?.mode() & 0o7777;
-    (mode & OTHERS_READ_OR_WRITE != 0).then_some(mode)
+/// The permissions of a file. None where it cannot be looked at: whoever reads it says so.
+pub(super) fn mode(file: &Path) -> Option<u32> {
+    fs::metadata(file).ok().map(|found| found.mode() & 0o7777)
+}
+
+/// Whether every user of this machine may read or change a file of these permissions. A group is somebody's choice, and how a
+/// service manager hands a secret on.
+pub(super) const fn is_exposed(mode: u32) -> bool {
+    mode & OTHERS_READ_OR_WRITE != 0
 }
 
 #[cfg(test)]

@@ -244,6 +244,9 @@ pub(super) fn base_url(raw: &Raw) -> Result<String, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(format!("`?` and `#` have no place in it: {right}"));
     }
+    if let Some(version) = version_at_end(&url) {
+        return Err(format!("`/{version}` has no place in it, since every request brings its own: {right}"));
+    }
     match url.scheme() {
         "https" => {}
         "http" if is_loopback(url.host()) => {}
@@ -251,6 +254,15 @@ pub(super) fn base_url(raw: &Raw) -> Result<String, String> {
         scheme => return Err(format!("{scheme}: is not https://: {right}")),
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// A version of the API, such as `v1`, with which the path ends.
+fn version_at_end(url: &Url) -> Option<&str> {
+    let last = url.path_segments()?.rfind(|segment| !segment.is_empty())?;
+    let number = last.strip_prefix('v')?;
+    (number.starts_with(|first: char| first.is_ascii_digit())
+        && number.chars().all(|character| character.is_ascii_digit() || character == '.'))
+    .then_some(last)
 }
 
 fn is_loopback(host: Option<Host<&str>>) -> bool {

@@ -3,6 +3,7 @@
 //! `server` serves it, `client` asks for it, and both use the types below. Deliberately absent: the actors. A command is
 //! an [`Order`] with a reply slot, and whoever carries it out holds the other end of the channel.
 
+mod account;
 mod campaigns;
 pub mod client;
 mod operate;
@@ -19,6 +20,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
+pub use self::account::AccountCampaign;
 pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
 pub use self::operate::{LogFilterSetting, Operation, OperationPort, ReloadBody, Reloaded, Stopping};
 pub use self::orders::{
@@ -27,7 +29,7 @@ pub use self::orders::{
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
 pub use self::values::{Cooldown, Count, SpendLimit, ValueError, name, remote_id, target_url};
 use crate::domain::failure::{DatabaseFailure, SyncFailure};
-use crate::domain::ids::{CampaignId, UrlId};
+use crate::domain::ids::{CampaignId, RemoteId, UrlId};
 use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::lease::Leader;
 use crate::domain::status::Hold;
@@ -109,6 +111,11 @@ pub enum Refusal {
     /// The question was not answered within its time.
     #[error("there was no answer in time: see the supervisor's log")]
     NoAnswer,
+    /// TrafficStars knows no such campaign of the account.
+    #[error(
+        "TrafficStars knows no campaign {0} (404): is it another account's, or mistyped? `traffic-generator account` lists them"
+    )]
+    NotInAccount(RemoteId),
     /// There is no such URL.
     #[error("there is no URL {0}")]
     UnknownUrl(UrlId),
@@ -167,6 +174,8 @@ pub enum Order {
     Urls(UrlOrder),
     /// Read the journal, newest entry first.
     ReadJournal(Ask<JournalQuery, Vec<JournalEntry>>),
+    /// Ask TrafficStars what the account holds: one campaign, or all.
+    ReadAccount(Ask<Option<RemoteId>, Vec<AccountCampaign>>),
     /// Tick now, or act now.
     Process(Ask<Process, Processed>),
     /// The same for all that are guarded.
@@ -189,7 +198,9 @@ impl Order {
             Self::ReadJournal(_)
             | Self::Campaigns(CampaignOrder::List(_) | CampaignOrder::Show(_))
             | Self::Urls(UrlOrder::List(_)) => true,
-            Self::SetGenerator(_)
+            // Only the leader sends requests to TrafficStars.
+            Self::ReadAccount(_)
+            | Self::SetGenerator(_)
             | Self::Campaigns(CampaignOrder::Add(_) | CampaignOrder::Change(_) | CampaignOrder::Remove(_))
             | Self::Urls(UrlOrder::Add(_) | UrlOrder::Change(_) | UrlOrder::Remove(_))
             | Self::Process(_)
@@ -215,6 +226,7 @@ impl Order {
             Self::Urls(UrlOrder::Change(ask)) => ask.refuse(refusal),
             Self::Urls(UrlOrder::Remove(ask)) => ask.refuse(refusal),
             Self::ReadJournal(ask) => ask.refuse(refusal),
+            Self::ReadAccount(ask) => ask.refuse(refusal),
             Self::Process(ask) => ask.refuse(refusal),
             Self::ProcessAll(ask) => ask.refuse(refusal),
             Self::Hold(ask) => ask.refuse(refusal),

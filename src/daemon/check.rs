@@ -1,74 +1,27 @@
-//! `check`'s look at the account: the key, the clock, the list, the ids of the rows, and what a tick costs.
+//! `check`: looks at all that the supervisor needs, on this machine (`machine`) and in the account (`visit`, `words`), and says
+//! what it found, a line each.
 //!
-//! It asks as the supervisor does, through the same gate and within the same limit; what a supervisor beside it has sent
-//! within the last minute counts. It changes nothing: its own few requests are counted nowhere, and the account's limit has
-//! room for them.
-//!
-//! Deliberately absent: what the answers amount to, in words (`words`).
+//! TrafficStars is asked as the supervisor asks it, through the same gate and within the same limit; what a supervisor beside
+//! it has sent within the last minute counts. It changes nothing: its own few requests are counted nowhere, and the account's
+//! limit has room for them.
 
+mod findings;
+mod machine;
+mod visit;
 mod words;
-
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use self::findings::{Check, CheckResult, Findings};
 use super::{direct, limits, limits_alone, store_of};
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::domain::clock_difference::ClockDifference;
-use crate::domain::failure::RemoteFault;
-use crate::domain::ids::RemoteId;
-use crate::domain::read_priority::Urgency;
-use crate::domain::remote::RemoteCampaign;
+use crate::config::{Config, ConfigErrors, Environment};
 use crate::error_chain::in_full;
 use crate::reign::Reign;
 use crate::store::CampaignRow;
-use crate::trafficstar::batch::reach::KnownPages;
-use crate::trafficstar::budget::Ticket;
-use crate::trafficstar::call::{Answer, Call, LISTS};
-use crate::trafficstar::circuit::Ended;
-use crate::trafficstar::client::Limits;
-use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::gate::{Asking, Gate};
+use crate::trafficstar::client::{Account, Limits};
 use crate::trafficstar::http::HttpClient;
 use crate::trafficstar::proxy::proxy_of;
-use crate::trafficstar::wire::CampaignPage;
-
-/// The most requests that one check sends. A supervisor beside it does not know of them: they have to fit between the limit that
-/// it keeps and the account's own (100 a minute).
-const MOST_REQUESTS: usize = 10;
-/// The longest that a check takes: a minute where a supervisor beside it has used the whole limit, and then the answers.
-const WITHIN: Duration = Duration::from_secs(120);
-
-/// What was found.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// What is wrong, and what to do about it.
-    pub problems: Vec<String>,
-    /// What is worth knowing.
-    pub notes: Vec<String>,
-}
-
-/// What TrafficStars has said.
-#[derive(Debug, Default)]
-struct Seen {
-    /// A token was had.
-    key_works: bool,
-    clock: Option<ClockDifference>,
-    pages: KnownPages,
-    /// What of the list could not be read, and why.
-    failure: Option<String>,
-    campaigns: BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>,
-}
-
-/// Why TrafficStars could not be asked at all: the supervisor would end at its start.
-#[must_use]
-pub fn setup_problem(config: &Config) -> Option<String> {
-    // Nothing is sent: no key is needed.
-    let http = HttpClient::new(direct::settings(config, SecretString::default()), Reign::sole());
-    http.err().map(|error| in_full(&error))
-}
 
 /// The proxy of the environment by which TrafficStars is asked, in words.
 #[must_use]
@@ -80,150 +33,77 @@ pub fn proxy_in_words(config: &Config) -> Option<String> {
     })
 }
 
-/// Asks TrafficStars. The database's rows are looked for where `has_tables`.
-pub async fn look(config: &Config, api_key: SecretString, has_tables: bool) -> Findings {
-    let clock = Clock::system();
-    let looked = async {
-        let (rows, limits) =
-            if has_tables { read_database(config, &clock).await? } else { (Vec::new(), limits_alone(config)) };
-        let seen = ask(config, api_key, &rows, &limits, &clock).await?;
-        Ok(words::findings(&seen, &rows, &limits, clock.now()))
+/// Looks at everything, and tells all that is wrong at once. TrafficStars is left out where `offline`.
+pub async fn check(config: Result<Config, ConfigErrors>, environment: &Environment, offline: bool) -> Findings {
+    let mut findings = Findings::default();
+    let config = match config {
+        Ok(config) => config,
+        Err(errors) => {
+            errors.lines().for_each(|line| findings.add(Check::problem("config file", line)));
+            return findings;
+        }
     };
-    looked.await.unwrap_or_else(|problem| Findings { problems: vec![problem], notes: Vec::new() })
+    machine::config(&config, &mut findings);
+    let rows = machine::database(&config, &mut findings).await;
+    let api_key = config.api_key(environment);
+    match &api_key {
+        Ok(_) => findings.add(machine::api_key(&config, environment)),
+        Err(error) => findings.add(Check::problem("API key", in_full(error))),
+    }
+    machine::other_secrets(&config, environment, &mut findings);
+    findings.add(machine::socket(&config).await);
+    if let Some(proxy) = proxy_in_words(&config) {
+        findings.add(Check::note("proxy", proxy));
+    }
+    // Where it cannot be set up, the supervisor would end at its start, whether it has a key or not.
+    let key = api_key.as_ref().map_or_else(|_| SecretString::default(), Clone::clone);
+    match HttpClient::new(direct::settings(&config, key), Reign::sole()) {
+        Err(error) => findings.add(Check::problem(words::TRAFFICSTARS, in_full(&error))),
+        Ok(http) if api_key.is_ok() && !offline => {
+            look_at_account(&config, environment, http, rows.as_deref(), &mut findings).await;
+        }
+        Ok(_) => {}
+    }
+    findings
 }
 
-async fn read_database(config: &Config, clock: &Clock) -> Result<(Vec<CampaignRow>, Limits), String> {
-    let store = store_of(config);
-    let rows = store.campaigns().await.map_err(|error| in_full(&error))?;
-    let limits = limits(config, &store, clock).await.map_err(|error| in_full(&error))?;
-    Ok((rows, limits))
-}
-
-async fn ask(
+async fn look_at_account(
     config: &Config,
-    api_key: SecretString,
-    rows: &[CampaignRow],
+    environment: &Environment,
+    http: HttpClient,
+    rows: Option<&[CampaignRow]>,
+    findings: &mut Findings,
+) {
+    let clock = Clock::system();
+    let limits = match limits_beside(config, rows.is_some(), &clock).await {
+        Ok(limits) => limits,
+        Err(problem) => return findings.add(Check::problem("database", problem)),
+    };
+    let seen = visit::ask(http, rows.unwrap_or_default(), &limits, &clock).await;
+    let asked = words::Asked { base_url: &config.trafficstar.base_url, key_place: &config.api_key_place(environment) };
+    words::add(findings, &asked, &seen, rows, &limits, clock.now());
+}
+
+/// The account's list, or why it could not be read, in the words of a check; and how many requests that took.
+pub(super) async fn list(
+    config: &Config,
+    environment: &Environment,
+    http: HttpClient,
     limits: &Limits,
     clock: &Clock,
-) -> Result<Seen, String> {
-    let http = HttpClient::new(direct::settings(config, api_key), Reign::sole()).map_err(|error| in_full(&error))?;
-    let mut budget = limits.budget(clock.now());
-    // What does not leave at once is not worth a minute's wait, the first page excepted.
-    let requests = budget.room(clock.now()).sweeps.clamp(1, MOST_REQUESTS);
-    let gate = Gate::new(budget, limits.tick);
-    let mut visit = Visit { http, clock, gate, last_ticket: 0, token: None, sizes: 0, requests, seen: Seen::default() };
-    let asked = async {
-        visit.read_list().await;
-        visit.read_rows(rows).await;
-    };
-    let in_time = tokio::time::timeout(WITHIN, asked).await.is_ok();
-    let Visit { http, token, mut seen, .. } = visit;
-    if !in_time && seen.failure.is_none() {
-        seen.failure = Some(format!(
-            "TrafficStars could not be asked within {}: it does not answer, or a supervisor beside this one uses the whole \
-             limit of {} requests a minute; `check --offline` leaves it out",
-            humantime::format_duration(WITHIN),
-            limits.requests_per_minute
-        ));
+) -> (Result<Account, String>, u64) {
+    let seen = visit::list(http, limits, clock).await;
+    let asked = words::Asked { base_url: &config.trafficstar.base_url, key_place: &config.api_key_place(environment) };
+    match &seen.failure {
+        Some(failure) => (Err(words::failure(failure, &asked, limits)), seen.requests),
+        None => (Ok(seen.campaigns), seen.requests),
     }
-    Ok(Seen { key_works: token.is_some(), clock: http.seen_clock().difference(), ..seen })
 }
 
-/// The requests so far.
-struct Visit<'a> {
-    http: HttpClient,
-    clock: &'a Clock,
-    gate: Gate,
-    last_ticket: u64,
-    token: Option<SecretString>,
-    /// Which of [`LISTS`] is asked for.
-    sizes: usize,
-    /// So many more may leave.
-    requests: usize,
-    seen: Seen,
-}
-
-impl Visit<'_> {
-    async fn read_list(&mut self) {
-        let mut number = 1;
-        while number == 1 || self.requests > 0 {
-            self.requests = self.requests.saturating_sub(1);
-            match self.page(number).await {
-                Ok(page) => {
-                    self.seen.pages.saw(number, page.list_size(), page.campaigns.keys().copied());
-                    self.seen.campaigns.extend(page.campaigns);
-                }
-                Err(error) if error.is_absence() => return,
-                Err(error) => {
-                    self.seen.failure = Some(error.in_full());
-                    return;
-                }
-            }
-            if self.seen.pages.are_all_known() {
-                return;
-            }
-            number += 1;
-        }
+/// What bounds the requests beside a supervisor, as the database knows it.
+async fn limits_beside(config: &Config, has_tables: bool, clock: &Clock) -> Result<Limits, String> {
+    if !has_tables {
+        return Ok(limits_alone(config));
     }
-
-    /// A page of the list, in the way that the first one was answered.
-    async fn page(&mut self, number: u64) -> Result<CampaignPage, RemoteError> {
-        loop {
-            let sizes = LISTS.get(self.sizes).copied().unwrap_or_default();
-            match self.exchange(Call::Page { number, sizes }, Urgency::Sweep).await {
-                Err(error) if self.sizes + 1 < LISTS.len() && (error.is_bad_request() || error.is_absence()) => {
-                    self.sizes += 1;
-                }
-                answer => return answer.and_then(Answer::into_page),
-            }
-        }
-    }
-
-    /// Those that the list leaves out, each by itself; the guarded ones first.
-    async fn read_rows(&mut self, rows: &[CampaignRow]) {
-        // Without a token, or where the list fails, each would fail alike.
-        if self.token.is_none() || self.seen.failure.is_some() {
-            return;
-        }
-        let (guarded, others): (Vec<&CampaignRow>, Vec<&CampaignRow>) =
-            rows.iter().partition(|row| row.generator_enabled);
-        for row in guarded.into_iter().chain(others) {
-            let id = row.trafficstar_id;
-            if self.requests > 0 && !self.seen.campaigns.contains_key(&id) {
-                self.requests -= 1;
-                let read = self.exchange(Call::Campaign(id), Urgency::Sweep).await;
-                let read = read.and_then(Answer::into_campaign).map_err(|error| error.fault());
-                self.seen.campaigns.insert(id, read);
-            }
-        }
-    }
-
-    /// Sends a request, after one for a token where there is none yet.
-    async fn exchange(&mut self, call: Call, urgency: Urgency) -> Result<Answer, RemoteError> {
-        if self.token.is_none() {
-            let token = self.exchange_alone(Call::Token, Asking::token()).await?.into_token()?;
-            self.token = Some(token.access_token);
-        }
-        let asking = Asking::read(call.operation(), urgency);
-        self.exchange_alone(call, asking).await
-    }
-
-    async fn exchange_alone(&mut self, call: Call, asking: Asking) -> Result<Answer, RemoteError> {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        self.gate.ask(self.clock.now(), ticket, asking);
-        while self.gate.admit(self.clock.now(), usize::MAX).is_empty() {
-            let now = self.clock.now();
-            let wait = self.gate.next_admission_at(now).map_or(WITHIN, |at| (at - now).to_std().unwrap_or_default());
-            tokio::time::sleep(wait).await;
-        }
-        let answer = self.http.exchange(&call, self.token.as_ref()).await;
-        let ended = answer.as_ref().err().map_or(Ended::Answered, RemoteError::ended);
-        if let Err(RemoteError::RateLimited { retry_at }) = &answer {
-            let now = self.clock.now();
-            self.gate.rate_limited(now, retry_at.map(|at| at.signed_duration_since(now)));
-        }
-        self.gate.answered(self.clock.now(), ticket, ended);
-        answer
-    }
+    limits(config, &store_of(config), clock).await.map_err(|error| in_full(&error))
 }

@@ -74,7 +74,7 @@ impl Operator {
         if let Some(log) = &self.log {
             log.set_filter(&fresh.log.filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
         }
-        let warnings = fresh.warnings.clone();
+        let warnings = fresh.all_warnings(&process_environment());
         self.config.take_over(fresh);
         let named = |keys: Vec<&'static str>| keys.into_iter().map(str::to_owned).collect::<Vec<_>>();
         let reloaded =

@@ -73,6 +73,12 @@ impl ReadQuestion {
         Self { remote, urgency, threshold_in: trend.threshold_in(now, policy, clicks) }
     }
 
+    /// An operator's question: it keeps nothing waiting that guards.
+    #[must_use]
+    pub const fn of_operator(remote: RemoteId) -> Self {
+        Self { remote, urgency: Urgency::Read, threshold_in: Duration::zero() }
+    }
+
     /// A question whose answer an action waits for.
     #[must_use]
     pub const fn of_read_back(remote: RemoteId) -> Self {

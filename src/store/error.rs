@@ -30,6 +30,9 @@ pub enum StoreError {
         /// Which one.
         database: String,
     },
+    /// The folder of a new database is not there.
+    #[error("the folder {} is missing: make it, or set [database] url to another path", .0.display())]
+    NoFolder(PathBuf),
     /// The database has no tables.
     #[error(
         "the database {database} is empty: see whether [database] url names the right one; if it does, `traffic-generator \
@@ -127,6 +130,9 @@ pub enum StoreError {
     /// Deleting history that is old enough.
     #[error("cannot delete old history from the database")]
     Forget(#[source] Fault),
+    /// Writing nothing, to see whether something could be written.
+    #[error("the database cannot be written")]
+    TryToWrite(#[source] Fault),
     /// The lock against a second supervisor could not be asked for.
     #[error("cannot lock the database {database} against a second supervisor")]
     Lock {
@@ -304,6 +310,16 @@ impl StoreError {
     pub fn is_busy(&self) -> bool {
         let fault = self.source().and_then(|fault| fault.downcast_ref());
         matches!(fault, Some(Fault::Busy(_)))
+    }
+
+    /// Whether somebody else was writing, which passes.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        let fault = self.source().and_then(|fault| fault.downcast_ref());
+        match fault {
+            Some(Fault::Shared(fault)) => matches!(**fault, Fault::Locked(_)),
+            fault => matches!(fault, Some(Fault::Locked(_) | Fault::Busy(_))),
+        }
     }
 }
 

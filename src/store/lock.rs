@@ -45,7 +45,31 @@ impl SupervisorLock {
     }
 }
 
+/// Who has the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockState {
+    /// Nobody.
+    Free,
+    /// A process; its id, if it said so.
+    Held(Option<u32>),
+    /// The database has a lease instead.
+    None,
+}
+
 impl Store {
+    /// Who has the lock. It is not taken, and no file is made.
+    ///
+    /// # Errors
+    /// It could not be taken by this user.
+    pub async fn lock_state(&self) -> Result<LockState, StoreError> {
+        let url = self.url.clone();
+        let look = move || match &url.target {
+            Target::Sqlite(path) => Ok(look_at_lock(path)?),
+            Target::Postgres(_) => Ok(LockState::None),
+        };
+        blocking(look).await.map_err(|source| StoreError::Lock { database: self.url.to_string(), source })
+    }
+
     /// Takes the lock, without waiting; none where the database has a lease instead.
     ///
     /// # Errors
@@ -72,14 +96,11 @@ fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, Store
         found => found.map_err(fault)?,
     };
     let path = companion(&database, ".lock");
-    let mut file = open(&path).map_err(fault)?;
+    let mut file = open(&path, true).map_err(fault)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Only for the message: what cannot be read is left out of it.
-            let _ = file.read_to_string(&mut holder);
-            let holder = holder.trim().strip_prefix("pid ").and_then(|pid| pid.parse().ok());
+            let holder = holder_of(&mut file);
             return Err(StoreError::AlreadyGuarded { database: url.to_string(), holder });
         }
         Err(TryLockError::Error(error)) => return Err(fault(error)),
@@ -91,11 +112,32 @@ fn lock_file(database: &Path, url: &DatabaseUrl) -> Result<SupervisorLock, Store
     Ok(SupervisorLock { path, database, file })
 }
 
+/// Looks at the lock beside a database. Sharing it for that moment keeps nobody else out who looks, too.
+fn look_at_lock(database: &Path) -> std::io::Result<LockState> {
+    let found = fs::canonicalize(database).and_then(|database| open(&companion(&database, ".lock"), false));
+    let mut file = match found {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LockState::Free),
+        found => found?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(LockState::Free),
+        Err(TryLockError::WouldBlock) => Ok(LockState::Held(holder_of(&mut file))),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Only for messages: what cannot be read is left out of them.
+fn holder_of(file: &mut File) -> Option<u32> {
+    let mut holder = String::new();
+    file.read_to_string(&mut holder).ok()?;
+    holder.trim().strip_prefix("pid ")?.parse().ok()
+}
+
 /// The tracker may write the folder, too: a link that it has put there would let the guard write over another file.
-fn open(path: &Path) -> std::io::Result<File> {
+fn open(path: &Path, is_made: bool) -> std::io::Result<File> {
     let no_link = OFlags::NOFOLLOW.bits().cast_signed();
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(OWNER_ALONE).custom_flags(no_link);
+    options.read(true).write(true).create(is_made).truncate(false).mode(OWNER_ALONE).custom_flags(no_link);
     match options.open(path) {
         Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => Err(to_remove(path, "is a link")),
         opened => opened,

@@ -126,6 +126,12 @@ fn judge_file(path: &Path, url: &DatabaseUrl) -> Result<Option<SchemaState>, Sto
     Ok(None)
 }
 
+/// SQLite would only say that it cannot open the file.
+fn refuse_missing_folder(url: &DatabaseUrl) -> Result<(), StoreError> {
+    let folder = url.sqlite_path().and_then(|file| std::path::absolute(file).ok()?.parent().map(Path::to_path_buf));
+    folder.filter(|folder| !folder.exists()).map_or(Ok(()), |folder| Err(StoreError::NoFolder(folder)))
+}
+
 fn migrate(url: &DatabaseUrl, mode: OpenMode) -> Result<Vec<String>, StoreError> {
     // Looked at before it is opened for writing: opening alone may change a file.
     let state = inspect(url)?;
@@ -187,14 +193,11 @@ fn refuse(state: &SchemaState, mode: OpenMode, url: &DatabaseUrl) -> Result<(), 
     let database = url.to_string();
     match state {
         SchemaState::Missing if mode != OpenMode::Create => Err(StoreError::NoDatabase { database }),
+        SchemaState::Missing => refuse_missing_folder(url),
         SchemaState::Empty if mode != OpenMode::Create => Err(StoreError::NoTables { database }),
         SchemaState::Foreign(tables) => Err(StoreError::Foreign { database, tables: tables.clone() }),
         SchemaState::Newer(versions) => Err(StoreError::Newer { database, versions: versions.clone() }),
-        SchemaState::Missing
-        | SchemaState::Empty
-        | SchemaState::Behind(_)
-        | SchemaState::UpToDate
-        | SchemaState::NoLeadership => Ok(()),
+        SchemaState::Empty | SchemaState::Behind(_) | SchemaState::UpToDate | SchemaState::NoLeadership => Ok(()),
     }
 }
 

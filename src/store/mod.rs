@@ -33,6 +33,7 @@ mod schema;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod turns;
 mod url;
 mod values;
@@ -41,7 +42,7 @@ pub use campaigns::{CampaignRow, OverrideError};
 pub use error::{ConnectFailure, DatabaseUrlError, Fault, StoreError};
 pub use holds::StoredHolds;
 pub use lease::{Candidate, LeaseDesk};
-pub use lock::SupervisorLock;
+pub use lock::{LockState, SupervisorLock};
 pub use managing::{CampaignChange, CampaignColumns, UrlColumns, UrlRow};
 pub use migrations::SchemaState;
 pub use password::Password;

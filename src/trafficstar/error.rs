@@ -227,9 +227,8 @@ impl RemoteError {
     /// The same failure of a token request. What the token endpoint answers is never quoted.
     pub(super) fn of_token_request(self) -> Self {
         match self {
-            Self::Unreadable(WireError::NotJson { source, .. }) => {
-                let error = WireError::NotJson { excerpt: "not shown".to_owned(), source };
-                Self::NoToken(Box::new(error.into()))
+            Self::Unreadable(WireError::NotJson { .. }) => {
+                Self::NoToken(Box::new(WireError::NotJson { excerpt: None }.into()))
             }
             Self::RateLimited { .. } | Self::BadApiKey | Self::NoToken(_) | Self::NotSent(_) => self,
             Self::Unauthorized

@@ -3,7 +3,9 @@
 //! Deliberately absent: whether it may leave now, and with which token (`client`); a second try; redirects (a token belongs to
 //! one host); and the meaning of the answers (`wire`).
 
+use std::error::Error as _;
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -180,9 +182,8 @@ impl HttpClient {
             return Err(refusal(response, operation, secrets).await);
         }
         let body = read_body(response, LARGEST_ANSWER_BYTES).await?;
-        serde_json::from_slice(&body).map_err(|source| {
-            let excerpt = without(&secrets, &String::from_utf8_lossy(&body));
-            WireError::NotJson { excerpt, source: Arc::new(source) }.into()
+        serde_json::from_slice(&body).map_err(|_| {
+            WireError::NotJson { excerpt: Some(without(&secrets, &String::from_utf8_lossy(&body))) }.into()
         })
     }
 }
@@ -193,13 +194,38 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// Why no answer came. A URL in the text would say nothing new.
+/// Why no answer came.
 fn failed_to_send(error: reqwest::Error) -> RemoteError {
     let sent = !error.is_connect() && !error.is_builder();
     if error.is_timeout() {
         RemoteError::TimedOut { sent }
+    } else if let Some(wrong_address) = WrongAddress::behind(&error) {
+        RemoteError::Connection { sent, source: Arc::new(wrong_address) }
     } else {
         RemoteError::Connection { sent, source: Arc::new(error.without_url()) }
+    }
+}
+
+/// What somebody who has mistyped `base_url` is told.
+#[derive(Debug, Error)]
+enum WrongAddress {
+    #[error("nothing listens at {0}")]
+    NobodyListens(String),
+    #[error("the host of {0} is not known: its name cannot be resolved")]
+    NoSuchHost(String),
+}
+
+impl WrongAddress {
+    fn behind(error: &reqwest::Error) -> Option<Self> {
+        // The library's name for an error of its own that it shows to nobody.
+        const NO_NAME: &str = "dns error";
+        let at = error.url()?.origin().ascii_serialization();
+        let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+        causes.find_map(|cause| match cause.downcast_ref::<std::io::Error>() {
+            Some(error) if error.kind() == ErrorKind::ConnectionRefused => Some(Self::NobodyListens(at.clone())),
+            None if cause.to_string() == NO_NAME => Some(Self::NoSuchHost(at.clone())),
+            Some(_) | None => None,
+        })
     }
 }
 

@@ -9,7 +9,6 @@
 mod day_report;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
@@ -30,13 +29,13 @@ use crate::domain::spend::SourceAnswer;
 #[derive(Debug, Clone, Error)]
 pub enum WireError {
     /// No JSON at all.
-    #[error("it is not JSON: `{excerpt}`")]
+    #[error(
+        "it is not JSON: {}",
+        excerpt.as_ref().map_or_else(|| "is [trafficstar] base_url right?".to_owned(), |excerpt| format!("`{excerpt}`"))
+    )]
     NotJson {
-        /// The beginning of the answer.
-        excerpt: String,
-        /// Where it stops being JSON.
-        #[source]
-        source: Arc<serde_json::Error>,
+        /// The beginning of the answer, where it may be shown.
+        excerpt: Option<String>,
     },
     /// A field of the wrong type, or one that is missing.
     #[error("{place} should be {expected}, but is {found}")]

@@ -33,7 +33,8 @@ const SLEEPS: Allowed = &[
     ("src/control/server/connections.rs", "lets silent clients go; accepts again after an error"),
     ("src/control/server/socket.rs", "looks whether its file is still there"),
     ("src/daemon.rs", "watches whether the actors live"),
-    ("src/daemon/check.rs", "bounds its look at the account"),
+    ("src/daemon/announce.rs", "looks whether there is something to tell"),
+    ("src/daemon/check/visit.rs", "bounds its look at the account"),
     ("src/daemon/direct.rs", "waits for the lease of a dead leader, and for no database that takes nothing"),
     ("src/daemon/leadership.rs", "renews the lease"),
     ("src/daemon/retention.rs", "makes room between deletions"),
@@ -42,11 +43,8 @@ const SLEEPS: Allowed = &[
     ("src/store/postgres.rs", "bounds an operation of the database"),
 ];
 
-const ENVIRONMENT: Allowed = &[
-    ("src/cli/draw/theme.rs", "NO_COLOR, TERM"),
-    ("src/config/mod.rs", "the keys' variables, read once"),
-    ("src/telemetry.rs", "NO_COLOR"),
-];
+const ENVIRONMENT: Allowed =
+    &[("src/config/mod.rs", "the keys' variables, read once"), ("src/telemetry.rs", "NO_COLOR, TERM")];
 
 const ENDS_THE_PROCESS: Allowed = &[
     ("src/cli/mod.rs", "nobody reads stderr, where an error's text could not be written"),
@@ -94,7 +92,7 @@ const PURE: [(&str, &[&str]); 7] = [
     ("trafficstar::budget", &["chrono", "std"]),
     ("trafficstar::circuit", &["chrono", "std"]),
     ("trafficstar::wire", &["chrono", "secrecy", "serde_json", "std", "thiserror"]),
-    ("cli::render", &["chrono", "comfy_table", "humantime", "std"]),
+    ("cli::render", &["chrono", "humantime", "std"]),
     ("error_chain", &["std"]),
 ];
 

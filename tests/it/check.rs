@@ -1,5 +1,10 @@
 //! `check`: what it finds in the account, and that it changes nothing there.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+
 use chrono::{TimeDelta, Utc};
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation, RequestRecord};
 use serde_json::{Value, json};
@@ -11,6 +16,8 @@ const ID: i64 = 995_001;
 /// What `check` came to.
 struct Checked {
     code: i32,
+    /// Everything that was looked at, a line each.
+    checks: String,
     notes: String,
     problems: Vec<String>,
 }
@@ -22,7 +29,14 @@ impl Checked {
         let lines = |name: &str| -> Vec<String> {
             found[name].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
         };
-        Self { code, notes: lines("notes").join("\n"), problems: lines("problems") }
+        let checks = found["checks"].as_array().unwrap().iter();
+        let checks: Vec<String> = checks
+            .map(|check| {
+                let part = |name: &str| check[name].as_str().unwrap_or("-").to_owned();
+                [part("result"), part("what"), part("detail"), part("advice")].join(" | ")
+            })
+            .collect();
+        Self { code, checks: checks.join("\n"), notes: lines("notes").join("\n"), problems: lines("problems") }
     }
 
     /// Exactly these problems, one for each part.
@@ -51,15 +65,24 @@ fn a_good_key_and_a_good_account_are_well_beside_a_running_supervisor() {
     let told = world.done(&["check"]);
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.last(), Some(&"All is well."), "{told}");
-    assert!(lines[..lines.len() - 1].iter().all(|line| line.starts_with("note: ")), "{told}");
-    let notes = [
-        "the API key works",
-        "our clock agrees with TrafficStars'",
-        "the account's list holds 25 campaigns",
-        "the account's time zone is UTC, in which the rules count",
-        "a tick takes 3 requests to read the 25 guarded campaigns and up to 3 more for their spends and a token",
+    assert!(lines[..lines.len() - 1].iter().all(|line| line.starts_with("✓ ")), "{told}");
+    let file = world.guard.config_file();
+    let folder = file.parent().unwrap().display();
+    let lines = [
+        format!("✓ config file    {}", file.display()),
+        format!("✓ database       sqlite {folder}/guard.db, 25 campaigns, schema current, writable"),
+        format!("✓ lock           a supervisor runs on the database (pid {})", world.guard.pid()),
+        "✓ API key        from the environment variable TRAFFICSTAR_API_KEY".to_owned(),
+        format!("✓ socket folder  {folder}; a supervisor answers on the socket"),
+        format!("✓ TrafficStars   {} gives an access token for the API key", world.sandbox.base_url()),
+        "✓ clock          our clock agrees with TrafficStars'".to_owned(),
+        "✓ account        25 campaigns in the account; 25 of them are guarded; reading them takes 3 requests a tick"
+            .to_owned(),
+        "✓ requests       their spends and a token take up to 3 more; the limit of 100000 a minute has room".to_owned(),
+        "✓ time zone      the account's time zone is UTC, in which the rules count".to_owned(),
     ];
-    assert_says(&told, &notes);
+    let parts: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_says(&told, &parts);
     let strange = |one: &RequestRecord| one.operation.is_change();
     assert!(!world.sandbox.requests().iter().any(strange), "it changes nothing");
     assert_eq!(world.database.journal(ID).len(), 0);
@@ -70,7 +93,8 @@ fn offline_it_asks_nothing_and_otherwise_as_little_as_serves() {
     let mut world = world(Config::default());
     world.add(CampaignSpec::running(ID), 20_000);
     let before = world.sandbox.requests().len();
-    assert_eq!(world.done(&["check", "--offline"]), "All is well.\n");
+    let told = world.done(&["check", "--offline"]);
+    assert!(told.ends_with("\nAll is well.\n") && !told.contains("TrafficStars"), "{told}");
     assert_eq!(world.sandbox.requests().len(), before);
     Checked::of(&world, &[]).assert_problems(&[]);
     let sent: Vec<Operation> = world.sandbox.requests()[before..].iter().map(|one| one.operation).collect();
@@ -85,9 +109,10 @@ fn a_key_that_is_bad_and_a_token_that_cannot_be_had_are_told_apart() {
         });
         (400, body.to_string())
     };
+    let refused = "TrafficStars refuses the API key from the environment variable TRAFFICSTAR_API_KEY: copy it anew";
     let cases = [
-        (wrapped(r#"400: {"error":"invalid_grant"}"#), "TrafficStars refuses the API key"),
-        ((400, json!({"error": "invalid_grant"}).to_string()), "TrafficStars refuses the API key"),
+        (wrapped(r#"400: {"error":"invalid_grant"}"#), refused),
+        ((400, json!({"error": "invalid_grant"}).to_string()), refused),
         (wrapped("503 Service Unavailable"), "(400) (request id 5f0e-77), and does not say that the API key is bad"),
         ((403, "<html>wall</html>".to_owned()), "(403), and does not say that the API key is bad"),
         ((503, String::new()), "TrafficStars has a failure of its own (503)"),
@@ -99,7 +124,7 @@ fn a_key_that_is_bad_and_a_token_that_cannot_be_had_are_told_apart() {
         let before = world.sandbox.requests().len();
         let checked = Checked::of(&world, &[]);
         checked.assert_problems(&[expected]);
-        assert!(!checked.notes.contains("key works"), "{}", checked.notes);
+        assert!(!checked.checks.contains("gives an access token"), "{}", checked.checks);
         assert_eq!(world.sandbox.requests().len() - before, 1, "{expected}: one request is enough to know");
         world.sandbox.clear_faults();
     }
@@ -168,7 +193,7 @@ fn a_limit_that_does_not_reach_is_a_problem_and_is_kept_by_the_check_itself() {
 fn a_clock_that_is_wrong_is_told_by_how_much() {
     let world = world(Config::default());
     let cases = [
-        (TimeDelta::zero(), Ok("our clock agrees with TrafficStars'")),
+        (TimeDelta::zero(), Ok("ok | clock | our clock agrees with TrafficStars'")),
         (TimeDelta::seconds(20), Ok("s behind TrafficStars'")),
         (TimeDelta::minutes(-7), Err("ahead of TrafficStars': set it right (NTP)")),
         (TimeDelta::hours(3), Err("behind TrafficStars': set it right (NTP)")),
@@ -177,9 +202,9 @@ fn a_clock_that_is_wrong_is_told_by_how_much() {
         world.sandbox.set_clock(Utc::now() + ahead);
         let checked = Checked::of(&world, &[]);
         match expected {
-            Ok(note) => {
+            Ok(told) => {
                 checked.assert_problems(&[]);
-                assert_says(&checked.notes, &[note]);
+                assert_says(&checked.checks, &[told]);
             }
             Err(problem) => checked.assert_problems(&[problem]),
         }
@@ -209,4 +234,94 @@ fn a_proxy_of_the_environment_is_told_without_its_password_by_check_and_run() {
     world.guard.start();
     world.wait_for_log(proxy);
     assert!(!world.guard.log().contains("secret"), "{}", world.guard.log());
+}
+
+/// Somebody who mistypes an address is told which one, and not what a library has tried.
+#[test]
+fn an_address_that_is_not_trafficstars_is_named() {
+    let mut world = world(Config::default());
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = format!("http://{closed}");
+    world.configure("trafficstar", "base_url", closed.clone());
+    let silent = format!("nothing listens at {closed}: is [trafficstar] base_url right?");
+    Checked::of(&world, &[]).assert_problems(&[&silent]);
+
+    let sandbox = world.sandbox.base_url();
+    world.configure("trafficstar", "base_url", sandbox.clone());
+    for kind in [FaultKind::GarbageBody, FaultKind::Status { code: 404, body: "<html>".to_owned() }] {
+        world.sandbox.inject(Fault::always(kind).on(Operation::Token));
+        let strange =
+            format!("{sandbox} answers, but not as the TrafficStars API does: is [trafficstar] base_url right?");
+        Checked::of(&world, &[]).assert_problems(&[&strange]);
+        world.sandbox.clear_faults();
+    }
+
+    world.configure("trafficstar", "base_url", format!("{sandbox}/v1"));
+    Checked::of(&world, &[]).assert_problems(&["`/v1` has no place in it"]);
+}
+
+#[test]
+fn where_the_database_cannot_work_is_told_before_the_supervisor_finds_out() {
+    let mut world = world(Config::default());
+    let checked = Checked::of(&world, &[]);
+    assert_says(&checked.checks, &["ok | lock | free: no supervisor runs on the database"]);
+    let folder = world.guard.config_file().parent().unwrap().to_owned();
+    let files = || {
+        let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = files();
+    Checked::of(&world, &[]).assert_problems(&[]);
+    assert_eq!(files(), before, "it leaves nothing behind");
+
+    let lock = folder.join("guard.db.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(world.guard.config_file(), &lock).unwrap();
+    Checked::of(&world, &[]).assert_problems(&["guard.db.lock is a link: remove it"]);
+    std::fs::remove_file(&lock).unwrap();
+
+    let missing = folder.join("missing");
+    world.configure("database", "url", format!("sqlite://{}/guard.db", missing.display()));
+    let told = format!("the folder {} is missing: make it", missing.display());
+    Checked::of(&world, &[]).assert_problems(&[&told]);
+    world.refused(&["migrate"], 1, &[&told]);
+}
+
+#[test]
+fn a_database_that_somebody_else_writes_at_this_moment_is_a_note() {
+    let mut world = world(Config::default());
+    world.database.execute("BEGIN EXCLUSIVE");
+    let checked = Checked::of(&world, &[]);
+    world.database.execute("ROLLBACK");
+    checked.assert_problems(&[]);
+    assert_says(&checked.notes, &["somebody else writes at this moment", "check again in a moment"]);
+}
+
+/// To root nothing is read-only.
+#[test]
+fn a_file_or_a_folder_that_this_user_may_not_write_is_a_problem() {
+    const NOBODY: u32 = 65_534;
+    let world = world(Config::default());
+    let file = world.guard.config_file().with_file_name("guard.db");
+    let folder = file.parent().unwrap();
+    let set_mode = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let check = || {
+        let mut command = world.guard.program(&["check", "--offline", "--json"]);
+        if rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        Done::of(&mut command).told()
+    };
+    std::fs::remove_file(folder.join("guard.db.lock")).unwrap();
+    set_mode(folder, 0o555);
+    set_mode(&file, 0o444);
+    set_mode(&world.guard.config_file(), 0o444);
+    let told = check();
+    set_mode(folder, 0o777);
+    assert_says(&told, &["may not be written: SQLite's log and the lock are made in it", "is read-only for this user"]);
+    assert!(!told.contains("writable"), "{told}");
+    let told = check();
+    assert!(!told.contains("may not be written"), "{told}");
+    assert_says(&told, &["is read-only for this user: give this user the right to write it"]);
 }

@@ -13,6 +13,7 @@
 )]
 
 mod account;
+mod announced;
 mod away;
 mod check;
 mod clocks;
@@ -30,6 +31,7 @@ mod funds;
 mod guards;
 mod helper;
 mod history;
+mod holdings;
 mod late;
 mod leadership;
 mod limit;

@@ -37,6 +37,7 @@ fn is_in_dump(world: &World, trafficstar_id: i64) -> bool {
 #[test]
 fn campaigns_are_added_listed_changed_and_removed_by_commands() {
     let world = World::new();
+    world.sandbox.add_campaign(CampaignSpec::paused(CAMPAIGN));
     assert_eq!(done(&world, &["campaign", "list"]), "No campaigns: `traffic-generator campaign add` adds one.");
     assert_eq!(world.json(&["campaign", "list"]), json!([]));
     let added = done(&world, &["campaign", "add", "--name", "shoes", "--trafficstar-id", "1001"]);

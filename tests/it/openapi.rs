@@ -167,6 +167,11 @@ fn every_documented_answer_is_as_documented() {
     }
     api.sample(&world, "get", "/v1/campaigns/{id}/explain", "999", "", 404);
     api.sample(&world, "get", "/v1/campaigns/{id}/explain", "one", "", 422);
+    api.sample(&world, "get", "/v1/account", "", "", 200);
+    api.sample(&world, "get", "/v1/account?trafficstar_id=701", "", "", 200);
+    api.sample(&world, "get", "/v1/account?trafficstar_id=999", "", "", 404);
+    api.sample(&world, "get", "/v1/account?trafficstar_id=one", "", "", 422);
+
     api.sample(&world, "get", "/v1/health", "", "", 200);
     let faults = world.let_reads_fail();
     world.wait_for("health is degraded", |world| {

@@ -57,7 +57,7 @@ fn a_key_file_that_every_user_may_read_is_warned_of_by_check_and_run() {
     let world = World::new();
     let key = world.guard.config_file().with_file_name("api-key");
     fs::write(&key, "sandbox-api-key").unwrap();
-    let warning = "trafficstar.api_key_file: every user of this machine may read or change the file";
+    let warning = "every user of this machine may read or change the file";
     for (mode, is_warned_of) in [(0o644, true), (0o602, true), (0o600, false), (0o440, false)] {
         set_mode(&key, mode);
         for arguments in [&["check", "--offline"][..], &["run"]] {

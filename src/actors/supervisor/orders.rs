@@ -35,6 +35,7 @@ impl Handler<CarryOut> for Supervisor {
             Order::Campaigns(order) => self.manage(ctx, order),
             Order::Urls(order) => self.rows.carry_out_urls.do_send(CarryOutUrls(order)),
             Order::ReadJournal(ask) => self.read_journal(ctx, ask),
+            Order::ReadAccount(ask) => self.read_account(ctx, ask),
             Order::Process(Ask { question, reply }) => self.process(ctx, question, reply),
             Order::ProcessAll(Ask { question, reply }) => self.process_all(ctx, &question, reply),
             Order::Hold(Ask { question, reply }) => self.hold(ctx, question, reply),

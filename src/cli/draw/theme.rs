@@ -2,6 +2,8 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::telemetry;
+
 /// How things are marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) struct Theme {
@@ -16,9 +18,8 @@ impl Theme {
 
     /// Without colours where `NO_COLOR` is set to anything, and on a terminal that has none.
     pub(in crate::cli) fn from_environment() -> Self {
-        let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
-        if is_unwanted || is_dumb { Self::PLAIN } else { Self::COLORED }
+        // What has a theme is drawn on a terminal.
+        if telemetry::has_colours(true) { Self::COLORED } else { Self::PLAIN }
     }
 
     fn color(self, color: Color) -> Style {

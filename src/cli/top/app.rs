@@ -273,5 +273,6 @@ fn matches(campaign: &CampaignStatus, wanted: &str, now: DateTime<Utc>) -> bool 
         || has(&campaign.name)
         || has(campaign.state.as_str())
         || attention::remarks(campaign).into_iter().any(has)
-        || [Condition::of(campaign, now, false)].iter().any(|condition| has(&condition.state) || has(&condition.note))
+        || attention::reasons(campaign, now).iter().any(|(_, reason)| has(reason))
+        || has(&Condition::of(campaign, now, false).state)
 }

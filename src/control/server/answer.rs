@@ -187,6 +187,10 @@ impl Answer {
             | Refusal::Stopping
             | Refusal::SupervisorDied
             | Refusal::NoAnswer => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+            Refusal::NotInAccount(_) => {
+                problem.field = Some("trafficstar_id".to_owned());
+                (StatusCode::NOT_FOUND, "unknown campaign")
+            }
             Refusal::UnknownUrl(_) => (StatusCode::NOT_FOUND, "unknown URL"),
             Refusal::BadField { field, problem } => return Self::bad_field(field, problem.clone()),
             Refusal::BadConfig(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad config"),

@@ -1,5 +1,6 @@
 //! HTTP with JSON on the Unix socket. It reads the board, and hands commands to the port; it knows no actor.
 
+mod account;
 mod answer;
 mod campaigns;
 mod connections;
@@ -48,6 +49,7 @@ fn routes() -> Vec<Route> {
         state::routes(),
         campaigns::routes(),
         urls::routes(),
+        account::routes(),
         journal::routes(),
         events::routes(),
         orders::routes(),

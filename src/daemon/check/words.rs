@@ -4,144 +4,215 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Findings, Seen};
+use super::findings::{Check, Findings};
+use super::visit::{Failure, Seen, WITHIN};
 use crate::domain::clock_difference::ClockDifference;
 use crate::domain::failure::RemoteFault;
+use crate::domain::ids::RemoteId;
 use crate::domain::remote::{RemoteStatus, judge};
 use crate::printable::printable;
 use crate::store::CampaignRow;
 use crate::trafficstar::batch::reach;
 use crate::trafficstar::client::Limits;
+use crate::trafficstar::error::RemoteError;
+use crate::trafficstar::wire::WireError;
 
-/// All of it, what everything rests on first.
-pub(super) fn findings(seen: &Seen, rows: &[CampaignRow], limits: &Limits, now: DateTime<Utc>) -> Findings {
-    let mut findings = Findings::default();
+/// What the account's answers are called.
+pub(super) const TRAFFICSTARS: &str = "TrafficStars";
+const ACCOUNT: &str = "account";
+
+/// Who was asked, with which key.
+pub(super) struct Asked<'a> {
+    pub(super) base_url: &'a str,
+    pub(super) key_place: &'a str,
+}
+
+/// All of it, what everything rests on first. Without rows the database could not be read.
+pub(super) fn add(
+    findings: &mut Findings,
+    asked: &Asked<'_>,
+    seen: &Seen,
+    rows: Option<&[CampaignRow]>,
+    limits: &Limits,
+    now: DateTime<Utc>,
+) {
     if seen.key_works {
-        findings.notes.push("the API key works: TrafficStars gave an access token for it".to_owned());
+        findings.add(Check::ok(TRAFFICSTARS, format!("{} gives an access token for the API key", asked.base_url)));
+    }
+    if let Some(failure) = &seen.failure {
+        let what = if seen.key_works { ACCOUNT } else { TRAFFICSTARS };
+        let (detail, advice) = told(failure, asked, limits);
+        let detail = if seen.key_works { format!("the account's list could not be read: {detail}") } else { detail };
+        let problem = Check::problem(what, detail);
+        findings.add(if let Some(advice) = advice { problem.advise(advice) } else { problem });
     }
     if let Some(difference) = seen.clock {
         findings.add(clock(difference));
     }
-    match &seen.failure {
-        Some(failure) if seen.key_works => {
-            findings.problems.push(format!("the account's list could not be read: {failure}"))
-        }
-        Some(failure) => findings.problems.push(failure.clone()),
-        None => {}
+    if !seen.key_works {
+        return;
     }
-    if seen.key_works {
-        findings
-            .notes
-            .extend(seen.pages.campaigns().map(|campaigns| format!("the account's list holds {campaigns} campaigns")));
-        findings.notes.extend(time_zone(seen));
-        rows.iter().filter_map(|row| self::row(seen, row, now)).for_each(|finding| findings.add(finding));
-        findings.notes.extend(not_looked_for(seen, rows));
-        findings.add(cost(seen, rows, limits, now));
-    }
-    findings
+    account(findings, seen, rows.unwrap_or_default(), limits, now);
+    rows.unwrap_or_default().iter().filter_map(|row| self::row(seen, row, now)).for_each(|check| findings.add(check));
+    not_looked_for(seen, rows.unwrap_or_default()).into_iter().for_each(|check| findings.add(check));
+    time_zone(seen).into_iter().for_each(|check| findings.add(check));
 }
 
-/// A problem, or else what is worth knowing.
-type Finding = Result<String, String>;
-
-impl Findings {
-    fn add(&mut self, finding: Finding) {
-        match finding {
-            Ok(note) => self.notes.push(note),
-            Err(problem) => self.problems.push(problem),
-        }
-    }
+/// The same in a sentence.
+pub(super) fn failure(failure: &Failure, asked: &Asked<'_>, limits: &Limits) -> String {
+    let (detail, advice) = told(failure, asked, limits);
+    advice.map_or_else(|| detail.clone(), |advice| format!("{detail}: {advice}"))
 }
 
-fn clock(difference: ClockDifference) -> Finding {
+/// A failure in the words of somebody who sets this up, and what to do about it.
+fn told(failure: &Failure, asked: &Asked<'_>, limits: &Limits) -> (String, Option<&'static str>) {
+    const IS_IT_RIGHT: Option<&str> = Some("is [trafficstar] base_url right?");
+    let error = match failure {
+        Failure::Request(error) => error,
+        Failure::Late => {
+            let late = format!(
+                "TrafficStars could not be asked within {}: it does not answer, or a supervisor beside this one uses the \
+                 whole limit of {} requests a minute",
+                humantime::format_duration(WITHIN),
+                limits.requests_per_minute
+            );
+            return (late, Some("`check --offline` leaves it out"));
+        }
+    };
+    let inner = if let RemoteError::NoToken(inner) = error { inner } else { error };
+    if matches!(inner, RemoteError::BadApiKey) {
+        let refused = format!("TrafficStars refuses the API key from {}", asked.key_place);
+        return (refused, Some("copy it anew from your TrafficStars profile page"));
+    }
+    // What is no such service knows no such path.
+    let is_another = matches!(
+        inner,
+        RemoteError::Unreadable(WireError::NotJson { .. }) | RemoteError::TokenRefused { status: 404 | 405, .. }
+    );
+    if is_another {
+        return (format!("{} answers, but not as the TrafficStars API does", asked.base_url), IS_IT_RIGHT);
+    }
+    let advice = if matches!(inner, RemoteError::Connection { sent: false, .. }) { IS_IT_RIGHT } else { None };
+    (inner.in_full(), advice)
+}
+
+fn clock(difference: ClockDifference) -> Check {
+    let what = "clock";
     if difference.is_apart() {
-        return Err(format!(
-            "our clock is {difference}: set it right (NTP), or the day, its end and each end time are wrong"
-        ));
+        return Check::problem(what, format!("our clock is {difference}"))
+            .advise("set it right (NTP), or the day, its end and each end time are wrong");
     }
-    let agrees = difference.0.abs() < TimeDelta::seconds(1);
-    Ok(if agrees { "our clock agrees with TrafficStars'".to_owned() } else { format!("our clock is {difference}") })
+    if difference.0.abs() < TimeDelta::seconds(1) {
+        return Check::ok(what, "our clock agrees with TrafficStars'");
+    }
+    Check::note(what, format!("our clock is {difference}"))
 }
 
 /// What is wrong with a row's campaign. Of one that is not guarded it is only worth knowing.
-fn row(seen: &Seen, row: &CampaignRow, now: DateTime<Utc>) -> Option<Finding> {
+fn row(seen: &Seen, row: &CampaignRow, now: DateTime<Utc>) -> Option<Check> {
     let CampaignRow { id, name, trafficstar_id, .. } = row;
     let read = seen.campaigns.get(trafficstar_id)?;
-    let wrong = match (read, judge(read, now)) {
-        (Err(RemoteFault::NotFound | RemoteFault::Gone), _) => format!(
-            "TrafficStars knows no campaign {trafficstar_id} (404): is it another account's, or mistyped? Set it right: \
-             `traffic-generator campaign set {id} --trafficstar-id N`, after `traffic-generator disable {id}` if it is guarded"
+    let (wrong, advice) = match (read, judge(read, now)) {
+        (Err(RemoteFault::NotFound | RemoteFault::Gone), _) => (
+            format!("TrafficStars knows no campaign {trafficstar_id} (404): is it another account's, or mistyped?"),
+            Some(format!(
+                "set it right: `traffic-generator campaign set {id} --trafficstar-id N`, after `traffic-generator disable \
+                 {id}` if it is guarded"
+            )),
         ),
         (_, RemoteStatus::Blocked { reason, .. }) => {
-            format!("TrafficStars' campaign {trafficstar_id} is blocked, and is not activated: {reason}")
+            (format!("TrafficStars' campaign {trafficstar_id} is blocked, and is not activated: {reason}"), None)
         }
         (_, RemoteStatus::Unknown { doubt, .. }) => {
-            format!("the status of TrafficStars' campaign {trafficstar_id} is not known: {doubt}")
+            (format!("the status of TrafficStars' campaign {trafficstar_id} is not known: {doubt}"), None)
         }
         (
             Ok(_) | Err(RemoteFault::Failed(_) | RemoteFault::Shared(_) | RemoteFault::Late),
             RemoteStatus::Stopped(_) | RemoteStatus::Running,
         ) => return None,
     };
-    let name = printable(name);
-    if row.generator_enabled {
-        Some(Err(format!("campaign {id} ({name}): {wrong}")))
+    let (what, name) = ("campaign", printable(name));
+    let check = if row.generator_enabled {
+        Check::problem(what, format!("campaign {id} ({name}): {wrong}"))
     } else {
-        Some(Ok(format!("campaign {id} ({name}), which is not guarded: {wrong}")))
-    }
+        Check::note(what, format!("campaign {id} ({name}), which is not guarded: {wrong}"))
+    };
+    Some(if let Some(advice) = advice { check.advise(advice) } else { check })
 }
 
-fn not_looked_for(seen: &Seen, rows: &[CampaignRow]) -> Option<String> {
+fn not_looked_for(seen: &Seen, rows: &[CampaignRow]) -> Option<Check> {
     let missing = rows.iter().filter(|row| !seen.campaigns.contains_key(&row.trafficstar_id)).count();
-    (missing > 0).then(|| {
-        format!(
-            "{missing} of {} campaigns were not looked for: {}",
-            rows.len(),
-            if seen.failure.is_some() {
-                "their reads would fail, too"
-            } else {
-                "the request limit is used up, run `check` again in a minute"
-            }
-        )
-    })
+    let (why, advice) = if seen.failure.is_some() {
+        ("their reads would fail, too", None)
+    } else {
+        ("the request limit is used up", Some("check again in a minute"))
+    };
+    let note = Check::note("campaign", format!("{missing} of {} campaigns were not looked for: {why}", rows.len()));
+    (missing > 0).then(|| if let Some(advice) = advice { note.advise(advice) } else { note })
 }
 
 /// The account's time zone, by which its `spent_today` is counted.
-fn time_zone(seen: &Seen) -> Option<String> {
+fn time_zone(seen: &Seen) -> Option<Check> {
+    let what = "time zone";
     let told = seen.campaigns.values().flatten().filter_map(|campaign| campaign.account_timezone);
     let hours: Vec<i64> = told.collect::<BTreeSet<i64>>().into_iter().collect();
     match hours[..] {
         [] => None,
-        [0] => Some("the account's time zone is UTC, in which the rules count: its `spent_today` is used".to_owned()),
-        [hours] => Some(format!(
-            "the account's time zone is UTC{hours:+}, and the rules count in UTC: its `spent_today` is of another day and is \
-             not used; today's spend comes from the reports, in UTC"
+        [0] => {
+            Some(Check::ok(what, "the account's time zone is UTC, in which the rules count: its `spent_today` is used"))
+        }
+        [hours] => Some(Check::note(
+            what,
+            format!(
+                "the account's time zone is UTC{hours:+}, and the rules count in UTC: its `spent_today` is of another day and \
+                 is not used; today's spend comes from the reports, in UTC"
+            ),
         )),
-        _ => Some(format!(
-            "the account's campaigns are of several time zones (UTC and {hours:?} hours): the `spent_today` of one that is not \
-             in UTC is not used; its spend comes from the reports, in UTC"
+        _ => Some(Check::note(
+            what,
+            format!(
+                "the account's campaigns are of several time zones (UTC and {hours:?} hours): the `spent_today` of one that is \
+                 not in UTC is not used; its spend comes from the reports, in UTC"
+            ),
         )),
     }
 }
 
-/// What a tick costs in requests, and whether the limit reaches.
-fn cost(seen: &Seen, rows: &[CampaignRow], limits: &Limits, now: DateTime<Utc>) -> Finding {
-    let guarded: BTreeSet<_> = rows.iter().filter(|row| row.generator_enabled).map(|row| row.trafficstar_id).collect();
+/// What the account holds, what a tick costs in requests, and whether the limit reaches.
+fn account(findings: &mut Findings, seen: &Seen, rows: &[CampaignRow], limits: &Limits, now: DateTime<Utc>) {
+    let guarded: BTreeSet<RemoteId> =
+        rows.iter().filter(|row| row.generator_enabled).map(|row| row.trafficstar_id).collect();
+    let held = seen.pages.campaigns().map(|campaigns| format!("{} in the account", counted(campaigns, "campaign")));
     if guarded.is_empty() {
-        return Ok("no campaign is guarded, so that a tick costs nothing".to_owned());
+        let held = held.map(|held| format!("{held}; ")).unwrap_or_default();
+        findings.add(Check::ok(ACCOUNT, format!("{held}no campaign is guarded, so that a tick costs nothing")));
+        return;
     }
     let reading = reach::foretell(&guarded, &seen.pages, limits.requests_per_minute, limits.tick, now);
-    if !reading.reaches() {
-        return Err(format!("{reading}; set [trafficstar] requests_per_minute or [generator] tick higher"));
-    }
-    Ok(format!(
-        "a tick takes {} requests to read the {} guarded campaigns and up to {} more for their spends and a token; the limit \
-         of {} a minute has room for {} reads in each tick of {}",
-        reading.requests,
-        reading.campaigns,
-        reach::OTHERS_PER_TICK,
-        limits.requests_per_minute,
-        reading.requests_per_tick,
-        humantime::format_duration(limits.tick.to_std().unwrap_or_default())
-    ))
+    let them = if held.is_some() { "of them" } else { "campaigns" };
+    let held = held.map(|held| format!("{held}; ")).unwrap_or_default();
+    let cost = format!(
+        "{held}{} {them} are guarded; reading them takes {} a tick",
+        guarded.len(),
+        counted(reading.requests, "request")
+    );
+    findings.add(Check::ok(ACCOUNT, cost));
+    let what = "requests";
+    findings.add(if reading.reaches() {
+        let room = format!(
+            "their spends and a token take up to {} more; the limit of {} a minute has room for {} in each tick of {}",
+            reach::OTHERS_PER_TICK,
+            limits.requests_per_minute,
+            counted(reading.requests_per_tick, "read"),
+            humantime::format_duration(limits.tick.to_std().unwrap_or_default())
+        );
+        Check::ok(what, room)
+    } else {
+        Check::problem(what, reading.to_string())
+            .advise("set [trafficstar] requests_per_minute or [generator] tick higher")
+    });
+}
+
+fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -15,6 +15,8 @@ use super::tls::Authorities;
 use crate::store::error::DatabaseUrlError;
 use crate::store::password::{Password, PasswordError};
 
+/// Where a server listens, unless its URL says otherwise.
+const DEFAULT_PORT: u16 = 5432;
 /// How long one address may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What was sent and is not acknowledged for so long has not arrived.
@@ -91,11 +93,14 @@ impl Server {
     /// For messages: which database, without what may be secret.
     pub(in crate::store) fn shown(&self) -> String {
         let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(host)) if host.contains(':') => format!("[{host}]"),
             Some(Host::Tcp(host)) => host.clone(),
             Some(Host::Unix(folder)) => folder.display().to_string(),
             None => String::new(),
         };
-        format!("postgres://{host}/{}", self.config.get_dbname().unwrap_or_default())
+        let port = self.config.get_ports().first().filter(|port| **port != DEFAULT_PORT);
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("postgres://{host}{port}/{}", self.config.get_dbname().unwrap_or_default())
     }
 }
 
@@ -180,4 +185,21 @@ fn is_encrypted(word: &str) -> Result<bool, DatabaseUrlError> {
 
 fn decoded(value: &str) -> Result<Cow<'_, str>, DatabaseUrlError> {
     percent_decode_str(value).decode_utf8().map_err(|_| DatabaseUrlError::Postgres)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_named_with_its_port_unless_that_is_every_servers() {
+        for (url, shown) in [
+            ("postgres://user:secret@db.example/guard", "postgres://db.example/guard"),
+            ("postgres://user:secret@db.example:5432/guard", "postgres://db.example/guard"),
+            ("postgres://user:secret@db.example:6432/guard", "postgres://db.example:6432/guard"),
+            ("postgres://user@[::1]:6432/guard", "postgres://[::1]:6432/guard"),
+        ] {
+            assert_eq!(Server::parse(url).unwrap().shown(), shown);
+        }
+    }
 }

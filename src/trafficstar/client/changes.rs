@@ -133,7 +133,7 @@ impl Client {
             let kind = match purpose {
                 Purpose::EndTime(job) => job.change.kind.of_action(),
                 Purpose::Switch(job) => job.kind(),
-                Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) => continue,
+                Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) | Purpose::Account(_) => continue,
             };
             activations += usize::from(kind != ActionKind::Pause);
             let budget = self.requests.gate().budget();
@@ -143,7 +143,7 @@ impl Client {
             match purpose {
                 Purpose::EndTime(job) => drop(turns.insert((job.change.remote, kind), turn)),
                 Purpose::Switch(job) => turns.extend(job.remotes().map(|remote| ((remote, kind), turn))),
-                Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) => {}
+                Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) | Purpose::Account(_) => {}
             }
         }
         turns

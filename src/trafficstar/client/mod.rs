@@ -7,6 +7,7 @@
 //! | `tokens` | the access token: when it is fetched, who waits for it, what a failure means |
 //! | `statuses` | reads of statuses, by the plan of `batch::reads` |
 //! | `spends` | reads of spend from the reports |
+//! | `account` | the whole list, for an operator |
 //! | `reports` | a report's candidates and pages |
 //! | `changes` | end times, and which runs and pauses go together |
 //! | `rounds` | the requests of a round of runs or pauses, by the plan of `batch::split` |
@@ -16,6 +17,7 @@
 //! Deliberately absent: HTTP (`http`), timers (the client says when it wants to be woken), a clock, and retries: the next
 //! tick is the retry.
 
+mod account;
 mod changes;
 mod limits;
 mod probes;
@@ -30,6 +32,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
+pub use self::account::Account;
+use self::account::Job as AccountJob;
 pub use self::changes::{Change, ChangeKind};
 use self::changes::{Changes, EndTimeJob};
 pub use self::limits::Limits;
@@ -86,6 +90,8 @@ pub enum Output {
     Status(Asker, Option<DateTime<Utc>>, Box<Result<RemoteCampaign, RemoteFault>>),
     /// The spend that was asked for.
     Spend(Asker, SourceAnswer),
+    /// The account's list, or why it could not be read.
+    Account(Asker, Result<Account, String>),
     /// What became of a change.
     Changed(Asker, Outcome),
     /// An operation has failed.
@@ -117,6 +123,7 @@ enum Purpose {
     Token,
     Status(StatusJob),
     Spend(SpendJob),
+    Account(AccountJob),
     EndTime(EndTimeJob),
     Switch(SwitchJob),
 }
@@ -166,6 +173,12 @@ impl Client {
             reads_failing: None,
             outputs: Vec::new(),
         }
+    }
+
+    /// Has an access token ready before anybody asks something.
+    pub fn fetch_token(&mut self, now: Now) {
+        self.requests.fetch_token(now);
+        self.is_stirred = true;
     }
 
     /// The grid has other points from now on.
@@ -299,6 +312,7 @@ impl Client {
             Purpose::Token => {}
             Purpose::Status(job) => self.status_ended(now, job, sent_at, result),
             Purpose::Spend(job) => self.spend_ended(now, job, result),
+            Purpose::Account(job) => self.account_page_came(now, job, result),
             Purpose::EndTime(job) => self.end_time_came(now, job, result),
             Purpose::Switch(job) => self.attempt_ended(now, &job, result),
         }

@@ -74,6 +74,8 @@ pub(super) struct Requests {
     ended: Vec<Ending>,
     /// A request has come to the gate since this was last asked.
     has_asked: bool,
+    /// It was told that the API key is refused.
+    is_key_refused: bool,
     outputs: Vec<Output>,
 }
 
@@ -214,8 +216,32 @@ impl Requests {
         }
     }
 
+    /// Has a token ready before anybody needs one, so that a key that is no good is told at once.
+    pub(super) fn fetch_token(&mut self, now: Now) {
+        // Whoever needs it later waits for the same fetch.
+        let _ = self.tokens.need(now, Urgency::Read);
+    }
+
+    /// A key that is refused guards nothing until somebody replaces it. Any other failure is noted with those who wait.
+    fn tell_of_token(&mut self, came: &Result<Arc<Token>, RemoteError>) {
+        let is_refused = matches!(came, Err(RemoteError::BadApiKey));
+        if is_refused && !self.is_key_refused {
+            tracing::error!(
+                "TrafficStars refuses the API key, and no campaign is guarded: put the key of your TrafficStars profile page \
+                 into [trafficstar] api_key_file, or into TRAFFICSTAR_API_KEY, and restart"
+            );
+        } else if let Err(error) = came
+            && !is_refused
+            && self.without_token.is_empty()
+        {
+            tracing::warn!(reason = error.in_full(), "TrafficStars cannot be asked yet");
+        }
+        self.is_key_refused = is_refused || (self.is_key_refused && came.is_err());
+    }
+
     fn token_came(&mut self, now: Now, result: Result<Answer, RemoteError>) {
         let came = self.tokens.came(now, result.and_then(Answer::into_token));
+        self.tell_of_token(&came);
         for request in std::mem::take(&mut self.without_token) {
             match &came {
                 Ok(token) => self.ask_gate(now, request, Some(Arc::clone(token))),
@@ -261,7 +287,7 @@ impl Purpose {
         match self {
             Self::EndTime(job) => vec![job.asker],
             Self::Switch(job) => job.askers.clone(),
-            Self::Token | Self::Status(_) | Self::Spend(_) => Vec::new(),
+            Self::Token | Self::Status(_) | Self::Spend(_) | Self::Account(_) => Vec::new(),
         }
     }
 }

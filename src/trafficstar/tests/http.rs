@@ -183,6 +183,9 @@ async fn without_a_connection_nothing_has_happened() {
     let error = remote.exchange(&READ).await.unwrap_err();
     assert!(matches!(error, RemoteError::Connection { sent: false, .. }), "{error:?}");
     assert!(!error.may_have_happened());
+    let told =
+        format!("the connection to TrafficStars could not be made: nothing listens at http://127.0.0.1:{closed_port}");
+    assert_eq!(error.in_full(), told);
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use actix::prelude::*;
 use traffic_generator::actors::campaign::RemotePort;
-use traffic_generator::actors::trafficstar::{MakeChange, ReadSpend, ReadStatus, SetTick};
+use traffic_generator::actors::trafficstar::{MakeChange, ReadAccount, ReadSpend, ReadStatus, SetTick};
 use traffic_generator::domain::action::Outcome;
 use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::remote::RemoteCampaign;
 use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::trafficstar::client::Account;
 use traffic_generator::trafficstar::date::SeenClock;
 
 use super::outside::Outside;
@@ -19,6 +20,7 @@ pub(crate) fn remote_port(remote: &Addr<Outside>) -> RemotePort {
         read_status: remote.clone().recipient(),
         set_tick: remote.clone().recipient(),
         read_spend: remote.clone().recipient(),
+        read_account: remote.clone().recipient(),
         change: remote.clone().recipient(),
         clock: SeenClock::default(),
     }
@@ -45,6 +47,14 @@ impl Handler<ReadSpend> for Outside {
     fn handle(&mut self, question: ReadSpend, _: &mut Self::Context) -> Self::Result {
         let spent = self.0.borrow().seen(id_of(question.remote)).spent_today;
         Box::pin(std::future::ready(spent))
+    }
+}
+
+impl Handler<ReadAccount> for Outside {
+    type Result = Result<Account, String>;
+
+    fn handle(&mut self, ReadAccount: ReadAccount, _: &mut Self::Context) -> Self::Result {
+        Err("no operator asks for the account here".to_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The token: refused, renewed, and not to be had.
 
-use sandbox::{CampaignSpec, Fault, FaultKind, Operation};
+use sandbox::{CampaignSpec, Fault, FaultKind, Operation, Options};
 
 use super::{Failure, config, try_each};
 use crate::helper::{ACTIVATION, Outcome, World, Write, assert_says, in_parallel};
@@ -63,8 +63,9 @@ fn a_provider_in_trouble_and_a_wall_are_no_bad_key_and_cost_few_requests() {
     ];
     in_parallel(cases, |(kind, words)| {
         // A failure rests for a tick, and for a third of it before a pause.
-        let mut world = World::configured(config().generator("tick", "2s"));
-        let fault = world.sandbox.inject(Fault::always(kind).on(Operation::Token));
+        let mut world = World::prepared(config().generator("tick", "2s"), Options::default(), |sandbox, _| {
+            sandbox.inject(Fault::always(kind).on(Operation::Token));
+        });
         let ids = [ID, ID + 1, ID + 2, ID + 3, ID + 4, ID + 5];
         for id in ids {
             world.add(CampaignSpec::running(id), 1_000);
@@ -82,7 +83,7 @@ fn a_provider_in_trouble_and_a_wall_are_no_bad_key_and_cost_few_requests() {
             assert!(apart >= 650, "{apart} ms apart");
         }
         assert!(!world.guard.log().contains("refuses the API key"));
-        world.sandbox.remove_fault(fault);
+        world.sandbox.clear_faults();
         for id in ids {
             world.wait_for_step(id, "confirmed");
         }

@@ -7,44 +7,63 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::server::Shared;
-use crate::tracker::Tracker;
+use crate::tracker::{Tracker, TrackerError};
 
 const BEAT: Duration = Duration::from_millis(100);
 
 /// Lives until `stop` fires or its other end is dropped. Clicks that could not be counted are kept for the next beat.
 pub(crate) fn live(shared: &Arc<Shared>, stop: &Receiver<()>) {
-    let mut tracker = None;
-    let mut owed: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut visitors = Visitors::default();
     while matches!(stop.recv_timeout(BEAT), Err(RecvTimeoutError::Timeout)) {
         let database = shared.change(|world| {
             for (id, campaign) in &mut world.campaigns {
-                *owed.entry(*id).or_default() += campaign.take_clicks();
+                *visitors.owed.entry(*id).or_default() += campaign.take_clicks();
             }
             world.options.database.clone()
         });
-        owed.retain(|_, clicks| *clicks > 0);
+        visitors.owed.retain(|_, clicks| *clicks > 0);
         match database {
-            Some(path) => count(&mut tracker, &path, &mut owed),
-            None => owed.clear(),
+            Some(path) => visitors.count(&path),
+            None => visitors.owed.clear(),
         }
     }
 }
 
-fn count(tracker: &mut Option<Tracker>, path: &Path, owed: &mut BTreeMap<i64, i64>) {
-    if tracker.is_none() && !owed.is_empty() {
-        match Tracker::open(path) {
-            Ok(opened) => *tracker = Some(opened),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the visitors' clicks wait"),
+/// Those who click, and what of it is not in the database yet.
+#[derive(Default)]
+struct Visitors {
+    tracker: Option<Tracker>,
+    owed: BTreeMap<i64, i64>,
+    /// It was told that they wait, and they still do.
+    wait: bool,
+}
+
+impl Visitors {
+    fn count(&mut self, path: &Path) {
+        if self.owed.is_empty() {
+            return;
+        }
+        match self.try_to_count(path) {
+            Ok(()) => self.wait = false,
+            Err(_) if self.wait => {}
+            Err(error) => {
+                self.wait = true;
+                let error: &dyn std::error::Error = &error;
+                let path = path.display();
+                tracing::warn!(error, "the visitors' clicks wait for {path}: `traffic-generator migrate` makes it");
+            }
         }
     }
-    let Some(tracker) = tracker else {
-        return;
-    };
-    owed.retain(|campaign, clicks| match tracker.visit(*campaign, *clicks) {
-        Ok(()) => false,
-        Err(error) => {
-            tracing::warn!(campaign, error = &error as &dyn std::error::Error, "clicks could not be counted");
-            true
+
+    fn try_to_count(&mut self, path: &Path) -> Result<(), TrackerError> {
+        let tracker = match &mut self.tracker {
+            Some(tracker) => tracker,
+            none => none.insert(Tracker::open(path)?),
+        };
+        while let Some(first) = self.owed.first_entry() {
+            tracker.visit(*first.key(), *first.get())?;
+            first.remove();
         }
-    });
+        Ok(())
+    }
 }

@@ -9,6 +9,8 @@ use sandbox::{Amount, CampaignSpec, Options, Sandbox};
 const PORT: u16 = 8080;
 const FIRST_ID: i64 = 1001;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// So many campaigns are named at the start.
+const NAMED: usize = 20;
 const KEEP_REQUESTS: usize = 10_000;
 
 /// What the API is like.
@@ -54,16 +56,24 @@ pub(crate) async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         keep_requests: KEEP_REQUESTS,
         ..Options::default()
     })?;
-    for id in (FIRST_ID..).take(arguments.campaigns.into()) {
-        let spec = if id % 2 == 0 { CampaignSpec::running(id) } else { CampaignSpec::paused(id) };
+    let (count, url) = (arguments.campaigns, sandbox.base_url());
+    println!("A TrafficStars API listens on {url}, with {count} campaigns:");
+    for (position, id) in (FIRST_ID..).take(arguments.campaigns.into()).enumerate() {
+        let runs = id % 2 == 0;
+        let spec = if runs { CampaignSpec::running(id) } else { CampaignSpec::paused(id) };
+        if position < NAMED {
+            println!("  {id}  {}, {}", spec.name, if runs { "runs" } else { "is paused" });
+        }
         sandbox.add_campaign(CampaignSpec { spend_per_second: Amount::cents(1), clicks_per_second: 50, ..spec });
     }
-    let (count, url) = (arguments.campaigns, sandbox.base_url());
-    println!("A TrafficStars API listens on {url}, with {count} campaigns from id {FIRST_ID} on. To guard them, set");
+    if usize::from(count) > NAMED {
+        println!("  and so on; `traffic-generator account` lists all of them");
+    }
+    println!("To guard them, set");
     println!("  in config.toml, section [trafficstar]: base_url = \"{url}\"");
     println!("  in the environment:                    TRAFFICSTAR_API_KEY={api_key}");
     println!(
-        "and add rows of those trafficstar_ids to the table campaigns. To play by hand what happens at TrafficStars,"
+        "and add them by `traffic-generator campaign add {FIRST_ID}`. To play by hand what happens at TrafficStars,"
     );
     println!("  in another terminal:                   curl {url}/sandbox");
     println!("Ctrl-C ends it. Requests as they come:");

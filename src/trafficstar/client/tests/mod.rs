@@ -164,7 +164,12 @@ impl Remote {
             Output::Spend(asker, spend) => drop(self.spends.insert(asker, spend)),
             Output::Changed(asker, outcome) => drop(self.outcomes.insert(asker, outcome)),
             Output::Tell(event) => self.told.push(event),
-            Output::Failed | Output::Sign(_) | Output::Waits { .. } | Output::GivenUp(_) | Output::Silence(_) => {}
+            Output::Account(..)
+            | Output::Failed
+            | Output::Sign(_)
+            | Output::Waits { .. }
+            | Output::GivenUp(_)
+            | Output::Silence(_) => {}
         }
     }
 

@@ -89,6 +89,11 @@ impl Program {
         command
     }
 
+    /// How its commands are given from another terminal.
+    pub(super) fn shown(&self) -> String {
+        format!("{} --socket {}", self.path.display(), self.socket.display())
+    }
+
     fn cannot_run(&self, error: &io::Error) -> String {
         format!("cannot run {}: {error}", self.path.display())
     }
@@ -133,7 +138,7 @@ impl Guard {
 
     /// Prints what `traffic-generator status` prints, without holding the play up.
     pub(super) fn print_status(&mut self) {
-        // With --socket the config is not read, and its high limit of requests is not warned of again.
+        // With --socket the config is not read.
         let mut command = self.program.command("status");
         command.arg("--socket").arg(&self.program.socket);
         let status = tokio::spawn(async move {

@@ -66,6 +66,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let tracker = script::set_up(&sandbox, &stage.file("guard.db"))?;
 
     say(Voice::Sandbox, script::INTRODUCTION);
+    say(Voice::Sandbox, &script::invitation(&program.shown()));
     if let Some(warning) = script::warning(chrono::Utc::now(), arguments.length) {
         say(Voice::Sandbox, warning);
     }
@@ -80,5 +81,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     };
     guard.stop().await?;
     player.sum_up();
+    say(Voice::Sandbox, script::WHAT_NEXT);
     played
 }

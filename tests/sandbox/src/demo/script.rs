@@ -24,6 +24,18 @@ instead of a minute, a cool-down of 10 s instead of 2 minutes.
   1005 books    unapproved at TrafficStars: blocked, running it cannot help
 The guard is started now. Ctrl-C ends the demo at any time.";
 
+/// What to try while it runs, `guard` being how the guard's commands are given.
+pub(super) fn invitation(guard: &str) -> String {
+    format!(
+        "In another terminal, meanwhile:\n  {guard} top\n  {guard} explain 1\n  {guard} hold 2 --pause --reason \"a try\""
+    )
+}
+
+/// With what it ends.
+pub(super) const WHAT_NEXT: &str = "\
+Next: `cargo run -p sandbox -- serve` is the same TrafficStars for a supervisor of your own, by README.md, \
+\"Guard your own campaigns\".";
+
 /// Something that happens at a time.
 pub(super) struct Beat {
     /// When, counted from the start.

@@ -1,6 +1,6 @@
 //! `sandbox serve` as a newcomer meets it: each example of its help is sent to it, in its order.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 use reqwest::Method;
@@ -15,22 +15,36 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_sandbox");
 struct Served {
     child: Child,
     base_url: String,
+    /// The lines in which it names its campaigns.
+    campaigns: Vec<String>,
 }
 
 impl Served {
-    fn new() -> Self {
-        let mut child = Command::new(PROGRAM).args(["serve", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+    fn with(arguments: &[&str], stderr: Stdio) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--port", "0"]).args(arguments).stdout(Stdio::piped()).stderr(stderr);
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let url = lines.find_map(|line| Some(line.split_once("http://")?.1.split_once(',')?.0.to_owned())).unwrap();
+        let campaigns = lines.by_ref().take_while(|line| line.starts_with("  1")).collect();
         // Its lines have to go somewhere as long as it writes them.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, base_url: format!("http://{url}") }
+        Self { child, base_url: format!("http://{url}"), campaigns }
+    }
+
+    /// Ends it, and answers what it has written there.
+    fn stderr(mut self) -> String {
+        self.child.kill().unwrap();
+        let mut told = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        told
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
+        // It may have been ended.
+        let _ = self.child.kill();
         self.child.wait().unwrap();
     }
 }
@@ -71,10 +85,39 @@ impl Sent {
 }
 
 #[tokio::test]
+async fn without_a_database_it_says_once_that_it_waits_and_its_campaigns_are_named_without_colours() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("guard.db");
+    let served = Served::with(&["--speed", "100", "--database", missing.to_str().unwrap()], Stdio::piped());
+    assert_eq!(
+        served.campaigns,
+        [
+            "  1001  campaign 1001, is paused",
+            "  1002  campaign 1002, runs",
+            "  1003  campaign 1003, is paused",
+            "  1004  campaign 1004, runs",
+        ]
+    );
+    // Many beats of the visitors later.
+    loop {
+        let spent = format!("curl {}/sandbox/campaigns/1002", served.base_url);
+        let (_, shown) = Sent::by(&spent).send().await;
+        if shown["answered_as"]["spent_today"].as_f64() >= Some(1.0) {
+            break;
+        }
+    }
+    let told = served.stderr();
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 1, "{told}");
+    assert!(told.contains("the visitors' clicks wait for") && told.contains("`traffic-generator migrate`"), "{told}");
+    assert!(!told.contains('\x1b'), "{told}");
+}
+
+#[tokio::test]
 async fn each_example_of_the_help_works_when_it_is_pasted() {
     let help = Command::new(PROGRAM).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let served = Served::new();
+    let served = Served::with(&[], Stdio::inherit());
     let commands: Vec<&str> = help.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect();
     assert!(commands.len() > 30, "{help}");
     for command in &commands {

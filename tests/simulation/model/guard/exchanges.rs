@@ -59,7 +59,11 @@ impl Guard {
                 }
                 Some(Asks::Status(..) | Asks::ReadBack(..) | Asks::Spend(..)) | None => {}
             },
-            client::Output::Failed | client::Output::Tell(_) | client::Output::Sign(_) => {}
+            // No operator asks for the account here.
+            client::Output::Account(..)
+            | client::Output::Failed
+            | client::Output::Tell(_)
+            | client::Output::Sign(_) => {}
         }
     }
 

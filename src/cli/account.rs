@@ -1,0 +1,107 @@
+//! `account`: what the account holds at TrafficStars, asked through the supervisor, or without one.
+
+use ratatui::text::Line;
+
+use super::draw::columns::{self, Column};
+use super::draw::paper::Paper;
+use super::{Arguments, CommandError, complain};
+use crate::config::process_environment;
+use crate::control::client::{Client, ClientError};
+use crate::control::{self, AccountCampaign};
+use crate::daemon;
+use crate::domain::ids::RemoteId;
+use crate::domain::remote::StatusWord;
+
+/// Lists the account's campaigns. Where no supervisor answers on the config's socket, TrafficStars is asked from here.
+pub(super) async fn account(arguments: &Arguments) -> Result<(), CommandError> {
+    let campaigns = match arguments.client()?.account().await {
+        Err(ClientError::NoSupervisor(_)) if arguments.socket.is_none() => {
+            let read = daemon::account::account(&arguments.load_config()?, &process_environment()).await;
+            read.map_err(CommandError::Account)?
+        }
+        told => told?,
+    };
+    arguments.draw(&campaigns, |paper| table(&campaigns, paper))
+}
+
+/// What TrafficStars says of a campaign that is to be added. What it cannot say is told, and let pass where there is a name.
+pub(super) async fn look_up(
+    client: &Client,
+    wanted: RemoteId,
+    is_named: bool,
+) -> Result<Option<AccountCampaign>, CommandError> {
+    match client.account_campaign(wanted).await {
+        Ok(found) => Ok(found),
+        Err(ClientError::Refused(problem)) if problem.status == 500 && is_named => {
+            complain("warning", &format!("campaign {wanted} was not looked for at TrafficStars: {}", problem.detail));
+            Ok(None)
+        }
+        Err(ClientError::Refused(problem)) if problem.status == 500 => {
+            Err(CommandError::NoName { wanted, reason: problem.detail })
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The name for a campaign that is to be added.
+pub(super) fn name_of(given: Option<String>, found: Option<&AccountCampaign>) -> Result<String, CommandError> {
+    let of_trafficstars = |found: &AccountCampaign| {
+        let name = found.name.as_deref().and_then(|name| control::name(name).ok());
+        name.ok_or(CommandError::Nameless(found.trafficstar_id))
+    };
+    // The parser wants a name where nothing is looked for.
+    given.map_or_else(|| found.map_or(Ok(String::new()), of_trafficstars), Ok)
+}
+
+/// End times of another time zone would be misread: such a campaign is never run.
+pub(super) fn warn_of_schedule(found: Option<&AccountCampaign>) {
+    if let Some(hours) = found.and_then(|found| found.schedule_timezone).filter(|hours| *hours != 0) {
+        let warning = format!(
+            "its schedule_timezone at TrafficStars is {hours:+}, so that it is taken for blocked: set it to 0 there"
+        );
+        complain("warning", &warning);
+    }
+}
+
+const COLUMNS: [Column; 5] = [
+    Column::new("TS ID"),
+    Column::new("NAME").cut_to(12),
+    Column::new("STATUS").cut_to(12),
+    Column::new("SPENT TODAY").right().leaves(1),
+    Column::new("GUARDED").cut_to(8),
+];
+
+fn table(campaigns: &[AccountCampaign], paper: Paper) -> Vec<Line<'static>> {
+    if campaigns.is_empty() {
+        return vec![Line::from("The account holds no campaign.")];
+    }
+    let rows = campaigns.iter().map(|campaign| {
+        let cells = [
+            campaign.trafficstar_id.to_string(),
+            campaign.name.clone().unwrap_or_else(|| "-".to_owned()),
+            status(campaign),
+            campaign.spent_today.map_or_else(|| "-".to_owned(), |spent| spent.to_string()),
+            guarded(campaign),
+        ];
+        cells.map(Line::from)
+    });
+    columns::table(COLUMNS, &rows.collect::<Vec<_>>(), paper.width, paper.theme.label())
+}
+
+fn status(campaign: &AccountCampaign) -> String {
+    let word = match campaign.status {
+        StatusWord::Running => "runs",
+        StatusWord::Stopped => "stopped",
+        StatusWord::Blocked => "blocked",
+        StatusWord::Unknown => "unknown",
+    };
+    campaign.reason.as_ref().map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}"))
+}
+
+fn guarded(campaign: &AccountCampaign) -> String {
+    match (campaign.id, campaign.guarded) {
+        (Some(id), true) => format!("as campaign {id}"),
+        (Some(id), false) => format!("no (campaign {id})"),
+        (None, _) => "no".to_owned(),
+    }
+}

@@ -1,0 +1,181 @@
+//! The requests of a check: a token, the list, and the rows that the list leaves out. The supervisor's own gate and limit
+//! count for them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::clock::Clock;
+use crate::domain::clock_difference::ClockDifference;
+use crate::domain::failure::RemoteFault;
+use crate::domain::ids::RemoteId;
+use crate::domain::read_priority::Urgency;
+use crate::domain::remote::RemoteCampaign;
+use crate::store::CampaignRow;
+use crate::trafficstar::batch::reach::KnownPages;
+use crate::trafficstar::budget::Ticket;
+use crate::trafficstar::call::{Answer, Call, LISTS};
+use crate::trafficstar::circuit::Ended;
+use crate::trafficstar::client::Limits;
+use crate::trafficstar::error::RemoteError;
+use crate::trafficstar::gate::{Asking, Gate};
+use crate::trafficstar::http::HttpClient;
+use crate::trafficstar::wire::CampaignPage;
+
+/// The most requests that one check sends. A supervisor beside it does not know of them: they have to fit between the limit that
+/// it keeps and the account's own (100 a minute).
+const MOST_REQUESTS: usize = 10;
+/// The longest that a check takes: a minute where a supervisor beside it has used the whole limit, and then the answers.
+pub(super) const WITHIN: Duration = Duration::from_secs(120);
+
+/// What TrafficStars has said.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// A token was had.
+    pub(super) key_works: bool,
+    pub(super) clock: Option<ClockDifference>,
+    /// So many requests were sent, or were about to be.
+    pub(super) requests: u64,
+    pub(super) pages: KnownPages,
+    /// What of the list could not be read, and why.
+    pub(super) failure: Option<Failure>,
+    pub(super) campaigns: BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>,
+}
+
+/// Why the list could not be read.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A request for it ended like this.
+    Request(RemoteError),
+    /// It took too long.
+    Late,
+}
+
+/// Asks what the list and the rows come to. Beside a supervisor its own few requests are counted nowhere.
+pub(super) async fn ask(http: HttpClient, rows: &[CampaignRow], limits: &Limits, clock: &Clock) -> Seen {
+    // What does not leave at once is not worth a minute's wait, the first page excepted.
+    let requests = limits.budget(clock.now()).room(clock.now()).sweeps.clamp(1, MOST_REQUESTS);
+    visit(http, rows, limits, clock, requests).await
+}
+
+/// The whole list, however many pages it has.
+pub(super) async fn list(http: HttpClient, limits: &Limits, clock: &Clock) -> Seen {
+    visit(http, &[], limits, clock, usize::MAX).await
+}
+
+async fn visit(http: HttpClient, rows: &[CampaignRow], limits: &Limits, clock: &Clock, requests: usize) -> Seen {
+    let budget = limits.budget(clock.now());
+    let gate = Gate::new(budget, limits.tick);
+    let mut visit = Visit { http, clock, gate, last_ticket: 0, token: None, sizes: 0, requests, seen: Seen::default() };
+    let asked = async {
+        visit.read_list().await;
+        visit.read_rows(rows).await;
+    };
+    let in_time = tokio::time::timeout(WITHIN, asked).await.is_ok();
+    let Visit { http, token, mut seen, last_ticket, .. } = visit;
+    if !in_time && seen.failure.is_none() {
+        seen.failure = Some(Failure::Late);
+    }
+    let requests = last_ticket;
+    Seen { key_works: token.is_some(), clock: http.seen_clock().difference(), requests, ..seen }
+}
+
+/// The requests so far.
+struct Visit<'a> {
+    http: HttpClient,
+    clock: &'a Clock,
+    gate: Gate,
+    last_ticket: u64,
+    token: Option<SecretString>,
+    /// Which of [`LISTS`] is asked for.
+    sizes: usize,
+    /// So many more may leave.
+    requests: usize,
+    seen: Seen,
+}
+
+impl Visit<'_> {
+    async fn read_list(&mut self) {
+        let mut number = 1;
+        while number == 1 || self.requests > 0 {
+            self.requests = self.requests.saturating_sub(1);
+            match self.page(number).await {
+                Ok(page) => {
+                    self.seen.pages.saw(number, page.list_size(), page.campaigns.keys().copied());
+                    self.seen.campaigns.extend(page.campaigns);
+                }
+                Err(error) if error.is_absence() => return,
+                Err(error) => {
+                    self.seen.failure = Some(Failure::Request(error));
+                    return;
+                }
+            }
+            if self.seen.pages.are_all_known() {
+                return;
+            }
+            number += 1;
+        }
+    }
+
+    /// A page of the list, in the way that the first one was answered.
+    async fn page(&mut self, number: u64) -> Result<CampaignPage, RemoteError> {
+        loop {
+            let sizes = LISTS.get(self.sizes).copied().unwrap_or_default();
+            match self.exchange(Call::Page { number, sizes }, Urgency::Sweep).await {
+                Err(error) if self.sizes + 1 < LISTS.len() && (error.is_bad_request() || error.is_absence()) => {
+                    self.sizes += 1;
+                }
+                answer => return answer.and_then(Answer::into_page),
+            }
+        }
+    }
+
+    /// Those that the list leaves out, each by itself; the guarded ones first.
+    async fn read_rows(&mut self, rows: &[CampaignRow]) {
+        // Without a token, or where the list fails, each would fail alike.
+        if self.token.is_none() || self.seen.failure.is_some() {
+            return;
+        }
+        let (guarded, others): (Vec<&CampaignRow>, Vec<&CampaignRow>) =
+            rows.iter().partition(|row| row.generator_enabled);
+        for row in guarded.into_iter().chain(others) {
+            let id = row.trafficstar_id;
+            if self.requests > 0 && !self.seen.campaigns.contains_key(&id) {
+                self.requests -= 1;
+                let read = self.exchange(Call::Campaign(id), Urgency::Sweep).await;
+                let read = read.and_then(Answer::into_campaign).map_err(|error| error.fault());
+                self.seen.campaigns.insert(id, read);
+            }
+        }
+    }
+
+    /// Sends a request, after one for a token where there is none yet.
+    async fn exchange(&mut self, call: Call, urgency: Urgency) -> Result<Answer, RemoteError> {
+        if self.token.is_none() {
+            let token = self.exchange_alone(Call::Token, Asking::token()).await?.into_token()?;
+            self.token = Some(token.access_token);
+        }
+        let asking = Asking::read(call.operation(), urgency);
+        self.exchange_alone(call, asking).await
+    }
+
+    async fn exchange_alone(&mut self, call: Call, asking: Asking) -> Result<Answer, RemoteError> {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.gate.ask(self.clock.now(), ticket, asking);
+        while self.gate.admit(self.clock.now(), usize::MAX).is_empty() {
+            let now = self.clock.now();
+            let wait = self.gate.next_admission_at(now).map_or(WITHIN, |at| (at - now).to_std().unwrap_or_default());
+            tokio::time::sleep(wait).await;
+        }
+        let answer = self.http.exchange(&call, self.token.as_ref()).await;
+        let ended = answer.as_ref().err().map_or(Ended::Answered, RemoteError::ended);
+        if let Err(RemoteError::RateLimited { retry_at }) = &answer {
+            let now = self.clock.now();
+            self.gate.rate_limited(now, retry_at.map(|at| at.signed_duration_since(now)));
+        }
+        self.gate.answered(self.clock.now(), ticket, ended);
+        answer
+    }
+}

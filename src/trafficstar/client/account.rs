@@ -1,0 +1,82 @@
+//! The whole list, for an operator who wants to see what the account holds: page by page, behind everything that guards.
+
+use std::collections::BTreeMap;
+
+use super::{Asker, Client, Now, Output, Purpose};
+use crate::domain::failure::RemoteFault;
+use crate::domain::ids::RemoteId;
+use crate::domain::read_priority::Urgency;
+use crate::domain::remote::RemoteCampaign;
+use crate::trafficstar::batch::reach::KnownPages;
+use crate::trafficstar::call::{Answer, Call, LISTS, list_line};
+use crate::trafficstar::candidates::{Endpoint, Trial};
+use crate::trafficstar::circuit::Operation;
+use crate::trafficstar::error::RemoteError;
+use crate::trafficstar::gate::Asking;
+
+/// The campaigns of the account's list. One that can't be read is a fault of its own.
+pub type Account = BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>;
+
+/// A read of the list from its beginning to its end.
+#[derive(Debug)]
+pub(super) struct Job {
+    asker: Asker,
+    /// The page that is asked for.
+    number: u64,
+    trial: Trial,
+    sizes: usize,
+    pages: KnownPages,
+    so_far: Account,
+}
+
+impl Client {
+    /// Reads the account's whole list.
+    pub fn read_account(&mut self, now: Now) -> Asker {
+        let asker = self.next_asker();
+        let trial = Trial::of(&mut self.known, now.wall, Endpoint::List, LISTS.len());
+        let (pages, so_far) = (KnownPages::default(), Account::new());
+        self.read_account_page(now, Job { asker, number: 1, trial, sizes: 0, pages, so_far });
+        self.is_stirred = true;
+        asker
+    }
+
+    fn read_account_page(&mut self, now: Now, mut job: Job) {
+        let next = job.trial.next_candidate().and_then(|position| Some((position, *LISTS.get(position)?)));
+        let Some((position, sizes)) = next else {
+            let failure = job.trial.failure(&mut self.known, now.wall);
+            self.account_read(job.asker, Err(failure));
+            return;
+        };
+        job.sizes = position;
+        let (asking, call) = (Asking::read(Operation::List, Urgency::Read), Call::Page { number: job.number, sizes });
+        self.requests.ask(now, asking, call, Purpose::Account(job));
+    }
+
+    pub(super) fn account_page_came(&mut self, now: Now, mut job: Job, result: Result<Answer, RemoteError>) {
+        let shown = || LISTS.get(job.sizes).map(|sizes| list_line(sizes)).unwrap_or_default();
+        let page = result.and_then(Answer::into_page);
+        match job.trial.judge(&mut self.known, now.wall, page, shown) {
+            None => self.read_account_page(now, job),
+            Some(Ok(page)) => {
+                job.pages.saw(job.number, page.list_size(), page.campaigns.keys().copied());
+                job.so_far.extend(page.campaigns);
+                if job.pages.are_all_known() {
+                    self.account_read(job.asker, Ok(job.so_far));
+                } else {
+                    job.number += 1;
+                    job.trial = Trial::of(&mut self.known, now.wall, Endpoint::List, LISTS.len());
+                    self.read_account_page(now, job);
+                }
+            }
+            // The list has become shorter meanwhile.
+            Some(Err(RemoteError::NoEndpoint { .. })) if job.number > 1 => {
+                self.account_read(job.asker, Ok(job.so_far));
+            }
+            Some(Err(error)) => self.account_read(job.asker, Err(error)),
+        }
+    }
+
+    fn account_read(&mut self, asker: Asker, account: Result<Account, RemoteError>) {
+        self.outputs.push(Output::Account(asker, account.map_err(|error| error.in_full())));
+    }
+}
