@@ -1,6 +1,6 @@
 //! Status to text. Pure: what is printed depends on the arguments alone.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::action::Step;
 use crate::domain::money::Clicks;
@@ -35,6 +35,11 @@ pub(super) fn last_action(action: &ActionStatus, now: DateTime<Utc>) -> String {
 
 pub(super) fn step_word(step: Step) -> String {
     word(step).replace('-', " ")
+}
+
+/// Whether a spend that is the same since then is worth a word: a counter is some minutes late by its nature.
+pub(super) fn stands_still(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now.signed_duration_since(since) >= TimeDelta::minutes(10)
 }
 
 /// So many of a thing: `1 campaign`, `2 campaigns`.

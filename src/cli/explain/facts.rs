@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::all::ago;
-use crate::cli::render::span;
+use crate::cli::render::{span, stands_still};
 use crate::domain::explain::{ClicksFact, EndTimeFact, SpendFact, StatusFact, Thresholds};
 use crate::domain::spend::SpendSource;
 use crate::domain::text::{clock, date};
@@ -49,7 +49,7 @@ pub(super) fn spend(fact: &SpendFact, limits: Option<&Thresholds>, now: DateTime
         SpendSource::None => "every source answered, and none has a value",
     };
     let doubt = doubt.map(|doubt| format!("; {doubt}")).unwrap_or_default();
-    let unchanged = fact.unchanged_since.filter(|since| *since < now);
+    let unchanged = fact.unchanged_since.filter(|since| stands_still(*since, now));
     let unchanged = unchanged.map(|since| format!("; unchanged since {}", ago(since, now))).unwrap_or_default();
     Some(format!("{amount}{of}, {source}{}{doubt}{unchanged}", read_at(fact.at, now)))
 }

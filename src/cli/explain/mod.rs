@@ -138,13 +138,13 @@ fn advice(explanation: &Explanation) -> Vec<String> {
     let limit_is_reached = spend.is_some_and(|left| left.micros() == 0);
     let clicks = explanation.thresholds.as_ref().and_then(|thresholds| thresholds.clicks_to_pause);
     let is_used_up = clicks.is_some_and(|left| left.0 == 0);
-    let stop = format!("traffic-generator hold {id} --pause --reason …   stops it now, and keeps it stopped");
-    let raise = format!("traffic-generator campaign set {id} --spend-limit …   lets it spend more today");
-    let clicks = "traffic-generator url set URL_ID --click-limit …   gives it clicks".to_owned();
+    let stop = format!("stop it, and keep it stopped: traffic-generator hold {id} --pause --reason …");
+    let raise = format!("let it spend more: traffic-generator campaign set {id} --spend-limit …");
+    let clicks = format!("give it clicks: traffic-generator url list {id}, then url set URL_ID --click-limit …");
     let mut advice = match explanation.verdict {
         Verdict::Unguarded => vec![stop],
-        Verdict::OnHold => vec![format!("traffic-generator release {id}   ends the hold")],
-        Verdict::NotGuarded => vec![format!("traffic-generator enable {id}   guards it")],
+        Verdict::OnHold => vec![format!("end the hold: traffic-generator release {id}")],
+        Verdict::NotGuarded => vec![format!("guard it: traffic-generator enable {id}")],
         Verdict::Stopped
         | Verdict::Running
         | Verdict::CoolingDown

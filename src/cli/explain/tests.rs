@@ -57,9 +57,21 @@ fn text_is_made_of_what_json_says() {
 #[test]
 fn each_verdict_has_its_words_and_what_may_help_is_named() {
     let cases = [
-        (Verdict::Unguarded, "✗ Autumn (1 · TrafficStars 995224)  RUNS, and nothing pauses it", Some("hold 1 --pause")),
-        (Verdict::OnHold, "‖ Autumn (1 · TrafficStars 995224)  on hold: it is stopped", Some("release 1")),
-        (Verdict::NotGuarded, "· Autumn (1 · TrafficStars 995224)  not guarded", Some("enable 1")),
+        (
+            Verdict::Unguarded,
+            "✗ Autumn (1 · TrafficStars 995224)  RUNS, and nothing pauses it",
+            Some("stop it, and keep it stopped: traffic-generator hold 1 --pause"),
+        ),
+        (
+            Verdict::OnHold,
+            "‖ Autumn (1 · TrafficStars 995224)  on hold: it is stopped",
+            Some("end the hold: traffic-generator release 1"),
+        ),
+        (
+            Verdict::NotGuarded,
+            "· Autumn (1 · TrafficStars 995224)  not guarded",
+            Some("guard it: traffic-generator enable 1"),
+        ),
         (Verdict::Queued, "? Autumn (1 · TrafficStars 995224)  queued to run", None),
         (Verdict::Stopped, "○ Autumn (1 · TrafficStars 995224)  stopped", None),
         (Verdict::Running, "● Autumn (1 · TrafficStars 995224)  runs", None),
@@ -69,7 +81,7 @@ fn each_verdict_has_its_words_and_what_may_help_is_named() {
         let paper = Paper { width: None, theme: Theme::PLAIN };
         let text = written(&Page { explanation: &explanation, urls: &[], entries: &[] }.lines(paper), Theme::PLAIN);
         assert!(text.starts_with(heading), "{text}");
-        let advice = text.lines().find_map(|line| line.strip_prefix("  Do       traffic-generator "));
+        let advice = text.lines().find_map(|line| line.strip_prefix("  Do       "));
         assert_eq!(advice.is_some(), command.is_some(), "{text}");
         assert!(advice.zip(command).is_none_or(|(advice, command)| advice.starts_with(command)), "{text}");
     }

@@ -1,6 +1,6 @@
 //! The table of `status`: a line for each campaign, trouble first, and nothing wrapped.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use ratatui::text::{Line, Span};
 
 use crate::cli::attention::Urgency;
@@ -10,7 +10,7 @@ use crate::cli::draw::columns::{Column, table};
 use crate::cli::draw::paper::Paper;
 use crate::cli::draw::text::{flow, shortened};
 use crate::cli::draw::theme::Theme;
-use crate::cli::render::{count_of, last_action, span, until};
+use crate::cli::render::{count_of, last_action, span, stands_still, until};
 use crate::domain::status::{CampaignStatus, Dump, Observed, Role};
 use crate::domain::text::word;
 
@@ -124,11 +124,8 @@ fn row(campaign: &CampaignStatus, condition: &Condition, now: DateTime<Utc>, the
     ]
 }
 
-/// A counter is some minutes late by its nature: only what is the same for longer is worth a word.
-const UNCHANGED_FROM: TimeDelta = TimeDelta::minutes(10);
-
 fn spend_source(observed: &Observed, now: DateTime<Utc>) -> String {
-    let unchanged = observed.spend_unchanged_since.filter(|since| now.signed_duration_since(since) >= UNCHANGED_FROM);
+    let unchanged = observed.spend_unchanged_since.filter(|since| stands_still(*since, now));
     let unchanged = unchanged.map(|since| format!(", unchanged for {}", span(since, now))).unwrap_or_default();
     observed.spend_source.map_or_else(|| "-".to_owned(), |source| word(source) + &unchanged)
 }
