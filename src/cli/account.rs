@@ -12,6 +12,9 @@ use crate::daemon;
 use crate::domain::ids::RemoteId;
 use crate::domain::remote::StatusWord;
 
+/// The status of an answer to what was tried and failed.
+const FAILED: u16 = 500;
+
 /// Lists the account's campaigns. Where no supervisor answers on the config's socket, TrafficStars is asked from here.
 pub(super) async fn account(arguments: &Arguments) -> Result<(), CommandError> {
     let campaigns = match arguments.client()?.account().await {
@@ -30,17 +33,16 @@ pub(super) async fn look_up(
     wanted: RemoteId,
     is_named: bool,
 ) -> Result<Option<AccountCampaign>, CommandError> {
-    match client.account_campaign(wanted).await {
-        Ok(found) => Ok(found),
-        Err(ClientError::Refused(problem)) if problem.status == 500 && is_named => {
-            complain("warning", &format!("campaign {wanted} was not looked for at TrafficStars: {}", problem.detail));
-            Ok(None)
-        }
-        Err(ClientError::Refused(problem)) if problem.status == 500 => {
-            Err(CommandError::NoName { wanted, reason: problem.detail })
-        }
-        Err(other) => Err(other.into()),
+    let reason = match client.account_campaign(wanted).await {
+        Err(ClientError::Refused(problem)) if problem.status == FAILED => problem.detail,
+        Err(ClientError::StillPending) => "it has not answered yet".to_owned(),
+        told => return Ok(told?),
+    };
+    if !is_named {
+        return Err(CommandError::NoName { wanted, reason });
     }
+    complain("warning", &format!("campaign {wanted} was not looked for at TrafficStars: {reason}"));
+    Ok(None)
 }
 
 /// The name for a campaign that is to be added.

@@ -33,7 +33,7 @@ fn an_expired_certificate_is_told_for_the_account_and_not_for_each_campaign_and_
     assert_eq!(shown.matches("certificate expired").count(), 1, "{shown}");
     let log = world.guard.log();
     let told = lines(&log, &["WARN", "certificate expired"]);
-    assert!((1..=8).contains(&told.len()), "{} lines: {told:#?}", told.len());
+    assert!((1..=11).contains(&told.len()), "{} lines: {told:#?}", told.len());
     assert!(lines(&log, &["WARN", "certificate expired", "campaign="]).is_empty(), "{told:#?}");
     assert!(told.iter().all(|line| line.matches("certificate expired").count() == 1), "{told:#?}");
 }

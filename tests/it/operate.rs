@@ -135,7 +135,8 @@ fn a_request_that_is_too_large_is_refused_with_413() {
 
 #[test]
 fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
-    let mut world = World::configured(Config::default().generator("activate_clicks", 50_000));
+    let config = Config::default().generator("activate_clicks", 50_000).generator("top_up_interval", "12m");
+    let mut world = World::configured(config);
     world.add(CampaignSpec::paused(601), 20_000);
     world.wait_for_state(601, "idle");
     world.let_ticks_pass(2);
@@ -151,7 +152,7 @@ fn a_reload_puts_in_force_what_it_can_and_names_what_needs_a_restart() {
     let again = world.json(&["reload"]);
     assert_eq!((&again["applied"], &again["needs_restart"]), (&json!([]), &json!(["trafficstar.timeout"])), "{again}");
     let warning = again["warnings"][0].as_str().unwrap();
-    assert!(warning.contains("trafficstar.requests_per_minute"), "{warning}");
+    assert!(warning.contains("generator.top_up_interval"), "{warning}");
 }
 
 #[test]

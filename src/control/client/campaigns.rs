@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError, LOOK_EVERY, LOOKS, effect, read};
-use crate::control::{AccountCampaign, Campaign, CampaignPatch, Url, UrlPatch};
-use crate::domain::ids::{CampaignId, RemoteId, UrlId};
+use crate::control::{Campaign, CampaignPatch, Url, UrlPatch};
+use crate::domain::ids::{CampaignId, UrlId};
 
 impl Client {
     /// Every campaign's row.
@@ -59,17 +59,6 @@ impl Client {
             }
         }
         Err(ClientError::StillPending)
-    }
-
-    /// The campaigns of the account at TrafficStars.
-    pub async fn account(&self) -> Result<Vec<AccountCampaign>, ClientError> {
-        self.get("/v1/account").await
-    }
-
-    /// One of them.
-    pub async fn account_campaign(&self, id: RemoteId) -> Result<Option<AccountCampaign>, ClientError> {
-        let found: Vec<AccountCampaign> = self.get(&format!("/v1/account?trafficstar_id={id}")).await?;
-        Ok(found.into_iter().next())
     }
 
     /// A campaign's URLs.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError, effect};
-use crate::control::{Held, HeldAll, HoldBody, ProcessBody, Processed, Released};
-use crate::domain::ids::CampaignId;
+use crate::control::{AccountCampaign, Held, HeldAll, HoldBody, ProcessBody, Processed, Released};
+use crate::domain::ids::{CampaignId, RemoteId};
 
 /// For how long a command waits for its effect: longer than an action takes to be confirmed or to fail.
 const EFFECT_WITHIN: Duration = Duration::from_secs(180);
@@ -46,6 +46,18 @@ impl Client {
         self.order(Method::DELETE, "/v1/hold", &()).await
     }
 
+    /// The campaigns of the account, for which TrafficStars is asked.
+    pub async fn account(&self) -> Result<Vec<AccountCampaign>, ClientError> {
+        self.patiently(self.request(Method::GET, "/v1/account")).await
+    }
+
+    /// One of them.
+    pub async fn account_campaign(&self, id: RemoteId) -> Result<Option<AccountCampaign>, ClientError> {
+        let path = format!("/v1/account?trafficstar_id={id}");
+        let found: Vec<AccountCampaign> = effect(self.send(Method::GET, &path, None::<()>).await?)?;
+        Ok(found.into_iter().next())
+    }
+
     /// Sends an order, and waits for its effect.
     async fn order<T: DeserializeOwned>(
         &self,
@@ -53,12 +65,17 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
-        let request = self
-            .http
-            .request(method, format!("http://localhost{path}"))
+        self.patiently(self.request(method, path).json(body)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://localhost{path}"))
+    }
+
+    async fn patiently<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let request = request
             .header("prefer", format!("wait={}", EFFECT_WITHIN.as_secs()))
-            .timeout(EFFECT_WITHIN + ANSWER_AFTER_EFFECT)
-            .json(body);
+            .timeout(EFFECT_WITHIN + ANSWER_AFTER_EFFECT);
         effect(self.exchange(request).await?)
     }
 }

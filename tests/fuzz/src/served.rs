@@ -189,6 +189,9 @@ async fn answer_orders(mut orders: Receiver<Order>) {
             Order::ReadJournal(ask) => {
                 answer(ask, |query| (!(1..=10_000).contains(&query.limit)).then_some("a limit"), |_| Ok(Vec::new()));
             }
+            Order::ReadAccount(ask) => {
+                answer(ask, |id| id.is_some_and(|id| id.0 < 1).then_some("a trafficstar_id"), |_| Ok(Vec::new()));
+            }
             Order::ProcessAll(ask) => accept(ask, Vec::new()),
             Order::ReleaseAll(ask) => accept(ask, Released::default()),
             Order::Hold(ask) => answer(ask, |set| bad_hold(&set.hold), |_| Err(NOBODY)),
