@@ -5,20 +5,21 @@
 use chrono::{DateTime, Utc};
 
 use super::render::span;
+use super::target::Target;
 use super::{Arguments, CommandError};
 use crate::domain::action::{Step, Trigger};
 use crate::domain::decided::{Conclusion, PastDecision};
 use crate::domain::explain::{
     ActionExplained, ClicksFact, EndTimeFact, Explanation, SpendFact, StatusFact, Thresholds,
 };
-use crate::domain::ids::CampaignId;
 use crate::domain::money::Clicks;
 use crate::domain::spend::SpendSource;
 use crate::domain::text::{clock, date};
 use crate::domain::timer::{Timer, TimerKind};
 
-pub(super) async fn explain(arguments: &Arguments, id: i64) -> Result<(), CommandError> {
-    let answer = arguments.client()?.explain(CampaignId(id)).await?;
+pub(super) async fn explain(arguments: &Arguments, target: &Target) -> Result<(), CommandError> {
+    let client = arguments.client()?;
+    let answer = target.ask(&client, async |id| client.explain(id).await).await?;
     arguments.print(&answer, || explanation(&answer))
 }
 

@@ -3,15 +3,15 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use super::target::Target;
 use super::{Arguments, CommandError, render};
 use crate::clock::Clock;
-use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::text::{date, word};
 
 pub(super) async fn history(
     arguments: &Arguments,
-    id: Option<i64>,
+    target: Option<&Target>,
     since: Option<Duration>,
     limit: u32,
 ) -> Result<(), CommandError> {
@@ -19,8 +19,21 @@ pub(super) async fn history(
         // Longer than time goes back is the same as no bound.
         Clock::system().now().checked_sub_signed(chrono::Duration::from_std(since).ok()?)
     });
-    let query = JournalQuery { campaign: id.map(CampaignId), since, limit };
-    let entries = arguments.client()?.journal(query).await?;
+    let client = arguments.client()?;
+    let entries = match target {
+        None => client.journal(JournalQuery { campaign: None, since, limit }).await?,
+        Some(target) => {
+            let of_one = async |id| {
+                let entries = client.journal(JournalQuery { campaign: Some(id), since, limit }).await?;
+                // A campaign that was removed has entries still.
+                if entries.is_empty() {
+                    client.campaign(id).await?;
+                }
+                Ok(entries)
+            };
+            target.ask(&client, of_one).await?
+        }
+    };
     arguments.print(&entries, || table(&entries, std::io::stdout().is_terminal()))
 }
 

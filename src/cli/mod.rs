@@ -12,34 +12,35 @@ mod history;
 mod migrate;
 mod operate;
 mod orders;
+mod print;
 pub mod render;
 mod status;
+mod target;
 mod top;
 mod url;
+mod values;
 mod wait;
 mod watch;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
-use serde::Serialize;
 use thiserror::Error;
 
+use self::print::{complain, remark, to_json, to_line};
+use self::target::{Target, TargetError};
 use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
 use crate::control::client::{Client, ClientError};
 use crate::control::{CampaignPatch, HoldBody};
 use crate::daemon::{self, RunError};
 use crate::domain::ids::CampaignId;
-use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
+use crate::domain::journal::JournalQuery;
 use crate::domain::order::ForceKind;
 use crate::domain::phase::PhaseWord;
 use crate::error_chain::in_full;
-use crate::printable::{escaped_json, printable};
 use crate::telemetry::{self, TelemetryError};
 
 /// Guards TrafficStars campaigns: runs and pauses them by today's spend and the clicks that remain.
@@ -81,16 +82,16 @@ enum Command {
     /// Show campaigns: state, remote, spend, remaining clicks, next tick, last action, error
     #[command(after_help = "Example: traffic-generator status 1 2")]
     Status {
-        /// Campaign ids; all campaigns where none is given
-        #[arg(value_name = "ID")]
-        ids: Vec<i64>,
+        /// Ids, names, or `ts:` and ids at TrafficStars; all campaigns where none is given
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        ids: Vec<Target>,
     },
     /// Print the actor state dump, or one campaign's, as JSON
     #[command(after_help = "Example: traffic-generator dump | jq '.campaigns[] | select(.contested)'")]
     Dump {
-        /// A campaign id; the whole dump where none is given
-        #[arg(value_name = "ID")]
-        id: Option<i64>,
+        /// A campaign's id, its name, or `ts:` and its id at TrafficStars; the whole dump where none is given
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        id: Option<Target>,
     },
     /// Say why a campaign is (not) running, and what happens next
     #[command(after_help = "Example: traffic-generator explain 1")]
@@ -101,9 +102,8 @@ enum Command {
     /// Stop guarding a campaign; returns when nothing is sent for it any more
     #[command(after_help = "Example: traffic-generator disable 1 --pause")]
     Disable {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// Pause it first; it stays guarded if that fails
         #[arg(long)]
         pause: bool,
@@ -117,60 +117,62 @@ enum Command {
     /// Show the journal, newest entry first: what was asked of TrafficStars, why, and what came of it
     #[command(after_help = "Example: traffic-generator history 1 --since 24h")]
     History {
-        /// A campaign id; all campaigns where none is given
-        #[arg(value_name = "ID")]
-        id: Option<i64>,
+        /// A campaign's id, its name, or `ts:` and its id at TrafficStars; all campaigns where none is given
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        id: Option<Target>,
         /// Only what was requested in this time: `90s`, `24h`, `7d`
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DURATION", value_parser = values::duration, allow_hyphen_values = true)]
         since: Option<Duration>,
         /// So many entries at the most
         #[arg(long, value_name = "N", default_value_t = JournalQuery::default().limit,
-              value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ENTRIES)))]
+              value_parser = values::entries, allow_hyphen_values = true)]
         limit: u32,
     },
     /// Print what happens as it happens, until interrupted; with --json an object a line
     #[command(after_help = "Example: traffic-generator watch --json | jq 'select(.warning)'")]
     Watch {
-        /// A campaign id; all campaigns where none is given
-        #[arg(value_name = "ID")]
-        id: Option<i64>,
+        /// A campaign's id, its name, or `ts:` and its id at TrafficStars; all campaigns where none is given
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        id: Option<Target>,
     },
     /// Wait until a campaign is in a state
     #[command(
         after_help = "Example: traffic-generator wait 1 --until paused-guarded --timeout 5m && echo it is paused"
     )]
     Wait {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// The state
-        #[arg(long, value_name = "STATE", value_parser = state_word())]
+        #[arg(long, value_name = "STATE", value_parser = values::one_of::<PhaseWord>(PhaseWord::ALL.map(PhaseWord::as_str)))]
         until: PhaseWord,
         /// How long at the most; past it the exit status is 1
-        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::duration,
+              allow_hyphen_values = true)]
         timeout: Duration,
     },
     /// Tick now, or act now whatever spend and clicks say; returns when that has come about
-    #[command(after_help = "Example: traffic-generator process 1 --force pause")]
+    #[command(
+        group = ArgGroup::new("which").args(["id", "all"]).required(true),
+        after_help = "Example: traffic-generator process shoes --force pause"
+    )]
     Process {
-        /// The campaign's id
-        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-        id: Option<i64>,
+        /// The campaign's id, its name, or `ts:` and its id at TrafficStars
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        id: Option<Target>,
         /// Every guarded campaign
         #[arg(long)]
         all: bool,
         /// Do this now, and guard it; works once on a campaign whose generator is disabled
-        #[arg(long, value_name = "ACTION", value_parser = force_word())]
+        #[arg(long, value_name = "ACTION", value_parser = values::force())]
         force: Option<ForceKind>,
     },
     /// Keep the guard's hands off a campaign: it is watched, and sent nothing
     #[command(after_help = "Example: traffic-generator hold 1 --for 2h --reason \"new creatives\" --pause")]
     Hold {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// How long, like 90s or 2h [default: until it is released]
-        #[arg(long = "for", value_name = "DURATION", value_parser = humantime_text)]
+        #[arg(long = "for", value_name = "DURATION", value_parser = values::duration_text, allow_hyphen_values = true)]
         lasts: Option<String>,
         /// Why, for whoever looks at it later
         #[arg(long, value_name = "TEXT")]
@@ -236,24 +238,9 @@ enum Command {
 /// What a command about one campaign needs.
 #[derive(Debug, Args)]
 struct One {
-    /// The campaign's id
-    #[arg(value_name = "ID")]
-    id: i64,
-}
-
-fn state_word() -> impl TypedValueParser<Value = PhaseWord> {
-    PossibleValuesParser::new(PhaseWord::ALL.map(PhaseWord::as_str)).try_map(|word| word.parse())
-}
-
-/// What `--force` may be.
-fn force_word() -> impl TypedValueParser<Value = ForceKind> {
-    PossibleValuesParser::new(["activate", "pause"])
-        .map(|word| if word == "pause" { ForceKind::Pause } else { ForceKind::Activate })
-}
-
-/// A duration that the API will understand, as it was written.
-fn humantime_text(text: &str) -> Result<String, humantime::DurationError> {
-    humantime::parse_duration(text).map(|_| text.to_owned())
+    /// The campaign's id, its name, or `ts:` and its id at TrafficStars
+    #[arg(value_name = "ID", allow_negative_numbers = true)]
+    id: Target,
 }
 
 /// Why a command ended with something else than 0.
@@ -275,8 +262,8 @@ enum CommandError {
     Print(#[source] std::io::Error),
     #[error("the runtime could not be started")]
     Runtime(#[source] std::io::Error),
-    #[error("there is no campaign {0}")]
-    UnknownCampaign(CampaignId),
+    #[error(transparent)]
+    Target(#[from] TargetError),
     #[error("the signals of the operating system cannot be heard")]
     Signals(#[source] std::io::Error),
     #[error("campaign {campaign} has not reached {wanted} within {}: it is {state}", humantime::format_duration(*limit))]
@@ -313,7 +300,7 @@ impl CommandError {
             | Self::Top(_)
             | Self::Print(_)
             | Self::Runtime(_)
-            | Self::UnknownCampaign(_)
+            | Self::Target(_)
             | Self::Signals(_)
             | Self::NotPaused(_)
             | Self::NotReached { .. }
@@ -337,16 +324,6 @@ impl CommandError {
             complain("error", &in_full(self));
         }
     }
-}
-
-/// An error or a warning for people.
-fn complain(kind: &str, message: &str) {
-    remark(&format!("{kind}: {message}"));
-}
-
-/// A message for people. Where nobody can read it, nothing is left to do about it: `eprintln!` would panic.
-fn remark(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", printable(message));
 }
 
 /// Parses the arguments, carries the command out, and answers with the exit status.
@@ -388,26 +365,30 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Check { offline } => arguments.wait_for(check::check(arguments, *offline)),
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
         Command::Status { ids } => arguments.wait_for(status::status(arguments, ids)),
-        Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
-        Command::Explain(One { id }) => arguments.wait_for(explain::explain(arguments, *id)),
+        Command::Dump { id } => arguments.wait_for(status::dump(arguments, id.as_ref())),
+        Command::Explain(One { id }) => arguments.wait_for(explain::explain(arguments, id)),
         Command::Enable(One { id }) => {
-            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable()))
+            arguments.wait_for(campaign::set_generator(arguments, id, &CampaignPatch::enable()))
         }
-        Command::Disable { id, pause } => {
-            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::disable(*pause)))
+        Command::Disable { one: One { id }, pause } => {
+            arguments.wait_for(campaign::set_generator(arguments, id, &CampaignPatch::disable(*pause)))
         }
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
-        Command::History { id, since, limit } => arguments.wait_for(history::history(arguments, *id, *since, *limit)),
-        Command::Watch { id } => arguments.wait_for(watch::watch(arguments, *id)),
-        Command::Wait { id, until, timeout } => arguments.wait_for(wait::wait(arguments, *id, *until, *timeout)),
-        Command::Process { id: Some(id), force, .. } => arguments.wait_for(orders::process(arguments, *id, *force)),
-        Command::Process { id: None, force, .. } => arguments.wait_for(orders::process_all(arguments, *force)),
-        Command::Hold { id, lasts, reason, pause } => {
-            let body = HoldBody { lasts: lasts.clone(), reason: reason.clone(), pause: *pause };
-            arguments.wait_for(orders::hold(arguments, *id, &body))
+        Command::History { id, since, limit } => {
+            arguments.wait_for(history::history(arguments, id.as_ref(), *since, *limit))
         }
-        Command::Release(One { id }) => arguments.wait_for(orders::release(arguments, *id)),
+        Command::Watch { id } => arguments.wait_for(watch::watch(arguments, id.as_ref())),
+        Command::Wait { one: One { id }, until, timeout } => {
+            arguments.wait_for(wait::wait(arguments, id, *until, *timeout))
+        }
+        Command::Process { id: Some(id), force, .. } => arguments.wait_for(orders::process(arguments, id, *force)),
+        Command::Process { id: None, force, .. } => arguments.wait_for(orders::process_all(arguments, *force)),
+        Command::Hold { one: One { id }, lasts, reason, pause } => {
+            let body = HoldBody { lasts: lasts.clone(), reason: reason.clone(), pause: *pause };
+            arguments.wait_for(orders::hold(arguments, id, &body))
+        }
+        Command::Release(One { id }) => arguments.wait_for(orders::release(arguments, id)),
         Command::PauseAll { reason, direct: true } => orders::pause_all_direct(arguments, reason),
         Command::PauseAll { reason, direct: false } => arguments.wait_for(orders::pause_all(arguments, reason)),
         Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
@@ -439,17 +420,4 @@ impl Arguments {
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandError::Runtime)?;
         runtime.block_on(command)
     }
-
-    /// Prints a result: as JSON, or as `text` says it.
-    fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-        // Where a line ends is ours to say: what came from outside has no line breaks any more.
-        let lines = || text().split('\n').map(printable).collect::<Vec<_>>().join("\n");
-        let printed = if self.json { to_json(result)? } else { lines() };
-        writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
-    }
-}
-
-fn to_json(result: &impl Serialize) -> Result<String, CommandError> {
-    let json = serde_json::to_string_pretty(result).map_err(|error| CommandError::Print(error.into()))?;
-    Ok(escaped_json(json))
 }

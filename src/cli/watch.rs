@@ -4,29 +4,28 @@ use std::io::Write;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Arguments, CommandError, remark};
-use crate::domain::ids::CampaignId;
+use super::target::Target;
+use super::{Arguments, CommandError, remark, to_line};
 use crate::domain::live::LiveEvent;
 use crate::domain::text::date;
-use crate::printable::{escaped_json, printable};
+use crate::printable::printable;
 
-pub(super) async fn watch(arguments: &Arguments, id: Option<i64>) -> Result<(), CommandError> {
+pub(super) async fn watch(arguments: &Arguments, target: Option<&Target>) -> Result<(), CommandError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
     let client = arguments.client()?;
-    let mut events = client.events(id.map(CampaignId)).await?;
+    let mut events = match target {
+        Some(target) => target.ask(&client, async |id| client.events(Some(id)).await).await?,
+        None => client.events(None).await?,
+    };
     // It may be quiet for hours.
-    let whom = id.map_or_else(|| "all campaigns".to_owned(), |id| format!("campaign {id}"));
+    let whom = target.map_or_else(|| "all campaigns".to_owned(), |target| format!("campaign {target}"));
     remark(&format!("Watching {whom}; Ctrl-C ends it."));
     loop {
         let event = tokio::select! {
             _ = interrupt.recv() => return Ok(()),
             event = events.next() => event?,
         };
-        let printed = if arguments.json {
-            escaped_json(serde_json::to_string(&event).map_err(|error| CommandError::Print(error.into()))?)
-        } else {
-            printable(&line(&event))
-        };
+        let printed = if arguments.json { to_line(&event)? } else { printable(&line(&event)) };
         writeln!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)?;
     }
 }
@@ -47,6 +46,7 @@ fn line(event: &LiveEvent) -> String {
 mod tests {
     use super::*;
     use crate::domain::event::Note;
+    use crate::domain::ids::CampaignId;
     use crate::domain::live::Part;
 
     #[test]

@@ -76,6 +76,14 @@ pub enum ClientError {
     Refused(Box<Problem>),
 }
 
+impl ClientError {
+    /// Whether there is no such thing as was asked for.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == StatusCode::NOT_FOUND)
+    }
+}
+
 /// A client of the supervisor behind one socket.
 ///
 /// Each call fails where no supervisor answers, the connection breaks or the answer cannot be read, and with whatever the

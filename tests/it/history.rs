@@ -41,11 +41,10 @@ fn the_journal_is_told_newest_first_of_all_campaigns_or_of_one_and_no_more_of_it
     let world = world();
     let (first, pause, again) =
         ("1 activate by tick: confirmed", "2 pause by tick: confirmed", "1 activate by guard: confirmed");
-    let cases: [(&[&str], &[&str]); 7] = [
+    let cases: [(&[&str], &[&str]); 6] = [
         (&[], &[again, pause, first]),
         (&["1"], &[again, first]),
         (&["2"], &[pause]),
-        (&["3"], &[]),
         (&["--limit", "1"], &[again]),
         (&["--since", "1h"], &[again, pause, first]),
         (&["1", "--since", "1h", "--limit", "1"], &[again]),
@@ -54,6 +53,17 @@ fn the_journal_is_told_newest_first_of_all_campaigns_or_of_one_and_no_more_of_it
         assert_eq!(entries(&world, arguments), wanted, "{arguments:?}");
     }
     assert_eq!(entries(&world, &["--since", "0s"]), Vec::<String>::new());
+}
+
+#[test]
+fn the_journal_of_a_campaign_that_was_removed_is_told_and_of_one_that_never_was_there_is_none() {
+    let mut world = world();
+    world.refused(&["history", "3"], 1, &["there is no campaign 3"]);
+    world.done(&["campaign", "remove", "2"]);
+    let told = world.done(&["history", "2"]);
+    assert!(told.contains("pause"), "{told}");
+    world.database.add_row("new", 503, false);
+    assert_eq!(world.done(&["history", "new"]), "No entries.\n");
 }
 
 #[test]
@@ -78,7 +88,6 @@ fn an_entry_has_the_fields_of_the_contract_and_people_get_a_table() {
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].trim_start().starts_with("REQUESTED"), "{lines:?}");
     assert!(lines[1].contains("pause") && lines[1].contains("idle → cooling-down"), "{lines:?}");
-    assert_eq!(world.done(&["history", "3"]), "No entries.\n");
 }
 
 #[test]
@@ -120,7 +129,7 @@ fn the_api_takes_a_campaign_a_time_and_a_limit_and_names_the_parameter_that_is_w
 #[test]
 fn a_history_that_makes_no_sense_is_a_usage_error() {
     let mut world = World::new();
-    let cases: [&[&str]; 4] = [&["--limit", "0"], &["--limit", "10001"], &["--since", "soon"], &["shoes"]];
+    let cases: [&[&str]; 4] = [&["--limit", "0"], &["--limit", "10001"], &["--since", "soon"], &["-1"]];
     for arguments in cases {
         world.refused(&[&["history"], arguments].concat(), 2, &[]);
     }

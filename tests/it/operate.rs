@@ -113,7 +113,7 @@ fn a_live_socket_is_never_taken_over_and_a_stale_one_is_replaced() {
     assert!(!socket.exists(), "a supervisor that is stopped takes its socket with it");
     std::fs::write(&socket, "not a socket").unwrap();
     let refused = world.run(&["run"]);
-    assert!(refused.stderr.contains("is no socket"), "{refused:?}");
+    assert!(refused.stderr.contains("is not a socket"), "{refused:?}");
     assert_eq!(std::fs::read_to_string(&socket).unwrap(), "not a socket");
 }
 
@@ -351,7 +351,8 @@ fn each_answer_has_its_exit_status() {
         (&["dump", "99"], 1),
         (&["explain", "99"], 1),
         (&["enable", "99"], 1),
-        (&["status", "shoes"], 2),
+        (&["status", "shoes"], 1),
+        (&["status", "-1"], 2),
         (&["disable"], 2),
         (&["dump", "--socket", "/nowhere/control.sock"], 3),
     ] {
