@@ -8,6 +8,8 @@ mod campaign;
 mod check;
 mod documents;
 pub mod explain;
+mod failure;
+mod help;
 mod history;
 mod migrate;
 mod operate;
@@ -26,7 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use thiserror::Error;
 
@@ -48,13 +50,13 @@ use crate::telemetry::{self, TelemetryError};
 #[command(name = "traffic-generator", version, about, arg_required_else_help = true)]
 struct Arguments {
     /// The config file [default: config.toml here, which nobody else may be able to write, then /etc/traffic-generator/config.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     config: Option<PathBuf>,
     /// Talk to the supervisor behind this socket, without reading a config
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
     socket: Option<PathBuf>,
     /// Print the result as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -229,6 +231,9 @@ enum Command {
         /// A command; the whole program where none is given
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
+        /// Write every page into this folder, such as /usr/local/share/man/man1
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        all: Option<PathBuf>,
     },
     /// Watch all campaigns live on the whole screen, and give orders by keys; `?` shows them
     #[command(after_help = "Example: NO_COLOR=1 traffic-generator top --socket /run/traffic-generator/control.sock")]
@@ -279,6 +284,8 @@ enum CommandError {
     /// What is wrong where has been printed.
     #[error("it was not done for every campaign")]
     NotEverywhere,
+    #[error("the page {} cannot be written", .0.display())]
+    Page(PathBuf, #[source] std::io::Error),
     #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
     UnknownCommand(String),
     /// `check` has printed what is wrong.
@@ -291,7 +298,7 @@ impl CommandError {
         match self {
             Self::Client(ClientError::NoSupervisor(_) | ClientError::NoConnection(..) | ClientError::Lost(..))
             | Self::NothingPaused(_) => 3,
-            Self::Top(top::TopError::NoJson) => 2,
+            Self::UnknownCommand(_) => 2,
             Self::Config(_)
             | Self::ApiKey(_)
             | Self::Telemetry(_)
@@ -305,9 +312,14 @@ impl CommandError {
             | Self::NotPaused(_)
             | Self::NotReached { .. }
             | Self::NotEverywhere
-            | Self::UnknownCommand(_)
+            | Self::Page(..)
             | Self::CheckFailed => 1,
         }
+    }
+
+    /// Whether the command has printed its result, or has nowhere to print one.
+    const fn follows_result(&self) -> bool {
+        matches!(self, Self::NotPaused(_) | Self::NotEverywhere | Self::CheckFailed | Self::Print(_))
     }
 
     /// Whoever reads the result has stopped reading (`| head`): nothing is wrong, and nobody is left to tell.
@@ -330,15 +342,31 @@ impl CommandError {
 #[must_use]
 pub fn main() -> ExitCode {
     daemon::process::keep_secrets();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::from_command_line() {
+        Ok(arguments) => arguments,
+        Err(misuse) => return told(&misuse),
+    };
     match carry_out(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             error.report();
+            if arguments.json {
+                failure::print(&error);
+            }
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// What is wrong with the arguments, or the help that was asked for.
+fn told(misuse: &clap::Error) -> ExitCode {
+    // Where it cannot be printed, nobody is left to tell.
+    let _ = misuse.print();
+    if misuse.use_stderr() {
+        failure::print_misuse(misuse);
+    }
+    ExitCode::from(u8::try_from(misuse.exit_code()).unwrap_or(2))
 }
 
 fn run(arguments: &Arguments) -> Result<(), CommandError> {
@@ -396,12 +424,19 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::LogFilter { filter } => arguments.wait_for(operate::log_filter(arguments, filter)),
         Command::Shutdown => arguments.wait_for(operate::shutdown(arguments)),
         Command::Completions { shell } => documents::completions(*shell),
-        Command::Man { command } => documents::man(command),
+        Command::Man { all: Some(folder), .. } => documents::all_pages(arguments, folder),
+        Command::Man { command, all: None } => documents::man(command),
         Command::Top => top::top(arguments),
     }
 }
 
 impl Arguments {
+    fn from_command_line() -> Result<Self, clap::Error> {
+        let matches = help::definition().try_get_matches()?;
+        help::refuse_json(&matches)?;
+        Self::from_arg_matches(&matches)
+    }
+
     fn load_config(&self) -> Result<Config, ConfigErrors> {
         Config::load(self.config.as_deref(), &process_environment())
     }

@@ -41,6 +41,7 @@ const SLEEPS: Allowed = &[
 ];
 
 const ENVIRONMENT: Allowed = &[
+    ("src/cli/failure.rs", "whether arguments that cannot be parsed ask for JSON"),
     ("src/cli/top/draw/theme.rs", "NO_COLOR"),
     ("src/config/mod.rs", "the keys' variables, read once"),
     ("src/telemetry.rs", "NO_COLOR"),

@@ -1,10 +1,10 @@
 //! Operating the supervisor itself: a control socket that no client spoils for another, its own orders, and the commands
 //! that look.
 
-use std::io::{Read, Write};
+use std::collections::BTreeSet;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use sandbox::{CampaignSpec, Interference};
@@ -272,19 +272,23 @@ fn shutdown_returns_when_the_supervisor_has_stopped_and_another_can_start() {
 #[test]
 fn completions_and_manual_pages_come_from_the_commands_themselves() {
     let world = World::new();
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["elvish", "powershell"] {
         assert_says(&world.done(&["completions", shell]), &["traffic-generator", "log-filter", "disable"]);
     }
-    let bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn();
-    let mut bash = bash.expect("bash checks the script");
-    let script = world.run(&["completions", "bash"]).stdout;
-    bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    assert!(bash.wait().unwrap().success(), "the script is no script");
-
     assert_says(&world.done(&["man"]), &[".TH traffic-generator 1", "log\\-filter", "\\-\\-socket"]);
-    let of_disable = [".TH traffic-generator-disable 1", "\\-\\-pause", "\\-\\-json", "Example: "];
+    let of_disable = [".TH traffic-generator-disable 1", "\\-\\-pause", "\\-\\-json", ".SH EXAMPLES"];
     assert_says(&world.done(&["man", "disable"]), &of_disable);
-    world.refused(&["man", "dance"], 1, &[]);
+    world.refused(&["man", "dance"], 2, &[]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let told = world.done(&["man", "--all", folder.path().to_str().unwrap()]);
+    let pages: BTreeSet<String> =
+        folder.path().read_dir().unwrap().map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(told.starts_with(&format!("{} pages were written", pages.len())), "{told}");
+    for page in ["traffic-generator.1", "traffic-generator-run.1", "traffic-generator-campaign-add.1"] {
+        assert!(pages.contains(page), "{page} is not among {pages:?}");
+    }
+    world.refused(&["man", "--all", "/nowhere"], 1, &["the page /nowhere/traffic-generator.1 cannot be written"]);
 }
 
 #[test]
@@ -341,6 +345,44 @@ fn status_and_dump_show_what_the_supervisor_knows() {
     let dump = world.json(&["dump"]);
     assert_eq!((dump["version"].as_i64(), dump["campaigns"][0]["id"].as_i64()), (Some(1), Some(1)));
     assert_eq!(world.json(&["dump", "1"])["state"], "active-guarded");
+}
+
+#[test]
+fn with_json_a_failure_is_an_object_on_stdout_and_its_message_is_on_stderr() {
+    let mut world = World::new();
+    world.database.add_row("shoes", 1001, false);
+    let long = format!("/{}", "s".repeat(120));
+    for (arguments, code, status, title, detail) in [
+        (&["explain", "99"][..], 1, 404, "unknown campaign", "there is no campaign 99"),
+        (&["hold", "shose"], 1, 404, "unknown campaign", "did you mean shoes (1)?"),
+        (&["url", "remove", "99"], 1, 404, "unknown URL", "there is no URL 99"),
+        (&["log-filter", "debgu"], 1, 422, "bad input", "for the level write"),
+        (
+            &["status", "--socket", "/nowhere/a.sock"],
+            3,
+            503,
+            "no supervisor",
+            "no supervisor answers on /nowhere/a.sock",
+        ),
+        (&["status", "--socket", &long], 1, 500, "failed", "107 at most"),
+        (&["stauts"], 2, 400, "bad usage", "'status'"),
+        (&["url", "set", "1", "--clicks", "-1"], 2, 400, "bad usage", "`-1` is not a count"),
+        (&["run"], 2, 400, "bad usage", "`run` prints no result that could be JSON"),
+        (&["top"], 2, 400, "bad usage", "`top` prints no result that could be JSON"),
+        (&["man", "run"], 2, 400, "bad usage", "`man` prints no result that could be JSON"),
+    ] {
+        let done = world.run(&[arguments, &["--json"]].concat());
+        let problem: serde_json::Value =
+            serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {done:?}"));
+        let found = (done.code, &problem["type"], &problem["status"], &problem["title"]);
+        assert_eq!(found, (code, &json!("about:blank"), &json!(status), &json!(title)), "{arguments:?}: {problem}");
+        assert_says(problem["detail"].as_str().unwrap(), &[detail]);
+        assert!(done.stderr.starts_with("error: "), "{done:?}");
+    }
+    std::fs::write(world.guard.config_file(), "tikc = 1").unwrap();
+    let checked = world.run(&["check", "--offline", "--json"]);
+    let result: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert!(checked.code == 1 && result["problems"].is_array(), "its own result says why: {checked:?}");
 }
 
 #[test]
