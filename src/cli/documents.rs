@@ -12,9 +12,13 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use super::help::{SECTIONS, definition};
-use super::{Arguments, CommandError};
+use super::{Arguments, CommandError, completion};
 
+/// A script. Those of the common shells ask the program itself (`completion`): it knows the campaigns, too.
 pub(super) fn completions(shell: Shell) -> Result<(), CommandError> {
+    if let Some(script) = completion::script(shell) {
+        return print(script.as_bytes());
+    }
     let mut command = definition();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();

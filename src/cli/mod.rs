@@ -6,6 +6,7 @@
 
 mod campaign;
 mod check;
+mod completion;
 mod documents;
 pub mod explain;
 mod failure;
@@ -235,6 +236,16 @@ enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "command")]
         all: Option<PathBuf>,
     },
+    /// Print what completes a line; for the scripts of `completions`
+    #[command(hide = true, after_help = "Example: traffic-generator complete -- status ''")]
+    Complete {
+        /// The line up to the cursor, the program's name included; the words are split off it
+        #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+        line: Option<String>,
+        /// Its words up to the cursor, the program's name left out
+        #[arg(value_name = "WORD", last = true)]
+        words: Vec<String>,
+    },
     /// Watch all campaigns live on the whole screen, and give orders by keys; `?` shows them
     #[command(after_help = "Example: NO_COLOR=1 traffic-generator top --socket /run/traffic-generator/control.sock")]
     Top,
@@ -426,6 +437,7 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Completions { shell } => documents::completions(*shell),
         Command::Man { all: Some(folder), .. } => documents::all_pages(arguments, folder),
         Command::Man { command, all: None } => documents::man(command),
+        Command::Complete { line, words } => completion::complete(arguments, line.as_deref(), words),
         Command::Top => top::top(arguments),
     }
 }

@@ -16,6 +16,7 @@ mod account;
 mod away;
 mod check;
 mod clocks;
+mod completion;
 mod cooldown;
 mod crash;
 mod databases;
