@@ -357,13 +357,7 @@ fn with_json_a_failure_is_an_object_on_stdout_and_its_message_is_on_stderr() {
         (&["hold", "shose"], 1, 404, "unknown campaign", "did you mean shoes (1)?"),
         (&["url", "remove", "99"], 1, 404, "unknown URL", "there is no URL 99"),
         (&["log-filter", "debgu"], 1, 422, "bad input", "for the level write"),
-        (
-            &["status", "--socket", "/nowhere/a.sock"],
-            3,
-            503,
-            "no supervisor",
-            "no supervisor answers on /nowhere/a.sock",
-        ),
+        (&["status", "--socket", "/nowhere/a.sock"], 3, 503, "no supervisor", "nothing listens on /nowhere/a.sock"),
         (&["status", "--socket", &long], 1, 500, "failed", "107 at most"),
         (&["stauts"], 2, 400, "bad usage", "'status'"),
         (&["url", "set", "1", "--clicks", "-1"], 2, 400, "bad usage", "`-1` is not a count"),
@@ -404,7 +398,8 @@ fn each_answer_has_its_exit_status() {
     }
     let socket = world.guard.socket().display().to_string();
     world.guard.stop();
-    let absent = format!("error: no supervisor answers on {socket}: nothing is guarded");
+    let absent =
+        format!("error: the supervisor is not running (nothing listens on {socket}). NOTHING IS GUARDED. Start it: ");
     let gone = world.run(&["status", "--socket", &socket]);
     assert!(gone.code == 3 && gone.stderr.starts_with(&absent) && !gone.stderr.contains("localhost"), "{gone:?}");
     let direct = "so nothing was paused. Pause without one: give the same command with --direct";

@@ -68,7 +68,7 @@ fn without_a_supervisor_it_says_so_and_ends_with_3() {
     let mut world = World::new();
     world.guard.stop();
     let mut view = world.in_terminal(&["top"]);
-    wait_until_shown(&mut world, &view, "no supervisor answers");
+    wait_until_shown(&mut world, &view, "the supervisor is not running");
     wait_for_the_end(&mut world, &mut view, 3);
 }
 
