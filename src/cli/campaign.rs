@@ -1,16 +1,19 @@
 //! `campaign list`, `add`, `set` and `remove`; `enable` and `disable`.
 
+use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use ratatui::text::Line;
 
 use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
-use super::{Arguments, CommandError, account, render};
+use super::target::Target;
+use super::{Arguments, CommandError, One, account, render, values};
 use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, UrlPatch};
-use crate::domain::ids::{CampaignId, RemoteId};
+use crate::domain::ids::RemoteId;
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
 use crate::domain::remote::StatusWord;
@@ -29,11 +32,11 @@ pub(super) enum Verb {
     )]
     Add {
         /// Its id at TrafficStars
-        #[arg(value_name = "TRAFFICSTAR_ID", value_parser = control::remote_id,
+        #[arg(value_name = "TRAFFICSTAR_ID", value_parser = control::remote_id, allow_negative_numbers = true,
               required_unless_present = "trafficstar_id", conflicts_with = "trafficstar_id")]
         id: Option<RemoteId>,
         /// The same
-        #[arg(long, value_name = "N", value_parser = control::remote_id)]
+        #[arg(long, value_name = "N", value_parser = control::remote_id, allow_hyphen_values = true)]
         trafficstar_id: Option<RemoteId>,
         /// What people call it [default: its name at TrafficStars]
         #[arg(long, value_name = "TEXT", value_parser = control::name, required_if_eq("unchecked", "true"))]
@@ -55,14 +58,13 @@ pub(super) enum Verb {
     /// Change a campaign's settings; what is not named stays
     #[command(after_help = "Example: traffic-generator campaign set 1 --spend-limit 25.00 --cooldown default")]
     Set {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// What people call it
         #[arg(long, value_name = "TEXT", value_parser = control::name)]
         name: Option<String>,
         /// Link it to this campaign at TrafficStars; refused while the present one runs, unless with --pause
-        #[arg(long, value_name = "N", value_parser = control::remote_id)]
+        #[arg(long, value_name = "N", value_parser = control::remote_id, allow_hyphen_values = true)]
         trafficstar_id: Option<RemoteId>,
         /// Pause the campaign at TrafficStars that it is linked to so far; nothing changes if that fails
         #[arg(long, requires = "trafficstar_id")]
@@ -73,9 +75,8 @@ pub(super) enum Verb {
     /// Remove a campaign and its URLs; its journal stays
     #[command(after_help = "Example: traffic-generator campaign remove 1 --pause")]
     Remove {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// Pause it first; it stays guarded if that fails. Without, a guarded campaign that runs is not removed
         #[arg(long)]
         pause: bool,
@@ -112,28 +113,28 @@ impl FirstUrl {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Overrides {
     /// act, or observe: decide and journal, send nothing that changes anything; `default`: the config's
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", value_parser = word_or_default::<Mode>(Mode::ALL.map(Mode::as_str)))]
     mode: Option<OrDefault<Mode>>,
     /// From this spend on it is left alone, like 10.00, above 0; `default`: the config's
-    #[arg(long, value_name = "MONEY")]
+    #[arg(long, value_name = "MONEY", value_parser = or_default(values::spend_limit), allow_hyphen_values = true)]
     spend_limit: Option<OrDefault<SpendLimit>>,
     /// With this many remaining clicks or more it is run; `default`: the config's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     activate_clicks: Option<OrDefault<Count>>,
     /// With this many remaining clicks or fewer it is paused; `default`: the config's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     pause_clicks: Option<OrDefault<Count>>,
     /// How long after a pause it is kept stopped, like 2m; `default`: the config's
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = or_default(Cooldown::from_str), allow_hyphen_values = true)]
     cooldown: Option<OrDefault<Cooldown>>,
     /// The policy from the spend limit on; `default`: the config's
-    #[arg(long, value_name = "POLICY")]
+    #[arg(long, value_name = "POLICY", value_parser = word_or_default::<HighSpend>(HighSpend::ALL.map(HighSpend::as_str)))]
     high_spend: Option<OrDefault<HighSpend>>,
     /// What a thousand clicks cost, like 1.20: stored and shown, without effect yet; `default`: none
-    #[arg(long, value_name = "MONEY")]
+    #[arg(long, value_name = "MONEY", value_parser = or_default(values::money), allow_hyphen_values = true)]
     price_per_thousand: Option<OrDefault<Money>>,
     /// More remaining clicks than this count as unknown, so that a wrong click limit starts nothing; `default`: the config's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = or_default(values::count), allow_hyphen_values = true)]
     implausible_clicks: Option<OrDefault<Count>>,
 }
 
@@ -157,12 +158,19 @@ impl Overrides {
 #[derive(Debug, Clone, Copy)]
 struct OrDefault<T>(Option<T>);
 
-impl<T: FromStr> FromStr for OrDefault<T> {
-    type Err = T::Err;
+const DEFAULT: &str = "default";
 
-    fn from_str(text: &str) -> Result<Self, T::Err> {
-        if text == "default" { Ok(Self(None)) } else { text.parse().map(|value| Self(Some(value))) }
-    }
+/// Reads a value, or the word.
+fn or_default<T, E>(read: fn(&str) -> Result<T, E>) -> impl Fn(&str) -> Result<OrDefault<T>, E> + Clone {
+    move |text| if text == DEFAULT { Ok(OrDefault(None)) } else { read(text).map(|value| OrDefault(Some(value))) }
+}
+
+/// The same for a value that is one of a few words.
+fn word_or_default<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = OrDefault<T>>
+where
+    T: FromStr<Err: Error + Send + Sync> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words.into_iter().chain([DEFAULT])).try_map(|word| or_default(T::from_str)(&word))
 }
 
 pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), CommandError> {
@@ -190,28 +198,32 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
             account::warn_of_schedule(found.as_ref());
             arguments.print(&campaign, || added(&campaign, patch.url.as_ref()))
         }
-        Verb::Set { id, name, trafficstar_id, pause, overrides } => {
+        Verb::Set { one: One { id }, name, trafficstar_id, pause, overrides } => {
             let patch = CampaignPatch {
                 name: name.clone(),
                 trafficstar_id: *trafficstar_id,
                 pause: *pause,
                 ..overrides.patch()
             };
-            let campaign = client.patch_campaign(CampaignId(*id), &patch).await?;
+            let campaign = id.ask(&client, async |id| client.patch_campaign(id, &patch).await).await?;
             arguments.print(&campaign, || changed(&campaign, &patch))
         }
-        Verb::Remove { id, pause } => {
-            let campaign = client.remove_campaign(CampaignId(*id), *pause).await?;
+        Verb::Remove { one: One { id }, pause } => {
+            let campaign = id.ask(&client, async |id| client.remove_campaign(id, *pause).await).await?;
             let done = if *pause { "was paused and removed" } else { "was removed" };
             arguments.print(&campaign, || format!("Campaign {} ({}) {done}.", campaign.id, campaign.name))
         }
     }
 }
 
-pub(super) async fn set_generator(arguments: &Arguments, id: i64, patch: &CampaignPatch) -> Result<(), CommandError> {
+pub(super) async fn set_generator(
+    arguments: &Arguments,
+    target: &Target,
+    patch: &CampaignPatch,
+) -> Result<(), CommandError> {
     let client = arguments.client()?;
-    let campaign = client.patch_campaign(CampaignId(id), patch).await?;
-    let left = if campaign.generator_enabled { None } else { client.campaign_state(CampaignId(id)).await.ok() };
+    let campaign = target.ask(&client, async |id| client.patch_campaign(id, patch).await).await?;
+    let left = if campaign.generator_enabled { None } else { client.campaign_state(campaign.id).await.ok() };
     arguments.print(&campaign, || {
         let done = match (campaign.generator_enabled, patch.pause) {
             (true, _) => "is guarded",

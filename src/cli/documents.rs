@@ -4,15 +4,22 @@
 mod tests;
 
 use std::io::Write;
+use std::path::Path;
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
+use clap_mangen::roff::{Inline, Roff, bold, roman};
 
-use super::{Arguments, CommandError};
+use super::help::{SECTIONS, definition};
+use super::{Arguments, CommandError, completion};
 
+/// A script. Those of the common shells ask the program itself (`completion`): it knows the campaigns, too.
 pub(super) fn completions(shell: Shell) -> Result<(), CommandError> {
-    let mut command = Arguments::command();
+    if let Some(script) = completion::script(shell) {
+        return print(script.as_bytes());
+    }
+    let mut command = definition();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, name, &mut script);
@@ -21,16 +28,95 @@ pub(super) fn completions(shell: Shell) -> Result<(), CommandError> {
 
 /// The page of the program, or of one of its commands.
 pub(super) fn man(names: &[String]) -> Result<(), CommandError> {
-    let mut program = Arguments::command();
-    // Gives each command the name of its page, and the options that all have.
-    program.build();
+    let program = built();
     let mut command = &program;
     for name in names {
         command = command.find_subcommand(name).ok_or_else(|| CommandError::UnknownCommand(names.join(" ")))?;
     }
+    print(page(&program, command).as_bytes())
+}
+
+/// All pages as files, so that one finds what it refers to.
+pub(super) fn all_pages(arguments: &Arguments, folder: &Path) -> Result<(), CommandError> {
+    let program = built();
+    let pages = with_subcommands(&program);
+    for command in &pages {
+        let path = folder.join(format!("{}.1", page_name(command)));
+        std::fs::write(&path, page(&program, command)).map_err(|error| CommandError::Page(path, error))?;
+    }
+    arguments.print(&(), || format!("{} pages were written into {}.", pages.len(), folder.display()))
+}
+
+/// The definitions with each command's full name and the options that all have.
+fn built() -> Command {
+    let mut program = definition();
+    program.build();
+    program
+}
+
+/// A command and all below it that are shown.
+fn with_subcommands(command: &Command) -> Vec<&Command> {
+    let shown = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
+    std::iter::once(command).chain(shown.flat_map(with_subcommands)).collect()
+}
+
+fn page_name(command: &Command) -> &str {
+    command.get_display_name().unwrap_or_else(|| command.get_name())
+}
+
+fn page(program: &Command, command: &Command) -> String {
+    let man = Man::new(command.clone());
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page).map_err(CommandError::Print)?;
-    print(&page)
+    let mut render = |section: fn(&Man, &mut dyn Write) -> std::io::Result<()>| {
+        // Writing into memory succeeds.
+        let _ = section(&man, &mut page);
+    };
+    render(Man::render_title);
+    render(Man::render_name_section);
+    render(Man::render_synopsis_section);
+    render(Man::render_description_section);
+    render(Man::render_options_section);
+    if command.has_subcommands() {
+        render(Man::render_subcommands_section);
+    }
+    String::from_utf8_lossy(&page).into_owned() + &rest(program, command)
+}
+
+/// What the library has no section for.
+fn rest(program: &Command, command: &Command) -> String {
+    let mut roff = Roff::new();
+    for (title, items) in SECTIONS {
+        roff.control("SH", [title.to_uppercase().as_str()]);
+        for (word, meaning) in items {
+            roff.control("TP", []);
+            roff.text([bold(*word)]);
+            roff.text([roman(*meaning)]);
+        }
+    }
+    let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    if let Some(example) = example.strip_prefix("Example: ") {
+        roff.control("SH", ["EXAMPLES"]);
+        roff.text([roman(example)]);
+    }
+    let others: Vec<Inline> = with_subcommands(program)
+        .into_iter()
+        .filter(|other| is_related(command, other))
+        .enumerate()
+        .flat_map(|(position, other)| {
+            let separator = if position == 0 { "" } else { ", " };
+            [roman(separator), bold(page_name(other)), roman("(1)")]
+        })
+        .collect();
+    roff.control("SH", ["SEE ALSO"]);
+    roff.text(others);
+    roff.render()
+}
+
+/// The page of the program refers to all commands, and each of them to what is above and below it.
+fn is_related(command: &Command, other: &Command) -> bool {
+    let (own, other) = (page_name(command), page_name(other));
+    let is_below = |name: &str, above: &str| name.strip_prefix(above).is_some_and(|rest| rest.starts_with('-'));
+    own != other && (is_below(own, other) || is_below(other, own))
 }
 
 fn print(document: &[u8]) -> Result<(), CommandError> {

@@ -16,6 +16,7 @@ use super::draw::paper::Paper;
 use super::draw::text::flow;
 use super::draw::theme::Theme;
 use super::render::{count_of, step_word};
+use super::target::Target;
 use super::{Arguments, CommandError};
 use crate::clock::Clock;
 use crate::domain::action::Step;
@@ -77,30 +78,36 @@ pub(super) fn step() -> impl TypedValueParser<Value = Step> {
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
-    pub(super) campaign: Option<CampaignId>,
     pub(super) since: Option<Since>,
     pub(super) limit: u32,
     /// Only what got this far.
     pub(super) step: Option<Step>,
 }
 
-pub(super) async fn history(arguments: &Arguments, asked: Asked) -> Result<(), CommandError> {
-    let Asked { campaign, since, limit, step } = asked;
+pub(super) async fn history(arguments: &Arguments, target: Option<&Target>, asked: Asked) -> Result<(), CommandError> {
+    let Asked { since, limit, step } = asked;
     let (client, now) = (arguments.client()?, Clock::system().now());
     let since = since.and_then(|since| since.before(now));
     // What is looked for may be rare.
-    let query = JournalQuery { campaign, since, limit: if step.is_some() { MOST_ENTRIES } else { limit } };
-    let mut entries = client.journal(query).await?;
-    let is_all = u32::try_from(entries.len()).is_ok_and(|count| count < query.limit);
+    let most = if step.is_some() { MOST_ENTRIES } else { limit };
+    let mut entries = match target {
+        None => client.journal(JournalQuery { campaign: None, since, limit: most }).await?,
+        Some(target) => {
+            let of_one = async |id| {
+                let entries = client.journal(JournalQuery { campaign: Some(id), since, limit: most }).await?;
+                // A campaign that was removed has entries still. A slip in the number is no quiet campaign.
+                if entries.is_empty() {
+                    client.campaign(id).await?;
+                }
+                Ok(entries)
+            };
+            target.ask(&client, of_one).await?
+        }
+    };
+    let is_all = u32::try_from(entries.len()).is_ok_and(|count| count < most);
     entries.retain(|entry| step.is_none_or(|step| entry.step == step));
     let is_all = is_all && entries.len() <= limit as usize;
     entries.truncate(limit as usize);
-    if entries.is_empty()
-        && let Some(id) = campaign
-    {
-        // A slip in the number is no quiet campaign.
-        client.campaign_state(id).await?;
-    }
     if arguments.json {
         return arguments.print(&entries, String::new);
     }

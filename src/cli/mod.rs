@@ -8,50 +8,52 @@ mod account;
 mod attention;
 mod campaign;
 mod check;
+mod completion;
 mod condition;
 mod documents;
 mod draw;
 mod explain;
+mod failure;
 mod heading;
 mod health;
+mod help;
 mod history;
 mod migrate;
 mod operate;
 mod orders;
+mod print;
 mod progress;
 mod render;
 mod status;
+mod target;
 #[cfg(test)]
 mod tests;
 mod top;
 mod url;
+mod values;
 mod wait;
 mod watch;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
-use ratatui::text::Line;
-use serde::Serialize;
 use thiserror::Error;
 
-use self::draw::paper::{Paper, written};
+use self::print::{complain, remark, to_json, to_line};
+use self::target::{Target, TargetError};
 use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
 use crate::control::client::{Client, ClientError};
 use crate::control::{CampaignPatch, HoldBody};
 use crate::daemon::{self, RunError};
 use crate::domain::action::Step;
 use crate::domain::ids::{CampaignId, RemoteId};
-use crate::domain::journal::{JournalQuery, MOST_ENTRIES};
+use crate::domain::journal::JournalQuery;
 use crate::domain::order::ForceKind;
 use crate::domain::phase::PhaseWord;
 use crate::error_chain::in_full;
-use crate::printable::{escaped_json, printable};
 use crate::telemetry::{self, TelemetryError};
 
 /// Guards TrafficStars campaigns: runs and pauses them by today's spend and the clicks that remain.
@@ -59,13 +61,13 @@ use crate::telemetry::{self, TelemetryError};
 #[command(name = "traffic-generator", version, about, arg_required_else_help = true)]
 struct Arguments {
     /// The config file [default: config.toml here, which nobody else may be able to write, then /etc/traffic-generator/config.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     config: Option<PathBuf>,
     /// Talk to the supervisor behind this socket, without reading a config
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
     socket: Option<PathBuf>,
     /// Print the result as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -95,9 +97,9 @@ enum Command {
     /// Show campaigns: state, remote, spend, remaining clicks, next tick, last action, error
     #[command(after_help = "Example: traffic-generator status 1 2")]
     Status {
-        /// Campaign ids; all campaigns where none is given
-        #[arg(value_name = "ID")]
-        ids: Vec<i64>,
+        /// Ids, names, or `ts:` and ids at TrafficStars; all campaigns where none is given
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        ids: Vec<Target>,
         #[command(flatten)]
         shown: status::Shown,
     },
@@ -107,16 +109,15 @@ enum Command {
     /// Print the actor state dump, or one campaign's, as JSON
     #[command(after_help = "Example: traffic-generator dump | jq '.campaigns[] | select(.contested)'")]
     Dump {
-        /// A campaign id; the whole dump where none is given
-        #[arg(value_name = "ID")]
-        id: Option<i64>,
+        /// A campaign's id, its name, or `ts:` and its id at TrafficStars; the whole dump where none is given
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        id: Option<Target>,
     },
     /// Say why a campaign is (not) running, and what happens next
     #[command(after_help = "Example: traffic-generator explain 1")]
     Explain {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// All that it rests on, too: the promise, each fact with its source, timers, the last decisions
         #[arg(long, short)]
         verbose: bool,
@@ -124,9 +125,8 @@ enum Command {
     /// Guard a campaign
     #[command(after_help = "Example: traffic-generator enable 1")]
     Enable {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// Although it has no active URL: no clicks remain then, so that it is paused at once where it runs
         #[arg(long)]
         anyway: bool,
@@ -134,9 +134,8 @@ enum Command {
     /// Stop guarding a campaign; returns when nothing is sent for it any more
     #[command(after_help = "Example: traffic-generator disable 1 --pause")]
     Disable {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// Pause it first; it stays guarded if that fails
         #[arg(long)]
         pause: bool,
@@ -159,63 +158,65 @@ enum Command {
     /// Show the journal, newest entry first: what was asked of TrafficStars, why, and what came of it
     #[command(after_help = "Example: traffic-generator history 1 --since 24h")]
     History {
-        /// A campaign id; all campaigns where none is given
-        #[arg(value_name = "ID")]
-        id: Option<i64>,
+        /// A campaign's id, its name, or `ts:` and its id at TrafficStars; all campaigns where none is given
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        id: Option<Target>,
         /// Only what was requested in this time, `90s`, `24h`, `7d`, or from a date on, `2026-11-22` (UTC)
-        #[arg(long, value_name = "DURATION|DATE")]
+        #[arg(long, value_name = "DURATION|DATE", allow_hyphen_values = true)]
         since: Option<history::Since>,
         /// Only what got this far
         #[arg(long, alias = "state", value_name = "STEP", value_parser = history::step())]
         step: Option<Step>,
         /// So many entries at the most
         #[arg(long, value_name = "N", default_value_t = JournalQuery::default().limit,
-              value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ENTRIES)))]
+              value_parser = values::entries, allow_hyphen_values = true)]
         limit: u32,
     },
     /// Print what happens as it happens, until interrupted; with --json an object a line
     #[command(after_help = "Example: traffic-generator watch --json | jq 'select(.warning)'")]
     Watch {
-        /// A campaign id; all campaigns where none is given
-        #[arg(value_name = "ID")]
-        id: Option<i64>,
+        /// A campaign's id, its name, or `ts:` and its id at TrafficStars; all campaigns where none is given
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        id: Option<Target>,
     },
     /// Wait until a campaign is in a state
     #[command(
         after_help = "Example: traffic-generator wait 1 --until paused-guarded --timeout 5m && echo it is paused"
     )]
     Wait {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// The state
-        #[arg(long, value_name = "STATE", value_parser = state_word())]
+        #[arg(long, value_name = "STATE", value_parser = values::one_of::<PhaseWord>(PhaseWord::ALL.map(PhaseWord::as_str)))]
         until: PhaseWord,
         /// How long at the most; past it the exit status is 1
-        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::duration,
+              allow_hyphen_values = true)]
         timeout: Duration,
     },
     /// Tick now, or act now whatever spend and clicks say; returns when that has come about
-    #[command(after_help = "Example: traffic-generator process 1 --force pause")]
+    #[command(
+        group = ArgGroup::new("which").args(["id", "all"]).required(true),
+        after_help = "Example: traffic-generator process shoes --force pause"
+    )]
     Process {
-        /// The campaign's id
-        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-        id: Option<i64>,
+        /// The campaign's id, its name, or `ts:` and its id at TrafficStars
+        #[arg(value_name = "ID", allow_negative_numbers = true)]
+        id: Option<Target>,
         /// Every guarded campaign
         #[arg(long)]
         all: bool,
         /// Do this now, and guard it; works once on a campaign whose generator is disabled
-        #[arg(long, value_name = "ACTION", value_parser = force_word())]
+        #[arg(long, value_name = "ACTION", value_parser = values::force())]
         force: Option<ForceKind>,
     },
     /// Keep the guard's hands off a campaign: it is watched, and sent nothing
     #[command(after_help = "Example: traffic-generator hold 1 --for 2h --reason \"new creatives\" --pause")]
     Hold {
-        /// The campaign's id
-        #[arg(value_name = "ID")]
-        id: i64,
+        #[command(flatten)]
+        one: One,
         /// How long, like 90s or 2h [default: until it is released]
-        #[arg(long = "for", value_name = "DURATION", value_parser = humantime_text)]
+        #[arg(long = "for", value_name = "DURATION", value_parser = values::duration_text, allow_hyphen_values = true)]
         lasts: Option<String>,
         /// Why, for whoever looks at it later
         #[arg(long, value_name = "TEXT")]
@@ -231,7 +232,7 @@ enum Command {
     #[command(after_help = "Example: traffic-generator pause-all --reason \"wrong landing page\"")]
     PauseAll {
         /// Why, for whoever looks at it later
-        #[arg(long, value_name = "TEXT", value_parser = reason_text)]
+        #[arg(long, value_name = "TEXT", value_parser = values::reason)]
         reason: String,
         /// Do it without a supervisor, from database and API alone; needs the config and the API key. Beside a supervisor that
         /// is seen to be alive it stores the order only
@@ -272,6 +273,19 @@ enum Command {
         /// A command; the whole program where none is given
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
+        /// Write every page into this folder, such as /usr/local/share/man/man1
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        all: Option<PathBuf>,
+    },
+    /// Print what completes a line; for the scripts of `completions`
+    #[command(hide = true, after_help = "Example: traffic-generator complete -- status ''")]
+    Complete {
+        /// The line up to the cursor, the program's name included; the words are split off it
+        #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+        line: Option<String>,
+        /// Its words up to the cursor, the program's name left out
+        #[arg(value_name = "WORD", last = true)]
+        words: Vec<String>,
     },
     /// Watch all campaigns live on the whole screen, and give orders by keys; `?` shows them
     #[command(after_help = "Example: NO_COLOR=1 traffic-generator top --socket /run/traffic-generator/control.sock")]
@@ -281,33 +295,9 @@ enum Command {
 /// What a command about one campaign needs.
 #[derive(Debug, Args)]
 struct One {
-    /// The campaign's id
-    #[arg(value_name = "ID")]
-    id: i64,
-}
-
-fn state_word() -> impl TypedValueParser<Value = PhaseWord> {
-    PossibleValuesParser::new(PhaseWord::ALL.map(PhaseWord::as_str)).try_map(|word| word.parse())
-}
-
-/// What `--force` may be.
-fn force_word() -> impl TypedValueParser<Value = ForceKind> {
-    PossibleValuesParser::new(["activate", "pause"])
-        .map(|word| if word == "pause" { ForceKind::Pause } else { ForceKind::Activate })
-}
-
-/// A duration that the API will understand, as it was written.
-fn humantime_text(text: &str) -> Result<String, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("it lasts no time: leave it out for a hold until it is released".to_owned()),
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// A reason that says something.
-fn reason_text(text: &str) -> Result<String, &'static str> {
-    if text.trim().is_empty() { Err("say why, for whoever looks at it later") } else { Ok(text.to_owned()) }
+    /// The campaign's id, its name, or `ts:` and its id at TrafficStars
+    #[arg(value_name = "ID", allow_negative_numbers = true)]
+    id: Target,
 }
 
 /// Why a command ended with something else than 0.
@@ -329,8 +319,8 @@ enum CommandError {
     Print(#[source] std::io::Error),
     #[error("the runtime could not be started")]
     Runtime(#[source] std::io::Error),
-    #[error("there is no campaign {0}")]
-    UnknownCampaign(CampaignId),
+    #[error(transparent)]
+    Target(#[from] TargetError),
     #[error("the signals of the operating system cannot be heard")]
     Signals(#[source] std::io::Error),
     #[error("campaign {campaign} has not reached {wanted} within {}: it is {state}", humantime::format_duration(*limit))]
@@ -349,6 +339,8 @@ enum CommandError {
     /// Who waited was interrupted; the supervisor was not.
     #[error("The order stands; the supervisor carries it out. See: traffic-generator status")]
     OrderStands,
+    #[error("the page {} cannot be written", .0.display())]
+    Page(PathBuf, #[source] std::io::Error),
     #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
     UnknownCommand(String),
     #[error("the account could not be read: {0}")]
@@ -370,7 +362,7 @@ impl CommandError {
         match self {
             Self::Client(ClientError::NoSupervisor(_) | ClientError::NoConnection(..) | ClientError::Lost(..))
             | Self::NothingPaused(_) => 3,
-            Self::Top(top::TopError::NoJson) => 2,
+            Self::UnknownCommand(_) => 2,
             Self::OrderStands => 130,
             Self::Config(_)
             | Self::ApiKey(_)
@@ -380,18 +372,26 @@ impl CommandError {
             | Self::Top(_)
             | Self::Print(_)
             | Self::Runtime(_)
-            | Self::UnknownCampaign(_)
+            | Self::Target(_)
             | Self::Signals(_)
             | Self::NotPaused(_)
             | Self::NotReached { .. }
             | Self::NotEverywhere { .. }
-            | Self::UnknownCommand(_)
+            | Self::Page(..)
             | Self::Account(_)
             | Self::NoName { .. }
             | Self::Nameless(_)
             | Self::CheckFailed
             | Self::Degraded => 1,
         }
+    }
+
+    /// Whether the command has printed its result, or has nowhere to print one.
+    const fn follows_result(&self) -> bool {
+        matches!(
+            self,
+            Self::NotPaused(_) | Self::NotEverywhere { .. } | Self::CheckFailed | Self::Degraded | Self::Print(_)
+        )
     }
 
     /// Whoever reads the result has stopped reading (`| head`): nothing is wrong, and nobody is left to tell.
@@ -412,29 +412,35 @@ impl CommandError {
     }
 }
 
-/// An error or a warning for people.
-fn complain(kind: &str, message: &str) {
-    remark(&format!("{kind}: {message}"));
-}
-
-/// A message for people. Where nobody can read it, nothing is left to do about it: `eprintln!` would panic.
-fn remark(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", printable(message));
-}
-
 /// Parses the arguments, carries the command out, and answers with the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
     daemon::process::keep_secrets();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::from_command_line() {
+        Ok(arguments) => arguments,
+        Err(misuse) => return told(&misuse),
+    };
     match carry_out(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             error.report();
+            if arguments.json {
+                failure::print(&error);
+            }
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// What is wrong with the arguments, or the help that was asked for.
+fn told(misuse: &clap::Error) -> ExitCode {
+    // Where it cannot be printed, nobody is left to tell.
+    let _ = misuse.print();
+    if misuse.use_stderr() {
+        failure::print_misuse(misuse);
+    }
+    ExitCode::from(u8::try_from(misuse.exit_code()).unwrap_or(2))
 }
 
 fn run(arguments: &Arguments) -> Result<(), CommandError> {
@@ -462,31 +468,33 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Migrate => arguments.wait_for(migrate::migrate(arguments)),
         Command::Status { ids, shown } => arguments.wait_for(status::status(arguments, ids, *shown)),
         Command::Health => arguments.wait_for(health::health(arguments)),
-        Command::Dump { id } => arguments.wait_for(status::dump(arguments, *id)),
-        Command::Explain { id, verbose } => arguments.wait_for(explain::explain(arguments, *id, *verbose)),
-        Command::Enable { id, anyway } => {
-            arguments.wait_for(campaign::set_generator(arguments, *id, &CampaignPatch::enable(*anyway)))
+        Command::Dump { id } => arguments.wait_for(status::dump(arguments, id.as_ref())),
+        Command::Explain { one: One { id }, verbose } => arguments.wait_for(explain::explain(arguments, id, *verbose)),
+        Command::Enable { one: One { id }, anyway } => {
+            arguments.wait_for(campaign::set_generator(arguments, id, &CampaignPatch::enable(*anyway)))
         }
-        Command::Disable { id, pause, leave_running } => {
+        Command::Disable { one: One { id }, pause, leave_running } => {
             let patch = CampaignPatch::disable(*pause, *leave_running);
-            arguments.wait_for(campaign::set_generator(arguments, *id, &patch))
+            arguments.wait_for(campaign::set_generator(arguments, id, &patch))
         }
         Command::Account => arguments.wait_for(account::account(arguments)),
         Command::Campaign(verb) => arguments.wait_for(campaign::carry_out(arguments, verb)),
         Command::Url(verb) => arguments.wait_for(url::carry_out(arguments, verb)),
         Command::History { id, since, step, limit } => {
-            let asked = history::Asked { campaign: id.map(CampaignId), since: *since, limit: *limit, step: *step };
-            arguments.wait_for(history::history(arguments, asked))
+            let asked = history::Asked { since: *since, limit: *limit, step: *step };
+            arguments.wait_for(history::history(arguments, id.as_ref(), asked))
         }
-        Command::Watch { id } => arguments.wait_for(watch::watch(arguments, *id)),
-        Command::Wait { id, until, timeout } => arguments.wait_for(wait::wait(arguments, *id, *until, *timeout)),
-        Command::Process { id: Some(id), force, .. } => arguments.wait_for(orders::process(arguments, *id, *force)),
+        Command::Watch { id } => arguments.wait_for(watch::watch(arguments, id.as_ref())),
+        Command::Wait { one: One { id }, until, timeout } => {
+            arguments.wait_for(wait::wait(arguments, id, *until, *timeout))
+        }
+        Command::Process { id: Some(id), force, .. } => arguments.wait_for(orders::process(arguments, id, *force)),
         Command::Process { id: None, force, .. } => arguments.wait_for(orders::process_all(arguments, *force)),
-        Command::Hold { id, lasts, reason, pause } => {
+        Command::Hold { one: One { id }, lasts, reason, pause } => {
             let body = HoldBody { lasts: lasts.clone(), reason: reason.clone(), pause: *pause };
-            arguments.wait_for(orders::hold(arguments, *id, &body))
+            arguments.wait_for(orders::hold(arguments, id, &body))
         }
-        Command::Release(One { id }) => arguments.wait_for(orders::release(arguments, *id)),
+        Command::Release(One { id }) => arguments.wait_for(orders::release(arguments, id)),
         Command::PauseAll { reason, direct: true } => orders::pause_all_direct(arguments, reason),
         Command::PauseAll { reason, direct: false } => arguments.wait_for(orders::pause_all(arguments, reason)),
         Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
@@ -494,12 +502,20 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::LogFilter { filter } => arguments.wait_for(operate::log_filter(arguments, filter)),
         Command::Shutdown => arguments.wait_for(operate::shutdown(arguments)),
         Command::Completions { shell } => documents::completions(*shell),
-        Command::Man { command } => documents::man(command),
+        Command::Man { all: Some(folder), .. } => documents::all_pages(arguments, folder),
+        Command::Man { command, all: None } => documents::man(command),
+        Command::Complete { line, words } => completion::complete(arguments, line.as_deref(), words),
         Command::Top => top::top(arguments),
     }
 }
 
 impl Arguments {
+    fn from_command_line() -> Result<Self, clap::Error> {
+        let matches = help::definition().try_get_matches()?;
+        help::refuse_json(&matches)?;
+        Self::from_arg_matches(&matches)
+    }
+
     fn load_config(&self) -> Result<Config, ConfigErrors> {
         Config::load(self.config.as_deref(), &process_environment())
     }
@@ -518,31 +534,4 @@ impl Arguments {
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandError::Runtime)?;
         runtime.block_on(command)
     }
-
-    /// Prints a result: as JSON, or as `text` says it.
-    fn print(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-        // Where a line ends is ours to say: what came from outside has no line breaks any more.
-        let lines = || text().split('\n').map(printable).collect::<Vec<_>>().join("\n");
-        let printed = if self.json { to_json(result)? } else { lines() };
-        put(&printed)
-    }
-
-    /// Prints a result: as JSON, or as `lines` draws it on what there is.
-    fn draw(
-        &self,
-        result: &impl Serialize,
-        lines: impl FnOnce(Paper) -> Vec<Line<'static>>,
-    ) -> Result<(), CommandError> {
-        let paper = Paper::of_stdout();
-        put(&if self.json { to_json(result)? } else { written(&lines(paper), paper.theme) })
-    }
-}
-
-fn put(printed: &str) -> Result<(), CommandError> {
-    writeln!(std::io::stdout().lock(), "{}", printed.trim_end()).map_err(CommandError::Print)
-}
-
-fn to_json(result: &impl Serialize) -> Result<String, CommandError> {
-    let json = serde_json::to_string_pretty(result).map_err(|error| CommandError::Print(error.into()))?;
-    Ok(escaped_json(json))
 }

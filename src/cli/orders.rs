@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::progress::{Pausing, Ticking, followed};
 use super::render::step_word;
+use super::target::Target;
 use super::{Arguments, CommandError, complain};
 use crate::clock::Clock;
 use crate::config::process_environment;
@@ -45,8 +46,13 @@ impl Told {
     }
 }
 
-pub(super) async fn process(arguments: &Arguments, id: i64, force: Option<ForceKind>) -> Result<(), CommandError> {
-    let processed = arguments.client()?.process(CampaignId(id), ProcessBody { force }).await?;
+pub(super) async fn process(
+    arguments: &Arguments,
+    target: &Target,
+    force: Option<ForceKind>,
+) -> Result<(), CommandError> {
+    let client = arguments.client()?;
+    let processed = target.ask(&client, async |id| client.process(id, ProcessBody { force }).await).await?;
     of_processed(&processed).print(arguments, &processed)
 }
 
@@ -74,15 +80,17 @@ pub(super) async fn process_all(arguments: &Arguments, force: Option<ForceKind>)
     Err(CommandError::NotEverywhere { failed, of: all.len() as u64, done })
 }
 
-pub(super) async fn hold(arguments: &Arguments, id: i64, body: &HoldBody) -> Result<(), CommandError> {
-    let held = arguments.client()?.hold(CampaignId(id), body).await?;
-    of_held(CampaignId(id), &held).print(arguments, &held)?;
+pub(super) async fn hold(arguments: &Arguments, target: &Target, body: &HoldBody) -> Result<(), CommandError> {
+    let client = arguments.client()?;
+    let (id, held) = target.ask(&client, async |id| Ok((id, client.hold(id, body).await?))).await?;
+    of_held(id, &held).print(arguments, &held)?;
     held.not_paused.map_or(Ok(()), |why| Err(CommandError::NotPaused(why)))
 }
 
-pub(super) async fn release(arguments: &Arguments, id: i64) -> Result<(), CommandError> {
-    let released = arguments.client()?.release(CampaignId(id)).await?;
-    of_released(CampaignId(id), &released).print(arguments, &released)
+pub(super) async fn release(arguments: &Arguments, target: &Target) -> Result<(), CommandError> {
+    let client = arguments.client()?;
+    let (id, released) = target.ask(&client, async |id| Ok((id, client.release(id).await?))).await?;
+    of_released(id, &released).print(arguments, &released)
 }
 
 pub(super) async fn pause_all(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {

@@ -5,27 +5,28 @@ use ratatui::text::Line;
 
 use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
-use super::{Arguments, CommandError, render};
+use super::target::Target;
+use super::{Arguments, CommandError, render, values};
 use crate::control::{self, Count, Url, UrlPatch, UrlStatus};
-use crate::domain::ids::{CampaignId, UrlId};
+use crate::domain::ids::UrlId;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Show a campaign's URLs and their clicks
     #[command(after_help = "Example: traffic-generator url list 1")]
     List {
-        /// The campaign's id
-        #[arg(value_name = "CAMPAIGN")]
-        campaign: i64,
+        /// The campaign's id, its name, or `ts:` and its id at TrafficStars
+        #[arg(value_name = "CAMPAIGN", allow_negative_numbers = true)]
+        campaign: Target,
     },
     /// Add a URL to a campaign
     #[command(
         after_help = "Example: traffic-generator url add 1 --name landing --target-url https://example.com/ --click-limit 20000"
     )]
     Add {
-        /// The campaign's id
-        #[arg(value_name = "CAMPAIGN")]
-        campaign: i64,
+        /// The campaign's id, its name, or `ts:` and its id at TrafficStars
+        #[arg(value_name = "CAMPAIGN", allow_negative_numbers = true)]
+        campaign: Target,
         /// What people call it
         #[arg(long, value_name = "TEXT", value_parser = control::name)]
         name: String,
@@ -33,7 +34,7 @@ pub(super) enum Verb {
         #[arg(long, value_name = "URL", value_parser = control::target_url)]
         target_url: String,
         /// How many clicks are wanted
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
         click_limit: Count,
     },
     /// Change a URL; what is not named stays
@@ -49,13 +50,13 @@ pub(super) enum Verb {
         #[arg(long, value_name = "URL", value_parser = control::target_url)]
         target_url: Option<String>,
         /// How many clicks are wanted
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
         click_limit: Option<Count>,
         /// How many are to count as counted; what a tracker counts at the same moment is overwritten
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
         clicks: Option<Count>,
-        /// active, paused, completed, deleted or rejected; only the clicks of an active URL remain
-        #[arg(long, value_name = "STATUS")]
+        /// Only the clicks of an active URL remain
+        #[arg(long, value_name = "STATUS", value_parser = values::one_of::<UrlStatus>(UrlStatus::ALL.map(UrlStatus::as_str)))]
         status: Option<UrlStatus>,
     },
     /// Remove a URL
@@ -71,7 +72,7 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
     let client = arguments.client()?;
     let (url, done) = match verb {
         Verb::List { campaign } => {
-            let urls = client.urls(CampaignId(*campaign)).await?;
+            let urls = campaign.ask(&client, async |id| client.urls(id).await).await?;
             return arguments.draw(&urls, |paper| table(&urls, paper));
         }
         Verb::Add { campaign, name, target_url, click_limit } => {
@@ -81,7 +82,7 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
                 click_limit: Some(*click_limit),
                 ..UrlPatch::default()
             };
-            (client.add_url(CampaignId(*campaign), &patch).await?, "added")
+            (campaign.ask(&client, async |id| client.add_url(id, &patch).await).await?, "added")
         }
         Verb::Set { id, name, target_url, click_limit, clicks, status } => {
             let patch = UrlPatch {

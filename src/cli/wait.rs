@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::target::Target;
 use super::{Arguments, CommandError, remark};
 use crate::control::client::{Client, ClientError};
 use crate::domain::ids::CampaignId;
@@ -20,14 +21,14 @@ type Last = Result<CampaignStatus, ClientError>;
 
 pub(super) async fn wait(
     arguments: &Arguments,
-    id: i64,
+    target: &Target,
     until: PhaseWord,
     limit: Duration,
 ) -> Result<(), CommandError> {
     let client = arguments.client()?;
-    let id = CampaignId(id);
     // A supervisor that is not even there at first is not waited for.
-    let status = client.campaign_state(id).await?;
+    let status = target.ask(&client, async |id| client.campaign_state(id).await).await?;
+    let id = status.id;
     let status = if status.state == until {
         status
     } else {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Arguments, CommandError, remark};
+use super::target::Target;
+use super::{Arguments, CommandError, remark, to_line};
 use crate::control::client::{Client, ClientError, Events};
 use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
 use crate::domain::text::date;
-use crate::printable::{escaped_json, printable};
+use crate::printable::printable;
 
 /// How long it waits before it asks for a supervisor that is away.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -19,14 +20,17 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const LOOKS_AT_THE_SAME: u32 = 3;
 
 /// Goes on over a restart of the supervisor. One that is not even there at first is not waited for.
-pub(super) async fn watch(arguments: &Arguments, id: Option<i64>) -> Result<(), CommandError> {
+pub(super) async fn watch(arguments: &Arguments, target: Option<&Target>) -> Result<(), CommandError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
     let client = arguments.client()?;
-    let campaign = id.map(CampaignId);
+    let campaign = match target {
+        Some(target) => Some(target.ask(&client, async |id| Ok(client.campaign_state(id).await?.id)).await?),
+        None => None,
+    };
     let mut events = client.events(campaign).await?;
     let mut supervisor = client.state().await?.started_at;
     // It may be quiet for hours.
-    let whom = id.map_or_else(|| "all campaigns".to_owned(), |id| format!("campaign {id}"));
+    let whom = target.map_or_else(|| "all campaigns".to_owned(), |target| format!("campaign {target}"));
     remark(&format!("Watching {whom}; Ctrl-C ends it."));
     loop {
         let event = tokio::select! {
@@ -87,11 +91,7 @@ async fn next_supervisor(
 }
 
 fn print(arguments: &Arguments, event: &LiveEvent) -> Result<(), CommandError> {
-    let printed = if arguments.json {
-        escaped_json(serde_json::to_string(event).map_err(|error| CommandError::Print(error.into()))?)
-    } else {
-        printable(&line(event))
-    };
+    let printed = if arguments.json { to_line(event)? } else { printable(&line(event)) };
     writeln!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)
 }
 
@@ -111,6 +111,7 @@ fn line(event: &LiveEvent) -> String {
 mod tests {
     use super::*;
     use crate::domain::event::Note;
+    use crate::domain::ids::CampaignId;
     use crate::domain::live::Part;
 
     #[test]

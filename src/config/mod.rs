@@ -29,6 +29,7 @@ pub use value::{LogFilter, LogFilterError, LogFormat};
 use crate::domain::policy::{Policy, PolicyNumbers};
 use crate::store::DatabaseUrl;
 use settings::Settings;
+pub(crate) use settings::suggestion;
 
 /// Environment variables, name to value.
 pub type Environment = BTreeMap<String, String>;

@@ -271,7 +271,7 @@ fn enumerate(names: &BTreeSet<&str>) -> String {
 }
 
 /// The name that was probably meant: a few letters away, or one is how the other begins.
-fn suggestion<'n>(written: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+pub(crate) fn suggestion<'n>(written: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
     let begins = |name: &&str| written.len() > 2 && (name.starts_with(written) || written.starts_with(name));
     let tolerated = (written.chars().count() / 3).clamp(1, 4);
     nearest(written, names.clone(), tolerated).or_else(|| names.into_iter().find(begins))

@@ -37,7 +37,8 @@ const LOOKS: u32 = 360;
 pub enum ClientError {
     /// Nobody listens.
     #[error(
-        "no supervisor answers on {}: nothing is guarded. Start it with `traffic-generator run`, or name its socket with --socket",
+        "the supervisor is not running (nothing listens on {}). NOTHING IS GUARDED. Start it: traffic-generator run. If it \
+         runs, name its socket with --socket",
         .0.display()
     )]
     NoSupervisor(PathBuf),
@@ -60,12 +61,12 @@ pub enum ClientError {
     #[error("the socket {} cannot be used", .0.display())]
     NoConnection(PathBuf, #[source] std::io::Error),
     /// The connection broke, or the answer took too long.
-    #[error("the supervisor's answer did not arrive: see its log, then try again")]
-    Broken(#[source] reqwest::Error),
+    #[error("the supervisor's answer did not arrive: {0}; see its log, then try again")]
+    Broken(Break),
     /// It was there, and is not any more.
-    #[error("the supervisor behind {} has gone: see its log, whether `traffic-generator run` is running, \
-         and whether more than 32 read its events", .0.display())]
-    Lost(PathBuf, #[source] Option<reqwest::Error>),
+    #[error("the supervisor behind {} has gone ({}): see its log, whether `traffic-generator run` is running, \
+         and whether more than 32 read its events", .0.display(), .1)]
+    Lost(PathBuf, Break),
     /// The answer makes no sense: another version of the program, perhaps.
     #[error("the supervisor's answer cannot be read: is it of the same version as this command?")]
     Unreadable(#[source] serde_json::Error),
@@ -75,6 +76,41 @@ pub enum ClientError {
     /// The supervisor says no.
     #[error("{}", .0.detail)]
     Refused(Box<Problem>),
+}
+
+/// How a connection broke. The library's own words name a host that there is none of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Break {
+    /// Nothing came for too long.
+    #[error("it took too long")]
+    TooLong,
+    /// The operating system says why.
+    #[error("{0}")]
+    System(ErrorKind),
+    /// The other side has ended it.
+    #[error("the connection was closed")]
+    Closed,
+}
+
+impl Break {
+    fn of(error: &reqwest::Error) -> Self {
+        match system_error(error) {
+            _ if error.is_timeout() => Self::TooLong,
+            // Where an answer ends too early, the library makes such an error of its own.
+            Some(error) if error.kind() != ErrorKind::UnexpectedEof && error.raw_os_error().is_some() => {
+                Self::System(error.kind())
+            }
+            Some(_) | None => Self::Closed,
+        }
+    }
+}
+
+impl ClientError {
+    /// Whether there is no such thing as was asked for.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == StatusCode::NOT_FOUND)
+    }
 }
 
 /// A client of the supervisor behind one socket.
@@ -103,8 +139,10 @@ impl Client {
             .tls_certs_only([])
             .timeout(ANSWER_WITHIN)
             .build()
-            .map_err(ClientError::Broken)?;
-        Ok(Self { http, path: path.to_owned(), for_people: false })
+            .map_err(|error| ClientError::NoConnection(path.to_owned(), std::io::Error::other(error)))?;
+        // Shown as it is from everywhere.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self { http, path, for_people: false })
     }
 
     /// The same for people to read: no text of an answer, such as a campaign's name, has a character any more that acts on
@@ -137,7 +175,7 @@ impl Client {
         if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
             answer = self.accepted(Ok(answer)).await?;
         }
-        let body = answer.bytes().await.map_err(ClientError::Broken)?;
+        let body = answer.bytes().await.map_err(|error| ClientError::Broken(Break::of(&error)))?;
         read(&heard(&body, self.for_people))
     }
 
@@ -171,7 +209,7 @@ impl Client {
     async fn exchange(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let answer = self.accepted(request.send().await).await?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(ClientError::Broken)?;
+        let body = answer.bytes().await.map_err(|error| ClientError::Broken(Break::of(&error)))?;
         Ok((status, heard(&body, self.for_people)))
     }
 
@@ -181,23 +219,27 @@ impl Client {
         if answer.status().is_success() {
             return Ok(answer);
         }
-        let body = answer.bytes().await.map_err(ClientError::Broken)?;
+        let body = answer.bytes().await.map_err(|error| ClientError::Broken(Break::of(&error)))?;
         Err(ClientError::Refused(Box::new(read(&heard(&body, self.for_people))?)))
     }
 
     fn failure(&self, source: reqwest::Error) -> ClientError {
-        let mut causes = std::iter::successors(source.source(), |cause| (*cause).source());
-        match causes.find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
+        match system_error(&source) {
             Some(error) if source.is_connect() => no_connection(&self.path, error),
             Some(_) | None if source.is_connect() => ClientError::NoSupervisor(self.path.clone()),
-            Some(_) | None => ClientError::Broken(source),
+            Some(_) | None => ClientError::Broken(Break::of(&source)),
         }
     }
 }
 
-/// Why a socket lets no connection be made. The path is shown as it is from everywhere.
+fn system_error(error: &reqwest::Error) -> Option<&std::io::Error> {
+    let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.find_map(|cause| cause.downcast_ref::<std::io::Error>())
+}
+
+/// Why a socket lets no connection be made.
 fn no_connection(path: &Path, error: &std::io::Error) -> ClientError {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = path.to_owned();
     let kind = error.kind();
     if matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
         ClientError::NoSupervisor(path)
@@ -244,8 +286,8 @@ mod tests {
              with sudo, or set [control] mode = \"0660\" and join its group"
         );
         let nobody = format!(
-            "no supervisor answers on {shown}: nothing is guarded. Start it with `traffic-generator run`, or name its socket \
-             with --socket"
+            "the supervisor is not running (nothing listens on {shown}). NOTHING IS GUARDED. Start it: traffic-generator run. \
+             If it runs, name its socket with --socket"
         );
         let cases = [
             (ErrorKind::PermissionDenied, denied),
@@ -259,5 +301,36 @@ mod tests {
         let long = PathBuf::from(format!("/{}", "s".repeat(120)));
         let said = no_connection(&long, &ErrorKind::InvalidInput.into()).to_string();
         assert!(said.ends_with(" has 121 bytes: the path of a socket can have 107 at most"), "{said}");
+    }
+
+    /// What is said of a supervisor that answers with these bytes and ends.
+    async fn said(answer: &'static str) -> (String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let client = Client::new(&path).unwrap();
+        let state = client.state().await.map(drop).unwrap_err();
+        let event = match client.events(None).await {
+            Ok(mut events) => events.next().await.map(drop).unwrap_err(),
+            Err(error) => error,
+        };
+        (crate::error_chain::in_full(&state), crate::error_chain::in_full(&event))
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_ends_too_early_is_told_without_the_words_of_a_library() {
+        let broken = "the supervisor's answer did not arrive: the connection was closed; see its log, then try again";
+        assert_eq!(said("").await, (broken.to_owned(), broken.to_owned()));
+        assert_eq!(said("NONSENSE\r\n\r\n").await, (broken.to_owned(), broken.to_owned()));
+        let (state, event) = said("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nda").await;
+        assert_eq!(state, broken);
+        assert!(event.contains(" has gone (the connection was closed): see its log"), "{event}");
     }
 }

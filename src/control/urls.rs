@@ -46,7 +46,8 @@ pub enum UrlStatus {
 }
 
 impl UrlStatus {
-    const ALL: [Self; 5] = [Self::Active, Self::Paused, Self::Completed, Self::Deleted, Self::Rejected];
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Active, Self::Paused, Self::Completed, Self::Deleted, Self::Rejected];
 
     /// The word for it, as stored.
     #[must_use]

@@ -1,6 +1,7 @@
 //! Values in requests, checked while they are read, so that the refusal names their field.
 
 use std::fmt;
+use std::num::IntErrorKind;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -19,11 +20,14 @@ const MONEY_DECIMALS: usize = 6;
 /// Why a value makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ValueError {
-    /// Not a whole number, below zero, or more than the database can hold.
-    #[error("`{0}` is no count: give a whole number from 0 to 9223372036854775807")]
+    /// Not a whole number, or below zero.
+    #[error("`{0}` is not a count: give a whole number, 0 or more")]
     NotACount(String),
+    /// A count that the column cannot hold.
+    #[error("`{0}` is more than the database can hold, {max}", max = i64::MAX)]
+    TooMany(String),
     /// Not a duration.
-    #[error("`{0}` is no duration: write one like \"90s\", \"2m\" or \"1h 30m\"")]
+    #[error("`{0}` is not a duration: write one like \"90s\", \"2m\" or \"1h 30m\"")]
     NotADuration(String),
     /// A duration that the column cannot hold, or a slip of the pen.
     #[error("`{0}` does not fit: give whole seconds, from 0s to 24h")]
@@ -43,10 +47,10 @@ pub enum ValueError {
     #[error("give a name of at least one visible character, {LONGEST_NAME} characters at most, and no line breaks")]
     Name,
     /// No campaign at TrafficStars.
-    #[error("`{0}` is no TrafficStars id: give a whole number from 1")]
+    #[error("`{0}` is not a TrafficStars id: give a whole number from 1")]
     NotARemoteId(String),
     /// Not an address of the web.
-    #[error("`{0}` is no address: write one like https://example.com/landing")]
+    #[error("`{0}` is not an address: write one like https://example.com/landing")]
     NotAnAddress(String),
 }
 
@@ -106,8 +110,11 @@ impl FromStr for Count {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let count = text.trim().parse().ok().filter(|count| *count >= 0);
-        count.map(Self).ok_or_else(|| ValueError::NotACount(text.to_owned()))
+        match text.trim().parse() {
+            Ok(count) if count >= 0 => Ok(Self(count)),
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => Err(ValueError::TooMany(text.to_owned())),
+            Ok(_) | Err(_) => Err(ValueError::NotACount(text.to_owned())),
+        }
     }
 }
 

@@ -94,7 +94,7 @@ impl Operator {
         let Some(log) = &self.log else {
             return Err(Refusal::NotNow("the program that this supervisor runs in logs in its own way".to_owned()));
         };
-        tracing::info!(filter = filter.as_str(), "other log lines are written from now on");
+        tracing::info!("log filter is now \"{}\"", filter.as_str());
         log.set_filter(&filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
         Ok(LogFilterSetting { filter: filter.as_str().to_owned() })
     }

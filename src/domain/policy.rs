@@ -49,6 +49,9 @@ impl UnknownWord {
 }
 
 impl Mode {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Act, Self::Observe];
+
     /// The word for it, as config, tables and the API have it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +63,9 @@ impl Mode {
 }
 
 impl HighSpend {
+    /// Every one.
+    pub const ALL: [Self; 1] = [Self::Observe];
+
     /// The word for it, as config, tables and the API have it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

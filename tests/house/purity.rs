@@ -43,8 +43,11 @@ const SLEEPS: Allowed = &[
     ("src/store/postgres.rs", "bounds an operation of the database"),
 ];
 
-const ENVIRONMENT: Allowed =
-    &[("src/config/mod.rs", "the keys' variables, read once"), ("src/telemetry.rs", "NO_COLOR, TERM")];
+const ENVIRONMENT: Allowed = &[
+    ("src/cli/failure.rs", "whether arguments that cannot be parsed ask for JSON"),
+    ("src/config/mod.rs", "the keys' variables, read once"),
+    ("src/telemetry.rs", "NO_COLOR, TERM"),
+];
 
 const ENDS_THE_PROCESS: Allowed = &[
     ("src/cli/mod.rs", "nobody reads stderr, where an error's text could not be written"),

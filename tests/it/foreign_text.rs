@@ -96,14 +96,35 @@ fn commands_show_it_as_text_and_keep_their_lines() {
         let shown = if arguments[0] == "history" { "(422)" } else { SHOWN };
         assert!(table.matches(shown).count() >= rows, "{arguments:?}: {table}");
     }
-    printed(&world, &["process", "1"]);
     for arguments in [
-        &["wait", "1", "--until", "active-guarded", "--timeout", "100ms"][..],
+        &["process", "1"][..],
+        &["process", "--all"],
+        &["enable", "1"],
+        &["disable", "3"],
+        &["campaign", "set", "1", "--spend-limit", "9.00"],
+        &["url", "set", "1", "--clicks", "1"],
+        &["url", "remove", "1"],
+        &["campaign", "remove", "3"],
+        &["status", "no such name: a\u{1b}[31m\r\n\u{202e}\u{85}\u{2028}\u{7f}\u{9b}z"],
+        &["hold", "1", "--reason", HOSTILE],
+        &["release", "1"],
+        &["wait", "1", "--until", "idle"],
+        &["wait", "1", "--until", "active-guarded", "--timeout", "100ms"],
         &["explain", "1", "--socket", HOSTILE],
         &["pause-all", "--reason", HOSTILE],
         &["release-all"],
     ] {
         assert_says(&printed(&world, arguments), &[SHOWN]);
+    }
+    // Control characters are refused in a name that is typed, and what turns text around is not.
+    let [typed, shown] = ["b\u{202e}z", "b\u{fffd}z"];
+    let url = ["url", "add", "1", "--target-url", "https://example.com/", "--click-limit", "1", "--name", typed];
+    for arguments in [
+        &["campaign", "add", "--trafficstar-id", "799", "--name", typed][..],
+        &["campaign", "set", "2", "--name", typed],
+        &url,
+    ] {
+        assert_says(&printed(&world, arguments), &[shown]);
     }
 }
 

@@ -56,6 +56,17 @@ fn the_journal_is_told_newest_first_of_all_campaigns_or_of_one_and_no_more_of_it
 }
 
 #[test]
+fn the_journal_of_a_campaign_that_was_removed_is_told_and_of_one_that_never_was_there_is_none() {
+    let mut world = world();
+    world.refused(&["history", "3"], 1, &["there is no campaign 3"]);
+    world.done(&["campaign", "remove", "2"]);
+    let told = world.done(&["history", "2"]);
+    assert!(told.contains("pause"), "{told}");
+    world.database.add_row("new", 503, false);
+    assert_eq!(world.done(&["history", "new"]), "No entries.\n");
+}
+
+#[test]
 fn an_entry_has_the_fields_of_the_contract_and_people_get_a_table() {
     let world = world();
     let mut entry = world.json(&["history", "2", "--limit", "1"]);
@@ -80,7 +91,6 @@ fn an_entry_has_the_fields_of_the_contract_and_people_get_a_table() {
     assert_says(&world.done(&["history", "--limit", "1"]), &["the newest 1 entry; there may be more"]);
     assert_eq!(world.done(&["history", "--step", "failed"]), "No entries.\n");
     assert_eq!(world.done(&["history", "1", "--since", "2100-01-01"]), "No entries.\n");
-    world.refused(&["history", "3"], 1, &["there is no campaign 3"]);
 }
 
 #[test]
@@ -122,7 +132,7 @@ fn the_api_takes_a_campaign_a_time_and_a_limit_and_names_the_parameter_that_is_w
 #[test]
 fn a_history_that_makes_no_sense_is_a_usage_error() {
     let mut world = World::new();
-    let cases: [&[&str]; 4] = [&["--limit", "0"], &["--limit", "10001"], &["--since", "soon"], &["shoes"]];
+    let cases: [&[&str]; 4] = [&["--limit", "0"], &["--limit", "10001"], &["--since", "soon"], &["-1"]];
     for arguments in cases {
         world.refused(&[&["history"], arguments].concat(), 2, &[]);
     }

@@ -449,6 +449,6 @@ fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3(
     }
     world.guard.stop();
     for arguments in [["campaign", "list"].as_slice(), &["url", "remove", "1"]] {
-        world.refused(arguments, 3, &["no supervisor answers"]);
+        world.refused(arguments, 3, &["NOTHING IS GUARDED"]);
     }
 }

@@ -2,22 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::help::{GROUPS, refuse_json};
 use super::*;
 
 /// Every command, those below others included.
 fn all(command: &clap::Command) -> Vec<clap::Command> {
-    let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+    let below = command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set());
     below.flat_map(|below| [vec![below.clone()], all(below)].concat()).collect()
 }
 
 #[test]
 fn the_definitions_are_sound() {
-    Arguments::command().debug_assert();
+    definition().debug_assert();
 }
 
 #[test]
 fn every_command_says_what_it_does_and_shows_an_example_that_is_right() {
-    for command in all(&Arguments::command()) {
+    for command in all(&definition()) {
         let name = command.get_name().to_owned();
         assert!(command.get_about().is_some(), "{name} does not say what it does");
         if command.has_subcommands() {
@@ -46,13 +47,72 @@ fn words(call: &str) -> Vec<&str> {
 
 #[track_caller]
 fn assert_understood(words: &[&str], place: &str) {
-    let parsed = Arguments::command().try_get_matches_from(words);
+    let parsed = definition().try_get_matches_from(words);
     assert!(parsed.is_ok(), "{words:?} of {place:?}: {}", parsed.unwrap_err());
 }
 
 #[test]
+fn the_overview_has_every_command_once() {
+    let program = definition();
+    let shown = program.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+    let mut shown: Vec<&str> = shown.chain(["help"]).collect();
+    let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+    shown.sort_unstable();
+    grouped.sort_unstable();
+    assert_eq!(grouped, shown);
+    let help = definition().render_long_help().to_string();
+    let headings = ["\nLook:\n", "\nOperate:\n", "\nOptions:\n", "\nExit status:\n", "\nEnvironment:\n", "\nFiles:\n"];
+    for said in headings.into_iter().chain(["Say why a campaign is (not) running", "TRAFFICSTAR_API_KEY"]) {
+        assert!(help.contains(said), "{said:?} is not in\n{help}");
+    }
+}
+
+#[test]
+fn json_is_offered_where_there_is_some_and_refused_elsewhere() {
+    for command in all(&built()) {
+        let name = command.get_name().to_owned();
+        let is_shown = command.get_arguments().any(|argument| argument.get_id() == "json" && !argument.is_hide_set());
+        let prints_none = ["run", "top", "completions", "man"].contains(&name.as_str());
+        assert_eq!(is_shown, !prints_none, "{name}");
+        if is_shown {
+            let mut command = command;
+            let help = command.render_help().to_string();
+            let global = help.split("Global options:").nth(1).unwrap_or_default();
+            assert!(["--config", "--socket", "--json"].iter().all(|option| global.contains(option)), "{help}");
+        }
+    }
+    let parsed = |words: &[&str]| {
+        let matches = definition().try_get_matches_from(words).unwrap();
+        refuse_json(&matches).map_err(|error| error.exit_code())
+    };
+    assert_eq!(parsed(&["traffic-generator", "run", "--json"]), Err(2));
+    assert_eq!(parsed(&["traffic-generator", "--json", "man"]), Err(2));
+    assert_eq!(parsed(&["traffic-generator", "--json", "status"]), Ok(()));
+}
+
+#[test]
+fn every_page_ends_with_what_holds_for_all_and_refers_to_pages_that_there_are() {
+    let program = built();
+    let pages = with_subcommands(&program);
+    let names: Vec<&str> = pages.iter().map(|command| page_name(command)).collect();
+    for command in &pages {
+        let page = page(&program, command);
+        for said in [".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", ".SH FILES", ".SH \"SEE ALSO\"", "traffic\\-generator"] {
+            assert!(page.contains(said), "{said} is not in\n{page}");
+        }
+        let has_example = page.contains(".SH EXAMPLES\n");
+        assert_eq!(has_example, page_name(command) != "traffic-generator", "{page}");
+        let (_, referred) = page.split_once(".SH \"SEE ALSO\"").unwrap();
+        for name in referred.split("(1)").filter_map(|text| text.split("\\fB").nth(1)) {
+            let name = name.replace('\\', "").replace("fR", "");
+            assert!(names.contains(&name.as_str()), "{name}: {referred}");
+        }
+    }
+}
+
+#[test]
 fn every_example_is_understood() {
-    for command in all(&Arguments::command()).iter().filter(|command| !command.has_subcommands()) {
+    for command in all(&definition()).iter().filter(|command| !command.has_subcommands()) {
         let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         calls(&example).iter().for_each(|words| assert_understood(words, &example));
     }
@@ -60,7 +120,7 @@ fn every_example_is_understood() {
 
 #[test]
 fn every_option_says_what_it_is() {
-    for command in all(&Arguments::command()) {
+    for command in all(&definition()) {
         for argument in command.get_arguments() {
             assert!(argument.get_help().is_some(), "{} does not explain {}", command.get_name(), argument.get_id());
         }
@@ -110,11 +170,14 @@ fn the_readme_lists_every_command_with_its_options_and_no_other() {
         }
     }
     let options = |command: &clap::Command| -> BTreeSet<String> {
-        let own = command.get_arguments().filter(|argument| !argument.is_global_set() && argument.get_id() != "help");
+        let own = command
+            .get_arguments()
+            .filter(|argument| !argument.is_global_set() && !argument.is_hide_set() && argument.get_id() != "help");
         own.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
     };
-    let program = Arguments::command();
-    let commands = program.get_subcommands().map(|command| (command.get_name().to_owned(), options(command)));
+    let program = definition();
+    let shown = program.get_subcommands().filter(|command| !command.is_hide_set());
+    let commands = shown.map(|command| (command.get_name().to_owned(), options(command)));
     assert_eq!(listed, commands.collect(), "README.md on the left, the program on the right");
     for argument in program.get_arguments().filter(|argument| argument.is_global_set()) {
         let option = format!("`--{}", argument.get_long().expect("an option"));
@@ -125,7 +188,7 @@ fn the_readme_lists_every_command_with_its_options_and_no_other() {
 /// `campaign list | add | set | remove`.
 #[test]
 fn the_readme_lists_every_verb_of_a_command_that_has_some() {
-    for command in Arguments::command().get_subcommands().filter(|command| command.has_subcommands()) {
+    for command in definition().get_subcommands().filter(|command| command.has_subcommands()) {
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let span = format!("`{} {}`", command.get_name(), verbs.join(" \\| "));
         assert!(README.contains(&span), "README.md does not list {span}");

@@ -17,10 +17,10 @@ use super::draw::paper::Paper;
 use super::draw::text::{flow, wrap};
 use super::draw::theme::Theme;
 use super::render::{count, step_word};
+use super::target::Target;
 use super::{Arguments, CommandError};
 use crate::control::{Url, UrlStatus};
 use crate::domain::explain::{Explanation, Thresholds};
-use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::remote::StatusWord;
 use crate::domain::status::Limits;
@@ -46,9 +46,10 @@ struct Page<'a> {
     entries: &'a [JournalEntry],
 }
 
-pub(super) async fn explain(arguments: &Arguments, id: i64, verbose: bool) -> Result<(), CommandError> {
-    let (client, id) = (arguments.client()?, CampaignId(id));
-    let explanation = client.explain(id).await?;
+pub(super) async fn explain(arguments: &Arguments, target: &Target, verbose: bool) -> Result<(), CommandError> {
+    let client = arguments.client()?;
+    let explanation = target.ask(&client, async |id| client.explain(id).await).await?;
+    let id = explanation.id;
     if arguments.json {
         return arguments.print(&explanation, String::new);
     }

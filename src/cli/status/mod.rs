@@ -10,19 +10,19 @@ use ratatui::text::Line;
 
 pub(super) use self::table::Shown;
 use super::draw::paper::Paper;
+use super::target::{Known, Target};
 use super::{Arguments, CommandError, heading, to_json};
 use crate::domain::health::Health;
 use crate::domain::ids::CampaignId;
 use crate::domain::status::Dump;
 
-pub(super) async fn status(arguments: &Arguments, ids: &[i64], shown: Shown) -> Result<(), CommandError> {
+pub(super) async fn status(arguments: &Arguments, targets: &[Target], shown: Shown) -> Result<(), CommandError> {
     let client = arguments.client()?;
     let (mut dump, health) = (client.state().await?, client.health().await?);
-    if let Some(id) = ids.iter().find(|id| dump.campaigns.iter().all(|campaign| campaign.id.0 != **id)) {
-        return Err(CommandError::UnknownCampaign(CampaignId(*id)));
-    }
+    let known = dump.campaigns.iter().map(Known::from);
+    let ids: Vec<CampaignId> = targets.iter().map(|target| target.among(known.clone())).collect::<Result<_, _>>()?;
     let all = dump.clone();
-    dump.campaigns.retain(|campaign| ids.is_empty() || ids.contains(&campaign.id.0));
+    dump.campaigns.retain(|campaign| ids.is_empty() || ids.contains(&campaign.id));
     arguments.draw(&dump.campaigns, |paper| lines(&all, &dump, &health, shown, paper))
 }
 
@@ -34,10 +34,10 @@ fn lines(all: &Dump, asked: &Dump, health: &Health, shown: Shown, paper: Paper) 
     lines
 }
 
-pub(super) async fn dump(arguments: &Arguments, id: Option<i64>) -> Result<(), CommandError> {
+pub(super) async fn dump(arguments: &Arguments, target: Option<&Target>) -> Result<(), CommandError> {
     let client = arguments.client()?;
-    let printed = match id {
-        Some(id) => to_json(&client.campaign_state(CampaignId(id)).await?)?,
+    let printed = match target {
+        Some(target) => to_json(&target.ask(&client, async |id| client.campaign_state(id).await).await?)?,
         None => to_json(&client.state().await?)?,
     };
     writeln!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)

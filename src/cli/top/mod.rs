@@ -38,8 +38,6 @@ const DRAW_EVERY: Duration = Duration::from_secs(1);
 pub(super) enum TopError {
     #[error("`top` draws on a terminal, and this is none: `traffic-generator status` prints a table anywhere")]
     NoTerminal,
-    #[error("`top` prints no result: `traffic-generator dump` has the same as JSON")]
-    NoJson,
     #[error("the terminal cannot be used")]
     Terminal(#[source] io::Error),
     #[error("the view's connection to the supervisor could not be started")]
@@ -64,9 +62,6 @@ enum Message {
 
 /// Shows the view until the operator, or a signal, ends it.
 pub(super) fn top(arguments: &Arguments) -> Result<(), CommandError> {
-    if arguments.json {
-        return Err(TopError::NoJson.into());
-    }
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(TopError::NoTerminal.into());
     }

@@ -54,7 +54,7 @@ impl Client {
         for _ in 0..LOOKS {
             match self.campaign(id).await {
                 Ok(_) => tokio::time::sleep(LOOK_EVERY).await,
-                Err(ClientError::Refused(problem)) if problem.status == StatusCode::NOT_FOUND => return Ok(before),
+                Err(error) if error.is_not_found() => return Ok(before),
                 Err(other) => return Err(other),
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Response;
 use tokio::time::timeout;
 
-use super::{ANSWER_WITHIN, Client, ClientError, heard, read};
+use super::{ANSWER_WITHIN, Break, Client, ClientError, heard, read};
 use crate::control::KEEP_ALIVE;
 use crate::domain::ids::CampaignId;
 use crate::domain::live::LiveEvent;
@@ -31,7 +31,7 @@ impl Client {
     pub async fn events(&self, campaign: Option<CampaignId>) -> Result<Events, ClientError> {
         let filter = campaign.map(|id| format!("?campaign={id}")).unwrap_or_default();
         let request = self.http.get(format!("http://localhost/v1/events{filter}")).timeout(ONE_YEAR);
-        let lost = || ClientError::Lost(self.path.clone(), None);
+        let lost = || ClientError::Lost(self.path.clone(), Break::TooLong);
         let answer = timeout(ANSWER_WITHIN, request.send()).await.map_err(|_| lost())?;
         let answer = self.accepted(answer).await?;
         Ok(Events { answer, line: Vec::new(), path: self.path.clone(), for_people: self.for_people })
@@ -51,11 +51,11 @@ impl Events {
                     return read(&heard(data, self.for_people));
                 }
             }
-            let lost = |source| ClientError::Lost(self.path.clone(), source);
-            let chunk = timeout(KEEP_ALIVE * 3, self.answer.chunk()).await.map_err(|_| lost(None))?;
-            match chunk.map_err(|source| lost(Some(source)))? {
+            let lost = |how| ClientError::Lost(self.path.clone(), how);
+            let chunk = timeout(KEEP_ALIVE * 3, self.answer.chunk()).await.map_err(|_| lost(Break::TooLong))?;
+            match chunk.map_err(|error| lost(Break::of(&error)))? {
                 Some(chunk) if self.line.len() + chunk.len() <= LONGEST_LINE_BYTES => self.line.extend(chunk),
-                Some(_) | None => return Err(lost(None)),
+                Some(_) | None => return Err(lost(Break::Closed)),
             }
         }
     }

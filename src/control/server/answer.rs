@@ -83,12 +83,12 @@ pub(super) async fn ask<Q, A>(
 pub(super) fn campaign_id(text: &str) -> Result<CampaignId, Answer> {
     text.parse()
         .map(CampaignId)
-        .map_err(|_| Answer::bad_field("id", format!("`{text}` is no campaign id: give a number")))
+        .map_err(|_| Answer::bad_field("id", format!("`{text}` is not a campaign id: give a number")))
 }
 
 /// The URL's id in a path.
 pub(super) fn url_id(text: &str) -> Result<UrlId, Answer> {
-    text.parse().map(UrlId).map_err(|_| Answer::bad_field("id", format!("`{text}` is no URL id: give a number")))
+    text.parse().map(UrlId).map_err(|_| Answer::bad_field("id", format!("`{text}` is not a URL id: give a number")))
 }
 
 /// The body of a request; what is wrong with it names the field.

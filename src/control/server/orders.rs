@@ -118,8 +118,9 @@ async fn hold_of(body: Body, peer: Peer, now: DateTime<Utc>) -> Result<Hold, Ans
 }
 
 fn end_of(lasts: &str, since: DateTime<Utc>) -> Result<DateTime<Utc>, Answer> {
-    let bad =
-        |problem: String| Answer::bad_field("for", format!("`{lasts}` is no duration ({problem}): write it like 2h"));
+    let bad = |problem: String| {
+        Answer::bad_field("for", format!("`{lasts}` is not a duration ({problem}): write it like 2h"))
+    };
     let span = humantime::parse_duration(lasts).map_err(|error| bad(error.to_string()))?;
     let span = Duration::from_std(span).ok().filter(|span| *span <= LONGEST_HOLD);
     let span = span.ok_or_else(|| bad("it is longer than a century".to_owned()))?;

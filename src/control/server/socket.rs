@@ -28,7 +28,7 @@ pub enum SocketError {
     #[error("a supervisor answers on {} already: stop it first, or set another [control] socket", .0.display())]
     Taken(PathBuf),
     /// What lies there is not a socket, and is not ours to remove.
-    #[error("{} is no socket: move it away, or set another [control] socket", .0.display())]
+    #[error("{} is not a socket: move it away, or set another [control] socket", .0.display())]
     NotASocket(PathBuf),
     /// Whether somebody is alive behind it could not be found out.
     #[error(

@@ -47,6 +47,9 @@ impl Done {
 pub(crate) fn behind(program: &Command, by: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(by);
     command.args(arguments).arg(program.get_program()).args(program.get_args()).stdin(Stdio::null());
+    if let Some(folder) = program.get_current_dir() {
+        command.current_dir(folder);
+    }
     for (name, value) in program.get_envs() {
         match value {
             Some(value) => command.env(name, value),

@@ -1,0 +1,108 @@
+//! What `--help` and the manual pages say of the program as a whole.
+
+use std::fmt::Write;
+
+use clap::builder::Styles;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
+
+use super::Arguments;
+
+/// The commands by what they are for; clap has no groups of commands.
+pub(super) const GROUPS: [(&str, &[&str]); 4] = [
+    ("Look", &["status", "health", "top", "explain", "history", "watch", "wait", "account", "dump"]),
+    ("Give orders", &["enable", "disable", "process", "hold", "release", "pause-all", "release-all"]),
+    ("Manage", &["campaign", "url"]),
+    ("Operate", &["run", "check", "migrate", "reload", "log-filter", "shutdown", "completions", "man", "help"]),
+];
+
+/// Commands without a result that could be JSON.
+const WITHOUT_JSON: [&str; 4] = ["run", "top", "completions", "man"];
+
+/// A title, and what is below it: a word and its meaning.
+pub(super) type Section = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// What holds for every command.
+pub(super) const SECTIONS: [Section; 3] = [
+    (
+        "Exit status",
+        &[
+            ("0", "done"),
+            ("1", "it failed, or the answer is no"),
+            ("2", "the arguments are wrong"),
+            ("3", "no supervisor answers on the socket"),
+        ],
+    ),
+    (
+        "Environment",
+        &[
+            ("TRAFFICSTAR_API_KEY", "the API key, unless [trafficstar] api_key_file has it"),
+            ("TRAFFIC_GENERATOR__…", "any key of the config: TRAFFIC_GENERATOR__GENERATOR__TICK=30s"),
+            ("PGPASSWORD", "the password of a PostgreSQL database"),
+            ("NO_COLOR", "anything: no colours"),
+            ("TERM", "dumb: no colours"),
+        ],
+    ),
+    (
+        "Files",
+        &[
+            ("config.toml", "the config, in the working directory"),
+            ("/etc/traffic-generator/config.toml", "the config where there is none"),
+        ],
+    ),
+];
+
+/// The program's commands and options, as they are parsed, shown and completed.
+pub(super) fn definition() -> Command {
+    let program = Arguments::command().mut_subcommands(|command| {
+        if WITHOUT_JSON.contains(&command.get_name()) {
+            // In the place of the global one, which would be shown.
+            command.arg(Arg::new("json").long("json").action(ArgAction::SetTrue).hide(true).help("Refused"))
+        } else {
+            command
+        }
+    });
+    let template = template(&program);
+    program.help_template(template).after_help(sections())
+}
+
+/// A clap error where JSON is asked for that there cannot be.
+pub(super) fn refuse_json(matches: &ArgMatches) -> Result<(), clap::Error> {
+    match matches.subcommand() {
+        Some((name, _)) if matches.get_flag("json") && WITHOUT_JSON.contains(&name) => {
+            let told = format!("`{name}` prints no result that could be JSON: leave --json out");
+            Err(definition().error(ErrorKind::ArgumentConflict, told))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The help of the program, its commands in their groups.
+fn template(program: &Command) -> String {
+    let styles = Styles::default();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let mut text = "{about-with-newline}\n{usage-heading} {usage}\n\n".to_owned();
+    for (title, names) in GROUPS {
+        // Writing to a string succeeds.
+        let _ = writeln!(text, "{header}{title}:{header:#}");
+        for name in names {
+            let about = program.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
+            let about = about.unwrap_or_else(|| "Print this message, or the help of a command".to_owned());
+            let _ = writeln!(text, "  {literal}{name:<11}{literal:#}  {about}");
+        }
+        text.push('\n');
+    }
+    let _ = write!(text, "{header}Options:{header:#}\n{{options}}{{after-help}}");
+    text
+}
+
+fn sections() -> String {
+    let styles = Styles::default();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let sections = SECTIONS.iter().map(|(title, items)| {
+        let longest = items.iter().map(|(word, _)| word.chars().count()).max().unwrap_or_default();
+        let lines = items.iter().map(|(word, meaning)| format!("\n  {literal}{word:<longest$}{literal:#}  {meaning}"));
+        format!("{header}{title}:{header:#}{}", lines.collect::<String>())
+    });
+    sections.collect::<Vec<_>>().join("\n\n")
+}
