@@ -12,6 +12,7 @@ use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
 use super::target::Target;
 use super::{Arguments, CommandError, One, account, render, values};
+use crate::control::client::Client;
 use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, UrlPatch};
 use crate::domain::ids::RemoteId;
 use crate::domain::money::Money;
@@ -223,16 +224,20 @@ pub(super) async fn set_generator(
 ) -> Result<(), CommandError> {
     let client = arguments.client()?;
     let campaign = target.ask(&client, async |id| client.patch_campaign(id, patch).await).await?;
+    let told = of_generator(&client, &campaign, patch).await;
+    arguments.print(&campaign, || told)
+}
+
+/// What came of guarding a campaign, or of guarding it no more.
+pub(super) async fn of_generator(client: &Client, campaign: &Campaign, patch: &CampaignPatch) -> String {
     let left = if campaign.generator_enabled { None } else { client.campaign_state(campaign.id).await.ok() };
-    arguments.print(&campaign, || {
-        let done = match (campaign.generator_enabled, patch.pause) {
-            (true, _) => "is guarded",
-            (false, true) => "is paused, and is not guarded any more",
-            (false, false) => "is not guarded any more",
-        };
-        let left = left.map(|state| format!(" {}", left_as(&state.observed))).unwrap_or_default();
-        format!("Campaign {} ({}) {done}.{left}", campaign.id, campaign.name)
-    })
+    let done = match (campaign.generator_enabled, patch.pause) {
+        (true, _) => "is guarded",
+        (false, true) => "is paused, and is not guarded any more",
+        (false, false) => "is not guarded any more",
+    };
+    let left = left.map(|state| format!(" {}", left_as(&state.observed))).unwrap_or_default();
+    format!("Campaign {} ({}) {done}.{left}", campaign.id, campaign.name)
 }
 
 /// What becomes of a campaign that nobody guards any more.

@@ -33,7 +33,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn new(said: String, warnings: Vec<String>) -> Self {
+    pub(super) fn new(said: String, warnings: Vec<String>) -> Self {
         let is_problem = !warnings.is_empty();
         Self { said, warnings, is_problem }
     }

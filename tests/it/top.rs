@@ -32,6 +32,8 @@ fn it_shows_the_campaigns_gives_orders_and_survives_a_restart_of_the_supervisor(
         ("r", "End the hold", "\r", "is released: it was on hold"),
         ("P", "Pause EVERY campaign", "wrong page\r", "Paused now: 1 of 1"),
         ("R", "End the hold on all", "\r", "All campaigns are released"),
+        ("d", "Guard campaign 1 (campaign 1001) no more", "\r", "is not guarded any more"),
+        ("e", "Guard campaign 1 (campaign 1001)?", "\r", "is guarded"),
     ] {
         view.type_in(keys);
         wait_until_shown(&mut world, &view, question);

@@ -40,6 +40,10 @@ pub(super) enum Order {
     Hold(CampaignId, String),
     /// End a campaign's hold.
     Release(CampaignId),
+    /// Guard a campaign.
+    Enable(CampaignId),
+    /// Guard a campaign no more; refused while it runs.
+    Disable(CampaignId),
     /// Pause every campaign and keep them paused, for a reason.
     PauseAll(String),
     /// End the hold on all.
@@ -52,6 +56,8 @@ impl fmt::Display for Order {
             Self::Process(campaign) => write!(formatter, "process {campaign}"),
             Self::Hold(campaign, _) => write!(formatter, "hold {campaign}"),
             Self::Release(campaign) => write!(formatter, "release {campaign}"),
+            Self::Enable(campaign) => write!(formatter, "enable {campaign}"),
+            Self::Disable(campaign) => write!(formatter, "disable {campaign}"),
             Self::PauseAll(_) => formatter.write_str("pause all"),
             Self::ReleaseAll => formatter.write_str("release all"),
         }

@@ -13,9 +13,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Message;
 use super::app::{Notice, Order, State};
+use crate::cli::campaign::of_generator;
 use crate::cli::orders::{self, Told};
 use crate::control::client::{Client, ClientError};
-use crate::control::{HoldBody, ProcessBody};
+use crate::control::{CampaignPatch, HoldBody, ProcessBody};
 use crate::domain::ids::CampaignId;
 use crate::error_chain::in_full;
 
@@ -123,6 +124,8 @@ async fn told(client: &Client, order: &Order) -> Result<Told, ClientError> {
             let body = HoldBody { reason: Some(reason.clone()), ..HoldBody::default() };
             orders::of_held(*campaign, &client.hold(*campaign, &body).await?)
         }
+        Order::Enable(campaign) => generator(client, *campaign, &CampaignPatch::enable(false)).await?,
+        Order::Disable(campaign) => generator(client, *campaign, &CampaignPatch::disable(false, false)).await?,
         Order::ReleaseAll => orders::of_released_all(&client.release_all().await?, client.state().await.ok().as_ref()),
         Order::Release(campaign) => orders::of_released(*campaign, &client.release(*campaign).await?),
         Order::PauseAll(reason) => {
@@ -130,4 +133,9 @@ async fn told(client: &Client, order: &Order) -> Result<Told, ClientError> {
             orders::of_held_all(&held, orders::Keeper::Supervisor)
         }
     })
+}
+
+async fn generator(client: &Client, id: CampaignId, patch: &CampaignPatch) -> Result<Told, ClientError> {
+    let campaign = client.patch_campaign(id, patch).await?;
+    Ok(Told::new(of_generator(client, &campaign, patch).await, Vec::new()))
 }

@@ -59,6 +59,8 @@ impl App {
             KeyCode::Char('h') => self.ask_for_selected(|campaign| Order::Hold(campaign.id, String::new())),
             KeyCode::Char('r') => self.ask_for_selected(|campaign| Order::Release(campaign.id)),
             KeyCode::Char('P') => self.ask(Order::PauseAll(String::new()), String::new()),
+            KeyCode::Char('e') => self.ask_for_selected(|campaign| Order::Enable(campaign.id)),
+            KeyCode::Char('d') => self.ask_for_selected(|campaign| Order::Disable(campaign.id)),
             KeyCode::Char('R') => self.ask(Order::ReleaseAll, String::new()),
             KeyCode::Char('!') => {
                 self.only_attention = !self.only_attention;
@@ -144,7 +146,7 @@ impl App {
 fn reason_of(order: &mut Order) -> Option<&mut String> {
     match order {
         Order::Hold(_, reason) | Order::PauseAll(reason) => Some(reason),
-        Order::Process(_) | Order::Release(_) | Order::ReleaseAll => None,
+        Order::Process(_) | Order::Release(_) | Order::Enable(_) | Order::Disable(_) | Order::ReleaseAll => None,
     }
 }
 

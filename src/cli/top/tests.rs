@@ -176,7 +176,7 @@ fn each_key_does_its_one_thing() {
     let hold = |reason: &str| Order::Hold(CampaignId(5), reason.to_owned());
     let pause_all = |reason: &str| Order::PauseAll(reason.to_owned());
     let process = |id| Order::Process(CampaignId(id));
-    let cases: [(&str, Vec<Order>, i64); 34] = [
+    let cases: [(&str, Vec<Order>, i64); 36] = [
         ("", vec![], 5),
         ("↓", vec![], 4),
         ("jj", vec![], 9),
@@ -206,6 +206,8 @@ fn each_key_does_its_one_thing() {
         ("?p⏎⏎", vec![], 5),
         ("R⏎", vec![Order::ReleaseAll], 5),
         ("Rn", vec![], 5),
+        ("e⏎", vec![Order::Enable(CampaignId(5))], 5),
+        ("dy", vec![Order::Disable(CampaignId(5))], 5),
         ("!⤓", vec![], 9),
         ("s", vec![], 9),
         ("ss", vec![], 4),

@@ -23,6 +23,12 @@ pub(super) fn dialog(frame: &mut Frame<'_>, dialog: &Dialog, theme: Theme, area:
             Some(reason),
         ),
         Order::Release(_) => ("release", format!("End the hold of campaign {campaign}, and guard it again?"), None),
+        Order::Enable(_) => ("enable", format!("Guard campaign {campaign}? It decides at once."), None),
+        Order::Disable(_) => (
+            "disable",
+            format!("Guard campaign {campaign} no more? One that runs is not let go: hold and pause it first."),
+            None,
+        ),
         Order::ReleaseAll => (
             "release all",
             "End the hold on all campaigns? Each is run again where its clicks and its spend allow that.".to_owned(),
@@ -57,6 +63,7 @@ pub(super) fn help(frame: &mut Frame<'_>, theme: Theme, area: Rect) {
         ("!  s", "show only what needs attention; sort otherwise"),
         ("p", "process: let the selected campaign decide now"),
         ("h  r", "hold it (nothing is sent), release it"),
+        ("e  d", "enable it (guard it), disable it"),
         ("P  R", "pause all campaigns and keep them paused; end that"),
         ("q Ctrl-C", "quit; nothing is changed by that"),
     ];
@@ -68,7 +75,7 @@ pub(super) fn help(frame: &mut Frame<'_>, theme: Theme, area: Rect) {
         Line::default(),
         Line::from("Bars: spend of its limit; clicks of those that run it, ┊ is where it is paused."),
         Line::from(
-            "! and the top of the list: it needs attention; then what is nearest to a limit. Sparklines begin \
+            "✗ and the top of the list: it needs attention; then what is nearest to a limit. Sparklines begin \
                     with this view.",
         ),
         Line::styled("Any key closes this.", theme.label()),
