@@ -12,7 +12,7 @@
 //! | [`actors`] | the only actix: supervisor, campaign, TrafficStar client, database | decisions, SQL, HTTP |
 //! | [`board`], [`metrics`] | the read model: actors publish their status, count and tell what happens, the control server reads and listens | a way back |
 //! | [`control`] | the control API on the Unix socket: its types, server and client | actors: a command is an order with a reply slot |
-//! | [`cli`] | the commands, status as text, and the full-screen view | anything but asking the supervisor, `run`, `check` and `migrate` apart |
+//! | [`cli`] | the commands, status as text, and the full-screen view | anything but asking the supervisor, `run`, `check`, `migrate` and `account` apart |
 //! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
 //! | [`daemon`] | the composition root: the only file that sees everything | |
 //! | [`reign`] | whether this process leads, asked right before each request leaves | taking and renewing the lease: `daemon` does, by `domain`'s rules |

@@ -2,7 +2,7 @@
 //!
 //! Results go to stdout, messages to stderr. Exit status: 0 done, 1 it failed or the answer is no, 2 usage, 3 no
 //! supervisor answers on the socket. Deliberately absent: anything that a command does by itself; `run`, `check` and
-//! `migrate` call the library, all others ask the supervisor through the control API.
+//! `migrate` call the library, and so does `account` where no supervisor answers; all others ask it through the control API.
 
 mod account;
 mod attention;
