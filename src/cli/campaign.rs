@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::target::Target;
 use super::{Arguments, CommandError, One, render, values};
@@ -14,6 +14,20 @@ use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit}
 use crate::domain::ids::RemoteId;
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
+
+/// What `set` can change; without any of it there is nothing to do.
+const CHANGES: [&str; 10] = [
+    "name",
+    "trafficstar_id",
+    "mode",
+    "spend_limit",
+    "activate_clicks",
+    "pause_clicks",
+    "cooldown",
+    "high_spend",
+    "price_per_thousand",
+    "implausible_clicks",
+];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -36,7 +50,11 @@ pub(super) enum Verb {
         overrides: Overrides,
     },
     /// Change a campaign's settings; what is not named stays
-    #[command(after_help = "Example: traffic-generator campaign set 1 --spend-limit 25.00 --cooldown default")]
+    #[command(
+        group = ArgGroup::new("change").args(CHANGES).required(true).multiple(true),
+        override_usage = "traffic-generator campaign set [OPTIONS] <ID>",
+        after_help = "Example: traffic-generator campaign set 1 --spend-limit 25.00 --cooldown default"
+    )]
     Set {
         #[command(flatten)]
         one: One,

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 
 use super::target::Target;
 use super::{Arguments, CommandError, render, values};
@@ -37,7 +37,14 @@ pub(super) enum Verb {
         click_limit: Count,
     },
     /// Change a URL; what is not named stays
-    #[command(after_help = "Example: traffic-generator url set 1 --click-limit 50000 --status active")]
+    #[command(
+        group = ArgGroup::new("change")
+            .args(["name", "target_url", "click_limit", "clicks", "status"])
+            .required(true)
+            .multiple(true),
+        override_usage = "traffic-generator url set [OPTIONS] <URL_ID>",
+        after_help = "Example: traffic-generator url set 1 --click-limit 50000 --status active"
+    )]
     Set {
         /// The URL's id
         #[arg(value_name = "URL_ID")]

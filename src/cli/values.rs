@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::control::{Count, SpendLimit, ValueError};
+use crate::control::{self, Count, SpendLimit, ValueError};
 use crate::domain::journal::MOST_ENTRIES;
 use crate::domain::money::{Money, MoneyError};
 use crate::domain::order::ForceKind;
@@ -56,9 +56,9 @@ pub(super) fn force() -> impl TypedValueParser<Value = ForceKind> {
         .map(|word| if word == "pause" { ForceKind::Pause } else { ForceKind::Activate })
 }
 
-/// A duration that the API will understand, as it was written.
-pub(super) fn duration_text(text: &str) -> Result<String, ValueError> {
-    duration(text).map(|_| text.to_owned())
+/// How long a hold lasts, as it was written.
+pub(super) fn hold_span(text: &str) -> Result<String, ValueError> {
+    control::hold_span(text).map(|_| text.to_owned())
 }
 
 fn amount(text: &str) -> String {
