@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use ratatui::text::Line;
 
 use super::draw::columns::{self, Column};
@@ -19,6 +19,20 @@ use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
 use crate::domain::remote::StatusWord;
 use crate::domain::status::Observed;
+
+/// What `set` can change; without any of it there is nothing to do.
+const CHANGES: [&str; 10] = [
+    "name",
+    "trafficstar_id",
+    "mode",
+    "spend_limit",
+    "activate_clicks",
+    "pause_clicks",
+    "cooldown",
+    "high_spend",
+    "price_per_thousand",
+    "implausible_clicks",
+];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -57,7 +71,11 @@ pub(super) enum Verb {
         overrides: Overrides,
     },
     /// Change a campaign's settings; what is not named stays
-    #[command(after_help = "Example: traffic-generator campaign set 1 --spend-limit 25.00 --cooldown default")]
+    #[command(
+        group = ArgGroup::new("change").args(CHANGES).required(true).multiple(true),
+        override_usage = "traffic-generator campaign set [OPTIONS] <ID>",
+        after_help = "Example: traffic-generator campaign set 1 --spend-limit 25.00 --cooldown default"
+    )]
     Set {
         #[command(flatten)]
         one: One,

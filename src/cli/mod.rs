@@ -216,7 +216,7 @@ enum Command {
         #[command(flatten)]
         one: One,
         /// How long, like 90s or 2h [default: until it is released]
-        #[arg(long = "for", value_name = "DURATION", value_parser = values::duration_text, allow_hyphen_values = true)]
+        #[arg(long = "for", value_name = "DURATION", value_parser = values::hold_span, allow_hyphen_values = true)]
         lasts: Option<String>,
         /// Why, for whoever looks at it later
         #[arg(long, value_name = "TEXT")]

@@ -1,6 +1,6 @@
 //! `url list`, `add`, `set` and `remove`.
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use ratatui::text::Line;
 
 use super::draw::columns::{self, Column};
@@ -38,7 +38,14 @@ pub(super) enum Verb {
         click_limit: Count,
     },
     /// Change a URL; what is not named stays
-    #[command(after_help = "Example: traffic-generator url set 1 --click-limit 50000 --status active")]
+    #[command(
+        group = ArgGroup::new("change")
+            .args(["name", "target_url", "click_limit", "clicks", "status"])
+            .required(true)
+            .multiple(true),
+        override_usage = "traffic-generator url set [OPTIONS] <URL_ID>",
+        after_help = "Example: traffic-generator url set 1 --click-limit 50000 --status active"
+    )]
     Set {
         /// The URL's id
         #[arg(value_name = "URL_ID")]

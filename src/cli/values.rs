@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::control::{Count, SpendLimit, ValueError};
+use crate::control::{self, Count, SpendLimit, ValueError};
 use crate::domain::journal::MOST_ENTRIES;
 use crate::domain::money::{Money, MoneyError};
 use crate::domain::order::ForceKind;
@@ -56,13 +56,9 @@ pub(super) fn force() -> impl TypedValueParser<Value = ForceKind> {
         .map(|word| if word == "pause" { ForceKind::Pause } else { ForceKind::Activate })
 }
 
-/// A duration that the API will understand, as it was written.
-pub(super) fn duration_text(text: &str) -> Result<String, String> {
-    match duration(text) {
-        Ok(Duration::ZERO) => Err("it lasts no time: leave it out for a hold until it is released".to_owned()),
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
+/// How long a hold lasts, as it was written.
+pub(super) fn hold_span(text: &str) -> Result<String, ValueError> {
+    control::hold_span(text).map(|_| text.to_owned())
 }
 
 /// A reason that says something.

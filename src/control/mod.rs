@@ -27,7 +27,7 @@ pub use self::orders::{
     Held, HeldAll, HoldBody, NotPaused, OutlookOfAll, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
 };
 pub use self::urls::{AddUrl, ChangeUrl, Url, UrlOrder, UrlPatch, UrlStatus};
-pub use self::values::{Cooldown, Count, SpendLimit, ValueError, name, remote_id, target_url};
+pub use self::values::{Cooldown, Count, SpendLimit, ValueError, hold_span, name, remote_id, target_url};
 use crate::domain::failure::{DatabaseFailure, SyncFailure};
 use crate::domain::ids::{CampaignId, RemoteId, UrlId};
 use crate::domain::journal::{JournalEntry, JournalQuery};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::IntErrorKind;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
@@ -32,6 +33,9 @@ pub enum ValueError {
     /// A duration that the column cannot hold, or a slip of the pen.
     #[error("`{0}` does not fit: give whole seconds, from 0s to 24h")]
     CooldownRange(String),
+    /// It would end at once, or is a slip of the pen.
+    #[error("`{0}` is not how long a hold can last: give more than 0s, a century at most")]
+    HoldRange(String),
     /// No amount of money.
     #[error(transparent)]
     NotMoney(#[from] MoneyError),
@@ -158,7 +162,7 @@ impl FromStr for Cooldown {
 
 impl fmt::Display for Cooldown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(std::time::Duration::from_secs(self.seconds.into())).fmt(f)
+        humantime::format_duration(Duration::from_secs(self.seconds.into())).fmt(f)
     }
 }
 
@@ -172,6 +176,19 @@ impl<'de> Deserialize<'de> for Cooldown {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
+}
+
+/// Longer is a slip of the pen: a hold without an end is one without a duration.
+const LONGEST_HOLD: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
+
+/// How long a hold lasts, as humantime text.
+///
+/// # Errors
+/// Not a duration, none at all, or longer than a century.
+pub fn hold_span(text: &str) -> Result<Duration, ValueError> {
+    let span = humantime::parse_duration(text).map_err(|_| ValueError::NotADuration(text.to_owned()))?;
+    let fits = !span.is_zero() && span <= LONGEST_HOLD;
+    fits.then_some(span).ok_or_else(|| ValueError::HoldRange(text.to_owned()))
 }
 
 /// A name as people give it, without space around it.
@@ -268,6 +285,7 @@ mod tests {
             &["shoes", " red shoes ", "Ünïcode", longest.as_str()],
             &["", "  ", "two\nlines", "bell\u{7}", too_long.as_str()],
         );
+        assert_read(hold_span, &["1s", "2h", "36525days"], &["", "2", "0s", "-1h", "36525days 1s", "9999999999999y"]);
         assert_read(remote_id, &["1", "9223372036854775807"], &["0", "-1", "1.0", "x", ""]);
         assert_read(
             target_url,

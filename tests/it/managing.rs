@@ -432,6 +432,10 @@ fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3(
         &["campaign", "set", "1", "--pause"],
         &["url", "add", "1", "--name", "n", "--target-url", "a.b", "--click-limit", "1"],
         &["url", "set", "1", "--status", "asleep"],
+        &["campaign", "set", "1"],
+        &["url", "set", "1"],
+        &["hold", "1", "--for", "0s"],
+        &["hold", "1", "--for", "101years"],
     ];
     for arguments in usage {
         world.refused(arguments, 2, &[]);
@@ -439,7 +443,6 @@ fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3(
     let no: &[(&[&str], &str)] = &[
         (&["campaign", "set", "404", "--name", "n"], "there is no campaign 404"),
         (&["campaign", "remove", "404"], "there is no campaign 404"),
-        (&["campaign", "set", "1"], "nothing to change"),
         (&["url", "list", "404"], "there is no campaign 404"),
         (&["url", "set", "404", "--clicks", "0"], "there is no URL 404"),
         (&["url", "remove", "404"], "there is no URL 404"),

@@ -3,9 +3,11 @@
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use chrono::{DateTime, Duration, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
-use super::super::{Held, HeldAll, HoldBody, Order, Process, ProcessAll, ProcessBody, Processed, Released, SetHold};
+use super::super::{
+    Held, HeldAll, HoldBody, Order, Process, ProcessAll, ProcessBody, Processed, Released, SetHold, hold_span,
+};
 use super::Shared;
 use super::answer::{Answer, Body, body_or_default, campaign_id, carry_out_within, patience};
 use super::connections::Peer;
@@ -13,9 +15,6 @@ use super::route::{DELETE, NOT_NOW, POST, PUT, Route};
 use crate::domain::status::Hold;
 use crate::domain::text::cut;
 use crate::printable::printable;
-
-/// A hold of more than a century is a slip of the pen, and far from what a time can hold.
-const LONGEST_HOLD: Duration = Duration::days(36_525);
 
 pub(super) fn routes() -> Vec<Route> {
     const HOLD: &str = "/v1/campaigns/{id}/hold";
@@ -118,14 +117,6 @@ async fn hold_of(body: Body, peer: Peer, now: DateTime<Utc>) -> Result<Hold, Ans
 }
 
 fn end_of(lasts: &str, since: DateTime<Utc>) -> Result<DateTime<Utc>, Answer> {
-    let bad = |problem: String| {
-        Answer::bad_field("for", format!("`{lasts}` is not a duration ({problem}): write it like 2h"))
-    };
-    let span = humantime::parse_duration(lasts).map_err(|error| bad(error.to_string()))?;
-    let span = Duration::from_std(span).ok().filter(|span| *span <= LONGEST_HOLD);
-    let span = span.ok_or_else(|| bad("it is longer than a century".to_owned()))?;
-    if span.is_zero() {
-        return Err(bad("a hold of no time is none".to_owned()));
-    }
+    let span = hold_span(lasts).map_err(|error| Answer::bad_field("for", error.to_string()))?;
     Ok((since + span).trunc_subsecs(6))
 }
