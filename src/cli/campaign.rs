@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
+use super::confirm::Sure;
 use super::{Arguments, CommandError, render};
-use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, UrlPatch};
+use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, Url, UrlPatch};
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
@@ -69,6 +70,8 @@ pub(super) enum Verb {
         /// Pause it first; it stays guarded if that fails. Without, a guarded campaign that runs is not removed
         #[arg(long)]
         pause: bool,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -181,14 +184,35 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
                 pause: *pause,
                 ..overrides.patch()
             };
+            if patch == CampaignPatch::default() {
+                return Err(CommandError::NothingToSet);
+            }
             let campaign = client.patch_campaign(CampaignId(*id), &patch).await?;
             arguments.print(&campaign, || changed(&campaign, &patch))
         }
-        Verb::Remove { id, pause } => {
-            let campaign = client.remove_campaign(CampaignId(*id), *pause).await?;
+        Verb::Remove { id, pause, sure } => {
+            let id = CampaignId(*id);
+            // What goes with it is worth saying, and no reason to keep it.
+            let lost = client.urls(id).await.map(|urls| with_urls(&urls)).unwrap_or_default();
+            if sure.is_asked() {
+                let campaign = client.campaign(id).await?;
+                sure.ask(&format!("Campaign {id} ({}) is removed{lost}.", campaign.name))?;
+            }
+            let campaign = client.remove_campaign(id, *pause).await?;
             let done = if *pause { "was paused and removed" } else { "was removed" };
-            arguments.print(&campaign, || format!("Campaign {} ({}) {done}.", campaign.id, campaign.name))
+            arguments.print(&campaign, || format!("Campaign {} ({}) {done}{lost}.", campaign.id, campaign.name))
         }
+    }
+}
+
+/// What goes with a campaign that is removed.
+fn with_urls(urls: &[Url]) -> String {
+    let clicks = urls.iter().map(|url| url.clicks.max(0)).fold(0, i64::saturating_add);
+    let clicks = render::count(clicks);
+    match urls.len() {
+        0 => String::new(),
+        1 => format!(", with its 1 URL and {clicks} clicks counted"),
+        many => format!(", with its {many} URLs and {clicks} clicks counted"),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod campaign;
 mod check;
+mod confirm;
 mod documents;
 pub mod explain;
 mod history;
@@ -31,6 +32,7 @@ use clap_complete::Shell;
 use serde::Serialize;
 use thiserror::Error;
 
+use self::confirm::Sure;
 use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
 use crate::control::client::{Client, ClientError};
 use crate::control::{CampaignPatch, HoldBody};
@@ -173,6 +175,8 @@ enum Command {
         /// Do this now, and guard it; works once on a campaign whose generator is disabled
         #[arg(long, value_name = "ACTION", value_parser = force_word())]
         force: Option<ForceKind>,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// Keep the guard's hands off a campaign: it is watched, and sent nothing
     #[command(after_help = "Example: traffic-generator hold 1 --for 2h --reason \"new creatives\" --pause")]
@@ -181,7 +185,7 @@ enum Command {
         #[arg(value_name = "ID")]
         id: i64,
         /// How long, like 90s or 2h [default: until it is released]
-        #[arg(long = "for", value_name = "DURATION", value_parser = humantime_text)]
+        #[arg(long = "for", value_name = "DURATION", value_parser = orders::humantime_text)]
         lasts: Option<String>,
         /// Why, for whoever looks at it later
         #[arg(long, value_name = "TEXT")]
@@ -197,12 +201,14 @@ enum Command {
     #[command(after_help = "Example: traffic-generator pause-all --reason \"wrong landing page\"")]
     PauseAll {
         /// Why, for whoever looks at it later
-        #[arg(long, value_name = "TEXT", value_parser = reason_text)]
+        #[arg(long, value_name = "TEXT", value_parser = orders::reason_text)]
         reason: String,
         /// Do it without a supervisor, from database and API alone; needs the config and the API key. Beside a supervisor that
         /// is seen to be alive it stores the order only
         #[arg(long, conflicts_with = "socket")]
         direct: bool,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// End what `pause-all` began
     #[command(after_help = "Example: traffic-generator release-all")]
@@ -223,7 +229,7 @@ enum Command {
     },
     /// Stop the supervisor in order; returns when it has stopped
     #[command(after_help = "Example: traffic-generator shutdown --socket /run/traffic-generator/control.sock")]
-    Shutdown,
+    Shutdown(Sure),
     /// Print a script that completes this program's commands and options in a shell
     #[command(after_help = "Example: traffic-generator completions bash > \
                             /usr/share/bash-completion/completions/traffic-generator")]
@@ -260,20 +266,6 @@ fn state_word() -> impl TypedValueParser<Value = PhaseWord> {
 fn force_word() -> impl TypedValueParser<Value = ForceKind> {
     PossibleValuesParser::new(["activate", "pause"])
         .map(|word| if word == "pause" { ForceKind::Pause } else { ForceKind::Activate })
-}
-
-/// A duration that the API will understand, as it was written.
-fn humantime_text(text: &str) -> Result<String, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("it lasts no time: leave it out for a hold until it is released".to_owned()),
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// A reason that says something.
-fn reason_text(text: &str) -> Result<String, &'static str> {
-    if text.trim().is_empty() { Err("say why, for whoever looks at it later") } else { Ok(text.to_owned()) }
 }
 
 /// Why a command ended with something else than 0.
@@ -315,6 +307,15 @@ enum CommandError {
     /// Who waited was interrupted; the supervisor was not.
     #[error("The order stands; the supervisor carries it out. See: traffic-generator status")]
     OrderStands,
+    #[error("nothing was done")]
+    NotConfirmed,
+    #[error(
+        "nothing to change: give an option, such as --spend-limit or --mode; `traffic-generator campaign set --help` lists them"
+    )]
+    NothingToSet,
+    /// What its answer says of it has been printed.
+    #[error("it is in trouble")]
+    InTrouble,
     #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
     UnknownCommand(String),
     /// `check` has printed what is wrong.
@@ -327,7 +328,7 @@ impl CommandError {
         match self {
             Self::Client(ClientError::NoSupervisor(_) | ClientError::NoConnection(..) | ClientError::Lost(..))
             | Self::NothingPaused(_) => 3,
-            Self::Top(top::TopError::NoJson) => 2,
+            Self::Top(top::TopError::NoJson) | Self::NothingToSet => 2,
             Self::OrderStands => 130,
             Self::Config(_)
             | Self::ApiKey(_)
@@ -343,7 +344,9 @@ impl CommandError {
             | Self::NotReached { .. }
             | Self::NotEverywhere { .. }
             | Self::UnknownCommand(_)
-            | Self::CheckFailed => 1,
+            | Self::CheckFailed
+            | Self::NotConfirmed
+            | Self::InTrouble => 1,
         }
     }
 
@@ -359,7 +362,7 @@ impl CommandError {
             }
         } else if matches!(self, Self::OrderStands) {
             remark(&in_full(self));
-        } else if !matches!(self, Self::CheckFailed) {
+        } else if !matches!(self, Self::CheckFailed | Self::InTrouble) {
             complain("error", &in_full(self));
         }
     }
@@ -429,18 +432,22 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Watch { id } => arguments.wait_for(watch::watch(arguments, *id)),
         Command::Wait { id, until, timeout } => arguments.wait_for(wait::wait(arguments, *id, *until, *timeout)),
         Command::Process { id: Some(id), force, .. } => arguments.wait_for(orders::process(arguments, *id, *force)),
-        Command::Process { id: None, force, .. } => arguments.wait_for(orders::process_all(arguments, *force)),
+        Command::Process { id: None, force, sure, .. } => {
+            arguments.wait_for(orders::process_all(arguments, *force, *sure))
+        }
         Command::Hold { id, lasts, reason, pause } => {
             let body = HoldBody { lasts: lasts.clone(), reason: reason.clone(), pause: *pause };
             arguments.wait_for(orders::hold(arguments, *id, &body))
         }
         Command::Release(One { id }) => arguments.wait_for(orders::release(arguments, *id)),
-        Command::PauseAll { reason, direct: true } => orders::pause_all_direct(arguments, reason),
-        Command::PauseAll { reason, direct: false } => arguments.wait_for(orders::pause_all(arguments, reason)),
+        Command::PauseAll { reason, direct: true, sure } => orders::pause_all_direct(arguments, reason, *sure),
+        Command::PauseAll { reason, direct: false, sure } => {
+            arguments.wait_for(orders::pause_all(arguments, reason, *sure))
+        }
         Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
         Command::Reload { accept } => arguments.wait_for(operate::reload(arguments, *accept)),
         Command::LogFilter { filter } => arguments.wait_for(operate::log_filter(arguments, filter)),
-        Command::Shutdown => arguments.wait_for(operate::shutdown(arguments)),
+        Command::Shutdown(sure) => arguments.wait_for(operate::shutdown(arguments, *sure)),
         Command::Completions { shell } => documents::completions(*shell),
         Command::Man { command } => documents::man(command),
         Command::Top => top::top(arguments),
