@@ -8,12 +8,13 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Subcommand};
 use ratatui::text::Line;
 
+use super::confirm::Sure;
 use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
 use super::target::Target;
 use super::{Arguments, CommandError, One, account, render, values};
 use crate::control::client::Client;
-use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, UrlPatch};
+use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, Url, UrlPatch};
 use crate::domain::ids::RemoteId;
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
@@ -99,6 +100,8 @@ pub(super) enum Verb {
         /// Pause it first; it stays guarded if that fails. Without, a guarded campaign that runs is not removed
         #[arg(long)]
         pause: bool,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -227,11 +230,26 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
             let campaign = id.ask(&client, async |id| client.patch_campaign(id, &patch).await).await?;
             arguments.print(&campaign, || changed(&campaign, &patch))
         }
-        Verb::Remove { one: One { id }, pause } => {
-            let campaign = id.ask(&client, async |id| client.remove_campaign(id, *pause).await).await?;
+        Verb::Remove { one: One { id }, pause, sure } => {
+            let campaign = id.ask(&client, async |id| client.campaign(id).await).await?;
+            // What goes with it is worth saying, and no reason to keep it.
+            let lost = client.urls(campaign.id).await.map(|urls| with_urls(&urls)).unwrap_or_default();
+            sure.ask(&format!("Campaign {} ({}) is removed{lost}.", campaign.id, campaign.name))?;
+            let campaign = client.remove_campaign(campaign.id, *pause).await?;
             let done = if *pause { "was paused and removed" } else { "was removed" };
-            arguments.print(&campaign, || format!("Campaign {} ({}) {done}.", campaign.id, campaign.name))
+            arguments.print(&campaign, || format!("Campaign {} ({}) {done}{lost}.", campaign.id, campaign.name))
         }
+    }
+}
+
+/// What goes with a campaign that is removed.
+fn with_urls(urls: &[Url]) -> String {
+    let clicks = urls.iter().map(|url| url.clicks.max(0)).fold(0, i64::saturating_add);
+    let clicks = render::count(clicks);
+    match urls.len() {
+        0 => String::new(),
+        1 => format!(", with its 1 URL and {clicks} clicks counted"),
+        many => format!(", with its {many} URLs and {clicks} clicks counted"),
     }
 }
 

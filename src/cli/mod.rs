@@ -10,8 +10,10 @@ mod campaign;
 mod check;
 mod completion;
 mod condition;
+mod confirm;
 mod documents;
 mod draw;
+mod error;
 mod explain;
 mod failure;
 mod heading;
@@ -40,21 +42,21 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
-use thiserror::Error;
 
+use self::confirm::Sure;
+use self::error::CommandError;
 use self::print::{complain, remark, to_json, to_line};
-use self::target::{Target, TargetError};
-use crate::config::{ApiKeyError, Config, ConfigErrors, process_environment};
-use crate::control::client::{Client, ClientError};
+use self::target::Target;
+use crate::config::{Config, ConfigErrors, process_environment};
+use crate::control::client::Client;
 use crate::control::{CampaignPatch, HoldBody};
-use crate::daemon::{self, RunError};
+use crate::daemon;
 use crate::domain::action::Step;
-use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::journal::JournalQuery;
 use crate::domain::order::ForceKind;
 use crate::domain::phase::PhaseWord;
 use crate::error_chain::in_full;
-use crate::telemetry::{self, TelemetryError};
+use crate::telemetry;
 
 /// Guards TrafficStars campaigns: runs and pauses them by today's spend and the clicks that remain.
 #[derive(Debug, Parser)]
@@ -209,6 +211,8 @@ enum Command {
         /// Do this now, and guard it; works once on a campaign whose generator is disabled
         #[arg(long, value_name = "ACTION", value_parser = values::force())]
         force: Option<ForceKind>,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// Keep the guard's hands off a campaign: it is watched, and sent nothing
     #[command(after_help = "Example: traffic-generator hold 1 --for 2h --reason \"new creatives\" --pause")]
@@ -238,6 +242,8 @@ enum Command {
         /// is seen to be alive it stores the order only
         #[arg(long, conflicts_with = "socket")]
         direct: bool,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// End what `pause-all` began
     #[command(after_help = "Example: traffic-generator release-all")]
@@ -258,7 +264,7 @@ enum Command {
     },
     /// Stop the supervisor in order; returns when it has stopped
     #[command(after_help = "Example: traffic-generator shutdown --socket /run/traffic-generator/control.sock")]
-    Shutdown,
+    Shutdown(Sure),
     /// Print a script that completes this program's commands and options in a shell
     #[command(after_help = "Example: traffic-generator completions bash > \
                             /usr/share/bash-completion/completions/traffic-generator")]
@@ -300,118 +306,6 @@ struct One {
     id: Target,
 }
 
-/// Why a command ended with something else than 0.
-#[derive(Debug, Error)]
-enum CommandError {
-    #[error(transparent)]
-    Config(#[from] ConfigErrors),
-    #[error(transparent)]
-    ApiKey(#[from] ApiKeyError),
-    #[error(transparent)]
-    Telemetry(#[from] TelemetryError),
-    #[error(transparent)]
-    Run(#[from] RunError),
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error(transparent)]
-    Top(#[from] top::TopError),
-    #[error("the result cannot be printed")]
-    Print(#[source] std::io::Error),
-    #[error("the runtime could not be started")]
-    Runtime(#[source] std::io::Error),
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    #[error("the signals of the operating system cannot be heard")]
-    Signals(#[source] std::io::Error),
-    #[error("campaign {campaign} has not reached {wanted} within {}: it is {state}", humantime::format_duration(*limit))]
-    NotReached { campaign: CampaignId, wanted: PhaseWord, limit: Duration, state: PhaseWord },
-    #[error(
-        "no supervisor answers on {}, so nothing was paused. Pause without one: give the same command with --direct, which uses \
-         the config's database and API key",
-        .0.display()
-    )]
-    NothingPaused(PathBuf),
-    #[error("it is on hold and was not paused: {0}")]
-    NotPaused(String),
-    /// What is wrong where has been printed.
-    #[error("{failed} of {of} campaigns were not {done} (above)")]
-    NotEverywhere { failed: usize, of: u64, done: &'static str },
-    /// Who waited was interrupted; the supervisor was not.
-    #[error("The order stands; the supervisor carries it out. See: traffic-generator status")]
-    OrderStands,
-    #[error("the page {} cannot be written", .0.display())]
-    Page(PathBuf, #[source] std::io::Error),
-    #[error("there is no command `{0}`: `traffic-generator --help` lists them")]
-    UnknownCommand(String),
-    #[error("the account could not be read: {0}")]
-    Account(String),
-    #[error("campaign {wanted} could not be looked for at TrafficStars: {reason}. To add it unseen, give it a --name")]
-    NoName { wanted: RemoteId, reason: String },
-    #[error("campaign {0} has no name at TrafficStars: give it one with --name")]
-    Nameless(RemoteId),
-    /// `check` has printed what is wrong.
-    #[error("the check failed")]
-    CheckFailed,
-    /// `health` has printed what is wrong.
-    #[error("the guard is degraded")]
-    Degraded,
-}
-
-impl CommandError {
-    const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Client(ClientError::NoSupervisor(_) | ClientError::NoConnection(..) | ClientError::Lost(..))
-            | Self::NothingPaused(_) => 3,
-            Self::UnknownCommand(_) => 2,
-            Self::OrderStands => 130,
-            Self::Config(_)
-            | Self::ApiKey(_)
-            | Self::Telemetry(_)
-            | Self::Run(_)
-            | Self::Client(_)
-            | Self::Top(_)
-            | Self::Print(_)
-            | Self::Runtime(_)
-            | Self::Target(_)
-            | Self::Signals(_)
-            | Self::NotPaused(_)
-            | Self::NotReached { .. }
-            | Self::NotEverywhere { .. }
-            | Self::Page(..)
-            | Self::Account(_)
-            | Self::NoName { .. }
-            | Self::Nameless(_)
-            | Self::CheckFailed
-            | Self::Degraded => 1,
-        }
-    }
-
-    /// Whether the command has printed its result, or has nowhere to print one.
-    const fn follows_result(&self) -> bool {
-        matches!(
-            self,
-            Self::NotPaused(_) | Self::NotEverywhere { .. } | Self::CheckFailed | Self::Degraded | Self::Print(_)
-        )
-    }
-
-    /// Whoever reads the result has stopped reading (`| head`): nothing is wrong, and nobody is left to tell.
-    fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Print(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
-    }
-
-    fn report(&self) {
-        if let Self::Config(errors) = self {
-            for line in errors.lines() {
-                complain("error", &line);
-            }
-        } else if matches!(self, Self::OrderStands) {
-            remark(&in_full(self));
-        } else if !matches!(self, Self::CheckFailed | Self::Degraded) {
-            complain("error", &in_full(self));
-        }
-    }
-}
-
 /// Parses the arguments, carries the command out, and answers with the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -424,12 +318,22 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            error.report();
+            report(&error);
             if arguments.json {
                 failure::print(&error);
             }
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+fn report(error: &CommandError) {
+    if let CommandError::Config(errors) = error {
+        errors.lines().for_each(|line| complain("error", &line));
+    } else if matches!(error, CommandError::OrderStands) {
+        remark(&in_full(error));
+    } else if !error.is_told() {
+        complain("error", &in_full(error));
     }
 }
 
@@ -489,18 +393,22 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             arguments.wait_for(wait::wait(arguments, id, *until, *timeout))
         }
         Command::Process { id: Some(id), force, .. } => arguments.wait_for(orders::process(arguments, id, *force)),
-        Command::Process { id: None, force, .. } => arguments.wait_for(orders::process_all(arguments, *force)),
+        Command::Process { id: None, force, sure, .. } => {
+            arguments.wait_for(orders::process_all(arguments, *force, *sure))
+        }
         Command::Hold { one: One { id }, lasts, reason, pause } => {
             let body = HoldBody { lasts: lasts.clone(), reason: reason.clone(), pause: *pause };
             arguments.wait_for(orders::hold(arguments, id, &body))
         }
         Command::Release(One { id }) => arguments.wait_for(orders::release(arguments, id)),
-        Command::PauseAll { reason, direct: true } => orders::pause_all_direct(arguments, reason),
-        Command::PauseAll { reason, direct: false } => arguments.wait_for(orders::pause_all(arguments, reason)),
+        Command::PauseAll { reason, direct: true, sure } => orders::pause_all_direct(arguments, reason, *sure),
+        Command::PauseAll { reason, direct: false, sure } => {
+            arguments.wait_for(orders::pause_all(arguments, reason, *sure))
+        }
         Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
         Command::Reload { accept } => arguments.wait_for(operate::reload(arguments, *accept)),
         Command::LogFilter { filter } => arguments.wait_for(operate::log_filter(arguments, filter)),
-        Command::Shutdown => arguments.wait_for(operate::shutdown(arguments)),
+        Command::Shutdown(sure) => arguments.wait_for(operate::shutdown(arguments, *sure)),
         Command::Completions { shell } => documents::completions(*shell),
         Command::Man { all: Some(folder), .. } => documents::all_pages(arguments, folder),
         Command::Man { command, all: None } => documents::man(command),

@@ -3,7 +3,8 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::progress::{Pausing, Ticking, followed};
+use super::confirm::Sure;
+use super::progress::{Pausing, Ticking, followed, runs};
 use super::render::step_word;
 use super::target::Target;
 use super::{Arguments, CommandError, complain};
@@ -53,18 +54,39 @@ pub(super) async fn process(
 ) -> Result<(), CommandError> {
     let client = arguments.client()?;
     let processed = target.ask(&client, async |id| client.process(id, ProcessBody { force }).await).await?;
-    of_processed(&processed).print(arguments, &processed)
+    let told = of_processed(&processed);
+    let said = force.map_or(told.said, |force| ordered(&processed, force));
+    Told { said, ..told }.print(arguments, &processed)?;
+    if processed.error.is_some() { Err(CommandError::InTrouble) } else { Ok(()) }
 }
 
 /// Fails where one of the campaigns refuses: the others are processed all the same.
-pub(super) async fn process_all(arguments: &Arguments, force: Option<ForceKind>) -> Result<(), CommandError> {
+pub(super) async fn process_all(
+    arguments: &Arguments,
+    force: Option<ForceKind>,
+    sure: Sure,
+) -> Result<(), CommandError> {
     let client = arguments.client()?;
+    if let Some(force) = force
+        && sure.is_asked()
+    {
+        let guarded = client.state().await?.campaigns.iter().filter(|campaign| campaign.actor.is_some()).count();
+        let what = match force {
+            ForceKind::Activate => "activated",
+            ForceKind::Pause => "paused",
+        };
+        let guarded = Clicks(guarded as u64);
+        sure.ask(&format!("All {guarded} guarded campaigns are {what} now, whatever their spend and clicks say."))?;
+    }
     let mut ticking = Ticking::default();
     let order = client.process_all(ProcessBody { force });
     let all = followed(&client, order, |dump| ticking.line(dump)).await?;
     arguments.print(&all, || match all.as_slice() {
         [] => "No campaign is guarded.".to_owned(),
-        all => all.iter().map(sentence).collect::<Vec<_>>().join("\n"),
+        all => {
+            let said = |processed| force.map_or_else(|| sentence(processed), |force| ordered(processed, force));
+            all.iter().map(said).collect::<Vec<_>>().join("\n")
+        }
     })?;
     for processed in &all {
         let named = processed.warnings.iter().map(|warning| format!("campaign {}: {warning}", processed.id));
@@ -93,8 +115,16 @@ pub(super) async fn release(arguments: &Arguments, target: &Target) -> Result<()
     of_released(id, &released).print(arguments, &released)
 }
 
-pub(super) async fn pause_all(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
+pub(super) async fn pause_all(arguments: &Arguments, reason: &str, sure: Sure) -> Result<(), CommandError> {
     let client = arguments.client()?;
+    if sure.is_asked()
+        && let Ok(dump) = client.state().await
+    {
+        let (all, running) =
+            (dump.campaigns.len() as u64, dump.campaigns.iter().filter(|one| runs(one)).count() as u64);
+        let (all, running) = (Clicks(all), Clicks(running));
+        sure.ask(&format!("All campaigns are paused, and stay so until `release-all`: {running} of {all} run now."))?;
+    }
     let body = pause_of_all(reason);
     let mut pausing = Pausing::default();
     match followed(&client, client.hold_all(&body), |dump| Some(pausing.line(dump))).await {
@@ -121,7 +151,8 @@ pub(super) fn pause_of_all(reason: &str) -> HoldBody {
 }
 
 /// Without a supervisor, by a runtime of its own.
-pub(super) fn pause_all_direct(arguments: &Arguments, reason: &str) -> Result<(), CommandError> {
+pub(super) fn pause_all_direct(arguments: &Arguments, reason: &str, sure: Sure) -> Result<(), CommandError> {
+    sure.ask("All campaigns of the database are paused, and are on hold until `release-all`.")?;
     let config = arguments.load_config()?;
     let api_key = config.api_key(&process_environment())?;
     let Pressed { held, is_hold_stored, is_left_to_the_living } =
@@ -218,7 +249,7 @@ pub(super) fn of_held(id: CampaignId, Held { hold, not_paused, replaced, warning
 pub(super) fn of_released(id: CampaignId, Released { released, still_on_hold, .. }: &Released) -> Told {
     let said = match released {
         Some(hold) => format!("Campaign {id} is released: it was on hold {}.", hold.in_words()),
-        None => format!("Campaign {id} was not on hold by itself."),
+        None => format!("Campaign {id} has no hold of its own."),
     };
     let still = still_on_hold.iter();
     let warnings = still.map(|hold| format!("all campaigns are on hold {}: `release-all` ends that", hold.in_words()));
@@ -269,6 +300,21 @@ pub(super) fn of_held_all(held: &HeldAll, keeper: Keeper) -> Told {
         .iter()
         .map(|NotPaused { id, name, reason }| format!("campaign {id} ({name}) was not paused: {reason}"));
     Told::new(said, warnings.iter().cloned().chain(not_paused).collect())
+}
+
+/// What came of a forced action: the order itself, whatever the tick beside it has said.
+fn ordered(processed: &Processed, force: ForceKind) -> String {
+    let Processed { id, name, state, action, error, .. } = processed;
+    if state.is_none() {
+        return sentence(processed);
+    }
+    let is = match force {
+        ForceKind::Activate => "runs",
+        ForceKind::Pause => "is paused",
+    };
+    let action = action.as_ref().map(|action| format!(" Last action: {} {}.", action.kind, step_word(action.step)));
+    let error = error.as_ref().map(|error| format!(" Trouble: {error}."));
+    format!("Campaign {id} ({name}) {is} as ordered.{}{}", action.unwrap_or_default(), error.unwrap_or_default())
 }
 
 fn sentence(processed: &Processed) -> String {

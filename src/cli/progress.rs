@@ -116,10 +116,13 @@ mod tests {
 
     use super::*;
 
-    /// Six campaigns at a pause of everything at noon: each with its status, and the step of its last pause and when it was.
-    fn dump(campaigns: &[(&str, Option<(&str, &str)>)], hold: bool) -> Dump {
+    /// A status, and the step of its last pause and when that was.
+    type Seen<'s> = (&'s str, Option<(&'s str, &'s str)>);
+
+    /// Campaigns at a pause of everything at noon.
+    fn dump(campaigns: &[Seen<'_>], hold: bool) -> Dump {
         let noon = "2026-11-22T12:00:00Z";
-        let campaign = |(id, (status, pause)): (usize, &(&str, Option<(&str, &str)>))| {
+        let campaign = |(id, (status, pause)): (usize, &Seen<'_>)| {
             let action = pause.map(|(step, at)| {
                 json!({"kind": "pause", "step": step, "reason": "", "requested_at": format!("2026-11-22T{at}Z")})
             });

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::CommandError;
+use super::error::{CommandError, TargetError};
 use crate::config;
 use crate::control::Campaign;
 use crate::control::client::{Client, ClientError};
@@ -32,21 +32,6 @@ pub(super) const REMOTE: &str = "ts:";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("\"{0}\" is not a campaign: give its id, its name, or `ts:` and its id at TrafficStars")]
 pub(super) struct NotATarget(String);
-
-/// Why it is not known which campaign is meant.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(super) enum TargetError {
-    #[error("{text} is {}: give one of these ids", campaigns(found))]
-    Several { text: String, found: Vec<(CampaignId, RemoteId)> },
-    #[error("there is no campaign {0}; {REMOTE}{0} is campaign {1} ({2})")]
-    OnlyThere(CampaignId, CampaignId, String),
-    #[error("there is no campaign {0}")]
-    NoSuchId(CampaignId),
-    #[error("there is no campaign {0}: did you mean {1}?")]
-    Near(String, String),
-    #[error("there is no campaign {0}: `traffic-generator campaign list` shows all")]
-    Unknown(String),
-}
 
 /// What tells campaigns apart.
 #[derive(Debug, Clone, Copy)]
@@ -152,15 +137,6 @@ impl Target {
 /// `shoes (1)`.
 fn names(campaigns: &[Known<'_>]) -> String {
     campaigns.iter().map(|known| format!("{} ({})", known.name, known.id)).collect::<Vec<_>>().join(" or ")
-}
-
-/// `2 campaigns: 1 (TrafficStars 1001) and 5 (1003)`.
-fn campaigns(several: &[(CampaignId, RemoteId)]) -> String {
-    let all = several.iter().enumerate().map(|(position, (id, remote))| {
-        let whose = if position == 0 { "TrafficStars " } else { "" };
-        format!("{id} ({whose}{remote})")
-    });
-    format!("{} campaigns: {}", several.len(), all.collect::<Vec<_>>().join(" and "))
 }
 
 #[cfg(test)]

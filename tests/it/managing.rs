@@ -157,7 +157,7 @@ fn a_running_campaign_is_removed_only_with_a_pause() {
     world.let_ticks_pass(1);
     assert_eq!((world.campaign(CAMPAIGN).state(), world.writes(CAMPAIGN)), ("active-guarded".to_owned(), vec![]));
     let removed = done(&world, &["campaign", "remove", "1", "--pause"]);
-    assert_eq!(removed, "Campaign 1 (campaign 1001) was paused and removed.");
+    assert_eq!(removed, "Campaign 1 (campaign 1001) was paused and removed, with its 1 URL and 0 clicks counted.");
     assert_eq!(world.writes(CAMPAIGN), PAUSE);
     assert!(!is_in_dump(&world, CAMPAIGN), "{}", world.guard.state());
     assert_eq!(world.database.number("SELECT COUNT(*) AS number FROM campaigns"), 0);
@@ -221,7 +221,9 @@ fn a_campaign_whose_status_cannot_be_read_is_disabled_and_is_not_removed() {
 #[test]
 fn a_stopped_campaign_and_one_that_is_not_guarded_are_removed_as_they_are() {
     let mut world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
-    assert_eq!(done(&world, &["campaign", "remove", "1"]), "Campaign 1 (campaign 1001) was removed.");
+    done(&world, &["url", "set", "1", "--clicks", "5000"]);
+    let removed = "Campaign 1 (campaign 1001) was removed, with its 1 URL and 5,000 clicks counted.";
+    assert_eq!(done(&world, &["campaign", "remove", "1"]), removed);
     assert_eq!(world.writes(CAMPAIGN), []);
     world.add_guarded(1003);
     done(&world, &["disable", "2", "--leave-running"]);
@@ -430,6 +432,7 @@ fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3(
         &["campaign", "set", "1", "--cooldown", "soon"],
         &["campaign", "set", "1", "--activate-clicks=-1"],
         &["campaign", "set", "1", "--pause"],
+        &["campaign", "set", "1"],
         &["url", "add", "1", "--name", "n", "--target-url", "a.b", "--click-limit", "1"],
         &["url", "set", "1", "--status", "asleep"],
         &["campaign", "set", "1"],
@@ -440,6 +443,7 @@ fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3(
     for arguments in usage {
         world.refused(arguments, 2, &[]);
     }
+    world.refused(&["campaign", "set", "1"], 2, &["nothing to change: give an option, such as --spend-limit"]);
     let no: &[(&[&str], &str)] = &[
         (&["campaign", "set", "404", "--name", "n"], "there is no campaign 404"),
         (&["campaign", "remove", "404"], "there is no campaign 404"),

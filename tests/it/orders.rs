@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandbox::{CampaignSpec, Fault, FaultKind, Interference, Operation};
 use serde_json::Value;
 
-use crate::helper::{Config, Outcome, PAUSE, World, Write, assert_says, say};
+use crate::helper::{Config, Outcome, PAUSE, Terminal, World, Write, assert_says, say};
 
 const FIRST: i64 = 995_001;
 const SECOND: i64 = 995_002;
@@ -99,7 +99,11 @@ fn a_forced_activation_runs_whatever_the_clicks_say_and_warns_that_the_table_pau
     // The table undoes it.
     let answer = world.json(&["process", &id]);
     assert_eq!(answer["state"], "cooling-down");
-    world.refused(&["process", &id, "--force", "activate"], 1, &["it cools down after a pause; possible from "]);
+    world.refused(
+        &["process", &id, "--force", "activate"],
+        1,
+        &["it cools down after a pause: try again in ", "; possible from "],
+    );
 }
 
 #[test]
@@ -151,7 +155,7 @@ fn a_hold_keeps_the_guards_hands_off_survives_a_restart_and_ends_when_released()
     assert_eq!(released["released"]["reason"], "new creatives");
     world.wait_for_state(FIRST, "active-guarded");
     assert_eq!(world.campaign(FIRST).0["ordered"]["hold"], Value::Null);
-    assert_eq!(world.done(&["release", &id]), format!("Campaign {id} was not on hold by itself.\n"));
+    assert_eq!(world.done(&["release", &id]), format!("Campaign {id} has no hold of its own.\n"));
 }
 
 #[test]
@@ -301,6 +305,50 @@ fn pause_all_sends_nothing_to_what_is_seen_stopped_and_release_all_says_what_bec
     let outlook = "1 starts again. 1 stays stopped: too few clicks are left. 1 is not guarded: nobody starts it.";
     assert_says(&released, &["All campaigns are released", outlook]);
     world.wait_for_state(FIRST, "active-guarded");
+}
+
+#[test]
+fn on_a_terminal_the_panic_button_asks_first_shows_how_far_it_has_come_and_leaves_the_order_when_interrupted() {
+    let mut world = World::new();
+    world.add_guarded(FIRST);
+    let press = ["pause-all", "--reason", "wrong page"];
+    let code = |world: &mut World, view: &mut Terminal| {
+        let mut ended = None;
+        world.wait_for("its end", |_| view.ended().map(|status| ended = status.code()));
+        ended
+    };
+    let mut view = world.in_terminal(&press);
+    world.wait_for("the question", |_| view.shows("1 of 1 run now. Go on? [y/N]"));
+    view.type_in("\n");
+    assert_eq!(code(&mut world, &mut view), Some(1));
+    assert!(world.sandbox.is_running(FIRST), "only a yes goes on");
+    // Its end time would stop it, too.
+    let late = Duration::from_secs(4);
+    world.sandbox.inject(Fault::always(FaultKind::EffectLate(late)).on(Operation::Pause));
+    world.sandbox.inject(Fault::always(FaultKind::DelayBeforeEffect(late)).on(Operation::Edit));
+    let mut view = world.in_terminal(&press);
+    world.wait_for("the question", |_| view.shows("[y/N]"));
+    view.type_in("y\n");
+    world.wait_for("the progress", |_| view.shows("stopped 1 of 1, confirmed 0"));
+    view.type_in("\x03");
+    world.wait_for("a word about the order", |_| view.shows("The order stands; the supervisor carries it out."));
+    assert_eq!(code(&mut world, &mut view), Some(130));
+    world.wait_for_stop(FIRST);
+    let mut view = world.in_terminal(&["process", "--all", "--force", "pause", "--yes"]);
+    assert_eq!(code(&mut world, &mut view), Some(0), "nothing is asked");
+}
+
+#[test]
+fn a_forced_action_is_told_as_ordered_and_a_tick_in_trouble_fails() {
+    let mut world = World::new();
+    world.add_running_disabled(DISABLED);
+    let forced = world.done(&["process", "1", "--force", "pause"]);
+    assert_says(&forced, &["Campaign 1 (campaign 995003) is paused as ordered. Last action: pause confirmed."]);
+    world.add_guarded(FIRST);
+    world.let_reads_fail();
+    let ticked = world.run(&["process", "2"]);
+    assert_eq!(ticked.code, 1, "{ticked:?}");
+    assert_says(&ticked.stdout, &["Trouble: its status could not be read"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod app;
 mod connection;
 mod draw;
+pub(super) mod error;
 mod history;
 mod keys;
 #[cfg(test)]
@@ -19,11 +20,11 @@ use std::time::Duration;
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEvent};
-use thiserror::Error;
 use tokio::sync::{mpsc as async_mpsc, watch};
 
 use self::app::{App, Notice, State};
 use self::connection::Wishes;
+use self::error::TopError;
 use super::draw::theme::Theme;
 use super::{Arguments, CommandError};
 use crate::clock::Clock;
@@ -32,19 +33,6 @@ use crate::domain::explain::Explanation;
 
 /// Ages are shown in seconds, so the screen is drawn at least this often.
 const DRAW_EVERY: Duration = Duration::from_secs(1);
-
-/// Why the view could not be shown, or had to end.
-#[derive(Debug, Error)]
-pub(super) enum TopError {
-    #[error("`top` draws on a terminal, and this is none: `traffic-generator status` prints a table anywhere")]
-    NoTerminal,
-    #[error("the terminal cannot be used")]
-    Terminal(#[source] io::Error),
-    #[error("the view's connection to the supervisor could not be started")]
-    Connection(#[source] io::Error),
-    #[error("the view's connection to the supervisor died, which is a defect of this program: start `top` again")]
-    ConnectionDied,
-}
 
 /// What the loop waits for.
 enum Message {

@@ -264,7 +264,8 @@ impl Machine {
             return not_now(format!("it is on hold {}: release it first", hold.in_words()), hold.until);
         }
         if let Some(until) = self.phase.cooling_down_until().filter(|&until| until > now) {
-            return not_now("it cools down after a pause".to_owned(), Some(until));
+            let seconds = until.signed_duration_since(now).num_seconds() + 1;
+            return not_now(format!("it cools down after a pause: try again in {seconds} s"), Some(until));
         }
         if self.readings.is_clock_far_apart() {
             return not_now(ClockDifference::ACTIVATES_NOTHING.to_owned(), None);
