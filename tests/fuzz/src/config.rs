@@ -74,7 +74,9 @@ fn check_problem(line: &str, text: &str, environment: &Environment) {
 
 fn check_warnings(config: &Config) {
     let remote = &config.trafficstar;
-    let odd = [remote.requests_per_minute > 100, remote.timeout.is_zero()];
+    // What is spoken to without TLS is a stand-in on this machine, which has no account's limit.
+    let is_account = remote.base_url.starts_with("https://");
+    let odd = [is_account && remote.requests_per_minute > 100, remote.timeout.is_zero()];
     assert_eq!(config.warnings.len(), odd.into_iter().filter(|odd| *odd).count());
 }
 
