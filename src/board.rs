@@ -76,6 +76,7 @@ impl Board {
             if let Some(before) = before.filter(|_| !status.ordered.generator_enabled).map(Arc::clone) {
                 status.observed = Observed { spend_unchanged_since: None, ..before.observed.clone() };
                 status.action.clone_from(&before.action);
+                status = status.judged();
             }
             published.insights.remove(&status.id);
             published.rests.remove(&status.id);
@@ -275,8 +276,11 @@ impl Board {
     /// Whether every promise can be kept, as of now.
     #[must_use]
     pub fn health(&self, now: DateTime<Utc>) -> Health {
-        let (campaigns, leadership, database, trafficstar, failing) = {
+        let (campaigns, left_unguarded, leadership, database, trafficstar, failing) = {
             let published = self.published.borrow();
+            let left = published.campaigns.values().filter(|status| !status.ordered.generator_enabled);
+            let left_unguarded: Vec<_> =
+                left.filter(|status| status.unguarded && status.is_used_up()).map(Arc::clone).collect();
             let campaigns: Vec<_> = published
                 .insights
                 .iter()
@@ -287,12 +291,14 @@ impl Board {
                 .collect();
             (
                 campaigns,
+                left_unguarded,
                 published.leadership.clone(),
                 published.database.clone(),
                 published.trafficstar.clone(),
                 published.failing.clone(),
             )
         };
+        let left_unguarded = left_unguarded.iter().map(|status| (status.id, status.observed.status_at.unwrap_or(now)));
         let guarded = campaigns.iter().filter_map(|(status, insight, tickless_since)| {
             let actor = status.actor.as_ref()?;
             let (id, remote, tickless_since) = (status.id, status.trafficstar_id, *tickless_since);
@@ -300,6 +306,7 @@ impl Board {
         });
         let vitals = Vitals {
             campaigns: guarded.collect(),
+            left_unguarded: left_unguarded.collect(),
             leadership: &leadership,
             database: &database,
             trafficstar: &trafficstar,

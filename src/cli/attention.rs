@@ -1,6 +1,6 @@
 //! Which campaigns need somebody's attention, why, and in which order they are listed.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::render::span;
 use crate::domain::action::{ActionKind, Step};
@@ -16,10 +16,10 @@ const WAITS_LONG: TimeDelta = TimeDelta::minutes(2);
 /// Why a campaign needs attention, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::cli) enum Attention {
-    /// A tick or an action failed.
-    Error,
     /// It runs past a threshold, and no promise is in force.
     Unguarded,
+    /// A tick or an action failed.
+    Error,
     /// Others change it again and again.
     Contested,
     /// Running it cannot help.
@@ -75,7 +75,7 @@ fn is_late(action: &ActionStatus, now: DateTime<Utc>) -> bool {
 }
 
 /// Which threshold is passed.
-fn unguarded(campaign: &CampaignStatus) -> String {
+pub(in crate::cli) fn unguarded(campaign: &CampaignStatus) -> String {
     let observed = &campaign.observed;
     let clicks = campaign.limits.zip(observed.remaining_clicks).filter(|(limits, left)| *left <= limits.pause_clicks);
     let clicks = clicks.map(|(_, left)| format!("{left} clicks left"));
@@ -114,7 +114,7 @@ impl Urgency {
             without_attention: attention.is_none(),
             attention,
             not_guarded: campaign.actor.is_none(),
-            distance_per_mille: distance_per_mille(campaign),
+            distance_per_mille: distance_per_mille(campaign, now.date_naive()),
             id: campaign.id.0,
         }
     }
@@ -126,14 +126,14 @@ impl Urgency {
 }
 
 /// How far it is to the next threshold that would change something, in thousandths of that threshold.
-fn distance_per_mille(campaign: &CampaignStatus) -> u64 {
+fn distance_per_mille(campaign: &CampaignStatus, today: NaiveDate) -> u64 {
     let Some(limits) = &campaign.limits else { return u64::MAX };
     let per_mille = |distance: u64, whole: u64| {
         u64::try_from(u128::from(distance) * 1000 / u128::from(whole.max(1))).unwrap_or(u64::MAX)
     };
     let limit = u64::try_from(limits.spend.micros()).unwrap_or(0);
     // From the limit on nothing more happens by spend until midnight.
-    let by_spend = campaign.observed.spend.filter(|_| !campaign.high_spend).map(|spend| {
+    let by_spend = campaign.observed.spend_on(today).filter(|_| !campaign.high_spend).map(|spend| {
         let spend = u64::try_from(spend.micros()).unwrap_or(0);
         per_mille(limit.saturating_sub(spend), limit)
     });

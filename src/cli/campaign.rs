@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Subcommand};
 use ratatui::text::Line;
 
+use super::attention::unguarded;
 use super::confirm::Sure;
 use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
@@ -19,7 +20,7 @@ use crate::domain::ids::RemoteId;
 use crate::domain::money::Money;
 use crate::domain::policy::{HighSpend, Mode};
 use crate::domain::remote::StatusWord;
-use crate::domain::status::Observed;
+use crate::domain::status::{CampaignStatus, Observed};
 
 /// What `set` can change; without any of it there is nothing to do.
 const CHANGES: [&str; 10] = [
@@ -272,7 +273,8 @@ pub(super) async fn of_generator(client: &Client, campaign: &Campaign, patch: &C
         (false, true) => "is paused, and is not guarded any more",
         (false, false) => "is not guarded any more",
     };
-    let left = left.map(|state| format!(" {}", left_as(&state.observed))).unwrap_or_default();
+    let past = |state: &CampaignStatus| if state.unguarded { format!(" {}!", unguarded(state)) } else { String::new() };
+    let left = left.map(|state| format!(" {}{}", left_as(&state.observed), past(&state))).unwrap_or_default();
     format!("Campaign {} ({}) {done}.{left}", campaign.id, campaign.name)
 }
 

@@ -88,6 +88,7 @@ fn state(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
     let state = match campaign.verdict {
         Verdict::NotGuarded if campaign.observed.status.is_none() => "not guarded".to_owned(),
         Verdict::NotGuarded => format!("not guarded ({remote})"),
+        Verdict::Unguarded if !campaign.ordered.generator_enabled => "RUNS, not guarded".to_owned(),
         Verdict::Unguarded if campaign.ordered.hold.is_some() => "RUNS, on hold".to_owned(),
         Verdict::Unguarded => "RUNS, unguarded".to_owned(),
         Verdict::OnHold => format!("on hold ({remote})"),
@@ -110,10 +111,7 @@ fn stored(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
 }
 
 fn stopped(campaign: &CampaignStatus) -> String {
-    let limits = campaign.limits.as_ref();
-    let is_used_up =
-        limits.zip(campaign.observed.remaining_clicks).is_some_and(|(limits, left)| left <= limits.pause_clicks);
-    let why = match (campaign.high_spend, is_used_up) {
+    let why = match (campaign.high_spend, campaign.is_used_up()) {
         (true, _) => ", limit reached",
         (false, true) => ", used up",
         (false, false) => "",
@@ -131,16 +129,21 @@ fn note(campaign: &CampaignStatus, reasons: &[(Attention, String)], now: DateTim
         rest.unwrap_or(reason).to_owned()
     };
     let reasons = reasons.iter().map(|(_, reason)| in_short(reason));
-    let notes: Vec<String> = reasons.chain(hold).chain(observe).chain(stopped).collect();
+    let seen = seen_last(campaign, now).filter(|_| campaign.unguarded);
+    let notes: Vec<String> = reasons.chain(seen).chain(hold).chain(observe).chain(stopped).collect();
     if notes.is_empty() { next(campaign, now) } else { notes.join("; ") }
+}
+
+/// What was seen last has its age, where nobody looks any more.
+fn seen_last(campaign: &CampaignStatus, now: DateTime<Utc>) -> Option<String> {
+    let seen_at = campaign.observed.status_at.filter(|_| !campaign.ordered.generator_enabled)?;
+    Some(format!("as last seen {} ago", age(seen_at, now)))
 }
 
 /// What happens next to a campaign of which nothing else has to be said.
 fn next(campaign: &CampaignStatus, now: DateTime<Utc>) -> String {
     if campaign.actor.is_none() {
-        // Nobody looks any more: what was seen last has its age.
-        let seen = campaign.observed.status_at.map(|at| format!("as last seen {} ago", age(at, now)));
-        return seen.unwrap_or_default();
+        return seen_last(campaign, now).unwrap_or_default();
     }
     let limits = campaign.limits.filter(|_| campaign.observed.remaining_clicks.is_some());
     match (campaign.verdict, campaign.state, limits) {

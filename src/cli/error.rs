@@ -47,7 +47,7 @@ pub(super) enum CommandError {
     #[error("it is on hold and was not paused: {0}")]
     NotPaused(String),
     /// What is wrong where has been printed.
-    #[error("{failed} of {of} campaigns were not {done} (above)")]
+    #[error("{failed} of {of} campaigns {} not {done} (above)", if *failed == 1 { "was" } else { "were" })]
     NotEverywhere { failed: usize, of: u64, done: &'static str },
     /// Who waited was interrupted; the supervisor was not.
     #[error("The order stands; the supervisor carries it out. See: traffic-generator status")]

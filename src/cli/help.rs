@@ -31,6 +31,7 @@ pub(super) const SECTIONS: [Section; 3] = [
             ("1", "it failed, or the answer is no"),
             ("2", "the arguments are wrong"),
             ("3", "no supervisor answers on the socket"),
+            ("130", "Ctrl-C while an order was waited for: the order stands"),
         ],
     ),
     (

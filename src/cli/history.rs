@@ -3,7 +3,7 @@
 //! An order for many campaigns is one line. Deliberately absent: what is in the dump; an entry tells what was asked of
 //! TrafficStars, why, and what came of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -47,8 +47,7 @@ impl FromStr for Since {
         }
         let day = text.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
         let time = day.or_else(|_| text.parse::<DateTime<Utc>>());
-        time.map(Self::At)
-            .map_err(|_| format!("\"{text}\" is not a duration like 24h, nor a date like 2026-11-22 (UTC)"))
+        time.map(Self::At).map_err(|_| format!("`{text}` is not a duration like 24h, nor a date like 2026-11-22 (UTC)"))
     }
 }
 
@@ -154,11 +153,8 @@ fn lines(
     if entries.is_empty() {
         return vec![Line::from("No entries.")];
     }
-    let orders = entries.chunk_by(|one, other| {
-        (one.kind, &one.by, one.trigger, &one.reason) == (other.kind, &other.by, other.trigger, &other.reason)
-            && one.requested_at.signed_duration_since(other.requested_at) < SAME_ORDER_WITHIN
-    });
-    let rows: Vec<_> = orders
+    let rows: Vec<_> = orders(entries)
+        .into_iter()
         .flat_map(|order| {
             // A few campaigns are named each.
             let pieces = if order.len() < MANY { order.chunks(1) } else { order.chunks(order.len()) };
@@ -166,6 +162,26 @@ fn lines(
         })
         .collect();
     table(columns(paper.width), &rows, paper.width, paper.theme.label())
+}
+
+/// The entries by their orders: what was asked for at about the same time, for the same reason, of one campaign after the
+/// other. A campaign that comes again is of another order.
+fn orders(entries: &[JournalEntry]) -> Vec<&[JournalEntry]> {
+    let (mut orders, mut rest) = (Vec::new(), entries);
+    while let Some(first) = rest.first() {
+        let mut seen = HashSet::new();
+        let of_it = rest.iter().take_while(|entry| {
+            (first.kind, &first.by, first.trigger, &first.reason)
+                == (entry.kind, &entry.by, entry.trigger, &entry.reason)
+                && first.requested_at.signed_duration_since(entry.requested_at) < SAME_ORDER_WITHIN
+                && seen.insert(entry.campaign_id)
+        });
+        let count = of_it.count();
+        let (order, others) = rest.split_at(count);
+        orders.push(order);
+        rest = others;
+    }
+    orders
 }
 
 /// One entry, or an order for many.
@@ -295,9 +311,11 @@ WHEN (UTC)      CAMPAIGN     ACTION    STEP                      BY           SP
                 &json!({"campaign_id": id, "trigger": "operator", "by": "0 (root)", "reason": "on hold", "step": step}),
             )
         };
+        let again = [order(4, "confirmed"), order(3, "confirmed"), order(2, "confirmed")];
         let entries = [order(4, "confirmed"), order(3, "failed"), order(2, "confirmed"), entry(1, &json!({}))];
-        let told = text(&entries);
-        assert_eq!(told.lines().count(), 3, "{told}");
+        let told = text(&[again.as_slice(), &entries].concat());
+        assert_eq!(told.lines().count(), 4, "the same campaigns again are another order: {told}");
+        assert!(told.contains("3 campaigns  pause   confirmed"), "{told}");
         assert!(told.contains("3 campaigns  pause   2 confirmed, 1 failed  0 (root)"), "{told}");
     }
 
@@ -315,6 +333,6 @@ WHEN (UTC)      CAMPAIGN     ACTION    STEP                      BY           SP
             assert_eq!(since.before(now), wanted.map(|at| at.parse().unwrap()), "{text}");
         }
         let refused = "yesterday".parse::<Since>().unwrap_err();
-        assert_eq!(refused, "\"yesterday\" is not a duration like 24h, nor a date like 2026-11-22 (UTC)");
+        assert_eq!(refused, "`yesterday` is not a duration like 24h, nor a date like 2026-11-22 (UTC)");
     }
 }

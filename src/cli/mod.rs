@@ -96,7 +96,7 @@ enum Command {
     /// Make the database, or bring its schema up to date (`run` does the latter, too)
     #[command(after_help = "Example: traffic-generator migrate --config config.toml")]
     Migrate,
-    /// Show campaigns: state, remote, spend, remaining clicks, next tick, last action, error
+    /// Say whether all is well, what is spent, and how each campaign is, trouble first
     #[command(after_help = "Example: traffic-generator status 1 2")]
     Status {
         /// Ids, names, or `ts:` and ids at TrafficStars; all campaigns where none is given

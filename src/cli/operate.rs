@@ -35,7 +35,7 @@ pub(super) async fn shutdown(arguments: &Arguments, sure: Sure) -> Result<(), Co
     // What it leaves behind is worth saying, and no reason to go on.
     let left = client.state().await.ok().and_then(|dump| left_running(&dump));
     if sure.is_asked() {
-        let left = left.as_deref().unwrap_or("No campaign of this supervisor was seen running.");
+        let left = left.as_deref().unwrap_or("As far as it knows, no campaign of its own runs.");
         sure.ask(&format!("The supervisor stops. {left}"))?;
     }
     let stopping = client.shutdown().await?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::confirm::Sure;
-use super::progress::{Pausing, Ticking, followed, runs};
+use super::progress::{Pausing, Ticking, followed, running_in_words};
 use super::render::step_word;
 use super::target::Target;
 use super::{Arguments, CommandError, complain};
@@ -57,10 +57,11 @@ pub(super) async fn process(
     let told = of_processed(&processed);
     let said = force.map_or(told.said, |force| ordered(&processed, force));
     Told { said, ..told }.print(arguments, &processed)?;
-    if processed.error.is_some() { Err(CommandError::InTrouble) } else { Ok(()) }
+    // What an operator forced has come about, whatever the last tick's trouble was.
+    if force.is_none() && processed.error.is_some() { Err(CommandError::InTrouble) } else { Ok(()) }
 }
 
-/// Fails where one of the campaigns refuses: the others are processed all the same.
+/// Fails where one of the campaigns refuses, or is in trouble: the others are processed all the same.
 pub(super) async fn process_all(
     arguments: &Arguments,
     force: Option<ForceKind>,
@@ -92,14 +93,17 @@ pub(super) async fn process_all(
         let named = processed.warnings.iter().map(|warning| format!("campaign {}: {warning}", processed.id));
         warn(&named.collect::<Vec<_>>());
     }
-    let failed = all.iter().filter(|processed| processed.error.is_some()).count();
-    let done = match force {
-        Some(_) if failed == 0 => return Ok(()),
-        Some(ForceKind::Activate) => "activated",
-        Some(ForceKind::Pause) => "paused",
-        None => return Ok(()),
-    };
-    Err(CommandError::NotEverywhere { failed, of: all.len() as u64, done })
+    // What an operator forced has come about, whatever the last tick's trouble was.
+    let failed = all.iter().filter(|processed| processed.state.is_none()).count();
+    match force {
+        Some(_) if failed == 0 => Ok(()),
+        None if all.iter().all(|processed| processed.error.is_none()) => Ok(()),
+        Some(ForceKind::Activate) => {
+            Err(CommandError::NotEverywhere { failed, of: all.len() as u64, done: "activated" })
+        }
+        Some(ForceKind::Pause) => Err(CommandError::NotEverywhere { failed, of: all.len() as u64, done: "paused" }),
+        None => Err(CommandError::InTrouble),
+    }
 }
 
 pub(super) async fn hold(arguments: &Arguments, target: &Target, body: &HoldBody) -> Result<(), CommandError> {
@@ -120,10 +124,8 @@ pub(super) async fn pause_all(arguments: &Arguments, reason: &str, sure: Sure) -
     if sure.is_asked()
         && let Ok(dump) = client.state().await
     {
-        let (all, running) =
-            (dump.campaigns.len() as u64, dump.campaigns.iter().filter(|one| runs(one)).count() as u64);
-        let (all, running) = (Clicks(all), Clicks(running));
-        sure.ask(&format!("All campaigns are paused, and stay so until `release-all`: {running} of {all} run now."))?;
+        let running = running_in_words(&dump);
+        sure.ask(&format!("All campaigns are paused, and stay so until `release-all`: {running}."))?;
     }
     let body = pause_of_all(reason);
     let mut pausing = Pausing::default();
@@ -275,7 +277,7 @@ pub(super) fn of_held_all(held: &HeldAll, keeper: Keeper) -> Told {
         0 => format!("Paused now: {} of {}.", Clicks(*paused), Clicks(*campaigns)),
         already => {
             let were = if *already == 1 { "was" } else { "were" };
-            format!("Stopped {} that ran; {} {were} stopped already.", Clicks(*paused), Clicks(*already))
+            format!("Paused {}; {} {were} stopped already.", Clicks(*paused), Clicks(*already))
         }
     };
     let on_hold = format!("All campaigns are on hold {}.\n", hold.in_words());

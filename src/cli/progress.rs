@@ -87,6 +87,16 @@ pub(super) fn runs(campaign: &CampaignStatus) -> bool {
     campaign.observed.status == Some(StatusWord::Running)
 }
 
+/// How many run, for a question before an order; those of which that is not known are told, too.
+pub(super) fn running_in_words(dump: &Dump) -> String {
+    let (all, running) = (dump.campaigns.len(), dump.campaigns.iter().filter(|one| runs(one)).count());
+    let is_unknown =
+        |one: &&CampaignStatus| !matches!(one.observed.status, Some(StatusWord::Running | StatusWord::Stopped));
+    let unknown = dump.campaigns.iter().filter(is_unknown).count();
+    let known = format!("{} of {} run now", Clicks(running as u64), Clicks(all as u64));
+    if unknown == 0 { known } else { format!("{known}, and of {} that is not known", Clicks(unknown as u64)) }
+}
+
 fn is_paused(campaign: &CampaignStatus, since: DateTime<Utc>, steps: &[Step]) -> bool {
     campaign.action.as_ref().is_some_and(|action| {
         action.kind == ActionKind::Pause && action.requested_at >= since && steps.contains(&action.step)

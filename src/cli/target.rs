@@ -17,7 +17,7 @@ use crate::domain::status::CampaignStatus;
 /// What a user calls a campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A plain number: the row's key. Where no row has it, it may be a name.
+    /// A plain number: the row's key.
     Id(CampaignId),
     /// `ts:1001`.
     Remote(RemoteId),
@@ -60,9 +60,11 @@ impl FromStr for Target {
         let trimmed = text.trim();
         let remote = trimmed.strip_prefix(REMOTE).and_then(|id| id.parse().ok());
         match (trimmed.parse(), remote) {
-            (Ok(id), _) if id >= 0 => Ok(Self::Id(CampaignId(id))),
+            // `007` is a name: an order for it must not reach campaign 7.
+            (Ok(id), _) if id >= 0 && CampaignId(id).to_string() == trimmed => Ok(Self::Id(CampaignId(id))),
             (Err(_), Some(id)) => Ok(Self::Remote(RemoteId(id))),
             (Err(_), None) if !trimmed.is_empty() => Ok(Self::Name(trimmed.to_owned())),
+            (Ok(0..), _) => Ok(Self::Name(trimmed.to_owned())),
             (Ok(_) | Err(_), _) => Err(NotATarget(text.to_owned())),
         }
     }
@@ -109,7 +111,9 @@ impl Target {
         let found = match self {
             Self::Id(id) if by(&|known| known.id == *id).is_some() => return Ok(*id),
             Self::Remote(remote) => by(&|known| known.remote == *remote).into_iter().collect(),
-            Self::Id(_) | Self::Name(_) => {
+            // A number is an id alone: where its campaign is gone, an order for it must reach no other one.
+            Self::Id(_) => Vec::new(),
+            Self::Name(_) => {
                 let exact = called(&|name| name == text);
                 let lower = text.to_lowercase();
                 if exact.is_empty() { called(&|name| name.to_lowercase() == lower) } else { exact }
@@ -143,13 +147,14 @@ fn names(campaigns: &[Known<'_>]) -> String {
 mod tests {
     use super::*;
 
-    const ROWS: [(i64, &str, i64); 6] = [
+    const ROWS: [(i64, &str, i64); 7] = [
         (1, "shoes", 1001),
         (2, "Garden tools", 1002),
         (3, "shoes", 1003),
         (4, "SALE", 1004),
         (5, "sale", 1005),
         (6, "1006", 1007),
+        (7, "0007", 1008),
     ];
 
     fn meant(text: &str) -> Result<i64, String> {
@@ -160,7 +165,7 @@ mod tests {
 
     #[test]
     fn an_id_a_name_or_ts_and_the_id_at_trafficstars_name_a_campaign() {
-        let cases = [("1", 1), (" 2 ", 2), ("garden tools", 2), ("sale", 5), ("SALE", 4), ("ts:1003", 3), ("1006", 6)];
+        let cases = [("1", 1), (" 2 ", 2), ("garden tools", 2), ("sale", 5), ("SALE", 4), ("ts:1003", 3), ("0007", 7)];
         for (text, id) in cases {
             assert_eq!(meant(text), Ok(id), "{text:?}");
         }
@@ -173,6 +178,7 @@ mod tests {
             ("Sale", "Sale is 2 campaigns: 4 (TrafficStars 1004) and 5 (1005): give one of these ids"),
             ("1001", "there is no campaign 1001; ts:1001 is campaign 1 (shoes)"),
             ("99", "there is no campaign 99"),
+            ("1006", "there is no campaign 1006"),
             ("shose", "there is no campaign shose: did you mean shoes (1) or shoes (3)?"),
             ("Garden", "there is no campaign Garden: did you mean Garden tools (2)?"),
             ("x", "there is no campaign x: `traffic-generator campaign list` shows all"),

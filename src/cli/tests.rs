@@ -115,7 +115,8 @@ pub(super) fn several() -> Vec<Value> {
     });
     let garden = json!({"action": {"step": "accepted", "requested_at": noon_plus(-12)}});
     let music = json!({
-        "actor": null, "ordered": {"generator_enabled": false}, "state": "idle", "observed": {"remaining_clicks": 0},
+        "actor": null, "ordered": {"generator_enabled": false}, "state": "idle",
+        "observed": {"remaining_clicks": 0, "status": "stopped"},
     });
     let books = json!({"ordered": {"hold": {
         "reason": "new landing page", "since": noon_plus(-600), "until": noon_plus(6600), "by": "1000 (anna)", "pause": false,

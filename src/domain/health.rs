@@ -147,6 +147,8 @@ pub struct Failing {
 pub struct Vitals<'a> {
     /// Every guarded campaign.
     pub campaigns: Vec<GuardedCampaign<'a>>,
+    /// Those whose generator is disabled, and that were seen running with their clicks used up, and when.
+    pub left_unguarded: Vec<(CampaignId, DateTime<Utc>)>,
     /// Who leads.
     pub leadership: &'a LeadershipStatus,
     /// The database.
@@ -230,6 +232,7 @@ fn unguarded(vitals: &Vitals<'_>) -> Option<Degradation> {
         let unguarded = campaign.insight.unguarded.as_ref().filter(|unguarded| unguarded.clicks_used_up)?;
         Some((campaign.id, unguarded.since))
     });
+    let unguarded = unguarded.chain(vitals.left_unguarded.iter().copied());
     about(DegradationKind::Unguarded, unguarded.collect(), "nothing pauses what runs with its clicks used up:")
 }
 

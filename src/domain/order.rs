@@ -81,6 +81,21 @@ pub enum ReleaseRefusal {
     NotStopped(RemoteStatus),
 }
 
+impl ReleaseRefusal {
+    /// Whether the campaign may run on if nobody guards it any more. One that is not there does not.
+    #[must_use]
+    pub const fn may_run_on(&self) -> bool {
+        match self {
+            Self::NotStopped(RemoteStatus::Unknown {
+                doubt: StatusDoubt::NotRead(RemoteFault::NotFound | RemoteFault::Gone),
+                ..
+            }) => false,
+            Self::NotStopped(RemoteStatus::Unknown { .. }) | Self::ObserveMode | Self::PauseFailed(_) => true,
+            Self::NotStopped(status) => status.may_run(),
+        }
+    }
+}
+
 /// Why a campaign that is not seen stopped must not be left alone.
 fn not_stopped(status: &RemoteStatus) -> String {
     let seen = match status {

@@ -76,7 +76,7 @@ impl ReadQuestion {
     /// An operator's question: it keeps nothing waiting that guards.
     #[must_use]
     pub const fn of_operator(remote: RemoteId) -> Self {
-        Self { remote, urgency: Urgency::Read, threshold_in: Duration::zero() }
+        Self { remote, urgency: Urgency::Read, threshold_in: Duration::days(1) }
     }
 
     /// A question whose answer an action waits for.

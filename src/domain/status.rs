@@ -285,21 +285,33 @@ pub struct CampaignStatus {
 }
 
 impl CampaignStatus {
-    /// The same with the verdict that the rest of it demands.
+    /// The same with the verdict that the rest of it demands. A campaign whose generator is disabled is unguarded by what was
+    /// seen of it last: nobody looks any more.
     #[must_use]
     pub fn judged(mut self) -> Self {
+        if !self.ordered.generator_enabled {
+            self.unguarded = self.observed.status == Some(StatusWord::Running)
+                && (self.is_used_up()
+                    || self.limits.zip(self.observed.spend).is_some_and(|(limits, spend)| spend >= limits.spend));
+        }
         self.verdict = self.verdict();
         self
+    }
+
+    /// Its clicks, as last read, are no more than those with which it is paused.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.limits.zip(self.observed.remaining_clicks).is_some_and(|(limits, left)| left <= limits.pause_clicks)
     }
 
     fn verdict(&self) -> Verdict {
         let is_queued = self.action.as_ref().is_some_and(|action| {
             action.kind == ActionKind::Activate && action.step == Step::Requested && self.ordered.mode == Mode::Act
         });
-        if !self.ordered.generator_enabled {
-            Verdict::NotGuarded
-        } else if self.unguarded {
+        if self.unguarded {
             Verdict::Unguarded
+        } else if !self.ordered.generator_enabled {
+            Verdict::NotGuarded
         } else if self.ordered.hold.is_some() {
             Verdict::OnHold
         } else if self.blocked.is_some() {

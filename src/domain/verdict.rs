@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Its generator is disabled: nothing is read and nothing is sent.
-    NotGuarded,
     /// It runs past a threshold, and nothing stops it.
     Unguarded,
+    /// Its generator is disabled: nothing is read and nothing is sent.
+    NotGuarded,
     /// An operator's hold is in force.
     OnHold,
     /// Running it cannot help until somebody puts something right at TrafficStars.
@@ -33,8 +33,8 @@ pub enum Verdict {
 impl Verdict {
     /// Every word.
     pub const ALL: [Self; 9] = [
-        Self::NotGuarded,
         Self::Unguarded,
+        Self::NotGuarded,
         Self::OnHold,
         Self::Blocked,
         Self::Queued,

@@ -19,7 +19,7 @@ fn a_start_says_how_many_campaigns_are_guarded_and_what_that_costs() {
     world.wait_for_log(
         "INFO guarding 3 campaigns (1 in observe mode, 1 on hold): reading them takes 1 request a tick of the 100000 a minute",
     );
-    world.done(&["disable", "1"]);
+    world.done(&["disable", "1", "--leave-running"]);
     world.database.execute("UPDATE campaigns SET generator_enabled = 0");
     world.guard.stop();
     world.start();

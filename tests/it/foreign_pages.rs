@@ -273,7 +273,7 @@ fn curl_and_the_programs_own_commands_are_untouched() {
         &["process", &id],
         &["campaign", "set", &id, "--name", "ours"],
         &["url", "add", &id, "--name", "page", "--target-url", "https://example.com/", "--click-limit", "9"],
-        &["disable", &id],
+        &["disable", &id, "--leave-running"],
         &["enable", &id],
         &["reload"],
         &["log-filter", "debug"],

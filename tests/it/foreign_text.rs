@@ -120,7 +120,7 @@ fn commands_show_it_as_text_and_keep_their_lines() {
     let [typed, shown] = ["b\u{202e}z", "b\u{fffd}z"];
     let url = ["url", "add", "1", "--target-url", "https://example.com/", "--click-limit", "1", "--name", typed];
     for arguments in [
-        &["campaign", "add", "--trafficstar-id", "799", "--name", typed][..],
+        &["campaign", "add", "799", "--unchecked", "--name", typed][..],
         &["campaign", "set", "2", "--name", typed],
         &url,
     ] {

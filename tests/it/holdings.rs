@@ -54,7 +54,7 @@ fn the_account_is_listed_with_what_is_guarded_through_the_supervisor_or_without_
     let changes = |one: &RequestRecord| one.operation.is_change();
     assert!(!world.sandbox.requests().iter().any(changes));
     let socket = world.guard.socket().display().to_string();
-    world.refused(&["account", "--socket", &socket], 3, &["no supervisor answers"]);
+    world.refused(&["account", "--socket", &socket], 3, &["the supervisor is not running"]);
     world.sandbox.inject(Fault::status(503).on(Operation::Token));
     world.refused(&["account"], 1, &["the account could not be read: ", "TrafficStars has a failure of its own (503)"]);
 }

@@ -187,6 +187,38 @@ fn a_running_campaign_is_disabled_only_with_a_pause_or_where_it_may_run_on() {
 }
 
 #[test]
+fn a_campaign_that_cannot_be_read_is_not_removed_and_is_disabled_only_where_it_may_run_on() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    world.let_reads_fail();
+    world.refused(&["campaign", "remove", "1"], 1, &["stays guarded: it may run at TrafficStars"]);
+    world.refused(&["disable", "1"], 1, &["it may run at TrafficStars", "or --leave-running"]);
+    done(&world, &["disable", "1", "--leave-running"]);
+    world.refused(&["disable", "1", "--pause"], 1, &["is disabled already", "process 1 --force pause"]);
+}
+
+#[test]
+fn a_disabled_campaign_that_runs_with_its_clicks_used_up_is_unguarded_and_degrades_health() {
+    let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
+    world.wait_for_state(CAMPAIGN, "active-guarded");
+    assert_eq!(world.run(&["hold", "1"]).code, 0);
+    world.database.set_remaining_clicks(CAMPAIGN, 10);
+    world.wait_until(CAMPAIGN, "unguarded", |campaign| campaign.text("/unguarded") == "true");
+    let left = done(&world, &["disable", "1", "--leave-running"]);
+    assert!(left.contains("nothing will stop it") && left.contains("unguarded: 10 clicks left!"), "{left}");
+    world.let_ticks_pass(1);
+    assert_eq!(world.degradations(), ["unguarded"]);
+    assert_eq!(world.campaign(CAMPAIGN).text("/verdict"), "unguarded");
+    let status = done(&world, &["status"]);
+    assert!(status.contains("✗   1") && status.contains("RUNS, not guarded"), "{status}");
+    let explained = done(&world, &["explain", "1"]);
+    assert!(explained.contains("stop it once: traffic-generator process 1 --force pause"), "{explained}");
+    world.done(&["process", "1", "--force", "pause"]);
+    world.wait_until(CAMPAIGN, "the end of its errand", |campaign| campaign.0["actor"].is_null());
+    assert_eq!((world.degradations(), world.campaign(CAMPAIGN).text("/verdict")), (vec![], "not-guarded".to_owned()));
+}
+
+#[test]
 fn what_was_seen_last_of_a_disabled_campaign_is_shown_with_its_age() {
     let mut world = with_campaign(CampaignSpec::running(CAMPAIGN), 20_000);
     world.wait_for_state(CAMPAIGN, "active-guarded");
@@ -203,19 +235,11 @@ fn what_was_seen_last_of_a_disabled_campaign_is_shown_with_its_age() {
     assert!(status.contains("stopped") && status.contains("as last seen "), "{status}");
     done(&world, &["pause-all", "--reason", "wrong page"]);
     world.wait_until(CAMPAIGN, "the end of its errand", |campaign| campaign.0["actor"].is_null());
-    let explained = done(&world, &["explain", "1"]);
-    let all = ["It was stopped, as last seen ", "none: its generator is disabled", "clicks     20,000 left"];
+    let explained = done(&world, &["explain", "1", "--verbose"]);
+    let all = ["It was stopped, as last seen ", "none: its generator is disabled", "20,000 left"];
     assert!(all.iter().all(|said| explained.contains(said)), "{explained}");
     assert!(explained.contains("wrong page): nobody keeps it so, since its generator is disabled."), "{explained}");
     assert!(!explained.contains("the cool-down ends"), "nobody keeps it: {explained}");
-}
-
-#[test]
-fn a_campaign_whose_status_cannot_be_read_is_disabled_and_is_not_removed() {
-    let world = with_campaign(CampaignSpec::paused(CAMPAIGN), 10_000);
-    world.let_reads_fail();
-    world.refused(&["campaign", "remove", "1"], 1, &["stays guarded: it may run at TrafficStars"]);
-    done(&world, &["disable", "1"]);
 }
 
 #[test]
@@ -443,7 +467,7 @@ fn commands_refuse_bad_usage_with_2_a_no_with_1_and_an_absent_supervisor_with_3(
     for arguments in usage {
         world.refused(arguments, 2, &[]);
     }
-    world.refused(&["campaign", "set", "1"], 2, &["nothing to change: give an option, such as --spend-limit"]);
+    world.refused(&["campaign", "set", "1"], 2, &["--spend-limit <MONEY>"]);
     let no: &[(&[&str], &str)] = &[
         (&["campaign", "set", "404", "--name", "n"], "there is no campaign 404"),
         (&["campaign", "remove", "404"], "there is no campaign 404"),

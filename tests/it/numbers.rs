@@ -38,7 +38,7 @@ fn a_number_is_taken_as_it_is_printed_and_one_below_zero_is_refused_by_its_own_w
         (&["campaign", "set", "1", "--trafficstar-id", "-1"], "`-1` is not a TrafficStars id"),
         (&["campaign", "set", "1", "--cooldown", "-2m"], "`-2m` is not a duration"),
         (&["wait", "1", "--until", "idle", "--timeout", "-5s"], "`-5s` is not a duration"),
-        (&["history", "--since", "-1h"], "`-1h` is not a duration"),
+        (&["history", "--since", "-1h"], "`-1h` is not a duration like 24h, nor a date"),
         (&["hold", "1", "--for", "-1h"], "`-1h` is not a duration"),
         (&["url", "set", "1", "--clicks", "15,00"], "`15,00` is not a count"),
     ] {

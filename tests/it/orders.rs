@@ -167,7 +167,7 @@ fn what_runs_on_past_its_threshold_on_hold_is_called_unguarded() {
     assert!(held.stderr.contains("it runs, and nothing pauses it while it is on hold: add --pause"), "{}", held.stderr);
     world.database.set_remaining_clicks(FIRST, 0);
     world.wait_until(FIRST, "it is unguarded", |campaign| campaign.0["unguarded"] == true);
-    let explained = world.run(&["explain", &id]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let explained = world.run(&["explain", &id, "--verbose"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in
         ["Unguarded: it runs, and nothing pauses it: it is on hold; 0 clicks are left", "none while it is on hold"]
     {
@@ -295,7 +295,7 @@ fn pause_all_sends_nothing_to_what_is_seen_stopped_and_release_all_says_what_bec
     world.let_ticks_pass(1);
     let pressed = world.done(&["pause-all", "--reason", "wrong page"]);
     // Nobody looks whether the disabled one runs: it is paused for sure.
-    assert_says(&pressed, &["Stopped 2 that ran; 1 was stopped already.", "paused again, until `release-all`"]);
+    assert_says(&pressed, &["Paused 2; 1 was stopped already.", "paused again, until `release-all`"]);
     assert_eq!((world.writes(SECOND), world.pauses_of(DISABLED)), (vec![], 1));
     world.somebody_starts(SECOND);
     world.wait_for_stop(SECOND);
@@ -335,7 +335,9 @@ fn on_a_terminal_the_panic_button_asks_first_shows_how_far_it_has_come_and_leave
     assert_eq!(code(&mut world, &mut view), Some(130));
     world.wait_for_stop(FIRST);
     let mut view = world.in_terminal(&["process", "--all", "--force", "pause", "--yes"]);
-    assert_eq!(code(&mut world, &mut view), Some(0), "nothing is asked");
+    assert_eq!(code(&mut world, &mut view), Some(1), "the hold on all forbids it");
+    let shown = view.written();
+    assert!(!shown.contains("Go on?") && shown.contains("1 of 1 campaigns was not paused"), "{shown}");
 }
 
 #[test]
@@ -362,7 +364,7 @@ fn a_hold_says_which_one_it_replaces_and_neither_lasts_no_time_nor_has_an_empty_
         assert_eq!(replaces, replaced.is_some(), "{said}");
         assert!(!said.contains(": ."), "{said}");
     }
-    world.refused(&["hold", "1", "--for", "0s"], 2, &["it lasts no time"]);
+    world.refused(&["hold", "1", "--for", "0s"], 2, &["give more than 0s"]);
     let (status, problem) = world.guard.request("PUT", "/v1/campaigns/1/hold", Some(r#"{"for": "0s"}"#));
     assert_eq!((status, problem["field"].as_str()), (422, Some("for")), "{problem}");
     world.refused(&["pause-all", "--reason", " "], 2, &["say why"]);
@@ -377,7 +379,7 @@ fn observe_mode_wins_over_pause_all_which_says_so() {
     world.wait_until(FIRST, "its first tick", |campaign| campaign.ticks() > 0);
     let done = world.run(&["pause-all", "--reason", "wrong page"]);
     assert_eq!(done.code, 1);
-    assert_says(&done.stderr, &["was not paused: it is in observe mode", "1 of 1 campaigns were not paused (above)"]);
+    assert_says(&done.stderr, &["was not paused: it is in observe mode", "1 of 1 campaigns was not paused (above)"]);
     assert_says(&done.stdout, &["All are in observe mode: nothing is sent, and nothing is kept paused."]);
     world.expect(FIRST, &Outcome::new("idle", &[], &["pause by operator: observed-only, idle → idle"]));
     let held = world.run(&["hold", "1", "--pause"]);

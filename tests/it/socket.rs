@@ -77,7 +77,7 @@ fn a_socket_whose_file_is_deleted_is_made_anew_and_one_in_its_place_is_left_whil
     let socket = world.guard.socket();
     std::fs::remove_file(&socket).unwrap();
     world.wait_for_an_answer();
-    assert!(world.guard.log().contains("the control socket's file was gone or replaced: it was made anew"));
+    world.wait_for_log("the control socket's file was gone or replaced: it was made anew");
     assert_eq!(std::fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
 
     std::fs::remove_file(&socket).unwrap();

@@ -30,7 +30,7 @@ fn every_command_about_a_campaign_takes_its_id_its_name_or_its_id_at_trafficstar
         for (arguments, said) in [
             (&["status", called][..], "red shoes"),
             (&["dump", called], "\"id\": 1"),
-            (&["explain", called], "Campaign 1 (red shoes)"),
+            (&["explain", called], "red shoes (1 · TrafficStars 1001)"),
             (&["wait", called, "--until", "idle"], "Campaign 1 (red shoes) has reached idle."),
             (&["campaign", "set", called, "--spend-limit", "9.50"], "Campaign 1 (red shoes) was changed"),
             (&["url", "list", called], "landing"),
@@ -41,7 +41,7 @@ fn every_command_about_a_campaign_takes_its_id_its_name_or_its_id_at_trafficstar
             (&["hold", called, "--reason", "new creatives", "--socket", &socket], "Campaign 1 is on hold"),
             (&["release", called, "--socket", &socket], "Campaign 1 is released"),
             (&["process", called], "Campaign 1 (red shoes) is"),
-            (&["history", called], "observed-only"),
+            (&["history", called], "observed only"),
         ] {
             assert_says(&world.done(arguments), &[said]);
         }
@@ -51,7 +51,11 @@ fn every_command_about_a_campaign_takes_its_id_its_name_or_its_id_at_trafficstar
         });
         assert_says(&world.done(&["disable", called]), &["Campaign 1 (red shoes) is"]);
     }
-    assert!(world.done(&["campaign", "remove", "red shoes"]).contains("Campaign 1 (red shoes) was removed."));
+    assert!(
+        world
+            .done(&["campaign", "remove", "red shoes"])
+            .contains("Campaign 1 (red shoes) was removed, with its 4 URLs")
+    );
 }
 
 #[test]

@@ -169,7 +169,9 @@ impl Supervisor {
 
     /// What becomes of all, told by each actor in its turn: after what it was told before.
     fn outlook(&self) -> impl Future<Output = OutlookOfAll> + 'static {
-        let actors: Vec<_> = self.slots.keys().filter_map(|id| self.actor_of(*id)).collect();
+        // A disabled campaign may have an actor, too, while it is paused once.
+        let is_guarded = |id: &&CampaignId| self.last_rows.get(id).is_some_and(|row| row.generator_enabled);
+        let actors: Vec<_> = self.slots.keys().filter(is_guarded).filter_map(|id| self.actor_of(*id)).collect();
         let not_guarded = self.last_rows.values().filter(|row| !row.generator_enabled).count() as u64;
         let guarded = self.last_rows.len() as u64 - not_guarded;
         async move {
@@ -246,7 +248,8 @@ impl Supervisor {
         stored
     }
 
-    /// Pauses every campaign now, without reading first; those with a disabled generator once, and unguarded.
+    /// Pauses every campaign now; those with a disabled generator once, and unguarded. One that its actor has seen stopped is
+    /// read first, and is sent nothing if it still is. Of a disabled one nobody knows whether it runs: it is not read first.
     fn press(&mut self, ctx: &mut Context<Self>, hold: &Hold) -> impl Future<Output = Press> + 'static {
         let mut pauses = Vec::new();
         let rows: Vec<_> = self.last_rows.values().filter(|_| hold.pause).cloned().collect();

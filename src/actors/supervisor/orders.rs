@@ -10,7 +10,6 @@ use crate::actors::database::CarryOutUrls;
 use crate::control::{Ask, Campaign, Generator, Order, Refusal, Reply, SetGenerator};
 use crate::domain::failure::SyncFailure;
 use crate::domain::ids::CampaignId;
-use crate::domain::order::ReleaseRefusal;
 
 /// Carries a command out; its reply slot is answered after the effect.
 #[derive(Debug, Message)]
@@ -71,11 +70,10 @@ impl Handler<ReleaseEnded> for Supervisor {
                 }
             }
             Err(reason) => {
-                // Who only does not want one left running is done a favour by letting go what nobody saw running.
-                let may_run = !matches!(&reason, ReleaseRefusal::NotStopped(status) if !status.may_run());
-                let (unseen, refused): (Vec<_>, Vec<_>) =
-                    to_stop.into_iter().partition(|order| order.leave == Leave::NotRunning && !may_run);
-                plain.extend(unseen.into_iter().map(|order| ReleaseOrder { leave: Leave::AsItIs, ..order }));
+                // Who only does not want one left running is done a favour by letting go what does not run.
+                let (let_go, refused): (Vec<_>, Vec<_>) =
+                    to_stop.into_iter().partition(|order| order.leave == Leave::NotRunning && !reason.may_run_on());
+                plain.extend(let_go.into_iter().map(|order| ReleaseOrder { leave: Leave::AsItIs, ..order }));
                 let (not_left, refused): (Vec<_>, Vec<_>) =
                     refused.into_iter().partition(|order| order.leave == Leave::NotRunning);
                 let text = format!("{} ({id}) stays guarded: {reason}", slot.row.name);
@@ -114,11 +112,20 @@ impl Supervisor {
     /// As it is, the row is disabled first: if that fails, nothing has changed. Otherwise the campaign has to be guarded
     /// until it is stopped, so that the row comes last.
     pub(super) fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, leave: Leave, reply: Reply<Campaign>) {
-        let is_known = self.last_rows.contains_key(&id);
-        // Only an actor that guards it can tell whether it runs.
-        let is_guarded =
-            self.last_rows.get(&id).is_some_and(|row| row.generator_enabled) && self.actor_of(id).is_some();
-        let leave = if leave == Leave::NotRunning && !is_guarded { Leave::AsItIs } else { leave };
+        let row = self.last_rows.get(&id);
+        let is_enabled = row.is_some_and(|row| row.generator_enabled);
+        // Of one that nobody guards nobody looks, and it is left as it is.
+        let leave = if leave == Leave::NotRunning && !is_enabled { Leave::AsItIs } else { leave };
+        let refusal = match (row, is_enabled) {
+            (None, _) => Refusal::UnknownCampaign(id),
+            (Some(_), false) => Refusal::NotNow(format!(
+                "its generator is disabled already: `traffic-generator process {id} --force pause` pauses it once"
+            )),
+            (Some(_), true) => Refusal::NotNow(
+                "it has no actor now that could look whether it runs: try again in a moment, or add --leave-running"
+                    .to_owned(),
+            ),
+        };
         match self.slots.get_mut(&id).map(|slot| (&slot.stage, &mut slot.release_replies)) {
             Some((Stage::Alive(actor) | Stage::Releasing(actor), replies)) if leave != Leave::AsItIs => {
                 let actor = actor.clone();
@@ -130,12 +137,7 @@ impl Supervisor {
                 let refusal = "it is just being enabled or disabled: try again in a moment".to_owned();
                 answer_all(vec![reply], &Err(Refusal::NotNow(refusal)));
             }
-            Some((Stage::Resting, _)) | None if leave != Leave::AsItIs => {
-                let refusal =
-                    "it has no actor now that could look and pause it: enable it first, or try again in a moment";
-                let refusal = if is_known { Refusal::NotNow(refusal.to_owned()) } else { Refusal::UnknownCampaign(id) };
-                answer_all(vec![reply], &Err(refusal));
-            }
+            Some((Stage::Resting, _)) | None if leave != Leave::AsItIs => answer_all(vec![reply], &Err(refusal)),
             Some((Stage::Resting, _)) | None => self.set_enabled(ctx, id, false, vec![reply]),
         }
     }

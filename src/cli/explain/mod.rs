@@ -142,10 +142,17 @@ fn advice(explanation: &Explanation) -> Vec<String> {
     let stop = format!("stop it, and keep it stopped: traffic-generator hold {id} --pause --reason …");
     let raise = format!("let it spend more: traffic-generator campaign set {id} --spend-limit …");
     let clicks = format!("give it clicks: traffic-generator url list {id}, then url set URL_ID --click-limit …");
+    let guard = format!("guard it: traffic-generator enable {id}");
     let mut advice = match explanation.verdict {
+        // A campaign without thresholds has nobody who could keep it paused.
+        Verdict::Unguarded if explanation.thresholds.is_none() => {
+            vec![format!("stop it once: traffic-generator process {id} --force pause"), guard]
+        }
         Verdict::Unguarded => vec![stop],
-        Verdict::OnHold => vec![format!("end the hold: traffic-generator release {id}")],
-        Verdict::NotGuarded => vec![format!("guard it: traffic-generator enable {id}")],
+        Verdict::OnHold => {
+            vec![format!("end the hold: traffic-generator release {id}, or release-all where all are on hold")]
+        }
+        Verdict::NotGuarded => vec![guard],
         Verdict::Stopped
         | Verdict::Running
         | Verdict::CoolingDown

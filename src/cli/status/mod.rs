@@ -12,7 +12,7 @@ pub(super) use self::table::Shown;
 use super::draw::paper::Paper;
 use super::target::{Known, Target};
 use super::{Arguments, CommandError, heading, to_json};
-use crate::domain::health::Health;
+use crate::domain::health::{Health, HealthWord};
 use crate::domain::ids::CampaignId;
 use crate::domain::status::Dump;
 
@@ -30,7 +30,7 @@ pub(super) async fn status(arguments: &Arguments, targets: &[Target], shown: Sho
 fn lines(all: &Dump, asked: &Dump, health: &Health, shown: Shown, paper: Paper) -> Vec<Line<'static>> {
     let mut lines = heading::lines(all, health, all.captured_at, paper);
     lines.push(Line::default());
-    lines.extend(table::lines(asked, shown, paper));
+    lines.extend(table::lines(asked, health.status == HealthWord::Ok, shown, paper));
     lines
 }
 

@@ -48,7 +48,7 @@ const COLUMNS: [Column; 13] = [
 ];
 
 /// The lines: titles, a line each, and what to type next.
-pub(super) fn lines(dump: &Dump, shown: Shown, paper: Paper) -> Vec<Line<'static>> {
+pub(super) fn lines(dump: &Dump, is_well: bool, shown: Shown, paper: Paper) -> Vec<Line<'static>> {
     if dump.campaigns.is_empty() {
         return vec![Line::from("No campaigns: `traffic-generator campaign add` adds one.")];
     }
@@ -72,7 +72,7 @@ pub(super) fn lines(dump: &Dump, shown: Shown, paper: Paper) -> Vec<Line<'static
     let mut lines =
         if shown.wide { table(COLUMNS, &cells, width, paper.theme.label()) } else { few(&cells, width, paper) };
     lines.push(Line::default());
-    lines.extend(footer(total, in_need, paper));
+    lines.extend(footer(total, in_need, is_well, paper));
     lines
 }
 
@@ -90,9 +90,10 @@ fn few(cells: &[[Line<'static>; 13]], width: Option<usize>, paper: Paper) -> Vec
     table(columns, &rows, width, paper.theme.label())
 }
 
-fn footer(total: usize, in_need: usize, Paper { width, theme }: Paper) -> Vec<Line<'static>> {
+fn footer(total: usize, in_need: usize, is_well: bool, Paper { width, theme }: Paper) -> Vec<Line<'static>> {
     let first = match in_need {
-        0 => Span::styled("none needs attention", theme.good()),
+        0 if is_well => Span::styled("none needs attention", theme.good()),
+        0 => Span::styled("what is wrong stands in the first lines", theme.bad()),
         1 => Span::styled(format!("1 of {} needs attention", count_of(total, "campaign")), theme.bad()),
         _ => Span::styled(format!("{in_need} of {} need attention", count_of(total, "campaign")), theme.bad()),
     };

@@ -191,6 +191,7 @@ impl App {
     pub(super) fn list(&mut self) {
         let Some(data) = &self.data else { return };
         let wanted = self.filter.to_lowercase();
+        let today = data.dump.captured_at.date_naive();
         let campaigns = data.dump.campaigns.iter().zip(&data.urgencies).enumerate();
         let mut listed: Vec<(usize, &CampaignStatus, Urgency)> = campaigns
             .filter(|(_, (_, urgency))| !self.only_attention || urgency.needs_attention())
@@ -202,7 +203,7 @@ impl App {
             match self.sorting {
                 Sorting::Urgency => by_urgency,
                 Sorting::Name => one.name.cmp(&other.name).then(by_urgency),
-                Sorting::Spend => other.observed.spend.cmp(&one.observed.spend).then(by_urgency),
+                Sorting::Spend => other.observed.spend_on(today).cmp(&one.observed.spend_on(today)).then(by_urgency),
                 Sorting::Clicks => {
                     let clicks =
                         |campaign: &CampaignStatus| campaign.observed.remaining_clicks.unwrap_or(Clicks(u64::MAX));

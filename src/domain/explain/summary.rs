@@ -93,6 +93,8 @@ pub(super) fn summary(case: &Case<'_>) -> String {
             ActionKind::Pause => "to be paused",
             ActionKind::SetEndTime => "to get an end time",
         };
+        // The end time of one that we paused has passed, too, and is not why it is stopped.
+        let seen = if matches!(judged.status, RemoteStatus::Stopped(_)) { "It is stopped" } else { seen };
         return format!("{seen}, as last read, and is {done} since {}; {waits}.", clock(action.requested_at));
     }
     let is_stopped = matches!(judged.status, RemoteStatus::Stopped(_));

@@ -24,6 +24,7 @@ struct World {
     actor: ActorStatus,
     insight: Insight,
     tickless_since: Option<DateTime<Utc>>,
+    left_unguarded: Vec<(CampaignId, DateTime<Utc>)>,
     leadership: LeadershipStatus,
     database: DatabaseStatus,
     trafficstar: RemoteClientStatus,
@@ -70,6 +71,7 @@ impl World {
             actor,
             insight,
             tickless_since: None,
+            left_unguarded: Vec::new(),
             leadership: LeadershipStatus::default(),
             database: DatabaseStatus::default(),
             trafficstar: RemoteClientStatus::default(),
@@ -86,6 +88,7 @@ impl World {
             tickless_since: self.tickless_since,
         };
         let vitals = Vitals {
+            left_unguarded: self.left_unguarded.clone(),
             campaigns: vec![campaign],
             leadership: &self.leadership,
             database: &self.database,
@@ -258,4 +261,16 @@ fn an_activation_that_has_not_left_for_two_ticks_degrades_and_one_that_was_sent_
 fn many_campaigns_are_one_reason_that_names_a_few() {
     let ids: Vec<CampaignId> = (1..=7).map(CampaignId).collect();
     assert_eq!(Named(&ids).to_string(), "campaigns 1, 2, 3, 4, 5 and 2 more");
+}
+
+#[test]
+fn a_disabled_campaign_that_was_seen_running_with_its_clicks_used_up_degrades_health() {
+    let mut world = World::new();
+    world.left_unguarded.push((CampaignId(7), at(1)));
+    let health = world.health(2);
+    let reason = &health.reasons[0];
+    assert_eq!(
+        (reason.kind, reason.since, reason.campaigns.as_slice()),
+        (DegradationKind::Unguarded, at(1), [CampaignId(7)].as_slice())
+    );
 }

@@ -149,6 +149,15 @@ impl Client {
         turns
     }
 
+    /// Whether an activation, or its end time, waits for its turn.
+    pub(super) fn is_activation_waiting(&self) -> bool {
+        self.requests.waiting().any(|purpose| match purpose {
+            Purpose::EndTime(job) => job.change.kind.of_action() == ActionKind::Activate,
+            Purpose::Switch(job) => job.kind() == ActionKind::Activate,
+            Purpose::Token | Purpose::Status(_) | Purpose::Spend(_) | Purpose::Account(_) => false,
+        })
+    }
+
     /// An end time without a run would cost a request at every tick and change nothing. One at a time goes all the same, and
     /// shows whether runs work again.
     fn may_run(&mut self, now: Now) -> bool {

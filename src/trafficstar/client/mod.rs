@@ -283,10 +283,13 @@ impl Client {
         self.statuses.status()
     }
 
-    /// By when all activations that are due will have left.
+    /// By when all activations that are due will have left. The end times of pauses, which wait among them, are none.
     #[must_use]
     pub fn running_again_by(&self, now: Now) -> Option<DateTime<Utc>> {
         let more = self.changes.postponed() + self.requests.gate().held_back();
+        if more == 0 && !self.is_activation_waiting() {
+            return None;
+        }
         self.requests.gate().budget().activations_done_at(now.steady, more, self.reads_of_all())
     }
 

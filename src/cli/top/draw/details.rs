@@ -78,7 +78,7 @@ impl Details<'_> {
 
     fn add_spend(&mut self, app: &App, campaign: &CampaignStatus, now: DateTime<Utc>) {
         let observed = &campaign.observed;
-        let Some(amount) = observed.spend else {
+        let Some(amount) = observed.spend_on(now.date_naive()) else {
             return self.add("spend", "unknown", self.theme.warning());
         };
         let source = observed.spend_source.map_or_else(|| "?".to_owned(), word);

@@ -86,7 +86,8 @@ impl Columns<'_> {
         let condition = Condition::of(campaign, self.now, self.app.stands_by());
         let style = condition.style(theme);
         let history = self.app.history(campaign.id);
-        let (spend, clicks, limits) = (campaign.observed.spend, campaign.observed.remaining_clicks, campaign.limits);
+        let spend = campaign.observed.spend_on(self.now.date_naive());
+        let (clicks, limits) = (campaign.observed.remaining_clicks, campaign.limits);
         let unknown = || Span::styled("?", theme.warning());
         // Where there is no column for the note, trouble stands in the place of the state.
         let state = match condition.reasons.first() {
