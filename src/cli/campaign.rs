@@ -12,12 +12,13 @@ use super::attention::unguarded;
 use super::confirm::Sure;
 use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
+use super::progress::waited;
 use super::target::Target;
-use super::{Arguments, CommandError, One, account, render, values};
+use super::{Arguments, CommandError, One, account, render, url, values};
 use crate::control::client::Client;
 use crate::control::{self, Campaign, CampaignPatch, Cooldown, Count, SpendLimit, Url, UrlPatch};
 use crate::domain::ids::RemoteId;
-use crate::domain::money::Money;
+use crate::domain::money::{Clicks, Money};
 use crate::domain::policy::{HighSpend, Mode};
 use crate::domain::remote::StatusWord;
 use crate::domain::status::{CampaignStatus, Observed};
@@ -236,7 +237,8 @@ pub(super) async fn carry_out(arguments: &Arguments, verb: &Verb) -> Result<(), 
             // What goes with it is worth saying, and no reason to keep it.
             let lost = client.urls(campaign.id).await.map(|urls| with_urls(&urls)).unwrap_or_default();
             sure.ask(&format!("Campaign {} ({}) is removed{lost}.", campaign.id, campaign.name))?;
-            let campaign = client.remove_campaign(campaign.id, *pause).await?;
+            let order = async { Ok(client.remove_campaign(campaign.id, *pause).await?) };
+            let campaign = waited(order, "the campaign to be let go").await?;
             let done = if *pause { "was paused and removed" } else { "was removed" };
             arguments.print(&campaign, || format!("Campaign {} ({}) {done}{lost}.", campaign.id, campaign.name))
         }
@@ -260,14 +262,20 @@ pub(super) async fn set_generator(
     patch: &CampaignPatch,
 ) -> Result<(), CommandError> {
     let client = arguments.client()?;
-    let campaign = target.ask(&client, async |id| client.patch_campaign(id, patch).await).await?;
+    let order = target.ask(&client, async |id| client.patch_campaign(id, patch).await);
+    let campaign = waited(order, "the campaign to be as ordered").await?;
     let told = of_generator(&client, &campaign, patch).await;
     arguments.print(&campaign, || told)
 }
 
 /// What came of guarding a campaign, or of guarding it no more.
 pub(super) async fn of_generator(client: &Client, campaign: &Campaign, patch: &CampaignPatch) -> String {
-    let left = if campaign.generator_enabled { None } else { client.campaign_state(campaign.id).await.ok() };
+    let state = client.campaign_state(campaign.id).await.ok();
+    if let Some(state) = state.as_ref().filter(|_| campaign.generator_enabled) {
+        let urls = client.urls(campaign.id).await.unwrap_or_default();
+        return format!("Campaign {} ({}) is guarded.{}", campaign.id, campaign.name, paused_soon(state, &urls));
+    }
+    let left = state.filter(|_| !campaign.generator_enabled);
     let done = match (campaign.generator_enabled, patch.pause) {
         (true, _) => "is guarded",
         (false, true) => "is paused, and is not guarded any more",
@@ -276,6 +284,15 @@ pub(super) async fn of_generator(client: &Client, campaign: &Campaign, patch: &C
     let past = |state: &CampaignStatus| if state.unguarded { format!(" {}!", unguarded(state)) } else { String::new() };
     let left = left.map(|state| format!(" {}{}", left_as(&state.observed), past(&state))).unwrap_or_default();
     format!("Campaign {} ({}) {done}.{left}", campaign.id, campaign.name)
+}
+
+/// A campaign that is guarded with too few clicks is paused if it runs.
+fn paused_soon(state: &CampaignStatus, urls: &[Url]) -> String {
+    let left = urls.iter().map(url::remaining).fold(0, i64::saturating_add);
+    let left = Clicks(u64::try_from(left).unwrap_or(0));
+    let too_few = state.limits.map(|limits| limits.pause_clicks).filter(|pause| left <= *pause);
+    let told = too_few.map(|pause| format!(" It has {left} clicks left, and {pause} or fewer pause it where it runs."));
+    told.unwrap_or_default()
 }
 
 /// What becomes of a campaign that nobody guards any more.

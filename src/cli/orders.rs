@@ -4,7 +4,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::confirm::Sure;
-use super::progress::{Pausing, Ticking, followed, running_in_words};
+use super::progress::{Pausing, Ticking, followed, running_in_words, waited};
 use super::render::step_word;
 use super::target::Target;
 use super::{Arguments, CommandError, complain};
@@ -53,7 +53,8 @@ pub(super) async fn process(
     force: Option<ForceKind>,
 ) -> Result<(), CommandError> {
     let client = arguments.client()?;
-    let processed = target.ask(&client, async |id| client.process(id, ProcessBody { force }).await).await?;
+    let order = target.ask(&client, async |id| client.process(id, ProcessBody { force }).await);
+    let processed = waited(order, "TrafficStars' answers").await?;
     let told = of_processed(&processed);
     let said = force.map_or(told.said, |force| ordered(&processed, force));
     Told { said, ..told }.print(arguments, &processed)?;
@@ -108,7 +109,8 @@ pub(super) async fn process_all(
 
 pub(super) async fn hold(arguments: &Arguments, target: &Target, body: &HoldBody) -> Result<(), CommandError> {
     let client = arguments.client()?;
-    let (id, held) = target.ask(&client, async |id| Ok((id, client.hold(id, body).await?))).await?;
+    let order = target.ask(&client, async |id| Ok((id, client.hold(id, body).await?)));
+    let (id, held) = waited(order, "the hold to be as ordered").await?;
     of_held(id, &held).print(arguments, &held)?;
     held.not_paused.map_or(Ok(()), |why| Err(CommandError::NotPaused(why)))
 }

@@ -25,33 +25,57 @@ pub(super) async fn followed<T>(
     order: impl Future<Output = Result<T, ClientError>>,
     mut line: impl FnMut(&Dump) -> Option<String>,
 ) -> Result<T, CommandError> {
+    answered(order, async || {
+        if std::io::stderr().is_terminal()
+            && let Ok(dump) = client.state().await
+            && let Some(text) = line(&dump)
+        {
+            rewrite(&text);
+        }
+    })
+    .await
+}
+
+/// The same for an order that mostly is answered at once: after a second it says what it waits for.
+pub(super) async fn waited<T>(
+    order: impl Future<Output = Result<T, CommandError>>,
+    what_for: &str,
+) -> Result<T, CommandError> {
+    let mut looks = 0;
+    answered(order, async || {
+        if looks > 0 {
+            rewrite(&format!("waiting for {what_for}…"));
+        }
+        looks += 1;
+    })
+    .await
+}
+
+async fn answered<T, E: Into<CommandError>>(
+    order: impl Future<Output = Result<T, E>>,
+    mut look: impl AsyncFnMut(),
+) -> Result<T, CommandError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
     let mut order = std::pin::pin!(order);
     loop {
+        let looking = async {
+            look().await;
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
         tokio::select! {
             // The order goes first: nothing is looked at before it has left.
             biased;
             answer = &mut order => {
                 rewrite("");
-                return Ok(answer?);
+                return answer.map_err(Into::into);
             }
             _ = interrupt.recv() => {
                 rewrite("");
                 return Err(CommandError::OrderStands);
             }
-            () = look(client, &mut line) => {}
+            () = looking => {}
         }
     }
-}
-
-async fn look(client: &Client, line: &mut impl FnMut(&Dump) -> Option<String>) {
-    if std::io::stderr().is_terminal()
-        && let Ok(dump) = client.state().await
-        && let Some(text) = line(&dump)
-    {
-        rewrite(&text);
-    }
-    tokio::time::sleep(LOOK_EVERY).await;
 }
 
 /// Writes the line anew. Where nobody can read it, nothing is left to do about it.

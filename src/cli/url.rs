@@ -113,6 +113,12 @@ fn outcome(url: &Url, done: &str) -> String {
     format!("URL {id} ({name}) of campaign {campaign_id} was {done}: {status}, {clicks} of {limit} clicks.")
 }
 
+/// The clicks that remain of a URL, as the guard counts them: a row that makes no sense counts nothing.
+pub(super) fn remaining(url: &Url) -> i64 {
+    let counts = url.status == UrlStatus::Active.as_str() && url.click_limit >= 0 && url.clicks >= 0;
+    if counts { url.click_limit.saturating_sub(url.clicks).max(0) } else { 0 }
+}
+
 const COLUMNS: [Column; 7] = [
     Column::new("ID").right(),
     Column::new("NAME").cut_to(10),
@@ -128,16 +134,13 @@ fn table(urls: &[Url], paper: Paper) -> Vec<Line<'static>> {
         return vec![Line::from("No URLs: `traffic-generator url add` adds one.")];
     }
     let rows = urls.iter().map(|url| {
-        // As the guard counts them: a row that makes no sense counts nothing.
-        let counts = url.status == UrlStatus::Active.as_str() && url.click_limit >= 0 && url.clicks >= 0;
-        let left = if counts { url.click_limit.saturating_sub(url.clicks).max(0) } else { 0 };
         let cells = [
             url.id.to_string(),
             url.name.clone(),
             url.status.clone(),
             render::count(url.clicks),
             render::count(url.click_limit),
-            render::count(left),
+            render::count(remaining(url)),
             url.target_url.clone(),
         ];
         cells.map(Line::from)

@@ -136,7 +136,8 @@ fn a_campaign_without_an_active_url_is_guarded_only_if_that_is_said() {
     assert!(world.done(&["history", "1"]).contains("0 clicks left (it has no active URLs)"));
     let explained = world.done(&["explain", "1"]);
     assert!(explained.contains("0 left: it has no active URLs"), "{explained}");
-    done(&world, &["enable", "1"]);
+    let enabled = done(&world, &["enable", "1"]);
+    assert!(enabled.ends_with("It has 0 clicks left, and 5,000 or fewer pause it where it runs."), "{enabled}");
 }
 
 #[test]

@@ -341,6 +341,22 @@ fn on_a_terminal_the_panic_button_asks_first_shows_how_far_it_has_come_and_leave
 }
 
 #[test]
+fn on_a_terminal_an_order_that_takes_long_says_what_it_waits_for_and_stands_when_interrupted() {
+    let mut world = World::new();
+    world.add_guarded(FIRST);
+    for read in [Operation::Campaign, Operation::Campaigns] {
+        world.sandbox.inject(Fault::always(FaultKind::DelayBeforeEffect(Duration::from_secs(60))).on(read));
+    }
+    let mut view = world.in_terminal(&["process", "1"]);
+    world.wait_for("what it waits for", |_| view.shows("waiting for TrafficStars' answers…"));
+    view.type_in("\x03");
+    world.wait_for("a word about the order", |_| view.shows("The order stands; the supervisor carries it out."));
+    let mut ended = None;
+    world.wait_for("its end", |_| view.ended().map(|status| ended = status.code()));
+    assert_eq!(ended, Some(130));
+}
+
+#[test]
 fn a_forced_action_is_told_as_ordered_and_a_tick_in_trouble_fails() {
     let mut world = World::new();
     world.add_running_disabled(DISABLED);
