@@ -124,7 +124,7 @@ impl CommandError {
         matches!(self, Self::CheckFailed | Self::Degraded | Self::InTrouble)
     }
 
-    /// Whoever reads the result has stopped reading (`| head`): nothing is wrong, and nobody is left to tell.
+    /// The reader of the result has stopped reading (`| head`): nothing is wrong, and nobody is left to tell.
     pub(super) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Print(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
     }

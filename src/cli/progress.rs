@@ -1,6 +1,6 @@
 //! What a long order says of itself on a terminal while its answer is waited for, and what its interruption means.
 //!
-//! The order is the supervisor's as soon as it is given: whoever stops waiting stops nothing. A pipe gets the result alone.
+//! The order is the supervisor's as soon as it is given: to stop waiting stops nothing. A pipe gets the result alone.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;

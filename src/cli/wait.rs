@@ -52,22 +52,11 @@ async fn reach(client: &Client, id: CampaignId, until: PhaseWord, last: &mut Las
     loop {
         match follow(client, id, until, last).await {
             Ok(()) => return Ok(()),
-            Err(
-                error @ (ClientError::NoSupervisor(_)
-                | ClientError::NoConnection(..)
-                | ClientError::Lost(..)
-                | ClientError::Broken(_)),
-            ) => {
+            Err(error) if error.is_absence() => {
                 *last = Err(error);
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;
             }
-            Err(
-                error @ (ClientError::NotAllowed { .. }
-                | ClientError::PathTooLong(_)
-                | ClientError::Refused(_)
-                | ClientError::Unreadable(_)
-                | ClientError::StillPending),
-            ) => return Err(error),
+            Err(error) => return Err(error),
         }
     }
 }

@@ -61,30 +61,20 @@ async fn next_supervisor(
 ) -> Result<Option<(DateTime<Utc>, Events)>, CommandError> {
     let (mut looks, mut is_told) = (0, false);
     loop {
-        let answered = async { Ok((client.state().await?.started_at, client.events(campaign).await?)) };
+        let answered =
+            async { Ok::<_, ClientError>((client.state().await?.started_at, client.events(campaign).await?)) };
         match answered.await {
             Ok((started_at, events)) if started_at != before => return Ok(Some((started_at, events))),
             Ok(_) if looks >= LOOKS_AT_THE_SAME => return Ok(None),
             // One that is about to end answers until it has ended.
             Ok(_) => looks += 1,
-            Err(
-                ClientError::NoSupervisor(_)
-                | ClientError::NoConnection(..)
-                | ClientError::Lost(..)
-                | ClientError::Broken(_),
-            ) => {
+            Err(error) if error.is_absence() => {
                 if !is_told {
                     remark("--- the supervisor has ended: NOTHING IS GUARDED; waiting for the next one ---");
                 }
                 is_told = true;
             }
-            Err(
-                error @ (ClientError::NotAllowed { .. }
-                | ClientError::PathTooLong(_)
-                | ClientError::Refused(_)
-                | ClientError::Unreadable(_)
-                | ClientError::StillPending),
-            ) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(ASK_AGAIN_AFTER).await;
     }

@@ -25,7 +25,7 @@ fn doubt_about(what: &str, owner: u32, mode: u32, me: u32) -> Option<String> {
     (mode & GROUP_AND_OTHERS_WRITE != 0).then(|| format!("others may write {what} (mode {mode:04o})"))
 }
 
-/// The permissions of a file. None where it cannot be looked at: whoever reads it says so.
+/// The permissions of a file. None where it cannot be looked at: reading it fails with the reason.
 pub(super) fn mode(file: &Path) -> Option<u32> {
     fs::metadata(file).ok().map(|found| found.mode() & 0o7777)
 }

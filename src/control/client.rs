@@ -111,6 +111,19 @@ impl ClientError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(problem) if problem.status == StatusCode::NOT_FOUND)
     }
+
+    /// Whether the supervisor is away, and may be back in a moment: a restart looks so.
+    #[must_use]
+    pub const fn is_absence(&self) -> bool {
+        match self {
+            Self::NoSupervisor(_) | Self::NoConnection(..) | Self::Lost(..) | Self::Broken(_) => true,
+            Self::NotAllowed { .. }
+            | Self::PathTooLong(_)
+            | Self::Refused(_)
+            | Self::Unreadable(_)
+            | Self::StillPending => false,
+        }
+    }
 }
 
 /// A client of the supervisor behind one socket.

@@ -67,7 +67,7 @@ pub(super) fn lines(dump: &Dump, is_well: bool, shown: Shown, paper: Paper) -> V
     }
     let cells: Vec<_> =
         rows.iter().map(|(_, campaign, condition)| row(campaign, condition, now, paper.theme)).collect();
-    // Whoever asks for everything gets lines as long as they need.
+    // `--wide` prints lines as long as they need to be.
     let width = if shown.wide { None } else { paper.width };
     let mut lines =
         if shown.wide { table(COLUMNS, &cells, width, paper.theme.label()) } else { few(&cells, width, paper) };
