@@ -132,16 +132,23 @@ pub struct Sightings {
 impl Sightings {
     /// Takes note of what a read on `day` shows.
     pub fn saw(&mut self, day: NaiveDate, counters: &Counters) {
+        let shown = |answer: &SourceAnswer| match answer {
+            SourceAnswer::Value(amount) => Some(Shown::Value(*amount)),
+            SourceAnswer::NoValue => Some(Shown::Absent),
+            SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
+        };
+        let (spent_today, spent) = (shown(&counters.spent_today), shown(&counters.spent));
+        if spent_today.is_none() && spent.is_none() {
+            // A clock that is set back over midnight makes such a read of another day: what was seen stays seen.
+            return;
+        }
         if self.day != Some(day) {
             *self = Self { day: Some(day), ..Self::default() };
         }
-        for (sighting, answer) in [(&mut self.spent_today, &counters.spent_today), (&mut self.spent, &counters.spent)] {
-            let shown = match answer {
-                SourceAnswer::Value(amount) => Shown::Value(*amount),
-                SourceAnswer::NoValue => Shown::Absent,
-                SourceAnswer::NoSource | SourceAnswer::Failed(_) => continue,
-            };
-            *sighting = Some(Sighting::after(*sighting, shown));
+        for (sighting, shown) in [(&mut self.spent_today, spent_today), (&mut self.spent, spent)] {
+            if let Some(shown) = shown {
+                *sighting = Some(Sighting::after(*sighting, shown));
+            }
         }
     }
 }
