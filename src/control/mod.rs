@@ -1,4 +1,5 @@
 //! The control API's types: what travels over the Unix socket, and the port through which commands reach the actors.
+//! API.md, beside this file, has the outside of the program, for those who build on it.
 //!
 //! `server` serves it, `client` asks for it, and both use the types below. Deliberately absent: the actors. A command is
 //! an [`Order`] with a reply slot, and whoever carries it out holds the other end of the channel.

@@ -1,4 +1,4 @@
-//! A campaign for which TrafficStars answers 404: it is missing at first, and gone after a while (behaviour.md, "Words").
+//! A campaign for which TrafficStars answers 404: it is missing at first, and gone after a while (RULES.md, "Words").
 //!
 //! One 404 may be a gateway's in a deployment, so that it proves nothing: the status is unknown, and the campaign is read
 //! at every tick. Deliberately absent: what follows from that, which the decision table and the releases say.

@@ -1,4 +1,4 @@
-//! Signs that another program like this one works on the account (behaviour.md, "Contested"), and for how long they count.
+//! Signs that another program like this one works on the account (RULES.md, "Contested"), and for how long they count.
 //!
 //! A second copy with an older database undoes what this one does, and each calls the other's changes foreign. What gives
 //! it away is how a guard works: it sets an end time of the day end with a run, and one of the very second with a pause; and

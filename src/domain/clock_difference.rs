@@ -1,4 +1,4 @@
-//! How far our clock is from TrafficStars' (behaviour.md, "Clock"). The day, its end and each end time are read from ours.
+//! How far our clock is from TrafficStars' (RULES.md, "Clock"). The day, its end and each end time are read from ours.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Changes of the remote that we did not ask for, and when they are too many (behaviour.md, "Contested").
+//! Changes of the remote that we did not ask for, and when they are too many (RULES.md, "Contested").
 
 use chrono::{DateTime, Duration, Utc};
 

@@ -1,4 +1,4 @@
-//! The decision table (behaviour.md, "Decisions"): facts and a state in, the first row that fits out.
+//! The decision table (RULES.md, "Decisions"): facts and a state in, the first row that fits out.
 //!
 //! Deliberately absent: the cool-down, which takes no decision by spend or clicks, and everything that holds a decided
 //! action back (day end, backoff, an action in flight): `machine` asks here and then looks at those.

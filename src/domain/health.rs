@@ -1,4 +1,4 @@
-//! Whether the guard can keep its promises (behaviour.md, "Degraded"): a pure function of what was published, and now.
+//! Whether the guard can keep its promises (RULES.md, "Degraded"): a pure function of what was published, and now.
 //!
 //! Deliberately absent: repairing anything; each tick tries anew by itself.
 

@@ -1,4 +1,4 @@
-//! The journal as operators read it: the types of `GET /v1/journal` (contract.md, "The dump").
+//! The journal as operators read it: the types of `GET /v1/journal` (control/API.md, "The journal").
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

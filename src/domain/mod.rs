@@ -1,4 +1,4 @@
-//! Decides, never acts.
+//! Decides, never acts. RULES.md, beside this file, has the rules it implements, LIFECYCLE.md each edge and timer.
 //!
 //! Deliberately absent: a clock (`now` is an argument), sockets, actors, the database, random numbers, logs. Uses std,
 //! serde, thiserror and chrono's types alone.

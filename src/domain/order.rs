@@ -1,4 +1,4 @@
-//! What operators order of one campaign, as the machine is told (behaviour.md, "Operators").
+//! What operators order of one campaign, as the machine is told (RULES.md, "Operators").
 //!
 //! Deliberately absent: how an order travels (`control`), and orders for all campaigns, which the supervisor hands to
 //! each machine.

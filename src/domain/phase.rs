@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-/// What is promised about a campaign (behaviour.md, "States").
+/// What is promised about a campaign (RULES.md, "States").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Nothing: watch, decide, touch nothing until a rule fires.

@@ -116,7 +116,7 @@ pub struct Policy {
     numbers: PolicyNumbers,
 }
 
-/// The numbers before they were validated. The defaults are those of behaviour.md.
+/// The numbers before they were validated. The defaults are those of RULES.md.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyNumbers {
     /// The period of the grid on which every campaign ticks.

@@ -1,4 +1,4 @@
-//! How far the last action got, and when a run that failed may be tried again (behaviour.md, "Sent is not done").
+//! How far the last action got, and when a run that failed may be tried again (RULES.md, "Sent is not done").
 
 use chrono::{DateTime, Duration, Utc};
 

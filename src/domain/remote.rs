@@ -1,4 +1,4 @@
-//! What a TrafficStars campaign's fields mean: running, stopped, blocked or unknown (behaviour.md, "Words").
+//! What a TrafficStars campaign's fields mean: running, stopped, blocked or unknown (RULES.md, "Words").
 //!
 //! Deliberately absent: JSON. `trafficstar::wire` turns an answer into a [`RemoteCampaign`].
 
@@ -156,7 +156,7 @@ impl RemoteStatus {
         }
     }
 
-    /// Whether the campaign may run: every rule that pauses takes it for running then (behaviour.md, "Words").
+    /// Whether the campaign may run: every rule that pauses takes it for running then (RULES.md, "Words").
     #[must_use]
     pub const fn may_run(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Today's spend out of its sources, in the order in which they are believed (behaviour.md, "Spend"): the campaign's
+//! Today's spend out of its sources, in the order in which they are believed (RULES.md, "Spend"): the campaign's
 //! `spent_today`, the day's report, a bare `spent` where no report exists, the stored value.
 //!
 //! Deliberately absent: asking the sources. The campaign actor asks; this file says whether a report is needed, and what

@@ -1,4 +1,4 @@
-//! Plain data for operators: the types of the dump (contract.md, "The dump"), version 1.
+//! Plain data for operators: the types of the dump (control/API.md, "The dump"), version 1.
 //!
 //! Every value says who claims it: `ordered` by an operator, `promised` by the actor (the state), `observed` at the
 //! remote or in the database, `stored`. Deliberately absent: how it is gathered (`board`) and drawn (`cli::render`).

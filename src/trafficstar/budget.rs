@@ -1,4 +1,4 @@
-//! How many requests may leave, and which one next (behaviour.md, "What must hold always", 6 and 3). PURE.
+//! How many requests may leave, and which one next (RULES.md, "What must hold always", 6 and 3). PURE.
 //!
 //! TrafficStars counts a request at some moment between its departure and its answer; which, nobody can see. A request
 //! therefore holds its slot from the moment it leaves until 60 seconds after its answer (or time-out) came. Whatever the

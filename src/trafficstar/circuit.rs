@@ -4,7 +4,7 @@
 //! turn, since each failure costs a slot of the budget and a time-out's wait. One request is let through as a probe at
 //! every point of the grid, and at least every [`PROBE_INTERVAL`]; the first answer closes the circuit.
 //!
-//! A pause, and the reads that it needs, pass an open circuit (behaviour.md, "Sent is not done"). Deliberately absent: a
+//! A pause, and the reads that it needs, pass an open circuit (RULES.md, "Sent is not done"). Deliberately absent: a
 //! clock, and the requests themselves; [`super::gate`] asks here before it asks the budget.
 
 use std::collections::BTreeMap;

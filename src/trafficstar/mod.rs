@@ -1,4 +1,5 @@
-//! Everything about the remote except actors: the only place that knows HTTP and TrafficStars' JSON.
+//! Everything about the remote except actors: the only place that knows HTTP and TrafficStars' JSON. API.md, beside
+//! this file, has what is known of it.
 //!
 //! | file | holds | used by |
 //! | --- | --- | --- |

@@ -1,4 +1,4 @@
-//! The shapes of requests and answers (trafficstars-api.md). Every answer has been met in two shapes; both are read here.
+//! The shapes of requests and answers (trafficstar/API.md). Every answer was met in two shapes; both are read here.
 //!
 //! Unknown and missing fields are let pass, numbers in texts and 0 and 1 for false and true are read. A campaign's field of
 //! a type that cannot be read is noted as odd, with what was found: it is doubt about that field, never a default, and

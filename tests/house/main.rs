@@ -8,7 +8,7 @@
 //! | `purity` | no clock, no sleep, no environment and no end of the process but where the tables say so |
 //! | `failures` | the lints are on in every member, and silenced only where its table says |
 //! | `dependencies` | every library of `Cargo.toml` is used, and those of the tests stay out of the program |
-//! | `pages` | keys, variables, paths and metrics in README.md, METRICS.md and messages are those of the code |
+//! | `pages` | keys, variables, paths and metrics in pages and messages are those of the code; what is cited is there |
 //! | `form` | how long files and functions are, module docs, no sleeping or ignored tests |
 //!
 //! `source` and `paths` read the code as tokens. Deliberately absent: what clippy holds (`Cargo.toml` has its lints,

@@ -171,6 +171,41 @@ fn every_link_between_pages_leads_to_a_file() {
     assert_none(broken, "there is no such file");
 }
 
+/// A citation such as RULES.md, "States" names a page by the end of its path, and a heading of it.
+#[test]
+fn every_page_and_heading_that_is_cited_is_there() {
+    let pages = ["src", "tests"].map(|folder| files_below(&root().join(folder), "md")).concat();
+    let sources = everything().iter().map(|source| root().join(&source.file));
+    let mut cited = 0;
+    let mut wrong = Vec::new();
+    for file in pages.iter().cloned().chain(sources) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for name in ["behaviour", "contract", "trafficstars-api", "architecture"] {
+            if text.contains(&format!("{name}.md")) {
+                wrong.push(format!("{}: {name}", file.display()));
+            }
+        }
+        let parts: Vec<&str> = text.split(".md, \"").collect();
+        for pair in parts.windows(2) {
+            cited += 1;
+            let ends = |letter: char| !letter.is_alphanumeric() && letter != '/';
+            let name = pair[0].rsplit(ends).next().unwrap_or_default();
+            let heading = pair[1].split('"').next().unwrap_or_default();
+            let mut named = pages.iter().filter(|page| page.ends_with(format!("{name}.md")));
+            let (page, another) = (named.next(), named.next());
+            let has_heading = page.is_some_and(|page| {
+                let text = std::fs::read_to_string(page).unwrap();
+                text.lines().any(|line| line.starts_with('#') && line.trim_start_matches('#').trim_start() == heading)
+            });
+            if another.is_some() || !has_heading {
+                wrong.push(format!("{}: {name}.md, {heading}", file.display()));
+            }
+        }
+    }
+    assert!(cited > 10, "the search finds nothing any more");
+    assert_none(wrong, "no page below src and tests, no heading of it, or more than one page of that name");
+}
+
 /// `cargo run -p sandbox`, `cargo test --test it`, `cargo bench --bench requests`.
 #[test]
 fn every_target_that_the_pages_run_with_cargo_is_there() {

@@ -1,4 +1,4 @@
-//! The rules of behaviour.md as tests, written from that page. Here: what they share.
+//! RULES.md as tests, written from that page. Here: what they share.
 //!
 //! [`Facts`] says what a tick finds out, [`Rig`] drives one machine through time, [`assert_step`] says what came of it.
 

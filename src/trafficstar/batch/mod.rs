@@ -73,7 +73,7 @@ impl<T> Gathering<T> {
     }
 
     /// The batch, if its time is over. Who asks from here on is served by a later request: a request that was sent before a
-    /// tick began does not count for that tick (behaviour.md, "One tick").
+    /// tick began does not count for that tick (RULES.md, "One tick").
     pub fn take_due(&mut self, now: DateTime<Utc>) -> Option<Vec<T>> {
         self.due_at.take_if(|due_at| *due_at <= now)?;
         Some(std::mem::take(&mut self.askers))

@@ -1,5 +1,5 @@
 //! A run or a pause of many that is refused as a whole: which requests come next, and what became of each campaign
-//! (behaviour.md, "Sent is not done"). PURE.
+//! (RULES.md, "Sent is not done"). PURE.
 //!
 //! One bad id spoils the whole request, and the answer does not say which. The batch is halved until the refused ids are left
 //! alone; each of them is then asked by the other ways that are not [`Way::EachUnlessRefused`]. A 400 may mean that the way is not understood, so that the whole batch

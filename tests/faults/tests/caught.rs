@@ -39,7 +39,7 @@ const TABLE: &str = "CAUGHT.md";
 const HEAD: &str = "\
 # What catches which fault
 
-Each line is a deliberate fault (`src/list`), the rule of behaviour.md that it breaks (a number is a line of \"What must
+Each line is a deliberate fault (`src/list`), the rule of RULES.md that it breaks (a number is a line of \"What must
 hold always\"), the checkers of the simulation that found something, and the first seed in whose storm they did; `panic`
 is an assertion of the guard or of the simulation itself. Without the fault the same storm has no finding at all.
 Written by `RENEW=1 cargo test -p faulty`.

@@ -1,4 +1,4 @@
-//! The words of behaviour.md: what the raw fields of an answer mean, and what today's spend is.
+//! The words of RULES.md: what the raw fields of an answer mean, and what today's spend is.
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::failure::{DatabaseFailure, RemoteFault};

@@ -130,7 +130,7 @@ impl Liveness {
         }
     }
 
-    /// What its facts demand, by behaviour.md.
+    /// What its facts demand, by RULES.md.
     fn check_demand(
         &self,
         place: &Place<'_>,

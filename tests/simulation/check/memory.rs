@@ -267,7 +267,7 @@ impl Memory {
         self.own_end_time.is_some_and(|own| own > day_end && shown == Some(&EndTime::At(own)))
     }
 
-    /// `adopt_sets_end_time`: "a running campaign without an end time gets one when adopted" (contract.md).
+    /// `adopt_sets_end_time`: a campaign that is adopted running without an end time gets one (RULES.md, "Decisions").
     pub(super) fn owed_on_adoption(policy: &Policy, read: &Result<RemoteCampaign, RemoteFault>) -> Option<Owed> {
         let unset = read.as_ref().is_ok_and(|campaign| campaign.end_time == EndTime::Unset);
         (policy.adopt_sets_end_time && unset).then_some(Owed { certain: true, adopted: true })

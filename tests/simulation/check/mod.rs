@@ -1,4 +1,4 @@
-//! Holds a run's log against behaviour.md. Written from that page and not from the code: a checker knows the lines of the
+//! Holds a run's log against RULES.md. Written from that page and not from the code: a checker knows the lines of the
 //! log and nothing of the guard.
 //!
 //! | file | holds |

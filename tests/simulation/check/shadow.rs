@@ -1,4 +1,4 @@
-//! The decision table, row by row as behaviour.md has it, and what the page says about every tick beside the table. What a
+//! The decision table, row by row as RULES.md has it, and what the page says about every tick beside the table. What a
 //! tick's step does is held against it.
 
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ const fn row(
     TableRow { spend, clicks, remote, state, does, next }
 }
 
-/// behaviour.md, "Decisions", in its order.
+/// RULES.md, "Decisions", in its order.
 const TABLE: [TableRow; 14] = [
     row(NOT_REACHED, USED_UP, RemoteIs::MayRun, StateIs::Any, PAUSE, None),
     row(NOT_REACHED, ANY_CLICKS, RemoteIs::MayRunInDoubt, StateIs::Paused, PAUSE, None),

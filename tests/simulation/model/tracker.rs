@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::random::Random;
 
-/// behaviour.md: with this many remaining clicks or fewer it should be paused.
+/// RULES.md: with this many remaining clicks or fewer it should be paused.
 pub(crate) const PAUSE_CLICKS: i64 = 5_000;
 const HOUR_MS: i64 = 3_600_000;
 

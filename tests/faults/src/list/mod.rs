@@ -14,7 +14,8 @@ pub struct Fault {
     pub name: &'static str,
     /// What it does, in a sentence.
     pub what: &'static str,
-    /// The heading of behaviour.md whose rule it breaks; a number is a line of "What must hold always".
+    /// The heading of RULES.md whose rule it breaks, `Lifecycle` for LIFECYCLE.md; a number is a line of "What must
+    /// hold always".
     pub breaks: &'static str,
     /// The file that it is in, from the project's folder.
     pub file: &'static str,
