@@ -8,9 +8,12 @@ mod facts;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use tokio::time::timeout;
 
 use super::draw::bars::{clicks_bar, spend_bar};
 use super::draw::paper::Paper;
@@ -30,6 +33,8 @@ use crate::domain::verdict::Verdict;
 /// What stands before each line's text.
 const LABEL: usize = 9;
 const BAR: usize = 16;
+/// What the database has is shown where it answers within this.
+const STORED_WITHIN: Duration = Duration::from_secs(2);
 /// So many of the journal's entries are shown.
 const ENTRIES: u32 = 3;
 /// So many URLs are named.
@@ -53,10 +58,13 @@ pub(super) async fn explain(arguments: &Arguments, target: &Target, verbose: boo
     if arguments.json {
         return arguments.print(&explanation, String::new);
     }
-    // A database that does not answer is no reason to keep the explanation back: the heading says so.
-    let urls = client.urls(id).await.unwrap_or_default();
+    // A database that does not answer keeps the explanation back for a moment only.
     let query = JournalQuery { campaign: Some(id), limit: ENTRIES, ..JournalQuery::default() };
-    let entries = client.journal(query).await.unwrap_or_default();
+    let stored = async { tokio::join!(client.urls(id), client.journal(query)) };
+    let (urls, entries) = match timeout(STORED_WITHIN, stored).await {
+        Ok((urls, entries)) => (urls.unwrap_or_default(), entries.unwrap_or_default()),
+        Err(_) => Default::default(),
+    };
     arguments.draw(&explanation, |paper| {
         let page = Page { explanation: &explanation, urls: &urls, entries: &entries };
         let mut lines = page.lines(paper);
