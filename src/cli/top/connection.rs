@@ -32,12 +32,19 @@ pub(super) struct Wishes {
     pub(super) selected: watch::Receiver<Option<CampaignId>>,
 }
 
-/// Polls, gives orders and listens for signals until the view is gone.
-pub(super) async fn run(client: Client, mut wishes: Wishes, messages: Sender<Message>) -> std::io::Result<()> {
+/// Polls, gives orders and listens for signals until the view is gone. It is `ready` once a signal ends the view in order.
+pub(super) async fn run(
+    client: Client,
+    mut wishes: Wishes,
+    messages: Sender<Message>,
+    ready: Sender<()>,
+) -> std::io::Result<()> {
     let client = Arc::new(client);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    // The view waits for this, unless it is gone.
+    let _ = ready.send(());
     let poll = tokio::spawn(poll(Arc::clone(&client), wishes.selected, messages.clone()));
     loop {
         tokio::select! {

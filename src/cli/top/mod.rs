@@ -105,11 +105,16 @@ fn show(mut app: App, client: Client) -> Result<(), TopError> {
 
 fn start_connection(client: Client, wishes: Wishes, messages: Sender<Message>) -> Result<Connection, TopError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TopError::Connection)?;
+    let (ready, is_ready) = mpsc::channel();
     let serve = move || {
         let _notice = EndNotice(messages.clone());
-        runtime.block_on(connection::run(client, wishes, messages))
+        runtime.block_on(connection::run(client, wishes, messages, ready))
     };
-    std::thread::Builder::new().name("connection".to_owned()).spawn(serve).map_err(TopError::Connection)
+    let started = std::thread::Builder::new().name("connection".to_owned()).spawn(serve).map_err(TopError::Connection);
+    // Before the terminal is taken: a signal that comes earlier would leave it as it is then. A connection that could not
+    // be started says so itself.
+    let _ = is_ready.recv();
+    started
 }
 
 type Connection = JoinHandle<io::Result<()>>;
