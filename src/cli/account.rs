@@ -87,7 +87,7 @@ fn table(campaigns: &[AccountCampaign], paper: Paper) -> Vec<Line<'static>> {
         ];
         cells.map(Line::from)
     });
-    columns::table(COLUMNS, &rows.collect::<Vec<_>>(), paper.width, paper.theme.label())
+    columns::table(&COLUMNS, &rows.collect::<Vec<_>>(), paper.width, paper.theme.label())
 }
 
 fn status(campaign: &AccountCampaign) -> String {

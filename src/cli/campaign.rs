@@ -388,5 +388,5 @@ fn table(campaigns: &[Campaign], paper: Paper) -> Vec<Line<'static>> {
         ];
         cells.map(Line::from)
     });
-    columns::table(COLUMNS, &rows.collect::<Vec<_>>(), paper.width, paper.theme.label())
+    columns::table(&COLUMNS, &rows.collect::<Vec<_>>(), paper.width, paper.theme.label())
 }

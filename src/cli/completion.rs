@@ -23,7 +23,7 @@ use crate::control::Campaign;
 use crate::control::client::Client;
 use crate::printable::printable;
 
-/// Who types waits no longer for names.
+/// A person who types waits for names no longer than this.
 const NAMES_WITHIN: Duration = Duration::from_secs(1);
 /// Answered where a file is to be named.
 const FILES: &str = ":files";

@@ -37,7 +37,7 @@ pub(super) fn print_misuse(error: &clap::Error) {
 
 fn print_problem(problem: Problem) {
     if let Ok(line) = to_line(&Failure { r#type: "about:blank", problem }) {
-        // Whoever reads nothing gets the exit status.
+        // A closed stdout leaves the exit status.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 }

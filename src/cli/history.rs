@@ -116,8 +116,9 @@ pub(super) async fn history(arguments: &Arguments, target: Option<&Target>, aske
     arguments.draw(&entries, |paper| {
         let mut lines = lines(&entries, &names, now, paper);
         if !is_all {
-            let shown = count_of(entries.len(), "entry").replace("entrys", "entries");
-            let hint = format!("the newest {shown}; there may be more: `--limit` and `--since` say how many");
+            let noun = if entries.len() == 1 { "entry" } else { "entries" };
+            let count = Clicks(entries.len() as u64);
+            let hint = format!("the newest {count} {noun}; there may be more: `--limit` and `--since` say how many");
             lines.extend([Line::default()].into_iter().chain(flow(
                 vec![Span::styled(hint, paper.theme.label())],
                 "",
@@ -161,7 +162,7 @@ fn lines(
             pieces.filter_map(|piece| row(piece, names, now, paper.theme))
         })
         .collect();
-    table(columns(paper.width), &rows, paper.width, paper.theme.label())
+    table(&columns(paper.width), &rows, paper.width, paper.theme.label())
 }
 
 /// The entries by their orders: what was asked for at about the same time, for the same reason, of one campaign after the

@@ -167,7 +167,7 @@ enum Command {
         #[arg(long, value_name = "DURATION|DATE", allow_hyphen_values = true)]
         since: Option<history::Since>,
         /// Only what got this far
-        #[arg(long, alias = "state", value_name = "STEP", value_parser = history::step())]
+        #[arg(long, visible_alias = "state", value_name = "STEP", value_parser = history::step())]
         step: Option<Step>,
         /// So many entries at the most
         #[arg(long, value_name = "N", default_value_t = JournalQuery::default().limit,
@@ -222,7 +222,7 @@ enum Command {
         /// How long, like 90s or 2h [default: until it is released]
         #[arg(long = "for", value_name = "DURATION", value_parser = values::hold_span, allow_hyphen_values = true)]
         lasts: Option<String>,
-        /// Why, for whoever looks at it later
+        /// Why: shown to everybody who looks at the campaign later
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
         /// Pause it first, and keep it paused
@@ -235,7 +235,7 @@ enum Command {
     /// The panic button: pause every campaign at once, and keep all of them paused until `release-all`
     #[command(after_help = "Example: traffic-generator pause-all --reason \"wrong landing page\"")]
     PauseAll {
-        /// Why, for whoever looks at it later
+        /// Why: shown to everybody who looks at the campaign later
         #[arg(long, value_name = "TEXT", value_parser = values::reason)]
         reason: String,
         /// Do it without a supervisor, from database and API alone; needs the config and the API key. Beside a supervisor that

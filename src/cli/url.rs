@@ -145,5 +145,5 @@ fn table(urls: &[Url], paper: Paper) -> Vec<Line<'static>> {
         ];
         cells.map(Line::from)
     });
-    columns::table(COLUMNS, &rows.collect::<Vec<_>>(), paper.width, paper.theme.label())
+    columns::table(&COLUMNS, &rows.collect::<Vec<_>>(), paper.width, paper.theme.label())
 }

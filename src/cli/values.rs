@@ -63,7 +63,7 @@ pub(super) fn hold_span(text: &str) -> Result<String, ValueError> {
 
 /// A reason that says something.
 pub(super) fn reason(text: &str) -> Result<String, &'static str> {
-    if text.trim().is_empty() { Err("say why, for whoever looks at it later") } else { Ok(text.to_owned()) }
+    if text.trim().is_empty() { Err("say why: it is shown to everybody who looks later") } else { Ok(text.to_owned()) }
 }
 
 fn amount(text: &str) -> String {

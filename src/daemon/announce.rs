@@ -15,7 +15,7 @@ use crate::domain::status::{CampaignStatus, RemoteClientStatus};
 /// How often it is looked whether there is something to tell.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Whoever finds these out tells them at once.
+/// The part that finds these out logs them itself.
 const TOLD_BY_THEMSELVES: [DegradationKind; 2] = [DegradationKind::AnotherGuard, DegradationKind::BudgetTooSmall];
 
 /// Tells that this supervisor guards from now on.

@@ -344,6 +344,14 @@ pub struct Limits {
     pub cooldown_seconds: u64,
 }
 
+impl Limits {
+    /// With how many clicks it is run, and with how many it is paused.
+    #[must_use]
+    pub const fn thresholds(&self) -> [Clicks; 2] {
+        [self.activate_clicks, self.pause_clicks]
+    }
+}
+
 impl From<&Policy> for Limits {
     fn from(policy: &Policy) -> Self {
         Self {

@@ -29,18 +29,3 @@ pub enum Verdict {
     #[default]
     Unknown,
 }
-
-impl Verdict {
-    /// Every word.
-    pub const ALL: [Self; 9] = [
-        Self::Unguarded,
-        Self::NotGuarded,
-        Self::OnHold,
-        Self::Blocked,
-        Self::Queued,
-        Self::CoolingDown,
-        Self::Running,
-        Self::Stopped,
-        Self::Unknown,
-    ];
-}

@@ -1,4 +1,4 @@
-//! Numbers on the command line: as they are printed, and what is none.
+//! Numbers on the command line: those that are taken, and those that are refused.
 
 use crate::helper::World;
 

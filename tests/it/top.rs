@@ -77,5 +77,5 @@ fn without_a_supervisor_it_says_so_and_ends_with_3() {
 #[test]
 fn what_is_no_terminal_gets_a_message() {
     let world = World::new();
-    world.refused(&["top"], 1, &["`top` draws on a terminal"]);
+    world.refused(&["top"], 1, &["`top` needs a terminal"]);
 }

@@ -4,7 +4,6 @@ use ratatui::text::Span;
 
 use super::theme::Theme;
 use crate::domain::money::{Clicks, Money};
-use crate::domain::status::Limits;
 
 /// A bar's last cell is one of these, an eighth of a cell each.
 const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
@@ -52,9 +51,9 @@ pub(in crate::cli) fn to_cents(amount: Money) -> String {
 }
 
 /// Today's spend of its limit.
-pub(in crate::cli) fn spend_bar<'c>(spend: Money, limits: &Limits, theme: Theme, width: usize) -> Span<'c> {
+pub(in crate::cli) fn spend_bar<'c>(spend: Money, limit: Money, theme: Theme, width: usize) -> Span<'c> {
     let micros = |amount: Money| u64::try_from(amount.micros()).unwrap_or(0);
-    let (spend, limit) = (micros(spend), micros(limits.spend));
+    let (spend, limit) = (micros(spend), micros(limit));
     let style = if spend >= limit {
         theme.bad()
     } else if spend >= limit - limit / 5 {
@@ -65,16 +64,21 @@ pub(in crate::cli) fn spend_bar<'c>(spend: Money, limits: &Limits, theme: Theme,
     Span::styled(bar(spend, limit, None, width), style)
 }
 
-/// The remaining clicks of those that run a campaign, with a mark where it is paused.
-pub(in crate::cli) fn clicks_bar<'c>(clicks: Clicks, limits: &Limits, theme: Theme, width: usize) -> Span<'c> {
-    let style = if clicks <= limits.pause_clicks {
+/// The remaining clicks of the `[activate, pause]` with which a campaign is run and paused, with a mark at the latter.
+pub(in crate::cli) fn clicks_bar<'c>(
+    clicks: Clicks,
+    [activate, pause]: [Clicks; 2],
+    theme: Theme,
+    width: usize,
+) -> Span<'c> {
+    let style = if clicks <= pause {
         theme.bad()
-    } else if clicks < limits.activate_clicks {
+    } else if clicks < activate {
         theme.warning()
     } else {
         theme.good()
     };
-    Span::styled(bar(clicks.0, limits.activate_clicks.0, Some(limits.pause_clicks.0), width), style)
+    Span::styled(bar(clicks.0, activate.0, Some(pause.0), width), style)
 }
 
 #[cfg(test)]

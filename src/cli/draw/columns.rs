@@ -42,22 +42,23 @@ impl Column {
     }
 }
 
-/// The table's lines, its titles first. Without a width, nothing is cut or left out.
-pub(in crate::cli) fn table<const COLUMNS: usize>(
-    columns: [Column; COLUMNS],
-    rows: &[[Line<'static>; COLUMNS]],
+/// The table's lines, its titles first. Without a width, nothing is cut or left out. Cells behind the last column are not
+/// shown.
+pub(in crate::cli) fn table<const CELLS: usize>(
+    columns: &[Column],
+    rows: &[[Line<'static>; CELLS]],
     width: Option<usize>,
     title_style: Style,
 ) -> Vec<Line<'static>> {
-    let natural: Vec<usize> = (0..COLUMNS)
-        .map(|place| {
-            let title = columns.get(place).map_or(0, |column| column.title.chars().count());
-            rows.iter().filter_map(|row| row.get(place)).map(Line::width).chain([title]).max().unwrap_or(0)
-        })
-        .collect();
-    let widths = fitted(&columns, &natural, width);
-    let titles = columns.map(|column| Line::styled(column.title, title_style));
-    std::iter::once(&titles).chain(rows).map(|row| joined(&columns, row, &widths)).collect()
+    let widest = |(place, column): (usize, &Column)| {
+        let title = column.title.chars().count();
+        rows.iter().filter_map(|row| row.get(place)).map(Line::width).chain([title]).max().unwrap_or(0)
+    };
+    let natural: Vec<usize> = columns.iter().enumerate().map(widest).collect();
+    let widths = fitted(columns, &natural, width);
+    let titles: Vec<_> = columns.iter().map(|column| Line::styled(column.title, title_style)).collect();
+    let rows = rows.iter().map(|row| row.as_slice());
+    std::iter::once(titles.as_slice()).chain(rows).map(|row| joined(columns, row, &widths)).collect()
 }
 
 /// The width of each column; none where it is left out.
@@ -154,7 +155,7 @@ mod tests {
             (Some(1), "ID  NAME\n 1  garde…\n12  漢字…\n"),
         ];
         for (width, expected) in cases {
-            assert_eq!(written(&table(COLUMNS, &rows, width, Style::new()), Theme::PLAIN), expected, "{width:?}");
+            assert_eq!(written(&table(&COLUMNS, &rows, width, Style::new()), Theme::PLAIN), expected, "{width:?}");
         }
     }
 }

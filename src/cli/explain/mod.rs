@@ -23,10 +23,9 @@ use super::render::{count, step_word};
 use super::target::Target;
 use super::{Arguments, CommandError};
 use crate::control::{Url, UrlStatus};
-use crate::domain::explain::{Explanation, Thresholds};
+use crate::domain::explain::Explanation;
 use crate::domain::journal::{JournalEntry, JournalQuery};
 use crate::domain::remote::StatusWord;
-use crate::domain::status::Limits;
 use crate::domain::text::{clock, date};
 use crate::domain::verdict::Verdict;
 
@@ -213,20 +212,12 @@ impl Part {
         let (thresholds, now, theme) = (thresholds.as_ref(), *at, self.paper.theme);
         self.add("Status", &facts::status(&facts.status, now).unwrap_or_default(), Style::new());
         self.add("Ends", &facts::end_time(&facts.end_time, now).unwrap_or_default(), Style::new());
-        let limits = thresholds.map(limits);
-        let bar = facts.spend.amount.zip(limits).map(|(amount, limits)| spend_bar(amount, &limits, theme, BAR));
+        let limit = thresholds.map(|thresholds| thresholds.spend_limit);
+        let bar = facts.spend.amount.zip(limit).map(|(amount, limit)| spend_bar(amount, limit, theme, BAR));
         self.add_with_bar("Spend", &facts::spend(&facts.spend, thresholds, now).unwrap_or_default(), bar);
-        let bar = facts.clicks.remaining.zip(limits).map(|(left, limits)| clicks_bar(left, &limits, theme, BAR));
+        let clicks = thresholds.map(|thresholds| [thresholds.activate_clicks, thresholds.pause_clicks]);
+        let bar = facts.clicks.remaining.zip(clicks).map(|(left, clicks)| clicks_bar(left, clicks, theme, BAR));
         self.add_with_bar("Clicks", &facts::clicks(&facts.clicks, thresholds, now).unwrap_or_default(), bar);
-    }
-}
-
-fn limits(thresholds: &Thresholds) -> Limits {
-    Limits {
-        spend: thresholds.spend_limit,
-        activate_clicks: thresholds.activate_clicks,
-        pause_clicks: thresholds.pause_clicks,
-        cooldown_seconds: 0,
     }
 }
 

@@ -28,8 +28,8 @@ pub(in crate::cli) struct Shown {
 /// A longer name is cut where it is not asked for everything: a pipe has no width that would do so.
 const LONGEST_NAME: usize = 32;
 
-/// A column that is not shown without `--wide`.
-const EXTRA: u8 = 9;
+/// So many columns are shown without `--wide`.
+const FEW: usize = 9;
 
 const COLUMNS: [Column; 13] = [
     Column::new(""),
@@ -41,10 +41,10 @@ const COLUMNS: [Column; 13] = [
     Column::new("OF LIMIT").leaves(6),
     Column::new("CLICKS").right(),
     Column::new("NOTE").cut_to(16).leaves(5),
-    Column::new("PROMISE").leaves(EXTRA),
-    Column::new("SPEND FROM").leaves(EXTRA),
-    Column::new("NEXT TICK").leaves(EXTRA),
-    Column::new("LAST ACTION").leaves(EXTRA),
+    Column::new("PROMISE"),
+    Column::new("SPEND FROM"),
+    Column::new("NEXT TICK"),
+    Column::new("LAST ACTION"),
 ];
 
 /// The lines: titles, a line each, and what to type next.
@@ -66,28 +66,13 @@ pub(super) fn lines(dump: &Dump, is_well: bool, shown: Shown, paper: Paper) -> V
         return vec![Line::styled("No campaign needs attention.", paper.theme.good())];
     }
     let cells: Vec<_> =
-        rows.iter().map(|(_, campaign, condition)| row(campaign, condition, now, paper.theme)).collect();
+        rows.iter().map(|(_, campaign, condition)| row(campaign, condition, now, shown.wide, paper.theme)).collect();
     // `--wide` prints lines as long as they need to be.
-    let width = if shown.wide { None } else { paper.width };
-    let mut lines =
-        if shown.wide { table(COLUMNS, &cells, width, paper.theme.label()) } else { few(&cells, width, paper) };
+    let (columns, width) = if shown.wide { (COLUMNS.as_slice(), None) } else { (COLUMNS.split_at(FEW).0, paper.width) };
+    let mut lines = table(columns, &cells, width, paper.theme.label());
     lines.push(Line::default());
     lines.extend(footer(total, in_need, is_well, paper));
     lines
-}
-
-/// The columns that are there without `--wide`.
-fn few(cells: &[[Line<'static>; 13]], width: Option<usize>, paper: Paper) -> Vec<Line<'static>> {
-    let [sign, id, name, remote, state, spend, limit, clicks, note, ..] = COLUMNS;
-    let columns = [sign, id, name, remote, state, spend, limit, clicks, note];
-    let rows: Vec<_> = cells
-        .iter()
-        .map(|[sign, id, name, remote, state, spend, limit, clicks, note, ..]| {
-            let name = &shortened(name, LONGEST_NAME);
-            [sign, id, name, remote, state, spend, limit, clicks, note].map(Line::clone)
-        })
-        .collect();
-    table(columns, &rows, width, paper.theme.label())
 }
 
 fn footer(total: usize, in_need: usize, is_well: bool, Paper { width, theme }: Paper) -> Vec<Line<'static>> {
@@ -101,7 +86,14 @@ fn footer(total: usize, in_need: usize, is_well: bool, Paper { width, theme }: P
     flow(std::iter::once(first).chain(hints).collect(), " · ", width)
 }
 
-fn row(campaign: &CampaignStatus, condition: &Condition, now: DateTime<Utc>, theme: Theme) -> [Line<'static>; 13] {
+fn row(
+    campaign: &CampaignStatus,
+    condition: &Condition,
+    now: DateTime<Utc>,
+    is_wide: bool,
+    theme: Theme,
+) -> [Line<'static>; 13] {
+    let name = Line::from(campaign.name.clone());
     let style = condition.style(theme);
     let unknown = || Line::styled("?", theme.warning());
     let observed = &campaign.observed;
@@ -111,7 +103,7 @@ fn row(campaign: &CampaignStatus, condition: &Condition, now: DateTime<Utc>, the
     [
         Line::styled(condition.sign, style),
         Line::from(campaign.id.to_string()),
-        Line::from(campaign.name.clone()),
+        if is_wide { name } else { shortened(&name, LONGEST_NAME) },
         Line::styled(campaign.trafficstar_id.to_string(), theme.label()),
         Line::styled(condition.state.clone(), style),
         observed.spend_on(now.date_naive()).map_or_else(unknown, |spend| Line::from(to_cents(spend))),

@@ -7,7 +7,9 @@ use thiserror::Error;
 /// Why the view could not be shown, or had to end.
 #[derive(Debug, Error)]
 pub(in crate::cli) enum TopError {
-    #[error("`top` draws on a terminal, and this is none: `traffic-generator status` prints a table anywhere")]
+    #[error(
+        "`top` needs a terminal, and its output goes elsewhere: `traffic-generator status` prints a table anywhere"
+    )]
     NoTerminal,
     #[error("the terminal cannot be used")]
     Terminal(#[source] io::Error),

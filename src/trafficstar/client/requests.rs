@@ -218,7 +218,7 @@ impl Requests {
 
     /// Has a token ready before anybody needs one, so that a key that is no good is told at once.
     pub(super) fn fetch_token(&mut self, now: Now) {
-        // Whoever needs it later waits for the same fetch.
+        // A request that needs it later waits for this fetch.
         let _ = self.tokens.need(now, Urgency::Read);
     }
 

@@ -86,7 +86,7 @@ impl Details<'_> {
         let of = campaign.limits.map_or_else(String::new, |limits| format!(" of {}", limits.spend));
         let text = format!("{amount}{of} ({source}{day}, {})", ago(observed.spend_at, now));
         self.add("spend", &text, Style::new());
-        let bar = campaign.limits.map_or_else(Span::default, |limits| spend_bar(amount, &limits, self.theme, BAR));
+        let bar = campaign.limits.map_or_else(Span::default, |limits| spend_bar(amount, limits.spend, self.theme, BAR));
         self.add_graph(bar, app.history(campaign.id).map(|history| &history.spend));
     }
 
@@ -100,7 +100,9 @@ impl Details<'_> {
         });
         let text = format!("{clicks} left{thresholds} ({})", ago(observed.clicks_at, now));
         self.add("clicks", &text, Style::new());
-        let bar = campaign.limits.map_or_else(Span::default, |limits| clicks_bar(clicks, &limits, self.theme, BAR));
+        let bar = campaign
+            .limits
+            .map_or_else(Span::default, |limits| clicks_bar(clicks, limits.thresholds(), self.theme, BAR));
         self.add_graph(bar, app.history(campaign.id).map(|history| &history.clicks));
     }
 

@@ -102,13 +102,13 @@ impl Columns<'_> {
             Line::from(spend.map_or_else(unknown, |spend| Span::raw(to_cents(spend)))).right_aligned(),
             spend
                 .zip(limits)
-                .map_or_else(Line::default, |(spend, limits)| spend_bar(spend, &limits, theme, BAR).into()),
+                .map_or_else(Line::default, |(spend, limits)| spend_bar(spend, limits.spend, theme, BAR).into()),
         ];
         let seen =
             |series: Option<&Series>| Line::from(series.map_or_else(String::new, |series| spark(series.last(BAR))));
         cells.extend(self.is_wide().then(|| seen(history.map(|history| &history.spend))));
         cells.push(Line::from(clicks.map_or_else(unknown, |clicks| Span::raw(clicks.to_string()))).right_aligned());
-        let bar = clicks.zip(limits).map(|(clicks, limits)| clicks_bar(clicks, &limits, theme, BAR));
+        let bar = clicks.zip(limits).map(|(clicks, limits)| clicks_bar(clicks, limits.thresholds(), theme, BAR));
         cells.push(bar.map_or_else(Line::default, Line::from));
         if self.is_wide() {
             cells.push(seen(history.map(|history| &history.clicks)));
