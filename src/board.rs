@@ -12,10 +12,10 @@ use tokio::sync::{broadcast, watch};
 
 use crate::domain::another_guard::Sign;
 use crate::domain::clock_difference::ClockDifference;
-use crate::domain::explain::{ActorRest, Explanation, Insight, explain, explain_from_standby};
+use crate::domain::explain::{ActorBackoff, Explanation, Snapshot, explain, explain_from_standby};
 use crate::domain::health::{Failing, GuardedCampaign, Health, ReadFailure, Vitals, health};
 use crate::domain::ids::CampaignId;
-use crate::domain::live::LiveEvent;
+use crate::domain::operator_event::OperatorEvent;
 use crate::domain::status::{
     ActorStatus, CampaignStatus, DUMP_VERSION, DatabaseStatus, Dump, LeadershipStatus, Observed, RemoteClientStatus,
     Role, SupervisorStatus,
@@ -35,8 +35,8 @@ struct Published {
     database: DatabaseStatus,
     failing: Failing,
     campaigns: BTreeMap<CampaignId, Arc<CampaignStatus>>,
-    insights: BTreeMap<CampaignId, Arc<Insight>>,
-    rests: BTreeMap<CampaignId, ActorRest>,
+    insights: BTreeMap<CampaignId, Arc<Snapshot>>,
+    rests: BTreeMap<CampaignId, ActorBackoff>,
     /// Since when an actor is missing that completes a tick: one that dies of its first tick does not end that.
     tickless_since: BTreeMap<CampaignId, DateTime<Utc>>,
 }
@@ -45,7 +45,7 @@ struct Published {
 #[derive(Debug, Clone)]
 pub struct Board {
     published: watch::Sender<Published>,
-    events: broadcast::Sender<Arc<LiveEvent>>,
+    events: broadcast::Sender<Arc<OperatorEvent>>,
     started_at: DateTime<Utc>,
     metrics: Metrics,
 }
@@ -86,13 +86,13 @@ impl Board {
     }
 
     /// Publishes one campaign with what its actor knows beside the status.
-    pub fn publish_guarded(&self, status: CampaignStatus, insight: Insight) {
+    pub fn publish_guarded(&self, status: CampaignStatus, snapshot: Snapshot) {
         self.publish(|published| {
             published.rests.remove(&status.id);
             if status.actor.as_ref().is_some_and(|actor| actor.last_tick_at.is_some()) {
                 published.tickless_since.remove(&status.id);
             }
-            published.insights.insert(status.id, Arc::new(insight));
+            published.insights.insert(status.id, Arc::new(snapshot));
             published.campaigns.insert(status.id, Arc::new(status));
         });
     }
@@ -100,14 +100,14 @@ impl Board {
     /// The key of a guarded campaign's newest journal entry, if it has one.
     #[must_use]
     pub fn journal_id(&self, id: CampaignId) -> Option<i64> {
-        self.published.borrow().insights.get(&id).and_then(|insight| insight.journal_id)
+        self.published.borrow().insights.get(&id).and_then(|snapshot| snapshot.journal_id)
     }
 
     /// A campaign has no actor until then. Since when is kept until one completes a tick.
-    pub fn publish_rest(&self, id: CampaignId, rest: ActorRest) {
+    pub fn publish_backoff(&self, id: CampaignId, rest: ActorBackoff) {
         self.publish(|published| {
             let since = *published.tickless_since.entry(id).or_insert(rest.since);
-            published.rests.insert(id, ActorRest { since, ..rest });
+            published.rests.insert(id, ActorBackoff { since, ..rest });
         });
     }
 
@@ -145,7 +145,7 @@ impl Board {
             published.leadership = status;
         });
         if before.role != role {
-            self.tell(LiveEvent::leadership(now, role, epoch));
+            self.tell(OperatorEvent::leadership(now, role, epoch));
         }
     }
 
@@ -190,22 +190,22 @@ impl Board {
         self.publish(|published| news = published.failing.signs.note(now, sign));
         if let Some(another) = news {
             tracing::warn!("{another}");
-            self.tell(LiveEvent::another_guard(now, &another));
+            self.tell(OperatorEvent::another_guard(now, &another));
         }
     }
 
     /// Tells what happened to those who listen. Publish first what it is about: who hears of it finds it in the dump.
-    pub fn tell(&self, event: LiveEvent) {
+    pub fn tell(&self, event: OperatorEvent) {
         // Within the publication, so that the ids rise in the order of the events.
         self.publish(|published| {
             // Nobody may listen.
-            let _ = self.events.send(Arc::new(LiveEvent { id: Some(published.sequence), ..event }));
+            let _ = self.events.send(Arc::new(OperatorEvent { id: Some(published.sequence), ..event }));
         });
     }
 
     /// What happens from now on.
     #[must_use]
-    pub fn listen(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
+    pub fn listen(&self) -> broadcast::Receiver<Arc<OperatorEvent>> {
         self.events.subscribe()
     }
 
@@ -259,18 +259,18 @@ impl Board {
     /// Why one campaign is (not) running, and what happens next, as of now.
     #[must_use]
     pub fn explain(&self, id: CampaignId, now: DateTime<Utc>) -> Option<Explanation> {
-        let (leadership, status, insight, rest, another_guard, trafficstar) = {
+        let (leadership, status, snapshot, rest, another_guard, trafficstar) = {
             let published = self.published.borrow();
             let status = published.campaigns.get(&id).cloned()?;
-            let (insight, rest) = (published.insights.get(&id).cloned(), published.rests.get(&id).copied());
+            let (snapshot, rest) = (published.insights.get(&id).cloned(), published.rests.get(&id).copied());
             let another_guard = published.failing.signs.another_guard(now);
-            (published.leadership.clone(), status, insight, rest, another_guard, published.trafficstar.clone())
+            (published.leadership.clone(), status, snapshot, rest, another_guard, published.trafficstar.clone())
         };
-        if leadership.role == Role::Standby && insight.is_none() {
+        if leadership.role == Role::Standby && snapshot.is_none() {
             return Some(explain_from_standby(now, &status, leadership.leader.as_ref()));
         }
         let line = another_guard.map(|another| format!("Degraded: {another}."));
-        Some(explain(now, &status, insight.as_deref(), rest, &trafficstar).with_attention(line))
+        Some(explain(now, &status, snapshot.as_deref(), rest, &trafficstar).with_attention(line))
     }
 
     /// Whether every promise can be kept, as of now.
@@ -284,9 +284,9 @@ impl Board {
             let campaigns: Vec<_> = published
                 .insights
                 .iter()
-                .filter_map(|(id, insight)| {
+                .filter_map(|(id, snapshot)| {
                     let status = published.campaigns.get(id)?;
-                    Some((Arc::clone(status), Arc::clone(insight), published.tickless_since.get(id).copied()))
+                    Some((Arc::clone(status), Arc::clone(snapshot), published.tickless_since.get(id).copied()))
                 })
                 .collect();
             (
@@ -299,10 +299,10 @@ impl Board {
             )
         };
         let left_unguarded = left_unguarded.iter().map(|status| (status.id, status.observed.status_at.unwrap_or(now)));
-        let guarded = campaigns.iter().filter_map(|(status, insight, tickless_since)| {
+        let guarded = campaigns.iter().filter_map(|(status, snapshot, tickless_since)| {
             let actor = status.actor.as_ref()?;
             let (id, remote, tickless_since) = (status.id, status.trafficstar_id, *tickless_since);
-            Some(GuardedCampaign { id, remote, actor, insight, tickless_since })
+            Some(GuardedCampaign { id, remote, actor, snapshot, tickless_since })
         });
         let vitals = Vitals {
             campaigns: guarded.collect(),
@@ -329,7 +329,7 @@ mod live_tests {
 
     use super::*;
     use crate::domain::lease::Epoch;
-    use crate::domain::live::{LiveKind, Part};
+    use crate::domain::operator_event::{EventKind, Part};
 
     fn noon() -> DateTime<Utc> {
         "2026-11-22T12:00:00Z".parse().unwrap()
@@ -341,8 +341,8 @@ mod live_tests {
         let mut listener = board.listen();
         board.publish_database(noon(), DatabaseStatus::default());
         let before = board.dump(noon()).sequence;
-        board.tell(LiveEvent::recovery(noon(), Part::Database));
-        board.tell(LiveEvent::error(noon(), Part::Database, "locked"));
+        board.tell(OperatorEvent::recovery(noon(), Part::Database));
+        board.tell(OperatorEvent::error(noon(), Part::Database, "locked"));
         let ids = [listener.try_recv(), listener.try_recv()].map(|event| event.unwrap().id);
         assert_eq!(ids, [Some(before + 1), Some(before + 2)]);
         assert_eq!(board.dump(noon()).sequence, before + 2);
@@ -367,7 +367,7 @@ mod live_tests {
         }
         let told = std::iter::from_fn(|| listener.try_recv().ok()).map(|event| event.kind.clone());
         let wanted = [(Role::Leader, 3), (Role::CutOff, 3), (Role::Leader, 3), (Role::Standby, 4)];
-        let wanted = wanted.map(|(role, epoch)| LiveKind::Leadership { role, epoch: Some(Epoch(epoch)) });
+        let wanted = wanted.map(|(role, epoch)| EventKind::Leadership { role, epoch: Some(Epoch(epoch)) });
         assert_eq!(told.collect::<Vec<_>>(), wanted);
     }
 
@@ -376,7 +376,7 @@ mod live_tests {
         let board = Board::new(noon());
         let (mut slow, mut late) = (board.listen(), None);
         for number in 0..EVENTS_KEPT + 7 {
-            board.tell(LiveEvent::recovery(noon(), Part::Database));
+            board.tell(OperatorEvent::recovery(noon(), Part::Database));
             if number == EVENTS_KEPT {
                 late = Some(board.listen());
             }
@@ -416,9 +416,9 @@ mod tests {
             "actor": {"status": "running", "incarnation": 1, "restarts": 0, "ticks": 0, "skipped_ticks": 0},
         });
         let policy = PolicyNumbers::default().validate().unwrap();
-        let insight = Machine::new(now, &policy, None, None).insight(now, &policy);
-        assert_eq!(insight.progress, ActionProgress::Settled);
-        board.publish_guarded(serde_json::from_value(status).unwrap(), insight);
+        let snapshot = Machine::new(now, &policy, None, None).snapshot(now, &policy);
+        assert_eq!(snapshot.progress, ActionProgress::Settled);
+        board.publish_guarded(serde_json::from_value(status).unwrap(), snapshot);
     }
 
     fn summary(board: &Board, now: DateTime<Utc>) -> String {
@@ -430,8 +430,8 @@ mod tests {
         let board = Board::new(at(0));
         publish(&board, at(0));
         board.amend_actor(CampaignId(1), |actor| actor.status = Liveness::Restarting);
-        board.publish_rest(CampaignId(1), ActorRest { since: at(5), until: at(6) });
-        board.publish_rest(CampaignId(1), ActorRest { since: at(6), until: at(8) });
+        board.publish_backoff(CampaignId(1), ActorBackoff { since: at(5), until: at(6) });
+        board.publish_backoff(CampaignId(1), ActorBackoff { since: at(6), until: at(8) });
         let explanation = board.explain(CampaignId(1), at(7)).unwrap();
         assert!(explanation.summary.starts_with("Nobody guards it since 12:00:05"), "{}", explanation.summary);
         assert_eq!(explanation.next.at, Some(at(8)));

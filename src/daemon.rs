@@ -2,16 +2,16 @@
 //! control socket, and stops all of it in order.
 
 pub mod account;
+mod admin;
 mod announce;
 pub mod check;
-mod desk;
 pub mod direct;
-mod leadership;
-mod operations;
+mod election;
+mod order_router;
 pub mod process;
 mod retention;
+mod roles;
 mod signals;
-mod terms;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use self::admin::Admin;
 use self::announce::{announce, tell_of_campaigns, watch_health};
-use self::desk::Desk;
-use self::leadership::{Held, Leadership, Look};
-use self::operations::Operator;
-use self::terms::{Guarding, StandingBy, Surroundings};
+use self::election::{Election, HeldLease, Look};
+use self::order_router::OrderRouter;
+use self::roles::{Guarding, RoleContext, StandingBy};
 use crate::actors::campaign::{DatabasePort, RemotePort};
 use crate::actors::database::DatabaseActor;
 use crate::actors::trafficstar::TrafficStarActor;
@@ -119,11 +119,11 @@ pub async fn serve(
         tracing::info!(migration, "the database's schema was brought up to date");
     }
     let board = Board::new(clock.now());
-    let desk = Desk::new(config.generator.clone());
+    let router = OrderRouter::new(config.generator.clone());
     let (orders, waiting_orders) = mpsc::channel(WAITING_ORDERS);
-    actix::spawn(desk.clone().hand_out(waiting_orders, board.clone()));
+    actix::spawn(router.clone().route(waiting_orders, board.clone()));
     let (operations, waiting_operations) = mpsc::channel(WAITING_ORDERS);
-    let operator = Operator::new(config.clone(), log, desk.clone());
+    let operator = Admin::new(config.clone(), log, router.clone());
     let end = async {
         tokio::select! {
             () = stop => {}
@@ -132,12 +132,12 @@ pub async fn serve(
     };
     let health = actix::spawn(watch_health(board.clone(), clock.clone()));
     let shared = Shared { board: board.clone(), clock: clock.clone(), orders, operations };
-    let mut life = Life {
-        leadership: Leadership::new(&store, lock.clone(), board.clone(), clock.clone()),
-        around: Surroundings { config: config.clone(), api_key, board, clock },
+    let mut life = Daemon {
+        leadership: Election::new(&store, lock.clone(), board.clone(), clock.clone()),
+        around: RoleContext { config: config.clone(), api_key, board, clock },
         store,
-        desk,
-        door: Door { closed: Some((socket, shared)), open: None },
+        router,
+        door: ControlEndpoint { closed: Some((socket, shared)), open: None },
     };
     let ended = life.live(std::pin::pin!(end)).await;
     health.abort();
@@ -152,12 +152,12 @@ pub async fn serve(
 }
 
 /// The control server, before and after it is there.
-struct Door {
+struct ControlEndpoint {
     closed: Option<(Socket, Shared)>,
     open: Option<ControlServer>,
 }
 
-impl Door {
+impl ControlEndpoint {
     /// Opens it, unless that was done before.
     fn open(&mut self) -> Result<(), RunError> {
         if let Some((socket, shared)) = self.closed.take() {
@@ -168,48 +168,48 @@ impl Door {
 }
 
 /// The supervisor's life: it stands by until it leads, and leads until it ends or another one does.
-struct Life {
-    leadership: Leadership,
-    around: Surroundings,
+struct Daemon {
+    leadership: Election,
+    around: RoleContext,
     store: Store,
-    desk: Desk,
-    door: Door,
+    router: OrderRouter,
+    door: ControlEndpoint,
 }
 
-/// How a reign ended.
+/// How a leadership ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReignEnd {
+enum LeadershipEnd {
     /// The program is to end.
     Ordered,
     /// Another supervisor leads.
     Lost,
 }
 
-impl Life {
+impl Daemon {
     async fn live(&mut self, mut end: Pin<&mut impl Future<Output = ()>>) -> Result<(), RunError> {
         loop {
             let held = match self.leadership.look().await {
                 Ok(Look::Won(held)) => held,
-                Ok(Look::Held) | Err(_) => match self.stand_by(end.as_mut()).await? {
+                Ok(Look::HeldLease) | Err(_) => match self.stand_by(end.as_mut()).await? {
                     Some(held) => held,
                     None => return Ok(()),
                 },
             };
-            match self.reign(held, end.as_mut()).await? {
-                ReignEnd::Ordered => return Ok(()),
-                ReignEnd::Lost if self.leadership.is_by_lock() => return Err(RunError::LockLost),
-                ReignEnd::Lost => {}
+            match self.leadership(held, end.as_mut()).await? {
+                LeadershipEnd::Ordered => return Ok(()),
+                LeadershipEnd::Lost if self.leadership.is_by_lock() => return Err(RunError::LockLost),
+                LeadershipEnd::Lost => {}
             }
         }
     }
 
     /// Stands by until leadership is won; or, without it, until the end.
-    async fn stand_by(&mut self, end: Pin<&mut impl Future<Output = ()>>) -> Result<Option<Held>, RunError> {
-        let standing = StandingBy::start(&self.around, self.desk.defaults(), &self.store)?;
-        let (desk, door, leadership) = (&self.desk, &mut self.door, &mut self.leadership);
+    async fn stand_by(&mut self, end: Pin<&mut impl Future<Output = ()>>) -> Result<Option<HeldLease>, RunError> {
+        let standing = StandingBy::start(&self.around, self.router.defaults(), &self.store)?;
+        let (router, door, leadership) = (&self.router, &mut self.door, &mut self.leadership);
         let win = async {
             standing.first_sync().await?;
-            desk.seat(standing.present());
+            router.attach(standing.present());
             door.open()?;
             tracing::info!("standing by: another supervisor leads, or did a moment ago");
             tokio::select! {
@@ -221,7 +221,7 @@ impl Life {
             () = end => Ok(None),
             won = win => won,
         };
-        self.desk.clear();
+        self.router.clear();
         standing.end().await;
         won
     }
@@ -238,21 +238,21 @@ impl Life {
     }
 
     /// Guards the campaigns until the end, or until another supervisor leads.
-    async fn reign(
+    async fn leadership(
         &mut self,
-        mut held: Held,
+        mut held: HeldLease,
         mut end: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<ReignEnd, RunError> {
+    ) -> Result<LeadershipEnd, RunError> {
         let store = held.store.clone();
         let limits = tokio::select! {
             () = end.as_mut() => {
                 held.give_up().await;
-                return Ok(ReignEnd::Ordered);
+                return Ok(LeadershipEnd::Ordered);
             }
-            () = held.lost() => return Ok(ReignEnd::Lost),
+            () = held.lost() => return Ok(LeadershipEnd::Lost),
             limits = self.limits(&store) => limits,
         };
-        let guarding = match Guarding::start(&self.around, self.desk.defaults(), limits, &held) {
+        let guarding = match Guarding::start(&self.around, self.router.defaults(), limits, &held) {
             Ok(guarding) => guarding,
             Err(error) => {
                 held.give_up().await;
@@ -260,11 +260,11 @@ impl Life {
             }
         };
         let present = guarding.present(&held);
-        let (desk, door) = (&self.desk, &mut self.door);
-        let Surroundings { config, board, clock, .. } = &self.around;
+        let (router, door) = (&self.router, &mut self.door);
+        let RoleContext { config, board, clock, .. } = &self.around;
         let guard = async {
             guarding.first_sync().await?;
-            desk.seat(present);
+            router.attach(present);
             door.open()?;
             announce(config);
             let told = async {
@@ -278,17 +278,17 @@ impl Life {
             Err(RunError::ActorDied(dead))
         };
         let ended = tokio::select! {
-            () = end => Ok(ReignEnd::Ordered),
-            () = held.lost() => Ok(ReignEnd::Lost),
+            () = end => Ok(LeadershipEnd::Ordered),
+            () = held.lost() => Ok(LeadershipEnd::Lost),
             failed = guard => failed,
         };
-        if matches!(ended, Ok(ReignEnd::Lost)) {
-            self.desk.clear();
+        if matches!(ended, Ok(LeadershipEnd::Lost)) {
+            self.router.clear();
             guarding.abandon().await;
         } else {
             tracing::info!("stopping: nothing new is begun, and what is on its way is finished");
             guarding.stop().await;
-            self.desk.clear();
+            self.router.clear();
         }
         held.give_up().await;
         ended

@@ -15,7 +15,7 @@
 //! | [`cli`] | the commands, status as text, and the full-screen view | anything but asking the supervisor, `run`, `check`, `migrate` and `account` apart |
 //! | [`config`] | the config file and its overrides, every problem reported at once | defaults of the rules: they are `domain`'s |
 //! | [`daemon`] | the composition root: the only file that sees everything | |
-//! | [`reign`] | whether this process leads, asked right before each request leaves | taking and renewing the lease: `daemon` does, by `domain`'s rules |
+//! | [`leadership`] | whether this process leads, asked right before each request leaves | taking and renewing the lease: `daemon` does, by `domain`'s rules |
 //! | [`clock`], [`telemetry`], [`error_chain`], [`operator`], [`printable`], `tls` | the time, log lines, an error with its causes, an operator's name, text from outside fit to be shown, the one choice of cryptography | |
 //!
 //! # Who may import whom
@@ -32,8 +32,8 @@
 //! | `control::server` | `board`, `clock`, `control`, `domain`, `error_chain`, `metrics`, `operator`, `printable` |
 //! | `control::client` | `control`, `domain`, `printable`, `tls` |
 //! | `control` | `domain` |
-//! | `trafficstar` | `domain`, `error_chain`, `printable`, `reign`, `tls` |
-//! | `reign` | `clock`, `domain` |
+//! | `trafficstar` | `domain`, `error_chain`, `printable`, `leadership`, `tls` |
+//! | `leadership` | `clock`, `domain` |
 //! | `store` | `domain` |
 //! | `board` | `domain`, `metrics` |
 //! | `metrics` | `domain`, `telemetry` |
@@ -75,10 +75,10 @@ pub mod daemon;
 pub mod domain;
 pub mod error_chain;
 pub mod guard;
+pub mod leadership;
 pub mod metrics;
 pub mod operator;
 pub mod printable;
-pub mod reign;
 pub mod store;
 pub mod telemetry;
 mod tls;

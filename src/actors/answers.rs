@@ -1,4 +1,4 @@
-//! How actors answer, also where the asker is gone, or the actor that was asked.
+//! How actors answer, also where the requester is gone, or the actor that was asked.
 
 use actix::MailboxError;
 use tokio::sync::oneshot;
@@ -10,7 +10,7 @@ use crate::domain::ids::CampaignId;
 /// What the database actor answers.
 pub type Answer<T> = Result<T, DatabaseFailure>;
 
-/// Answers, unless the asker is gone.
+/// Answers, unless the requester is gone.
 pub(super) fn tell<T>(to: oneshot::Sender<T>, answer: T) {
     let _ = to.send(answer);
 }

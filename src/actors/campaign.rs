@@ -4,13 +4,15 @@
 //! (`guard`).
 
 mod asking;
-mod news;
+mod events;
 mod orders;
 mod reports;
 mod status;
 
-pub use self::orders::{ChangeHold, ForceNow, Foretell, Foretold, HoldChanged, HoldOnAll, PressNow, ProcessNow};
-pub use self::reports::{Died, Ended, ReleaseEnded};
+pub use self::orders::{
+    AskOutlook, ChangeHold, ForceNow, HoldChanged, HoldOnAll, OutlookAnswer, PauseAllNow, ProcessNow,
+};
+pub use self::reports::{Died, DisableEnded, Ended};
 pub(crate) use self::status::without_actor;
 
 use std::sync::Arc;
@@ -25,13 +27,13 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::another_guard::Sign;
 use crate::domain::event::Event;
-use crate::domain::explain::Insight;
+use crate::domain::explain::Snapshot;
 use crate::domain::explain::earlier::Earlier;
 use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::{CampaignId, RemoteId};
-use crate::domain::live::{LiveEvent, Part};
 use crate::domain::machine::Machine;
-use crate::domain::order::ReleaseRefusal;
+use crate::domain::operator_event::{OperatorEvent, Part};
+use crate::domain::order::DisableRefusal;
 use crate::domain::policy::{Policy, PolicyNumbers};
 use crate::domain::repeats::Repeats;
 use crate::domain::status::Hold;
@@ -74,7 +76,7 @@ pub struct SupervisorPort {
     /// Hears of an actor's end.
     pub died: Recipient<Died>,
     /// Hears how a release ended.
-    pub release_ended: Recipient<ReleaseEnded>,
+    pub disable_ended: Recipient<DisableEnded>,
 }
 
 /// Whom and what every campaign actor works with.
@@ -130,7 +132,7 @@ pub struct Release {
 /// Ends the promise if the campaign is seen stopped: its row is about to go.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct ReleaseStopped;
+pub struct DisableIfStopped;
 /// Takes over the numbers that a row may override, from the next tick on.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
@@ -224,9 +226,9 @@ impl CampaignActor {
     /// Publishes what is known of the campaign.
     pub fn publish(&self) {
         let journal_id = self.session.outbox().entry().map(|id| id.0);
-        let insight = self.earlier.beneath(self.session.insight(self.surroundings.clock.now()));
-        let insight = Insight { journal_id, ..insight };
-        self.surroundings.board.publish_guarded(self.status(), insight);
+        let snapshot = self.earlier.beneath(self.session.snapshot(self.surroundings.clock.now()));
+        let snapshot = Snapshot { journal_id, ..snapshot };
+        self.surroundings.board.publish_guarded(self.status(), snapshot);
     }
 
     fn step(&mut self, ctx: &mut Context<Self>, event: Event) {
@@ -274,7 +276,7 @@ impl CampaignActor {
                 self.save_again.take().map(|again| ctx.cancel_future(again));
                 if is_again {
                     tracing::info!(campaign = %self.row.id, name = self.row.name, "the promise is stored again");
-                    self.tell(LiveEvent::recovery(self.surroundings.clock.now(), Part::Promise));
+                    self.tell(OperatorEvent::recovery(self.surroundings.clock.now(), Part::Promise));
                 }
             }
             Output::NotStored { failure, is_first } => self.not_stored(&failure, is_first),
@@ -289,8 +291,8 @@ impl CampaignActor {
             Output::Processed(order) => self.answer_processed(order),
             Output::ForceEnded(order, result) => self.answer_forced(order, &result),
             Output::Held { order, is_stored } => self.answer_held(order, is_stored),
-            Output::Released(stopped) => self.end_release(ctx, Ok(Ended { stopped })),
-            Output::ReleaseRefused(refusal) => self.end_release(ctx, Err(refusal)),
+            Output::Disabled(stopped) => self.end_disabling(ctx, Ok(Ended { stopped })),
+            Output::DisableRefused(refusal) => self.end_disabling(ctx, Err(refusal)),
             Output::Step(step) => {
                 tracing::trace!(campaign = %self.row.id, event = ?step.event, effects = ?step.effects, "a step");
             }
@@ -316,7 +318,7 @@ impl CampaignActor {
         let (campaign, name, reason) = (self.row.id, &self.row.name, failure.to_string());
         if is_first {
             tracing::error!(%campaign, name, reason, "the promise could not be stored; it is kept in memory");
-            self.tell_listeners(LiveEvent::error(self.surroundings.clock.now(), Part::Promise, &reason));
+            self.tell_listeners(OperatorEvent::error(self.surroundings.clock.now(), Part::Promise, &reason));
         }
         if self.finishing {
             let entry = self.session.outbox().newest();
@@ -324,10 +326,10 @@ impl CampaignActor {
         }
     }
 
-    fn end_release(&mut self, ctx: &mut Context<Self>, result: Result<Ended, ReleaseRefusal>) {
+    fn end_disabling(&mut self, ctx: &mut Context<Self>, result: Result<Ended, DisableRefusal>) {
         let released = result.is_ok();
-        let message = ReleaseEnded { campaign: self.row.id, incarnation: self.incarnation.number, result };
-        self.surroundings.supervisor.release_ended.do_send(message);
+        let message = DisableEnded { campaign: self.row.id, incarnation: self.incarnation.number, result };
+        self.surroundings.supervisor.disable_ended.do_send(message);
         if released {
             ctx.stop();
         }
@@ -377,15 +379,15 @@ impl Handler<Release> for CampaignActor {
     type Result = ();
 
     fn handle(&mut self, Release { pause }: Release, ctx: &mut Self::Context) {
-        self.step(ctx, Event::Release { pause });
+        self.step(ctx, Event::Disable { pause });
     }
 }
 
-impl Handler<ReleaseStopped> for CampaignActor {
+impl Handler<DisableIfStopped> for CampaignActor {
     type Result = ();
 
-    fn handle(&mut self, ReleaseStopped: ReleaseStopped, ctx: &mut Self::Context) {
-        self.step(ctx, Event::ReleaseStopped);
+    fn handle(&mut self, DisableIfStopped: DisableIfStopped, ctx: &mut Self::Context) {
+        self.step(ctx, Event::DisableIfStopped);
     }
 }
 

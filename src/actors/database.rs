@@ -4,12 +4,12 @@
 //! one transaction off the decisions' path. Operators' questions come one at a time, and new actors' two at a time, so that
 //! ticks find a connection.
 
-mod holds;
+mod catalog;
+mod hold;
 mod log_size;
-mod managing;
 mod requests;
 
-pub use self::holds::{StoreHold, StoreHoldOnAll};
+pub use self::hold::{StoreHold, StoreHoldOnAll};
 pub use self::requests::ReserveRequests;
 
 use actix::prelude::*;
@@ -19,16 +19,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
+pub(super) use self::catalog::url_columns;
+pub use self::catalog::{CarryOutUrls, WriteCampaign};
 use self::log_size::LogSize;
-pub(super) use self::managing::url_columns;
-pub use self::managing::{CarryOutUrls, WriteCampaign};
 use super::answers::{Answer, tell};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::failure::DatabaseFailure;
 use crate::domain::ids::CampaignId;
 use crate::domain::journal::{JournalEntry, JournalId, JournalQuery};
-use crate::domain::live::{LiveEvent, Part};
+use crate::domain::operator_event::{OperatorEvent, Part};
 use crate::domain::status::DatabaseStatus;
 use crate::error_chain::in_full;
 use crate::store::{
@@ -128,8 +128,8 @@ impl DatabaseActor {
         }
     }
 
-    fn desk(&self) -> Desk {
-        Desk {
+    fn database(&self) -> DatabaseHandle {
+        DatabaseHandle {
             store: self.store.clone(),
             board: self.board.clone(),
             clock: self.clock.clone(),
@@ -140,11 +140,11 @@ impl DatabaseActor {
 
     fn read_gathered(&mut self) -> impl Future<Output = ()> + 'static {
         let readers = std::mem::take(&mut self.readers);
-        let desk = self.desk();
+        let database = self.database();
         async move {
             let ids = readers.iter().map(|(id, _)| *id).collect();
-            let now = desk.now();
-            let readings = desk.read(desk.store.tick_readings(ids, now.date_naive(), now).await);
+            let now = database.now();
+            let readings = database.read(database.store.tick_readings(ids, now.date_naive(), now).await);
             for (id, reply) in readers {
                 // An old and a new actor of one campaign may ask in the same moment.
                 let answer = readings.as_ref().map(|readings| readings.get(&id).cloned()).map_err(Clone::clone);
@@ -155,12 +155,12 @@ impl DatabaseActor {
 
     fn save_gathered(&mut self) -> impl Future<Output = ()> + 'static {
         let spends = std::mem::take(&mut self.spends);
-        let desk = self.desk();
+        let database = self.database();
         async move {
             if spends.is_empty() {
                 return;
             }
-            if let Err(reason) = desk.written(desk.store.save_spends(spends).await) {
+            if let Err(reason) = database.written(database.store.save_spends(spends).await) {
                 tracing::warn!(%reason, "spends could not be stored: the next tick brings newer ones");
             }
         }
@@ -169,7 +169,7 @@ impl DatabaseActor {
 
 /// What an operation under way needs of the actor.
 #[derive(Debug, Clone)]
-struct Desk {
+struct DatabaseHandle {
     store: Store,
     board: Board,
     clock: Clock,
@@ -218,7 +218,7 @@ enum Access {
     Write,
 }
 
-impl Desk {
+impl DatabaseHandle {
     fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
@@ -252,8 +252,8 @@ impl Desk {
         let kind = self.store.kind().to_owned();
         self.board.publish_database(now, DatabaseStatus { kind, last_error: last_error.clone() });
         match last_error {
-            Some(reason) if !failed_before => self.board.tell(LiveEvent::error(now, Part::Database, &reason)),
-            None if failed_before => self.board.tell(LiveEvent::recovery(now, Part::Database)),
+            Some(reason) if !failed_before => self.board.tell(OperatorEvent::error(now, Part::Database, &reason)),
+            None if failed_before => self.board.tell(OperatorEvent::recovery(now, Part::Database)),
             Some(_) | None => {}
         }
         answer
@@ -298,8 +298,8 @@ impl Handler<Save> for DatabaseActor {
     type Result = ResponseFuture<Answer<Option<JournalId>>>;
 
     fn handle(&mut self, Save(record): Save, _: &mut Self::Context) -> Self::Result {
-        let desk = self.desk();
-        Box::pin(async move { desk.written(desk.store.save(record, desk.now()).await) })
+        let database = self.database();
+        Box::pin(async move { database.written(database.store.save(record, database.now()).await) })
     }
 }
 
@@ -329,13 +329,13 @@ impl Handler<ReadRows> for DatabaseActor {
     type Result = ResponseFuture<Answer<Rows>>;
 
     fn handle(&mut self, ReadRows: ReadRows, _: &mut Self::Context) -> Self::Result {
-        let desk = self.desk();
+        let database = self.database();
         Box::pin(async move {
-            let campaigns = desk.read(desk.store.campaigns().await)?;
-            let promises = desk.read(desk.store.stored_promises().await)?;
-            let holds = desk.read(desk.store.holds().await)?;
-            desk.try_writing_again().await;
-            desk.watch_log_size().await;
+            let campaigns = database.read(database.store.campaigns().await)?;
+            let promises = database.read(database.store.stored_promises().await)?;
+            let holds = database.read(database.store.holds().await)?;
+            database.try_writing_again().await;
+            database.watch_log_size().await;
             Ok(Rows { campaigns, promises, holds })
         })
     }
@@ -345,11 +345,11 @@ impl Handler<ReadStored> for DatabaseActor {
     type Result = ResponseFuture<Answer<Option<StoredCampaign>>>;
 
     fn handle(&mut self, ReadStored(id): ReadStored, _: &mut Self::Context) -> Self::Result {
-        let (desk, turn) = (self.desk(), Arc::clone(&self.builders_turn));
+        let (database, turn) = (self.database(), Arc::clone(&self.builders_turn));
         Box::pin(async move {
             // Nobody ever closes it.
             let _turn = turn.acquire().await;
-            desk.read(desk.store.stored_campaign(id).await)
+            database.read(database.store.stored_campaign(id).await)
         })
     }
 }
@@ -358,10 +358,10 @@ impl Handler<SetGeneratorEnabled> for DatabaseActor {
     type Result = ResponseFuture<Answer<bool>>;
 
     fn handle(&mut self, message: SetGeneratorEnabled, _: &mut Self::Context) -> Self::Result {
-        let desk = self.desk();
+        let database = self.database();
         Box::pin(async move {
             let SetGeneratorEnabled { campaign, enabled } = message;
-            desk.written(desk.store.set_generator_enabled(campaign, enabled, desk.now()).await)
+            database.written(database.store.set_generator_enabled(campaign, enabled, database.now()).await)
         })
     }
 }
@@ -370,11 +370,11 @@ impl Handler<ReadJournal> for DatabaseActor {
     type Result = ResponseFuture<Answer<Vec<JournalEntry>>>;
 
     fn handle(&mut self, ReadJournal(query): ReadJournal, _: &mut Self::Context) -> Self::Result {
-        let (desk, turn) = (self.desk(), Arc::clone(&self.operators_turn));
+        let (database, turn) = (self.database(), Arc::clone(&self.operators_turn));
         Box::pin(async move {
             // Nobody ever closes it.
             let _turn = turn.acquire().await;
-            desk.read(desk.store.journal(query).await)
+            database.read(database.store.journal(query).await)
         })
     }
 }

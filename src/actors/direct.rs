@@ -1,4 +1,4 @@
-//! The pause of everything without a supervisor: one errand for each campaign, by the same actors that guard.
+//! The pause of everything without a supervisor: one one_shot for each campaign, by the same actors that guard.
 //!
 //! Deliberately absent: guarding. Nothing is decided; each actor pauses, waits until that shows, and is gone.
 
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::answers::{Answer, of_campaign, of_database};
 use super::campaign::{
-    CampaignActor, DatabasePort, Died, ForceNow, Incarnation, ReleaseEnded, RemotePort, SupervisorPort, Surroundings,
+    CampaignActor, DatabasePort, Died, DisableEnded, ForceNow, Incarnation, RemotePort, SupervisorPort, Surroundings,
 };
 use super::database::ReadStored;
 use crate::board::Board;
@@ -24,9 +24,9 @@ use crate::domain::order::Force;
 use crate::domain::policy::Policy;
 use crate::store::{CampaignRow, StoredCampaign};
 
-/// Whom the errands work with.
+/// Whom the one_shots work with.
 #[derive(Debug, Clone)]
-pub struct Workplace {
+pub struct OneShotContext {
     /// The time.
     pub clock: Clock,
     /// Where status is published; nobody reads it here.
@@ -57,26 +57,26 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Pauses every one of these campaigns, and follows each pause to its end, unless `waited_for` resolves before that.
 pub async fn pause_everything(
-    workplace: Workplace,
+    context: OneShotContext,
     rows: Vec<CampaignRow>,
     pause: Force,
     waited_for: impl Future<Output = ()>,
 ) -> Paused {
-    let foreman = Foreman::default().start();
+    let watcher = OneShotWatcher::default().start();
     // All is read before the first pause is asked for: those that are asked for in one moment become one request.
-    let stored = join_all(rows.iter().map(|row| read_stored(&workplace, row.id))).await;
+    let stored = join_all(rows.iter().map(|row| read_stored(&context, row.id))).await;
     let unread = stored.iter().filter(|stored| stored.is_err()).count();
     let reason = stored.iter().find_map(|stored| stored.as_ref().err().cloned());
-    let errands = rows.into_iter().zip(stored).map(|(row, stored)| {
-        let (workplace, foreman, pause) = (workplace.clone(), foreman.clone(), pause.clone());
+    let one_shots = rows.into_iter().zip(stored).map(|(row, stored)| {
+        let (context, watcher, pause) = (context.clone(), watcher.clone(), pause.clone());
         async move {
-            let paused = errand(workplace, &foreman, row.clone(), stored.unwrap_or_default(), pause).await;
+            let paused = one_shot(context, &watcher, row.clone(), stored.unwrap_or_default(), pause).await;
             (row, paused)
         }
     });
     let mut paused = Paused { unread: reason.map(|reason| (unread, reason)), ..Paused::default() };
     let mut ends = Vec::new();
-    for (row, outcome) in join_all(errands).await {
+    for (row, outcome) in join_all(one_shots).await {
         match outcome {
             Ok(end) => {
                 paused.paused += 1;
@@ -94,41 +94,41 @@ pub async fn pause_everything(
     paused
 }
 
-async fn read_stored(workplace: &Workplace, campaign: CampaignId) -> Answer<Option<StoredCampaign>> {
-    let read = timeout(READ_WITHIN, workplace.read_stored.send(ReadStored(campaign))).await;
+async fn read_stored(context: &OneShotContext, campaign: CampaignId) -> Answer<Option<StoredCampaign>> {
+    let read = timeout(READ_WITHIN, context.read_stored.send(ReadStored(campaign))).await;
     of_database(read.map_err(|_| DatabaseFailure::TimedOut(READ_WITHIN))?)
 }
 
 /// One campaign's pause. Answers when it is confirmed, with the end of all that follows it.
-async fn errand(
-    workplace: Workplace,
-    foreman: &Addr<Foreman>,
+async fn one_shot(
+    context: OneShotContext,
+    watcher: &Addr<OneShotWatcher>,
     row: CampaignRow,
     stored: Option<StoredCampaign>,
     pause: Force,
 ) -> Result<oneshot::Receiver<()>, Refusal> {
     let surroundings = Surroundings {
-        clock: workplace.clock,
-        board: workplace.board,
-        defaults: (*workplace.defaults).clone(),
-        database: workplace.database,
-        remote: workplace.remote,
-        supervisor: SupervisorPort { died: foreman.clone().recipient(), release_ended: foreman.clone().recipient() },
+        clock: context.clock,
+        board: context.board,
+        defaults: (*context.defaults).clone(),
+        database: context.database,
+        remote: context.remote,
+        supervisor: SupervisorPort { died: watcher.clone().recipient(), disable_ended: watcher.clone().recipient() },
         hold_all: None,
     };
-    let policy = row.policy(&workplace.defaults).unwrap_or_else(|_| workplace.defaults.clone());
+    let policy = row.policy(&context.defaults).unwrap_or_else(|_| context.defaults.clone());
     let (ended, end) = oneshot::channel();
     let id = row.id;
     let actor = CampaignActor::new(surroundings, row, policy, stored, Incarnation { number: 1, deaths: 0 }).start();
-    foreman.do_send(Watch { campaign: id, ended });
+    watcher.do_send(Watch { campaign: id, ended });
     let paused = actor.send(ForceNow(Force { once: true, ..pause })).await;
     of_campaign(paused)?;
     Ok(end)
 }
 
-/// Hears when an errand's actor is gone.
+/// Hears when an one_shot's actor is gone.
 #[derive(Debug, Default)]
-struct Foreman {
+struct OneShotWatcher {
     watched: BTreeMap<CampaignId, oneshot::Sender<()>>,
 }
 
@@ -139,11 +139,11 @@ struct Watch {
     ended: oneshot::Sender<()>,
 }
 
-impl Actor for Foreman {
+impl Actor for OneShotWatcher {
     type Context = Context<Self>;
 }
 
-impl Handler<Watch> for Foreman {
+impl Handler<Watch> for OneShotWatcher {
     type Result = ();
 
     fn handle(&mut self, Watch { campaign, ended }: Watch, _: &mut Self::Context) {
@@ -151,7 +151,7 @@ impl Handler<Watch> for Foreman {
     }
 }
 
-impl Handler<Died> for Foreman {
+impl Handler<Died> for OneShotWatcher {
     type Result = ();
 
     fn handle(&mut self, Died { campaign, .. }: Died, _: &mut Self::Context) {
@@ -160,10 +160,10 @@ impl Handler<Died> for Foreman {
     }
 }
 
-impl Handler<ReleaseEnded> for Foreman {
+impl Handler<DisableEnded> for OneShotWatcher {
     type Result = ();
 
-    fn handle(&mut self, ReleaseEnded { campaign, .. }: ReleaseEnded, _: &mut Self::Context) {
+    fn handle(&mut self, DisableEnded { campaign, .. }: DisableEnded, _: &mut Self::Context) {
         self.watched.remove(&campaign);
     }
 }

@@ -4,9 +4,9 @@
 //! and after every command. Deliberately absent: anything about one campaign's decisions.
 
 mod account;
-mod holds;
+mod catalog;
+mod hold;
 mod journal;
-mod managing;
 mod orders;
 mod process;
 mod reload;
@@ -20,11 +20,11 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
-use self::holds::HoldAll;
-use self::managing::Leave;
-pub(super) use self::managing::shown;
+use self::catalog::DisableMode;
+pub(super) use self::catalog::shown;
+use self::hold::HoldAll;
 pub use self::orders::CarryOut;
-use self::process::Errand;
+use self::process::OneShot;
 pub use self::reload::SetDefaults;
 use super::answers::{Answer, of_database, tell};
 use super::campaign::{
@@ -37,18 +37,18 @@ use super::database::{
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::control::{Campaign, Refusal, Reply};
-use crate::domain::explain::ActorRest;
+use crate::domain::explain::ActorBackoff;
 use crate::domain::failure::{DatabaseFailure, SyncFailure};
 use crate::domain::ids::CampaignId;
-use crate::domain::live::{LiveEvent, Part};
+use crate::domain::operator_event::{OperatorEvent, Part};
 use crate::domain::policy::Policy;
 use crate::domain::status::{Hold, Liveness, SupervisorStatus};
 use crate::store::{CampaignRow, StoredCampaign};
 
-/// How long the first rebirth waits; each further one twice as long.
-const FIRST_REST: Duration = Duration::from_secs(1);
-/// No rebirth waits longer.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+/// How long the first respawn waits; each further one twice as long.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// No respawn waits longer.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// An actor that lived this long had no part in the deaths before it.
 const LONG_LIFE: chrono::Duration = chrono::Duration::minutes(10);
 /// How long the supervisor waits for an answer of the database: one that never comes must not keep all others waiting.
@@ -97,18 +97,18 @@ enum Stage {
     /// It lives.
     Alive(Addr<CampaignActor>),
     /// It lives, and ends its promise.
-    Releasing(Addr<CampaignActor>),
+    Disabling(Addr<CampaignActor>),
     /// It has ended its promise; its row is being disabled.
     Leaving,
     /// It died, or could not be built, and is built anew after a rest.
-    Resting,
+    BackingOff,
 }
 
 /// Where the sync stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SyncStage {
     /// Waiting for the next point of the grid.
-    Resting,
+    BackingOff,
     /// The rows are being read and compared.
     Comparing,
     /// New actors are being built.
@@ -117,8 +117,8 @@ enum SyncStage {
 
 /// An order that waits for a release.
 #[derive(Debug)]
-struct ReleaseOrder {
-    leave: Leave,
+struct DisableOrder {
+    leave: DisableMode,
     reply: Reply<Campaign>,
 }
 
@@ -132,9 +132,9 @@ struct Slot {
     /// Deaths in a row, none of them after a long life.
     deaths_in_a_row: u32,
     /// Orders that wait for its release.
-    release_replies: Vec<ReleaseOrder>,
+    disable_replies: Vec<DisableOrder>,
     /// The generator is disabled: the actor is here for this alone.
-    errand: Option<Errand>,
+    one_shot: Option<OneShot>,
 }
 
 /// The supervisor.
@@ -187,7 +187,7 @@ impl Supervisor {
             last_rows: BTreeMap::new(),
             last_holds: HashMap::new(),
             hold_all: HoldAll::default(),
-            sync_stage: SyncStage::Resting,
+            sync_stage: SyncStage::BackingOff,
             sync_timer: None,
             sync_waiters: [Vec::new(), Vec::new()],
             sync_failure: None,
@@ -203,7 +203,7 @@ impl Supervisor {
             defaults: (*self.defaults).clone(),
             database: self.database.clone(),
             remote: self.remote.clone(),
-            supervisor: SupervisorPort { died: supervisor.clone().recipient(), release_ended: supervisor.recipient() },
+            supervisor: SupervisorPort { died: supervisor.clone().recipient(), disable_ended: supervisor.recipient() },
             hold_all: self.hold_all.hold.clone(),
         }
     }
@@ -246,7 +246,8 @@ impl Supervisor {
             Ok(stored) => stored,
             Err(reason) => {
                 tracing::error!(campaign = %id, name = slot.row.name, %reason, "its actor cannot be built: what it promised cannot be read");
-                let event = LiveEvent::error(now, Part::Actor, &format!("what it promised cannot be read: {reason}"));
+                let event =
+                    OperatorEvent::error(now, Part::Actor, &format!("what it promised cannot be read: {reason}"));
                 self.board.tell(event.about(id, &slot.row.name));
                 self.rest(ctx, id);
                 return;
@@ -257,16 +258,16 @@ impl Supervisor {
         let actor = CampaignActor::new(surroundings, slot.row.clone(), policy, stored, slot.incarnation);
         actor.publish();
         if slot.incarnation.number > 1 {
-            self.board.tell(LiveEvent::recovery(now, Part::Actor).about(id, &slot.row.name));
+            self.board.tell(OperatorEvent::recovery(now, Part::Actor).about(id, &slot.row.name));
         }
         slot.born_at = now;
         slot.stage = Stage::Alive(actor.start());
-        self.tell_errand(id);
+        self.tell_one_shot(id);
         self.finish_sync(ctx);
     }
 
     /// An actor is gone against everybody's will.
-    fn bury(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
+    fn on_death(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
         let now = self.clock.now();
         let Some(slot) = self.slots.get_mut(&id) else { return };
         if now.signed_duration_since(slot.born_at) >= LONG_LIFE {
@@ -274,14 +275,14 @@ impl Supervisor {
         }
         slot.deaths_in_a_row = slot.deaths_in_a_row.saturating_add(1);
         slot.incarnation.deaths += 1;
-        for ReleaseOrder { reply, .. } in slot.release_replies.drain(..) {
+        for DisableOrder { reply, .. } in slot.disable_replies.drain(..) {
             let refusal = Refusal::ActorDied;
             tell(reply, Err(refusal));
         }
         let deaths = slot.incarnation.deaths;
-        if slot.errand.is_some() {
+        if slot.one_shot.is_some() {
             tracing::error!(campaign = %id, name = slot.row.name, "the actor died that was to act on it once");
-            self.end_errand(ctx, id);
+            self.end_one_shot(ctx, id);
             return;
         }
         tracing::error!(campaign = %id, name = slot.row.name, deaths, "its actor died: it is built anew from what was stored");
@@ -291,26 +292,26 @@ impl Supervisor {
             actor.status = Liveness::Restarting;
             actor.restarts = deaths;
         });
-        self.board.tell(LiveEvent::error(now, Part::Actor, "it died").about(id, &slot.row.name));
+        self.board.tell(OperatorEvent::error(now, Part::Actor, "it died").about(id, &slot.row.name));
         self.rest(ctx, id);
         self.publish();
     }
 
     fn rest(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
-        if slot.errand.is_some() {
-            self.end_errand(ctx, id);
+        if slot.one_shot.is_some() {
+            self.end_one_shot(ctx, id);
             return;
         }
-        slot.stage = Stage::Resting;
+        slot.stage = Stage::BackingOff;
         let doublings = slot.deaths_in_a_row.saturating_sub(1).min(10);
-        let rest = FIRST_REST.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_REST);
+        let rest = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_BACKOFF);
         let incarnation = slot.incarnation.number;
         let since = self.clock.now();
-        self.board.publish_rest(id, ActorRest { since, until: since + rest });
+        self.board.publish_backoff(id, ActorBackoff { since, until: since + rest });
         ctx.run_later(rest, move |actor, ctx| {
             let rests =
-                |slot: &&mut Slot| matches!(slot.stage, Stage::Resting) && slot.incarnation.number == incarnation;
+                |slot: &&mut Slot| matches!(slot.stage, Stage::BackingOff) && slot.incarnation.number == incarnation;
             if actor.slots.get_mut(&id).filter(rests).is_some() && !actor.stopping {
                 actor.build(ctx, id);
             }
@@ -332,10 +333,10 @@ impl Handler<Died> for Supervisor {
 
     fn handle(&mut self, Died { campaign, incarnation }: Died, ctx: &mut Self::Context) {
         let is_news = self.slots.get(&campaign).is_some_and(|slot| {
-            slot.incarnation.number == incarnation && matches!(slot.stage, Stage::Alive(_) | Stage::Releasing(_))
+            slot.incarnation.number == incarnation && matches!(slot.stage, Stage::Alive(_) | Stage::Disabling(_))
         });
         if is_news && !self.stopping {
-            self.bury(ctx, campaign);
+            self.on_death(ctx, campaign);
         }
     }
 }
@@ -355,8 +356,8 @@ impl Handler<Shutdown> for Supervisor {
     fn handle(&mut self, Shutdown: Shutdown, _: &mut Self::Context) -> Self::Result {
         self.stopping = true;
         let living = self.slots.iter().filter_map(|(id, slot)| match &slot.stage {
-            Stage::Alive(actor) | Stage::Releasing(actor) => Some(finish(actor.clone(), *id, slot.row.name.clone())),
-            Stage::Building | Stage::Leaving | Stage::Resting => None,
+            Stage::Alive(actor) | Stage::Disabling(actor) => Some(finish(actor.clone(), *id, slot.row.name.clone())),
+            Stage::Building | Stage::Leaving | Stage::BackingOff => None,
         });
         let finished = join_all(living);
         Box::pin(async move { drop(finished.await) })

@@ -20,9 +20,9 @@ use crate::domain::failure::{RemoteFault, SourceFailure};
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::{ReadQuestion, Urgency};
 use crate::domain::remote::RemoteCampaign;
-use crate::domain::spend::SourceAnswer;
+use crate::domain::spend::SpendReading;
 use crate::domain::status::RemoteClientStatus;
-use crate::trafficstar::client::{Account, Asker, Change, Client, Departure, Limits, Now, Output};
+use crate::trafficstar::client::{Account, Change, Client, Departure, Limits, Now, Output, Requester};
 use crate::trafficstar::http::HttpClient;
 use crate::trafficstar::reservation::Reservation;
 
@@ -41,7 +41,7 @@ pub struct ReadStatus(pub ReadQuestion);
 
 /// Reads one campaign's spend from the reports, for the UTC day on which the report is asked for.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "SourceAnswer")]
+#[rtype(result = "SpendReading")]
 pub struct ReadSpend {
     /// Which campaign.
     pub remote: RemoteId,
@@ -70,7 +70,7 @@ struct GoOn;
 #[derive(Debug)]
 enum Reply {
     Status(oneshot::Sender<Result<RemoteCampaign, RemoteFault>>),
-    Spend(oneshot::Sender<SourceAnswer>),
+    Spend(oneshot::Sender<SpendReading>),
     Account(oneshot::Sender<Result<Account, String>>),
     Outcome(oneshot::Sender<Outcome>),
 }
@@ -81,7 +81,7 @@ pub struct TrafficStarActor {
     client: Client,
     http: Arc<HttpClient>,
     reserve: Recipient<ReserveRequests>,
-    replies: BTreeMap<Asker, Reply>,
+    replies: BTreeMap<Requester, Reply>,
     timer: Option<(SpawnHandle, chrono::DateTime<chrono::Utc>)>,
     /// [`GoOn`] is in the mailbox.
     goes_on: bool,
@@ -160,39 +160,44 @@ impl TrafficStarActor {
         match output {
             Output::Send(departure) => self.send(ctx, departure),
             Output::Reserve(reservation) => self.reserve(ctx, reservation),
-            Output::Status(asker, _, status) => {
-                if let Some(Reply::Status(reply)) = self.replies.remove(&asker) {
+            Output::Status(requester, _, status) => {
+                if let Some(Reply::Status(reply)) = self.replies.remove(&requester) {
                     tell(reply, *status);
                 }
             }
-            Output::Spend(asker, spend) => {
-                if let Some(Reply::Spend(reply)) = self.replies.remove(&asker) {
+            Output::Spend(requester, spend) => {
+                if let Some(Reply::Spend(reply)) = self.replies.remove(&requester) {
                     tell(reply, spend);
                 }
             }
-            Output::Account(asker, account) => {
-                if let Some(Reply::Account(reply)) = self.replies.remove(&asker) {
+            Output::Account(requester, account) => {
+                if let Some(Reply::Account(reply)) = self.replies.remove(&requester) {
                     tell(reply, account);
                 }
             }
-            Output::Changed(asker, outcome) => {
-                if let Some(Reply::Outcome(reply)) = self.replies.remove(&asker) {
+            Output::Changed(requester, outcome) => {
+                if let Some(Reply::Outcome(reply)) = self.replies.remove(&requester) {
                     tell(reply, outcome);
                 }
             }
             Output::Failed => self.board.metrics().trafficstar_failed(),
             Output::Tell(event) => self.board.tell(event),
             Output::Sign(sign) => self.board.publish_sign(self.clock.now(), sign),
-            Output::Waits { ticket, urgency, call, .. } => {
-                tracing::trace!(ticket = ticket.0, class = urgency.as_str(), ?call, "a request waits for its turn");
+            Output::Waits { request_id, urgency, call, .. } => {
+                tracing::trace!(
+                    request_id = request_id.0,
+                    class = urgency.as_str(),
+                    ?call,
+                    "a request waits for its turn"
+                );
             }
-            Output::GivenUp(ticket) => tracing::trace!(ticket = ticket.0, "a request is given up"),
+            Output::GivenUp(request_id) => tracing::trace!(request_id = request_id.0, "a request is given up"),
             Output::Silence(until) => tracing::debug!(%until, "TrafficStars asks for silence"),
         }
     }
 
     fn send(&self, ctx: &mut Context<Self>, departure: Departure) {
-        let Departure { ticket, call, token, urgency, waited } = departure;
+        let Departure { request_id, call, token, urgency, waited } = departure;
         let (http, left) = (Arc::clone(&self.http), Instant::now());
         self.board.metrics().request_sent(urgency.as_str());
         let exchange = async move { http.exchange(&call, token.as_ref().map(|token| &token.text)).await };
@@ -200,7 +205,7 @@ impl TrafficStarActor {
             let word = answer.as_ref().err().map_or_else(|| "200".into(), |error| error.answer_word().word());
             let waited = waited.to_std().unwrap_or_default();
             actor.board.metrics().request_ended(urgency.as_str(), word, waited, left.elapsed());
-            actor.client.answered(actor.now(), ticket, answer);
+            actor.client.answered(actor.now(), request_id, answer);
             actor.go_on(ctx);
         }));
     }
@@ -255,23 +260,23 @@ impl Handler<ReadStatus> for TrafficStarActor {
 
     fn handle(&mut self, ReadStatus(question): ReadStatus, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
-        let asker = self.client.read_status(self.now(), question);
-        self.replies.insert(asker, Reply::Status(reply));
+        let requester = self.client.read_status(self.now(), question);
+        self.replies.insert(requester, Reply::Status(reply));
         self.go_on_soon(ctx);
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(RemoteFault::Failed(DIED.to_owned()))) })
     }
 }
 
 impl Handler<ReadSpend> for TrafficStarActor {
-    type Result = ResponseFuture<SourceAnswer>;
+    type Result = ResponseFuture<SpendReading>;
 
     fn handle(&mut self, ReadSpend { remote, urgency, since }: ReadSpend, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
-        let asker = self.client.read_spend(self.now(), remote, urgency, since);
-        self.replies.insert(asker, Reply::Spend(reply));
+        let requester = self.client.read_spend(self.now(), remote, urgency, since);
+        self.replies.insert(requester, Reply::Spend(reply));
         self.go_on_soon(ctx);
         Box::pin(async move {
-            answer.await.unwrap_or_else(|_| SourceAnswer::Failed(SourceFailure::Failed(DIED.to_owned())))
+            answer.await.unwrap_or_else(|_| SpendReading::Failed(SourceFailure::Failed(DIED.to_owned())))
         })
     }
 }
@@ -281,8 +286,8 @@ impl Handler<ReadAccount> for TrafficStarActor {
 
     fn handle(&mut self, ReadAccount: ReadAccount, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
-        let asker = self.client.read_account(self.now());
-        self.replies.insert(asker, Reply::Account(reply));
+        let requester = self.client.read_account(self.now());
+        self.replies.insert(requester, Reply::Account(reply));
         self.go_on_soon(ctx);
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(DIED.to_owned())) })
     }
@@ -293,8 +298,8 @@ impl Handler<MakeChange> for TrafficStarActor {
 
     fn handle(&mut self, MakeChange(change): MakeChange, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
-        let asker = self.client.change(self.now(), change);
-        self.replies.insert(asker, Reply::Outcome(reply));
+        let requester = self.client.change(self.now(), change);
+        self.replies.insert(requester, Reply::Outcome(reply));
         self.go_on_soon(ctx);
         Box::pin(async move { answer.await.unwrap_or_else(|_| Outcome::Unclear(DIED.to_owned())) })
     }

@@ -9,7 +9,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use ratatui::text::Line;
 
 use super::attention::unguarded;
-use super::confirm::Sure;
+use super::confirm::Confirmation;
 use super::draw::columns::{self, Column};
 use super::draw::paper::Paper;
 use super::progress::waited;
@@ -103,7 +103,7 @@ pub(super) enum Verb {
         #[arg(long)]
         pause: bool,
         #[command(flatten)]
-        sure: Sure,
+        sure: Confirmation,
     },
 }
 

@@ -9,13 +9,13 @@ use crate::printable::printable;
 
 /// Whether to ask.
 #[derive(Debug, Clone, Copy, Args)]
-pub(super) struct Sure {
+pub(super) struct Confirmation {
     /// Do not ask first; in a pipe or a script nothing is asked anyway
     #[arg(long)]
     yes: bool,
 }
 
-impl Sure {
+impl Confirmation {
     /// Whether somebody is there to be asked, and wants to be.
     pub(super) fn is_asked(self) -> bool {
         !self.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

@@ -5,6 +5,7 @@
 //! `migrate` call the library, and so does `account` where no supervisor answers; all others ask it through the control API.
 
 mod account;
+mod admin;
 mod attention;
 mod campaign;
 mod check;
@@ -21,7 +22,6 @@ mod health;
 mod help;
 mod history;
 mod migrate;
-mod operate;
 mod orders;
 mod print;
 mod progress;
@@ -43,7 +43,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::confirm::Sure;
+use self::confirm::Confirmation;
 use self::error::CommandError;
 use self::print::{complain, remark, to_json, to_line};
 use self::target::Target;
@@ -212,7 +212,7 @@ enum Command {
         #[arg(long, value_name = "ACTION", value_parser = values::force())]
         force: Option<ForceKind>,
         #[command(flatten)]
-        sure: Sure,
+        sure: Confirmation,
     },
     /// Keep the guard's hands off a campaign: it is watched, and sent nothing
     #[command(after_help = "Example: traffic-generator hold 1 --for 2h --reason \"new creatives\" --pause")]
@@ -243,7 +243,7 @@ enum Command {
         #[arg(long, conflicts_with = "socket")]
         direct: bool,
         #[command(flatten)]
-        sure: Sure,
+        sure: Confirmation,
     },
     /// End what `pause-all` began
     #[command(after_help = "Example: traffic-generator release-all")]
@@ -264,7 +264,7 @@ enum Command {
     },
     /// Stop the supervisor in order; returns when it has stopped
     #[command(after_help = "Example: traffic-generator shutdown --socket /run/traffic-generator/control.sock")]
-    Shutdown(Sure),
+    Shutdown(Confirmation),
     /// Print a script that completes this program's commands and options in a shell
     #[command(after_help = "Example: traffic-generator completions bash > \
                             /usr/share/bash-completion/completions/traffic-generator")]
@@ -406,9 +406,9 @@ fn carry_out(arguments: &Arguments) -> Result<(), CommandError> {
             arguments.wait_for(orders::pause_all(arguments, reason, *sure))
         }
         Command::ReleaseAll => arguments.wait_for(orders::release_all(arguments)),
-        Command::Reload { accept } => arguments.wait_for(operate::reload(arguments, *accept)),
-        Command::LogFilter { filter } => arguments.wait_for(operate::log_filter(arguments, filter)),
-        Command::Shutdown(sure) => arguments.wait_for(operate::shutdown(arguments, *sure)),
+        Command::Reload { accept } => arguments.wait_for(admin::reload(arguments, *accept)),
+        Command::LogFilter { filter } => arguments.wait_for(admin::log_filter(arguments, filter)),
+        Command::Shutdown(sure) => arguments.wait_for(admin::shutdown(arguments, *sure)),
         Command::Completions { shell } => documents::completions(*shell),
         Command::Man { all: Some(folder), .. } => documents::all_pages(arguments, folder),
         Command::Man { command, all: None } => documents::man(command),

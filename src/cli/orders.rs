@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::confirm::Sure;
+use super::confirm::Confirmation;
 use super::progress::{Pausing, Ticking, followed, running_in_words, waited};
 use super::render::step_word;
 use super::target::Target;
@@ -13,7 +13,7 @@ use crate::config::process_environment;
 use crate::control::client::ClientError;
 use crate::control::{Held, HeldAll, HoldBody, NotPaused, OutlookOfAll, ProcessBody, Processed, Released};
 use crate::daemon;
-use crate::daemon::direct::Pressed;
+use crate::daemon::direct::PausedAll;
 use crate::domain::ids::CampaignId;
 use crate::domain::money::Clicks;
 use crate::domain::order::ForceKind;
@@ -24,7 +24,7 @@ use crate::printable::printable;
 
 /// What came of an order, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct OrderReport {
     /// What was done.
     pub(super) said: String,
     /// What the operator should know besides.
@@ -33,7 +33,7 @@ pub(super) struct Told {
     pub(super) is_problem: bool,
 }
 
-impl Told {
+impl OrderReport {
     pub(super) fn new(said: String, warnings: Vec<String>) -> Self {
         let is_problem = !warnings.is_empty();
         Self { said, warnings, is_problem }
@@ -57,7 +57,7 @@ pub(super) async fn process(
     let processed = waited(order, "TrafficStars' answers").await?;
     let told = of_processed(&processed);
     let said = force.map_or(told.said, |force| ordered(&processed, force));
-    Told { said, ..told }.print(arguments, &processed)?;
+    OrderReport { said, ..told }.print(arguments, &processed)?;
     // What an operator forced has come about, whatever the last tick's trouble was.
     if force.is_none() && processed.error.is_some() { Err(CommandError::InTrouble) } else { Ok(()) }
 }
@@ -66,7 +66,7 @@ pub(super) async fn process(
 pub(super) async fn process_all(
     arguments: &Arguments,
     force: Option<ForceKind>,
-    sure: Sure,
+    sure: Confirmation,
 ) -> Result<(), CommandError> {
     let client = arguments.client()?;
     if let Some(force) = force
@@ -121,7 +121,7 @@ pub(super) async fn release(arguments: &Arguments, target: &Target) -> Result<()
     of_released(id, &released).print(arguments, &released)
 }
 
-pub(super) async fn pause_all(arguments: &Arguments, reason: &str, sure: Sure) -> Result<(), CommandError> {
+pub(super) async fn pause_all(arguments: &Arguments, reason: &str, sure: Confirmation) -> Result<(), CommandError> {
     let client = arguments.client()?;
     if sure.is_asked()
         && let Ok(dump) = client.state().await
@@ -155,11 +155,11 @@ pub(super) fn pause_of_all(reason: &str) -> HoldBody {
 }
 
 /// Without a supervisor, by a runtime of its own.
-pub(super) fn pause_all_direct(arguments: &Arguments, reason: &str, sure: Sure) -> Result<(), CommandError> {
+pub(super) fn pause_all_direct(arguments: &Arguments, reason: &str, sure: Confirmation) -> Result<(), CommandError> {
     sure.ask("All campaigns of the database are paused, and are on hold until `release-all`.")?;
     let config = arguments.load_config()?;
     let api_key = config.api_key(&process_environment())?;
-    let Pressed { held, is_hold_stored, is_left_to_the_living } =
+    let PausedAll { held, is_hold_stored, is_left_to_the_living } =
         daemon::direct::pause_all(&config, api_key, hold_of_mine(reason, Clock::system().now()))?;
     let keeper = match (is_left_to_the_living, is_hold_stored) {
         (true, _) => Keeper::Supervisor,
@@ -235,33 +235,33 @@ fn hold_of_mine(reason: &str, now: DateTime<Utc>) -> Hold {
 }
 
 /// What came of a tick.
-pub(super) fn of_processed(processed: &Processed) -> Told {
-    let told = Told::new(sentence(processed), processed.warnings.clone());
-    Told { is_problem: told.is_problem || processed.error.is_some(), ..told }
+pub(super) fn of_processed(processed: &Processed) -> OrderReport {
+    let told = OrderReport::new(sentence(processed), processed.warnings.clone());
+    OrderReport { is_problem: told.is_problem || processed.error.is_some(), ..told }
 }
 
 /// What came of a hold.
-pub(super) fn of_held(id: CampaignId, Held { hold, not_paused, replaced, warnings }: &Held) -> Told {
+pub(super) fn of_held(id: CampaignId, Held { hold, not_paused, replaced, warnings }: &Held) -> OrderReport {
     let kept = if hold.pause && not_paused.is_none() { ", and is kept paused" } else { "" };
     let replaced = replaced.as_ref().map(|before| format!(" This replaces its hold {}.", before.in_words()));
     let said = format!("Campaign {id} is on hold {}{kept}.{}", hold.in_words(), replaced.unwrap_or_default());
-    let told = Told::new(said, warnings.clone());
-    Told { is_problem: told.is_problem || not_paused.is_some(), ..told }
+    let told = OrderReport::new(said, warnings.clone());
+    OrderReport { is_problem: told.is_problem || not_paused.is_some(), ..told }
 }
 
 /// What came of a release.
-pub(super) fn of_released(id: CampaignId, Released { released, still_on_hold, .. }: &Released) -> Told {
+pub(super) fn of_released(id: CampaignId, Released { released, still_on_hold, .. }: &Released) -> OrderReport {
     let said = match released {
         Some(hold) => format!("Campaign {id} is released: it was on hold {}.", hold.in_words()),
         None => format!("Campaign {id} has no hold of its own."),
     };
     let still = still_on_hold.iter();
     let warnings = still.map(|hold| format!("all campaigns are on hold {}: `release-all` ends that", hold.in_words()));
-    Told::new(said, warnings.collect())
+    OrderReport::new(said, warnings.collect())
 }
 
 /// What came of the release of all, and what becomes of them.
-pub(super) fn of_released_all(Released { released, outlook, .. }: &Released, dump: Option<&Dump>) -> Told {
+pub(super) fn of_released_all(Released { released, outlook, .. }: &Released, dump: Option<&Dump>) -> OrderReport {
     let said = match released {
         Some(hold) => {
             let outlook = outlook.as_ref().map(|outlook| foretold(outlook, dump)).unwrap_or_default();
@@ -269,11 +269,11 @@ pub(super) fn of_released_all(Released { released, outlook, .. }: &Released, dum
         }
         None => "There was no hold on all campaigns.".to_owned(),
     };
-    Told::new(said, Vec::new())
+    OrderReport::new(said, Vec::new())
 }
 
 /// What came of the pause of all. It promises what somebody keeps, and no more.
-pub(super) fn of_held_all(held: &HeldAll, keeper: Keeper) -> Told {
+pub(super) fn of_held_all(held: &HeldAll, keeper: Keeper) -> OrderReport {
     let HeldAll { hold, campaigns, paused, stopped_already, observed_only, not_paused, warnings } = held;
     let stopped = match stopped_already {
         0 => format!("Paused now: {} of {}.", Clicks(*paused), Clicks(*campaigns)),
@@ -303,7 +303,7 @@ pub(super) fn of_held_all(held: &HeldAll, keeper: Keeper) -> Told {
     let not_paused = not_paused
         .iter()
         .map(|NotPaused { id, name, reason }| format!("campaign {id} ({name}) was not paused: {reason}"));
-    Told::new(said, warnings.iter().cloned().chain(not_paused).collect())
+    OrderReport::new(said, warnings.iter().cloned().chain(not_paused).collect())
 }
 
 /// What came of a forced action: the order itself, whatever the tick beside it has said.

@@ -18,7 +18,7 @@ pub(super) fn not_leading(leadership: &LeadershipStatus) -> Option<String> {
     };
     match leadership.role {
         Role::Leader => None,
-        Role::Standby => Some(format!("Standing by: {leader}. Below is what was stored.")),
+        Role::Standby => Some(format!("Unchanged by: {leader}. Below is what was stored.")),
         Role::CutOff => Some("Cut off: the lease on leadership has ended, nothing is sent.".to_owned()),
     }
 }

@@ -9,7 +9,7 @@ use super::target::Target;
 use super::{Arguments, CommandError, remark};
 use crate::control::client::{Client, ClientError};
 use crate::domain::ids::CampaignId;
-use crate::domain::live::LiveKind;
+use crate::domain::operator_event::EventKind;
 use crate::domain::phase::PhaseWord;
 use crate::domain::status::CampaignStatus;
 
@@ -73,25 +73,25 @@ async fn follow(client: &Client, id: CampaignId, until: PhaseWord, last: &mut La
         }
         loop {
             match events.next().await?.kind {
-                LiveKind::Transition { to, .. } if to == until => {
+                EventKind::Transition { to, .. } if to == until => {
                     *last = Ok(client.campaign_state(id).await?);
                     return Ok(());
                 }
-                LiveKind::Transition { .. } | LiveKind::Lost { .. } => break,
-                LiveKind::Action { .. }
-                | LiveKind::ForeignChange { .. }
-                | LiveKind::Contested { .. }
-                | LiveKind::HighSpend { .. }
-                | LiveKind::Unguarded
-                | LiveKind::Blocked { .. }
-                | LiveKind::Waiting { .. }
-                | LiveKind::Hold { .. }
-                | LiveKind::SpendStandsStill { .. }
-                | LiveKind::AnotherGuard { .. }
-                | LiveKind::Leadership { .. }
-                | LiveKind::Endpoint { .. }
-                | LiveKind::Error { .. }
-                | LiveKind::Recovery { .. } => {}
+                EventKind::Transition { .. } | EventKind::Lost { .. } => break,
+                EventKind::Action { .. }
+                | EventKind::ForeignChange { .. }
+                | EventKind::Contested { .. }
+                | EventKind::HighSpend { .. }
+                | EventKind::Unguarded
+                | EventKind::Blocked { .. }
+                | EventKind::Waiting { .. }
+                | EventKind::Hold { .. }
+                | EventKind::SpendStandsStill { .. }
+                | EventKind::AnotherGuard { .. }
+                | EventKind::Leadership { .. }
+                | EventKind::Endpoint { .. }
+                | EventKind::Error { .. }
+                | EventKind::Recovery { .. } => {}
             }
         }
     }

@@ -10,7 +10,7 @@ use super::target::Target;
 use super::{Arguments, CommandError, remark, to_line};
 use crate::control::client::{Client, ClientError, Events};
 use crate::domain::ids::CampaignId;
-use crate::domain::live::LiveEvent;
+use crate::domain::operator_event::OperatorEvent;
 use crate::domain::text::date;
 use crate::printable::printable;
 
@@ -80,13 +80,13 @@ async fn next_supervisor(
     }
 }
 
-fn print(arguments: &Arguments, event: &LiveEvent) -> Result<(), CommandError> {
+fn print(arguments: &Arguments, event: &OperatorEvent) -> Result<(), CommandError> {
     let printed = if arguments.json { to_line(event)? } else { printable(&line(event)) };
     writeln!(std::io::stdout().lock(), "{printed}").map_err(CommandError::Print)
 }
 
 /// `2026-11-22 12:00:00Z ! 2 travel: somebody else stopped it`; the mark is for what somebody should look at.
-fn line(event: &LiveEvent) -> String {
+fn line(event: &OperatorEvent) -> String {
     let time = date(event.at) + "Z";
     let mark = if event.warning { '!' } else { ' ' };
     let text = &event.text;
@@ -102,15 +102,15 @@ mod tests {
     use super::*;
     use crate::domain::event::Note;
     use crate::domain::ids::CampaignId;
-    use crate::domain::live::Part;
+    use crate::domain::operator_event::Part;
 
     #[test]
     fn a_line_says_when_about_whom_and_what_and_marks_what_needs_attention() {
         let at = "2026-11-22T12:00:00.5Z".parse().unwrap();
-        let foreign = LiveEvent::note(at, &Note::ForeignChange { running: false });
+        let foreign = OperatorEvent::note(at, &Note::ForeignChange { running: false });
         let cases = [
             (foreign.about(CampaignId(2), "travel"), "2026-11-22 12:00:00Z ! 2 travel: somebody else stopped it"),
-            (LiveEvent::recovery(at, Part::Database), "2026-11-22 12:00:00Z   the database answers again"),
+            (OperatorEvent::recovery(at, Part::Database), "2026-11-22 12:00:00Z   the database answers again"),
         ];
         for (event, wanted) in cases {
             assert_eq!(line(&event), wanted);

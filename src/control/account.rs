@@ -8,7 +8,7 @@ use crate::domain::failure::RemoteFault;
 use crate::domain::ids::{CampaignId, RemoteId};
 use crate::domain::money::Money;
 use crate::domain::remote::{RemoteCampaign, RemoteStatus, StatusWord, judge};
-use crate::domain::spend::SourceAnswer;
+use crate::domain::spend::SpendReading;
 
 /// A campaign of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,8 +49,8 @@ impl AccountCampaign {
         };
         let seen = read.as_ref().ok();
         let spent_today = seen.and_then(|seen| match seen.spent_today {
-            SourceAnswer::Value(spent) => Some(spent),
-            SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
+            SpendReading::Value(spent) => Some(spent),
+            SpendReading::NoValue | SpendReading::NoSource | SpendReading::Failed(_) => None,
         });
         Self {
             trafficstar_id,

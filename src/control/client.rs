@@ -1,8 +1,8 @@
 //! The program's own commands, as a client of the control API. It uses nothing else than what `curl` could.
 
+mod admin;
 mod campaigns;
 mod events;
-mod operate;
 mod orders;
 
 use std::error::Error as _;

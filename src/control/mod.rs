@@ -5,9 +5,9 @@
 //! an [`Order`] with a reply slot, and whoever carries it out holds the other end of the channel.
 
 mod account;
+mod admin;
 mod campaigns;
 pub mod client;
-mod operate;
 mod orders;
 pub mod server;
 mod urls;
@@ -22,8 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
 pub use self::account::AccountCampaign;
+pub use self::admin::{AdminOrder, AdminPort, LogFilterSetting, ReloadBody, Reloaded, Stopping};
 pub use self::campaigns::{Campaign, CampaignOrder, CampaignPatch, ChangeCampaign, RemoveCampaign};
-pub use self::operate::{LogFilterSetting, Operation, OperationPort, ReloadBody, Reloaded, Stopping};
 pub use self::orders::{
     Held, HeldAll, HoldBody, NotPaused, OutlookOfAll, Process, ProcessAll, ProcessBody, Processed, Released, SetHold,
 };

@@ -9,7 +9,7 @@ use crate::config::{Config, Environment};
 use crate::control::AccountCampaign;
 use crate::domain::ids::RemoteId;
 use crate::error_chain::in_full;
-use crate::reign::Reign;
+use crate::leadership::Leadership;
 use crate::trafficstar::http::HttpClient;
 
 /// The campaigns of the account, by their ids at TrafficStars. A database that cannot be read tells of no row.
@@ -18,7 +18,8 @@ use crate::trafficstar::http::HttpClient;
 /// There is no API key, or TrafficStars does not tell.
 pub async fn account(config: &Config, environment: &Environment) -> Result<Vec<AccountCampaign>, String> {
     let api_key = config.api_key(environment).map_err(|error| in_full(&error))?;
-    let http = HttpClient::new(direct::settings(config, api_key), Reign::sole()).map_err(|error| in_full(&error))?;
+    let http =
+        HttpClient::new(direct::settings(config, api_key), Leadership::sole()).map_err(|error| in_full(&error))?;
     let (store, clock) = (store_of(config), Clock::system());
     let limits = limits(config, &store, &clock).await.unwrap_or_else(|_| limits_alone(config));
     let rows = store.campaigns().await.unwrap_or_default();

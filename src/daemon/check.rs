@@ -1,7 +1,7 @@
 //! `check`: looks at all that the supervisor needs, on this machine (`machine`) and in the account (`visit`, `words`), and says
 //! what it found, a line each.
 //!
-//! TrafficStars is asked as the supervisor asks it, through the same gate and within the same limit; what a supervisor beside
+//! TrafficStars is asked as the supervisor asks it, through the same scheduler and within the same limit; what a supervisor beside
 //! it has sent within the last minute counts. It changes nothing: its own few requests are counted nowhere, and the account's
 //! limit has room for them.
 
@@ -17,7 +17,7 @@ use super::{direct, limits, limits_alone, store_of};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Environment};
 use crate::error_chain::in_full;
-use crate::reign::Reign;
+use crate::leadership::Leadership;
 use crate::store::CampaignRow;
 use crate::trafficstar::client::{Account, Limits};
 use crate::trafficstar::http::HttpClient;
@@ -57,7 +57,7 @@ pub async fn check(config: Result<Config, ConfigErrors>, environment: &Environme
     }
     // Where it cannot be set up, the supervisor would end at its start, whether it has a key or not.
     let key = api_key.as_ref().map_or_else(|_| SecretString::default(), Clone::clone);
-    match HttpClient::new(direct::settings(&config, key), Reign::sole()) {
+    match HttpClient::new(direct::settings(&config, key), Leadership::sole()) {
         Err(error) => findings.add(Check::problem(words::TRAFFICSTARS, in_full(&error))),
         Ok(http) if api_key.is_ok() && !offline => {
             look_at_account(&config, environment, http, rows.as_deref(), &mut findings).await;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use actix::prelude::*;
 use secrecy::SecretString;
 
-use super::leadership::{Held, Leadership, Look};
+use super::election::{Election, HeldLease, Look};
 use super::{RunError, database_port, remote_port, store_of};
 use crate::actors::database::{DatabaseActor, Flush};
-use crate::actors::direct::{Paused, Workplace, pause_everything};
+use crate::actors::direct::{OneShotContext, Paused, pause_everything};
 use crate::actors::trafficstar::TrafficStarActor;
 use crate::board::Board;
 use crate::clock::Clock;
@@ -26,7 +26,7 @@ use crate::domain::order::{Force, ForceKind};
 use crate::domain::policy::Mode;
 use crate::domain::status::Hold;
 use crate::error_chain::in_full;
-use crate::reign::moment;
+use crate::leadership::moment;
 use crate::store::{CampaignRow, Store, StoreError, SupervisorLock};
 use crate::trafficstar::http::{HttpClient, RemoteSettings};
 
@@ -43,7 +43,7 @@ const AWAY_FOR: u32 = 5;
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Pressed {
+pub struct PausedAll {
     /// The order, and how many campaigns it paused.
     pub held: HeldAll,
     /// Whether the hold is in the database, where the next supervisor finds it.
@@ -55,7 +55,7 @@ pub struct Pressed {
 /// Who leads beside this command.
 enum Leads {
     /// This command.
-    Here(Held),
+    Here(HeldLease),
     /// A supervisor that was seen to be alive.
     Elsewhere,
     /// Nobody is known to; why this command does not.
@@ -66,11 +66,11 @@ enum Leads {
 ///
 /// # Errors
 /// The database cannot be read, or the client could not be set up. What one campaign refuses is in the answer.
-pub fn pause_all(config: &Config, api_key: SecretString, hold: Hold) -> Result<Pressed, RunError> {
+pub fn pause_all(config: &Config, api_key: SecretString, hold: Hold) -> Result<PausedAll, RunError> {
     System::new().block_on(pause_all_within(config, api_key, hold))
 }
 
-async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) -> Result<Pressed, RunError> {
+async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) -> Result<PausedAll, RunError> {
     let store = store_of(config);
     let mut direct =
         Direct { config, clock: Clock::system(), board: Board::new(Clock::system().now()), warnings: Vec::new() };
@@ -89,12 +89,12 @@ async fn pause_all_within(config: &Config, api_key: SecretString, hold: Hold) ->
                 direct
                     .warnings
                     .push(format!("a supervisor lives, and the order cannot be left to it: {}", in_full(&error)));
-                Held::by_nobody(&store)
+                HeldLease::by_nobody(&store)
             }
         },
         Leads::Nobody(reason) => {
             direct.warnings.push(format!("{reason}: paused without leading, which another supervisor may do"));
-            Held::by_nobody(&store)
+            HeldLease::by_nobody(&store)
         }
     };
     let pressed = direct.press(api_key, &held, campaigns, hold).await;
@@ -164,20 +164,20 @@ impl Direct<'_> {
         Ok(())
     }
 
-    /// Leadership, unless another supervisor is seen to be alive. The lease of one that has died is waited out: it may only be
+    /// Election, unless another supervisor is seen to be alive. The lease of one that has died is waited out: it may only be
     /// slow. Where nobody is heard, and yet the lease is not free, waiting comes to an end.
     async fn lead(&self, store: &Store) -> Leads {
-        let mut leadership = Leadership::new(store, None, self.board.clone(), self.clock.clone());
+        let mut leadership = Election::new(store, None, self.board.clone(), self.clock.clone());
         let begun = moment();
         loop {
             match leadership.look().await {
                 Ok(Look::Won(held)) => return Leads::Here(held),
-                Ok(Look::Held) if leadership.has_heard_a_heartbeat() => return Leads::Elsewhere,
-                Ok(Look::Held) if moment().0.saturating_sub(begun.0) >= (LEASE + MARGIN) * 2 => {
+                Ok(Look::HeldLease) if leadership.has_heard_a_heartbeat() => return Leads::Elsewhere,
+                Ok(Look::HeldLease) if moment().0.saturating_sub(begun.0) >= (LEASE + MARGIN) * 2 => {
                     let why = self.board.leadership().nobody_leads;
                     return Leads::Nobody(why.unwrap_or_else(|| "the lease on leadership is not to be had".to_owned()));
                 }
-                Ok(Look::Held) => tokio::time::sleep(LOOK_EVERY).await,
+                Ok(Look::HeldLease) => tokio::time::sleep(LOOK_EVERY).await,
                 Err(error) => return Leads::Nobody(in_full(&error)),
             }
         }
@@ -187,10 +187,10 @@ impl Direct<'_> {
     async fn press(
         mut self,
         api_key: SecretString,
-        held: &Held,
+        held: &HeldLease,
         campaigns: Vec<CampaignRow>,
         hold: Hold,
-    ) -> Result<Pressed, RunError> {
+    ) -> Result<PausedAll, RunError> {
         let store = held.store.clone();
         let count = campaigns.len() as u64;
         let observed_only = observed_only(&campaigns, self.config);
@@ -209,14 +209,14 @@ impl Direct<'_> {
         }
         let (campaigns, stopped_already, warnings) = (count, 0, self.warnings);
         let held = HeldAll { hold, campaigns, paused, stopped_already, observed_only, not_paused, warnings };
-        Ok(Pressed { held, is_hold_stored, is_left_to_the_living: false })
+        Ok(PausedAll { held, is_hold_stored, is_left_to_the_living: false })
     }
 
     /// The pause of all by the actors that guard, ready to begin.
     async fn pause(
         &mut self,
         api_key: SecretString,
-        held: &Held,
+        held: &HeldLease,
         campaigns: Vec<CampaignRow>,
         hold: &Hold,
     ) -> Result<impl Future<Output = Paused> + use<>, RunError> {
@@ -229,14 +229,14 @@ impl Direct<'_> {
             unless_stopped: false,
             once: true,
         };
-        let http = HttpClient::new(settings(config, api_key), held.reign.clone())?;
+        let http = HttpClient::new(settings(config, api_key), held.leadership.clone())?;
         let seen_clock = http.seen_clock();
         // What was sent within the last minute is not known, where it cannot be read: a 429 at the worst.
         let limits = super::limits(config, store, clock).await.unwrap_or_else(|_| super::limits_alone(config));
         let database = DatabaseActor::new(store.clone(), board.clone(), clock.clone()).start();
         let reserve = database.clone().recipient();
         let trafficstar = TrafficStarActor::new(http, &limits, reserve, board.clone(), clock.clone()).start();
-        let workplace = Workplace {
+        let context = OneShotContext {
             clock: clock.clone(),
             board: board.clone(),
             defaults: config.generator.clone(),
@@ -246,7 +246,7 @@ impl Direct<'_> {
         };
         let waited_for = waited_for(board.clone(), clock.clone());
         Ok(async move {
-            let paused = pause_everything(workplace, campaigns, pause, waited_for).await;
+            let paused = pause_everything(context, campaigns, pause, waited_for).await;
             // One that died has nothing left to store.
             let _ = database.send(Flush).await;
             paused
@@ -279,7 +279,7 @@ async fn readable(store: Store) -> Result<(Store, Vec<CampaignRow>), RunError> {
 }
 
 /// A supervisor lives: it reads the order at its next tick, and pauses everything.
-fn left_to_the_living(hold: Hold, campaigns: &[CampaignRow], config: &Config) -> Pressed {
+fn left_to_the_living(hold: Hold, campaigns: &[CampaignRow], config: &Config) -> PausedAll {
     let warning =
         "a supervisor lives: it finds the order in the database and carries it out within one tick. If it hangs, \
                    kill it and give this command again"
@@ -293,7 +293,7 @@ fn left_to_the_living(hold: Hold, campaigns: &[CampaignRow], config: &Config) ->
         not_paused: Vec::new(),
         warnings: vec![warning],
     };
-    Pressed { held, is_hold_stored: true, is_left_to_the_living: true }
+    PausedAll { held, is_hold_stored: true, is_left_to_the_living: true }
 }
 
 fn observed_only(campaigns: &[CampaignRow], config: &Config) -> u64 {

@@ -92,7 +92,7 @@ impl Absence {
     }
 
     /// A clock that was set back puts nothing out of reach.
-    pub(super) fn heed_clock(&mut self, now: DateTime<Utc>) {
+    pub(super) fn clamp_to_now(&mut self, now: DateTime<Utc>) {
         self.missing_since = self.missing_since.map(|since| since.min(now));
         self.read_again_at = self.read_again_at.map(|at| at.min(now + GONE_AFTER));
     }

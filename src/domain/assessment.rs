@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::decision::Judged;
+use super::decision::Judgement;
 use super::failure::RemoteFault;
 use super::observation::Observation;
 use super::policy::Policy;
@@ -18,21 +18,21 @@ pub struct Assessment {
     /// What was found out.
     pub observation: Observation,
     /// What it was judged to be, by the policy of that moment.
-    pub judged: Judged,
+    pub judged: Judgement,
 }
 
 impl Assessment {
     /// Judges an observation by the policy.
     #[must_use]
     pub fn new(observation: Observation, policy: &Policy, now: DateTime<Utc>) -> Self {
-        let judged = Judged::new(&observation, policy, now);
+        let judged = Judgement::new(&observation, policy, now);
         Self { observation, judged }
     }
 
     /// What the same facts are at another time, by what may be another policy.
     #[must_use]
-    pub fn judged_at(&self, now: DateTime<Utc>, policy: &Policy) -> Judged {
-        Judged::new(&self.observation, policy, now)
+    pub fn judged_at(&self, now: DateTime<Utc>, policy: &Policy) -> Judgement {
+        Judgement::new(&self.observation, policy, now)
     }
 
     /// The campaign alone was read once more, and judged.

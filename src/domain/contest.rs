@@ -55,7 +55,7 @@ impl Contest {
     }
 
     /// Nothing has happened in the future, though the clock was set back meanwhile.
-    pub(super) fn heed_clock(&mut self, now: DateTime<Utc>) {
+    pub(super) fn clamp_to_now(&mut self, now: DateTime<Utc>) {
         let known_at = self.known.as_mut().map(|known| &mut known.at);
         let times = self.changes.iter_mut().chain(&mut self.last_activation_at).chain(known_at);
         times.for_each(|at| *at = (*at).min(now));

@@ -82,7 +82,7 @@ pub enum SpendLevel {
 
 /// One observation as the decision table sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct Judgement {
     /// The remote status.
     pub status: RemoteStatus,
     /// Where the spend stands.
@@ -97,7 +97,7 @@ pub struct Judged {
     pub has_no_urls: bool,
 }
 
-impl Judged {
+impl Judgement {
     /// Judges an observation by the policy.
     #[must_use]
     pub fn new(observation: &Observation, policy: &Policy, now: DateTime<Utc>) -> Self {
@@ -135,7 +135,7 @@ fn click_level(clicks: &RemainingClicks, policy: &Policy) -> ClickLevel {
 
 /// The first row that fits. `phase` is anything but cooling down; a cool-down that has ended is paused-guarded.
 #[must_use]
-pub fn decide(judged: &Judged, phase: PhaseWord) -> Decision {
+pub fn decide(judged: &Judgement, phase: PhaseWord) -> Decision {
     let row = first_row(judged, phase);
     let (action, next) = match row {
         Row::Doubt | Row::SpendUnknown | Row::ClicksUnknown | Row::Between => (None, None),
@@ -152,7 +152,7 @@ pub fn decide(judged: &Judged, phase: PhaseWord) -> Decision {
     Decision { row, action, next }
 }
 
-fn first_row(judged: &Judged, phase: PhaseWord) -> Row {
+fn first_row(judged: &Judgement, phase: PhaseWord) -> Row {
     let running = judged.status == RemoteStatus::Running;
     let below_or_unknown = judged.spend != SpendLevel::Reached;
     if judged.clicks == ClickLevel::UsedUp && below_or_unknown && judged.status.may_run() {
@@ -185,7 +185,7 @@ fn first_row(judged: &Judged, phase: PhaseWord) -> Row {
 
 /// Why the row fitted, in the operator's words.
 #[must_use]
-pub fn reason(decision: &Decision, judged: &Judged, policy: &Policy) -> String {
+pub fn reason(decision: &Decision, judged: &Judgement, policy: &Policy) -> String {
     let clicks = || judged.remaining.map_or_else(|| "unknown".to_owned(), |clicks| clicks.to_string());
     let no_urls = if judged.has_no_urls { " (it has no active URLs)" } else { "" };
     let spend = || judged.amount.map_or_else(|| "unknown".to_owned(), |amount| format!("{amount}"));

@@ -9,15 +9,15 @@ use super::another_guard::EndTimeSign;
 use super::failure::RemoteFault;
 use super::money::Clicks;
 use super::observation::Observation;
-use super::order::{Force, ForceFailure, HoldChange, OrderId, ReleaseRefusal};
+use super::order::{DisableRefusal, Force, ForceFailure, HoldChange, OrderId};
 use super::phase::{PhaseWord, Promise};
 use super::remote::RemoteCampaign;
-use super::standing::StandsStill;
 use super::status::Hold;
+use super::unchanged_spend::StandsStill;
 
 /// Numbers a question, so that an answer to an older one is recognised and dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OperationId(pub u64);
+pub struct QuestionId(pub u64);
 
 /// What the machine is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +27,14 @@ pub enum Event {
     /// The answer to [`Effect::Observe`].
     Observed {
         /// The question's number.
-        operation: OperationId,
+        operation: QuestionId,
         /// All that was found out.
         observation: Box<Observation>,
     },
     /// The answer to [`Effect::ReadBack`].
     ReadBack {
         /// The question's number.
-        operation: OperationId,
+        operation: QuestionId,
         /// The campaign object.
         remote: Result<Box<RemoteCampaign>, RemoteFault>,
     },
@@ -58,12 +58,12 @@ pub enum Event {
         action: ActionId,
     },
     /// Its generator was disabled: end the promise, once no action is on its way.
-    Release {
+    Disable {
         /// Whether it is to be paused first.
         pause: bool,
     },
-    /// Its row is about to go: end the promise as [`Event::Release`] does, but only if it is seen stopped.
-    ReleaseStopped,
+    /// Its row is about to go: end the promise as [`Event::Disable`] does, but only if it is seen stopped.
+    DisableIfStopped,
     /// An operator wants a tick now; answered by [`Effect::Processed`].
     Process {
         /// The order's number.
@@ -93,7 +93,7 @@ pub enum Effect {
     /// Find the facts of one tick; answered by [`Event::Observed`].
     Observe {
         /// The question's number.
-        operation: OperationId,
+        operation: QuestionId,
         /// Whether TrafficStars is to be asked. If not, the campaign counts as gone without a read.
         read_remote: bool,
         /// Whether one more 404 says that it is gone.
@@ -103,7 +103,7 @@ pub enum Effect {
     /// be released at all; answered by [`Event::ReadBack`].
     ReadBack {
         /// The question's number.
-        operation: OperationId,
+        operation: QuestionId,
     },
     /// Store the promise, and the journal entry if there is one, in one transaction.
     Store(Box<Record>),
@@ -116,12 +116,12 @@ pub enum Effect {
     /// Its end time was changed by others, and as a guard does it. What that says is told once for the account.
     Sign(EndTimeSign),
     /// The promise has ended: this machine sends nothing any more.
-    Released {
+    Disabled {
         /// The release asked for a pause, and the campaign is stopped.
         stopped: bool,
     },
     /// The pause that was to come before the release failed, or it runs and must not; the campaign stays guarded.
-    ReleaseRefused(ReleaseRefusal),
+    DisableRefused(DisableRefusal),
     /// A tick that began after this order and those before it is over: its decision is taken and stored.
     Processed {
         /// The order's number.
@@ -199,7 +199,7 @@ pub enum Note {
         /// What.
         kind: ActionKind,
         /// What happened to it.
-        news: ActionNews,
+        news: ActionUpdate,
     },
     /// Somebody else changed the campaign.
     ForeignChange {
@@ -230,7 +230,7 @@ pub enum Note {
 
 /// What happened to an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ActionNews {
+pub enum ActionUpdate {
     /// It is due, for this reason.
     Requested(String),
     /// TrafficStars took it.
@@ -255,7 +255,7 @@ impl Note {
     pub const fn is_warning(&self) -> bool {
         match self {
             Self::Action { news, .. } => {
-                matches!(news, ActionNews::Unclear(_) | ActionNews::Failed(_) | ActionNews::EndTimeOwed(_))
+                matches!(news, ActionUpdate::Unclear(_) | ActionUpdate::Failed(_) | ActionUpdate::EndTimeOwed(_))
             }
             Self::ForeignChange { .. } | Self::Unguarded(_) | Self::Blocked(Some(_)) | Self::SpendStandsStill(_) => {
                 true
@@ -297,7 +297,7 @@ impl fmt::Display for Note {
     }
 }
 
-impl fmt::Display for ActionNews {
+impl fmt::Display for ActionUpdate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Requested(reason) => write!(f, "requested: {reason}"),

@@ -33,7 +33,7 @@ pub enum RemoteFault {
 }
 
 impl RemoteFault {
-    /// Turns a 404 into `Gone` if one more is enough for that.
+    /// QueuePlaces a 404 into `Gone` if one more is enough for that.
     #[must_use]
     pub fn of_campaign(self, is_gone: bool) -> Self {
         if is_gone && self == Self::NotFound { Self::Gone } else { self }

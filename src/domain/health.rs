@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::action::ActionKind;
 use super::another_guard::Signs;
 use super::clock_difference::ClockDifference;
-use super::explain::{ActionProgress, Insight};
+use super::explain::{ActionProgress, Snapshot};
 use super::ids::{CampaignId, RemoteId};
 use super::phase::Phase;
 use super::policy::Mode;
@@ -109,7 +109,7 @@ pub struct GuardedCampaign<'a> {
     /// Its actor.
     pub actor: &'a ActorStatus,
     /// What the actor has published.
-    pub insight: &'a Insight,
+    pub snapshot: &'a Snapshot,
     /// The actor died then, and none that was built since has completed a tick.
     pub tickless_since: Option<DateTime<Utc>>,
 }
@@ -188,15 +188,15 @@ pub fn health(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Health {
 
 fn no_tick(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     let late = vitals.campaigns.iter().filter_map(|campaign| {
-        let last = campaign.actor.last_tick_at.or(campaign.tickless_since).unwrap_or(campaign.insight.built_at);
-        (now.signed_duration_since(last) > campaign.insight.policy.tick * TICKS).then_some((campaign.id, last))
+        let last = campaign.actor.last_tick_at.or(campaign.tickless_since).unwrap_or(campaign.snapshot.built_at);
+        (now.signed_duration_since(last) > campaign.snapshot.policy.tick * TICKS).then_some((campaign.id, last))
     });
     about(DegradationKind::NoTick, late.collect(), "no tick has been completed in three by")
 }
 
 fn pause_unconfirmed(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     let late = vitals.campaigns.iter().filter_map(|campaign| {
-        let since = campaign.insight.pausing_since?;
+        let since = campaign.snapshot.pausing_since?;
         (now.signed_duration_since(since) >= PAUSE_WITHIN).then_some((campaign.id, since))
     });
     about(DegradationKind::PauseUnconfirmed, late.collect(), "a pause has not been confirmed for two minutes of")
@@ -204,8 +204,8 @@ fn pause_unconfirmed(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradat
 
 fn unreadable(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     let blind = vitals.campaigns.iter().filter_map(|campaign| {
-        let insight = campaign.insight;
-        let since = insight.status_unknown_since.into_iter().chain(insight.clicks_unknown_since).min()?;
+        let snapshot = campaign.snapshot;
+        let since = snapshot.status_unknown_since.into_iter().chain(snapshot.clicks_unknown_since).min()?;
         (now.signed_duration_since(since) >= BLIND_FOR).then_some((campaign.id, since))
     });
     let words = "the status or the remaining clicks could not be read for 15 minutes of";
@@ -215,7 +215,7 @@ fn unreadable(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
 /// A wrong `trafficstar_id` guards nothing, and a deleted campaign earns nothing.
 fn gone(vitals: &Vitals<'_>) -> Option<Degradation> {
     let gone = vitals.campaigns.iter().filter_map(|campaign| {
-        let since = campaign.insight.gone_since.filter(|_| campaign.insight.phase == Phase::ActiveGuarded)?;
+        let since = campaign.snapshot.gone_since.filter(|_| campaign.snapshot.phase == Phase::ActiveGuarded)?;
         Some((campaign.id, since))
     });
     about(
@@ -227,9 +227,9 @@ fn gone(vitals: &Vitals<'_>) -> Option<Degradation> {
 
 /// Above the limit alone, and in observe mode, a campaign is left to itself on purpose.
 fn unguarded(vitals: &Vitals<'_>) -> Option<Degradation> {
-    let acting = vitals.campaigns.iter().filter(|campaign| campaign.insight.policy.mode == Mode::Act);
+    let acting = vitals.campaigns.iter().filter(|campaign| campaign.snapshot.policy.mode == Mode::Act);
     let unguarded = acting.filter_map(|campaign| {
-        let unguarded = campaign.insight.unguarded.as_ref().filter(|unguarded| unguarded.clicks_used_up)?;
+        let unguarded = campaign.snapshot.unguarded.as_ref().filter(|unguarded| unguarded.clicks_used_up)?;
         Some((campaign.id, unguarded.since))
     });
     let unguarded = unguarded.chain(vitals.left_unguarded.iter().copied());
@@ -239,7 +239,7 @@ fn unguarded(vitals: &Vitals<'_>) -> Option<Degradation> {
 /// What was sent, and not answered yet, does not wait for its turn.
 fn activations_waiting(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
     let waiting = vitals.campaigns.iter().filter_map(|campaign| {
-        let Insight { action, progress, policy, .. } = campaign.insight;
+        let Snapshot { action, progress, policy, .. } = campaign.snapshot;
         let is_unsent = match progress {
             ActionProgress::Postponed | ActionProgress::Unstored => true,
             ActionProgress::InFlight => vitals.trafficstar.turns.contains_key(&(campaign.remote, ActionKind::Activate)),
@@ -292,7 +292,7 @@ fn trafficstar(now: DateTime<Utc>, vitals: &Vitals<'_>) -> Option<Degradation> {
         return Some(Degradation { kind, since, reason, campaigns: Vec::new() });
     }
     let ReadFailure { since, reason } = vitals.failing.reads.clone()?;
-    let tick = vitals.campaigns.iter().map(|campaign| campaign.insight.policy.tick).min()?;
+    let tick = vitals.campaigns.iter().map(|campaign| campaign.snapshot.policy.tick).min()?;
     let reason = format!("statuses cannot be read from TrafficStars: {reason}");
     (now.signed_duration_since(since) > tick * TICKS).then_some(Degradation {
         kind,

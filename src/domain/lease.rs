@@ -1,4 +1,4 @@
-//! Leadership among several supervisors on one database: who leads, until when requests may leave, and when a standby may
+//! Election among several supervisors on one database: who leads, until when requests may leave, and when a standby may
 //! take over.
 //!
 //! The leader holds a lease, a row of the database with an epoch and a heartbeat. No clock is believed alone:
@@ -51,7 +51,7 @@ pub struct Leader {
 /// What the lease's row said when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseRow {
-    /// The last reign, whether it lasts or not.
+    /// The last leadership, whether it lasts or not.
     pub epoch: Epoch,
     /// How many heartbeats it has had.
     pub beats: i64,
@@ -143,7 +143,7 @@ impl Lease {
         Self { ends_at: Moment(Duration::ZERO), ..self }
     }
 
-    /// Whose reign it is.
+    /// Whose leadership it is.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
@@ -261,7 +261,7 @@ mod tests {
         assert!(watch.has_heard_a_heartbeat());
         assert!(!watch.may_take(at(13_999), &row(8, Some(9_000))));
         let next = LeaseRow { epoch: Epoch(4), ..row(8, Some(9_000)) };
-        assert!(!watch.may_take(at(14_000), &next), "another reign");
+        assert!(!watch.may_take(at(14_000), &next), "another leadership");
         assert!(watch.may_take(at(21_000), &next));
     }
 

@@ -42,13 +42,13 @@ use self::readings::Readings;
 use super::absence::Absence;
 use super::action::{Action, ActionKind};
 use super::contest::Contest;
-use super::decided::DecisionLog;
+use super::decision_log::DecisionLog;
 use super::event::{Effect, Event, Note, Record};
 use super::order::HoldChange;
 use super::phase::{Phase, Promise};
 use super::policy::Policy;
 use super::progress::{Awaiting, RunBackoff};
-use super::standing::StandingSpend;
+use super::unchanged_spend::UnchangedSpend;
 
 /// What the machine has counted since it was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,7 +74,7 @@ pub struct Machine {
     readings: Readings,
     absence: Absence,
     contest: Contest,
-    standing: StandingSpend,
+    standing: UnchangedSpend,
     run_backoff: RunBackoff,
     flags: Flags,
     holds: Holds,
@@ -118,7 +118,7 @@ impl Machine {
             readings: Readings { pausing_since, ..Readings::default() },
             absence: Absence::default(),
             contest,
-            standing: StandingSpend::default(),
+            standing: UnchangedSpend::default(),
             run_backoff: RunBackoff::default(),
             flags: Flags::default(),
             holds: Holds::default(),
@@ -156,7 +156,7 @@ impl Machine {
         }
         let mut context = StepContext::new(now, policy);
         let step = &mut context;
-        self.heed_clock(step);
+        self.clamp_to_now(step);
         self.take(step, event);
         self.go_on_forcing(step);
         self.go_on_disabling(step);
@@ -179,11 +179,11 @@ impl Machine {
             Event::Applied { action, outcome } => self.applied(step, action, outcome),
             Event::EndTimeSet { action, outcome } => self.end_time_set(step, action, &outcome),
             Event::SentUnstored { action } => self.last.mark_late(action),
-            Event::Release { pause: true } => {
+            Event::Disable { pause: true } => {
                 self.disable_after_force(step, Disabling::unless_stopped(Otherwise::Pause));
             }
-            Event::Release { pause: false } => self.disable_after_force(step, Disabling::Settle),
-            Event::ReleaseStopped => self.disable_after_force(step, Disabling::unless_stopped(Otherwise::Refuse)),
+            Event::Disable { pause: false } => self.disable_after_force(step, Disabling::Settle),
+            Event::DisableIfStopped => self.disable_after_force(step, Disabling::unless_stopped(Otherwise::Refuse)),
             Event::Process { order } => self.process(order),
             Event::Force { order, force } => self.force(step, order, *force),
             Event::Hold { order, hold } => self.set_hold(step, order, hold),
@@ -192,7 +192,7 @@ impl Machine {
     }
 
     /// A clock that was set back must not put what is due out of reach: nothing is farther away than when it was set.
-    fn heed_clock(&mut self, step: &mut StepContext<'_>) {
+    fn clamp_to_now(&mut self, step: &mut StepContext<'_>) {
         let (now, policy) = (step.now, step.policy);
         let longest = now + policy.cooldown;
         if self.phase.cooling_down_until().is_some_and(|until| until > longest) {
@@ -200,11 +200,11 @@ impl Machine {
             self.store(step);
         }
         self.next_tick_at = self.next_tick_at.min(policy.next_grid_point(now));
-        self.absence.heed_clock(now);
-        self.run_backoff.heed_clock(now);
-        self.contest.heed_clock(now);
+        self.absence.clamp_to_now(now);
+        self.run_backoff.clamp_to_now(now);
+        self.contest.clamp_to_now(now);
         if let Some(awaiting) = self.last.awaiting_mut() {
-            awaiting.heed_clock(now, policy);
+            awaiting.clamp_to_now(now, policy);
         }
     }
 

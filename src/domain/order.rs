@@ -69,7 +69,7 @@ pub enum ForceFailure {
 
 /// Why a promise goes on though it was to end.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ReleaseRefusal {
+pub enum DisableRefusal {
     /// A pause was to come first.
     #[error("{OBSERVED_ONLY}")]
     ObserveMode,
@@ -81,7 +81,7 @@ pub enum ReleaseRefusal {
     NotStopped(RemoteStatus),
 }
 
-impl ReleaseRefusal {
+impl DisableRefusal {
     /// Whether the campaign may run on if nobody guards it any more. One that is not there does not.
     #[must_use]
     pub const fn may_run_on(&self) -> bool {

@@ -27,7 +27,7 @@ impl Awaiting {
     }
 
     /// Never farther away than when it began, though the clock was set back meanwhile.
-    pub(super) fn heed_clock(&mut self, now: DateTime<Utc>, policy: &Policy) {
+    pub(super) fn clamp_to_now(&mut self, now: DateTime<Utc>, policy: &Policy) {
         self.deadline = self.deadline.min(now + policy.confirm_within);
         self.read_back_at = self.read_back_at.min(now + policy.confirm_within.max(self.delay));
     }
@@ -41,7 +41,7 @@ impl Awaiting {
 
 /// What a read says about an action that waits for confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ReadBackVerdict {
     /// The read shows what was asked.
     Shown,
     /// The read shows the old state still, or could not tell; that is early enough to mean nothing.
@@ -68,7 +68,7 @@ pub(super) fn verdict(
     asked_at: DateTime<Utc>,
     remote: &Result<RemoteCampaign, RemoteFault>,
     status: &RemoteStatus,
-) -> Verdict {
+) -> ReadBackVerdict {
     let shown = match action.kind {
         ActionKind::Activate => *status == RemoteStatus::Running,
         ActionKind::Pause => is_stopped(remote, status),
@@ -77,14 +77,14 @@ pub(super) fn verdict(
         }
     };
     if shown {
-        return Verdict::Shown;
+        return ReadBackVerdict::Shown;
     }
     if let (ActionKind::Activate, RemoteStatus::Blocked { reason, .. }) = (action.kind, status) {
-        return Verdict::Failed(format!("TrafficStars does not run it: {reason}"));
+        return ReadBackVerdict::Failed(format!("TrafficStars does not run it: {reason}"));
     }
     // A tick that ended before its answer came has asked nothing that the deadline could be held against.
     if asked_at < awaiting.deadline || *remote == Err(RemoteFault::Late) {
-        return Verdict::NotYet;
+        return ReadBackVerdict::NotYet;
     }
     let seen = match status {
         RemoteStatus::Unknown { doubt, .. } => format!("it could not be read back: {doubt}"),
@@ -92,7 +92,7 @@ pub(super) fn verdict(
             format!("it is still {} after the time allowed for an effect to show", status.word().as_str())
         }
     };
-    Verdict::Failed(match &action.error {
+    ReadBackVerdict::Failed(match &action.error {
         Some(error) => format!("{seen} ({error})"),
         None => seen,
     })
@@ -156,7 +156,7 @@ impl RunBackoff {
     }
 
     /// Never farther away than the longest wait, though the clock was set back meanwhile.
-    pub(super) fn heed_clock(&mut self, now: DateTime<Utc>) {
+    pub(super) fn clamp_to_now(&mut self, now: DateTime<Utc>) {
         let longest = Duration::minutes(RETRY_MINUTES.last().copied().unwrap_or_default());
         self.not_before = self.not_before.map(|at| at.min(now + longest));
     }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::ids::RemoteId;
 use super::money::Clicks;
-use super::nearness::{Stance, Trend};
 use super::policy::{Mode, PolicyNumbers};
+use super::trend::{Intent, Trend};
 
 /// The classes of urgency, the most urgent first. Within a class the first come goes first,
 /// unless a rank says otherwise.
@@ -63,10 +63,10 @@ impl ReadQuestion {
         policy: &PolicyNumbers,
         trend: &Trend,
         clicks: Option<Clicks>,
-        stance: Stance,
+        intent: Intent,
     ) -> Self {
-        let known_stopped = trend.is_known_stopped(now) && !stance.promised_to_run;
-        let would_pause = policy.mode == Mode::Act && !stance.on_hold;
+        let known_stopped = trend.is_known_stopped(now) && !intent.promised_to_run;
+        let would_pause = policy.mode == Mode::Act && !intent.on_hold;
         let used_up = clicks.is_some_and(|clicks| clicks <= policy.pause_clicks);
         let needs_pause = used_up && would_pause && !known_stopped && !trend.is_left_alone(now, policy);
         let urgency = if needs_pause { Urgency::Pause } else { Urgency::Read };
@@ -100,8 +100,8 @@ mod tests {
     fn a_tick_is_as_urgent_as_a_pause_where_one_would_be_sent_alone() {
         let act = PolicyNumbers::default();
         let observe = PolicyNumbers { mode: Mode::Observe, ..act.clone() };
-        let promised = Stance { promised_to_run: true, on_hold: false };
-        let on_hold = Stance { on_hold: true, ..promised };
+        let promised = Intent { promised_to_run: true, on_hold: false };
+        let on_hold = Intent { on_hold: true, ..promised };
         let of = |status: RemoteStatus, spent: i64| {
             let mut trend = Trend::default();
             trend.saw(at(0), Some(Clicks(5_000)), Money::from_micros(spent), &status);
@@ -111,19 +111,19 @@ mod tests {
         let (runs, stands) = (of(RemoteStatus::Running, 0), of(RemoteStatus::Stopped(StopCause::SwitchedOff), 0));
         let rich = of(RemoteStatus::Running, 10_000_000);
         let table = [
-            ("used up and running", &act, runs, 5_000, Stance::default(), Urgency::Pause),
-            ("one click more", &act, runs, 5_001, Stance::default(), Urgency::Read),
-            ("it was never seen", &act, Trend::default(), 0, Stance::default(), Urgency::Pause),
-            ("it was seen blocked and may run", &act, blocked(true), 5_000, Stance::default(), Urgency::Pause),
-            ("it was seen blocked and switched off", &act, blocked(false), 5_000, Stance::default(), Urgency::Read),
-            ("it was seen stopped", &act, stands, 0, Stance::default(), Urgency::Read),
+            ("used up and running", &act, runs, 5_000, Intent::default(), Urgency::Pause),
+            ("one click more", &act, runs, 5_001, Intent::default(), Urgency::Read),
+            ("it was never seen", &act, Trend::default(), 0, Intent::default(), Urgency::Pause),
+            ("it was seen blocked and may run", &act, blocked(true), 5_000, Intent::default(), Urgency::Pause),
+            ("it was seen blocked and switched off", &act, blocked(false), 5_000, Intent::default(), Urgency::Read),
+            ("it was seen stopped", &act, stands, 0, Intent::default(), Urgency::Read),
             ("it was seen stopped, and promised to run", &act, stands, 0, promised, Urgency::Pause),
             ("past the spend limit it is left alone", &act, rich, 0, promised, Urgency::Read),
             ("a hold sends no pause", &act, runs, 0, on_hold, Urgency::Read),
             ("observe mode sends no pause", &observe, runs, 0, promised, Urgency::Read),
         ];
-        for (case, policy, trend, clicks, stance, urgency) in table {
-            let question = ReadQuestion::of_tick(at(60), RemoteId(1), policy, &trend, Some(Clicks(clicks)), stance);
+        for (case, policy, trend, clicks, intent, urgency) in table {
+            let question = ReadQuestion::of_tick(at(60), RemoteId(1), policy, &trend, Some(Clicks(clicks)), intent);
             assert_eq!(question.urgency, urgency, "{case}");
         }
     }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::clock_difference::ClockDifference;
 use super::failure::{RemoteFault, SourceFailure};
 use super::ids::RemoteId;
-use super::spend::{Counters, SourceAnswer, read_on};
+use super::spend::{Counters, SpendReading, read_on};
 
 /// The fields of a TrafficStars campaign that decisions rest on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +38,9 @@ pub struct RemoteCampaign {
     /// The account's offset in hours, by which its day is counted.
     pub account_timezone: Option<i64>,
     /// `spent_today`: what it has spent on the current day.
-    pub spent_today: SourceAnswer,
+    pub spent_today: SpendReading,
     /// A bare `spent`: it may be the lifetime's.
-    pub spent: SourceAnswer,
+    pub spent: SpendReading,
     /// The fields that judging needs and that are of no type that we can read.
     pub odd_fields: Vec<OddField>,
     /// How far our clock was from TrafficStars' when this was read: the end time is of theirs.
@@ -289,11 +289,11 @@ pub fn counters_of(
     asked_at: DateTime<Utc>,
     answered_at: DateTime<Utc>,
 ) -> Counters {
-    let both = |answer: SourceAnswer| Counters { spent_today: answer.clone(), spent: answer };
+    let both = |answer: SpendReading| Counters { spent_today: answer.clone(), spent: answer };
     match read {
-        Ok(_) if !read_on(day, asked_at, answered_at) => both(SourceAnswer::Failed(SourceFailure::AcrossMidnight)),
+        Ok(_) if !read_on(day, asked_at, answered_at) => both(SpendReading::Failed(SourceFailure::AcrossMidnight)),
         Ok(campaign) => Counters { spent_today: campaign.spent_today.clone(), spent: campaign.spent.clone() },
-        Err(RemoteFault::Gone) => both(SourceAnswer::NoSource),
-        Err(fault) => both(SourceAnswer::Failed(fault.clone().into())),
+        Err(RemoteFault::Gone) => both(SpendReading::NoSource),
+        Err(fault) => both(SpendReading::Failed(fault.clone().into())),
     }
 }

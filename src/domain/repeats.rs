@@ -48,7 +48,7 @@ struct Repeated {
 impl Repeats {
     /// Counts one more of this kind: how often it has come, if that is worth telling. The first, the second, the fourth and so
     /// on are, and one an hour. A kind that stayed away for an hour begins anew.
-    pub fn heed(&mut self, now: DateTime<Utc>, text: &str) -> Option<u64> {
+    pub fn count(&mut self, now: DateTime<Utc>, text: &str) -> Option<u64> {
         let is_old = |since: DateTime<Utc>| now.signed_duration_since(since).abs() >= AT_LEAST_EVERY;
         self.0.retain(|repeated| !is_old(repeated.last_at));
         let kind = kind_of(text);
@@ -116,20 +116,20 @@ mod tests {
     fn a_kind_is_told_at_the_first_second_fourth_and_eighth_time_and_each_kind_by_itself() {
         let mut repeats = Repeats::default();
         let told: Vec<u64> =
-            (1..=20).filter_map(|second| repeats.heed(at(second), &format!("late by {second}"))).collect();
+            (1..=20).filter_map(|second| repeats.count(at(second), &format!("late by {second}"))).collect();
         assert_eq!(told, [1, 2, 4, 8, 16]);
-        assert_eq!(repeats.heed(at(21), "refused"), Some(1));
+        assert_eq!(repeats.count(at(21), "refused"), Some(1));
         repeats.clear();
-        assert_eq!(repeats.heed(at(22), "late by 7"), Some(1));
+        assert_eq!(repeats.count(at(22), "late by 7"), Some(1));
     }
 
     #[test]
     fn what_goes_on_is_told_every_hour_and_what_comes_back_after_an_hour_is_new() {
         let mut repeats = Repeats::default();
         let minutes = |minute: i64| at(minute * 60);
-        let told: Vec<i64> = (0..400).filter(|minute| repeats.heed(minutes(*minute), "late").is_some()).collect();
+        let told: Vec<i64> = (0..400).filter(|minute| repeats.count(minutes(*minute), "late").is_some()).collect();
         assert_eq!(told, [0, 1, 3, 7, 15, 31, 63, 123, 127, 187, 247, 255, 315, 375]);
-        assert_eq!(repeats.heed(minutes(460), "late"), Some(1));
+        assert_eq!(repeats.count(minutes(460), "late"), Some(1));
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         let mut repeats = Repeats::default();
         for kind in 0..1_000_u32 {
             let text = "x".repeat(kind as usize);
-            assert_eq!(repeats.heed(at(0), &text), Some(1));
+            assert_eq!(repeats.count(at(0), &text), Some(1));
         }
         assert_eq!(repeats.0.len(), KINDS);
     }

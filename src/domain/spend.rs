@@ -42,7 +42,7 @@ pub struct Spend {
 
 /// What one source answered about one campaign and day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceAnswer {
+pub enum SpendReading {
     /// It has a value.
     Value(Money),
     /// It answered, and has none on record.
@@ -89,9 +89,9 @@ impl SpendHistory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counters {
     /// `spent_today`.
-    pub spent_today: SourceAnswer,
+    pub spent_today: SpendReading,
     /// A bare `spent`, which may be the lifetime's.
-    pub spent: SourceAnswer,
+    pub spent: SpendReading,
 }
 
 /// What a counter shows. Absent is less than any value.
@@ -132,10 +132,10 @@ pub struct Sightings {
 impl Sightings {
     /// Takes note of what a read on `day` shows.
     pub fn saw(&mut self, day: NaiveDate, counters: &Counters) {
-        let shown = |answer: &SourceAnswer| match answer {
-            SourceAnswer::Value(amount) => Some(Shown::Value(*amount)),
-            SourceAnswer::NoValue => Some(Shown::Absent),
-            SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
+        let shown = |answer: &SpendReading| match answer {
+            SpendReading::Value(amount) => Some(Shown::Value(*amount)),
+            SpendReading::NoValue => Some(Shown::Absent),
+            SpendReading::NoSource | SpendReading::Failed(_) => None,
         };
         let (spent_today, spent) = (shown(&counters.spent_today), shown(&counters.spent));
         if spent_today.is_none() && spent.is_none() {
@@ -245,22 +245,22 @@ impl SpendQuestion<'_> {
     /// Whether the campaign's `spent_today` does not suffice, so that a report has to be asked for.
     #[must_use]
     pub fn needs_report(&self) -> bool {
-        !matches!(self.counters.spent_today, SourceAnswer::Value(amount) if !self.is_in_doubt(amount, self.sightings.spent_today))
+        !matches!(self.counters.spent_today, SpendReading::Value(amount) if !self.is_in_doubt(amount, self.sightings.spent_today))
     }
 
-    /// Today's spend; or why it is unknown. `report` is [`SourceAnswer::NoSource`] where none was needed, or
+    /// Today's spend; or why it is unknown. `report` is [`SpendReading::NoSource`] where none was needed, or
     /// none exists.
     ///
     /// # Errors
     /// The spend is unknown: a source failed and no later one had a value, or the only values are in doubt.
-    pub fn resolve(&self, report: &SourceAnswer) -> Result<Spend, SpendUnknown> {
+    pub fn resolve(&self, report: &SpendReading) -> Result<Spend, SpendUnknown> {
         let today = self.now.date_naive();
         let spend = |amount, source, at| Spend { amount, source, day: today, at };
         let (mut doubts, mut failures) = (Vec::new(), Vec::new());
-        let of_counter = |answer: &SourceAnswer, sighting| match answer {
-            SourceAnswer::Value(amount) if self.is_in_doubt(*amount, sighting) => Some(Err(SpendDoubt::Yesterdays)),
-            SourceAnswer::Value(amount) => Some(Ok(spend(*amount, SpendSource::Campaign, self.now))),
-            SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
+        let of_counter = |answer: &SpendReading, sighting| match answer {
+            SpendReading::Value(amount) if self.is_in_doubt(*amount, sighting) => Some(Err(SpendDoubt::Yesterdays)),
+            SpendReading::Value(amount) => Some(Ok(spend(*amount, SpendSource::Campaign, self.now))),
+            SpendReading::NoValue | SpendReading::NoSource | SpendReading::Failed(_) => None,
         };
         match of_counter(&self.counters.spent_today, self.sightings.spent_today) {
             Some(Ok(spend)) => return Ok(spend),
@@ -268,11 +268,11 @@ impl SpendQuestion<'_> {
             None => failures.extend(failure(SpendField::SpentToday, &self.counters.spent_today)),
         }
         match report {
-            SourceAnswer::Value(amount) => return Ok(spend(*amount, SpendSource::Report, self.now)),
+            SpendReading::Value(amount) => return Ok(spend(*amount, SpendSource::Report, self.now)),
             // Its rows say their day: without one, nothing is on record for today, whatever a counter shows.
-            SourceAnswer::NoValue => doubts.clear(),
-            SourceAnswer::Failed(_) => failures.extend(failure(SpendField::Report, report)),
-            SourceAnswer::NoSource => match of_counter(&self.counters.spent, self.sightings.spent) {
+            SpendReading::NoValue => doubts.clear(),
+            SpendReading::Failed(_) => failures.extend(failure(SpendField::Report, report)),
+            SpendReading::NoSource => match of_counter(&self.counters.spent, self.sightings.spent) {
                 Some(Ok(spend)) => return Ok(spend),
                 Some(Err(doubt)) => doubts.push(doubt),
                 None if failures.is_empty() => {
@@ -342,23 +342,23 @@ impl SpendQuestion<'_> {
     }
 }
 
-fn failure(field: SpendField, answer: &SourceAnswer) -> Option<SpendDoubt> {
+fn failure(field: SpendField, answer: &SpendReading) -> Option<SpendDoubt> {
     match answer {
-        SourceAnswer::Failed(failure) => Some(SpendDoubt::Failed(field, failure.clone())),
-        SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource => None,
+        SpendReading::Failed(failure) => Some(SpendDoubt::Failed(field, failure.clone())),
+        SpendReading::Value(_) | SpendReading::NoValue | SpendReading::NoSource => None,
     }
 }
 
 /// The spend that a report tells which came after its tick had ended. None where midnight lies between question and answer:
 /// it is not known which day was asked for.
 #[must_use]
-pub fn of_late_report(report: &SourceAnswer, asked_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Spend> {
+pub fn of_late_report(report: &SpendReading, asked_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Spend> {
     let day = now.date_naive();
     match report {
-        SourceAnswer::Value(amount) if read_on(day, asked_at, now) => {
+        SpendReading::Value(amount) if read_on(day, asked_at, now) => {
             Some(Spend { amount: *amount, source: SpendSource::Report, day, at: now })
         }
-        SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => None,
+        SpendReading::Value(_) | SpendReading::NoValue | SpendReading::NoSource | SpendReading::Failed(_) => None,
     }
 }
 

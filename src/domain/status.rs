@@ -16,9 +16,9 @@ use super::lease::{Epoch, Leader};
 use super::money::{Clicks, Money};
 use super::phase::PhaseWord;
 use super::policy::{Mode, Policy};
+use super::queue_place::QueuePlaces;
 use super::remote::StatusWord;
 use super::spend::SpendSource;
-use super::turn::Turns;
 use super::verdict::Verdict;
 
 /// The version of the dump's format.
@@ -73,7 +73,7 @@ pub struct SupervisorStatus {
 pub struct LeadershipStatus {
     /// What this supervisor is.
     pub role: Role,
-    /// The reign that lasts, or the last one that was seen; none where the database can have one supervisor only.
+    /// The leadership that lasts, or the last one that was seen; none where the database can have one supervisor only.
     pub epoch: Option<Epoch>,
     /// Who leads, as far as this supervisor knows.
     pub leader: Option<Leader>,
@@ -214,7 +214,7 @@ pub struct RemoteClientStatus {
     pub clock_ahead_seconds: Option<i64>,
     /// Of the campaigns with a change that has not left: when its turn comes. Not in the dump either: `explain` tells it.
     #[serde(skip)]
-    pub turns: Arc<Turns>,
+    pub turns: Arc<QueuePlaces>,
 }
 
 /// Which of the paths known for an operation TrafficStars has.

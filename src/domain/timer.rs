@@ -30,8 +30,9 @@ pub enum TimerKind {
     Midnight,
     /// An operator's hold ends.
     HoldEnd,
-    /// Its actor, which died, is built anew.
-    Rebirth,
+    /// Its actor died and is respawned then. The API has always called it `rebirth`.
+    #[serde(rename = "rebirth")]
+    Respawn,
 }
 
 /// One running timer.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::decision::{ClickLevel, Judged, SpendLevel};
+use super::decision::{ClickLevel, Judgement, SpendLevel};
 use super::policy::Policy;
 use super::remote::RemoteStatus;
 use super::status::Hold;
@@ -24,7 +24,7 @@ impl Unguarded {
     pub(super) fn after(
         earlier: Option<&Self>,
         now: DateTime<Utc>,
-        judged: &Judged,
+        judged: &Judgement,
         policy: &Policy,
         hold: Option<&Hold>,
     ) -> Option<Self> {

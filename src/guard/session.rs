@@ -13,19 +13,19 @@ use crate::domain::action::{ActionId, ActionKind, Outcome};
 use crate::domain::another_guard::EndTimeSign;
 use crate::domain::assessment::Assessment;
 use crate::domain::clock_difference::ClockDifference;
-use crate::domain::event::{Effect, Event, FollowingEndTime, Note, OperationId, Record, Request};
-use crate::domain::explain::{ActionProgress, Insight};
+use crate::domain::event::{Effect, Event, FollowingEndTime, Note, QuestionId, Record, Request};
+use crate::domain::explain::{ActionProgress, Snapshot};
 use crate::domain::failure::{DatabaseFailure, RemoteFault};
 use crate::domain::ids::RemoteId;
 use crate::domain::journal::JournalId;
 use crate::domain::machine::Machine;
-use crate::domain::nearness::Trend;
-use crate::domain::order::{ForceFailure, OrderId, ReleaseRefusal};
+use crate::domain::order::{DisableRefusal, ForceFailure, OrderId};
 use crate::domain::phase::{Phase, Promise};
 use crate::domain::policy::Policy;
 use crate::domain::read_priority::ReadQuestion;
 use crate::domain::remote::RemoteCampaign;
-use crate::domain::spend::{Sightings, SourceAnswer, Spend, SpendSource, of_late_report};
+use crate::domain::spend::{Sightings, Spend, SpendReading, SpendSource, of_late_report};
+use crate::domain::trend::Trend;
 use crate::trafficstar::budget::Rank;
 use crate::trafficstar::client::{Change, ChangeKind};
 
@@ -33,15 +33,15 @@ use crate::trafficstar::client::{Change, ChangeKind};
 #[derive(Debug)]
 pub enum Output {
     /// Ask the database for the facts of a tick; answered by [`Session::database_said`].
-    ReadDatabase(OperationId),
+    ReadDatabase(QuestionId),
     /// Call [`Session::tick_ends`] after this time, with the flag.
-    EndTickAfter(Duration, OperationId, bool),
+    EndTickAfter(Duration, QuestionId, bool),
     /// Ask for the status; answered by [`Session::status_came`].
-    ReadStatus(OperationId, ReadQuestion),
+    ReadStatus(QuestionId, ReadQuestion),
     /// Ask for today's spend, for a tick that began then; answered by [`Session::spend_came`], however late.
-    ReadSpend(OperationId, ReadQuestion, DateTime<Utc>),
+    ReadSpend(QuestionId, ReadQuestion, DateTime<Utc>),
     /// Ask for the status, to see whether an action shows; answered by [`Session::read_back_came`].
-    ReadBack(OperationId, ReadQuestion),
+    ReadBack(QuestionId, ReadQuestion),
     /// Store a spend. Nobody waits for it, and one that is lost is replaced by the next tick's.
     SaveSpend(Spend),
     /// Store a record, with its journal entry if that is there already; answered by [`Session::saved`].
@@ -84,9 +84,9 @@ pub enum Output {
         is_stored: bool,
     },
     /// The promise has ended; the campaign was seen stopped where the flag says so.
-    Released(bool),
+    Disabled(bool),
     /// The promise goes on, for this reason.
-    ReleaseRefused(ReleaseRefusal),
+    DisableRefused(DisableRefusal),
     /// What the machine was told, and what it asks for: for a log that shows everything.
     Step(Box<Step>),
 }
@@ -132,7 +132,7 @@ pub struct Session {
     clock: Option<ClockDifference>,
     tick: Option<Tick>,
     /// When the ticks began that ended without the report that they had asked for.
-    late_reports: BTreeMap<OperationId, DateTime<Utc>>,
+    late_reports: BTreeMap<QuestionId, DateTime<Utc>>,
     /// Effects that wait for a record to be stored.
     waiting: VecDeque<Effect>,
     outbox: Outbox,
@@ -194,13 +194,13 @@ impl Session {
 
     /// All that `explain` needs to know of it, as of `now`, but for the journal entry.
     #[must_use]
-    pub fn insight(&self, now: DateTime<Utc>) -> Insight {
-        let mut insight = self.machine.insight(now, &self.policy);
+    pub fn snapshot(&self, now: DateTime<Utc>) -> Snapshot {
+        let mut snapshot = self.machine.snapshot(now, &self.policy);
         let is_unsent = self.waiting.iter().any(|effect| matches!(effect, Effect::Send(_)));
-        if is_unsent && insight.progress == ActionProgress::InFlight {
-            insight.progress = ActionProgress::Unstored;
+        if is_unsent && snapshot.progress == ActionProgress::InFlight {
+            snapshot.progress = ActionProgress::Unstored;
         }
-        insight
+        snapshot
     }
 
     /// Carries effects out until one has to be waited for.
@@ -238,13 +238,13 @@ impl Session {
                 Effect::Held { order } => {
                     self.outputs.push(Output::Held { order, is_stored: !self.outbox.has_unstored() });
                 }
-                Effect::Released { .. } if self.outbox.has_unstored() => {
+                Effect::Disabled { .. } if self.outbox.has_unstored() => {
                     // What was sent must be in the journal before nobody knows of it any more.
                     self.waiting.push_front(effect);
                     break;
                 }
-                Effect::Released { stopped } => self.outputs.push(Output::Released(stopped)),
-                Effect::ReleaseRefused(refusal) => self.outputs.push(Output::ReleaseRefused(refusal)),
+                Effect::Disabled { stopped } => self.outputs.push(Output::Disabled(stopped)),
+                Effect::DisableRefused(refusal) => self.outputs.push(Output::DisableRefused(refusal)),
             }
         }
     }
@@ -314,7 +314,7 @@ impl Session {
         }
     }
 
-    fn begin_tick(&mut self, now: DateTime<Utc>, operation: OperationId, reads: (bool, bool)) {
+    fn begin_tick(&mut self, now: DateTime<Utc>, operation: QuestionId, reads: (bool, bool)) {
         let tick = Tick::new(now, operation, self.remote, reads, self.policy.clone());
         self.outputs.push(Output::EndTickAfter(tick.ends_after(), operation, false));
         self.outputs.push(Output::ReadDatabase(operation));
@@ -325,12 +325,12 @@ impl Session {
     pub fn database_said(
         &mut self,
         now: DateTime<Utc>,
-        operation: OperationId,
+        operation: QuestionId,
         answer: Result<StoredFacts, DatabaseFailure>,
     ) {
-        let stance = self.machine.stance(now);
+        let intent = self.machine.intent(now);
         let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
-        let next = tick.database_said(now, answer, &self.trend, stance, &mut self.sightings);
+        let next = tick.database_said(now, answer, &self.trend, intent, &mut self.sightings);
         self.ask(now, operation, next);
     }
 
@@ -338,7 +338,7 @@ impl Session {
     pub fn status_came(
         &mut self,
         now: DateTime<Utc>,
-        operation: OperationId,
+        operation: QuestionId,
         answer: Result<RemoteCampaign, RemoteFault>,
         clock: Option<ClockDifference>,
     ) {
@@ -353,7 +353,7 @@ impl Session {
     pub fn read_back_came(
         &mut self,
         now: DateTime<Utc>,
-        operation: OperationId,
+        operation: QuestionId,
         answer: Result<RemoteCampaign, RemoteFault>,
         clock: Option<ClockDifference>,
     ) {
@@ -363,7 +363,7 @@ impl Session {
 
     /// The answer to [`Output::ReadSpend`]. Where each campaign has a report of its own and the limit does not reach for all,
     /// each comes late: the next tick finds it stored.
-    pub fn spend_came(&mut self, now: DateTime<Utc>, operation: OperationId, answer: SourceAnswer) {
+    pub fn spend_came(&mut self, now: DateTime<Utc>, operation: QuestionId, answer: SpendReading) {
         if let Some(asked_at) = self.late_reports.remove(&operation) {
             self.outputs.extend(of_late_report(&answer, asked_at, now).map(Output::SaveSpend));
             return;
@@ -374,7 +374,7 @@ impl Session {
     }
 
     /// The time that [`Output::EndTickAfter`] named is over.
-    pub fn tick_ends(&mut self, now: DateTime<Utc>, operation: OperationId, is_again: bool) {
+    pub fn tick_ends(&mut self, now: DateTime<Utc>, operation: QuestionId, is_again: bool) {
         // At the most the status is late, and then the report that follows it.
         for _ in 0..2 {
             let Some(tick) = self.tick.as_mut().filter(|tick| tick.operation == operation) else { return };
@@ -390,7 +390,7 @@ impl Session {
         }
     }
 
-    fn ask(&mut self, now: DateTime<Utc>, operation: OperationId, next: Next) {
+    fn ask(&mut self, now: DateTime<Utc>, operation: QuestionId, next: Next) {
         match next {
             Next::Wait => {}
             Next::Status(question) => self.outputs.push(Output::ReadStatus(operation, question)),
@@ -416,7 +416,7 @@ impl Session {
         self.outputs.push(Output::Read(Box::new(reading)));
         if !is_guarded {
             // The supervisor sees it too, a moment later; nothing may be sent until then.
-            self.step(now, Event::Release { pause: false });
+            self.step(now, Event::Disable { pause: false });
         }
         self.policy = policy;
         // What could not be stored while the database was away may be storable now.

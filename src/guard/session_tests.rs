@@ -36,8 +36,8 @@ fn an_action_whose_journal_entry_is_not_stored_waits_for_the_database() {
     session.status_came(noon(), operation, Ok(stopped()), None);
     let saves = |session: &mut Session| session.take_outputs().iter().any(|output| matches!(output, Output::Save(..)));
     assert!(saves(&mut session));
-    assert_eq!(session.insight(noon()).progress, ActionProgress::Unstored);
+    assert_eq!(session.snapshot(noon()).progress, ActionProgress::Unstored);
     session.saved(noon(), Ok(Some(JournalId(1))));
-    assert_eq!(session.insight(noon()).progress, ActionProgress::InFlight);
+    assert_eq!(session.snapshot(noon()).progress, ActionProgress::InFlight);
     assert!(session.take_outputs().iter().any(|output| matches!(output, Output::Send(..))));
 }

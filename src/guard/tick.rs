@@ -7,16 +7,16 @@
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::domain::clock_difference::ClockDifference;
-use crate::domain::event::OperationId;
+use crate::domain::event::QuestionId;
 use crate::domain::failure::{DatabaseFailure, RemoteFault, SourceFailure};
 use crate::domain::ids::RemoteId;
 use crate::domain::money::{Clicks, RemainingClicks};
-use crate::domain::nearness::{Stance, Trend};
 use crate::domain::observation::Observation;
 use crate::domain::policy::Policy;
 use crate::domain::read_priority::ReadQuestion;
 use crate::domain::remote::{RemoteCampaign, counters_of};
-use crate::domain::spend::{Counters, Sightings, SourceAnswer, Spend, SpendHistory, SpendQuestion, SpendUnknown};
+use crate::domain::spend::{Counters, Sightings, Spend, SpendHistory, SpendQuestion, SpendReading, SpendUnknown};
+use crate::domain::trend::{Intent, Trend};
 
 /// Clicks that were read longer ago are read again before they are decided on.
 const OLD_CLICKS: Duration = Duration::seconds(1);
@@ -63,7 +63,7 @@ enum Stage {
 /// A tick that is under way.
 #[derive(Debug)]
 pub(super) struct Tick {
-    pub(super) operation: OperationId,
+    pub(super) operation: QuestionId,
     pub(super) began_at: DateTime<Utc>,
     reads_remote: bool,
     is_gone: bool,
@@ -78,7 +78,7 @@ pub(super) struct Tick {
     history: Result<SpendHistory, DatabaseFailure>,
     remote: Result<RemoteCampaign, RemoteFault>,
     remote_at: DateTime<Utc>,
-    report: Option<SourceAnswer>,
+    report: Option<SpendReading>,
     /// The day on which the spend was looked for.
     day: Option<NaiveDate>,
     /// The status or the clicks did not come before the tick's end.
@@ -89,7 +89,7 @@ pub(super) struct Tick {
 #[derive(Debug, Clone)]
 pub struct Reading {
     /// The tick's number.
-    pub operation: OperationId,
+    pub operation: QuestionId,
     /// When it began.
     pub began_at: DateTime<Utc>,
     /// The database still wants the campaign to be guarded, as far as it answered.
@@ -101,7 +101,7 @@ pub struct Reading {
     /// The database's memory of what was spent.
     pub history: Result<SpendHistory, DatabaseFailure>,
     /// The report's answer, where one was asked for.
-    pub report: Option<SourceAnswer>,
+    pub report: Option<SpendReading>,
     /// The day on which the spend was looked for.
     pub day: Option<NaiveDate>,
     /// The status or the clicks did not come before the tick's end.
@@ -150,7 +150,7 @@ impl Tick {
     /// A tick that asks the database first.
     pub(super) fn new(
         now: DateTime<Utc>,
-        operation: OperationId,
+        operation: QuestionId,
         remote: RemoteId,
         (reads_remote, is_gone): (bool, bool),
         policy: Policy,
@@ -187,7 +187,7 @@ impl Tick {
         now: DateTime<Utc>,
         answer: Result<StoredFacts, DatabaseFailure>,
         trend: &Trend,
-        stance: Stance,
+        intent: Intent,
         sightings: &mut Sightings,
     ) -> Next {
         let is_first = match self.stage {
@@ -211,7 +211,7 @@ impl Tick {
         }
         self.first_clicks = self.clicks.as_ref().ok().map(|clicks| clicks.count);
         let remote = self.question.remote;
-        self.question = ReadQuestion::of_tick(self.stored_at, remote, &self.policy, trend, self.first_clicks, stance);
+        self.question = ReadQuestion::of_tick(self.stored_at, remote, &self.policy, trend, self.first_clicks, intent);
         if self.reads_remote {
             self.stage = Stage::AwaitingStatus;
             Next::Status(self.question)
@@ -256,7 +256,7 @@ impl Tick {
     }
 
     /// The report's answer.
-    pub(super) fn spend_came(&mut self, now: DateTime<Utc>, answer: SourceAnswer) -> Next {
+    pub(super) fn spend_came(&mut self, now: DateTime<Utc>, answer: SpendReading) -> Next {
         if self.stage != Stage::AwaitingSpend {
             return Next::Wait;
         }
@@ -302,7 +302,7 @@ impl Tick {
                 self.is_late = true;
                 self.status_came(now, Err(RemoteFault::Late), sightings)
             }
-            Stage::AwaitingSpend => self.spend_came(now, SourceAnswer::Failed(SourceFailure::Late)),
+            Stage::AwaitingSpend => self.spend_came(now, SpendReading::Failed(SourceFailure::Late)),
         }
     }
 
@@ -333,7 +333,7 @@ impl Tick {
         if day != now.date_naive() {
             return Err(SpendUnknown::AcrossMidnight);
         }
-        let report = self.report.as_ref().unwrap_or(&SourceAnswer::NoSource);
+        let report = self.report.as_ref().unwrap_or(&SpendReading::NoSource);
         self.spend_question(now, &self.counters(day), sightings).resolve(report)
     }
 

@@ -15,7 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::action::ActionKind;
-use crate::domain::event::ActionNews;
+use crate::domain::event::ActionUpdate;
 use crate::domain::health::{Health, HealthWord};
 use crate::domain::lease::Epoch;
 use crate::domain::phase::PhaseWord;
@@ -105,16 +105,16 @@ impl Metrics {
     }
 
     /// Something happened to an action.
-    pub fn action(&self, kind: ActionKind, news: &ActionNews) {
+    pub fn action(&self, kind: ActionKind, news: &ActionUpdate) {
         let step = match news {
-            ActionNews::Requested(_) => "requested",
-            ActionNews::Accepted => "accepted",
-            ActionNews::Confirmed => "confirmed",
-            ActionNews::Failed(_) => "failed",
-            ActionNews::Superseded(_) => "superseded",
-            ActionNews::ObservedOnly(_) => "observed-only",
+            ActionUpdate::Requested(_) => "requested",
+            ActionUpdate::Accepted => "accepted",
+            ActionUpdate::Confirmed => "confirmed",
+            ActionUpdate::Failed(_) => "failed",
+            ActionUpdate::Superseded(_) => "superseded",
+            ActionUpdate::ObservedOnly(_) => "observed-only",
             // No steps: what follows them is counted.
-            ActionNews::Unclear(_) | ActionNews::EndTimeOwed(_) => return,
+            ActionUpdate::Unclear(_) | ActionUpdate::EndTimeOwed(_) => return,
         };
         self.actions.get_or_create(&[("kind", kind.as_str()), ("step", step)]).inc();
     }
@@ -157,7 +157,7 @@ impl Metrics {
             ("actor_deaths", "Campaign actors that died and were built anew", &self.actor_deaths),
             ("ticks", "Completed ticks of all campaigns, failed ones included", &self.ticks),
             ("skipped_ticks", "Points of the grid that passed while a tick still waited", &self.skipped_ticks),
-            ("trafficstar_errors", "Rounds of requests to TrafficStars that failed", &self.trafficstar_errors),
+            ("trafficstar_errors", "SwitchBatches of requests to TrafficStars that failed", &self.trafficstar_errors),
             ("database_errors", "Operations of the database that failed", &self.database_errors),
         ];
         for (name, help, counter) in counters {
@@ -207,7 +207,7 @@ fn register_supervisor(registry: &mut Registry, dump: &Dump, health: &Health) {
     let leads = u64::from(dump.leadership.role == Role::Leader);
     registry.register("leader", "Whether this supervisor leads those on its database", gauge(leads));
     let epoch = dump.leadership.epoch.and_then(|Epoch(epoch)| u64::try_from(epoch).ok()).unwrap_or(0);
-    registry.register("epoch", "The number of the reign that lasts, or the last one that was seen", gauge(epoch));
+    registry.register("epoch", "The number of the leadership that lasts, or the last one that was seen", gauge(epoch));
 }
 
 fn register_campaigns(registry: &mut Registry, campaigns: &[CampaignStatus]) {
@@ -263,8 +263,8 @@ mod tests {
     fn what_happens_is_counted() {
         let metrics = Metrics::default();
         metrics.tick_completed(Duration::from_millis(84), 2);
-        metrics.action(ActionKind::Pause, &ActionNews::Confirmed);
-        metrics.action(ActionKind::Pause, &ActionNews::Unclear("lost".to_owned()));
+        metrics.action(ActionKind::Pause, &ActionUpdate::Confirmed);
+        metrics.action(ActionKind::Pause, &ActionUpdate::Unclear("lost".to_owned()));
         metrics.request_sent("sweep");
         metrics.request_ended("sweep", "200".into(), Duration::from_millis(300), Duration::from_millis(80));
         metrics.actor_died();

@@ -8,7 +8,7 @@ use diesel::{Connection, QueryResult};
 use tokio::task::spawn_blocking;
 
 use super::error::Fault;
-use super::rows::{SpendColumns, Standing, Term};
+use super::rows::{LeaseState, LeaseTerm, SpendColumns};
 
 /// An operation that gets no connection within this time has failed: the tick that waits for it has others to wait for.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,8 +27,8 @@ pub(super) trait StoreConnection: Connection {
     /// A transaction that means to write from its beginning on.
     fn write<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault>;
 
-    /// How a reign stands. The next one cannot begin before the transaction ends.
-    fn standing(&mut self, term: &Term) -> QueryResult<Standing>;
+    /// How a leadership stands. The next one cannot begin before the transaction ends.
+    fn lease_state(&mut self, term: &LeaseTerm) -> QueryResult<LeaseState>;
 
     /// Those of `ids` that `campaigns` has; none of them can be deleted before the transaction ends.
     fn hold_campaigns(&mut self, ids: &[i64]) -> QueryResult<HashSet<i64>>;

@@ -216,7 +216,7 @@ pub enum Fault {
     /// Another file stands at the path than the one that was opened, or none.
     #[error("the database file was deleted, moved or replaced while it was in use: restart to use what is there now")]
     Replaced,
-    /// The reign in whose name it was to be stored does not last.
+    /// The leadership in whose name it was to be stored does not last.
     #[error("this supervisor's lease on leadership has ended, another one may lead: nothing is stored in its name")]
     NotLeading,
     /// A question about the lease took too long.

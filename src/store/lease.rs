@@ -14,7 +14,7 @@ use super::Store;
 use super::connection::{StoreConnection, blocking};
 use super::error::{Fault, StoreError};
 use super::postgres::{self, PgConnection};
-use super::rows::{Standing, Term};
+use super::rows::{LeaseState, LeaseTerm};
 use super::url::{DatabaseUrl, Target};
 use crate::domain::lease::{Epoch, LEASE, Leader, LeaseRow, MARGIN};
 
@@ -23,7 +23,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who asks for the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub struct LeaseCandidate {
     /// Unlike that of any other process on any machine, earlier ones included.
     pub name: String,
     /// The machine's name, for people.
@@ -35,30 +35,30 @@ pub struct Candidate {
 /// Asks about the lease by a connection of its own: operations that wait for a connection of the pool do not keep a
 /// heartbeat waiting. Clones share it.
 #[derive(Clone)]
-pub struct LeaseDesk {
+pub struct LeaseStore {
     url: DatabaseUrl,
-    candidate: Candidate,
+    candidate: LeaseCandidate,
     connection: Arc<Mutex<Option<PgConnection>>>,
 }
 
 impl Store {
     /// Where the lease is asked for; none where leadership is a lock on a file ([`Store::lock`]).
     #[must_use]
-    pub fn lease_desk(&self, candidate: Candidate) -> Option<LeaseDesk> {
+    pub fn lease_store(&self, candidate: LeaseCandidate) -> Option<LeaseStore> {
         match &self.url.target {
             Target::Sqlite(_) => None,
-            Target::Postgres(_) => Some(LeaseDesk { url: self.url.clone(), candidate, connection: Arc::default() }),
+            Target::Postgres(_) => Some(LeaseStore { url: self.url.clone(), candidate, connection: Arc::default() }),
         }
     }
 
-    /// The same store for one reign: promises, journal, holds and spends are stored while it lasts, and refused afterwards.
+    /// The same store for one leadership: promises, journal, holds and spends are stored while it lasts, and refused afterwards.
     #[must_use]
-    pub fn in_term(&self, term: Term) -> Self {
+    pub fn in_term(&self, term: LeaseTerm) -> Self {
         Self { term: Some(term), ..self.clone() }
     }
 }
 
-impl LeaseDesk {
+impl LeaseStore {
     /// What the row says now.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl LeaseDesk {
     ///
     /// # Errors
     /// The database does not answer in time. It may have been taken all the same: it runs out then.
-    pub async fn take(&self, seen: &LeaseRow) -> Result<Option<Term>, StoreError> {
+    pub async fn take(&self, seen: &LeaseRow) -> Result<Option<LeaseTerm>, StoreError> {
         let (Epoch(epoch), beats) = (seen.epoch, seen.beats);
         self.ask(move |connection, candidate| {
             let taken: Option<Taken> = diesel::sql_query(TAKE)
@@ -88,7 +88,7 @@ impl LeaseDesk {
                 .bind::<BigInt, _>(milliseconds(MARGIN))
                 .get_result(connection)
                 .optional()?;
-            Ok(taken.map(|taken| Term {
+            Ok(taken.map(|taken| LeaseTerm {
                 epoch: Epoch(taken.epoch),
                 since: taken.since.and_utc(),
                 holder: candidate.name.as_str().into(),
@@ -97,11 +97,11 @@ impl LeaseDesk {
         .await
     }
 
-    /// Renews the lease. False: the reign is over, or the row is lost.
+    /// Renews the lease. False: the leadership is over, or the row is lost.
     ///
     /// # Errors
     /// The database does not answer in time. It may have been renewed all the same.
-    pub async fn beat(&self, term: &Term) -> Result<bool, StoreError> {
+    pub async fn beat(&self, term: &LeaseTerm) -> Result<bool, StoreError> {
         let term = term.clone();
         self.ask(move |connection, _| {
             let beaten = diesel::sql_query(BEAT)
@@ -114,11 +114,11 @@ impl LeaseDesk {
         .await
     }
 
-    /// Gives the lease up, so that a standby takes it at once. Nothing happens where the reign is over.
+    /// Gives the lease up, so that a standby takes it at once. Nothing happens where the leadership is over.
     ///
     /// # Errors
     /// The database does not answer in time: the lease runs out by itself.
-    pub async fn give_up(&self, term: &Term) -> Result<(), StoreError> {
+    pub async fn give_up(&self, term: &LeaseTerm) -> Result<(), StoreError> {
         let term = term.clone();
         self.ask(move |connection, _| {
             diesel::sql_query(GIVE_UP)
@@ -133,7 +133,7 @@ impl LeaseDesk {
     /// Asks by the kept connection, or by a new one. One that failed, or does not answer in time, is not used again.
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut PgConnection, &Candidate) -> Result<T, Fault> + Send + 'static,
+        question: impl FnOnce(&mut PgConnection, &LeaseCandidate) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
         let kept = self.kept().take();
         let (url, candidate) = (self.url.clone(), self.candidate.clone());
@@ -157,9 +157,9 @@ impl LeaseDesk {
     }
 }
 
-impl std::fmt::Debug for LeaseDesk {
+impl std::fmt::Debug for LeaseStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LeaseDesk").field("url", &self.url).field("candidate", &self.candidate).finish_non_exhaustive()
+        f.debug_struct("LeaseStore").field("url", &self.url).field("candidate", &self.candidate).finish_non_exhaustive()
     }
 }
 
@@ -178,7 +178,7 @@ fn milliseconds(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Whoever is still storing something in the name of the last reign holds off the next one: it is tried again.
+/// Whoever is still storing something in the name of the last leadership holds off the next one: it is tried again.
 const WAIT_FOR_NOBODY: &str = "SET lock_timeout = 1000";
 
 /// Not `now()`, which is when the transaction began: it may have waited for a lock since.
@@ -204,7 +204,7 @@ const BEAT: &str = "UPDATE leadership SET beats = beats + 1, \
 const GIVE_UP: &str = "UPDATE leadership SET holder = NULL, ends_at = clock_timestamp() AT TIME ZONE 'utc' \
     WHERE id = 1 AND epoch = $1 AND holder = $2";
 
-/// As if the last reign known had just ended with its lease and all that it had sent: whoever held the lost row may not know
+/// As if the last leadership known had just ended with its lease and all that it had sent: whoever held the lost row may not know
 /// of it yet.
 const RESTORE: &str = "INSERT INTO leadership (id, epoch, beats, ends_at) \
     SELECT 1, COALESCE(MAX(epoch), 0), 0, (clock_timestamp() AT TIME ZONE 'utc') + $1 * INTERVAL '1 millisecond' \
@@ -263,10 +263,13 @@ pub(super) fn restore(connection: &mut PgConnection) -> QueryResult<bool> {
     Ok(restored > 0)
 }
 
-/// Refuses what is written in the name of a reign that does not last. To be asked first in its transaction.
-pub(super) fn refuse_unless_reigning(connection: &mut impl StoreConnection, term: Option<&Term>) -> Result<(), Fault> {
-    match term.map_or(Ok(Standing::Lasts), |term| connection.standing(term))? {
-        Standing::Lasts => Ok(()),
-        Standing::RunOut | Standing::Over => Err(Fault::NotLeading),
+/// Refuses what is written in the name of a leadership that does not last. To be asked first in its transaction.
+pub(super) fn refuse_unless_leading(
+    connection: &mut impl StoreConnection,
+    term: Option<&LeaseTerm>,
+) -> Result<(), Fault> {
+    match term.map_or(Ok(LeaseState::Lasts), |term| connection.lease_state(term))? {
+        LeaseState::Lasts => Ok(()),
+        LeaseState::RunOut | LeaseState::Over => Err(Fault::NotLeading),
     }
 }

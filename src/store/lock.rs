@@ -1,7 +1,7 @@
 //! The lock against a second supervisor on the same SQLite file. The operating system ends it with its holder, however that
 //! one dies.
 //!
-//! Deliberately absent: PostgreSQL, on which several supervisors may live and a lease says who leads ([`super::LeaseDesk`]).
+//! Deliberately absent: PostgreSQL, on which several supervisors may live and a lease says who leads ([`super::LeaseStore`]).
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Read, Write};

@@ -13,13 +13,13 @@
 //! [`CampaignRow::policy`] and in the reading's defect, so that one bad row never takes the others' readings with it.
 
 mod campaigns;
+mod catalog;
 mod connection;
 mod error;
-mod holds;
+mod hold;
 mod journal;
 mod lease;
 mod lock;
-mod managing;
 mod migrations;
 mod password;
 mod pools;
@@ -33,22 +33,22 @@ mod schema;
 mod sqlite;
 #[cfg(test)]
 mod tests;
-mod trial;
-mod turns;
 mod url;
 mod values;
+mod write_probe;
+mod write_turns;
 
 pub use campaigns::{CampaignRow, OverrideError};
+pub use catalog::{CampaignChange, CampaignColumns, UrlColumns, UrlRow};
 pub use error::{ConnectFailure, DatabaseUrlError, Fault, StoreError};
-pub use holds::StoredHolds;
-pub use lease::{Candidate, LeaseDesk};
+pub use hold::StoredHolds;
+pub use lease::{LeaseCandidate, LeaseStore};
 pub use lock::{LockState, SupervisorLock};
-pub use managing::{CampaignChange, CampaignColumns, UrlColumns, UrlRow};
 pub use migrations::SchemaState;
 pub use password::Password;
 pub use readings::TickReading;
 pub use records::{Entry, Record, StoredCampaign, StoredPromise};
-pub use rows::{SpendRow, Term};
+pub use rows::{LeaseTerm, SpendRow};
 pub use url::DatabaseUrl;
 pub use values::BadValue;
 
@@ -56,7 +56,7 @@ use std::sync::Arc;
 
 use connection::blocking;
 use pools::Pools;
-use turns::Turns;
+use write_turns::WriteTurns;
 
 /// The database. Clones share their connections.
 ///
@@ -65,9 +65,9 @@ use turns::Turns;
 pub struct Store {
     url: DatabaseUrl,
     pools: Pools,
-    turns: Arc<Turns>,
+    turns: Arc<WriteTurns>,
     /// In whose name the guard's records are stored; none where nobody else can lead.
-    term: Option<Term>,
+    term: Option<LeaseTerm>,
 }
 
 impl Store {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::postgres::{self, PgPool};
 use super::sqlite::{self, OpenMode, SqlitePools};
-use super::turns::{Fate, Turns};
 use super::url::{DatabaseUrl, Target};
+use super::write_turns::{Fate, WriteTurns};
 
 /// One pool for each database that the program can use.
 #[derive(Clone)]
@@ -24,10 +24,10 @@ impl Pools {
     }
 
     /// Who may write when.
-    pub(super) fn turns(&self) -> Arc<Turns> {
+    pub(super) fn turns(&self) -> Arc<WriteTurns> {
         match self {
-            Self::Sqlite(_) => Turns::new(sqlite::WRITERS as usize, Fate::Shared),
-            Self::Postgres(_) => Turns::new(postgres::WRITERS, Fate::OfEach),
+            Self::Sqlite(_) => WriteTurns::new(sqlite::WRITERS as usize, Fate::Shared),
+            Self::Postgres(_) => WriteTurns::new(postgres::WRITERS, Fate::OfEach),
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) use self::server::Server;
 
 use super::connection::{StoreConnection, pool_builder};
 use super::error::{ConnectFailure, Fault};
-use super::rows::{SpendColumns, Standing, Term};
+use super::rows::{LeaseState, LeaseTerm, SpendColumns};
 use super::schema::{campaigns, spends};
 
 /// A connection for synchronous bodies. It must not be used, nor made, on a thread that runs asynchronous tasks.
@@ -193,7 +193,7 @@ impl ManageConnection for PgManager {
     }
 }
 
-/// Holds off the next reign until the transaction ends, and heartbeats not at all. A transaction whose client is frozen
+/// Holds off the next leadership until the transaction ends, and heartbeats not at all. A transaction whose client is frozen
 /// would do that for ever: the server ends it.
 const STANDING: &str = "SELECT COALESCE(ends_at, TIMESTAMP 'epoch') > clock_timestamp() AT TIME ZONE 'utc' AS lasts, \
     set_config('idle_in_transaction_session_timeout', '2000', TRUE) AS bound \
@@ -211,16 +211,16 @@ impl StoreConnection for PgConnection {
         self.transaction(body)
     }
 
-    fn standing(&mut self, term: &Term) -> QueryResult<Standing> {
+    fn lease_state(&mut self, term: &LeaseTerm) -> QueryResult<LeaseState> {
         let found: Option<Lasts> = diesel::sql_query(STANDING)
             .bind::<BigInt, _>(term.epoch.0)
             .bind::<Text, _>(&*term.holder)
             .get_result(self)
             .optional()?;
         Ok(match found {
-            Some(Lasts { lasts: true }) => Standing::Lasts,
-            Some(Lasts { lasts: false }) => Standing::RunOut,
-            None => Standing::Over,
+            Some(Lasts { lasts: true }) => LeaseState::Lasts,
+            Some(Lasts { lasts: false }) => LeaseState::RunOut,
+            None => LeaseState::Over,
         })
     }
 

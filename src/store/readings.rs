@@ -10,7 +10,7 @@ use super::Store;
 use super::campaigns::CampaignRow;
 use super::connection::StoreConnection;
 use super::error::StoreError;
-use super::lease::refuse_unless_reigning;
+use super::lease::refuse_unless_leading;
 use super::pools::{db, db_write};
 use super::rows::{SpendColumns, SpendRow};
 use super::schema::{campaigns, spends, urls};
@@ -108,7 +108,7 @@ impl Store {
     pub async fn save_spends(&self, rows: Vec<SpendRow>) -> Result<(), StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
-            refuse_unless_reigning(connection, term.as_ref())?;
+            refuse_unless_leading(connection, term.as_ref())?;
             let ids: Vec<i64> = rows.iter().map(|row| row.campaign.0).collect();
             let held = connection.hold_campaigns(&ids)?;
             // The last one of a campaign and day: one statement must not meet the same row twice.

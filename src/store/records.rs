@@ -9,9 +9,9 @@ use diesel::sql_types::Bool;
 use super::Store;
 use super::connection::StoreConnection;
 use super::error::{Fault, StoreError};
-use super::holds::HoldRow;
+use super::hold::HoldRow;
 use super::pools::{db, db_write};
-use super::rows::{Standing, Term};
+use super::rows::{LeaseState, LeaseTerm};
 use super::schema::{campaigns, holds, journal, journal_steps, promises};
 use super::values::{BadValue, OptionalTrackerText, Place, Stamp, TrackerText, column_clicks};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
@@ -78,7 +78,7 @@ pub struct Entry {
 }
 
 impl Record {
-    /// What is left to store of a reign that is over: the entry of a pause that was sent before it could be stored, and
+    /// What is left to store of a leadership that is over: the entry of a pause that was sent before it could be stored, and
     /// whose further steps are nobody's any more. None: there is no such thing.
     fn sent_unstored(&self, now: DateTime<Utc>) -> Option<Entry> {
         let may_have_left = |action: &Action| action.accepted_at.is_some() || action.step == Step::Requested;
@@ -184,22 +184,22 @@ impl Store {
     }
 
     /// Stores a transition: the promise and the journal entry together or not at all. On return it outlives a power cut.
-    /// The entry's id, if there is one. A campaign whose row has gone keeps its journal alone. Of a reign that is over,
+    /// The entry's id, if there is one. A campaign whose row has gone keeps its journal alone. Of a leadership that is over,
     /// which may have sent a pause while the database was away, that pause's entry is stored and nothing else: the rest is
     /// the next leader's.
     ///
     /// # Errors
-    /// The database does not answer, or the store's reign does not last; then nothing was stored.
+    /// The database does not answer, or the store's leadership does not last; then nothing was stored.
     pub async fn save(&self, record: Record, now: DateTime<Utc>) -> Result<Option<JournalId>, StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
-            let standing = term.as_ref().map_or(Ok(Standing::Lasts), |term| connection.standing(term))?;
-            let entry = match standing {
-                Standing::Lasts => record.entry.clone(),
-                Standing::Over => Some(record.sent_unstored(now).ok_or(Fault::NotLeading)?),
-                Standing::RunOut => return Err(Fault::NotLeading),
+            let lease_state = term.as_ref().map_or(Ok(LeaseState::Lasts), |term| connection.lease_state(term))?;
+            let entry = match lease_state {
+                LeaseState::Lasts => record.entry.clone(),
+                LeaseState::Over => Some(record.sent_unstored(now).ok_or(Fault::NotLeading)?),
+                LeaseState::RunOut => return Err(Fault::NotLeading),
             };
-            if standing == Standing::Lasts && !connection.hold_campaigns(&[record.campaign.0])?.is_empty() {
+            if lease_state == LeaseState::Lasts && !connection.hold_campaigns(&[record.campaign.0])?.is_empty() {
                 let row = PromiseRow::new(&record, now);
                 diesel::insert_into(promises::table)
                     .values(&row)
@@ -338,7 +338,7 @@ pub(super) struct DecisionRow {
 }
 
 impl DecisionRow {
-    fn new(record: &Record, entry: &Entry, term: Option<&Term>) -> Self {
+    fn new(record: &Record, entry: &Entry, term: Option<&LeaseTerm>) -> Self {
         let action = &entry.action;
         Self {
             campaign_id: record.campaign.0,

@@ -12,21 +12,21 @@ use crate::domain::lease::Epoch;
 use crate::domain::spend::Spend;
 use crate::domain::text::word;
 
-/// A reign that a supervisor was given. What it stores is stored only while the reign lasts.
+/// A leadership that a supervisor was given. What it stores is stored only while the leadership lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Term {
+pub struct LeaseTerm {
     /// Which one.
     pub epoch: Epoch,
     /// Since when, by the database's clock.
     pub since: DateTime<Utc>,
-    /// [`super::Candidate::name`]. An epoch alone would not do: a server that is restored from a copy, or replaced by its standby,
+    /// [`super::LeaseCandidate::name`]. An epoch alone would not do: a server that is restored from a copy, or replaced by its standby,
     /// may give the same number twice.
     pub(super) holder: Arc<str>,
 }
 
-/// How a reign stands, as a transaction that holds off the next one finds it.
+/// How a leadership stands, as a transaction that holds off the next one finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum LeaseState {
     /// It lasts.
     Lasts,
     /// Its lease has run out, and nobody else has taken it: a heartbeat may bring it back.

@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::connection::{StoreConnection, pool_builder};
 use super::error::{ConnectFailure, Fault};
-use super::rows::{SpendColumns, Standing, Term};
+use super::rows::{LeaseState, LeaseTerm, SpendColumns};
 use super::schema::{campaigns, spends};
 
 /// The waiting time comes first, since the others may have to wait. FULL, because a journal entry must outlive a power cut
@@ -223,8 +223,8 @@ impl StoreConnection for SqliteConnection {
     }
 
     /// Whoever has the file's lock reigns as long as it lives.
-    fn standing(&mut self, _: &Term) -> QueryResult<Standing> {
-        Ok(Standing::Lasts)
+    fn lease_state(&mut self, _: &LeaseTerm) -> QueryResult<LeaseState> {
+        Ok(LeaseState::Lasts)
     }
 
     /// The immediate transaction keeps every other writer out already.

@@ -1,9 +1,9 @@
 //! The rules of the store.
 
+mod catalog;
 mod databases;
 mod journal;
 mod lease;
-mod managing;
 mod postgres;
 mod refusals;
 mod retention;

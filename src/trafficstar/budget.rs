@@ -12,7 +12,7 @@
 //! - one for the run that makes a burst of end times worth its slots;
 //! - and whoever has waited for [`STARVING_AFTER`] gets one of a few slots ahead of all but pauses.
 //!
-//! Deliberately absent: a clock, waiting, and the requests themselves. [`super::gate`] connects this to those who wait.
+//! Deliberately absent: a clock, waiting, and the requests themselves. [`super::scheduler`] connects this to those who wait.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -35,7 +35,7 @@ const MOST_SLOTS_FOR_PAUSES: usize = 5;
 
 /// One request that waits or is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
+pub struct RequestId(pub u64);
 
 /// Who goes first within a class: the smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,14 +88,14 @@ impl Slot {
 
 /// How many slots are held, by what.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldSlots {
     all: usize,
     sweeps: usize,
     urgent_reads: usize,
     starved: usize,
 }
 
-impl Held {
+impl HeldSlots {
     fn add(&mut self, slot: Slot) {
         self.all += 1;
         self.sweeps += usize::from(slot.urgency == Urgency::Sweep);
@@ -143,18 +143,18 @@ pub struct Budget {
     limit: usize,
     kept_for_pauses: usize,
     kept_for_sweeps: usize,
-    waiting: BTreeMap<Place, Ticket>,
+    waiting: BTreeMap<Place, RequestId>,
     /// How many wait, by class.
     queued: [usize; 5],
-    places: HashMap<Ticket, Place>,
+    places: HashMap<RequestId, Place>,
     /// All but the pauses, by their order of arrival.
-    by_age: BTreeMap<u64, (Ticket, DateTime<Utc>)>,
+    by_age: BTreeMap<u64, (RequestId, DateTime<Utc>)>,
     last_arrival: u64,
     /// What holds a slot and is not answered yet.
-    in_flight: HashMap<Ticket, Slot>,
+    in_flight: HashMap<RequestId, Slot>,
     /// When the slots of answered requests are free again, the earliest first.
     free_at: VecDeque<(DateTime<Utc>, Slot)>,
-    held: Held,
+    held: HeldSlots,
     blocked_until: Option<DateTime<Utc>>,
 }
 
@@ -177,46 +177,46 @@ impl Budget {
         self.kept_for_sweeps = requests.min(self.sweeps_per_window()).min(self.open().saturating_sub(2));
     }
 
-    /// Queues a request. A ticket that waits or holds a slot is not asked for again.
-    pub fn ask(&mut self, now: DateTime<Utc>, urgency: Urgency, rank: Rank, ticket: Ticket) {
+    /// Queues a request. A request_id that waits or holds a slot is not asked for again.
+    pub fn ask(&mut self, now: DateTime<Utc>, urgency: Urgency, rank: Rank, request_id: RequestId) {
         self.last_arrival += 1;
         let place = (urgency, rank, self.last_arrival);
-        self.waiting.insert(place, ticket);
+        self.waiting.insert(place, request_id);
         self.count(urgency, |queued| queued + 1);
-        self.places.insert(ticket, place);
+        self.places.insert(request_id, place);
         if urgency != Urgency::Pause {
-            self.by_age.insert(self.last_arrival, (ticket, now));
+            self.by_age.insert(self.last_arrival, (request_id, now));
         }
     }
 
-    /// The tickets whose requests leave at `now`, at most so many, the most urgent first. Each one holds a slot from here on.
+    /// The request_ids whose requests leave at `now`, at most so many, the most urgent first. Each one holds a slot from here on.
     #[expect(clippy::disallowed_macros, reason = "every step of every simulation checks it; a release does not")]
-    pub fn grant(&mut self, now: DateTime<Utc>, most: usize) -> Vec<Ticket> {
+    pub fn grant(&mut self, now: DateTime<Utc>, most: usize) -> Vec<RequestId> {
         self.forget_the_past(now);
         let mut granted = Vec::new();
         while granted.len() < most
-            && let Some((ticket, slot)) = self.next(now)
+            && let Some((request_id, slot)) = self.next(now)
         {
-            self.forget_waiting(ticket);
-            self.in_flight.insert(ticket, slot);
+            self.forget_waiting(request_id);
+            self.in_flight.insert(request_id, slot);
             self.held.add(slot);
-            granted.push(ticket);
+            granted.push(request_id);
         }
         debug_assert!(granted.is_empty() || self.held.all <= self.limit);
         granted
     }
 
-    /// The request's answer came, or nobody waits for it any more. An unknown ticket changes nothing.
-    pub fn answered(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        if let Some(slot) = self.in_flight.remove(&ticket) {
+    /// The request's answer came, or nobody waits for it any more. An unknown request_id changes nothing.
+    pub fn answered(&mut self, now: DateTime<Utc>, request_id: RequestId) {
+        if let Some(slot) = self.in_flight.remove(&request_id) {
             self.held.remove(slot);
             self.hold_until(now + WINDOW, slot);
         }
     }
 
     /// The request that waits will never leave.
-    pub fn cancel(&mut self, ticket: Ticket) {
-        self.forget_waiting(ticket);
+    pub fn cancel(&mut self, request_id: RequestId) {
+        self.forget_waiting(request_id);
     }
 
     /// Nothing is granted before `until`: TrafficStars answered 429. An earlier end never shortens a later one.
@@ -304,7 +304,7 @@ impl Budget {
     }
 
     /// The requests that wait, in the order in which they leave as things stand.
-    pub fn waiting(&self) -> impl Iterator<Item = Ticket> {
+    pub fn waiting(&self) -> impl Iterator<Item = RequestId> {
         self.waiting.values().copied()
     }
 
@@ -363,14 +363,14 @@ impl Budget {
     }
 
     /// Who leaves next, if anybody may.
-    fn next(&self, now: DateTime<Utc>) -> Option<(Ticket, Slot)> {
+    fn next(&self, now: DateTime<Utc>) -> Option<(RequestId, Slot)> {
         if self.blocked_until(now).is_some() {
             return None;
         }
-        let ((urgency, rank, _), ticket) = self.waiting.first_key_value()?;
+        let ((urgency, rank, _), request_id) = self.waiting.first_key_value()?;
         if *urgency == Urgency::Pause {
             let slot = Slot { reads_urgently: *rank != Rank::FIRST, ..Slot::of(Urgency::Pause) };
-            return self.has_room(Urgency::Pause, *rank).then_some((*ticket, slot));
+            return self.has_room(Urgency::Pause, *rank).then_some((*request_id, slot));
         }
         if self.held.all >= self.open() {
             return None;
@@ -386,7 +386,7 @@ impl Budget {
             queue.next()
         });
         let mut may_leave = queues.filter(|((urgency, rank, _), _)| self.has_room(*urgency, *rank));
-        may_leave.next().map(|((urgency, _, _), ticket)| (*ticket, Slot::of(*urgency)))
+        may_leave.next().map(|((urgency, _, _), request_id)| (*request_id, Slot::of(*urgency)))
     }
 
     /// Whether one more of this class leaves what is set aside for others alone.
@@ -416,8 +416,8 @@ impl Budget {
         self.held.add(slot);
     }
 
-    fn forget_waiting(&mut self, ticket: Ticket) {
-        let Some(place) = self.places.remove(&ticket) else { return };
+    fn forget_waiting(&mut self, request_id: RequestId) {
+        let Some(place) = self.places.remove(&request_id) else { return };
         let (urgency, _, arrival) = place;
         self.waiting.remove(&place);
         self.count(urgency, |queued| queued.saturating_sub(1));

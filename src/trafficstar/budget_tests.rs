@@ -11,22 +11,22 @@ fn at(milliseconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::milliseconds(milliseconds)
 }
 
-fn tickets(numbers: impl IntoIterator<Item = u64>) -> Vec<Ticket> {
-    numbers.into_iter().map(Ticket).collect()
+fn request_ids(numbers: impl IntoIterator<Item = u64>) -> Vec<RequestId> {
+    numbers.into_iter().map(RequestId).collect()
 }
 
 /// Asked at the beginning of time, each as good as any.
 fn ask_all(budget: &mut Budget, urgency: Urgency, numbers: impl IntoIterator<Item = u64>) {
-    tickets(numbers).into_iter().for_each(|ticket| budget.ask(at(0), urgency, Rank::ANY, ticket));
+    request_ids(numbers).into_iter().for_each(|request_id| budget.ask(at(0), urgency, Rank::ANY, request_id));
 }
 
 /// Pauses, asked at the beginning of time.
 fn ask_pauses(budget: &mut Budget, numbers: impl IntoIterator<Item = u64>) {
-    tickets(numbers).into_iter().for_each(|ticket| budget.ask(at(0), Urgency::Pause, Rank::FIRST, ticket));
+    request_ids(numbers).into_iter().for_each(|request_id| budget.ask(at(0), Urgency::Pause, Rank::FIRST, request_id));
 }
 
 /// All that leave now.
-fn leave(budget: &mut Budget, now: i64) -> Vec<Ticket> {
+fn leave(budget: &mut Budget, now: i64) -> Vec<RequestId> {
     budget.grant(at(now), usize::MAX)
 }
 
@@ -40,20 +40,20 @@ fn the_most_urgent_leave_first_and_within_a_class_the_first_come() {
     for (urgency, number) in arrivals.into_iter().zip(1..) {
         ask_all(&mut budget, urgency, [number]);
     }
-    assert_eq!(leave(&mut budget, 0), tickets([6, 7, 5, 4, 2, 1, 3]));
+    assert_eq!(leave(&mut budget, 0), request_ids([6, 7, 5, 4, 2, 1, 3]));
 }
 
 #[test]
 fn a_slot_is_free_again_sixty_seconds_after_its_answer_not_after_its_departure() {
     let mut budget = Budget::new(1);
     ask_all(&mut budget, Urgency::Read, [1, 2]);
-    assert_eq!(leave(&mut budget, 0), tickets([1]));
+    assert_eq!(leave(&mut budget, 0), request_ids([1]));
     assert_eq!(budget.next_grant_at(at(70_000)), None, "an answer has to come first");
-    assert_eq!(leave(&mut budget, 70_000), tickets([]));
-    budget.answered(at(70_000), Ticket(1));
+    assert_eq!(leave(&mut budget, 70_000), request_ids([]));
+    budget.answered(at(70_000), RequestId(1));
     assert_eq!(budget.next_grant_at(at(70_000)), Some(at(130_000)));
-    assert_eq!(leave(&mut budget, 129_999), tickets([]));
-    assert_eq!(leave(&mut budget, 130_000), tickets([2]));
+    assert_eq!(leave(&mut budget, 129_999), request_ids([]));
+    assert_eq!(leave(&mut budget, 130_000), request_ids([2]));
 }
 
 #[test]
@@ -62,10 +62,10 @@ fn slots_are_kept_for_pauses() {
     ask_all(&mut budget, Urgency::ReadBack, 1..=200);
     assert_eq!(leave(&mut budget, 0).len(), 85);
     ask_all(&mut budget, Urgency::Pause, 201..=210);
-    assert_eq!(leave(&mut budget, 0), tickets(201..=203), "the reads that a pause needs leave some to the pause");
+    assert_eq!(leave(&mut budget, 0), request_ids(201..=203), "the reads that a pause needs leave some to the pause");
     ask_pauses(&mut budget, 211..=220);
     assert_eq!(budget.next_grant_at(at(0)), Some(at(0)));
-    assert_eq!(leave(&mut budget, 0), tickets(211..=212));
+    assert_eq!(leave(&mut budget, 0), request_ids(211..=212));
     assert_eq!(budget.used(at(0)), 90);
 }
 
@@ -88,7 +88,7 @@ fn a_burst_of_activations_leaves_the_reads_of_all_campaigns_their_slots() {
     assert_eq!(leave(&mut budget, 0).len(), 74);
     assert_eq!(budget.room(at(0)).sweeps, 11);
     ask_all(&mut budget, Urgency::Sweep, 1001..=1010);
-    assert_eq!(leave(&mut budget, 0), tickets(1001..=1010));
+    assert_eq!(leave(&mut budget, 0), request_ids(1001..=1010));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn reads_that_a_pause_needs_use_up_what_is_kept_for_the_reads_of_all() {
     ask_all(&mut budget, Urgency::Pause, 1..=6);
     ask_all(&mut budget, Urgency::Sweep, 7..=8);
     ask_all(&mut budget, Urgency::Activate, 9..=12);
-    assert_eq!(leave(&mut budget, 0), tickets(1..=10), "two activations, and a slot is kept for their run");
+    assert_eq!(leave(&mut budget, 0), request_ids(1..=10), "two activations, and a slot is kept for their run");
 }
 
 #[test]
@@ -108,13 +108,13 @@ fn a_read_that_a_pause_needs_may_wait_for_a_slot_unless_one_does() {
     budget.block_until(silent_until);
     for now in [at(0), silent_until] {
         assert!(budget.room(now).may_wait);
-        assert!(!budget.room(now).without(1).may_wait, "one is on its way to the gate");
+        assert!(!budget.room(now).without(1).may_wait, "one is on its way to the scheduler");
     }
     ask_all(&mut budget, Urgency::Pause, [1]);
     assert!(!budget.room(at(0)).may_wait);
 }
 
-/// Where many are in doubt, what waits at the gate must leave some time.
+/// Where many are in doubt, what waits at the scheduler must leave some time.
 #[test]
 fn reads_that_pauses_need_wait_ahead_of_others_for_a_part_of_the_window_alone() {
     let mut budget = Budget::new(10);
@@ -122,7 +122,7 @@ fn reads_that_pauses_need_wait_ahead_of_others_for_a_part_of_the_window_alone() 
     for read in 0..share {
         assert!(budget.room(at(0)).may_wait);
         ask_all(&mut budget, Urgency::Pause, [read]);
-        assert_eq!(leave(&mut budget, 0), tickets([read]));
+        assert_eq!(leave(&mut budget, 0), request_ids([read]));
     }
     assert!(!budget.room(at(0)).may_wait);
 }
@@ -131,13 +131,17 @@ fn reads_that_pauses_need_wait_ahead_of_others_for_a_part_of_the_window_alone() 
 fn a_run_finds_a_slot_behind_the_end_times_that_it_is_for() {
     let mut budget = Budget::new(20);
     for (number, clicks) in [(1, 20_000), (2, 90_000), (3, 15_000), (4, 90_000)] {
-        budget.ask(at(0), Urgency::Activate, Rank::by_clicks(clicks), Ticket(number));
+        budget.ask(at(0), Urgency::Activate, Rank::by_clicks(clicks), RequestId(number));
     }
-    assert_eq!(leave(&mut budget, 0), tickets([2, 4, 1, 3]), "the most remaining clicks first, then the first come");
+    assert_eq!(
+        leave(&mut budget, 0),
+        request_ids([2, 4, 1, 3]),
+        "the most remaining clicks first, then the first come"
+    );
     ask_all(&mut budget, Urgency::Activate, 5..=40);
     assert_eq!(leave(&mut budget, 0).len(), 13);
-    budget.ask(at(0), Urgency::Activate, Rank::FIRST, Ticket(41));
-    assert_eq!(leave(&mut budget, 0), tickets([41]));
+    budget.ask(at(0), Urgency::Activate, Rank::FIRST, RequestId(41));
+    assert_eq!(leave(&mut budget, 0), request_ids([41]));
     assert!(Rank::FIRST < Rank::by_clicks(u64::MAX));
 }
 
@@ -146,26 +150,26 @@ fn what_waits_too_long_goes_ahead_of_all_but_pauses_a_few_at_a_time() {
     let mut budget = Budget::new(20);
     ask_all(&mut budget, Urgency::ReadBack, 1..=18);
     ask_all(&mut budget, Urgency::Read, 19..=25);
-    assert_eq!(leave(&mut budget, 0), tickets(1..=18));
+    assert_eq!(leave(&mut budget, 0), request_ids(1..=18));
     assert_eq!(budget.next_grant_at(at(0)), None, "an answer has to come first");
-    for ticket in tickets(1..=18) {
-        budget.answered(at(60_000), ticket);
+    for request_id in request_ids(1..=18) {
+        budget.answered(at(60_000), request_id);
     }
     assert_eq!(budget.next_grant_at(at(60_000)), Some(at(120_000)));
     for number in 26..=50 {
-        budget.ask(at(119_999), Urgency::ReadBack, Rank::ANY, Ticket(number));
-        budget.ask(at(119_999), Urgency::Pause, Rank::FIRST, Ticket(number + 100));
+        budget.ask(at(119_999), Urgency::ReadBack, Rank::ANY, RequestId(number));
+        budget.ask(at(119_999), Urgency::Pause, Rank::FIRST, RequestId(number + 100));
     }
     let granted = leave(&mut budget, 120_000);
-    assert_eq!(granted, tickets(126..=145), "pauses first");
-    for ticket in granted {
-        budget.answered(at(120_000), ticket);
+    assert_eq!(granted, request_ids(126..=145), "pauses first");
+    for request_id in granted {
+        budget.answered(at(120_000), request_id);
     }
     for number in 146..=150 {
-        budget.cancel(Ticket(number));
+        budget.cancel(RequestId(number));
     }
     let granted = leave(&mut budget, 180_000);
-    assert_eq!(granted[..4], tickets([19, 20, 26, 27]), "two of twenty slots are for those who starve");
+    assert_eq!(granted[..4], request_ids([19, 20, 26, 27]), "two of twenty slots are for those who starve");
 }
 
 #[test]
@@ -192,10 +196,10 @@ fn what_an_earlier_process_sent_counts() {
         }
     }
     ask_pauses(&mut budget, 1..=10);
-    assert_eq!(leave(&mut budget, 0), tickets([1]));
+    assert_eq!(leave(&mut budget, 0), request_ids([1]));
     assert_eq!(budget.next_grant_at(at(0)), Some(at(20_000)));
-    assert_eq!(leave(&mut budget, 20_000), tickets(2..=4));
-    assert_eq!(leave(&mut budget, 60_000), tickets(5..=10));
+    assert_eq!(leave(&mut budget, 20_000), request_ids(2..=4));
+    assert_eq!(leave(&mut budget, 60_000), request_ids(5..=10));
 }
 
 #[test]
@@ -204,10 +208,10 @@ fn after_a_429_everything_waits_pauses_too() {
     ask_all(&mut budget, Urgency::Pause, [1]);
     budget.block_until(at(30_000));
     budget.block_until(at(20_000));
-    assert_eq!(leave(&mut budget, 29_999), tickets([]));
+    assert_eq!(leave(&mut budget, 29_999), request_ids([]));
     assert_eq!(budget.next_grant_at(at(0)), Some(at(30_000)));
     assert_eq!(budget.blocked_until(at(0)), Some(at(30_000)));
-    assert_eq!(leave(&mut budget, 30_000), tickets([1]));
+    assert_eq!(leave(&mut budget, 30_000), request_ids([1]));
     assert_eq!(budget.blocked_until(at(30_000)), None);
 }
 
@@ -215,11 +219,11 @@ fn after_a_429_everything_waits_pauses_too() {
 fn what_never_left_holds_no_slot_and_no_place() {
     let mut budget = Budget::new(1);
     ask_all(&mut budget, Urgency::Read, [1, 2, 3]);
-    assert_eq!(leave(&mut budget, 0), tickets([1]));
-    budget.answered(at(-60_000), Ticket(1));
-    budget.cancel(Ticket(2));
+    assert_eq!(leave(&mut budget, 0), request_ids([1]));
+    budget.answered(at(-60_000), RequestId(1));
+    budget.cancel(RequestId(2));
     assert_eq!(budget.queue_lengths().read, 1);
-    assert_eq!(leave(&mut budget, 0), tickets([3]));
+    assert_eq!(leave(&mut budget, 0), request_ids([3]));
 }
 
 /// One thing that happens to a budget.
@@ -259,14 +263,14 @@ struct World {
     now: i64,
     blocked_until: i64,
     asked: u64,
-    waiting: BTreeMap<Ticket, (Urgency, u64)>,
-    left: BTreeMap<Ticket, i64>,
-    answered: BTreeMap<Ticket, i64>,
+    waiting: BTreeMap<RequestId, (Urgency, u64)>,
+    left: BTreeMap<RequestId, i64>,
+    answered: BTreeMap<RequestId, i64>,
 }
 
 impl World {
-    fn in_flight(&self) -> Vec<Ticket> {
-        self.left.keys().filter(|ticket| !self.answered.contains_key(ticket)).copied().collect()
+    fn in_flight(&self) -> Vec<RequestId> {
+        self.left.keys().filter(|request_id| !self.answered.contains_key(request_id)).copied().collect()
     }
 
     fn live(&mut self, budget: &mut Budget, step: &Step) {
@@ -274,25 +278,25 @@ impl World {
             Step::Wait(milliseconds) => self.now += milliseconds,
             Step::Ask(urgency, rank) => {
                 self.asked += 1;
-                self.waiting.insert(Ticket(self.asked), (*urgency, *rank));
-                budget.ask(at(self.now), *urgency, Rank(*rank), Ticket(self.asked));
+                self.waiting.insert(RequestId(self.asked), (*urgency, *rank));
+                budget.ask(at(self.now), *urgency, Rank(*rank), RequestId(self.asked));
             }
             Step::KeepForSweeps(requests) => budget.keep_for_sweeps(*requests),
             Step::Grant => self.grant(budget),
             Step::Answer(which) => {
                 let in_flight = self.in_flight();
                 if !in_flight.is_empty() {
-                    let ticket = *which.get(&in_flight);
-                    self.answered.insert(ticket, self.now);
-                    budget.answered(at(self.now), ticket);
+                    let request_id = *which.get(&in_flight);
+                    self.answered.insert(request_id, self.now);
+                    budget.answered(at(self.now), request_id);
                 }
             }
             Step::Cancel(which) => {
-                let waiting: Vec<Ticket> = self.waiting.keys().copied().collect();
+                let waiting: Vec<RequestId> = self.waiting.keys().copied().collect();
                 if !waiting.is_empty() {
-                    let ticket = *which.get(&waiting);
-                    self.waiting.remove(&ticket);
-                    budget.cancel(ticket);
+                    let request_id = *which.get(&waiting);
+                    self.waiting.remove(&request_id);
+                    budget.cancel(request_id);
                 }
             }
             Step::Block(milliseconds) => {
@@ -307,9 +311,9 @@ impl World {
         let granted = budget.grant(at(self.now), usize::MAX);
         assert_eq!(announced == Some(at(self.now)), !granted.is_empty(), "next_grant_at says when grant gives");
         assert!(granted.is_empty() || self.now >= self.blocked_until, "nothing leaves while blocked");
-        for ticket in &granted {
-            assert!(self.waiting.remove(ticket).is_some(), "granted only what waits, and once");
-            assert!(self.left.insert(*ticket, self.now).is_none(), "nothing is granted twice");
+        for request_id in &granted {
+            assert!(self.waiting.remove(request_id).is_some(), "granted only what waits, and once");
+            assert!(self.left.insert(*request_id, self.now).is_none(), "nothing is granted twice");
         }
     }
 }
@@ -330,7 +334,7 @@ proptest! {
         let flights: Vec<(i64, i64)> = world
             .left
             .iter()
-            .map(|(ticket, left)| (*left, world.answered.get(ticket).copied().unwrap_or(i64::MAX)))
+            .map(|(request_id, left)| (*left, world.answered.get(request_id).copied().unwrap_or(i64::MAX)))
             .collect();
         for begin in flights.iter().flat_map(|(left, answered)| [*left, *answered]) {
             let end = begin.saturating_add(60_000);
@@ -350,23 +354,23 @@ proptest! {
             world.live(&mut budget, step);
         }
         let earlier_pauses = world.waiting.values().filter(|waiting| **waiting == (Urgency::Pause, 0)).count();
-        let pause = Ticket(u64::MAX);
+        let pause = RequestId(u64::MAX);
         budget.ask(at(world.now), Urgency::Pause, Rank::FIRST, pause);
-        for ticket in world.in_flight() {
-            budget.answered(at(world.now), ticket);
+        for request_id in world.in_flight() {
+            budget.answered(at(world.now), request_id);
         }
         let mut overtaken_by = Vec::new();
         // Every answer frees its slot a window later, so each round grants at least one.
         for round in 1..=world.asked + 3 {
             let now = at(world.now + 200_000 * i64::try_from(round).unwrap());
             let granted = budget.grant(now, usize::MAX);
-            let before = granted.iter().take_while(|ticket| **ticket != pause).copied();
+            let before = granted.iter().take_while(|request_id| **request_id != pause).copied();
             overtaken_by.extend(before);
             if granted.contains(&pause) {
                 break;
             }
-            for ticket in granted {
-                budget.answered(now, ticket);
+            for request_id in granted {
+                budget.answered(now, request_id);
             }
         }
         prop_assert_eq!(overtaken_by.len(), earlier_pauses, "only pauses that came earlier may leave before it");
@@ -381,19 +385,19 @@ proptest! {
     ) {
         let mut budget = Budget::new(limit);
         budget.keep_for_sweeps(kept_for_sweeps);
-        budget.ask(at(0), waiting, Rank(u64::MAX), Ticket(0));
+        budget.ask(at(0), waiting, Rank(u64::MAX), RequestId(0));
         let mut next = 1;
         let left_at = (0..1_000).find(|second| {
             let now = at(second * 1_000);
             for _ in 0..limit {
-                budget.ask(now, flood, Rank::FIRST, Ticket(next));
+                budget.ask(now, flood, Rank::FIRST, RequestId(next));
                 next += 1;
             }
             let granted = budget.grant(now, usize::MAX);
-            for ticket in &granted {
-                budget.answered(now, *ticket);
+            for request_id in &granted {
+                budget.answered(now, *request_id);
             }
-            granted.contains(&Ticket(0))
+            granted.contains(&RequestId(0))
         });
         prop_assert!(left_at.is_some_and(|second| second <= 180), "it left after {left_at:?} seconds");
     }

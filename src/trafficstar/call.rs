@@ -1,7 +1,7 @@
 //! What TrafficStars can be asked for, request by request: the method, path and body of each, and what its answer brings.
 //! PURE.
 //!
-//! Where several paths are known for an operation they are candidates: `candidates` says which is tried when.
+//! Where several paths are known for an operation they are candidates: `endpoint_discovery` says which is tried when.
 //!
 //! Deliberately absent: when to ask (`client`), HTTP (`http`), and what an answer means (`domain`).
 
@@ -11,13 +11,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::candidates::Endpoint;
 use super::circuit::Operation;
+use super::endpoint_discovery::Endpoint;
 use super::error::RemoteError;
 use super::wire::{self, CampaignPage, SwitchAnswer, TokenAnswer, WireError};
 use crate::domain::ids::RemoteId;
 use crate::domain::remote::RemoteCampaign;
-use crate::domain::spend::SourceAnswer;
+use crate::domain::spend::SpendReading;
 
 const LIST_PATH: &str = "/v1.1/campaigns";
 /// The page size that is asked for; the answer says which one it is.
@@ -145,7 +145,7 @@ pub enum Answer {
     /// The whole campaign, as it is now.
     Campaign(Box<RemoteCampaign>),
     /// Rows of a report: each campaign's spend.
-    Report(Vec<(RemoteId, SourceAnswer)>),
+    Report(Vec<(RemoteId, SpendReading)>),
     /// A page of a report by days, unread: its paging has to be judged with the pages before it.
     DayReport(Value),
     /// Which campaigns were switched.
@@ -342,7 +342,7 @@ impl Answer {
         Ok(*campaign)
     }
 
-    pub(super) fn into_report(self) -> Result<Vec<(RemoteId, SourceAnswer)>, RemoteError> {
+    pub(super) fn into_report(self) -> Result<Vec<(RemoteId, SpendReading)>, RemoteError> {
         let Self::Report(rows) = self else { return Err(another("a report")) };
         Ok(rows)
     }

@@ -5,7 +5,7 @@
 //! every point of the grid, and at least every [`PROBE_INTERVAL`]; the first answer closes the circuit.
 //!
 //! A pause, and the reads that it needs, pass an open circuit (RULES.md, "Sent is not done"). Deliberately absent: a
-//! clock, and the requests themselves; [`super::gate`] asks here before it asks the budget.
+//! clock, and the requests themselves; [`super::scheduler`] asks here before it asks the budget.
 
 use std::collections::BTreeMap;
 
@@ -84,7 +84,7 @@ pub enum Ended {
 
 /// What is to be done with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CircuitVerdict {
     /// It may go.
     Flow,
     /// The operation is left alone until then.
@@ -116,7 +116,7 @@ pub struct Circuits {
 
 /// What became of an operation's circuit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CircuitNews {
+pub enum CircuitChange {
     /// It has opened, for this reason.
     Opened(Operation, String),
     /// It has closed again.
@@ -136,26 +136,26 @@ impl Circuits {
     }
 
     /// Whether a request may go at `now`. The one that goes through an open circuit is its probe.
-    pub fn ask(&mut self, now: DateTime<Utc>, operation: Operation) -> Verdict {
+    pub fn ask(&mut self, now: DateTime<Utc>, operation: Operation) -> CircuitVerdict {
         let tick = self.tick;
         let Some(circuit) = self.circuits.get_mut(&operation).filter(|circuit| circuit.open_since.is_some()) else {
-            return Verdict::Flow;
+            return CircuitVerdict::Flow;
         };
         let probe_at = circuit.probe_at(tick);
         if circuit.probing || now < probe_at {
-            return Verdict::Open { probe_at: probe_at.max(now), reason: circuit.reason.clone() };
+            return CircuitVerdict::Open { probe_at: probe_at.max(now), reason: circuit.reason.clone() };
         }
         circuit.probing = true;
         circuit.last_try_at = now;
-        Verdict::Flow
+        CircuitVerdict::Flow
     }
 
     /// A request of the operation ended.
-    pub fn ended(&mut self, now: DateTime<Utc>, operation: Operation, ended: Ended) -> Option<CircuitNews> {
+    pub fn ended(&mut self, now: DateTime<Utc>, operation: Operation, ended: Ended) -> Option<CircuitChange> {
         match ended {
             Ended::Answered => {
                 let was_open = self.circuits.remove(&operation)?.open_since.is_some();
-                was_open.then_some(CircuitNews::Closed(operation))
+                was_open.then_some(CircuitChange::Closed(operation))
             }
             Ended::Untold => {
                 if let Some(circuit) = self.circuits.get_mut(&operation) {
@@ -172,7 +172,7 @@ impl Circuits {
                 let opens = circuit.failures >= FAILURES_TO_OPEN && circuit.open_since.is_none();
                 opens.then(|| {
                     circuit.open_since = Some(now);
-                    CircuitNews::Opened(operation, reason)
+                    CircuitChange::Opened(operation, reason)
                 })
             }
         }
@@ -233,8 +233,8 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::seconds(seconds)
     }
 
-    fn open_until(probe_at: DateTime<Utc>) -> Verdict {
-        Verdict::Open { probe_at, reason: "502".to_owned() }
+    fn open_until(probe_at: DateTime<Utc>) -> CircuitVerdict {
+        CircuitVerdict::Open { probe_at, reason: "502".to_owned() }
     }
 
     fn failed() -> Ended {
@@ -245,7 +245,7 @@ mod tests {
     fn opened(seconds: i64) -> Circuits {
         let mut circuits = Circuits::new(Duration::minutes(1));
         let news: Vec<_> = (0..3).filter_map(|_| circuits.ended(at(seconds), Operation::List, failed())).collect();
-        assert_eq!(news, [CircuitNews::Opened(Operation::List, "502".to_owned())]);
+        assert_eq!(news, [CircuitChange::Opened(Operation::List, "502".to_owned())]);
         circuits
     }
 
@@ -254,11 +254,11 @@ mod tests {
         let mut circuits = Circuits::new(Duration::minutes(1));
         for ended in [failed(), failed(), Ended::Answered, failed(), Ended::Untold, failed()] {
             assert_eq!(circuits.ended(at(0), Operation::List, ended), None);
-            assert_eq!(circuits.ask(at(0), Operation::List), Verdict::Flow);
+            assert_eq!(circuits.ask(at(0), Operation::List), CircuitVerdict::Flow);
         }
         assert!(circuits.ended(at(0), Operation::List, failed()).is_some());
         assert_eq!(circuits.ask(at(1), Operation::List), open_until(at(15)));
-        assert_eq!(circuits.ask(at(1), Operation::Pause), Verdict::Flow, "each operation has its own");
+        assert_eq!(circuits.ask(at(1), Operation::Pause), CircuitVerdict::Flow, "each operation has its own");
     }
 
     #[test]
@@ -267,33 +267,33 @@ mod tests {
             let mut circuits = opened(opened_at);
             assert_eq!(circuits.probe_at(Operation::List), Some(at(probe_at)));
             assert_eq!(circuits.ask(at(probe_at - 1), Operation::List), open_until(at(probe_at)));
-            assert_eq!(circuits.ask(at(probe_at), Operation::List), Verdict::Flow);
+            assert_eq!(circuits.ask(at(probe_at), Operation::List), CircuitVerdict::Flow);
         }
     }
 
     #[test]
     fn one_probe_at_a_time_goes_through_and_its_answer_closes_the_circuit() {
         let mut circuits = opened(0);
-        assert_eq!(circuits.ask(at(15), Operation::List), Verdict::Flow);
+        assert_eq!(circuits.ask(at(15), Operation::List), CircuitVerdict::Flow);
         assert_eq!(circuits.ask(at(40), Operation::List), open_until(at(40)));
         assert_eq!(circuits.probe_at(Operation::List), None, "a probe is under way");
         assert_eq!(circuits.ended(at(41), Operation::List, failed()), None);
         assert_eq!(circuits.ask(at(55), Operation::List), open_until(at(56)));
-        assert_eq!(circuits.ask(at(56), Operation::List), Verdict::Flow);
+        assert_eq!(circuits.ask(at(56), Operation::List), CircuitVerdict::Flow);
         assert_eq!(
             circuits.ended(at(57), Operation::List, Ended::Answered),
-            Some(CircuitNews::Closed(Operation::List))
+            Some(CircuitChange::Closed(Operation::List))
         );
-        assert_eq!(circuits.ask(at(57), Operation::List), Verdict::Flow);
+        assert_eq!(circuits.ask(at(57), Operation::List), CircuitVerdict::Flow);
         assert!(circuits.status().is_empty());
     }
 
     #[test]
     fn a_probe_that_learns_nothing_lets_the_next_one_through() {
         let mut circuits = opened(0);
-        assert_eq!(circuits.ask(at(15), Operation::List), Verdict::Flow);
+        assert_eq!(circuits.ask(at(15), Operation::List), CircuitVerdict::Flow);
         assert_eq!(circuits.ended(at(16), Operation::List, Ended::Untold), None);
-        assert_eq!(circuits.ask(at(30), Operation::List), Verdict::Flow);
+        assert_eq!(circuits.ask(at(30), Operation::List), CircuitVerdict::Flow);
     }
 
     #[test]

@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use super::circuit::Ended;
-use super::gate::{AnswerWord, NotAdmitted};
+use super::scheduler::{AnswerWord, NotAdmitted};
 use super::wire::WireError;
 use crate::domain::action::Outcome;
 use crate::domain::failure::RemoteFault;
 use crate::error_chain::in_full;
-use crate::reign::ReignEnded;
+use crate::leadership::LeadershipLost;
 
 /// Why a request did not bring what was asked for. Holds no secret: answers to token requests are never quoted.
 ///
@@ -90,7 +90,7 @@ pub enum RemoteError {
     Unreadable(#[from] WireError),
     /// It left, and this supervisor's lease on leadership ended before the answer came.
     #[error("the request was given up")]
-    GivenUp(#[source] ReignEnded),
+    GivenUp(#[source] LeadershipLost),
     /// The request never left.
     #[error("the request was not sent")]
     NotSent(#[from] NotAdmitted),
@@ -261,11 +261,11 @@ fn shown_request_id(request_id: Option<&str>) -> String {
     request_id.map(|id| format!(" (request id {id})")).unwrap_or_default()
 }
 
-impl From<ReignEnded> for RemoteError {
-    fn from(ended: ReignEnded) -> Self {
+impl From<LeadershipLost> for RemoteError {
+    fn from(ended: LeadershipLost) -> Self {
         match ended {
-            ReignEnded::Before => Self::NotSent(NotAdmitted::NotLeading(ended)),
-            ReignEnded::Meanwhile => Self::GivenUp(ended),
+            LeadershipLost::Before => Self::NotSent(NotAdmitted::NotLeading(ended)),
+            LeadershipLost::Meanwhile => Self::GivenUp(ended),
         }
     }
 }
@@ -291,8 +291,8 @@ mod tests {
             (RemoteError::TimedOut { sent: false }, false),
             (unreadable, true),
             (RemoteError::NotSent(NotAdmitted::TooLate), false),
-            (ReignEnded::Before.into(), false),
-            (ReignEnded::Meanwhile.into(), true),
+            (LeadershipLost::Before.into(), false),
+            (LeadershipLost::Meanwhile.into(), true),
         ];
         for (error, expected) in cases {
             assert_eq!(error.may_have_happened(), expected, "{error:?}");

@@ -23,7 +23,7 @@ use super::error::RemoteError;
 use super::excerpt;
 use super::token;
 use super::wire::WireError;
-use crate::reign::Reign;
+use crate::leadership::Leadership;
 
 /// The largest answer that is read. A campaign has about seventy fields: this holds some thousands of them.
 const LARGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -65,7 +65,7 @@ pub struct HttpClient {
     http: reqwest::Client,
     base_url: Url,
     api_key: SecretString,
-    reign: Reign,
+    leadership: Leadership,
     clock: SeenClock,
 }
 
@@ -80,11 +80,11 @@ impl fmt::Debug for HttpClient {
 }
 
 impl HttpClient {
-    /// A client that has sent nothing yet, and sends nothing without its reign.
+    /// A client that has sent nothing yet, and sends nothing without its leadership.
     ///
     /// # Errors
     /// The base URL is none, or not safe to send a token to; the HTTP library cannot be set up.
-    pub fn new(settings: RemoteSettings, reign: Reign) -> Result<Self, ClientError> {
+    pub fn new(settings: RemoteSettings, leadership: Leadership) -> Result<Self, ClientError> {
         let mut base_url: Url = settings.base_url.parse().map_err(|_| ClientError::NotAUrl)?;
         if !base_url.username().is_empty() || base_url.password().is_some() {
             return Err(ClientError::NotAUrl);
@@ -105,7 +105,7 @@ impl HttpClient {
             .redirect(redirect::Policy::none())
             // One HTTP/2 connection carries every request. Where it hangs, all of them time out, and it is used on.
             .http1_only()
-            // The library's own retries would pass no gate.
+            // The library's own retries would pass no scheduler.
             .retry(retry::never());
         if base_url.scheme() == "http" {
             // A proxy would carry the token out of this machine, and no certificate is needed within it.
@@ -116,7 +116,7 @@ impl HttpClient {
             http: builder.build().map_err(ClientError::Setup)?,
             base_url,
             api_key: settings.api_key,
-            reign,
+            leadership,
             clock: SeenClock::default(),
         })
     }
@@ -155,7 +155,7 @@ impl HttpClient {
         }
         let secrets = [self.api_key.expose_secret(), token.map_or("", ExposeSecret::expose_secret)];
         let answer = self.answer_to(request, call.operation(), secrets);
-        let mut answer = self.reign.send(answer).await.unwrap_or_else(|ended| Err(ended.into()))?;
+        let mut answer = self.leadership.send(answer).await.unwrap_or_else(|ended| Err(ended.into()))?;
         if call.operation() != Operation::Token {
             // Errors quote it, and some of its words are shown.
             // A key that is as short as a word is none that TrafficStars gives out, and to look for it might hide what decisions

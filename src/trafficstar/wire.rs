@@ -23,7 +23,7 @@ use crate::domain::failure::{RemoteFault, SourceFailure};
 use crate::domain::ids::RemoteId;
 use crate::domain::money::Money;
 use crate::domain::remote::{EndTime, OddField, RemoteCampaign, SCHEDULE_TIMEZONE};
-use crate::domain::spend::SourceAnswer;
+use crate::domain::spend::SpendReading;
 
 /// Why an answer can't be read.
 #[derive(Debug, Clone, Error)]
@@ -195,8 +195,8 @@ pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
     // A time zone that can't be read costs the campaign's own spend, not its status.
     let account_timezone = fields.whole_number("timezone");
     let own_spend = |name: &'static str| match &account_timezone {
-        Ok(None | Some(0)) => fields.get(name).map_or(SourceAnswer::NoValue, |value| amount(&fields, name, value)),
-        Ok(Some(_)) => SourceAnswer::NoSource,
+        Ok(None | Some(0)) => fields.get(name).map_or(SpendReading::NoValue, |value| amount(&fields, name, value)),
+        Ok(Some(_)) => SpendReading::NoSource,
         Err(error) => unreadable(error.to_string()),
     };
     Ok(RemoteCampaign {
@@ -218,12 +218,12 @@ pub fn campaign(value: &Value) -> Result<RemoteCampaign, WireError> {
     })
 }
 
-fn amount(fields: &Fields<'_>, name: &str, value: &Value) -> SourceAnswer {
-    money(value).map_or_else(|| unreadable(fields.wrong(name, MONEY, Some(value)).to_string()), SourceAnswer::Value)
+fn amount(fields: &Fields<'_>, name: &str, value: &Value) -> SpendReading {
+    money(value).map_or_else(|| unreadable(fields.wrong(name, MONEY, Some(value)).to_string()), SpendReading::Value)
 }
 
-const fn unreadable(problem: String) -> SourceAnswer {
-    SourceAnswer::Failed(SourceFailure::Unreadable(problem))
+const fn unreadable(problem: String) -> SpendReading {
+    SpendReading::Failed(SourceFailure::Unreadable(problem))
 }
 
 /// The form in which an end time is sent, the only one that was confirmed in answers.
@@ -366,7 +366,7 @@ fn report_rows(value: &Value) -> Result<Vec<Value>, WireError> {
 ///
 /// # Errors
 /// It is no report, or a row names no campaign.
-pub fn campaign_spends(value: &Value) -> Result<Vec<(RemoteId, SourceAnswer)>, WireError> {
+pub fn campaign_spends(value: &Value) -> Result<Vec<(RemoteId, SpendReading)>, WireError> {
     let spend_of = |row: &Value| {
         let fields = Fields::of(row, "a row of the report")?;
         Ok((fields.id("campaign_id")?, rounded(row_amount(&fields))))
@@ -378,8 +378,8 @@ pub fn campaign_spends(value: &Value) -> Result<Vec<(RemoteId, SourceAnswer)>, W
 ///
 /// # Errors
 /// It is no report, or a row names no day.
-pub fn day_spend(value: &Value, day: NaiveDate) -> Result<SourceAnswer, WireError> {
-    let mut spend = SourceAnswer::NoValue;
+pub fn day_spend(value: &Value, day: NaiveDate) -> Result<SpendReading, WireError> {
+    let mut spend = SpendReading::NoValue;
     for row in &report_rows(value)? {
         let fields = Fields::of(row, "a row of the report")?;
         let row_day = fields.typed("day", "a day", |value| day_at_beginning(value.as_str()?))?;
@@ -390,28 +390,28 @@ pub fn day_spend(value: &Value, day: NaiveDate) -> Result<SourceAnswer, WireErro
     Ok(rounded(spend))
 }
 
-fn rounded(answer: SourceAnswer) -> SourceAnswer {
+fn rounded(answer: SpendReading) -> SpendReading {
     match answer {
-        SourceAnswer::Value(amount) => SourceAnswer::Value(amount.rounded_to_cents()),
-        SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => answer,
+        SpendReading::Value(amount) => SpendReading::Value(amount.rounded_to_cents()),
+        SpendReading::NoValue | SpendReading::NoSource | SpendReading::Failed(_) => answer,
     }
 }
 
-fn row_amount(fields: &Fields<'_>) -> SourceAnswer {
+fn row_amount(fields: &Fields<'_>) -> SpendReading {
     match fields.get("amount") {
         Some(value) => amount(fields, "amount", value),
         None => unreadable(fields.wrong("amount", MONEY, None).to_string()),
     }
 }
 
-fn sum(so_far: &SourceAnswer, row: SourceAnswer) -> SourceAnswer {
+fn sum(so_far: &SpendReading, row: SpendReading) -> SpendReading {
     match (so_far, row) {
-        (SourceAnswer::Failed(failure), _) => SourceAnswer::Failed(failure.clone()),
-        (SourceAnswer::Value(earlier), SourceAnswer::Value(amount)) => earlier.checked_add(amount).map_or_else(
+        (SpendReading::Failed(failure), _) => SpendReading::Failed(failure.clone()),
+        (SpendReading::Value(earlier), SpendReading::Value(amount)) => earlier.checked_add(amount).map_or_else(
             || unreadable("the report's rows are more than this program can count".to_owned()),
-            SourceAnswer::Value,
+            SpendReading::Value,
         ),
-        (SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource, row) => row,
+        (SpendReading::Value(_) | SpendReading::NoValue | SpendReading::NoSource, row) => row,
     }
 }
 

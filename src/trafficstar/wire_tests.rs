@@ -8,8 +8,8 @@ fn parse(value: Value) -> RemoteCampaign {
     campaign(&value).unwrap()
 }
 
-fn usd(text: &str) -> SourceAnswer {
-    SourceAnswer::Value(text.parse().unwrap())
+fn usd(text: &str) -> SpendReading {
+    SpendReading::Value(text.parse().unwrap())
 }
 
 fn moment(text: &str) -> EndTime {
@@ -44,8 +44,8 @@ fn nothing_but(id: i64) -> RemoteCampaign {
         end_time: EndTime::Unset,
         schedule_timezone: None,
         account_timezone: None,
-        spent_today: SourceAnswer::NoValue,
-        spent: SourceAnswer::NoValue,
+        spent_today: SpendReading::NoValue,
+        spent: SpendReading::NoValue,
         odd_fields: Vec::new(),
         our_clock: None,
     }
@@ -210,7 +210,7 @@ fn money_that_makes_no_sense_is_a_failure_and_never_nothing() {
     for text in wrong.split(' ') {
         let value: Value = serde_json::from_str(text).unwrap();
         let spent_today = parse(with(&json!({"spent_today": value, "spent": 1}))).spent_today;
-        let SourceAnswer::Failed(SourceFailure::Unreadable(reason)) = spent_today else {
+        let SpendReading::Failed(SourceFailure::Unreadable(reason)) = spent_today else {
             panic!("{text} was read");
         };
         assert!(reason.starts_with("`spent_today` of the campaign should be an amount of money, but is `"), "{reason}");
@@ -223,11 +223,11 @@ fn the_campaigns_own_spends_are_read_apart_and_are_no_source_in_another_time_zon
         || unreadable("`timezone` of the campaign should be a whole number, but is `\"Europe/Berlin\"`".to_owned());
     let cases = [
         (json!({"spent_today": 1, "spent": 2}), usd("1"), usd("2")),
-        (json!({"spent_today": 0}), usd("0"), SourceAnswer::NoValue),
-        (json!({"spent_today": null, "spent": 2}), SourceAnswer::NoValue, usd("2")),
-        (json!({"spent_today": null, "spent": null}), SourceAnswer::NoValue, SourceAnswer::NoValue),
-        (json!({"timezone": 3, "spent": 2}), SourceAnswer::NoSource, SourceAnswer::NoSource),
-        (json!({"timezone": null}), usd("32.49"), SourceAnswer::NoValue),
+        (json!({"spent_today": 0}), usd("0"), SpendReading::NoValue),
+        (json!({"spent_today": null, "spent": 2}), SpendReading::NoValue, usd("2")),
+        (json!({"spent_today": null, "spent": null}), SpendReading::NoValue, SpendReading::NoValue),
+        (json!({"timezone": 3, "spent": 2}), SpendReading::NoSource, SpendReading::NoSource),
+        (json!({"timezone": null}), usd("32.49"), SpendReading::NoValue),
         (json!({"timezone": "Europe/Berlin", "spent": 2}), unread(), unread()),
     ];
     for (change, spent_today, spent) in cases {
@@ -308,7 +308,7 @@ fn a_report_by_campaign_is_read_in_both_shapes() {
 #[test]
 fn a_row_without_an_amount_fails_its_campaign_and_one_without_a_campaign_the_report() {
     let rows = campaign_spends(&json!([{"campaign_id": 1}, {"campaign_id": 2, "amount": -1}])).unwrap();
-    let failed = |(_, answer): &(RemoteId, SourceAnswer)| matches!(answer, SourceAnswer::Failed(_));
+    let failed = |(_, answer): &(RemoteId, SpendReading)| matches!(answer, SpendReading::Failed(_));
     assert!(rows.len() == 2 && rows.iter().all(failed), "{rows:?}");
     let unreadable = [
         json!([{"amount": 1}]),
@@ -334,15 +334,15 @@ fn a_report_by_days_gives_the_day_that_was_asked_for() {
     let cases = [
         (rows, usd("2.5")),
         (table, usd("66.27")),
-        (json!([]), SourceAnswer::NoValue),
-        (json!([{"day": "2025-05-07", "amount": 1}]), SourceAnswer::NoValue),
+        (json!([]), SpendReading::NoValue),
+        (json!([{"day": "2025-05-07", "amount": 1}]), SpendReading::NoValue),
         (json!([{"day": "2025-05-08T00:00:00Z", "amount": 1}, {"day": "2025-05-08", "amount": 2}]), usd("3")),
     ];
     for (value, expected) in cases {
         assert_eq!(day_spend(&value, day).unwrap(), expected, "{value}");
     }
     let bad_amount = json!([{"day": "2025-05-08", "amount": null}, {"day": "2025-05-08", "amount": 1}]);
-    assert!(matches!(day_spend(&bad_amount, day).unwrap(), SourceAnswer::Failed(_)));
+    assert!(matches!(day_spend(&bad_amount, day).unwrap(), SpendReading::Failed(_)));
     assert!(day_spend(&json!([{"amount": 1}]), day).is_err());
     assert!(day_spend(&json!([{"day": "yesterday", "amount": 1}]), day).is_err());
 }

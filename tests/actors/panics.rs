@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use traffic_generator::config::{Config, Environment};
 use traffic_generator::control::client::Client;
 use traffic_generator::domain::ids::CampaignId;
-use traffic_generator::domain::live::{LiveKind, Part};
+use traffic_generator::domain::operator_event::{EventKind, Part};
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::status::{ActorStatus, CampaignStatus, Dump, Liveness};
 use traffic_generator::{daemon, store};
@@ -105,9 +105,9 @@ fn a_panic_in_one_campaigns_actor_disturbs_no_other_and_the_actor_is_built_anew_
         let mut told = Vec::new();
         while told.len() < 2 {
             let event = tokio::time::timeout(Duration::from_secs(30), events.next()).await.unwrap().unwrap();
-            if matches!(event.kind, LiveKind::Error { part: Part::Actor, .. }) {
+            if matches!(event.kind, EventKind::Error { part: Part::Actor, .. }) {
                 told.push("it died");
-            } else if event.kind == (LiveKind::Recovery { part: Part::Actor }) {
+            } else if event.kind == (EventKind::Recovery { part: Part::Actor }) {
                 told.push("it was built anew");
             }
         }

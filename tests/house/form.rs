@@ -62,11 +62,11 @@ fn what_only_tests_use_is_a_module_of_tests() {
 /// Tests that wait for a time: how often, and why no condition would do. The sandbox is a program, whose delays are wanted.
 const SLEEPS: [(&str, usize, &str); 15] = [
     ("src/control/server/tests.rs", 1, "longer than the grace that is to be over"),
-    ("src/reign.rs", 2, "by tokio's clock, which stands still"),
+    ("src/leadership.rs", 2, "by tokio's clock, which stands still"),
     ("src/store/tests.rs", 1, "between two looks, bounded"),
     ("src/store/tests/lease.rs", 1, "between two looks, bounded"),
     ("tests/actors/panics.rs", 1, "between two looks, bounded"),
-    ("tests/actors/rebirth.rs", 5, "on paused time"),
+    ("tests/actors/respawn.rs", 5, "on paused time"),
     ("tests/actors/stage/outside.rs", 1, "on paused time"),
     ("tests/actors/stage/world.rs", 2, "on paused time"),
     ("tests/it/crash.rs", 1, "between two looks, bounded"),

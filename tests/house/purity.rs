@@ -18,8 +18,8 @@ const WALL_CLOCK: Allowed = &[
 const STOPWATCH: Allowed = &[
     ("src/actors/trafficstar.rs", "the budget counts on a clock that nobody sets, and how long a request took"),
     ("src/control/server/connections.rs", "for how long a client is silent"),
-    ("src/reign.rs", "when to look at the lease again"),
-    ("src/store/turns.rs", "for how long the failure of one write says something of the others"),
+    ("src/leadership.rs", "when to look at the lease again"),
+    ("src/store/write_turns.rs", "for how long the failure of one write says something of the others"),
 ];
 
 /// Waiting for a time instead of a condition.
@@ -29,17 +29,17 @@ const SLEEPS: Allowed = &[
     ("src/cli/wait.rs", "asks again"),
     ("src/cli/watch.rs", "asks again for a supervisor that is away"),
     ("src/control/client/campaigns.rs", "asks again"),
-    ("src/control/client/operate.rs", "asks again whether it has stopped"),
+    ("src/control/client/admin.rs", "asks again whether it has stopped"),
     ("src/control/server/connections.rs", "lets silent clients go; accepts again after an error"),
     ("src/control/server/socket.rs", "looks whether its file is still there"),
     ("src/daemon.rs", "watches whether the actors live"),
     ("src/daemon/announce.rs", "looks whether there is something to tell"),
     ("src/daemon/check/visit.rs", "bounds its look at the account"),
     ("src/daemon/direct.rs", "waits for the lease of a dead leader, and for no database that takes nothing"),
-    ("src/daemon/leadership.rs", "renews the lease"),
+    ("src/daemon/election.rs", "renews the lease"),
     ("src/daemon/retention.rs", "makes room between deletions"),
-    ("src/daemon/terms.rs", "waits for its turn to lead"),
-    ("src/reign.rs", "looks whether it still leads"),
+    ("src/daemon/roles.rs", "waits for its turn to lead"),
+    ("src/leadership.rs", "looks whether it still leads"),
     ("src/store/postgres.rs", "bounds an operation of the database"),
 ];
 

@@ -97,7 +97,7 @@ fn a_leader_whose_database_is_away_for_longer_than_its_lease_leads_on_where_nobo
     fleet.members[0].line.mend();
     fleet.wait_for_role(0, "leader", PATIENCE);
     fleet.wait_for_writes_of(0, 5);
-    assert_eq!(fleet.state(0)["leadership"]["epoch"], 1, "the same reign");
+    assert_eq!(fleet.state(0)["leadership"]["epoch"], 1, "the same leadership");
 }
 
 #[test]
@@ -247,5 +247,9 @@ fn a_pause_of_everything_without_a_supervisor_leads_itself_or_leaves_the_order_t
     press(&fleet, 3);
     fleet.start(1);
     fleet.wait_for_role(1, "leader", Duration::from_secs(4));
-    assert_eq!(fleet.state(1)["leadership"]["epoch"], 3, "the command's own reign was the second, and was given up");
+    assert_eq!(
+        fleet.state(1)["leadership"]["epoch"],
+        3,
+        "the command's own leadership was the second, and was given up"
+    );
 }

@@ -13,8 +13,10 @@
 )]
 
 mod account;
+mod admin;
 mod announced;
 mod away;
+mod catalog;
 mod check;
 mod clocks;
 mod completion;
@@ -37,13 +39,11 @@ mod late;
 mod leadership;
 mod limit;
 mod log;
-mod managing;
 mod midnight;
 mod missing;
 mod modes;
 mod numbers;
 mod openapi;
-mod operate;
 mod orders;
 mod panic_button;
 mod plenty;

@@ -141,7 +141,7 @@ fn concerns(line: &Line, about: &[usize]) -> bool {
     if of.is_empty() {
         return !matches!(
             line.what,
-            What::Left { .. } | What::Arrived { .. } | What::Ended { .. } | What::AtTheGate { .. }
+            What::Left { .. } | What::Arrived { .. } | What::Ended { .. } | What::Queued { .. }
         );
     }
     about.is_empty() || of.iter().any(|campaign| about.contains(campaign))

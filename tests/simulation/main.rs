@@ -1,4 +1,4 @@
-//! The guard in a virtual world: domain, budget, gate and batch on a virtual clock, deterministic from a seed.
+//! The guard in a virtual world: domain, budget, scheduler and batch on a virtual clock, deterministic from a seed.
 //!
 //! `model` holds the world, `check` what must hold in it, written apart from the code. `calm` is a quiet day of a thousand
 //! campaigns; in `storms` everything goes wrong at once. `harness` runs storms and says what it found.

@@ -9,19 +9,19 @@ use super::CampaignActor;
 use crate::actors::database::{ReadTick, Save, SaveSpend};
 use crate::actors::trafficstar::{MakeChange, ReadSpend, ReadStatus};
 use crate::domain::action::{ActionId, Outcome};
-use crate::domain::event::{Event, OperationId, Record};
+use crate::domain::event::{Event, QuestionId, Record};
 use crate::domain::failure::{DatabaseFailure, RemoteFault, SourceFailure};
 use crate::domain::journal::JournalId;
 use crate::domain::read_priority::ReadQuestion;
 use crate::domain::remote::RemoteCampaign;
-use crate::domain::spend::{SourceAnswer, Spend};
+use crate::domain::spend::{Spend, SpendReading};
 use crate::error_chain::in_full;
 use crate::guard::tick::StoredFacts;
 use crate::store::{Entry, SpendRow, TickReading};
 use crate::trafficstar::client::Change;
 
 impl CampaignActor {
-    pub(super) fn read_database(&self, ctx: &mut Context<Self>, operation: OperationId) {
+    pub(super) fn read_database(&self, ctx: &mut Context<Self>, operation: QuestionId) {
         let read = self.surroundings.database.read_tick.send(ReadTick(self.row.id));
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             let answer = of_database(answer);
@@ -54,7 +54,7 @@ impl CampaignActor {
         }
     }
 
-    pub(super) fn read_status(&self, ctx: &mut Context<Self>, operation: OperationId, question: ReadQuestion) {
+    pub(super) fn read_status(&self, ctx: &mut Context<Self>, operation: QuestionId, question: ReadQuestion) {
         let read = self.surroundings.remote.read_status.send(ReadStatus(question));
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             let (now, clock) = (actor.surroundings.clock.now(), actor.surroundings.remote.clock.difference());
@@ -63,7 +63,7 @@ impl CampaignActor {
         }));
     }
 
-    pub(super) fn read_back(&self, ctx: &mut Context<Self>, operation: OperationId, question: ReadQuestion) {
+    pub(super) fn read_back(&self, ctx: &mut Context<Self>, operation: QuestionId, question: ReadQuestion) {
         let read = self.surroundings.remote.read_status.send(ReadStatus(question));
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
             let (now, clock) = (actor.surroundings.clock.now(), actor.surroundings.remote.clock.difference());
@@ -75,14 +75,14 @@ impl CampaignActor {
     pub(super) fn read_spend(
         &self,
         ctx: &mut Context<Self>,
-        operation: OperationId,
+        operation: QuestionId,
         question: ReadQuestion,
         since: DateTime<Utc>,
     ) {
         let ReadQuestion { remote, urgency, .. } = question;
         let read = self.surroundings.remote.read_spend.send(ReadSpend { remote, urgency, since });
         ctx.spawn(read.into_actor(self).map(move |answer, actor, ctx| {
-            let answer = answer.unwrap_or_else(|gone| SourceAnswer::Failed(SourceFailure::Failed(client_gone(gone))));
+            let answer = answer.unwrap_or_else(|gone| SpendReading::Failed(SourceFailure::Failed(client_gone(gone))));
             actor.session.spend_came(actor.surroundings.clock.now(), operation, answer);
             actor.go_on(ctx);
         }));

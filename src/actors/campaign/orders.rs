@@ -27,16 +27,16 @@ pub struct ForceNow(pub Force);
 /// the force says of that itself does not count.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Processed, Refusal>")]
-pub struct PressNow(pub Force);
+pub struct PauseAllNow(pub Force);
 
 /// Tells what becomes of the campaign, as it was read last.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Foretold")]
-pub struct Foretell;
+#[rtype(result = "OutlookAnswer")]
+pub struct AskOutlook;
 
-/// The answer to [`Foretell`].
+/// The answer to [`AskOutlook`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
-pub struct Foretold(pub Outlook);
+pub struct OutlookAnswer(pub Outlook);
 
 /// Puts the campaign on hold, or releases it. Answered when nothing is on its way that was begun before.
 #[derive(Debug, Clone, Message)]
@@ -161,21 +161,21 @@ impl Handler<ForceNow> for CampaignActor {
     }
 }
 
-impl Handler<PressNow> for CampaignActor {
+impl Handler<PauseAllNow> for CampaignActor {
     type Result = ResponseFuture<Result<Processed, Refusal>>;
 
-    fn handle(&mut self, PressNow(force): PressNow, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, PauseAllNow(force): PauseAllNow, ctx: &mut Self::Context) -> Self::Result {
         let (machine, now) = (self.session.machine(), self.surroundings.clock.now());
         let unless_stopped = machine.is_seen_stopped(now, self.session.policy());
         self.handle(ForceNow(Force { unless_stopped, ..force }), ctx)
     }
 }
 
-impl Handler<Foretell> for CampaignActor {
-    type Result = Foretold;
+impl Handler<AskOutlook> for CampaignActor {
+    type Result = OutlookAnswer;
 
-    fn handle(&mut self, Foretell: Foretell, _: &mut Self::Context) -> Self::Result {
-        Foretold(self.session.machine().outlook(self.surroundings.clock.now(), self.session.policy()))
+    fn handle(&mut self, AskOutlook: AskOutlook, _: &mut Self::Context) -> Self::Result {
+        OutlookAnswer(self.session.machine().outlook(self.surroundings.clock.now(), self.session.policy()))
     }
 }
 

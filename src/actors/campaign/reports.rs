@@ -3,7 +3,7 @@
 use actix::prelude::*;
 
 use crate::domain::ids::CampaignId;
-use crate::domain::order::ReleaseRefusal;
+use crate::domain::order::DisableRefusal;
 
 /// An actor is gone, whatever the way.
 #[derive(Debug, Clone, Copy, Message)]
@@ -18,13 +18,13 @@ pub struct Died {
 /// A release came to its end: the promise has ended, or the pause before it failed.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct ReleaseEnded {
+pub struct DisableEnded {
     /// Whose.
     pub campaign: CampaignId,
     /// Which actor says so.
     pub incarnation: u64,
     /// Why it stays guarded, if so.
-    pub result: Result<Ended, ReleaseRefusal>,
+    pub result: Result<Ended, DisableRefusal>,
 }
 
 /// A promise that has ended.

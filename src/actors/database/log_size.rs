@@ -1,6 +1,6 @@
 //! The size of SQLite's write-ahead log. A reader that does not end its transaction keeps it growing, until the disk is full.
 
-use super::Desk;
+use super::DatabaseHandle;
 
 /// From here on it is told, and again when it has doubled.
 const LARGE_BYTES: u64 = 1_000_000_000;
@@ -39,7 +39,7 @@ impl LogSize {
     }
 }
 
-impl Desk {
+impl DatabaseHandle {
     /// Measures the log, and tells where it is large.
     pub(super) async fn watch_log_size(&self) {
         let bytes = self.store.log_bytes().await;

@@ -16,7 +16,9 @@ impl Handler<ReserveRequests> for DatabaseActor {
 
     fn handle(&mut self, ReserveRequests(reservation): ReserveRequests, _: &mut Self::Context) -> Self::Result {
         let Reservation { requests, by, unused, number: _ } = reservation;
-        let desk = self.desk();
-        Box::pin(async move { desk.written(desk.store.count_requests(requests, by, unused, desk.now()).await) })
+        let database = self.database();
+        Box::pin(
+            async move { database.written(database.store.count_requests(requests, by, unused, database.now()).await) },
+        )
     }
 }

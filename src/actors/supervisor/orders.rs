@@ -3,9 +3,9 @@
 use actix::prelude::*;
 
 use super::super::answers::{stored, tell};
-use super::managing::{Leave, refusal_without_urls, shown};
-use super::{CampaignActor, Release, ReleaseOrder, SetGeneratorEnabled, Stage, Supervisor};
-use crate::actors::campaign::{Ended, ReleaseEnded, ReleaseStopped};
+use super::catalog::{DisableMode, refusal_without_urls, shown};
+use super::{CampaignActor, DisableOrder, Release, SetGeneratorEnabled, Stage, Supervisor};
+use crate::actors::campaign::{DisableEnded, DisableIfStopped, Ended};
 use crate::actors::database::CarryOutUrls;
 use crate::control::{Ask, Campaign, Generator, Order, Refusal, Reply, SetGenerator};
 use crate::domain::failure::SyncFailure;
@@ -28,7 +28,7 @@ impl Handler<CarryOut> for Supervisor {
             Order::SetGenerator(Ask { question: SetGenerator { campaign, to }, reply }) => match to {
                 Generator::Enabled { anyway } => self.enable(ctx, campaign, anyway, reply),
                 Generator::Disabled { pause, leave_running } => {
-                    self.disable(ctx, campaign, Leave::ordered(pause, leave_running), reply);
+                    self.disable(ctx, campaign, DisableMode::ordered(pause, leave_running), reply);
                 }
             },
             Order::Campaigns(order) => self.manage(ctx, order),
@@ -45,14 +45,14 @@ impl Handler<CarryOut> for Supervisor {
     }
 }
 
-impl Handler<ReleaseEnded> for Supervisor {
+impl Handler<DisableEnded> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, message: ReleaseEnded, ctx: &mut Self::Context) {
-        let ReleaseEnded { campaign: id, incarnation, result } = message;
+    fn handle(&mut self, message: DisableEnded, ctx: &mut Self::Context) {
+        let DisableEnded { campaign: id, incarnation, result } = message;
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.incarnation.number == incarnation) else { return };
         let (to_stop, mut plain): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut slot.release_replies).into_iter().partition(|order| order.leave != Leave::AsItIs);
+            std::mem::take(&mut slot.disable_replies).into_iter().partition(|order| order.leave != DisableMode::AsItIs);
         match result {
             Ok(Ended { stopped }) => {
                 if stopped {
@@ -71,21 +71,22 @@ impl Handler<ReleaseEnded> for Supervisor {
             }
             Err(reason) => {
                 // Who only does not want one left running is done a favour by letting go what does not run.
-                let (let_go, refused): (Vec<_>, Vec<_>) =
-                    to_stop.into_iter().partition(|order| order.leave == Leave::NotRunning && !reason.may_run_on());
-                plain.extend(let_go.into_iter().map(|order| ReleaseOrder { leave: Leave::AsItIs, ..order }));
+                let (let_go, refused): (Vec<_>, Vec<_>) = to_stop
+                    .into_iter()
+                    .partition(|order| order.leave == DisableMode::NotRunning && !reason.may_run_on());
+                plain.extend(let_go.into_iter().map(|order| DisableOrder { leave: DisableMode::AsItIs, ..order }));
                 let (not_left, refused): (Vec<_>, Vec<_>) =
-                    refused.into_iter().partition(|order| order.leave == Leave::NotRunning);
+                    refused.into_iter().partition(|order| order.leave == DisableMode::NotRunning);
                 let text = format!("{} ({id}) stays guarded: {reason}", slot.row.name);
                 refuse(refused, &text);
                 refuse(not_left, &format!("{text}, or --leave-running"));
-                let Stage::Releasing(actor) = &slot.stage else { return };
+                let Stage::Disabling(actor) = &slot.stage else { return };
                 if plain.is_empty() {
                     slot.stage = Stage::Alive(actor.clone());
                 } else {
                     // Those who asked for no pause do not wait for one.
                     actor.do_send(Release { pause: false });
-                    slot.release_replies = plain;
+                    slot.disable_replies = plain;
                 }
             }
         }
@@ -94,7 +95,7 @@ impl Handler<ReleaseEnded> for Supervisor {
 
 impl Supervisor {
     fn enable(&mut self, ctx: &mut Context<Self>, id: CampaignId, anyway: bool, reply: Reply<Campaign>) {
-        let leaves = self.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Releasing(_) | Stage::Leaving));
+        let leaves = self.slots.get(&id).is_some_and(|slot| matches!(slot.stage, Stage::Disabling(_) | Stage::Leaving));
         if leaves {
             let refusal = Refusal::NotNow("it is being disabled: try again when that is done".to_owned());
             return answer_all(vec![reply], &Err(refusal));
@@ -111,11 +112,17 @@ impl Supervisor {
 
     /// As it is, the row is disabled first: if that fails, nothing has changed. Otherwise the campaign has to be guarded
     /// until it is stopped, so that the row comes last.
-    pub(super) fn disable(&mut self, ctx: &mut Context<Self>, id: CampaignId, leave: Leave, reply: Reply<Campaign>) {
+    pub(super) fn disable(
+        &mut self,
+        ctx: &mut Context<Self>,
+        id: CampaignId,
+        leave: DisableMode,
+        reply: Reply<Campaign>,
+    ) {
         let row = self.last_rows.get(&id);
         let is_enabled = row.is_some_and(|row| row.generator_enabled);
         // Of one that nobody guards nobody looks, and it is left as it is.
-        let leave = if leave == Leave::NotRunning && !is_enabled { Leave::AsItIs } else { leave };
+        let leave = if leave == DisableMode::NotRunning && !is_enabled { DisableMode::AsItIs } else { leave };
         let refusal = match (row, is_enabled) {
             (None, _) => Refusal::UnknownCampaign(id),
             (Some(_), false) => Refusal::NotNow(format!(
@@ -126,42 +133,44 @@ impl Supervisor {
                     .to_owned(),
             ),
         };
-        match self.slots.get_mut(&id).map(|slot| (&slot.stage, &mut slot.release_replies)) {
-            Some((Stage::Alive(actor) | Stage::Releasing(actor), replies)) if leave != Leave::AsItIs => {
+        match self.slots.get_mut(&id).map(|slot| (&slot.stage, &mut slot.disable_replies)) {
+            Some((Stage::Alive(actor) | Stage::Disabling(actor), replies)) if leave != DisableMode::AsItIs => {
                 let actor = actor.clone();
-                replies.push(ReleaseOrder { leave, reply });
-                self.begin_release(id, &actor, leave);
+                replies.push(DisableOrder { leave, reply });
+                self.begin_disabling(id, &actor, leave);
             }
-            Some((Stage::Alive(_) | Stage::Releasing(_), _)) => self.disable_row_then_release(ctx, id, reply),
+            Some((Stage::Alive(_) | Stage::Disabling(_), _)) => self.disable_row_first(ctx, id, reply),
             Some((Stage::Building | Stage::Leaving, _)) => {
                 let refusal = "it is just being enabled or disabled: try again in a moment".to_owned();
                 answer_all(vec![reply], &Err(Refusal::NotNow(refusal)));
             }
-            Some((Stage::Resting, _)) | None if leave != Leave::AsItIs => answer_all(vec![reply], &Err(refusal)),
-            Some((Stage::Resting, _)) | None => self.set_enabled(ctx, id, false, vec![reply]),
+            Some((Stage::BackingOff, _)) | None if leave != DisableMode::AsItIs => {
+                answer_all(vec![reply], &Err(refusal))
+            }
+            Some((Stage::BackingOff, _)) | None => self.set_enabled(ctx, id, false, vec![reply]),
         }
     }
 
-    fn begin_release(&mut self, id: CampaignId, actor: &Addr<CampaignActor>, leave: Leave) {
+    fn begin_disabling(&mut self, id: CampaignId, actor: &Addr<CampaignActor>, leave: DisableMode) {
         // An actor that dies over it is noticed, and its orders are answered then.
         match leave {
-            Leave::AsItIs => actor.do_send(Release { pause: false }),
-            Leave::Paused => actor.do_send(Release { pause: true }),
-            Leave::Stopped | Leave::NotRunning => actor.do_send(ReleaseStopped),
+            DisableMode::AsItIs => actor.do_send(Release { pause: false }),
+            DisableMode::Paused => actor.do_send(Release { pause: true }),
+            DisableMode::Stopped | DisableMode::NotRunning => actor.do_send(DisableIfStopped),
         }
         if let Some(slot) = self.slots.get_mut(&id) {
-            slot.stage = Stage::Releasing(actor.clone());
+            slot.stage = Stage::Disabling(actor.clone());
         }
     }
 
-    fn disable_row_then_release(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply<Campaign>) {
+    fn disable_row_first(&mut self, ctx: &mut Context<Self>, id: CampaignId, reply: Reply<Campaign>) {
         let set = self.rows.set_generator_enabled.send(SetGeneratorEnabled { campaign: id, enabled: false });
         ctx.spawn(set.into_actor(self).map(move |answer, actor, ctx| {
             if let Some(refusal) = stored(id, answer).err() {
                 answer_all(vec![reply], &Err(refusal));
                 return;
             }
-            if let Err(replies) = actor.release_actor(id, vec![reply]) {
+            if let Err(replies) = actor.disable_actor(id, vec![reply]) {
                 // It died or left meanwhile: its row is disabled, and the sync sees it.
                 actor.answer_after_sync(ctx, id, false, replies);
             }
@@ -174,7 +183,7 @@ impl Supervisor {
         ctx.spawn(set.into_actor(self).map(move |answer, actor, ctx| {
             let stage = actor.slots.get(&id).map(|slot| &slot.stage);
             let leaving = matches!(stage, Some(Stage::Leaving));
-            let resting = matches!(stage, Some(Stage::Resting));
+            let resting = matches!(stage, Some(Stage::BackingOff));
             if let Some(refusal) = stored(id, answer).err() {
                 if leaving {
                     // Its row is enabled still: it has to be guarded on.
@@ -202,7 +211,7 @@ impl Supervisor {
             let replies = match synced.unwrap_or(Err(SyncFailure::SupervisorDied)) {
                 Ok(()) if enabled => replies,
                 // A sync that had read the row before the change may have built an actor since.
-                Ok(()) => match actor.release_actor(id, replies) {
+                Ok(()) => match actor.disable_actor(id, replies) {
                     Ok(()) => return,
                     Err(unanswered) => unanswered,
                 },
@@ -214,12 +223,13 @@ impl Supervisor {
 
     /// Ends the guard of a campaign whose row is disabled. The replies are answered when it has ended; they come back
     /// if the campaign has no actor.
-    fn release_actor(&mut self, id: CampaignId, replies: Vec<Reply<Campaign>>) -> Result<(), Vec<Reply<Campaign>>> {
+    fn disable_actor(&mut self, id: CampaignId, replies: Vec<Reply<Campaign>>) -> Result<(), Vec<Reply<Campaign>>> {
         let Some(slot) = self.slots.get_mut(&id) else { return Err(replies) };
-        let (Stage::Alive(actor) | Stage::Releasing(actor)) = &slot.stage else { return Err(replies) };
+        let (Stage::Alive(actor) | Stage::Disabling(actor)) = &slot.stage else { return Err(replies) };
         let actor = actor.clone();
-        slot.release_replies.extend(replies.into_iter().map(|reply| ReleaseOrder { leave: Leave::AsItIs, reply }));
-        self.begin_release(id, &actor, Leave::AsItIs);
+        slot.disable_replies
+            .extend(replies.into_iter().map(|reply| DisableOrder { leave: DisableMode::AsItIs, reply }));
+        self.begin_disabling(id, &actor, DisableMode::AsItIs);
         Ok(())
     }
 
@@ -241,7 +251,7 @@ impl Supervisor {
     }
 }
 
-fn refuse(orders: Vec<ReleaseOrder>, reason: &str) {
+fn refuse(orders: Vec<DisableOrder>, reason: &str) {
     answer_all(orders.into_iter().map(|order| order.reply).collect(), &Err(Refusal::NotNow(reason.to_owned())));
 }
 

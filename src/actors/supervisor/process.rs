@@ -1,4 +1,4 @@
-//! Ticks and actions that operators order. What is forced on a campaign whose generator is disabled is an errand: an
+//! Ticks and actions that operators order. What is forced on a campaign whose generator is disabled is an one_shot: an
 //! actor is built for it, and ends with it.
 
 use actix::prelude::*;
@@ -16,7 +16,7 @@ use crate::store::CampaignRow;
 
 /// A forced action on a campaign without a guard.
 #[derive(Debug)]
-pub(super) struct Errand {
+pub(super) struct OneShot {
     /// Until the actor is told.
     pub(super) untold: Option<(Force, Reply<Processed>)>,
 }
@@ -89,17 +89,17 @@ impl Supervisor {
             return Box::pin(std::future::ready(Err(Refusal::UnknownCampaign(id))));
         };
         let (reply, answer) = oneshot::channel();
-        let errand = Errand { untold: Some((Force { once: true, ..force }, reply)) };
-        self.slots.insert(id, Slot::new(row, self.clock.now(), Some(errand)));
+        let one_shot = OneShot { untold: Some((Force { once: true, ..force }, reply)) };
+        self.slots.insert(id, Slot::new(row, self.clock.now(), Some(one_shot)));
         self.build(ctx, id);
         Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ActorDied)) })
     }
 
-    /// The actor that keeps the campaign's promise, or runs an errand for it.
+    /// The actor that keeps the campaign's promise, or runs an one_shot for it.
     pub(super) fn actor_of(&self, id: CampaignId) -> Option<Addr<CampaignActor>> {
         match &self.slots.get(&id)?.stage {
-            Stage::Alive(actor) | Stage::Releasing(actor) => Some(actor.clone()),
-            Stage::Building | Stage::Leaving | Stage::Resting => None,
+            Stage::Alive(actor) | Stage::Disabling(actor) => Some(actor.clone()),
+            Stage::Building | Stage::Leaving | Stage::BackingOff => None,
         }
     }
 
@@ -118,21 +118,21 @@ impl Supervisor {
         }
     }
 
-    /// Tells the actor of an errand what it was built for.
-    pub(super) fn tell_errand(&mut self, id: CampaignId) {
+    /// Tells the actor of an one_shot what it was built for.
+    pub(super) fn tell_one_shot(&mut self, id: CampaignId) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
-        let Some(errand) = &mut slot.errand else { return };
+        let Some(one_shot) = &mut slot.one_shot else { return };
         let Stage::Alive(actor) = &slot.stage else { return };
-        if let Some((force, reply)) = errand.untold.take() {
+        if let Some((force, reply)) = one_shot.untold.take() {
             answer_later(Box::pin(ask(actor.clone(), ForceNow(force))), reply);
         }
-        slot.stage = Stage::Releasing(actor.clone());
+        slot.stage = Stage::Disabling(actor.clone());
     }
 }
 
 impl Supervisor {
-    /// An errand's actor is gone: nothing is built anew for a campaign that is not guarded.
-    pub(super) fn end_errand(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
+    /// An one_shot's actor is gone: nothing is built anew for a campaign that is not guarded.
+    pub(super) fn end_one_shot(&mut self, ctx: &mut Context<Self>, id: CampaignId) {
         self.slots.remove(&id);
         self.finish_sync(ctx);
         self.sync_soon(ctx);
@@ -140,15 +140,15 @@ impl Supervisor {
 }
 
 impl Slot {
-    pub(super) fn new(row: CampaignRow, now: chrono::DateTime<chrono::Utc>, errand: Option<Errand>) -> Self {
+    pub(super) fn new(row: CampaignRow, now: chrono::DateTime<chrono::Utc>, one_shot: Option<OneShot>) -> Self {
         Self {
             row,
             stage: Stage::Building,
             incarnation: Incarnation { number: 0, deaths: 0 },
             born_at: now,
             deaths_in_a_row: 0,
-            release_replies: Vec::new(),
-            errand,
+            disable_replies: Vec::new(),
+            one_shot,
         }
     }
 }

@@ -19,11 +19,11 @@ impl Handler<SetDefaults> for Supervisor {
     fn handle(&mut self, SetDefaults(policy): SetDefaults, ctx: &mut Self::Context) {
         for slot in self.slots.values() {
             match &slot.stage {
-                Stage::Alive(actor) | Stage::Releasing(actor) => {
+                Stage::Alive(actor) | Stage::Disabling(actor) => {
                     actor.do_send(campaign::SetDefaults((*policy).clone()));
                 }
                 // Whoever is built later is given the new ones.
-                Stage::Building | Stage::Leaving | Stage::Resting => {}
+                Stage::Building | Stage::Leaving | Stage::BackingOff => {}
             }
         }
         self.remote.set_tick.do_send(SetTick(policy.tick));

@@ -8,7 +8,7 @@ use crate::actors::campaign::without_actor;
 use crate::domain::event::Note;
 use crate::domain::failure::SyncFailure;
 use crate::domain::ids::CampaignId;
-use crate::domain::live::LiveEvent;
+use crate::domain::operator_event::OperatorEvent;
 use crate::domain::order::HoldChange;
 use crate::domain::phase::PhaseWord;
 use crate::store::{Record, StoredPromise};
@@ -16,7 +16,7 @@ use crate::store::{Record, StoredPromise};
 impl Supervisor {
     /// Begins a sync, or lets the one under way be followed by another.
     pub(super) fn sync(&mut self, ctx: &mut Context<Self>) {
-        if self.sync_stage != SyncStage::Resting || self.stopping {
+        if self.sync_stage != SyncStage::BackingOff || self.stopping {
             return;
         }
         self.sync_stage = SyncStage::Comparing;
@@ -59,7 +59,7 @@ impl Supervisor {
             if row.generator_enabled {
                 self.keep(ctx, row);
             } else {
-                self.let_go(row, promise);
+                self.publish_disabled(row, promise);
             }
         }
         let rows: std::collections::BTreeMap<CampaignId, &CampaignRow> =
@@ -71,10 +71,10 @@ impl Supervisor {
             });
             if !wanted && let Stage::Alive(actor) = &slot.stage {
                 actor.do_send(Release { pause: false });
-                slot.stage = Stage::Releasing(actor.clone());
+                slot.stage = Stage::Disabling(actor.clone());
             }
         }
-        self.slots.retain(|id, slot| rows.contains_key(id) || !matches!(slot.stage, Stage::Resting));
+        self.slots.retain(|id, slot| rows.contains_key(id) || !matches!(slot.stage, Stage::BackingOff));
         let slots = &self.slots;
         self.board.retain_campaigns(|id| rows.contains_key(&id) || slots.contains_key(&id));
         self.last_sync_at = Some(self.clock.now());
@@ -84,19 +84,19 @@ impl Supervisor {
     /// A panic that told nobody shows here.
     fn look_for_the_dead(&mut self, ctx: &mut Context<Self>) {
         let is_dead = |slot: &Slot| match &slot.stage {
-            Stage::Alive(actor) | Stage::Releasing(actor) => !actor.connected(),
-            Stage::Building | Stage::Leaving | Stage::Resting => false,
+            Stage::Alive(actor) | Stage::Disabling(actor) => !actor.connected(),
+            Stage::Building | Stage::Leaving | Stage::BackingOff => false,
         };
         let dead: Vec<CampaignId> = self.slots.iter().filter(|(_, slot)| is_dead(slot)).map(|(id, _)| *id).collect();
         for id in dead {
-            self.bury(ctx, id);
+            self.on_death(ctx, id);
         }
     }
 
     /// An enabled row has an actor.
     fn keep(&mut self, ctx: &mut Context<Self>, row: &CampaignRow) {
         if let Some(slot) = self.slots.get_mut(&row.id) {
-            if matches!(slot.stage, Stage::Resting) {
+            if matches!(slot.stage, Stage::BackingOff) {
                 slot.row = row.clone();
             }
             return;
@@ -106,8 +106,8 @@ impl Supervisor {
     }
 
     /// A disabled row has no promise: enabling starts from idle, or from the cool-down.
-    fn let_go(&mut self, row: &CampaignRow, stored: Option<&StoredPromise>) {
-        if self.slots.get(&row.id).is_some_and(|slot| !matches!(slot.stage, Stage::Resting)) {
+    fn publish_disabled(&mut self, row: &CampaignRow, stored: Option<&StoredPromise>) {
+        if self.slots.get(&row.id).is_some_and(|slot| !matches!(slot.stage, Stage::BackingOff)) {
             return;
         }
         self.slots.remove(&row.id);
@@ -133,7 +133,7 @@ impl Supervisor {
         self.board.publish_campaign(without_actor(row, &self.defaults, shown.as_ref(), hold, now));
         if let Some(note) = ended {
             tracing::info!(campaign = %row.id, name = row.name, "{note}");
-            self.board.tell(LiveEvent::note(now, &note).about(row.id, &row.name));
+            self.board.tell(OperatorEvent::note(now, &note).about(row.id, &row.name));
         }
     }
 
@@ -143,7 +143,7 @@ impl Supervisor {
         if self.sync_stage != SyncStage::Building || building {
             return;
         }
-        self.sync_stage = SyncStage::Resting;
+        self.sync_stage = SyncStage::BackingOff;
         self.publish();
         let [present, next] = &mut self.sync_waiters;
         for waiter in present.drain(..) {

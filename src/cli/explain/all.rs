@@ -7,7 +7,7 @@ use crate::cli::draw::paper::Paper;
 use crate::cli::draw::text::wrap;
 use crate::cli::render::span;
 use crate::domain::action::{Step, Trigger};
-use crate::domain::decided::{Conclusion, PastDecision};
+use crate::domain::decision_log::{Conclusion, PastDecision};
 use crate::domain::explain::{ActionExplained, Explanation, Thresholds};
 use crate::domain::money::Clicks;
 use crate::domain::text::{clock, date};
@@ -73,7 +73,7 @@ fn timer(timer: &Timer, now: DateTime<Utc>) -> String {
         TimerKind::DayEnd => "day end: activations end, and none is sent until midnight",
         TimerKind::Midnight => "midnight: a new spend, and activations again",
         TimerKind::HoldEnd => "the hold ends",
-        TimerKind::Rebirth => "its actor is built anew",
+        TimerKind::Respawn => "its actor is built anew",
     };
     format!("{}: {what}", when(timer.at, now))
 }

@@ -78,7 +78,7 @@ fn the_heading_tells_what_counts_for_all_campaigns() {
         (
             &standby,
             &health(&[]),
-            vec!["● standing by beside the guard of 8 campaigns", "Standing by: nobody leads at the moment"],
+            vec!["● standing by beside the guard of 8 campaigns", "Unchanged by: nobody leads at the moment"],
         ),
     ];
     for (dump, health, wanted) in cases {

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::Message;
 use super::app::{Notice, Order, State};
 use crate::cli::campaign::of_generator;
-use crate::cli::orders::{self, Told};
+use crate::cli::orders::{self, OrderReport};
 use crate::control::client::{Client, ClientError};
 use crate::control::{CampaignPatch, HoldBody, ProcessBody};
 use crate::domain::ids::CampaignId;
@@ -113,7 +113,7 @@ fn trouble(error: &ClientError) -> String {
 /// Gives an order as the command of its name does, and tells the view what that command would print.
 async fn give(client: Arc<Client>, order: Order, messages: Sender<Message>) {
     let notice = match told(&client, &order).await {
-        Ok(Told { said, warnings, is_problem }) => {
+        Ok(OrderReport { said, warnings, is_problem }) => {
             // What did not go as asked stands first: a long text is cut.
             let text = warnings.into_iter().chain([said]).collect::<Vec<_>>().join("; ").replace('\n', " ");
             Notice { text: format!("{order}: {text}"), is_problem }
@@ -124,7 +124,7 @@ async fn give(client: Arc<Client>, order: Order, messages: Sender<Message>) {
     let _ = messages.send(Message::Answer(notice));
 }
 
-async fn told(client: &Client, order: &Order) -> Result<Told, ClientError> {
+async fn told(client: &Client, order: &Order) -> Result<OrderReport, ClientError> {
     Ok(match order {
         Order::Process(campaign) => orders::of_processed(&client.process(*campaign, ProcessBody::default()).await?),
         Order::Hold(campaign, reason) => {
@@ -142,7 +142,7 @@ async fn told(client: &Client, order: &Order) -> Result<Told, ClientError> {
     })
 }
 
-async fn generator(client: &Client, id: CampaignId, patch: &CampaignPatch) -> Result<Told, ClientError> {
+async fn generator(client: &Client, id: CampaignId, patch: &CampaignPatch) -> Result<OrderReport, ClientError> {
     let campaign = client.patch_campaign(id, patch).await?;
-    Ok(Told::new(of_generator(client, &campaign, patch).await, Vec::new()))
+    Ok(OrderReport::new(of_generator(client, &campaign, patch).await, Vec::new()))
 }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{ANSWER_WITHIN, Break, Client, ClientError, heard, read};
 use crate::control::KEEP_ALIVE;
 use crate::domain::ids::CampaignId;
-use crate::domain::live::LiveEvent;
+use crate::domain::operator_event::OperatorEvent;
 
 /// The library wants a bound on the whole answer, and this one has no end.
 const ONE_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -43,7 +43,7 @@ impl Events {
     ///
     /// # Errors
     /// The supervisor ended, or was silent for too long, or what it says makes no sense.
-    pub async fn next(&mut self) -> Result<LiveEvent, ClientError> {
+    pub async fn next(&mut self) -> Result<OperatorEvent, ClientError> {
         loop {
             while let Some(line) = self.take_line() {
                 // The event's id and kind are in its data, and comments are there to show that it lives.

@@ -22,7 +22,7 @@ use super::query::Parameters;
 use super::route::{GET, NO_SUCH_CAMPAIGN, Route};
 use crate::clock::Clock;
 use crate::domain::ids::CampaignId;
-use crate::domain::live::LiveEvent;
+use crate::domain::operator_event::OperatorEvent;
 use crate::printable::escaped_json;
 
 /// So many readers at once: half of the connections that the socket has places for.
@@ -85,16 +85,16 @@ async fn events(
 
 /// The events of one campaign or of all, and what this reader has lost of them.
 fn heard(
-    listener: Receiver<Arc<LiveEvent>>,
+    listener: Receiver<Arc<OperatorEvent>>,
     clock: Clock,
     campaign: Option<CampaignId>,
-) -> impl Stream<Item = Arc<LiveEvent>> {
+) -> impl Stream<Item = Arc<OperatorEvent>> {
     stream::unfold((listener, clock), move |(mut listener, clock)| async move {
         loop {
             let event = match listener.recv().await {
                 Ok(event) if campaign.is_some() && event.campaign_id != campaign => continue,
                 Ok(event) => event,
-                Err(RecvError::Lagged(count)) => Arc::new(LiveEvent::lost(clock.now(), count)),
+                Err(RecvError::Lagged(count)) => Arc::new(OperatorEvent::lost(clock.now(), count)),
                 Err(RecvError::Closed) => return None,
             };
             return Some((event, (listener, clock)));
@@ -103,7 +103,7 @@ fn heard(
 }
 
 /// The event as it travels.
-fn sent(event: &LiveEvent) -> Event {
+fn sent(event: &OperatorEvent) -> Event {
     let named = Event::default().event(event.kind.word());
     let numbered = match event.id {
         Some(id) => named.id(id.to_string()),
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
     use crate::board::Board;
-    use crate::domain::live::{LiveKind, Part};
+    use crate::domain::operator_event::{EventKind, Part};
 
     #[test]
     fn one_reader_too_many_ends_the_oldest_of_those_who_still_read() {
@@ -139,11 +139,11 @@ mod tests {
         let noon: DateTime<chrono::Utc> = "2026-11-22T12:00:00Z".parse().unwrap();
         let board = Board::new(noon);
         let tell = |campaign: i64| {
-            board.tell(LiveEvent::recovery(noon, Part::Tick).about(CampaignId(campaign), "shoes"));
+            board.tell(OperatorEvent::recovery(noon, Part::Tick).about(CampaignId(campaign), "shoes"));
         };
         let mut one = Box::pin(heard(board.listen(), Clock::new(move || noon), Some(CampaignId(1))));
         tell(2);
-        board.tell(LiveEvent::recovery(noon, Part::Database));
+        board.tell(OperatorEvent::recovery(noon, Part::Database));
         tell(1);
         let event = one.next().await.unwrap();
         assert_eq!((event.campaign_id, event.id), (Some(CampaignId(1)), Some(3)));
@@ -151,7 +151,7 @@ mod tests {
             tell(1);
         }
         let event = one.next().await.unwrap();
-        assert!(matches!(event.kind, LiveKind::Lost { count } if count > 0), "{event:?}");
+        assert!(matches!(event.kind, EventKind::Lost { count } if count > 0), "{event:?}");
         assert_eq!(event.id, None);
         assert_eq!(one.next().await.unwrap().campaign_id, Some(CampaignId(1)), "then it goes on");
     }

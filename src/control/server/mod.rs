@@ -1,16 +1,16 @@
 //! HTTP with JSON on the Unix socket. It reads the board, and hands commands to the port; it knows no actor.
 
 mod account;
+mod admin;
 mod answer;
 mod campaigns;
 mod connections;
 mod events;
 mod explain;
 mod foreign;
-mod frame;
 mod journal;
+mod middleware;
 mod openapi;
-mod operate;
 mod orders;
 mod query;
 mod route;
@@ -27,7 +27,7 @@ use axum::{Extension, Router};
 use self::answer::Answer;
 use self::route::Route;
 pub use self::socket::{Socket, SocketError, SocketFile, refuse_if_taken};
-use super::{OperationPort, OrderPort};
+use super::{AdminPort, OrderPort};
 use crate::board::Board;
 use crate::clock::Clock;
 
@@ -41,7 +41,7 @@ pub struct Shared {
     /// Where commands to the supervisor go.
     pub orders: OrderPort,
     /// Where commands to the daemon go.
-    pub operations: OperationPort,
+    pub operations: AdminPort,
 }
 
 fn routes() -> Vec<Route> {
@@ -55,7 +55,7 @@ fn routes() -> Vec<Route> {
         orders::routes(),
         explain::routes(),
         openapi::routes(),
-        operate::routes(),
+        admin::routes(),
     ];
     rooms.into_iter().flatten().collect()
 }
@@ -75,9 +75,9 @@ fn router(shared: Shared) -> Router {
 /// What is done for every request, from the inside out.
 fn framed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes
-        .layer(from_fn(frame::only_problems))
-        .layer(from_fn(frame::refuse_other_types))
-        .layer(from_fn(frame::read_body))
-        .layer(from_fn(frame::refuse_foreign))
-        .layer(from_fn(frame::audit))
+        .layer(from_fn(middleware::only_problems))
+        .layer(from_fn(middleware::refuse_other_types))
+        .layer(from_fn(middleware::read_body))
+        .layer(from_fn(middleware::refuse_foreign))
+        .layer(from_fn(middleware::audit))
 }

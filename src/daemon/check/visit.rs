@@ -1,4 +1,4 @@
-//! The requests of a check: a token, the list, and the rows that the list leaves out. The supervisor's own gate and limit
+//! The requests of a check: a token, the list, and the rows that the list leaves out. The supervisor's own scheduler and limit
 //! count for them.
 
 use std::collections::BTreeMap;
@@ -13,14 +13,14 @@ use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::Urgency;
 use crate::domain::remote::RemoteCampaign;
 use crate::store::CampaignRow;
-use crate::trafficstar::batch::reach::KnownPages;
-use crate::trafficstar::budget::Ticket;
+use crate::trafficstar::batch::capacity::KnownPages;
+use crate::trafficstar::budget::RequestId;
 use crate::trafficstar::call::{Answer, Call, LISTS};
 use crate::trafficstar::circuit::Ended;
 use crate::trafficstar::client::Limits;
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::gate::{Asking, Gate};
 use crate::trafficstar::http::HttpClient;
+use crate::trafficstar::scheduler::{Asking, RequestScheduler};
 use crate::trafficstar::wire::CampaignPage;
 
 /// The most requests that one check sends. A supervisor beside it does not know of them: they have to fit between the limit that
@@ -66,18 +66,19 @@ pub(super) async fn list(http: HttpClient, limits: &Limits, clock: &Clock) -> Se
 
 async fn visit(http: HttpClient, rows: &[CampaignRow], limits: &Limits, clock: &Clock, requests: usize) -> Seen {
     let budget = limits.budget(clock.now());
-    let gate = Gate::new(budget, limits.tick);
-    let mut visit = Visit { http, clock, gate, last_ticket: 0, token: None, sizes: 0, requests, seen: Seen::default() };
+    let scheduler = RequestScheduler::new(budget, limits.tick);
+    let mut visit =
+        Visit { http, clock, scheduler, last_request_id: 0, token: None, sizes: 0, requests, seen: Seen::default() };
     let asked = async {
         visit.read_list().await;
         visit.read_rows(rows).await;
     };
     let in_time = tokio::time::timeout(WITHIN, asked).await.is_ok();
-    let Visit { http, token, mut seen, last_ticket, .. } = visit;
+    let Visit { http, token, mut seen, last_request_id, .. } = visit;
     if !in_time && seen.failure.is_none() {
         seen.failure = Some(Failure::Late);
     }
-    let requests = last_ticket;
+    let requests = last_request_id;
     Seen { key_works: token.is_some(), clock: http.seen_clock().difference(), requests, ..seen }
 }
 
@@ -85,8 +86,8 @@ async fn visit(http: HttpClient, rows: &[CampaignRow], limits: &Limits, clock: &
 struct Visit<'a> {
     http: HttpClient,
     clock: &'a Clock,
-    gate: Gate,
-    last_ticket: u64,
+    scheduler: RequestScheduler,
+    last_request_id: u64,
     token: Option<SecretString>,
     /// Which of [`LISTS`] is asked for.
     sizes: usize,
@@ -161,21 +162,22 @@ impl Visit<'_> {
     }
 
     async fn exchange_alone(&mut self, call: Call, asking: Asking) -> Result<Answer, RemoteError> {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        self.gate.ask(self.clock.now(), ticket, asking);
-        while self.gate.admit(self.clock.now(), usize::MAX).is_empty() {
+        self.last_request_id += 1;
+        let request_id = RequestId(self.last_request_id);
+        self.scheduler.ask(self.clock.now(), request_id, asking);
+        while self.scheduler.admit(self.clock.now(), usize::MAX).is_empty() {
             let now = self.clock.now();
-            let wait = self.gate.next_admission_at(now).map_or(WITHIN, |at| (at - now).to_std().unwrap_or_default());
+            let wait =
+                self.scheduler.next_admission_at(now).map_or(WITHIN, |at| (at - now).to_std().unwrap_or_default());
             tokio::time::sleep(wait).await;
         }
         let answer = self.http.exchange(&call, self.token.as_ref()).await;
         let ended = answer.as_ref().err().map_or(Ended::Answered, RemoteError::ended);
         if let Err(RemoteError::RateLimited { retry_at }) = &answer {
             let now = self.clock.now();
-            self.gate.rate_limited(now, retry_at.map(|at| at.signed_duration_since(now)));
+            self.scheduler.rate_limited(now, retry_at.map(|at| at.signed_duration_since(now)));
         }
-        self.gate.answered(self.clock.now(), ticket, ended);
+        self.scheduler.answered(self.clock.now(), request_id, ended);
         answer
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::ids::RemoteId;
 use crate::domain::remote::{RemoteStatus, judge};
 use crate::printable::printable;
 use crate::store::CampaignRow;
-use crate::trafficstar::batch::reach;
+use crate::trafficstar::batch::capacity;
 use crate::trafficstar::client::Limits;
 use crate::trafficstar::error::RemoteError;
 use crate::trafficstar::wire::WireError;
@@ -188,7 +188,7 @@ fn account(findings: &mut Findings, seen: &Seen, rows: &[CampaignRow], limits: &
         findings.add(Check::ok(ACCOUNT, format!("{held}no campaign is guarded, so that a tick costs nothing")));
         return;
     }
-    let reading = reach::foretell(&guarded, &seen.pages, limits.requests_per_minute, limits.tick, now);
+    let reading = capacity::forecast(&guarded, &seen.pages, limits.requests_per_minute, limits.tick, now);
     let them = if held.is_some() { "of them" } else { "campaigns" };
     let held = held.map(|held| format!("{held}; ")).unwrap_or_default();
     let cost = format!(
@@ -201,7 +201,7 @@ fn account(findings: &mut Findings, seen: &Seen, rows: &[CampaignRow], limits: &
     findings.add(if reading.reaches() {
         let room = format!(
             "their spends and a token take up to {} more; the limit of {} a minute has room for {} in each tick of {}",
-            reach::OTHERS_PER_TICK,
+            capacity::OTHERS_PER_TICK,
             limits.requests_per_minute,
             counted(reading.requests_per_tick, "read"),
             humantime::format_duration(limits.tick.to_std().unwrap_or_default())

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use super::Insight;
+use super::Snapshot;
 use crate::domain::action::{Action, ActionKind, Step};
-use crate::domain::decided::{Conclusion, PastDecision, REMEMBERED};
+use crate::domain::decision_log::{Conclusion, PastDecision, REMEMBERED};
 
 /// The actions before an actor was built.
 #[derive(Debug, Clone, Default)]
@@ -31,18 +31,18 @@ impl Earlier {
 
     /// An actor's own memory first, then this.
     #[must_use]
-    pub fn beneath(&self, mut insight: Insight) -> Insight {
-        if insight.action.is_none()
+    pub fn beneath(&self, mut snapshot: Snapshot) -> Snapshot {
+        if snapshot.action.is_none()
             && let Some((action, by)) = &self.last
         {
-            (insight.action, insight.action_by) = (Some(action.clone()), by.clone());
+            (snapshot.action, snapshot.action_by) = (Some(action.clone()), by.clone());
         }
         // An actor that has forgotten decisions of its own would leave a gap before these.
-        if insight.decisions.len() < REMEMBERED {
-            insight.decisions.extend(self.decisions.iter().cloned());
-            insight.decisions.truncate(REMEMBERED);
+        if snapshot.decisions.len() < REMEMBERED {
+            snapshot.decisions.extend(self.decisions.iter().cloned());
+            snapshot.decisions.truncate(REMEMBERED);
         }
-        insight
+        snapshot
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn facts(case: &Case<'_>) -> Facts {
     let seen = observation.zip(case.judged.as_ref());
     Facts {
         status: seen.map(|(observation, judged)| status(case, observation, &judged.status)).unwrap_or_default(),
-        end_time: EndTimeFact { owed: case.insight.end_time_owed, ..observation.map(end_time).unwrap_or_default() },
+        end_time: EndTimeFact { owed: case.snapshot.end_time_owed, ..observation.map(end_time).unwrap_or_default() },
         spend: observation.map(|observation| spend(case, observation)).unwrap_or_default(),
         clicks: observation.map(|observation| clicks(case, observation)).unwrap_or_default(),
     }
@@ -36,7 +36,7 @@ fn status(case: &Case<'_>, observation: &Observation, judged: &RemoteStatus) -> 
         remote_approved: campaign.and_then(|campaign| campaign.approved.clone()),
         remote_stopped: campaign.and_then(|campaign| campaign.stopped.clone()),
         at: Some(observation.remote_at),
-        unknown_since: case.insight.status_unknown_since,
+        unknown_since: case.snapshot.status_unknown_since,
     }
 }
 
@@ -61,20 +61,20 @@ fn spend(case: &Case<'_>, observation: &Observation) -> SpendFact {
             day: Some(spend.day),
             at: Some(spend.at),
             doubt: of_another_day(spend.day, case.now),
-            unchanged_since: case.insight.spend_unchanged_since,
+            unchanged_since: case.snapshot.spend_unchanged_since,
         },
         Err(unknown) => SpendFact { doubt: Some(unknown.to_string()), ..SpendFact::default() },
     }
 }
 
 fn clicks(case: &Case<'_>, observation: &Observation) -> ClicksFact {
-    let unknown_since = case.insight.clicks_unknown_since;
+    let unknown_since = case.snapshot.clicks_unknown_since;
     match &observation.clicks {
         Ok(clicks) => ClicksFact {
             remaining: Some(clicks.count),
             has_no_urls: clicks.active_urls == 0,
             at: Some(clicks.at),
-            doubt: case.insight.policy.clicks_doubt(clicks),
+            doubt: case.snapshot.policy.clicks_doubt(clicks),
             unknown_since,
         },
         Err(failure) => ClicksFact { doubt: Some(failure.to_string()), unknown_since, ..ClicksFact::default() },
@@ -119,7 +119,7 @@ fn of_another_day(day: NaiveDate, now: DateTime<Utc>) -> Option<String> {
 }
 
 pub(super) fn thresholds(case: &Case<'_>) -> Thresholds {
-    let policy = &case.insight.policy;
+    let policy = &case.snapshot.policy;
     let remaining = case.judged.as_ref().and_then(|judged| judged.remaining);
     let spent = case.judged.as_ref().and_then(|judged| judged.amount);
     let difference = |from: Clicks, to: Clicks| Clicks(from.0.saturating_sub(to.0));

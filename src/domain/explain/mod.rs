@@ -1,6 +1,6 @@
 //! Why is this campaign (not) running, and what happens next? One answer, for people and for programs.
 //!
-//! [`explain`] puts an [`Explanation`] together from what an actor has published: its status and its [`Insight`]. The
+//! [`explain`] puts an [`Explanation`] together from what an actor has published: its status and its [`Snapshot`]. The
 //! text for people is rendered from the same [`Explanation`] (`cli::explain`), so that both say the same. Deliberately
 //! absent: asking an actor. A stuck one is explained, too.
 
@@ -19,25 +19,25 @@ use utoipa::ToSchema;
 use super::action::{Action, ActionKind, Step, Trigger};
 use super::assessment::Assessment;
 use super::calendar::midnight_after;
-use super::decided::PastDecision;
-use super::decision::Judged;
+use super::decision::Judgement;
+use super::decision_log::PastDecision;
 use super::ids::{CampaignId, RemoteId};
 use super::lease::Leader;
 use super::money::{Clicks, Money};
 use super::observation::Observation;
 use super::phase::{Phase, PhaseWord};
 use super::policy::{Mode, Policy};
+use super::queue_place::QueuePlace;
 use super::remote::StatusWord;
 use super::spend::SpendSource;
 use super::status::{CampaignStatus, Liveness, RemoteClientStatus};
 use super::timer::{Timer, TimerKind};
-use super::turn::Turn;
 use super::unguarded::Unguarded;
 use super::verdict::Verdict;
 
 /// What a campaign actor publishes beside its status.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Insight {
+pub struct Snapshot {
     /// The numbers by which it decides.
     pub policy: Policy,
     /// What is promised.
@@ -61,7 +61,7 @@ pub struct Insight {
     /// It has been the same for so long, with clicks going on, that this was told.
     pub spend_stands_still: bool,
     /// Its generator is being disabled: the promise ends once nothing is on its way.
-    pub releasing: bool,
+    pub disabling: bool,
     /// An end time is still to be set.
     pub end_time_owed: bool,
     /// The last action.
@@ -95,7 +95,7 @@ pub enum ActionProgress {
 
 /// An actor that died, or could not be built, waits to be built anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ActorRest {
+pub struct ActorBackoff {
     /// Since when there is no actor.
     pub since: DateTime<Utc>,
     /// When the next one is built.
@@ -283,11 +283,11 @@ pub struct NextStep {
 struct Case<'a> {
     now: DateTime<Utc>,
     status: &'a CampaignStatus,
-    insight: &'a Insight,
+    snapshot: &'a Snapshot,
     /// What the last tick found out.
     observation: Option<&'a Observation>,
     /// What that is now.
-    judged: Option<Judged>,
+    judged: Option<Judgement>,
     trafficstar: &'a RemoteClientStatus,
 }
 
@@ -302,47 +302,47 @@ impl Explanation {
 
 impl Case<'_> {
     fn timer(&self, kind: TimerKind) -> Option<DateTime<Utc>> {
-        self.insight.timers.iter().find(|timer| timer.kind == kind).map(|timer| timer.at)
+        self.snapshot.timers.iter().find(|timer| timer.kind == kind).map(|timer| timer.at)
     }
 
     /// When the turn comes of its change that has not left.
-    fn turn(&self) -> Option<&Turn> {
-        let kind = self.insight.action.as_ref()?.kind;
+    fn turn(&self) -> Option<&QueuePlace> {
+        let kind = self.snapshot.action.as_ref()?.kind;
         self.trafficstar.turns.get(&(self.status.trafficstar_id, kind))
     }
 
     fn is_to_be_activated(&self) -> bool {
-        let action = self.insight.action.as_ref().filter(|_| self.insight.progress != ActionProgress::Settled);
+        let action = self.snapshot.action.as_ref().filter(|_| self.snapshot.progress != ActionProgress::Settled);
         action.is_some_and(|action| action.kind == ActionKind::Activate)
     }
 
     fn observes(&self) -> bool {
-        self.insight.policy.mode == Mode::Observe
+        self.snapshot.policy.mode == Mode::Observe
     }
 
     /// Since when a tick has been overdue by more than a tick's length, if so: the actor, or what it waits for, is stuck.
     fn overdue_since(&self) -> Option<DateTime<Utc>> {
         // A campaign that is let go ticks no more.
-        let due_at = self.timer(TimerKind::NextTick).filter(|_| !self.insight.releasing)?;
-        (self.now.signed_duration_since(due_at) > self.insight.policy.tick).then_some(due_at)
+        let due_at = self.timer(TimerKind::NextTick).filter(|_| !self.snapshot.disabling)?;
+        (self.now.signed_duration_since(due_at) > self.snapshot.policy.tick).then_some(due_at)
     }
 }
 
-/// Explains one campaign as of `now`. Without an insight its generator is disabled, or its actor is not built yet.
+/// Explains one campaign as of `now`. Without an snapshot its generator is disabled, or its actor is not built yet.
 #[must_use]
 pub fn explain(
     now: DateTime<Utc>,
     status: &CampaignStatus,
-    insight: Option<&Insight>,
-    rest: Option<ActorRest>,
+    snapshot: Option<&Snapshot>,
+    rest: Option<ActorBackoff>,
     trafficstar: &RemoteClientStatus,
 ) -> Explanation {
-    let (Some(insight), Some(actor)) = (insight, &status.actor) else { return unguarded(now, status) };
-    let assessment = insight.assessment.as_deref();
+    let (Some(snapshot), Some(actor)) = (snapshot, &status.actor) else { return unguarded(now, status) };
+    let assessment = snapshot.assessment.as_deref();
     let observation = assessment.map(|facts| &facts.observation);
     // It is judged anew: since the last tick a day or an end time may have passed.
-    let judged = assessment.map(|facts| facts.judged_at(now, &insight.policy));
-    let case = Case { now, status, insight, observation, judged, trafficstar };
+    let judged = assessment.map(|facts| facts.judged_at(now, &snapshot.policy));
+    let case = Case { now, status, snapshot, observation, judged, trafficstar };
     let resting = actor.status == Liveness::Restarting;
     Explanation {
         summary: if resting { summary::of_the_dead(rest) } else { summary::summary(&case) },
@@ -355,9 +355,9 @@ pub fn explain(
         facts: facts::facts(&case),
         thresholds: Some(facts::thresholds(&case)),
         timers: timers(&case, rest, resting),
-        decisions: insight.decisions.iter().map(|decision| (**decision).clone()).collect(),
-        action: insight.action.as_ref().map(action),
-        next: if resting { next::rebirth(rest) } else { next::next(&case) },
+        decisions: snapshot.decisions.iter().map(|decision| (**decision).clone()).collect(),
+        action: snapshot.action.as_ref().map(action),
+        next: if resting { next::respawn(rest) } else { next::next(&case) },
         ..unguarded(now, status)
     }
 }
@@ -403,7 +403,7 @@ fn promise(status: &CampaignStatus) -> PromiseExplained {
 }
 
 /// What runs, the next to end first. A dead actor's ticks and reads do not; what was promised until a time does.
-fn timers(case: &Case<'_>, rest: Option<ActorRest>, resting: bool) -> Vec<Timer> {
+fn timers(case: &Case<'_>, rest: Option<ActorBackoff>, resting: bool) -> Vec<Timer> {
     let is_due = |kind| match kind {
         TimerKind::NextTick | TimerKind::ReadBack | TimerKind::ConfirmBy => !resting,
         TimerKind::CoolDownEnd
@@ -414,17 +414,17 @@ fn timers(case: &Case<'_>, rest: Option<ActorRest>, resting: bool) -> Vec<Timer>
         | TimerKind::DayEnd
         | TimerKind::Midnight
         | TimerKind::HoldEnd
-        | TimerKind::Rebirth => false,
+        | TimerKind::Respawn => false,
     };
     let mut timers: Vec<Timer> =
-        case.insight.timers.iter().filter(|timer| timer.at > case.now || is_due(timer.kind)).copied().collect();
+        case.snapshot.timers.iter().filter(|timer| timer.at > case.now || is_due(timer.kind)).copied().collect();
     if !case.status.ordered.generator_enabled {
         timers.retain(|timer| timer.kind != TimerKind::CoolDownEnd);
     }
     if resting {
         timers.retain(|timer| !matches!(timer.kind, TimerKind::NextTick | TimerKind::ReadBack | TimerKind::ConfirmBy));
     }
-    let policy = &case.insight.policy;
+    let policy = &case.snapshot.policy;
     let of_the_day = if policy.past_day_end(case.now) {
         Timer { kind: TimerKind::Midnight, at: midnight_after(case.now) }
     } else {
@@ -433,7 +433,7 @@ fn timers(case: &Case<'_>, rest: Option<ActorRest>, resting: bool) -> Vec<Timer>
     timers.push(of_the_day);
     let hold_end = case.status.ordered.hold.as_ref().and_then(|hold| hold.until);
     timers.extend(hold_end.map(|at| Timer { kind: TimerKind::HoldEnd, at }));
-    timers.extend(rest.filter(|_| resting).map(|rest| Timer { kind: TimerKind::Rebirth, at: rest.until }));
+    timers.extend(rest.filter(|_| resting).map(|rest| Timer { kind: TimerKind::Respawn, at: rest.until }));
     timers.sort_by_key(|timer| timer.at);
     timers
 }

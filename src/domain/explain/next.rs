@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::words::verb;
-use super::{ActionProgress, ActorRest, Case, NextStep};
+use super::{ActionProgress, ActorBackoff, Case, NextStep};
 use crate::domain::action::ActionKind;
 use crate::domain::calendar::midnight_after;
-use crate::domain::decision::{Decision, Judged, Row, SpendLevel, decide};
+use crate::domain::decision::{Decision, Judgement, Row, SpendLevel, decide};
 use crate::domain::money::Money;
 use crate::domain::observation::Observation;
 use crate::domain::phase::{Phase, PhaseWord};
@@ -31,7 +31,7 @@ pub(super) fn from_standby() -> NextStep {
     step(None, "nothing from here; when the leader falls silent, this supervisor takes over within seconds")
 }
 
-pub(super) fn rebirth(rest: Option<ActorRest>) -> NextStep {
+pub(super) fn respawn(rest: Option<ActorBackoff>) -> NextStep {
     step(
         rest.map(|rest| rest.until),
         "its actor is built anew from what was stored, reads the campaign at once, and keeps the promise from there on",
@@ -50,7 +50,7 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
                     that was promised is lost";
         return step(None, then);
     }
-    match case.insight.progress {
+    match case.snapshot.progress {
         ActionProgress::Unstored => return step(None, format!("the {} is sent as soon as it is stored", kind(case))),
         ActionProgress::InFlight => return step(case.turn().and_then(|turn| turn.leaves_about), in_flight(case)),
         ActionProgress::Awaiting => return step(case.timer(TimerKind::ReadBack), awaiting(case)),
@@ -65,7 +65,7 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
     let Some(observation) = case.observation else {
         return step(Some(tick_at), "it is read for the first time, and decided about by what is found");
     };
-    if let Phase::CoolingDown { until } = case.insight.phase
+    if let Phase::CoolingDown { until } = case.snapshot.phase
         && tick_at < until
     {
         let then = format!(
@@ -85,7 +85,7 @@ pub(super) fn next(case: &Case<'_>) -> NextStep {
 }
 
 fn kind(case: &Case<'_>) -> &'static str {
-    case.insight.action.as_ref().map_or("request", |action| verb(action.kind))
+    case.snapshot.action.as_ref().map_or("request", |action| verb(action.kind))
 }
 
 fn in_flight(case: &Case<'_>) -> String {
@@ -99,7 +99,7 @@ fn in_flight(case: &Case<'_>) -> String {
 }
 
 fn awaiting(case: &Case<'_>) -> String {
-    let kind = case.insight.action.as_ref().map(|action| action.kind);
+    let kind = case.snapshot.action.as_ref().map(|action| action.kind);
     let what = kind.map_or("request", verb);
     let deadline = case.timer(TimerKind::ConfirmBy).map(|at| format!(" by {}", clock(at))).unwrap_or_default();
     let otherwise = match kind {
@@ -112,29 +112,35 @@ fn awaiting(case: &Case<'_>) -> String {
 
 /// What the table says at `tick_at` if nothing changes until then.
 fn predicted(case: &Case<'_>, observation: &Observation, tick_at: DateTime<Utc>) -> NextStep {
-    let policy = &case.insight.policy;
+    let policy = &case.snapshot.policy;
     let mut observation = observation.clone();
     let new_day = observation.spend.as_ref().is_ok_and(|spend| spend.day < tick_at.date_naive());
     if new_day {
         let day = tick_at.date_naive();
         observation.spend = Ok(Spend { amount: Money::ZERO, source: SpendSource::None, day, at: tick_at });
     }
-    let judged = Judged::new(&observation, policy, tick_at);
-    let phase = match case.insight.phase {
+    let judged = Judgement::new(&observation, policy, tick_at);
+    let phase = match case.snapshot.phase {
         // It has ended by then.
         Phase::CoolingDown { .. } => PhaseWord::PausedGuarded,
         phase @ (Phase::Idle | Phase::ActiveGuarded | Phase::PausedGuarded) => phase.word(),
     };
     let decision = decide(&judged, phase);
     let day = if new_day { "a new UTC day begins, so that its spend counts from 0.00; " } else { "" };
-    let cooled = if case.insight.phase.word() == PhaseWord::CoolingDown { "the cool-down ends; " } else { "" };
+    let cooled = if case.snapshot.phase.word() == PhaseWord::CoolingDown { "the cool-down ends; " } else { "" };
     let then = format!("{day}{cooled}it is read again; if nothing has changed until then, {}", {
         outcome(case, &judged, &decision, phase, tick_at)
     });
     NextStep { at: Some(tick_at), then, unless: unless(case, &judged, &decision) }
 }
 
-fn outcome(case: &Case<'_>, judged: &Judged, decision: &Decision, phase: PhaseWord, tick_at: DateTime<Utc>) -> String {
+fn outcome(
+    case: &Case<'_>,
+    judged: &Judgement,
+    decision: &Decision,
+    phase: PhaseWord,
+    tick_at: DateTime<Utc>,
+) -> String {
     let is = if case.observes() { "it would be" } else { "it is" };
     match (decision.action, decision.next) {
         (Some(ActionKind::Activate), _) => match held_back(case, tick_at) {
@@ -155,7 +161,7 @@ fn not_sent(case: &Case<'_>) -> &'static str {
 
 /// What holds an activation back at that time, if anything does.
 fn held_back(case: &Case<'_>, tick_at: DateTime<Utc>) -> Option<String> {
-    let policy = &case.insight.policy;
+    let policy = &case.snapshot.policy;
     if policy.past_day_end(tick_at) {
         let midnight = midnight_after(tick_at);
         return Some(format!(
@@ -176,7 +182,7 @@ fn held_back(case: &Case<'_>, tick_at: DateTime<Utc>) -> Option<String> {
     Some(format!("it is contested, and it is tried again from {} on", clock(until)))
 }
 
-fn as_it_should(row: Row, judged: &Judged) -> String {
+fn as_it_should(row: Row, judged: &Judgement) -> String {
     match row {
         Row::Doubt => match &judged.status {
             RemoteStatus::Blocked { .. } => "running it cannot help".to_owned(),
@@ -201,8 +207,8 @@ fn as_it_should(row: Row, judged: &Judged) -> String {
 }
 
 /// What would make it otherwise: the other rows that are near.
-fn unless(case: &Case<'_>, judged: &Judged, decision: &Decision) -> Vec<String> {
-    let (policy, phase) = (&case.insight.policy, case.insight.phase.word());
+fn unless(case: &Case<'_>, judged: &Judgement, decision: &Decision) -> Vec<String> {
+    let (policy, phase) = (&case.snapshot.policy, case.snapshot.phase.word());
     let (pause, activate, limit) = (policy.pause_clicks, policy.activate_clicks, policy.spend_limit);
     let running = judged.status == RemoteStatus::Running;
     if matches!(judged.status, RemoteStatus::Blocked { .. } | RemoteStatus::Unknown { .. }) {

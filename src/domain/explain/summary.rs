@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::words::verb;
-use super::{ActionProgress, ActorRest, Case};
+use super::{ActionProgress, ActorBackoff, Case};
 use crate::domain::action::{Action, ActionKind, Step, Trigger};
-use crate::domain::decided::{Conclusion, PastDecision};
+use crate::domain::decision_log::{Conclusion, PastDecision};
 use crate::domain::lease::Leader;
 use crate::domain::money::Clicks;
 use crate::domain::phase::PhaseWord;
@@ -64,7 +64,7 @@ pub(super) fn from_standby(leader: Option<&Leader>) -> String {
     format!("This supervisor stands by: {guarded}. What is shown is what was stored.")
 }
 
-pub(super) fn of_the_dead(rest: Option<ActorRest>) -> String {
+pub(super) fn of_the_dead(rest: Option<ActorBackoff>) -> String {
     let since = rest.map(|rest| format!(" since {}", clock(rest.since))).unwrap_or_default();
     format!("Nobody guards it{since}: its actor died. What is shown is what that actor knew last.")
 }
@@ -87,7 +87,7 @@ pub(super) fn summary(case: &Case<'_>) -> String {
         RemoteStatus::Blocked { .. } => "It is blocked at TrafficStars",
         RemoteStatus::Unknown { .. } => "Whether it runs is not known",
     };
-    if let Some((action, waits)) = case.insight.action.as_ref().zip(waits(case)) {
+    if let Some((action, waits)) = case.snapshot.action.as_ref().zip(waits(case)) {
         let done = match action.kind {
             ActionKind::Activate => "to be activated",
             ActionKind::Pause => "to be paused",
@@ -98,7 +98,7 @@ pub(super) fn summary(case: &Case<'_>) -> String {
         return format!("{seen}, as last read, and is {done} since {}; {waits}.", clock(action.requested_at));
     }
     let is_stopped = matches!(judged.status, RemoteStatus::Stopped(_));
-    match (own_pause(case).filter(|_| is_stopped), case.insight.decisions.first().map(Arc::as_ref)) {
+    match (own_pause(case).filter(|_| is_stopped), case.snapshot.decisions.first().map(Arc::as_ref)) {
         (Some(pause), Some(PastDecision { conclusion: Conclusion::Pause, .. }) | None) => {
             format!("It is stopped: {}.", paused(case, pause))
         }
@@ -114,10 +114,10 @@ pub(super) fn summary(case: &Case<'_>) -> String {
 fn own_pause<'a>(case: &Case<'a>) -> Option<&'a Action> {
     let is_promised = matches!(case.status.state, PhaseWord::PausedGuarded | PhaseWord::CoolingDown);
     let has_come_about = |action: &&Action| matches!(action.step, Step::Accepted | Step::Confirmed);
-    let pause = case.insight.action.as_ref().filter(|action| is_promised && action.kind == ActionKind::Pause);
+    let pause = case.snapshot.action.as_ref().filter(|action| is_promised && action.kind == ActionKind::Pause);
     // What was adopted since then was stopped by somebody else.
     let is_adopted_since = |pause: &Action| {
-        let adopted = case.insight.decisions.iter().filter(|decision| decision.conclusion == Conclusion::Adopt);
+        let adopted = case.snapshot.decisions.iter().filter(|decision| decision.conclusion == Conclusion::Adopt);
         adopted.map(|decision| decision.last_at).any(|at| at > pause.requested_at)
     };
     pause.filter(has_come_about).filter(|pause| !is_adopted_since(pause))
@@ -125,7 +125,7 @@ fn own_pause<'a>(case: &Case<'a>) -> Option<&'a Action> {
 
 /// Whose pause it was, when, and what was left then.
 fn paused(case: &Case<'_>, pause: &Action) -> String {
-    let who = match (&case.insight.action_by, pause.trigger) {
+    let who = match (&case.snapshot.action_by, pause.trigger) {
         (Some(by), _) => by.as_str(),
         (None, Trigger::Force | Trigger::Operator) => "an operator",
         (None, Trigger::Tick | Trigger::Guard | Trigger::Recovery) => "the guard",
@@ -138,7 +138,7 @@ fn paused(case: &Case<'_>, pause: &Action) -> String {
 fn waits(case: &Case<'_>) -> Option<String> {
     let remote = case.trafficstar;
     let limit = format!("the account's limit of {} requests a minute", remote.requests_per_minute);
-    Some(match (case.insight.progress, case.turn()) {
+    Some(match (case.snapshot.progress, case.turn()) {
         (ActionProgress::Settled, _) => return None,
         (ActionProgress::Unstored, _) => {
             "it waits for the database: nothing is started before it is written down".to_owned()
@@ -153,7 +153,7 @@ fn waits(case: &Case<'_>) -> Option<String> {
         }
         (ActionProgress::InFlight, None) => "it was sent, and TrafficStars has not answered yet".to_owned(),
         (ActionProgress::Postponed, _) => {
-            let why = case.insight.action.as_ref().and_then(|action| action.error.as_deref()).unwrap_or(&limit);
+            let why = case.snapshot.action.as_ref().and_then(|action| action.error.as_deref()).unwrap_or(&limit);
             let by = remote.running_again_by.map(|by| format!("; all that wait have left about {}", clock(by)));
             format!("it waits: {why}; the next tick decides anew{}", by.unwrap_or_default())
         }
@@ -163,7 +163,7 @@ fn waits(case: &Case<'_>) -> Option<String> {
 
 /// What a person should know before anything else.
 pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
-    let (status, policy) = (case.status, &case.insight.policy);
+    let (status, policy) = (case.status, &case.snapshot.policy);
     let high_spend = status.high_spend.then(|| {
         format!(
             "{limit} or more is spent today: it is left alone, running or stopped. The guard that stops it is released, \
@@ -172,7 +172,7 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
             limit = policy.spend_limit
         )
     });
-    let unguarded = case.insight.unguarded.as_ref().map(|unguarded| {
+    let unguarded = case.snapshot.unguarded.as_ref().map(|unguarded| {
         let why = &unguarded.why;
         format!("Unguarded: it runs, and nothing pauses it: {why}. It spends money that nobody watches.")
     });
@@ -189,16 +189,16 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
     let is_enabled = status.ordered.generator_enabled;
     let hold = status.ordered.hold.as_ref().map(|hold| on_hold(hold, is_enabled));
     let blocked = status.blocked.as_ref().map(|reason| format!("Blocked, running it cannot help: {reason}."));
-    let stands_still = case.insight.spend_unchanged_since.filter(|_| case.insight.spend_stands_still).map(|since| {
+    let stands_still = case.snapshot.spend_unchanged_since.filter(|_| case.snapshot.spend_stands_still).map(|since| {
         format!(
             "Its spend stands still: it is the same since {}, although the campaign runs and its clicks go on. Check at \
              TrafficStars whether the campaign is being shown.",
             date(since)
         )
     });
-    let owed = (case.insight.end_time_owed && case.insight.progress == ActionProgress::Settled)
+    let owed = (case.snapshot.end_time_owed && case.snapshot.progress == ActionProgress::Settled)
         .then(|| "Its end time could not be set yet; it is tried again at every tick.".to_owned());
-    let failed = case.insight.action.as_ref().filter(|action| action.step == Step::Failed).map(|action| {
+    let failed = case.snapshot.action.as_ref().filter(|action| action.step == Step::Failed).map(|action| {
         let error = action.error.as_deref().unwrap_or("TrafficStars does not say why");
         format!(
             "The last {} failed at {}: {error}.",
@@ -206,11 +206,11 @@ pub(super) fn attention(case: &Case<'_>) -> Vec<String> {
             date(action.failed_at.unwrap_or(action.requested_at))
         )
     });
-    let releasing = case
-        .insight
-        .releasing
+    let disabling = case
+        .snapshot
+        .disabling
         .then(|| "Its generator is being disabled: nothing new is begun, and its promise ends.".to_owned());
-    let all = [releasing, high_spend, unguarded, observe, contested, hold, blocked, failed, stands_still, owed];
+    let all = [disabling, high_spend, unguarded, observe, contested, hold, blocked, failed, stands_still, owed];
     all.into_iter().flatten().collect()
 }
 

@@ -7,9 +7,9 @@ use crate::domain::action::{Action, ActionId, Step, Trigger};
 use crate::domain::machine::Machine;
 use crate::domain::phase::PhaseWord;
 use crate::domain::policy::{Policy, PolicyNumbers};
+use crate::domain::queue_place::QueuePlace;
 use crate::domain::remote::StatusWord;
 use crate::domain::status::{CircuitStatus, Liveness, ReadingStatus};
-use crate::domain::turn::Turn;
 use crate::domain::unguarded::Unguarded;
 
 const NOON: i64 = 12 * 60;
@@ -22,7 +22,7 @@ fn at(minute: i64) -> DateTime<Utc> {
 /// One campaign, a database and a client, all well at noon.
 struct World {
     actor: ActorStatus,
-    insight: Insight,
+    snapshot: Snapshot,
     tickless_since: Option<DateTime<Utc>>,
     left_unguarded: Vec<(CampaignId, DateTime<Utc>)>,
     leadership: LeadershipStatus,
@@ -56,7 +56,7 @@ fn activation(requested_at: DateTime<Utc>) -> Action {
 impl World {
     fn new() -> Self {
         let policy: Policy = PolicyNumbers::default().validate().unwrap();
-        let insight = Machine::new(at(0), &policy, None, None).insight(at(0), &policy);
+        let snapshot = Machine::new(at(0), &policy, None, None).snapshot(at(0), &policy);
         let actor = ActorStatus {
             status: Liveness::Running,
             incarnation: 1,
@@ -69,7 +69,7 @@ impl World {
         };
         Self {
             actor,
-            insight,
+            snapshot,
             tickless_since: None,
             left_unguarded: Vec::new(),
             leadership: LeadershipStatus::default(),
@@ -84,7 +84,7 @@ impl World {
             id: CampaignId(1),
             remote: RemoteId(1001),
             actor: &self.actor,
-            insight: &self.insight,
+            snapshot: &self.snapshot,
             tickless_since: self.tickless_since,
         };
         let vitals = Vitals {
@@ -126,7 +126,7 @@ fn three_ticks_without_a_completed_one_are_too_many() {
 #[test]
 fn a_pause_unconfirmed_for_two_minutes_is_too_late() {
     let mut world = World::new();
-    world.insight.pausing_since = Some(at(0));
+    world.snapshot.pausing_since = Some(at(0));
     let why = "a pause has not been confirmed for two minutes of campaign 1";
     assert_degrades(&world, Some(1), 2, DegradationKind::PauseUnconfirmed, 0, why);
 }
@@ -134,12 +134,12 @@ fn a_pause_unconfirmed_for_two_minutes_is_too_late() {
 #[test]
 fn a_status_or_clicks_unread_for_fifteen_minutes_guard_nothing() {
     let why = "the status or the remaining clicks could not be read for 15 minutes of campaign 1";
-    let read_by_status: fn(&mut Insight) = |insight| insight.status_unknown_since = Some(at(0));
-    let read_by_clicks: fn(&mut Insight) = |insight| insight.clicks_unknown_since = Some(at(0));
+    let read_by_status: fn(&mut Snapshot) = |snapshot| snapshot.status_unknown_since = Some(at(0));
+    let read_by_clicks: fn(&mut Snapshot) = |snapshot| snapshot.clicks_unknown_since = Some(at(0));
     for unread in [read_by_status, read_by_clicks] {
         let mut world = World::new();
         world.actor.last_tick_at = Some(at(15));
-        unread(&mut world.insight);
+        unread(&mut world.snapshot);
         assert_degrades(&world, Some(14), 15, DegradationKind::Unreadable, 0, why);
     }
 }
@@ -223,13 +223,13 @@ fn a_limit_that_does_not_reach_for_all_is_named_with_the_figures() {
 fn a_campaign_that_runs_on_with_its_clicks_used_up_degrades_unless_it_is_left_alone_on_purpose() {
     let mut world = World::new();
     let unguarded = |clicks_used_up| Some(Unguarded { since: at(1), clicks_used_up, why: "it is on hold".to_owned() });
-    world.insight.unguarded = unguarded(false);
+    world.snapshot.unguarded = unguarded(false);
     assert_eq!(world.health(2).status, HealthWord::Ok);
-    world.insight.unguarded = unguarded(true);
+    world.snapshot.unguarded = unguarded(true);
     let why = "nothing pauses what runs with its clicks used up: campaign 1";
     assert_degrades(&world, None, 2, DegradationKind::Unguarded, 1, why);
     let numbers = PolicyNumbers { mode: Mode::Observe, ..PolicyNumbers::default() };
-    world.insight.policy = numbers.validate().unwrap();
+    world.snapshot.policy = numbers.validate().unwrap();
     assert_eq!(world.health(2).status, HealthWord::Ok, "observe mode leaves it alone on purpose");
 }
 
@@ -238,22 +238,22 @@ fn an_activation_that_has_not_left_for_two_ticks_degrades_and_one_that_was_sent_
     let mut world = World::new();
     world.actor.last_tick_at = Some(at(3));
     world.trafficstar.running_again_by = Some(at(40));
-    world.insight.action = Some(activation(at(0)));
+    world.snapshot.action = Some(activation(at(0)));
     for progress in [ActionProgress::Settled, ActionProgress::InFlight, ActionProgress::Awaiting] {
-        world.insight.progress = progress;
+        world.snapshot.progress = progress;
         assert_eq!(world.health(3).status, HealthWord::Ok, "{progress:?}");
     }
     let why = "activations have waited for two ticks, which all leave by about 12:40, of campaign 1";
     for progress in [ActionProgress::Postponed, ActionProgress::Unstored] {
-        world.insight.progress = progress;
+        world.snapshot.progress = progress;
         assert_degrades(&world, Some(2), 3, DegradationKind::ActivationsWaiting, 0, why);
     }
-    world.insight.progress = ActionProgress::InFlight;
+    world.snapshot.progress = ActionProgress::InFlight;
     world.trafficstar.turns =
-        Arc::new([((RemoteId(1001), ActionKind::Activate), Turn { before: 0, leaves_about: None })].into());
+        Arc::new([((RemoteId(1001), ActionKind::Activate), QueuePlace { before: 0, leaves_about: None })].into());
     assert_degrades(&world, Some(2), 3, DegradationKind::ActivationsWaiting, 0, why);
     let numbers = PolicyNumbers { tick: Duration::minutes(2), ..PolicyNumbers::default() };
-    world.insight.policy = numbers.validate().unwrap();
+    world.snapshot.policy = numbers.validate().unwrap();
     assert_eq!(world.health(3).status, HealthWord::Ok);
 }
 

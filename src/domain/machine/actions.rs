@@ -6,8 +6,8 @@ use super::Machine;
 use super::context::StepContext;
 use super::last_action::Ending;
 use crate::domain::action::{Action, ActionId, ActionKind, Outcome, Step, Trigger};
-use crate::domain::decision::{Judged, Row};
-use crate::domain::event::{ActionNews, Effect, FollowingEndTime, Note, Request};
+use crate::domain::decision::{Judgement, Row};
+use crate::domain::event::{ActionUpdate, Effect, FollowingEndTime, Note, Request};
 use crate::domain::phase::Phase;
 use crate::domain::policy::Mode;
 use crate::domain::progress::Awaiting;
@@ -41,7 +41,7 @@ impl Machine {
     }
 
     /// Begins an action; in observe mode journals it, where it differs from the last.
-    pub(super) fn begin(&mut self, step: &mut StepContext<'_>, judged: &Judged, row: Row, due: Due) {
+    pub(super) fn begin(&mut self, step: &mut StepContext<'_>, judged: &Judgement, row: Row, due: Due) {
         match step.policy.mode {
             Mode::Act => {
                 self.last.forget_observed();
@@ -50,7 +50,7 @@ impl Machine {
             Mode::Observe => {
                 self.give_up_postponed(step);
                 if self.last.remember_observed(due.kind, row) {
-                    step.tell_action(due.kind, ActionNews::ObservedOnly(due.reason.clone()));
+                    step.tell_action(due.kind, ActionUpdate::ObservedOnly(due.reason.clone()));
                     let action = self.new_action(step.now, Some(judged), due, Step::ObservedOnly);
                     self.last.observe(action);
                     self.store_with_entry(step);
@@ -60,7 +60,7 @@ impl Machine {
     }
 
     /// Stores the action with the state that it leads to, then sends it.
-    pub(super) fn send(&mut self, step: &mut StepContext<'_>, judged: Option<&Judged>, due: Due) -> ActionId {
+    pub(super) fn send(&mut self, step: &mut StepContext<'_>, judged: Option<&Judgement>, due: Due) -> ActionId {
         let now = step.now;
         if self.last.is_setting_end_time() {
             if let Some(leaves_still) = self.last.in_flight() {
@@ -71,7 +71,7 @@ impl Machine {
         let (next, reason) = (due.next, due.reason.clone());
         let action = self.take_postponed(judged, &due).unwrap_or_else(|| {
             self.give_up_postponed(step);
-            step.tell_action(due.kind, ActionNews::Requested(due.reason.clone()));
+            step.tell_action(due.kind, ActionUpdate::Requested(due.reason.clone()));
             self.new_action(now, judged, due, Step::Requested)
         });
         let (id, kind, end_time) = (action.id, action.kind, action.end_time);
@@ -107,7 +107,7 @@ impl Machine {
         id
     }
 
-    fn new_action(&mut self, now: DateTime<Utc>, judged: Option<&Judged>, due: Due, step: Step) -> Action {
+    fn new_action(&mut self, now: DateTime<Utc>, judged: Option<&Judgement>, due: Due, step: Step) -> Action {
         self.last.by = due.by;
         Action {
             id: ActionId(self.questions.next_number()),
@@ -151,12 +151,12 @@ impl Machine {
                     // The answer to it is the campaign itself, with the end time as set.
                     self.finish(step, Ending::Confirmed);
                 } else {
-                    self.await_effect(step, ActionNews::Accepted);
+                    self.await_effect(step, ActionUpdate::Accepted);
                 }
             }
             Outcome::Unclear(reason) if !sets_end_time => {
                 action.error = Some(reason.clone());
-                self.await_effect(step, ActionNews::Unclear(reason));
+                self.await_effect(step, ActionUpdate::Unclear(reason));
             }
             Outcome::Unclear(reason) | Outcome::Failed(reason) => self.finish(step, Ending::Failed(reason)),
             Outcome::Postponed(reason) if may_wait => self.postpone(step, reason),
@@ -165,14 +165,14 @@ impl Machine {
     }
 
     /// It was answered; a read has to show it.
-    fn await_effect(&mut self, step: &mut StepContext<'_>, news: ActionNews) {
+    fn await_effect(&mut self, step: &mut StepContext<'_>, news: ActionUpdate) {
         let Some((id, kind, end_time)) = self.last.in_flight().map(|action| (action.id, action.kind, action.end_time))
         else {
             return;
         };
         let (now, policy) = (step.now, step.policy);
         // The end time follows an accepted pause by itself; after an unclear one a later tick sets it.
-        let was_accepted = news == ActionNews::Accepted;
+        let was_accepted = news == ActionUpdate::Accepted;
         step.tell_action(kind, news);
         if kind == ActionKind::Pause {
             self.phase = Phase::CoolingDown { until: now + policy.cooldown };
@@ -220,7 +220,7 @@ impl Machine {
     }
 
     /// The action that waits for its turn, if that is what is due, on the facts of this tick.
-    fn take_postponed(&mut self, judged: Option<&Judged>, due: &Due) -> Option<Action> {
+    fn take_postponed(&mut self, judged: Option<&Judgement>, due: &Due) -> Option<Action> {
         if due.trigger == Trigger::Force {
             return None;
         }

@@ -7,15 +7,15 @@ use super::actions::Due;
 use super::context::StepContext;
 use crate::domain::action::{ActionKind, Step, Trigger};
 use crate::domain::clock_difference::ClockDifference;
-use crate::domain::decided::Conclusion;
-use crate::domain::decision::{self, Decision, Judged, Row};
+use crate::domain::decision::{self, Decision, Judgement, Row};
+use crate::domain::decision_log::Conclusion;
 use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::policy::Mode;
 use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
 
 impl Machine {
     /// Decides by one complete reading, and begins what is due.
-    pub(super) fn conclude(&mut self, step: &mut StepContext<'_>, asked_at: DateTime<Utc>, judged: &Judged) {
+    pub(super) fn conclude(&mut self, step: &mut StepContext<'_>, asked_at: DateTime<Utc>, judged: &Judgement) {
         let now = step.now;
         // A tick that began before the end read facts from before the end; and a clock that was set back meanwhile has not
         // come to the end yet.
@@ -63,7 +63,7 @@ impl Machine {
         }
     }
 
-    fn conclude_cooling_down(&mut self, step: &mut StepContext<'_>, judged: &Judged) {
+    fn conclude_cooling_down(&mut self, step: &mut StepContext<'_>, judged: &Judgement) {
         let paused_in_vain = self.last.has_failed(ActionKind::Pause);
         if judged.status.may_run() {
             let runs = if judged.status == RemoteStatus::Running { "it runs" } else { "it may run" };
@@ -86,7 +86,7 @@ impl Machine {
     }
 
     /// An activation is due, and is not sent now.
-    fn hold_back(&mut self, step: &mut StepContext<'_>, judged: &Judged, why: String) {
+    fn hold_back(&mut self, step: &mut StepContext<'_>, judged: &Judgement, why: String) {
         self.flags.wait(step, why);
         if step.policy.mode == Mode::Act {
             self.last.forget_observed();
@@ -95,7 +95,7 @@ impl Machine {
     }
 
     /// What made an activation due, and how to say it before its reason.
-    fn activation_cause(&self, judged: &Judged) -> (Trigger, &'static str) {
+    fn activation_cause(&self, judged: &Judgement) -> (Trigger, &'static str) {
         let ended = judged.status == RemoteStatus::Stopped(StopCause::EndTimePassed);
         let waits = self.last.postponed().is_some_and(|action| action.kind == ActionKind::Activate);
         match self.phase {
@@ -166,7 +166,7 @@ impl Machine {
     }
 
     /// A row without a request: the state follows what is there already.
-    fn adopt(&mut self, step: &mut StepContext<'_>, judged: &Judged, next: Option<PhaseWord>, reason: &str) {
+    fn adopt(&mut self, step: &mut StepContext<'_>, judged: &Judgement, next: Option<PhaseWord>, reason: &str) {
         let phase = match next {
             Some(PhaseWord::Idle) => Phase::Idle,
             Some(PhaseWord::ActiveGuarded) => Phase::ActiveGuarded,

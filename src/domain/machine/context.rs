@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::action::ActionKind;
-use crate::domain::event::{ActionNews, Effect, Note};
+use crate::domain::event::{ActionUpdate, Effect, Note};
 use crate::domain::policy::Policy;
 
 /// One step.
@@ -30,7 +30,7 @@ impl<'a> StepContext<'a> {
     }
 
     /// Tells the operators what happened to an action.
-    pub(super) fn tell_action(&mut self, kind: ActionKind, news: ActionNews) {
+    pub(super) fn tell_action(&mut self, kind: ActionKind, news: ActionUpdate) {
         self.tell(Note::Action { kind, news });
     }
 }

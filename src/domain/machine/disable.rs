@@ -7,7 +7,7 @@ use super::invariants::{Broken, must};
 use super::last_action::LastAction;
 use crate::domain::action::{ActionId, Trigger};
 use crate::domain::event::Effect;
-use crate::domain::order::ReleaseRefusal;
+use crate::domain::order::DisableRefusal;
 use crate::domain::phase::Phase;
 use crate::domain::policy::Mode;
 use crate::domain::remote::RemoteStatus;
@@ -28,7 +28,7 @@ pub(super) enum Disabling {
     /// It was read, and is stopped.
     Stopped,
     /// The promise has ended, and nothing is asked for any more.
-    Released,
+    Done,
 }
 
 /// What is done about a campaign that is not seen stopped.
@@ -66,7 +66,7 @@ impl Disabling {
                 last.action().is_some_and(|action| action.id == id),
                 "it waits for a pause that is not the last action",
             ),
-            Self::Released => must(!last.is_under_way(), "it was released while an action is on its way"),
+            Self::Done => must(!last.is_under_way(), "it was released while an action is on its way"),
             Self::Settle | Self::Stopped => Ok(()),
         }
     }
@@ -75,7 +75,7 @@ impl Disabling {
 impl Machine {
     /// The promise has ended: nothing is asked for any more, whatever it is told.
     pub(super) fn is_released(&self) -> bool {
-        self.disabling == Some(Disabling::Released)
+        self.disabling == Some(Disabling::Done)
     }
 
     /// Ends the promise as soon as no action is on its way.
@@ -85,17 +85,17 @@ impl Machine {
         let refusal = match disabling {
             Disabling::Settle | Disabling::Stopped => None,
             Disabling::Read { otherwise: Otherwise::Pause, is_asked: false } if step.policy.mode == Mode::Observe => {
-                Some(ReleaseRefusal::ObserveMode)
+                Some(DisableRefusal::ObserveMode)
             }
             Disabling::Read { otherwise, is_asked: false } => {
                 let operation = self.questions.read_back(step.now);
                 self.disabling = Some(Disabling::Read { otherwise, is_asked: true });
                 return step.ask_for(Effect::ReadBack { operation });
             }
-            Disabling::Read { is_asked: true, .. } | Disabling::Released => return,
+            Disabling::Read { is_asked: true, .. } | Disabling::Done => return,
             Disabling::Pausing(id) => {
                 let action = self.last.action().filter(|action| action.id == id && action.step.came_to_nothing());
-                action.map(|action| ReleaseRefusal::PauseFailed(action.error.clone().unwrap_or_default()))
+                action.map(|action| DisableRefusal::PauseFailed(action.error.clone().unwrap_or_default()))
             }
         };
         if let Some(refusal) = refusal {
@@ -107,10 +107,10 @@ impl Machine {
         if self.phase.cooling_down_until().is_none_or(|until| until <= step.now) {
             self.enter(step, Phase::Idle, "its generator was disabled");
         }
-        self.disabling = Some(Disabling::Released);
+        self.disabling = Some(Disabling::Done);
         self.store(step);
         let stopped = matches!(disabling, Disabling::Stopped | Disabling::Pausing(_));
-        step.ask_for(Effect::Released { stopped });
+        step.ask_for(Effect::Disabled { stopped });
     }
 
     /// The campaign was read. If that was asked for here, it goes on by what was seen.
@@ -120,7 +120,7 @@ impl Machine {
             _ if stopped => self.disabling = Some(Disabling::Stopped),
             // Its mode may have changed while it was read.
             Otherwise::Pause if step.policy.mode == Mode::Observe => {
-                self.refuse_to_disable(step, ReleaseRefusal::ObserveMode);
+                self.refuse_to_disable(step, DisableRefusal::ObserveMode);
             }
             Otherwise::Pause => {
                 let due = self.pause_due(step, "an operator's order".to_owned());
@@ -128,13 +128,13 @@ impl Machine {
                 let judged = self.readings.judged_at(step.now, step.policy);
                 self.disabling = Some(Disabling::Pausing(self.send(step, judged.as_ref(), due)));
             }
-            Otherwise::Refuse => self.refuse_to_disable(step, ReleaseRefusal::NotStopped(status.clone())),
+            Otherwise::Refuse => self.refuse_to_disable(step, DisableRefusal::NotStopped(status.clone())),
         }
     }
 
     /// It stays guarded, as if nothing had been asked.
-    fn refuse_to_disable(&mut self, step: &mut StepContext<'_>, refusal: ReleaseRefusal) {
+    fn refuse_to_disable(&mut self, step: &mut StepContext<'_>, refusal: DisableRefusal) {
         self.disabling = None;
-        step.ask_for(Effect::ReleaseRefused(refusal));
+        step.ask_for(Effect::DisableRefused(refusal));
     }
 }

@@ -10,8 +10,8 @@ use super::actions::Due;
 use super::context::StepContext;
 use super::invariants::{Broken, must};
 use crate::domain::action::{ActionId, ActionKind, Outcome, Trigger};
-use crate::domain::decision::Judged;
-use crate::domain::event::ActionNews;
+use crate::domain::decision::Judgement;
+use crate::domain::event::ActionUpdate;
 use crate::domain::phase::Phase;
 use crate::domain::policy::Policy;
 use crate::domain::remote::{EndTime, RemoteStatus, StopCause};
@@ -94,7 +94,7 @@ impl Machine {
     }
 
     /// Sets the end time that is owed, again at every tick until it is set. Nothing else waits for it.
-    pub(super) fn pay_end_time(&mut self, step: &mut StepContext<'_>, judged: &Judged) {
+    pub(super) fn pay_end_time(&mut self, step: &mut StepContext<'_>, judged: &Judgement) {
         let (now, policy) = (step.now, step.policy);
         let is_too_late = self.has_set_too_late_an_end_time(now, policy, judged);
         let is_owed = self.end_times.owed || is_too_late;
@@ -136,7 +136,7 @@ impl Machine {
 
     /// Nothing that we activate runs beyond the day's end, unless our clock was ahead then, or `day_end` was later. The end
     /// time of somebody else stays.
-    fn has_set_too_late_an_end_time(&self, now: DateTime<Utc>, policy: &Policy, judged: &Judged) -> bool {
+    fn has_set_too_late_an_end_time(&self, now: DateTime<Utc>, policy: &Policy, judged: &Judgement) -> bool {
         let runs = self.phase == Phase::ActiveGuarded && judged.status == RemoteStatus::Running;
         let shown = self.end_times.own.filter(|own| self.readings.end_time() == Some(&EndTime::At(*own)));
         runs && shown.is_some_and(|shown| shown > policy.day_end_on(now))
@@ -162,7 +162,7 @@ impl Machine {
             | Outcome::Failed(reason)
             | Outcome::NotSent(reason)
             | Outcome::Postponed(reason) => {
-                step.tell_action(ActionKind::Pause, ActionNews::EndTimeOwed(reason.clone()))
+                step.tell_action(ActionKind::Pause, ActionUpdate::EndTimeOwed(reason.clone()))
             }
         }
     }

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::context::StepContext;
 use super::invariants::{Broken, must};
-use crate::domain::decision::{Judged, SpendLevel};
+use crate::domain::decision::{Judgement, SpendLevel};
 use crate::domain::event::Note;
 use crate::domain::remote::RemoteStatus;
 use crate::domain::status::Hold;
@@ -25,7 +25,7 @@ pub(super) struct Flags {
 
 impl Flags {
     /// Keeps `high_spend` and `blocked` up to date, whatever the state.
-    pub(super) fn raise(&mut self, step: &mut StepContext<'_>, judged: &Judged) {
+    pub(super) fn raise(&mut self, step: &mut StepContext<'_>, judged: &Judgement) {
         let today = step.now.date_naive();
         let was_high = self.high_spend_on.is_some();
         match judged.spend {
@@ -54,7 +54,7 @@ impl Flags {
         &mut self,
         step: &mut StepContext<'_>,
         is_promised: bool,
-        judged: &Judged,
+        judged: &Judgement,
         hold: Option<&Hold>,
     ) {
         let earlier = self.unguarded.take().filter(|_| !is_promised);

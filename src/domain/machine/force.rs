@@ -13,8 +13,8 @@ use crate::domain::action::{Action, ActionId, ActionKind, Step};
 use crate::domain::assessment::Assessment;
 use crate::domain::calendar::midnight_after;
 use crate::domain::clock_difference::ClockDifference;
-use crate::domain::decided::Conclusion;
-use crate::domain::decision::{self, Judged};
+use crate::domain::decision::{self, Judgement};
+use crate::domain::decision_log::Conclusion;
 use crate::domain::event::Effect;
 use crate::domain::order::{Force, ForceFailure, ForceKind, OrderId};
 use crate::domain::phase::{Phase, PhaseWord};
@@ -87,7 +87,7 @@ impl Machine {
             ForceKind::Activate => (RemoteStatus::Running, Phase::ActiveGuarded),
             ForceKind::Pause => (RemoteStatus::Stopped(StopCause::SwitchedOff), Phase::PausedGuarded),
         };
-        let judged = Judged { status, ..judged };
+        let judged = Judgement { status, ..judged };
         let decision = decision::decide(&judged, phase.word());
         let why = decision::reason(&decision, &judged, policy);
         match (decision.action, decision.next) {
@@ -191,7 +191,7 @@ impl Machine {
         self.send_forced(step, judged.as_ref(), force);
     }
 
-    fn send_forced(&mut self, step: &mut StepContext<'_>, judged: Option<&Judged>, force: Force) {
+    fn send_forced(&mut self, step: &mut StepContext<'_>, judged: Option<&Judgement>, force: Force) {
         let (trigger, by) = (force.trigger, force.by);
         let (conclusion, due) = match force.kind {
             ForceKind::Activate => {

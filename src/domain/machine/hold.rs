@@ -6,15 +6,15 @@ use super::Machine;
 use super::actions::Due;
 use super::context::StepContext;
 use crate::domain::action::Trigger;
-use crate::domain::decided::Conclusion;
-use crate::domain::decision::{Judged, Row};
+use crate::domain::decision::{Judgement, Row};
+use crate::domain::decision_log::Conclusion;
 use crate::domain::event::Note;
-use crate::domain::nearness::Stance;
 use crate::domain::order::{HoldChange, OrderId};
 use crate::domain::phase::Phase;
 use crate::domain::policy::Mode;
 use crate::domain::remote::RemoteStatus;
 use crate::domain::status::Hold;
+use crate::domain::trend::Intent;
 
 /// The holds that one campaign knows of.
 #[derive(Debug, Clone, Default)]
@@ -56,10 +56,10 @@ impl Machine {
 
     /// What it would make of used-up clicks.
     #[must_use]
-    pub fn stance(&self, now: DateTime<Utc>) -> Stance {
+    pub fn intent(&self, now: DateTime<Utc>) -> Intent {
         let hold = self.hold(now);
         let promised_to_run = self.phase == Phase::ActiveGuarded && hold.is_none();
-        Stance { promised_to_run, on_hold: hold.is_some_and(|hold| !hold.pause) }
+        Intent { promised_to_run, on_hold: hold.is_some_and(|hold| !hold.pause) }
     }
 
     pub(super) fn set_hold(&mut self, step: &mut StepContext<'_>, order: OrderId, hold: Option<Hold>) {
@@ -94,7 +94,7 @@ impl Machine {
     }
 
     /// A tick of a campaign on hold.
-    pub(super) fn conclude_on_hold(&mut self, step: &mut StepContext<'_>, judged: &Judged, hold: &Hold) {
+    pub(super) fn conclude_on_hold(&mut self, step: &mut StepContext<'_>, judged: &Judgement, hold: &Hold) {
         self.flags.stop_waiting();
         let why = hold.in_words();
         if hold.pause && judged.status.may_run() {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::invariants::{Broken, must};
 use crate::domain::action::{Action, ActionId, ActionKind, Step};
 use crate::domain::decision::Row;
-use crate::domain::event::ActionNews;
+use crate::domain::event::ActionUpdate;
 use crate::domain::progress::Awaiting;
 
 /// Where the last action stands.
@@ -40,11 +40,11 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    pub(super) fn news(self) -> ActionNews {
+    pub(super) fn news(self) -> ActionUpdate {
         match self {
-            Self::Confirmed => ActionNews::Confirmed,
-            Self::Failed(reason) | Self::Unsent(reason) => ActionNews::Failed(reason),
-            Self::Superseded(reason) => ActionNews::Superseded(reason),
+            Self::Confirmed => ActionUpdate::Confirmed,
+            Self::Failed(reason) | Self::Unsent(reason) => ActionUpdate::Failed(reason),
+            Self::Superseded(reason) => ActionUpdate::Superseded(reason),
         }
     }
 }

@@ -5,12 +5,12 @@
 use chrono::{DateTime, Utc};
 
 use super::invariants::{Broken, must};
-use crate::domain::event::OperationId;
+use crate::domain::event::QuestionId;
 
 /// A question that is out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Question {
-    pub(super) operation: OperationId,
+    pub(super) operation: QuestionId,
     pub(super) asked_at: DateTime<Utc>,
     pub(super) reads_remote: bool,
 }
@@ -54,26 +54,26 @@ impl Questions {
     }
 
     /// A tick begins.
-    pub(super) const fn tick(&mut self, now: DateTime<Utc>, reads_remote: bool) -> OperationId {
-        let operation = OperationId(self.next_number());
+    pub(super) const fn tick(&mut self, now: DateTime<Utc>, reads_remote: bool) -> QuestionId {
+        let operation = QuestionId(self.next_number());
         self.tick = Some(Question { operation, asked_at: now, reads_remote });
         operation
     }
 
     /// The campaign is read by itself. The answer to an earlier such question is not waited for any more.
-    pub(super) const fn read_back(&mut self, now: DateTime<Utc>) -> OperationId {
-        let operation = OperationId(self.next_number());
+    pub(super) const fn read_back(&mut self, now: DateTime<Utc>) -> QuestionId {
+        let operation = QuestionId(self.next_number());
         self.read_back = Some(Question { operation, asked_at: now, reads_remote: true });
         operation
     }
 
     /// The tick's question, if this answers it.
-    pub(super) fn take_tick(&mut self, operation: OperationId) -> Option<Question> {
+    pub(super) fn take_tick(&mut self, operation: QuestionId) -> Option<Question> {
         self.tick.take_if(|question| question.operation == operation)
     }
 
     /// The question that reads an action back, if this answers it.
-    pub(super) fn take_read_back(&mut self, operation: OperationId) -> Option<Question> {
+    pub(super) fn take_read_back(&mut self, operation: QuestionId) -> Option<Question> {
         self.read_back.take_if(|asked| asked.operation == operation)
     }
 

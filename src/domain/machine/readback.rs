@@ -6,7 +6,7 @@ use super::last_action::Ending;
 use super::questions::Question;
 use crate::domain::action::ActionKind;
 use crate::domain::failure::RemoteFault;
-use crate::domain::progress::{Verdict, is_stopped_or_gone, verdict};
+use crate::domain::progress::{ReadBackVerdict, is_stopped_or_gone, verdict};
 use crate::domain::remote::{RemoteCampaign, RemoteStatus, judge};
 
 impl Machine {
@@ -41,14 +41,14 @@ impl Machine {
             return;
         }
         match verdict(action, awaiting, question.asked_at, remote, status) {
-            Verdict::NotYet => {}
-            Verdict::Shown => {
+            ReadBackVerdict::NotYet => {}
+            ReadBackVerdict::Shown => {
                 if let (Ok(campaign), Some(running)) = (remote, action.kind.wants_running()) {
                     self.contest.caused(step.now, running, &campaign.end_time);
                 }
                 self.finish(step, Ending::Confirmed);
             }
-            Verdict::Failed(reason) => {
+            ReadBackVerdict::Failed(reason) => {
                 let activates = action.kind == ActionKind::Activate;
                 self.finish(step, Ending::Failed(reason));
                 if let (true, RemoteStatus::Blocked { .. }, Ok(campaign)) = (activates, status, remote) {

@@ -8,7 +8,7 @@ use super::context::StepContext;
 use super::invariants::{Broken, must};
 use crate::domain::assessment::Assessment;
 use crate::domain::clock_difference::ClockDifference;
-use crate::domain::decision::Judged;
+use crate::domain::decision::Judgement;
 use crate::domain::failure::RemoteFault;
 use crate::domain::phase::Phase;
 use crate::domain::policy::Policy;
@@ -29,7 +29,7 @@ pub(super) struct Readings {
 
 impl Readings {
     /// What the last reading is now, by the policy in force now.
-    pub(super) fn judged_at(&self, now: DateTime<Utc>, policy: &Policy) -> Option<Judged> {
+    pub(super) fn judged_at(&self, now: DateTime<Utc>, policy: &Policy) -> Option<Judgement> {
         self.last.as_ref().map(|facts| facts.judged_at(now, policy))
     }
 

@@ -6,7 +6,7 @@ use super::{Counters, Machine};
 use crate::domain::action::{Action, ActionKind};
 use crate::domain::assessment::Assessment;
 use crate::domain::decision::{SpendLevel, decide};
-use crate::domain::explain::{ActionProgress, Insight};
+use crate::domain::explain::{ActionProgress, Snapshot};
 use crate::domain::outlook::Outlook;
 use crate::domain::phase::{Phase, PhaseWord};
 use crate::domain::policy::{Mode, Policy};
@@ -127,8 +127,8 @@ impl Machine {
 
     /// All that `explain` needs to know of it, as of `now`.
     #[must_use]
-    pub fn insight(&self, now: DateTime<Utc>, policy: &Policy) -> Insight {
-        Insight {
+    pub fn snapshot(&self, now: DateTime<Utc>, policy: &Policy) -> Snapshot {
+        Snapshot {
             policy: policy.clone(),
             phase: self.phase,
             built_at: self.built_at,
@@ -140,7 +140,7 @@ impl Machine {
             pausing_since: self.readings.pausing_since,
             spend_unchanged_since: self.standing.since(),
             spend_stands_still: self.standing.is_told(),
-            releasing: self.disabling.is_some(),
+            disabling: self.disabling.is_some(),
             end_time_owed: self.end_times.is_owed(),
             action: self.last.action().cloned(),
             action_by: self.last.by.clone(),

@@ -9,7 +9,7 @@ use super::context::StepContext;
 use super::questions::Question;
 use crate::domain::action::ActionKind;
 use crate::domain::assessment::Assessment;
-use crate::domain::decided::Conclusion;
+use crate::domain::decision_log::Conclusion;
 use crate::domain::event::{Effect, Note};
 use crate::domain::observation::Observation;
 use crate::domain::phase::Phase;

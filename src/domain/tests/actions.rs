@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::action::Step;
-use crate::domain::event::ActionNews;
+use crate::domain::event::ActionUpdate;
 use crate::domain::policy::Mode;
 use ActionKind::{Activate, Pause, SetEndTime};
 use PhaseWord::{ActiveGuarded, CoolingDown, PausedGuarded};
@@ -193,7 +193,7 @@ fn a_pause_owes_its_end_time_until_it_is_set_and_nothing_waits_for_it() {
     let effects = rig.applied(Outcome::Accepted);
     assert!(records(&effects).all(|record| record.promise.end_time_owed), "a crash now must not lose it");
     let effects = rig.end_time_set(Outcome::Failed("TrafficStars answered 500".to_owned()));
-    assert_eq!(notes(&effects, |note| matches!(note, Note::Action { news: ActionNews::EndTimeOwed(_), .. })), 1);
+    assert_eq!(notes(&effects, |note| matches!(note, Note::Action { news: ActionUpdate::EndTimeOwed(_), .. })), 1);
     rig.read_back(&stopped());
     for time in ["12:01:00", "12:02:00"] {
         let effects = rig.tick(time, &stopped());
@@ -242,8 +242,8 @@ fn an_end_time_that_a_pause_has_overtaken_is_followed_to_its_answer() {
     let overtaken = rig.action_id();
     rig.tick("12:01:00", &running().clicks(10_000));
     rig.applied(Outcome::Failed("refused".to_owned()));
-    let released = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Released { .. }));
-    assert!(!released(&rig.event(Event::Release { pause: false })));
+    let released = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Disabled { .. }));
+    assert!(!released(&rig.event(Event::Disable { pause: false })));
     assert!(released(&rig.event(Event::Applied { action: overtaken, outcome: Outcome::Accepted })));
     assert_eq!(rig.machine.counters().stale_answers, 0);
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::explain::{ActionProgress, ActorRest, Explanation, Insight, explain};
+use crate::domain::explain::{ActionProgress, ActorBackoff, Explanation, Snapshot, explain};
 use crate::domain::ids::CampaignId;
 use crate::domain::policy::Mode;
+use crate::domain::queue_place::QueuePlace;
 use crate::domain::status::{
     ActorStatus, CampaignStatus, Handling, Hold, Liveness, Observed, Ordered, RemoteClientStatus, StoredStatus,
 };
 use crate::domain::timer::TimerKind;
-use crate::domain::turn::Turn;
 use crate::domain::verdict::Verdict;
 
 impl Rig {
@@ -49,11 +49,11 @@ impl Rig {
     }
 
     /// Explained ten seconds after what happened last.
-    fn explain_with(&self, change: impl FnOnce(&mut CampaignStatus), rest: Option<ActorRest>) -> Explanation {
+    fn explain_with(&self, change: impl FnOnce(&mut CampaignStatus), rest: Option<ActorBackoff>) -> Explanation {
         let mut status = self.status();
         change(&mut status);
-        let (now, insight) = (self.now + Duration::seconds(10), self.machine.insight(self.now, &self.policy));
-        explain(now, &status, Some(&insight), rest, &RemoteClientStatus::default())
+        let (now, snapshot) = (self.now + Duration::seconds(10), self.machine.snapshot(self.now, &self.policy));
+        explain(now, &status, Some(&snapshot), rest, &RemoteClientStatus::default())
     }
 
     fn explained(&self) -> Explanation {
@@ -190,8 +190,8 @@ fn before_the_first_read_nothing_is_claimed() {
 fn what_has_not_left_is_not_called_unanswered() {
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
-    let insight = rig.machine.insight(rig.now, &rig.policy);
-    let turn = Turn { before: 1_379, leaves_about: Some(at("12:40:00")) };
+    let snapshot = rig.machine.snapshot(rig.now, &rig.policy);
+    let turn = QueuePlace { before: 1_379, leaves_about: Some(at("12:40:00")) };
     let waits = RemoteClientStatus {
         requests_per_minute: 90,
         running_again_by: Some(at("13:10:00")),
@@ -230,8 +230,8 @@ fn what_has_not_left_is_not_called_unanswered() {
         ),
     ];
     for (progress, trafficstar, waits, next) in cases {
-        let insight = Insight { progress, ..insight.clone() };
-        let explained = explain(rig.now, &rig.status(), Some(&insight), None, trafficstar);
+        let snapshot = Snapshot { progress, ..snapshot.clone() };
+        let explained = explain(rig.now, &rig.status(), Some(&snapshot), None, trafficstar);
         let expected = format!("It is stopped, as last read, and is to be activated since 12:00:00; {waits}.");
         assert_eq!((explained.summary, explained.next.then.as_str()), (expected, next), "{progress:?}");
         assert_eq!(explained.promise.meaning, "it is to run, once its activation has come about", "{progress:?}");
@@ -461,7 +461,7 @@ fn a_disabled_campaign_says_so_and_how_to_change_it() {
 fn a_dead_actor_says_since_when_and_when_the_next_is_built() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(20_000));
-    let rest = ActorRest { since: at("12:00:05"), until: at("12:00:13") };
+    let rest = ActorBackoff { since: at("12:00:05"), until: at("12:00:13") };
     let restarting = |status: &mut CampaignStatus| status.actor.as_mut().unwrap().status = Liveness::Restarting;
     let explanation = rig.explain_with(restarting, Some(rest));
     assert_told(
@@ -473,7 +473,7 @@ fn a_dead_actor_says_since_when_and_when_the_next_is_built() {
              promise from there on",
         ],
     );
-    assert_timers(&explanation, &[(TimerKind::Rebirth, "12:00:13"), (TimerKind::DayEnd, "23:59:00")]);
+    assert_timers(&explanation, &[(TimerKind::Respawn, "12:00:13"), (TimerKind::DayEnd, "23:59:00")]);
 }
 
 #[test]
@@ -562,21 +562,21 @@ fn decisions_to_do_nothing_are_remembered_as_one_while_they_repeat() {
 #[test]
 fn a_pause_that_fails_again_and_again_is_wanted_since_the_first_attempt() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
-    let insight = |rig: &Rig| rig.machine.insight(rig.now, &rig.policy);
+    let snapshot = |rig: &Rig| rig.machine.snapshot(rig.now, &rig.policy);
     for time in ["12:00:00", "12:01:00", "12:02:00"] {
         rig.tick(time, &running().clicks(100));
         rig.applied(Outcome::Failed("TrafficStars answered 500".to_owned()));
-        assert_eq!(insight(&rig).pausing_since, Some(at("12:00:00")));
+        assert_eq!(snapshot(&rig).pausing_since, Some(at("12:00:00")));
     }
     rig.tick("12:03:00", &stopped().clicks(100));
-    assert_eq!(insight(&rig).pausing_since, None, "it is stopped, whoever did it");
+    assert_eq!(snapshot(&rig).pausing_since, None, "it is stopped, whoever did it");
 }
 
 #[test]
 fn a_campaign_that_is_let_go_is_not_called_stuck() {
     let mut rig = Rig::new(Phase::ActiveGuarded);
     rig.tick("12:00:00", &running().clicks(100));
-    rig.event(Event::Release { pause: false });
+    rig.event(Event::Disable { pause: false });
     rig.now = at("12:05:00");
     rig.applied(Outcome::Accepted);
     let explanation = rig.explained();

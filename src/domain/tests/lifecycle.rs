@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::domain::decision::{Judged, decide};
+use crate::domain::decision::{Judgement, decide};
 
 const PAGE: &str = include_str!("../LIFECYCLE.md");
 
@@ -73,7 +73,7 @@ fn every_combination_is_decided_as_the_page_says_and_every_line_is_needed() {
         needed.insert(line[0]);
         let now = at("12:00:00");
         let mut rig = Rig::new(phase_of(phase, now));
-        let decision = decide(&Judged::new(&facts.observation(now), &rig.policy, now), phase);
+        let decision = decide(&Judgement::new(&facts.observation(now), &rig.policy, now), phase);
         let next = decision.next.map_or("unchanged", PhaseWord::as_str);
         let decided = [format!("{:?}", decision.row), kind_word(decision.action), next.to_owned()];
         assert_eq!(decided, [line[0], line[5], line[6]], "{words:?}");
@@ -126,7 +126,7 @@ fn every_state_event_and_effect_is_on_the_page() {
         "EndTimeSet",
         "SentUnstored",
         "Release",
-        "ReleaseStopped",
+        "DisableIfStopped",
         "Process",
         "Force",
         "Hold",
@@ -139,7 +139,7 @@ fn every_state_event_and_effect_is_on_the_page() {
         "Send",
         "Note",
         "Released",
-        "ReleaseRefused",
+        "DisableRefused",
         "Processed",
         "ForceEnded",
         "Held",

@@ -8,6 +8,7 @@ mod contested;
 mod cooldown;
 mod days;
 mod decisions;
+mod disable;
 mod explain;
 mod facts;
 mod format;
@@ -15,19 +16,18 @@ mod lifecycle;
 mod modes;
 mod orders;
 mod properties;
-mod release;
 mod restart;
 mod retries;
 mod spend;
-mod standing;
 mod status;
 mod ticks;
+mod unchanged_spend;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::action::{Action, ActionId, ActionKind, Outcome};
 use super::clock_difference::ClockDifference;
-use super::event::{Effect, Event, Note, OperationId, Record, Request};
+use super::event::{Effect, Event, Note, QuestionId, Record, Request};
 use super::failure::{DatabaseFailure, RemoteFault, SourceFailure};
 use super::ids::RemoteId;
 use super::machine::Machine;
@@ -36,7 +36,7 @@ use super::observation::Observation;
 use super::phase::{Phase, PhaseWord, Promise};
 use super::policy::{Policy, PolicyNumbers};
 use super::remote::{EndTime, RemoteCampaign};
-use super::spend::{SourceAnswer, Spend, SpendDoubt, SpendField, SpendSource, SpendUnknown};
+use super::spend::{Spend, SpendDoubt, SpendField, SpendReading, SpendSource, SpendUnknown};
 
 /// The day on which the tests play.
 const DAY: &str = "2026-11-22";
@@ -79,8 +79,8 @@ fn campaign() -> RemoteCampaign {
         end_time: EndTime::Unset,
         schedule_timezone: Some(0),
         account_timezone: Some(0),
-        spent_today: SourceAnswer::NoValue,
-        spent: SourceAnswer::NoValue,
+        spent_today: SpendReading::NoValue,
+        spent: SpendReading::NoValue,
         odd_fields: Vec::new(),
         our_clock: None,
     }
@@ -267,14 +267,14 @@ impl Rig {
 
     /// Goes to a time and begins the tick that must be due there.
     #[track_caller]
-    fn begin_tick(&mut self, time: &str) -> OperationId {
+    fn begin_tick(&mut self, time: &str) -> QuestionId {
         self.now = at(time);
         let effects = self.wake();
         let [Effect::Observe { operation, .. }] = effects[..] else { panic!("no tick is due at {time}: {effects:?}") };
         operation
     }
 
-    fn observed(&mut self, operation: OperationId, facts: &Facts) -> Vec<Effect> {
+    fn observed(&mut self, operation: QuestionId, facts: &Facts) -> Vec<Effect> {
         let observation = Box::new(facts.observation(self.now));
         self.event(Event::Observed { operation, observation })
     }
@@ -304,7 +304,7 @@ impl Rig {
         self.read_back_answer(operation, facts)
     }
 
-    fn read_back_answer(&mut self, operation: OperationId, facts: &Facts) -> Vec<Effect> {
+    fn read_back_answer(&mut self, operation: QuestionId, facts: &Facts) -> Vec<Effect> {
         self.event(Event::ReadBack { operation, remote: facts.remote.clone().map(Box::new) })
     }
 

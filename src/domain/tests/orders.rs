@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::domain::action::{Step, Trigger};
-use crate::domain::nearness::Stance;
 use crate::domain::order::{Force, ForceFailure, ForceKind, HoldChange, OrderId};
 use crate::domain::outlook::Outlook;
 use crate::domain::policy::Mode;
 use crate::domain::status::Hold;
+use crate::domain::trend::Intent;
 use ActionKind::{Activate, Pause};
 use PhaseWord::{ActiveGuarded, CoolingDown, Idle, PausedGuarded};
 
@@ -289,18 +289,18 @@ fn what_the_table_will_make_of_a_forced_action_is_said() {
 fn what_is_forced_once_is_followed_to_its_end_and_then_nothing_is_guarded() {
     let mut rig = Rig::new(Phase::Idle);
     rig.force(Force { once: true, ..force(ForceKind::Activate) });
-    rig.event(Event::Release { pause: false });
+    rig.event(Event::Disable { pause: false });
     let effects = rig.tick_at_once(&stopped().clicks(0));
     assert_step("once", &rig, &effects, Some(Activate), ActiveGuarded);
     let effects = rig.confirm();
     assert_eq!(end_of_force(&effects), Some(Ok(())));
-    assert!(effects.contains(&Effect::Released { stopped: false }));
+    assert!(effects.contains(&Effect::Disabled { stopped: false }));
     assert_eq!(rig.phase(), Idle);
     let mut rig = Rig::new(Phase::Idle);
     rig.force(Force { once: true, ..force(ForceKind::Activate) });
     let effects = rig.tick_at_once(&blocked());
     refusal(&effects);
-    assert!(effects.contains(&Effect::Released { stopped: false }), "refused, and gone");
+    assert!(effects.contains(&Effect::Disabled { stopped: false }), "refused, and gone");
 }
 
 #[test]
@@ -426,13 +426,13 @@ fn a_pause_that_was_forced_behind_an_activation_is_sent_though_the_generator_is_
     let mut rig = Rig::new(Phase::Idle);
     rig.tick("12:00:00", &stopped().clicks(20_000));
     rig.force(force(ForceKind::Pause));
-    let effects = rig.event(Event::Release { pause: false });
+    let effects = rig.event(Event::Disable { pause: false });
     assert_eq!(end_of_force(&effects), None, "it is still to come");
     let effects = rig.applied(Outcome::Accepted);
     assert_step("the pause follows the activation", &rig, &effects, Some(Pause), CoolingDown);
     let effects = rig.confirm();
     assert_eq!(end_of_force(&effects), Some(Ok(())));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Released { .. })), "{effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Disabled { .. })), "{effects:?}");
 }
 
 #[test]
@@ -483,16 +483,16 @@ fn what_becomes_of_a_campaign_that_is_released_is_what_the_table_says() {
 #[test]
 fn what_is_on_hold_is_not_promised_to_run_while_the_hold_lasts() {
     let table = [
-        (Phase::ActiveGuarded, None, Stance { promised_to_run: true, on_hold: false }),
-        (Phase::PausedGuarded, None, Stance::default()),
-        (Phase::ActiveGuarded, Some(hold(true, None)), Stance::default()),
-        (Phase::ActiveGuarded, Some(hold(false, None)), Stance { promised_to_run: false, on_hold: true }),
-        (Phase::ActiveGuarded, Some(hold(false, Some("11:59:00"))), Stance { promised_to_run: true, on_hold: false }),
+        (Phase::ActiveGuarded, None, Intent { promised_to_run: true, on_hold: false }),
+        (Phase::PausedGuarded, None, Intent::default()),
+        (Phase::ActiveGuarded, Some(hold(true, None)), Intent::default()),
+        (Phase::ActiveGuarded, Some(hold(false, None)), Intent { promised_to_run: false, on_hold: true }),
+        (Phase::ActiveGuarded, Some(hold(false, Some("11:59:00"))), Intent { promised_to_run: true, on_hold: false }),
     ];
-    for (phase, hold, stance) in table {
+    for (phase, hold, intent) in table {
         let mut rig = Rig::new(phase);
         rig.now = at("12:00:00");
         rig.machine = rig.machine.on_hold(hold.clone(), None);
-        assert_eq!(rig.machine.stance(rig.now), stance, "{phase:?} {hold:?}");
+        assert_eq!(rig.machine.intent(rig.now), intent, "{phase:?} {hold:?}");
     }
 }

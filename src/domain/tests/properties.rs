@@ -10,7 +10,7 @@ use proptest::test_runner::Config;
 
 use super::*;
 use crate::domain::action::{Step, Trigger};
-use crate::domain::decision::{ClickLevel, Judged, SpendLevel};
+use crate::domain::decision::{ClickLevel, Judgement, SpendLevel};
 use crate::domain::order::{Force, ForceKind, HoldChange, OrderId};
 use crate::domain::policy::Mode;
 use crate::domain::remote::{RemoteStatus, StopCause};
@@ -46,7 +46,7 @@ enum Happening {
     Crash,
     Stale,
     Release(bool),
-    ReleaseStopped,
+    DisableIfStopped,
     Order(Order),
 }
 
@@ -100,7 +100,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Crash),
         1 => Just(Stale),
         1 => any::<bool>().prop_map(Release),
-        1 => Just(ReleaseStopped),
+        1 => Just(DisableIfStopped),
         5 => order().prop_map(Order),
     ]
 }
@@ -108,7 +108,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 /// A question of the machine that is not answered yet.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
-    operation: OperationId,
+    operation: QuestionId,
     at: DateTime<Utc>,
     read_remote: bool,
     is_gone: bool,
@@ -132,7 +132,7 @@ struct World {
     end_times: VecDeque<ActionId>,
     /// Since the last tick began, an action was answered or settled: what the tick read is old.
     outdated: bool,
-    releasing: bool,
+    disabling: bool,
     released: bool,
     stored_hold: Option<Hold>,
     hold_all: Option<Hold>,
@@ -158,7 +158,7 @@ impl World {
             overtaken: None,
             end_times: VecDeque::new(),
             outdated: false,
-            releasing: false,
+            disabling: false,
             released: false,
             stored_hold: None,
             hold_all: None,
@@ -251,12 +251,12 @@ impl World {
                 self.step(Event::EndTimeSet { action, outcome: Outcome::Accepted });
             }
             Happening::Release(pause) => {
-                self.releasing = true;
-                self.step(Event::Release { pause });
+                self.disabling = true;
+                self.step(Event::Disable { pause });
             }
-            Happening::ReleaseStopped => {
-                self.releasing = true;
-                self.step(Event::ReleaseStopped);
+            Happening::DisableIfStopped => {
+                self.disabling = true;
+                self.step(Event::DisableIfStopped);
             }
             Happening::Order(order) => self.order(order),
         }
@@ -315,7 +315,7 @@ impl World {
     fn wake(&mut self, late_ms: i64) {
         let Some(due) = self.rig.machine.next_wake() else {
             let waits = self.tick.is_some()
-                || self.releasing && (self.read_back.is_some() || self.is_action_open() || self.is_write_out());
+                || self.disabling && (self.read_back.is_some() || self.is_action_open() || self.is_write_out());
             assert!(self.released || waits, "it sleeps for good: {self:#?}");
             return;
         };
@@ -332,7 +332,7 @@ impl World {
         let read = if asked.read_remote { facts.remote } else { missing().remote };
         let facts = Facts { remote: read.map_err(|fault| fault.of_campaign(asked.is_gone)), ..self.facts() };
         let observation = facts.observation(self.rig.now);
-        let judged = Judged::new(&observation, &self.rig.policy, self.rig.now);
+        let judged = Judgement::new(&observation, &self.rig.policy, self.rig.now);
         let (was_held, outdated, was_forcing) = (self.is_decision_held(), self.outdated, self.is_forcing());
         // What is forced goes by no spend that might be too old: it waits for the end of the cool-down alone.
         let cooled_down_at = self.rig.machine.phase().cooling_down_until();
@@ -341,7 +341,7 @@ impl World {
         let event = Event::Observed { operation: asked.operation, observation: Box::new(observation) };
         let effects = self.step(event);
         self.check_decision(&judged, cooling_down, &effects);
-        let is_fresh = !outdated && !was_held && !self.releasing && !was_forcing && !self.is_left_alone();
+        let is_fresh = !outdated && !was_held && !self.disabling && !was_forcing && !self.is_left_alone();
         let must_pause = judged.status == RemoteStatus::Running
             && judged.clicks == ClickLevel::UsedUp
             && judged.spend != SpendLevel::Reached;
@@ -352,7 +352,7 @@ impl World {
     }
 
     /// What a tick may send, by the facts it found.
-    fn check_decision(&self, judged: &Judged, cooling_down: bool, effects: &[Effect]) {
+    fn check_decision(&self, judged: &Judgement, cooling_down: bool, effects: &[Effect]) {
         for request in sends(effects) {
             let forced = entries(effects).any(|entry| entry.id == request.action && entry.trigger == Trigger::Force);
             assert!(forced || !self.is_left_alone(), "on hold, nothing is sent");
@@ -364,7 +364,7 @@ impl World {
                     assert!(forced || enough, "1: {judged:?}");
                     assert!(self.rig.machine.hold(self.rig.now).is_none(), "2: on hold");
                     assert!(!cooling_down, "2: cooling down");
-                    assert!(!self.releasing, "2: disabled");
+                    assert!(!self.disabling, "2: disabled");
                     assert!(self.rig.now < self.rig.policy.day_end_on(self.rig.now), "2: past the day end");
                     assert_eq!(request.end_time, self.rig.policy.day_end_on(self.rig.now));
                 }
@@ -432,11 +432,11 @@ impl World {
                     assert!(self.overtaken.is_none() || request.kind == ActionKind::Pause, "an end time comes late");
                     self.overtaken = self.request.replace(*request).or(self.overtaken);
                 }
-                Effect::Released { .. } => {
+                Effect::Disabled { .. } => {
                     assert!(!self.is_write_out(), "released with a write under way");
                     self.released = true;
                 }
-                Effect::ReleaseRefused(_) => self.releasing = false,
+                Effect::DisableRefused(_) => self.disabling = false,
                 Effect::Processed { order } => self.answer(*order, |kind| matches!(kind, Order::Process)),
                 Effect::Held { order } => {
                     assert!(!self.is_write_out(), "on hold with a write under way");
@@ -498,7 +498,7 @@ impl World {
         {
             self.obey(request);
         }
-        (self.tick, self.read_back, self.releasing, self.overtaken) = (None, None, false, None);
+        (self.tick, self.read_back, self.disabling, self.overtaken) = (None, None, false, None);
         self.end_times.clear();
         let unfinished = self.journal.clone().filter(|entry| matches!(entry.step, Step::Requested | Step::Accepted));
         let until = self.stored.phase.cooling_down_until();
@@ -553,7 +553,7 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 1..200),
     ) {
         let mut world = World::new(at("09:00:00"), Mode::Act);
-        for happening in happenings.into_iter().filter(|one| !matches!(one, Happening::Release(_) | Happening::ReleaseStopped)) {
+        for happening in happenings.into_iter().filter(|one| !matches!(one, Happening::Release(_) | Happening::DisableIfStopped)) {
             world.happen(happening);
         }
         world.rig.now = world.rig.now.max(at("2026-11-23 01:00:00"));

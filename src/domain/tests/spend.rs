@@ -3,17 +3,17 @@
 use super::*;
 use crate::domain::remote::counters_of;
 use crate::domain::spend::{Counters, Sightings, SpendHistory, SpendQuestion, StoredSpend, read_on};
-use SourceAnswer::{NoSource, NoValue};
+use SpendReading::{NoSource, NoValue};
 
 /// The spend's amount and source, or `None` where it is unknown.
 type Known = Option<(&'static str, SpendSource)>;
 
-fn value(text: &str) -> SourceAnswer {
-    SourceAnswer::Value(money(text))
+fn value(text: &str) -> SpendReading {
+    SpendReading::Value(money(text))
 }
 
-fn failed() -> SourceAnswer {
-    SourceAnswer::Failed(SourceFailure::Failed("timed out".to_owned()))
+fn failed() -> SpendReading {
+    SpendReading::Failed(SourceFailure::Failed("timed out".to_owned()))
 }
 
 fn stored_by(source: SpendSource, text: &str, time: &str) -> SpendHistory {
@@ -29,10 +29,10 @@ fn yesterdays(text: &str) -> SpendHistory {
 }
 
 /// An object with `spent_today` alone.
-fn counter(spent_today: &SourceAnswer) -> Counters {
+fn counter(spent_today: &SpendReading) -> Counters {
     let spent = match spent_today {
-        SourceAnswer::Failed(_) | NoSource => spent_today.clone(),
-        SourceAnswer::Value(_) | NoValue => NoValue,
+        SpendReading::Failed(_) | NoSource => spent_today.clone(),
+        SpendReading::Value(_) | NoValue => NoValue,
     };
     Counters { spent_today: spent_today.clone(), spent }
 }
@@ -89,8 +89,8 @@ fn a_spend_is_stored_where_it_says_something_new_or_the_stored_one_grows_old() {
 #[track_caller]
 fn assert_spend(
     now: &str,
-    campaign: &SourceAnswer,
-    report: &SourceAnswer,
+    campaign: &SpendReading,
+    report: &SpendReading,
     history: &Result<SpendHistory, DatabaseFailure>,
     expected: Known,
 ) {
@@ -102,7 +102,7 @@ fn assert_spend_of(
     now: &str,
     counters: &Counters,
     sightings: &Sightings,
-    report: &SourceAnswer,
+    report: &SpendReading,
     history: &Result<SpendHistory, DatabaseFailure>,
     expected: Known,
 ) {
@@ -348,11 +348,11 @@ fn a_counter_that_was_read_across_midnight_is_of_no_day() {
     let remote = Ok(running().with(|campaign| campaign.spent_today = value("1.00")).remote.unwrap());
     let day = at("2026-11-23 00:00:00").date_naive();
     let across = counters_of(&remote, day, at("23:59:59"), at("2026-11-23 00:00:01"));
-    assert_eq!(across.spent_today, SourceAnswer::Failed(SourceFailure::AcrossMidnight));
+    assert_eq!(across.spent_today, SpendReading::Failed(SourceFailure::AcrossMidnight));
     let within = counters_of(&remote, day, at("2026-11-23 00:00:01"), at("2026-11-23 00:00:02"));
     assert_eq!(within.spent_today, value("1.00"));
     let of = |fault| counters_of(&Err(fault), day, at("12:00:00"), at("12:00:00"));
     let gone = of(RemoteFault::Gone);
     assert_eq!((gone.spent_today, gone.spent), (NoSource, NoSource));
-    assert!(matches!(of(RemoteFault::NotFound).spent_today, SourceAnswer::Failed(_)), "one 404 says nothing");
+    assert!(matches!(of(RemoteFault::NotFound).spent_today, SpendReading::Failed(_)), "one 404 says nothing");
 }

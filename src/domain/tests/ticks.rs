@@ -67,7 +67,7 @@ fn an_answer_that_nobody_waits_for_is_counted_and_dropped() {
     let mut rig = Rig::new(Phase::Idle);
     let tick = rig.begin_tick("12:00:00");
     let wanted = stopped().clicks(20_000);
-    assert_eq!(rig.observed(OperationId(tick.0 + 7), &wanted), []);
+    assert_eq!(rig.observed(QuestionId(tick.0 + 7), &wanted), []);
     assert_eq!(rig.read_back_answer(tick, &wanted), []);
     rig.observed(tick, &running());
     assert_eq!(rig.observed(tick, &wanted), [], "answered already");

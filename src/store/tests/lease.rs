@@ -7,21 +7,21 @@ use super::super::connection::StoreConnection;
 use super::*;
 use crate::domain::lease::{Epoch, LeaseRow};
 
-fn candidate(name: &str) -> Candidate {
-    Candidate { name: name.to_owned(), host: format!("host of {name}"), pid: 4_242 }
+fn candidate(name: &str) -> LeaseCandidate {
+    LeaseCandidate { name: name.to_owned(), host: format!("host of {name}"), pid: 4_242 }
 }
 
 /// A database on PostgreSQL with one campaign, and desks for two candidates. `None` where there is no server.
-async fn two_candidates() -> Option<(TestDatabase, Store, LeaseDesk, LeaseDesk)> {
+async fn two_candidates() -> Option<(TestDatabase, Store, LeaseStore, LeaseStore)> {
     let database = TestDatabase::postgres()?;
     let store = database.store().await;
     database.execute(ONE_CAMPAIGN);
-    let desk = |name| store.lease_desk(candidate(name)).unwrap();
+    let desk = |name| store.lease_store(candidate(name)).unwrap();
     let (one, other) = (desk("one"), desk("other"));
     Some((database, store, one, other))
 }
 
-async fn take(desk: &LeaseDesk) -> Option<Term> {
+async fn take(desk: &LeaseStore) -> Option<LeaseTerm> {
     let seen = desk.look().await.unwrap();
     desk.take(&seen).await.unwrap()
 }
@@ -39,7 +39,7 @@ fn is_refused(saved: &Result<Option<JournalId>, StoreError>) -> bool {
 #[tokio::test]
 async fn a_sqlite_database_has_no_lease() {
     let database = TestDatabase::sqlite();
-    assert!(database.store().await.lease_desk(candidate("one")).is_none());
+    assert!(database.store().await.lease_store(candidate("one")).is_none());
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn the_lease_is_taken_once_and_names_its_holder() {
     );
     assert!(free.run_out_for.is_some(), "nobody ever held it");
     let (first, second) = tokio::join!(one.take(&free), other.take(&free));
-    let terms: Vec<Term> = [first.unwrap(), second.unwrap()].into_iter().flatten().collect();
+    let terms: Vec<LeaseTerm> = [first.unwrap(), second.unwrap()].into_iter().flatten().collect();
     assert_eq!(terms.len(), 1, "one of two that saw the same");
     assert_eq!(terms[0].epoch, Epoch(1));
     let held = other.look().await.unwrap();
@@ -89,7 +89,7 @@ async fn a_heartbeat_renews_even_a_lease_that_has_run_out_and_fails_once_another
     take(&other).await.unwrap();
     assert!(!one.beat(&first).await.unwrap());
     // The same number, given twice: by a server that was restored from a copy.
-    let namesake = Term { holder: "somebody else".into(), ..first };
+    let namesake = LeaseTerm { holder: "somebody else".into(), ..first };
     database.execute("UPDATE leadership SET epoch = 1");
     assert!(!one.beat(&namesake).await.unwrap());
 }
@@ -195,7 +195,7 @@ async fn a_record_that_is_being_stored_holds_off_the_next_reign_and_no_heartbeat
             let super::super::url::Target::Postgres(server) = &url.target else { panic!("PostgreSQL") };
             let mut connection = super::super::postgres::open(server).unwrap();
             connection.transaction(|connection| {
-                connection.standing(&term)?;
+                connection.lease_state(&term)?;
                 holding.send(()).unwrap();
                 frozen.recv().unwrap();
                 Ok::<_, diesel::result::Error>(())

@@ -2,13 +2,13 @@
 //!
 //! What is asked for within a short moment is served together ([`Gathering`]); [`reads`] serves the reads of statuses from
 //! pages of the list and single reads, whichever costs less, and decides who is read first where the budget does not
-//! reach; [`reach`] says how far it does. Spend needs no plan: one by-campaign report serves every campaign that ticks
+//! reach; [`capacity`] says how far it does. Spend needs no plan: one by-campaign report serves every campaign that ticks
 //! with the others ([`serves`]). [`split`] finds the bad ids of a run or a pause that is refused as a whole.
 //!
 //! Deliberately absent: the requests and the timers. The client actor executes the plan.
 
+pub mod capacity;
 mod list;
-pub mod reach;
 pub mod reads;
 pub mod split;
 
@@ -31,7 +31,7 @@ pub const RUNS_WAIT_AT_MOST: Duration = Duration::seconds(2);
 #[derive(Debug)]
 pub struct Gathering<T> {
     moment: Duration,
-    askers: Vec<T>,
+    requesters: Vec<T>,
     began_at: DateTime<Utc>,
     due_at: Option<DateTime<Utc>>,
 }
@@ -40,15 +40,15 @@ impl<T> Gathering<T> {
     /// Gathers for `moment` from the first who asks.
     #[must_use]
     pub const fn new(moment: Duration) -> Self {
-        Self { moment, askers: Vec::new(), began_at: DateTime::UNIX_EPOCH, due_at: None }
+        Self { moment, requesters: Vec::new(), began_at: DateTime::UNIX_EPOCH, due_at: None }
     }
 
     /// Adds one who asks.
-    pub fn ask(&mut self, now: DateTime<Utc>, asker: T) {
+    pub fn ask(&mut self, now: DateTime<Utc>, requester: T) {
         if self.due_at.is_none() {
             (self.began_at, self.due_at) = (now, Some(now + self.moment));
         }
-        self.askers.push(asker);
+        self.requesters.push(requester);
     }
 
     /// When the batch is to be taken.
@@ -76,7 +76,7 @@ impl<T> Gathering<T> {
     /// tick began does not count for that tick (RULES.md, "One tick").
     pub fn take_due(&mut self, now: DateTime<Utc>) -> Option<Vec<T>> {
         self.due_at.take_if(|due_at| *due_at <= now)?;
-        Some(std::mem::take(&mut self.askers))
+        Some(std::mem::take(&mut self.requesters))
     }
 }
 

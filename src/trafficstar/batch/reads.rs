@@ -8,7 +8,7 @@
 //!
 //! Where the budget does not reach, what a pause or an action waits for goes first; of the rest, half goes to whoever waits
 //! longest, so that nobody waits beyond [`Reads::rounds`], and half to whoever is nearest to a threshold. No more is
-//! planned than may leave at once, since who waits here can become urgent, who waits at the gate can not; but one read that
+//! planned than may leave at once, since who waits here can become urgent, who waits at the scheduler can not; but one read that
 //! a pause needs waits there, or those who wait there already would get every slot that falls free.
 //!
 //! Deliberately absent: requests, a clock, and why a campaign is near to a threshold (`domain::nearness`), and how
@@ -28,7 +28,7 @@ const FORGOTTEN_AFTER_TICKS: i32 = 3;
 
 /// Names one who asks. Drawn from one sequence with [`ReadId`], so that it is known which came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AskerId(u64);
+pub struct RequesterId(u64);
 
 /// Names one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +81,7 @@ pub enum ReadAnswer<T> {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Asker {
+struct Requester {
     question: ReadQuestion,
     since: DateTime<Utc>,
     /// It was not where it should be: read it by itself.
@@ -119,8 +119,8 @@ struct Failure<T> {
 pub struct Reads<T> {
     tick: Duration,
     list: List,
-    askers: BTreeMap<AskerId, Asker>,
-    by_remote: BTreeMap<RemoteId, BTreeSet<AskerId>>,
+    requesters: BTreeMap<RequesterId, Requester>,
+    by_remote: BTreeMap<RemoteId, BTreeSet<RequesterId>>,
     last_number: u64,
     under_way: BTreeMap<ReadId, ReadRequest>,
     /// By page, the last request that failed to read it, and what is to be said of it.
@@ -138,7 +138,7 @@ impl<T: Clone> Reads<T> {
         Self {
             tick,
             list: List::default(),
-            askers: BTreeMap::new(),
+            requesters: BTreeMap::new(),
             by_remote: BTreeMap::new(),
             last_number: 0,
             under_way: BTreeMap::new(),
@@ -154,10 +154,10 @@ impl<T: Clone> Reads<T> {
     }
 
     /// Asks for a campaign. Nothing is read before [`Reads::plan`].
-    pub fn ask(&mut self, now: DateTime<Utc>, question: ReadQuestion) -> AskerId {
+    pub fn ask(&mut self, now: DateTime<Utc>, question: ReadQuestion) -> RequesterId {
         self.recent.insert(question.remote, now);
-        let id = AskerId(self.next_number());
-        self.askers.insert(id, Asker { question, since: now, alone: false });
+        let id = RequesterId(self.next_number());
+        self.requesters.insert(id, Requester { question, since: now, alone: false });
         self.by_remote.entry(question.remote).or_default().insert(id);
         id
     }
@@ -169,7 +169,7 @@ impl<T: Clone> Reads<T> {
         // Who waits for longer than that asks still.
         self.recent.extend(self.by_remote.keys().map(|remote| (*remote, now)));
         self.recent.retain(|_, asked_at| *asked_at > forgotten);
-        let needs_one = || self.askers.values().any(|asker| asker.question.urgency == Urgency::Pause);
+        let needs_one = || self.requesters.values().any(|requester| requester.question.urgency == Urgency::Pause);
         if room.urgent == 0 && !(room.may_wait && needs_one()) {
             return Vec::new();
         }
@@ -193,7 +193,7 @@ impl<T: Clone> Reads<T> {
     }
 
     /// What a request brought: who is answered by it, and with what.
-    pub fn answered(&mut self, id: ReadId, answer: ReadAnswer<T>) -> Vec<(AskerId, T)> {
+    pub fn answered(&mut self, id: ReadId, answer: ReadAnswer<T>) -> Vec<(RequesterId, T)> {
         let Some(read) = self.under_way.remove(&id) else { return Vec::new() };
         match (read, answer) {
             (ReadRequest::Single(remote), ReadAnswer::Single(answer)) => {
@@ -212,9 +212,9 @@ impl<T: Clone> Reads<T> {
                 let failure = Failure { request: id.0, answer: answer.clone(), of_the_page };
                 let before = self.failed.insert(page, failure);
                 let again = of_the_page && before.is_some_and(|before| before.of_the_page);
-                let mut answers = self.fail(again, |list, asker, question| {
+                let mut answers = self.fail(again, |list, requester, question| {
                     let on_it = list.place(question.remote) == Place::Page(page);
-                    (asker.0 < id.0 && on_it).then(|| answer.clone())
+                    (requester.0 < id.0 && on_it).then(|| answer.clone())
                 });
                 answers.extend(self.settle_unknown());
                 answers
@@ -226,8 +226,8 @@ impl<T: Clone> Reads<T> {
                 ReadRequest::Single(_),
                 ReadAnswer::Page { .. } | ReadAnswer::PageFailed { .. } | ReadAnswer::NotSent | ReadAnswer::NoList,
             ) => {
-                for (_, asker) in self.askers.iter_mut().filter(|(asker, _)| asker.0 < id.0) {
-                    asker.alone = true;
+                for (_, requester) in self.requesters.iter_mut().filter(|(requester, _)| requester.0 < id.0) {
+                    requester.alone = true;
                 }
                 Vec::new()
             }
@@ -284,16 +284,17 @@ impl<T: Clone> Reads<T> {
         let under_way = self.newest_under_way();
         let served_by = |read| under_way.get(&read).copied().unwrap_or(0);
         let mut wanted: BTreeMap<RemoteId, Wanted> = BTreeMap::new();
-        for (id, asker) in &self.askers {
-            let remote = asker.question.remote;
+        for (id, requester) in &self.requesters {
+            let remote = requester.question.remote;
             let by_page = match self.list.place(remote) {
-                Place::Page(page) if !asker.alone => served_by(ReadRequest::Page(page)),
+                Place::Page(page) if !requester.alone => served_by(ReadRequest::Page(page)),
                 Place::Page(_) | Place::Unknown | Place::Unlisted => 0,
             };
             if by_page.max(served_by(ReadRequest::Single(remote))) > id.0 {
                 continue;
             }
-            let one = Wanted { question: asker.question, since: asker.since, alone: asker.alone, newest: id.0 };
+            let one =
+                Wanted { question: requester.question, since: requester.since, alone: requester.alone, newest: id.0 };
             wanted.entry(remote).and_modify(|wanted| wanted.join(&one)).or_insert(one);
         }
         wanted.into_values().collect()
@@ -398,35 +399,40 @@ impl<T: Clone> Reads<T> {
     }
 
     /// Answers those who asked before the request was planned, and for whom it has an answer.
-    fn answer<'a>(&mut self, read: ReadId, answers: impl Iterator<Item = (RemoteId, &'a T)>) -> Vec<(AskerId, T)>
+    fn answer<'a>(&mut self, read: ReadId, answers: impl Iterator<Item = (RemoteId, &'a T)>) -> Vec<(RequesterId, T)>
     where
         T: 'a,
     {
         let mut answered = Vec::new();
         for (remote, answer) in answers {
             let asking = self.by_remote.get(&remote).into_iter().flatten();
-            let (earlier, later): (Vec<AskerId>, Vec<AskerId>) = asking.partition(|asker| asker.0 < read.0);
+            let (earlier, later): (Vec<RequesterId>, Vec<RequesterId>) =
+                asking.partition(|requester| requester.0 < read.0);
             // The answer may come too late for the tick that asked for it. The next tick's question then has its place in
             // the order, or a campaign that is read at each tick's end would never be read in time.
-            let since = earlier.iter().filter_map(|asker| self.askers.get(asker)).map(|asker| asker.since).min();
-            for asker in later {
-                if let (Some(asker), Some(since)) = (self.askers.get_mut(&asker), since) {
-                    asker.since = asker.since.min(since);
+            let since = earlier
+                .iter()
+                .filter_map(|requester| self.requesters.get(requester))
+                .map(|requester| requester.since)
+                .min();
+            for requester in later {
+                if let (Some(requester), Some(since)) = (self.requesters.get_mut(&requester), since) {
+                    requester.since = requester.since.min(since);
                 }
             }
-            answered.extend(earlier.into_iter().map(|asker| (asker, answer.clone())));
+            answered.extend(earlier.into_iter().map(|requester| (requester, answer.clone())));
         }
         self.forget(&answered);
         answered
     }
 
-    fn forget(&mut self, answered: &[(AskerId, T)]) {
+    fn forget(&mut self, answered: &[(RequesterId, T)]) {
         for (id, _) in answered {
-            let Some(asker) = self.askers.remove(id) else { continue };
-            if let Some(others) = self.by_remote.get_mut(&asker.question.remote) {
+            let Some(requester) = self.requesters.remove(id) else { continue };
+            if let Some(others) = self.by_remote.get_mut(&requester.question.remote) {
                 others.remove(id);
                 if others.is_empty() {
-                    self.by_remote.remove(&asker.question.remote);
+                    self.by_remote.remove(&requester.question.remote);
                 }
             }
         }
@@ -434,41 +440,47 @@ impl<T: Clone> Reads<T> {
 
     /// Those who were seen on the page last, and are not on it now, are read by themselves.
     fn seek_alone_unless_on(&mut self, read: ReadId, page: u64, campaigns: &BTreeMap<RemoteId, T>) {
-        for (id, asker) in &mut self.askers {
-            let remote = asker.question.remote;
+        for (id, requester) in &mut self.requesters {
+            let remote = requester.question.remote;
             if id.0 < read.0 && !campaigns.contains_key(&remote) && self.list.place(remote) == Place::Page(page) {
-                asker.alone = true;
+                requester.alone = true;
                 self.list.lost(remote);
             }
         }
     }
 
     /// Ends the search for those whom no page can show any more.
-    fn settle_unknown(&mut self) -> Vec<(AskerId, T)> {
+    fn settle_unknown(&mut self) -> Vec<(RequesterId, T)> {
         let pages = self.under_way.iter().filter(|(_, read)| matches!(read, ReadRequest::Page(_)));
         let newest_page = pages.map(|(id, _)| id.0).max().unwrap_or(0);
         let all_read_by = self.list.all_read_by();
-        for (_, asker) in self.askers.iter_mut().filter(|(id, asker)| !asker.alone && id.0 < all_read_by) {
-            if self.list.place(asker.question.remote) == Place::Unknown {
-                self.list.misses(asker.question.remote);
-                asker.alone = true;
+        for (_, requester) in
+            self.requesters.iter_mut().filter(|(id, requester)| !requester.alone && id.0 < all_read_by)
+        {
+            if self.list.place(requester.question.remote) == Place::Unknown {
+                self.list.misses(requester.question.remote);
+                requester.alone = true;
             }
         }
         let newest_failure = self.failed.values().max_by_key(|failure| failure.request).cloned();
         let Some(Failure { request, answer, .. }) = newest_failure else { return Vec::new() };
-        self.fail(false, |list, asker, question| {
-            let waits = newest_page > asker.0 || list.place(question.remote) != Place::Unknown;
-            (!waits && request > asker.0).then(|| answer.clone())
+        self.fail(false, |list, requester, question| {
+            let waits = newest_page > requester.0 || list.place(question.remote) != Place::Unknown;
+            (!waits && request > requester.0).then(|| answer.clone())
         })
     }
 
     /// Tells those whom a failure concerns; but what a pause needs, or what failed `again`, is read by itself instead.
-    fn fail(&mut self, again: bool, failure: impl Fn(&List, AskerId, &ReadQuestion) -> Option<T>) -> Vec<(AskerId, T)> {
+    fn fail(
+        &mut self,
+        again: bool,
+        failure: impl Fn(&List, RequesterId, &ReadQuestion) -> Option<T>,
+    ) -> Vec<(RequesterId, T)> {
         let mut told = Vec::new();
-        for (id, asker) in self.askers.iter_mut().filter(|(_, asker)| !asker.alone) {
-            let Some(answer) = failure(&self.list, *id, &asker.question) else { continue };
-            if again || asker.question.urgency == Urgency::Pause {
-                asker.alone = true;
+        for (id, requester) in self.requesters.iter_mut().filter(|(_, requester)| !requester.alone) {
+            let Some(answer) = failure(&self.list, *id, &requester.question) else { continue };
+            if again || requester.question.urgency == Urgency::Pause {
+                requester.alone = true;
             } else {
                 told.push((*id, answer));
             }

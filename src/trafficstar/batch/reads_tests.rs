@@ -46,7 +46,7 @@ impl Remote {
 
 /// All of these ask at once and are served as the room allows. Answers how many requests it took, and who was answered.
 fn tick(reads: &mut Reads<u64>, remote: &Remote, now: i64, ids: &[i64], mut left: usize) -> (usize, Vec<i64>) {
-    let asked: BTreeMap<AskerId, i64> =
+    let asked: BTreeMap<RequesterId, i64> =
         ids.iter().map(|id| (reads.ask(at(now), question(*id, Urgency::Read, 60)), *id)).collect();
     let (mut requests, mut answered) = (0, Vec::new());
     loop {
@@ -58,7 +58,7 @@ fn tick(reads: &mut Reads<u64>, remote: &Remote, now: i64, ids: &[i64], mut left
         }
         for planned in planned {
             let answers = reads.answered(planned.id, remote.answer(&planned));
-            answered.extend(answers.iter().filter_map(|(asker, _)| asked.get(asker)));
+            answered.extend(answers.iter().filter_map(|(requester, _)| asked.get(requester)));
         }
     }
 }
@@ -125,7 +125,7 @@ fn assert_bound(slots: usize, expected_bound: usize, nearest_within: i64) {
     // The nearest are on every fifth page; one is urgent.
     let threshold_in = |id: i64| if id % 50 == 0 { 1 } else { 60 };
     let urgency = |id: i64| if id == 7 { Urgency::Pause } else { Urgency::Read };
-    let mut waiting: BTreeMap<AskerId, i64> = BTreeMap::new();
+    let mut waiting: BTreeMap<RequesterId, i64> = BTreeMap::new();
     let mut read_at: BTreeMap<i64, i64> = BTreeMap::new();
     let (mut worst, mut worst_of_nearest) = (0, 0);
     for minute in 0..90 {
@@ -141,8 +141,8 @@ fn assert_bound(slots: usize, expected_bound: usize, nearest_within: i64) {
                 break;
             }
             for planned in planned {
-                for (asker, _) in reads.answered(planned.id, remote.answer(&planned)) {
-                    let id = waiting.remove(&asker).unwrap();
+                for (requester, _) in reads.answered(planned.id, remote.answer(&planned)) {
+                    let id = waiting.remove(&requester).unwrap();
                     let since = minute - read_at.insert(id, minute).unwrap_or(minute);
                     if minute > 40 {
                         worst = worst.max(since);
@@ -174,7 +174,7 @@ fn a_page_that_could_not_even_be_asked_for_is_not_asked_for_again_before_the_oth
     assert_eq!(reads.answered(unsent.id, failed), []);
     assert_eq!(reads.plan(at(60), room(100), true), []);
     assert_eq!(reads.answered(second.id, remote.answer(&second)), []);
-    assert_eq!(reads.answered(last.id, remote.answer(&last)), asked.map(|asker| (asker, 0)));
+    assert_eq!(reads.answered(last.id, remote.answer(&last)), asked.map(|requester| (requester, 0)));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_page_that_fails_fails_for_those_on_it_alone_and_what_a_pause_needs_is_read_
     let remote = Remote::of(1..=20, 10);
     let mut reads = Reads::new(Duration::minutes(1));
     tick(&mut reads, &remote, 0, &(1..=20).collect::<Vec<_>>(), 100);
-    let asked: BTreeMap<AskerId, i64> = (1..=20)
+    let asked: BTreeMap<RequesterId, i64> = (1..=20)
         .map(|id| {
             let urgency = if id == 11 { Urgency::Pause } else { Urgency::Read };
             (reads.ask(at(60), question(id, urgency, 60)), id)
@@ -195,9 +195,9 @@ fn a_page_that_fails_fails_for_those_on_it_alone_and_what_a_pause_needs_is_read_
         let fails = planned.read == ReadRequest::Page(2);
         let answer =
             if fails { ReadAnswer::PageFailed { answer: 0, of_the_page: true } } else { remote.answer(&planned) };
-        for (asker, answer) in reads.answered(planned.id, answer) {
+        for (requester, answer) in reads.answered(planned.id, answer) {
             if answer == 0 {
-                failed.push(asked[&asker]);
+                failed.push(asked[&requester]);
             }
         }
     }
@@ -207,7 +207,7 @@ fn a_page_that_fails_fails_for_those_on_it_alone_and_what_a_pause_needs_is_read_
     assert_eq!(shown, [(ReadRequest::Single(RemoteId(11)), Urgency::Pause)]);
 }
 
-/// What waits at the gate already would get every slot that falls free.
+/// What waits at the scheduler already would get every slot that falls free.
 #[test]
 fn one_read_that_a_pause_needs_may_wait_for_the_next_slot_and_no_other() {
     let mut reads: Reads<u64> = Reads::new(Duration::minutes(1));
@@ -285,8 +285,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct World {
     reads: Reads<u64>,
     remote: Remote,
-    asked: BTreeMap<AskerId, RemoteId>,
-    answered: BTreeMap<AskerId, u64>,
+    asked: BTreeMap<RequesterId, RemoteId>,
+    answered: BTreeMap<RequesterId, u64>,
     under_way: Vec<PlannedRead>,
 }
 
@@ -309,10 +309,10 @@ impl World {
             (How::NoList, ReadRequest::Page(_)) => ReadAnswer::NoList,
             (How::Failed | How::Unsent | How::NoList, ReadRequest::Single(_)) => ReadAnswer::Single(planned.id.0),
         };
-        for (asker, read) in self.reads.answered(planned.id, answer) {
-            assert!(read > asker.0, "the read is older than the question");
-            assert!(self.answered.insert(asker, read).is_none(), "a question is answered twice");
-            assert!(self.asked.contains_key(&asker));
+        for (requester, read) in self.reads.answered(planned.id, answer) {
+            assert!(read > requester.0, "the read is older than the question");
+            assert!(self.answered.insert(requester, read).is_none(), "a question is answered twice");
+            assert!(self.asked.contains_key(&requester));
         }
     }
 }
@@ -330,8 +330,8 @@ proptest! {
         for step in steps {
             match step {
                 Step::Ask(question) => {
-                    let asker = world.reads.ask(at(0), question);
-                    world.asked.insert(asker, question.remote);
+                    let requester = world.reads.ask(at(0), question);
+                    world.asked.insert(requester, question.remote);
                 }
                 Step::Plan(room, list_works) => world.plan(room, list_works),
                 Step::Answer(which, how) if !world.under_way.is_empty() => {

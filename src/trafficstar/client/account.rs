@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{Asker, Client, Now, Output, Purpose};
+use super::{Client, Now, Output, Purpose, Requester};
 use crate::domain::failure::RemoteFault;
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::Urgency;
 use crate::domain::remote::RemoteCampaign;
-use crate::trafficstar::batch::reach::KnownPages;
+use crate::trafficstar::batch::capacity::KnownPages;
 use crate::trafficstar::call::{Answer, Call, LISTS, list_line};
-use crate::trafficstar::candidates::{Endpoint, Trial};
 use crate::trafficstar::circuit::Operation;
+use crate::trafficstar::endpoint_discovery::{Endpoint, Trial};
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::gate::Asking;
+use crate::trafficstar::scheduler::Asking;
 
 /// The campaigns of the account's list. One that can't be read is a fault of its own.
 pub type Account = BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>;
@@ -20,7 +20,7 @@ pub type Account = BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>>;
 /// A read of the list from its beginning to its end.
 #[derive(Debug)]
 pub(super) struct Job {
-    asker: Asker,
+    requester: Requester,
     /// The page that is asked for.
     number: u64,
     trial: Trial,
@@ -31,20 +31,20 @@ pub(super) struct Job {
 
 impl Client {
     /// Reads the account's whole list.
-    pub fn read_account(&mut self, now: Now) -> Asker {
-        let asker = self.next_asker();
+    pub fn read_account(&mut self, now: Now) -> Requester {
+        let requester = self.next_asker();
         let trial = Trial::of(&mut self.known, now.wall, Endpoint::List, LISTS.len());
         let (pages, so_far) = (KnownPages::default(), Account::new());
-        self.read_account_page(now, Job { asker, number: 1, trial, sizes: 0, pages, so_far });
+        self.read_account_page(now, Job { requester, number: 1, trial, sizes: 0, pages, so_far });
         self.is_stirred = true;
-        asker
+        requester
     }
 
     fn read_account_page(&mut self, now: Now, mut job: Job) {
         let next = job.trial.next_candidate().and_then(|position| Some((position, *LISTS.get(position)?)));
         let Some((position, sizes)) = next else {
             let failure = job.trial.failure(&mut self.known, now.wall);
-            self.account_read(job.asker, Err(failure));
+            self.account_read(job.requester, Err(failure));
             return;
         };
         job.sizes = position;
@@ -61,7 +61,7 @@ impl Client {
                 job.pages.saw(job.number, page.list_size(), page.campaigns.keys().copied());
                 job.so_far.extend(page.campaigns);
                 if job.pages.are_all_known() {
-                    self.account_read(job.asker, Ok(job.so_far));
+                    self.account_read(job.requester, Ok(job.so_far));
                 } else {
                     job.number += 1;
                     job.trial = Trial::of(&mut self.known, now.wall, Endpoint::List, LISTS.len());
@@ -70,13 +70,13 @@ impl Client {
             }
             // The list has become shorter meanwhile.
             Some(Err(RemoteError::NoEndpoint { .. })) if job.number > 1 => {
-                self.account_read(job.asker, Ok(job.so_far));
+                self.account_read(job.requester, Ok(job.so_far));
             }
-            Some(Err(error)) => self.account_read(job.asker, Err(error)),
+            Some(Err(error)) => self.account_read(job.requester, Err(error)),
         }
     }
 
-    fn account_read(&mut self, asker: Asker, account: Result<Account, RemoteError>) {
-        self.outputs.push(Output::Account(asker, account.map_err(|error| error.in_full())));
+    fn account_read(&mut self, requester: Requester, account: Result<Account, RemoteError>) {
+        self.outputs.push(Output::Account(requester, account.map_err(|error| error.in_full())));
     }
 }

@@ -3,14 +3,14 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `requests` | a request on its way: its token, the gate, the count that outlives the process, a repeat after a 401 |
+//! | `requests` | a request on its way: its token, the scheduler, the count that outlives the process, a repeat after a 401 |
 //! | `tokens` | the access token: when it is fetched, who waits for it, what a failure means |
 //! | `statuses` | reads of statuses, by the plan of `batch::reads` |
 //! | `spends` | reads of spend from the reports |
 //! | `account` | the whole list, for an operator |
 //! | `reports` | a report's candidates and pages |
 //! | `changes` | end times, and which runs and pauses go together |
-//! | `rounds` | the requests of a round of runs or pauses, by the plan of `batch::split` |
+//! | `switch_batches` | the requests of a round of runs or pauses, by the plan of `batch::split` |
 //! | `probes` | requests that look whether an open circuit can close |
 //! | `limits` | what bounds the requests |
 //!
@@ -23,9 +23,9 @@ mod limits;
 mod probes;
 mod reports;
 mod requests;
-mod rounds;
 mod spends;
 mod statuses;
+mod switch_batches;
 mod tokens;
 
 use std::sync::Arc;
@@ -41,24 +41,24 @@ use self::probes::Probes;
 use self::reports::Job as SpendJob;
 pub use self::requests::Departure;
 use self::requests::{Ending, Requests};
-use self::rounds::SwitchJob;
 use self::spends::Spends;
 use self::statuses::{Job as StatusJob, Statuses};
-use super::budget::Ticket;
+use self::switch_batches::SwitchJob;
+use super::budget::RequestId;
 use super::call::{Answer, Call};
-use super::candidates::KnownEndpoints;
+use super::endpoint_discovery::KnownEndpoints;
 use super::error::RemoteError;
-use super::gate::NotAdmitted;
 use super::reservation::Reservation;
+use super::scheduler::NotAdmitted;
 use crate::domain::action::Outcome;
 use crate::domain::another_guard::Sign;
 use crate::domain::failure::RemoteFault;
 use crate::domain::health::ReadFailure;
-use crate::domain::live::{LiveEvent, Part};
+use crate::domain::operator_event::{OperatorEvent, Part};
 use crate::domain::read_priority::Urgency;
 use crate::domain::remote::RemoteCampaign;
 use crate::domain::repeats::Repeats;
-use crate::domain::spend::SourceAnswer;
+use crate::domain::spend::SpendReading;
 use crate::domain::status::{ReadingStatus, RemoteClientStatus};
 
 /// Questions that come within this time are served together, as those of all campaigns that tick at one point of the grid.
@@ -77,7 +77,7 @@ pub struct Now {
 
 /// Names one who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Asker(pub u64);
+pub struct Requester(pub u64);
 
 /// What is to be done.
 #[derive(Debug)]
@@ -87,32 +87,32 @@ pub enum Output {
     /// Requests are to be counted in the database; told by [`Client::reserved`].
     Reserve(Reservation),
     /// The status that was asked for, and when the request left that brought it, by the steady clock; none where none left.
-    Status(Asker, Option<DateTime<Utc>>, Box<Result<RemoteCampaign, RemoteFault>>),
+    Status(Requester, Option<DateTime<Utc>>, Box<Result<RemoteCampaign, RemoteFault>>),
     /// The spend that was asked for.
-    Spend(Asker, SourceAnswer),
+    Spend(Requester, SpendReading),
     /// The account's list, or why it could not be read.
-    Account(Asker, Result<Account, String>),
+    Account(Requester, Result<Account, String>),
     /// What became of a change.
-    Changed(Asker, Outcome),
+    Changed(Requester, Outcome),
     /// An operation has failed.
     Failed,
     /// An event for the operators.
-    Tell(LiveEvent),
+    Tell(OperatorEvent),
     /// A sign of another guard.
     Sign(Sign),
     /// A request waits for its turn from now on, and for whom.
     Waits {
         /// Its name.
-        ticket: Ticket,
+        request_id: RequestId,
         /// Its class.
         urgency: Urgency,
         /// What it is.
         call: Call,
-        /// The askers whose changes it carries out.
-        askers: Vec<Asker>,
+        /// The requesters whose changes it carries out.
+        requesters: Vec<Requester>,
     },
     /// A request that waited will not leave.
-    GivenUp(Ticket),
+    GivenUp(RequestId),
     /// TrafficStars answered 429: nothing leaves before then, by the steady clock.
     Silence(DateTime<Utc>),
 }
@@ -189,11 +189,11 @@ impl Client {
     }
 
     /// A request that left has ended.
-    pub fn answered(&mut self, now: Now, ticket: Ticket, result: Result<Answer, RemoteError>) {
+    pub fn answered(&mut self, now: Now, request_id: RequestId, result: Result<Answer, RemoteError>) {
         if let Err(RemoteError::RateLimited { .. }) = &result {
             self.note_rate_limited(now);
         }
-        self.requests.answered(now, ticket, result);
+        self.requests.answered(now, request_id, result);
         self.is_stirred = true;
     }
 
@@ -215,7 +215,7 @@ impl Client {
         for rounds in 0.. {
             self.requests.admit(now, &mut self.outputs);
             self.changes.forget_postponed(now.steady - self.tick * changes::POSTPONED_FOR_TICKS);
-            for news in self.requests.gate_mut().take_circuit_news() {
+            for news in self.requests.gate_mut().take_circuit_changes() {
                 self.tell_of_circuit(now, news);
             }
             let ended = self.requests.take_ended();
@@ -250,7 +250,7 @@ impl Client {
         } else {
             None
         };
-        let probe_at = self.probes.next_at(self.statuses.last_asked(), self.requests.gate().circuits());
+        let probe_at = self.probes.next_at(self.statuses.last_asked(), self.requests.scheduler().circuits());
         let rounds = [self.statuses.due_at(), self.spends.due_at(), self.changes.due_at()];
         [self.requests.wakes_at(now), probe_at, room_at].into_iter().chain(rounds).flatten().min()
     }
@@ -258,7 +258,7 @@ impl Client {
     /// Its state, for the dump; how far our clock is from TrafficStars' is not its to say.
     #[must_use]
     pub fn status(&self, now: Now) -> RemoteClientStatus {
-        let (budget, circuits) = (self.requests.gate().budget(), self.requests.gate().circuits().status());
+        let (budget, circuits) = (self.requests.scheduler().budget(), self.requests.scheduler().circuits().status());
         let open = circuits.iter().any(|circuit| circuit.since.is_some());
         RemoteClientStatus {
             circuit: if open { "open" } else { "closed" }.to_owned(),
@@ -286,11 +286,11 @@ impl Client {
     /// By when all activations that are due will have left. The end times of pauses, which wait among them, are none.
     #[must_use]
     pub fn running_again_by(&self, now: Now) -> Option<DateTime<Utc>> {
-        let more = self.changes.postponed() + self.requests.gate().held_back();
+        let more = self.changes.postponed() + self.requests.scheduler().held_back();
         if more == 0 && !self.is_activation_waiting() {
             return None;
         }
-        self.requests.gate().budget().activations_done_at(now.steady, more, self.reads_of_all())
+        self.requests.scheduler().budget().activations_done_at(now.steady, more, self.reads_of_all())
     }
 
     /// How many requests it takes to read every campaign once.
@@ -304,9 +304,9 @@ impl Client {
         self.reads_failing.as_ref()
     }
 
-    const fn next_asker(&mut self) -> Asker {
+    const fn next_asker(&mut self) -> Requester {
         self.last_asker += 1;
-        Asker(self.last_asker)
+        Requester(self.last_asker)
     }
 
     fn ended(&mut self, now: Now, Ending { purpose, sent_at, result }: Ending) {
@@ -327,16 +327,16 @@ impl Client {
         let had_failed = std::mem::replace(&mut self.last_error, failure.clone()).is_some();
         let Some(reason) = failure else {
             if had_failed {
-                self.outputs.push(Output::Tell(LiveEvent::recovery(now.wall, Part::TrafficStar)));
+                self.outputs.push(Output::Tell(OperatorEvent::recovery(now.wall, Part::TrafficStar)));
             }
             self.repeats.clear();
             return;
         };
-        if let Some(times) = self.repeats.heed(now.wall, &reason) {
+        if let Some(times) = self.repeats.count(now.wall, &reason) {
             tracing::warn!(reason, times, "a request to TrafficStars failed");
         }
         if !had_failed {
-            self.outputs.push(Output::Tell(LiveEvent::error(now.wall, Part::TrafficStar, &reason)));
+            self.outputs.push(Output::Tell(OperatorEvent::error(now.wall, Part::TrafficStar, &reason)));
         }
         self.outputs.push(Output::Failed);
     }
@@ -344,7 +344,7 @@ impl Client {
     /// A 429 where this program has sent fewer requests than it may: another program sends requests for the account, too.
     /// The requests that were under way beside that one are answered with 429 as well, and say nothing more.
     fn note_rate_limited(&mut self, now: Now) {
-        let budget = self.requests.gate().budget();
+        let budget = self.requests.scheduler().budget();
         let (sent, limit) = (budget.used(now.steady), self.requests_per_minute);
         let is_first = budget.blocked_until(now.steady).is_none();
         if is_first && sent < usize::try_from(limit).unwrap_or(usize::MAX) {

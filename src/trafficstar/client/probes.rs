@@ -1,5 +1,5 @@
 //! Open circuits: a request that only reads is sent as a probe where no question comes in time, and what becomes of a circuit
-//! is told. A write that waits for its circuit is let through by the gate itself.
+//! is told. A write that waits for its circuit is let through by the scheduler itself.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use super::reports::{self, ReportJob};
 use super::{Client, Now, Output, statuses};
 use crate::domain::ids::RemoteId;
-use crate::domain::live::{LiveEvent, Part};
+use crate::domain::operator_event::{OperatorEvent, Part};
 use crate::domain::read_priority::Urgency;
-use crate::trafficstar::circuit::{CircuitNews, Circuits, Operation, PROBE_INTERVAL};
+use crate::trafficstar::circuit::{CircuitChange, Circuits, Operation, PROBE_INTERVAL};
 
 /// When a probe of our own may be sent again, by operation.
 #[derive(Debug, Default)]
@@ -29,9 +29,9 @@ impl Probes {
 }
 
 impl Client {
-    pub(super) fn tell_of_circuit(&mut self, now: Now, news: CircuitNews) {
+    pub(super) fn tell_of_circuit(&mut self, now: Now, news: CircuitChange) {
         let event = match news {
-            CircuitNews::Opened(operation, reason) => {
+            CircuitChange::Opened(operation, reason) => {
                 let operation = operation.as_str();
                 tracing::warn!(
                     operation,
@@ -39,11 +39,11 @@ impl Client {
                     "TrafficStars fails again and again: it is left alone but for a probe at every tick and every 15 s, and for pauses"
                 );
                 let reason = format!("the circuit of {operation} is open: {reason}");
-                LiveEvent::error(now.wall, Part::TrafficStar, &reason)
+                OperatorEvent::error(now.wall, Part::TrafficStar, &reason)
             }
-            CircuitNews::Closed(operation) => {
+            CircuitChange::Closed(operation) => {
                 tracing::info!(operation = operation.as_str(), "TrafficStars answers again");
-                LiveEvent::recovery(now.wall, Part::TrafficStar)
+                OperatorEvent::recovery(now.wall, Part::TrafficStar)
             }
         };
         self.outputs.push(Output::Tell(event));
@@ -55,7 +55,7 @@ impl Client {
             if !self.begins_own_probe(now, operation) {
                 continue;
             }
-            // What it brings is for the circuit alone, which hears of it at the gate.
+            // What it brings is for the circuit alone, which hears of it at the scheduler.
             match operation {
                 // What stands in for the list meanwhile costs more: it is as urgent as the list itself.
                 Operation::List => self.read_page(now, statuses::For::Probe, 1, Urgency::Sweep),
@@ -69,11 +69,11 @@ impl Client {
         }
     }
 
-    /// Whether a probe of our own begins now. Whatever becomes of it: one that fails before it comes to the gate must not be
+    /// Whether a probe of our own begins now. Whatever becomes of it: one that fails before it comes to the scheduler must not be
     /// followed at once.
     pub(super) fn begins_own_probe(&mut self, now: Now, operation: Operation) -> bool {
         let rests = self.probes.0.get(&operation).is_some_and(|until| now.steady < *until);
-        let begins = !rests && self.requests.gate().circuits().is_probe_due(now.steady, operation);
+        let begins = !rests && self.requests.scheduler().circuits().is_probe_due(now.steady, operation);
         if begins {
             self.probes.0.insert(operation, now.steady + PROBE_INTERVAL.min(self.tick));
         }

@@ -10,13 +10,13 @@ use super::{Client, Now, Purpose};
 use crate::domain::failure::SourceFailure;
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::Urgency;
-use crate::domain::spend::SourceAnswer;
+use crate::domain::spend::SpendReading;
 use crate::trafficstar::batch::SMALLEST_PAGE;
 use crate::trafficstar::call::{Answer, CAMPAIGN_REPORTS, Call, DAY_REPORTS, REPORT_LIMIT};
-use crate::trafficstar::candidates::{Endpoint, KnownEndpoints, Trial};
 use crate::trafficstar::circuit::Operation;
+use crate::trafficstar::endpoint_discovery::{Endpoint, KnownEndpoints, Trial};
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::gate::Asking;
+use crate::trafficstar::scheduler::Asking;
 use crate::trafficstar::wire::{self, DayRows, WireError};
 
 /// A report of more pages than this is none that we understand.
@@ -25,9 +25,9 @@ const MOST_REPORT_PAGES: usize = 200;
 /// What a report is read for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum For {
-    /// The askers that are kept under this number.
+    /// The requesters that are kept under this number.
     Askers(u64),
-    /// A circuit, which hears at the gate how it ended. Where there is no report of all, this campaign's own is read.
+    /// A circuit, which hears at the scheduler how it ended. Where there is no report of all, this campaign's own is read.
     Probe(RemoteId),
 }
 
@@ -48,7 +48,7 @@ pub(super) struct ReportJob {
     path: Option<&'static str>,
     pages: usize,
     rows: usize,
-    spends: BTreeMap<RemoteId, SourceAnswer>,
+    spends: BTreeMap<RemoteId, SpendReading>,
 }
 
 impl ReportJob {
@@ -59,7 +59,7 @@ impl ReportJob {
     }
 
     /// Adds a page. Answers whether the report ends here.
-    fn take(&mut self, page: Vec<(RemoteId, SourceAnswer)>) -> Result<bool, RemoteError> {
+    fn take(&mut self, page: Vec<(RemoteId, SpendReading)>) -> Result<bool, RemoteError> {
         let (rows, offset) = (page.len(), self.rows);
         let new = take_rows(&mut self.spends, page);
         self.rows += rows;
@@ -145,7 +145,7 @@ impl Client {
         &mut self,
         now: Now,
         job: &ReportJob,
-        report: Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError>,
+        report: Result<BTreeMap<RemoteId, SpendReading>, RemoteError>,
     ) {
         match (job.reads_for, report) {
             (For::Askers(number), report) => self.report_came(now, number, report),
@@ -190,17 +190,17 @@ impl Client {
         }
     }
 
-    /// [`SourceAnswer::NoSource`] where no report exists. One that has worked and answers 404 is no such case, until it was
+    /// [`SpendReading::NoSource`] where no report exists. One that has worked and answers 404 is no such case, until it was
     /// missed for a while: it may be back in a moment, or not know this one campaign.
-    fn day_ended(&mut self, now: Now, job: &DayJob, spend: Result<SourceAnswer, RemoteError>) {
+    fn day_ended(&mut self, now: Now, job: &DayJob, spend: Result<SpendReading, RemoteError>) {
         let For::Askers(number) = job.reads_for else { return };
         let has_no_report = [Endpoint::SpendByCampaign, Endpoint::SpendByDay]
             .into_iter()
             .all(|endpoint| self.known.is_absent(endpoint));
         let answer = match spend {
             Ok(answer) => answer,
-            Err(RemoteError::NoEndpoint { .. }) if has_no_report => SourceAnswer::NoSource,
-            Err(error) => SourceAnswer::Failed(SourceFailure::Failed(error.in_full())),
+            Err(RemoteError::NoEndpoint { .. }) if has_no_report => SpendReading::NoSource,
+            Err(error) => SpendReading::Failed(SourceFailure::Failed(error.in_full())),
         };
         self.single_came(now, number, &answer);
     }
@@ -219,12 +219,12 @@ fn is_last(rows: usize, new: usize, offset: usize) -> Result<bool, WireError> {
 
 /// Adds a page's rows. A campaign that moved from page to page while they were read counts with its larger spend, and a
 /// row that can't be read stays unread.
-fn take_rows(spends: &mut BTreeMap<RemoteId, SourceAnswer>, rows: Vec<(RemoteId, SourceAnswer)>) -> usize {
+fn take_rows(spends: &mut BTreeMap<RemoteId, SpendReading>, rows: Vec<(RemoteId, SpendReading)>) -> usize {
     let before = spends.len();
     for (id, answer) in rows {
         let larger = match (spends.get(&id), &answer) {
-            (Some(SourceAnswer::Failed(_)), _) => false,
-            (Some(SourceAnswer::Value(earlier)), SourceAnswer::Value(amount)) => amount > earlier,
+            (Some(SpendReading::Failed(_)), _) => false,
+            (Some(SpendReading::Value(earlier)), SpendReading::Value(amount)) => amount > earlier,
             (Some(_) | None, _) => true,
         };
         if larger {

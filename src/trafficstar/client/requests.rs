@@ -1,4 +1,4 @@
-//! Requests on their way: each needs a token, then passes the gate, and is counted for the next process before it leaves. One
+//! Requests on their way: each needs a token, then passes the scheduler, and is counted for the next process before it leaves. One
 //! whose token was refused is sent once more, with another.
 //!
 //! Deliberately absent: what a request is for (the files beside this one), and HTTP.
@@ -9,20 +9,20 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 
 use super::tokens::{Needed, Token, Tokens};
-use super::{Asker, Limits, Now, Output, Purpose};
+use super::{Limits, Now, Output, Purpose, Requester};
 use crate::domain::read_priority::Urgency;
-use crate::trafficstar::budget::{Budget, Ticket};
+use crate::trafficstar::budget::{Budget, RequestId};
 use crate::trafficstar::call::{Answer, Call};
 use crate::trafficstar::circuit::Ended;
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::gate::{Asking, Gate, NotAdmitted};
 use crate::trafficstar::reservation::Reservations;
+use crate::trafficstar::scheduler::{Asking, NotAdmitted, RequestScheduler};
 
 /// A request that leaves.
 #[derive(Debug)]
 pub struct Departure {
     /// Its name, for the answer.
-    pub ticket: Ticket,
+    pub request_id: RequestId,
     /// What is sent.
     pub call: Call,
     /// What it carries; none where it asks for a token.
@@ -42,7 +42,7 @@ pub(super) struct Ending {
     pub(super) result: Result<Answer, RemoteError>,
 }
 
-/// A request that has not come to the gate.
+/// A request that has not come to the scheduler.
 #[derive(Debug)]
 struct Unsent {
     asking: Asking,
@@ -52,9 +52,9 @@ struct Unsent {
     again: bool,
 }
 
-/// A request that waits at the gate, or has left.
+/// A request that waits at the scheduler, or has left.
 #[derive(Debug)]
-struct AtTheGate {
+struct Queued {
     request: Unsent,
     token: Option<Arc<Token>>,
     asked_at: DateTime<Utc>,
@@ -63,16 +63,16 @@ struct AtTheGate {
 
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    gate: Gate,
+    scheduler: RequestScheduler,
     tokens: Tokens,
     reservations: Reservations,
     without_token: Vec<Unsent>,
-    at_the_gate: BTreeMap<Ticket, AtTheGate>,
+    queued_requests: BTreeMap<RequestId, Queued>,
     /// When each becomes too old to leave, by the steady clock.
-    too_late: BTreeSet<(DateTime<Utc>, Ticket)>,
-    last_ticket: u64,
+    too_late: BTreeSet<(DateTime<Utc>, RequestId)>,
+    last_request_id: u64,
     ended: Vec<Ending>,
-    /// A request has come to the gate since this was last asked.
+    /// A request has come to the scheduler since this was last asked.
     has_asked: bool,
     /// It was told that the API key is refused.
     is_key_refused: bool,
@@ -82,7 +82,7 @@ pub(super) struct Requests {
 impl Requests {
     pub(super) fn new(budget: Budget, limits: &Limits) -> Self {
         Self {
-            gate: Gate::new(budget, limits.tick),
+            scheduler: RequestScheduler::new(budget, limits.tick),
             tokens: Tokens::new(limits.token_rest),
             reservations: Reservations::new(limits.requests_per_minute),
             ..Self::default()
@@ -90,15 +90,15 @@ impl Requests {
     }
 
     pub(super) const fn set_tick(&mut self, tick: Duration) {
-        self.gate.set_tick(tick);
+        self.scheduler.set_tick(tick);
     }
 
-    pub(super) const fn gate(&self) -> &Gate {
-        &self.gate
+    pub(super) const fn scheduler(&self) -> &RequestScheduler {
+        &self.scheduler
     }
 
-    pub(super) const fn gate_mut(&mut self) -> &mut Gate {
-        &mut self.gate
+    pub(super) const fn gate_mut(&mut self) -> &mut RequestScheduler {
+        &mut self.scheduler
     }
 
     pub(super) fn token_expires_at(&self) -> Option<DateTime<Utc>> {
@@ -112,8 +112,8 @@ impl Requests {
 
     /// What those requests are for that have not left, in the order in which they leave as things stand.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Purpose> {
-        let at_the_gate = self.gate.waiting().filter_map(|ticket| self.at_the_gate.get(&ticket));
-        at_the_gate.map(|waiting| &waiting.request).chain(&self.without_token).map(|request| &request.purpose)
+        let queued_requests = self.scheduler.waiting().filter_map(|request_id| self.queued_requests.get(&request_id));
+        queued_requests.map(|waiting| &waiting.request).chain(&self.without_token).map(|request| &request.purpose)
     }
 
     /// The requests that have ended since this was last asked.
@@ -126,15 +126,15 @@ impl Requests {
     }
 
     /// A request that left has ended.
-    pub(super) fn answered(&mut self, now: Now, ticket: Ticket, result: Result<Answer, RemoteError>) {
-        let Some(AtTheGate { request, token, sent_at, .. }) = self.at_the_gate.remove(&ticket) else { return };
+    pub(super) fn answered(&mut self, now: Now, request_id: RequestId, result: Result<Answer, RemoteError>) {
+        let Some(Queued { request, token, sent_at, .. }) = self.queued_requests.remove(&request_id) else { return };
         if let Err(RemoteError::RateLimited { retry_at }) = &result {
             let retry_after = retry_at.map(|at| at.signed_duration_since(now.wall));
-            let until = self.gate.rate_limited(now.steady, retry_after);
+            let until = self.scheduler.rate_limited(now.steady, retry_after);
             self.outputs.push(Output::Silence(until));
         }
         let ended = result.as_ref().err().map_or(Ended::Answered, RemoteError::ended);
-        self.gate.answered(now.steady, ticket, ended);
+        self.scheduler.answered(now.steady, request_id, ended);
         match (request.purpose, result, token) {
             (Purpose::Token, result, _) => self.token_came(now, result),
             (purpose, Err(RemoteError::Unauthorized), Some(refused)) if !request.again => {
@@ -153,12 +153,12 @@ impl Requests {
     /// Looks at the time.
     pub(super) fn wake(&mut self, now: Now) {
         self.reservations.wake(now.steady);
-        while let Some((at, ticket)) = self.too_late.first().copied().filter(|(at, _)| *at <= now.steady) {
-            self.too_late.remove(&(at, ticket));
-            let waits = self.at_the_gate.get(&ticket).is_some_and(|waiting| waiting.sent_at.is_none());
+        while let Some((at, request_id)) = self.too_late.first().copied().filter(|(at, _)| *at <= now.steady) {
+            self.too_late.remove(&(at, request_id));
+            let waits = self.queued_requests.get(&request_id).is_some_and(|waiting| waiting.sent_at.is_none());
             if waits {
-                self.gate.give_up(now.steady, ticket);
-                self.refuse(ticket, NotAdmitted::TooLate);
+                self.scheduler.give_up(now.steady, request_id);
+                self.refuse(request_id, NotAdmitted::TooLate);
             }
         }
     }
@@ -170,19 +170,19 @@ impl Requests {
             self.ask_gate(now, fetch, None);
         }
         let most = self.reservations.left(now.steady);
-        let admitted = self.gate.admit(now.steady, most);
-        for (ticket, reason) in self.gate.take_refused() {
-            self.refuse(ticket, reason);
+        let admitted = self.scheduler.admit(now.steady, most);
+        for (request_id, reason) in self.scheduler.take_refused() {
+            self.refuse(request_id, reason);
         }
         outputs.append(&mut self.outputs);
         self.reservations.take(admitted.len());
-        for ticket in admitted {
-            let Some(leaving) = self.at_the_gate.get_mut(&ticket) else { continue };
+        for request_id in admitted {
+            let Some(leaving) = self.queued_requests.get_mut(&request_id) else { continue };
             leaving.sent_at = Some(now.steady);
             let waited = now.steady.signed_duration_since(leaving.asked_at);
             let (call, token) = (leaving.request.call.clone(), leaving.token.clone());
             outputs.push(Output::Send(Departure {
-                ticket,
+                request_id,
                 call,
                 token,
                 urgency: leaving.request.asking.urgency,
@@ -190,14 +190,14 @@ impl Requests {
             }));
         }
         // What is gathered leaves in a moment, as far as there are slots.
-        let budget = self.gate.budget();
-        let needed = budget.may_leave(now.steady) + self.gate.gathered().min(budget.free(now.steady));
+        let budget = self.scheduler.budget();
+        let needed = budget.may_leave(now.steady) + self.scheduler.gathered().min(budget.free(now.steady));
         outputs.extend(self.reservations.ask(now.wall, now.steady, needed).map(Output::Reserve));
     }
 
     /// When to look at the time again.
     pub(super) fn wakes_at(&mut self, now: Now) -> Option<DateTime<Utc>> {
-        let admission = self.gate.next_admission_at(now.steady);
+        let admission = self.scheduler.next_admission_at(now.steady);
         // A request that could leave already waits for the count alone, whose own time is below.
         let admission = admission.filter(|at| *at > now.steady || self.reservations.left(now.steady) > 0);
         let too_late = self.too_late.first().map(|(at, _)| *at);
@@ -251,27 +251,27 @@ impl Requests {
     }
 
     fn ask_gate(&mut self, now: Now, request: Unsent, token: Option<Arc<Token>>) {
-        self.last_ticket += 1;
+        self.last_request_id += 1;
         self.has_asked = true;
-        let ticket = Ticket(self.last_ticket);
+        let request_id = RequestId(self.last_request_id);
         let Unsent { asking, call, purpose, .. } = &request;
-        let (asking, call, askers) = (*asking, call.clone(), purpose.carries_out());
-        self.outputs.push(Output::Waits { ticket, urgency: asking.urgency, call, askers });
-        self.at_the_gate.insert(ticket, AtTheGate { request, token, asked_at: now.steady, sent_at: None });
+        let (asking, call, requesters) = (*asking, call.clone(), purpose.carries_out());
+        self.outputs.push(Output::Waits { request_id, urgency: asking.urgency, call, requesters });
+        self.queued_requests.insert(request_id, Queued { request, token, asked_at: now.steady, sent_at: None });
         if let Some(leave_by) = asking.leave_by {
             let patience = leave_by.signed_duration_since(now.wall);
             if patience < Duration::zero() {
-                self.refuse(ticket, NotAdmitted::TooLate);
+                self.refuse(request_id, NotAdmitted::TooLate);
                 return;
             }
-            self.too_late.insert((now.steady + patience, ticket));
+            self.too_late.insert((now.steady + patience, request_id));
         }
-        self.gate.ask(now.steady, ticket, asking);
+        self.scheduler.ask(now.steady, request_id, asking);
     }
 
-    fn refuse(&mut self, ticket: Ticket, reason: NotAdmitted) {
-        if let Some(AtTheGate { request, .. }) = self.at_the_gate.remove(&ticket) {
-            self.outputs.push(Output::GivenUp(ticket));
+    fn refuse(&mut self, request_id: RequestId, reason: NotAdmitted) {
+        if let Some(Queued { request, .. }) = self.queued_requests.remove(&request_id) {
+            self.outputs.push(Output::GivenUp(request_id));
             self.end(request, Err(reason.into()));
         }
     }
@@ -282,11 +282,11 @@ impl Requests {
 }
 
 impl Purpose {
-    /// The askers whose changes it carries out.
-    fn carries_out(&self) -> Vec<Asker> {
+    /// The requesters whose changes it carries out.
+    fn carries_out(&self) -> Vec<Requester> {
         match self {
-            Self::EndTime(job) => vec![job.asker],
-            Self::Switch(job) => job.askers.clone(),
+            Self::EndTime(job) => vec![job.requester],
+            Self::Switch(job) => job.requesters.clone(),
             Self::Token | Self::Status(_) | Self::Spend(_) | Self::Account(_) => Vec::new(),
         }
     }

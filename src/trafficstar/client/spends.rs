@@ -1,5 +1,5 @@
 //! Reads of spend from the reports: one report for all who tick together, whenever each comes to ask. Where there is none,
-//! each campaign has a report of its own. Those wait here for their turn, one for each campaign: at the gate they would
+//! each campaign has a report of its own. Those wait here for their turn, one for each campaign: at the scheduler they would
 //! become more with each tick where the limit does not reach for all.
 //!
 //! Deliberately absent: how a report's pages are put together (`reports`), and which source of spend is believed
@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::reports::{DayJob, For, ReportJob};
-use super::{Asker, Client, MOMENT, Now, Output};
+use super::{Client, MOMENT, Now, Output, Requester};
 use crate::domain::failure::SourceFailure;
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::Urgency;
-use crate::domain::spend::SourceAnswer;
+use crate::domain::spend::SpendReading;
 use crate::trafficstar::batch::{Gathering, serves};
-use crate::trafficstar::candidates::Endpoint;
+use crate::trafficstar::endpoint_discovery::Endpoint;
 use crate::trafficstar::error::RemoteError;
 
 /// So many campaigns' own reports are asked for at once.
@@ -25,7 +25,7 @@ const SINGLES_AT_ONCE: usize = 8;
 /// One who asks for a campaign's spend.
 #[derive(Debug, Clone, Copy)]
 struct Question {
-    asker: Asker,
+    requester: Requester,
     remote: RemoteId,
     urgency: Urgency,
 }
@@ -35,7 +35,7 @@ struct Question {
 struct Report {
     sent_at: DateTime<Utc>,
     day: NaiveDate,
-    spends: BTreeMap<RemoteId, SourceAnswer>,
+    spends: BTreeMap<RemoteId, SpendReading>,
 }
 
 /// A report under way, and whom it is for.
@@ -97,7 +97,7 @@ impl Spends {
     }
 
     /// Whose report is asked for next: the most urgent; of these, who waits longest. One that a pause waits for is asked
-    /// for at once: those under way may wait at the gate for minutes.
+    /// for at once: those under way may wait at the scheduler for minutes.
     fn next_single(&mut self) -> Option<(RemoteId, Vec<Question>)> {
         let rank = |waiting: &Waiting| (most_urgent(&waiting.questions), waiting.number);
         let (remote, first) = self.waiting.iter().min_by_key(|(_, waiting)| rank(waiting))?;
@@ -109,7 +109,7 @@ impl Spends {
     }
 
     /// What the last report says of a campaign, if it serves it.
-    fn known(&self, now: Now, remote: RemoteId, since: DateTime<Utc>) -> Option<SourceAnswer> {
+    fn known(&self, now: Now, remote: RemoteId, since: DateTime<Utc>) -> Option<SpendReading> {
         let last = self.last.as_ref().filter(|last| serves(now.wall, since, last.sent_at, last.day))?;
         Some(of(&last.spends, remote))
     }
@@ -121,32 +121,32 @@ impl Spends {
 }
 
 /// No row is no spend on record.
-fn of(spends: &BTreeMap<RemoteId, SourceAnswer>, remote: RemoteId) -> SourceAnswer {
-    spends.get(&remote).cloned().unwrap_or(SourceAnswer::NoValue)
+fn of(spends: &BTreeMap<RemoteId, SpendReading>, remote: RemoteId) -> SpendReading {
+    spends.get(&remote).cloned().unwrap_or(SpendReading::NoValue)
 }
 
 /// What failed, if that is what a report's answer says.
-fn failure_of(answer: &SourceAnswer) -> Option<String> {
+fn failure_of(answer: &SpendReading) -> Option<String> {
     match answer {
-        SourceAnswer::Failed(failure) => Some(failure.to_string()),
-        SourceAnswer::Value(_) | SourceAnswer::NoValue | SourceAnswer::NoSource => None,
+        SpendReading::Failed(failure) => Some(failure.to_string()),
+        SpendReading::Value(_) | SpendReading::NoValue | SpendReading::NoSource => None,
     }
 }
 
 impl Client {
     /// Reads one campaign's spend from the reports, for the UTC day on which the report is asked for. A report that was sent
     /// since `since`, when the campaign's tick began, serves.
-    pub fn read_spend(&mut self, now: Now, remote: RemoteId, urgency: Urgency, since: DateTime<Utc>) -> Asker {
-        let asker = self.next_asker();
-        let question = Question { asker, remote, urgency };
+    pub fn read_spend(&mut self, now: Now, remote: RemoteId, urgency: Urgency, since: DateTime<Utc>) -> Requester {
+        let requester = self.next_asker();
+        let question = Question { requester, remote, urgency };
         if let Some(answer) = self.spends.known(now, remote, since) {
-            self.outputs.push(Output::Spend(asker, answer));
+            self.outputs.push(Output::Spend(requester, answer));
         } else if let Some(coming) = self.spends.coming(now, since) {
             coming.questions.push(question);
         } else {
             self.spends.gathering.ask(now.steady, question);
         }
-        asker
+        requester
     }
 
     pub(super) fn serve_spends(&mut self, now: Now) {
@@ -162,14 +162,14 @@ impl Client {
         &mut self,
         now: Now,
         number: u64,
-        report: Result<BTreeMap<RemoteId, SourceAnswer>, RemoteError>,
+        report: Result<BTreeMap<RemoteId, SpendReading>, RemoteError>,
     ) {
         let Some(UnderWay { sent_at, day, questions }) = self.spends.under_way.remove(&number) else { return };
         match report {
             Ok(spends) => {
                 self.note(now, None);
-                for Question { asker, remote, .. } in questions {
-                    self.outputs.push(Output::Spend(asker, of(&spends, remote)));
+                for Question { requester, remote, .. } in questions {
+                    self.outputs.push(Output::Spend(requester, of(&spends, remote)));
                 }
                 self.spends.last = Some(Report { sent_at, day, spends });
             }
@@ -180,9 +180,9 @@ impl Client {
             }
             Err(error) => {
                 let reason = error.in_full();
-                for Question { asker, .. } in questions {
+                for Question { requester, .. } in questions {
                     let failure = SourceFailure::Failed(reason.clone());
-                    self.outputs.push(Output::Spend(asker, SourceAnswer::Failed(failure)));
+                    self.outputs.push(Output::Spend(requester, SpendReading::Failed(failure)));
                 }
                 self.note(now, Some(reason));
             }
@@ -200,11 +200,11 @@ impl Client {
     }
 
     /// A campaign's own report has come, or has failed.
-    pub(super) fn single_came(&mut self, now: Now, number: u64, answer: &SourceAnswer) {
+    pub(super) fn single_came(&mut self, now: Now, number: u64, answer: &SpendReading) {
         let Some(questions) = self.spends.singles.remove(&number) else { return };
         self.note(now, failure_of(answer));
-        for Question { asker, .. } in questions {
-            self.outputs.push(Output::Spend(asker, answer.clone()));
+        for Question { requester, .. } in questions {
+            self.outputs.push(Output::Spend(requester, answer.clone()));
         }
         self.read_spends_singly(now);
     }

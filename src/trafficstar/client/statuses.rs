@@ -1,25 +1,25 @@
-//! Reads of statuses: hands questions to the plan, and the plan's requests to the gate.
+//! Reads of statuses: hands questions to the plan, and the plan's requests to the scheduler.
 //!
 //! Deliberately absent: which pages and single campaigns are read (`batch::reads`), and how far the limit reaches
-//! (`batch::reach`).
+//! (`batch::capacity`).
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Asker, Client, MOMENT, Now, Output, Purpose, is_held_back};
+use super::{Client, MOMENT, Now, Output, Purpose, Requester, is_held_back};
 use crate::domain::failure::RemoteFault;
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::{ReadQuestion, Urgency};
 use crate::domain::remote::RemoteCampaign;
 use crate::domain::status::ReadingStatus;
-use crate::trafficstar::batch::reach;
-use crate::trafficstar::batch::reads::{AskerId, PlannedRead, ReadAnswer, ReadId, ReadRequest, Reads};
+use crate::trafficstar::batch::capacity;
+use crate::trafficstar::batch::reads::{PlannedRead, ReadAnswer, ReadId, ReadRequest, Reads, RequesterId};
 use crate::trafficstar::call::{Answer, Call, LISTS, list_line};
-use crate::trafficstar::candidates::{Endpoint, Trial};
 use crate::trafficstar::circuit::Operation;
+use crate::trafficstar::endpoint_discovery::{Endpoint, Trial};
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::gate::Asking;
+use crate::trafficstar::scheduler::Asking;
 use crate::trafficstar::wire::CampaignPage;
 
 /// What a read of a status brings.
@@ -30,7 +30,7 @@ type Status = Result<RemoteCampaign, RemoteFault>;
 pub(super) enum For {
     /// A planned read.
     Plan(ReadId),
-    /// A circuit, which hears at the gate how it ended.
+    /// A circuit, which hears at the scheduler how it ended.
     Probe,
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Job {
 pub(super) struct Statuses {
     tick: Duration,
     reads: Reads<Status>,
-    askers: BTreeMap<AskerId, Asker>,
+    requesters: BTreeMap<RequesterId, Requester>,
     /// Until then more may ask within the same moment.
     gathers_until: Option<DateTime<Utc>>,
     last_asked: Option<RemoteId>,
@@ -58,7 +58,7 @@ impl Statuses {
         Self {
             tick,
             reads: Reads::new(tick),
-            askers: BTreeMap::new(),
+            requesters: BTreeMap::new(),
             gathers_until: None,
             last_asked: None,
             reading: ReadingStatus::default(),
@@ -90,13 +90,13 @@ impl Statuses {
 
 impl Client {
     /// Reads one campaign's status. The request leaves after this was asked: no cached value.
-    pub fn read_status(&mut self, now: Now, question: ReadQuestion) -> Asker {
-        let asker = self.next_asker();
+    pub fn read_status(&mut self, now: Now, question: ReadQuestion) -> Requester {
+        let requester = self.next_asker();
         let id = self.statuses.reads.ask(now.steady, question);
-        self.statuses.askers.insert(id, asker);
+        self.statuses.requesters.insert(id, requester);
         self.statuses.last_asked = Some(question.remote);
         self.statuses.gathers_until.get_or_insert(now.steady + MOMENT);
-        asker
+        requester
     }
 
     /// Plans when all who ask within this moment have asked.
@@ -113,10 +113,10 @@ impl Client {
     }
 
     fn plan_reads(&mut self, now: Now) -> bool {
-        let gate = self.requests.gate_mut();
-        let list_works = gate.circuits().is_closed(Operation::List);
-        let at_the_gate = gate.count(&[Operation::List, Operation::Campaign]);
-        let room = reach::room(&self.statuses.reads, gate.budget_mut(), now.steady, at_the_gate);
+        let scheduler = self.requests.gate_mut();
+        let list_works = scheduler.circuits().is_closed(Operation::List);
+        let queued_requests = scheduler.count(&[Operation::List, Operation::Campaign]);
+        let room = capacity::room(&self.statuses.reads, scheduler.budget_mut(), now.steady, queued_requests);
         let planned = self.statuses.reads.plan(now.steady, room, list_works);
         if !planned.is_empty() {
             let (requests, waiting) = (planned.len(), self.statuses.reads.waiting());
@@ -133,9 +133,9 @@ impl Client {
 
     /// How far the limit reaches: told where that has changed.
     fn weigh_reading(&mut self) {
-        let gate = self.requests.gate_mut();
-        let list_works = gate.circuits().is_closed(Operation::List);
-        let reading = reach::weigh(&self.statuses.reads, gate.budget_mut(), self.statuses.tick, list_works);
+        let scheduler = self.requests.gate_mut();
+        let list_works = scheduler.circuits().is_closed(Operation::List);
+        let reading = capacity::estimate(&self.statuses.reads, scheduler.budget_mut(), self.statuses.tick, list_works);
         let (reached, reaches) = (self.statuses.reading.reaches(), reading.reaches());
         if reached && !reaches {
             tracing::warn!("{reading}");
@@ -240,9 +240,9 @@ impl Client {
         answer: ReadAnswer<Status>,
         failure: Option<String>,
     ) {
-        for (asker, status) in self.statuses.reads.answered(id, answer) {
-            if let Some(asker) = self.statuses.askers.remove(&asker) {
-                self.outputs.push(Output::Status(asker, sent_at, Box::new(status)));
+        for (requester, status) in self.statuses.reads.answered(id, answer) {
+            if let Some(requester) = self.statuses.requesters.remove(&requester) {
+                self.outputs.push(Output::Status(requester, sent_at, Box::new(status)));
             }
         }
         if self.statuses.reads.under_way() == 0 {

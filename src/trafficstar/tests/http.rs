@@ -233,7 +233,7 @@ async fn a_token_is_sent_over_nothing_that_others_can_read() {
         ("", false),
     ];
     for (base_url, accepted) in cases {
-        let made = HttpClient::new(settings(base_url, PATIENCE), Reign::sole());
+        let made = HttpClient::new(settings(base_url, PATIENCE), Leadership::sole());
         // A machine without CA certificates cannot set up https, which is another matter.
         let refused = matches!(made, Err(ClientError::NotAUrl | ClientError::NotSafe));
         assert_eq!(refused, !accepted, "{base_url}: {made:?}");

@@ -18,7 +18,7 @@ use super::call::{Answer, Call};
 use super::error::RemoteError;
 use super::http::{HttpClient, RemoteSettings};
 use crate::domain::ids::RemoteId;
-use crate::reign::Reign;
+use crate::leadership::Leadership;
 
 const API_KEY: &str = "the-api-key";
 const TOKEN: &str = "the-access-token";
@@ -74,7 +74,7 @@ impl Remote {
     }
 
     fn with_client_of(base_url: String, seen: Arc<Mutex<Vec<Seen>>>, timeout: Duration) -> Self {
-        let http = HttpClient::new(settings(&base_url, timeout), Reign::sole()).unwrap();
+        let http = HttpClient::new(settings(&base_url, timeout), Leadership::sole()).unwrap();
         Self { http, seen, base_url }
     }
 

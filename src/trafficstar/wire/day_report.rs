@@ -83,7 +83,7 @@ mod tests {
 
     use super::super::day_spend;
     use super::*;
-    use crate::domain::spend::SourceAnswer;
+    use crate::domain::spend::SpendReading;
 
     fn row(day: u32, price: f64) -> Value {
         json!({"price": price, "clicks": 9, "date": format!("2015-01-{day:02}T00:00:00Z")})
@@ -94,7 +94,7 @@ mod tests {
     }
 
     /// The spend on the first of the month, by these answers to one request after the other.
-    fn spend(answers: &[Value]) -> Result<SourceAnswer, String> {
+    fn spend(answers: &[Value]) -> Result<SpendReading, String> {
         let mut report = DayRows::default();
         for (number, answer) in (1..).zip(answers) {
             let more = report.take(number, answer).map_err(|error| error.to_string())?;
@@ -106,13 +106,13 @@ mod tests {
 
     #[test]
     fn its_money_is_the_price_of_the_day_on_whichever_page() {
-        let usd = |text: &str| Ok(SourceAnswer::Value(text.parse().unwrap()));
+        let usd = |text: &str| Ok(SpendReading::Value(text.parse().unwrap()));
         let cases = [
             (vec![page(1, 1, 1, &[row(1, 553.6)])], usd("553.6")),
             (vec![page(1, 1, 2, &[row(2, 7.0), row(1, 553.6)])], usd("553.6")),
             (vec![page(1, 2, 2, &[row(2, 7.0)]), page(2, 2, 2, &[row(1, 553.6)])], usd("553.6")),
-            (vec![page(1, 1, 1, &[row(2, 7.0)])], Ok(SourceAnswer::NoValue)),
-            (vec![page(1, 0, 0, &[])], Ok(SourceAnswer::NoValue)),
+            (vec![page(1, 1, 1, &[row(2, 7.0)])], Ok(SpendReading::NoValue)),
+            (vec![page(1, 0, 0, &[])], Ok(SpendReading::NoValue)),
             (vec![json!({"response": [row(1, 1.5)]})], usd("1.5")),
             (vec![json!([{"day": "2015-01-01", "amount": "2.5"}])], usd("2.5")),
             (vec![json!({"data": {"columns": ["day", "amount"], "rows": [["2015-01-01", "66.27"]]}})], usd("66.27")),

@@ -23,7 +23,7 @@ use traffic_generator::board::Board;
 use traffic_generator::clock::Clock;
 use traffic_generator::control::{Ask, Order, Process, Processed, Refusal, Reply};
 use traffic_generator::domain::ids::CampaignId;
-use traffic_generator::domain::live::{LiveEvent, LiveKind, Part};
+use traffic_generator::domain::operator_event::{EventKind, OperatorEvent, Part};
 use traffic_generator::domain::policy::PolicyNumbers;
 use traffic_generator::domain::status::{ActorStatus, CampaignStatus, LeadershipStatus};
 
@@ -59,7 +59,7 @@ pub(crate) struct Stage {
     pub(crate) supervisor: Addr<Supervisor>,
     began: Instant,
     set_by: Arc<AtomicI64>,
-    events: RefCell<broadcast::Receiver<Arc<LiveEvent>>>,
+    events: RefCell<broadcast::Receiver<Arc<OperatorEvent>>>,
     _listening: DefaultGuard,
 }
 
@@ -165,7 +165,7 @@ impl Stage {
     }
 
     /// All that has been told since this was last asked, and by how much the listener was too slow.
-    pub(crate) fn told(&self) -> (Vec<Arc<LiveEvent>>, u64) {
+    pub(crate) fn told(&self) -> (Vec<Arc<OperatorEvent>>, u64) {
         let (mut events, mut told, mut lost) = (self.events.borrow_mut(), Vec::new(), 0);
         loop {
             match events.try_recv() {
@@ -187,13 +187,13 @@ pub(crate) struct Lives {
 }
 
 impl Lives {
-    pub(crate) fn of(id: i64, told: &[Arc<LiveEvent>]) -> Self {
+    pub(crate) fn of(id: i64, told: &[Arc<OperatorEvent>]) -> Self {
         let mut lives = Self::default();
         for event in told.iter().filter(|event| event.campaign_id == Some(CampaignId(id))) {
             let at_ms = event.at.signed_duration_since(noon()).num_milliseconds();
-            if matches!(event.kind, LiveKind::Error { part: Part::Actor, .. }) {
+            if matches!(event.kind, EventKind::Error { part: Part::Actor, .. }) {
                 lives.died.push(at_ms);
-            } else if event.kind == (LiveKind::Recovery { part: Part::Actor }) {
+            } else if event.kind == (EventKind::Recovery { part: Part::Actor }) {
                 lives.reborn.push(at_ms);
             }
         }

@@ -8,7 +8,7 @@ use traffic_generator::actors::trafficstar::{MakeChange, ReadAccount, ReadSpend,
 use traffic_generator::domain::action::Outcome;
 use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::remote::RemoteCampaign;
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::SpendReading;
 use traffic_generator::trafficstar::client::Account;
 use traffic_generator::trafficstar::date::SeenClock;
 
@@ -42,7 +42,7 @@ impl Handler<ReadStatus> for Outside {
 }
 
 impl Handler<ReadSpend> for Outside {
-    type Result = ResponseFuture<SourceAnswer>;
+    type Result = ResponseFuture<SpendReading>;
 
     fn handle(&mut self, question: ReadSpend, _: &mut Self::Context) -> Self::Result {
         let spent = self.0.borrow().seen(id_of(question.remote)).spent_today;

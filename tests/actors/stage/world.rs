@@ -13,7 +13,7 @@ use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::money::Money;
 use traffic_generator::domain::read_priority::Urgency;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::SpendReading;
 use traffic_generator::domain::status::Hold;
 use traffic_generator::store::{CampaignRow, Entry, StoredPromise};
 use traffic_generator::trafficstar::client::ChangeKind;
@@ -95,8 +95,8 @@ impl Campaign {
             end_time: self.end_time.clone(),
             schedule_timezone: Some(0),
             account_timezone: Some(0),
-            spent_today: SourceAnswer::Value((self.spent_today)(now)),
-            spent: SourceAnswer::NoValue,
+            spent_today: SpendReading::Value((self.spent_today)(now)),
+            spent: SpendReading::NoValue,
             odd_fields: Vec::new(),
             our_clock: None,
         }

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::remote::{RemoteCampaign, RemoteStatus, judge};
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::SpendReading;
 use traffic_generator::trafficstar::wire;
 
 use super::expected::{PLANTED, assert_quotes_nobody, in_full, is_amount, is_amount_in_cents, parts_of_end_time};
@@ -154,16 +154,16 @@ fn of_number(number: f64) -> Option<bool> {
     if number == 0.0 { Some(false) } else { (number == 1.0).then_some(true) }
 }
 
-fn check_spent(object: &Value, name: &str, spent: &SourceAnswer) {
+fn check_spent(object: &Value, name: &str, spent: &SpendReading) {
     let written = field(object, name);
     let is_utc = field(object, "timezone").is_none_or(is_zero);
     match spent {
-        SourceAnswer::Value(money) => {
+        SpendReading::Value(money) => {
             assert!(is_utc && written.is_some_and(|value| is_amount(value, money.micros())), "{money} from {object}");
         }
-        SourceAnswer::NoValue => assert!(is_utc && written.is_none(), "no value from {object}"),
-        SourceAnswer::NoSource => assert!(!is_utc, "no source from {object}"),
-        SourceAnswer::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
+        SpendReading::NoValue => assert!(is_utc && written.is_none(), "no value from {object}"),
+        SpendReading::NoSource => assert!(!is_utc, "no source from {object}"),
+        SpendReading::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
     }
 }
 
@@ -236,13 +236,13 @@ fn check_spends(value: &Value) {
     }
 }
 
-fn check_amount(written: Option<&Value>, spend: &SourceAnswer) {
+fn check_amount(written: Option<&Value>, spend: &SpendReading) {
     match spend {
-        SourceAnswer::Value(money) => {
+        SpendReading::Value(money) => {
             assert!(written.is_some_and(|value| is_amount_in_cents(value, money.micros())), "{money} from {written:?}");
         }
-        SourceAnswer::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
-        SourceAnswer::NoValue | SourceAnswer::NoSource => panic!("a row is a value: {written:?}"),
+        SpendReading::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
+        SpendReading::NoValue | SpendReading::NoSource => panic!("a row is a value: {written:?}"),
     }
 }
 
@@ -259,7 +259,7 @@ fn check_day(value: &Value) {
     let of_day: Vec<&Value> =
         rows.iter().filter(is_of_day).map(|row| row.get("amount").unwrap_or(&Value::Null)).collect();
     match spend {
-        SourceAnswer::Value(money) => {
+        SpendReading::Value(money) => {
             match of_day.as_slice() {
                 [] => panic!("{money} from no row of {value}"),
                 [one] => assert!(is_amount_in_cents(one, money.micros()), "{money} from {one}"),
@@ -269,9 +269,9 @@ fn check_day(value: &Value) {
                 })),
             }
         }
-        SourceAnswer::NoValue => assert!(of_day.is_empty(), "no value from {value}"),
-        SourceAnswer::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
-        SourceAnswer::NoSource => panic!("a report that was answered is a source"),
+        SpendReading::NoValue => assert!(of_day.is_empty(), "no value from {value}"),
+        SpendReading::Failed(failure) => assert_quotes_nobody(&failure.to_string()),
+        SpendReading::NoSource => panic!("a report that was answered is a source"),
     }
 }
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
 use traffic_generator::domain::ids::RemoteId;
-use traffic_generator::reign::Reign;
+use traffic_generator::leadership::Leadership;
 use traffic_generator::trafficstar::call::{Answer, CAMPAIGN_REPORTS, Call, DAY_REPORTS, LISTS, Switch, SwitchWay};
 use traffic_generator::trafficstar::error::RemoteError;
 use traffic_generator::trafficstar::http::{HttpClient, RemoteSettings};
@@ -119,7 +119,7 @@ async fn ask(base_url: &str) {
         connect_timeout: TIMEOUT,
         timeout: TIMEOUT,
     };
-    let http = HttpClient::new(settings, Reign::sole()).expect("a client");
+    let http = HttpClient::new(settings, Leadership::sole()).expect("a client");
     let token = SecretString::from(TOKEN);
     for call in calls() {
         let token = (call != Call::Token).then_some(&token);

@@ -18,7 +18,7 @@ use traffic_generator::clock::Clock;
 use traffic_generator::config::LogFilter;
 use traffic_generator::control::server::{Shared, Socket};
 use traffic_generator::control::{
-    Ask, CampaignOrder, CampaignPatch, HeldAll, Operation, Order, Refusal, Released, Reloaded, Stopping, UrlOrder,
+    AdminOrder, Ask, CampaignOrder, CampaignPatch, HeldAll, Order, Refusal, Released, Reloaded, Stopping, UrlOrder,
     UrlPatch,
 };
 use traffic_generator::domain::ids::CampaignId;
@@ -218,12 +218,12 @@ async fn answer_orders(mut orders: Receiver<Order>) {
     }
 }
 
-async fn answer_operations(mut operations: Receiver<Operation>) {
+async fn answer_operations(mut operations: Receiver<AdminOrder>) {
     while let Some(operation) = operations.recv().await {
         ORDERS.fetch_add(1, Ordering::SeqCst);
         match operation {
-            Operation::Reload(ask) => accept(ask, Reloaded::default()),
-            Operation::SetLogFilter(ask) => answer(
+            AdminOrder::Reload(ask) => accept(ask, Reloaded::default()),
+            AdminOrder::SetLogFilter(ask) => answer(
                 ask,
                 |_| None,
                 |setting| match setting.filter.parse::<LogFilter>() {
@@ -231,7 +231,7 @@ async fn answer_operations(mut operations: Receiver<Operation>) {
                     Err(error) => Err(Refusal::BadField { field: "filter", problem: error.to_string() }),
                 },
             ),
-            Operation::Shutdown(ask) => accept(ask, Stopping { pid: 1 }),
+            AdminOrder::Shutdown(ask) => accept(ask, Stopping { pid: 1 }),
         }
     }
 }

@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate, Timelike};
 use serde_json::{Value, json};
 use traffic_generator::domain::money::Money;
 use traffic_generator::domain::remote::EndTime;
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::SpendReading;
 use traffic_generator::trafficstar::wire;
 
 use super::expected::{assert_fit_to_show, is_amount, micros_of_text, parts_of_end_time};
@@ -25,17 +25,17 @@ pub fn check(bytes: &[u8]) {
     check_end_time(text);
 }
 
-fn spent(value: &Value) -> SourceAnswer {
+fn spent(value: &Value) -> SpendReading {
     let answer = json!({"id": 1, "active": true, "status": "enabled", "spent_today": value});
     wire::campaign(&answer).expect("a spend that cannot be read costs the status nothing").spent_today
 }
 
 fn check_spent(value: &Value) {
     match spent(value) {
-        SourceAnswer::Value(money) => assert!(is_amount(value, money.micros()), "{value} was read as {money}"),
-        SourceAnswer::Failed(failure) => assert_fit_to_show(&failure.to_string()),
-        SourceAnswer::NoValue => assert!(value.is_null(), "{value} is no value"),
-        SourceAnswer::NoSource => panic!("{value} is no source"),
+        SpendReading::Value(money) => assert!(is_amount(value, money.micros()), "{value} was read as {money}"),
+        SpendReading::Failed(failure) => assert_fit_to_show(&failure.to_string()),
+        SpendReading::NoValue => assert!(value.is_null(), "{value} is no value"),
+        SpendReading::NoSource => panic!("{value} is no source"),
     }
 }
 
@@ -47,8 +47,8 @@ fn check_digits(text: &str, value: &Value) {
         return;
     }
     let read = match spent(value) {
-        SourceAnswer::Value(money) => Some(money.micros()),
-        SourceAnswer::Failed(_) | SourceAnswer::NoValue | SourceAnswer::NoSource => None,
+        SpendReading::Value(money) => Some(money.micros()),
+        SpendReading::Failed(_) | SpendReading::NoValue | SpendReading::NoSource => None,
     };
     assert_eq!(read, micros_of_text(text), "{text}");
 }

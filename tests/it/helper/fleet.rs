@@ -43,9 +43,9 @@ pub(crate) struct Member {
     pub(crate) line: Line,
 }
 
-/// When a reign began, and whose it was.
+/// When a leadership began, and whose it was.
 #[derive(Debug, Clone, QueryableByName)]
-struct Reign {
+struct Leadership {
     #[diesel(sql_type = BigInt)]
     epoch: i64,
     #[diesel(sql_type = BigInt)]
@@ -67,7 +67,7 @@ struct Decided {
     requested_at: NaiveDateTime,
 }
 
-/// Notes each reign as it begins, whoever begins it.
+/// Notes each leadership as it begins, whoever begins it.
 const NOTE_REIGNS: &str = "CREATE TABLE test_reigns (epoch BIGINT, pid BIGINT, since TIMESTAMP);
     CREATE FUNCTION note_reign() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO test_reigns VALUES (NEW.epoch, NEW.pid, NEW.since); RETURN NEW; END $$;
@@ -200,7 +200,7 @@ impl Fleet {
     }
 
     /// Holds the sandbox's log against the reigns: whatever changed a campaign came from the one who reigned when it was
-    /// received, after an entry of that reign in the journal.
+    /// received, after an entry of that leadership in the journal.
     pub(crate) fn assert_one_at_a_time(&mut self) {
         self.assert_reigns(|_| true);
     }
@@ -214,20 +214,24 @@ impl Fleet {
     fn assert_reigns(&mut self, is_journalled: impl Fn(&RequestRecord) -> bool) {
         self.swinging.store(false, Ordering::SeqCst);
         let requests = self.sandbox.requests();
-        let reigns: Vec<Reign> = self.database.load("SELECT epoch, pid, since FROM test_reigns ORDER BY epoch");
+        let reigns: Vec<Leadership> = self.database.load("SELECT epoch, pid, since FROM test_reigns ORDER BY epoch");
         let mut journal = self.journal();
         let changes: Vec<&RequestRecord> = requests.iter().filter(|request| request.operation.is_change()).collect();
         assert!(changes.len() > 10 && reigns.len() > 1, "too little has happened: {reigns:#?}");
         for request in changes {
             let at = request.received_at;
-            let reign = reigns.iter().rev().find(|reign| reign.since.and_utc() <= at);
-            let reign = reign.unwrap_or_else(|| panic!("nobody reigned yet: {request:?}"));
-            let member = self.pids.iter().find(|(pid, _)| i64::from(*pid) == reign.pid).unwrap().1;
+            let leadership = reigns.iter().rev().find(|leadership| leadership.since.and_utc() <= at);
+            let leadership = leadership.unwrap_or_else(|| panic!("nobody reigned yet: {request:?}"));
+            let member = self.pids.iter().find(|(pid, _)| i64::from(*pid) == leadership.pid).unwrap().1;
             let sender = request.api_key.as_ref();
-            assert_eq!(sender, Some(&self.members[member].guard.api_key), "in {reign:?}: {request:?}, of {reigns:#?}");
+            assert_eq!(
+                sender,
+                Some(&self.members[member].guard.api_key),
+                "in {leadership:?}: {request:?}, of {reigns:#?}"
+            );
             for id in request.campaign_ids.iter().filter(|_| is_journalled(request)) {
                 let is_due = |decided: &Decided| {
-                    decided.epoch == reign.epoch
+                    decided.epoch == leadership.epoch
                         && decided.trafficstar_id == *id
                         && decided.requested_at.and_utc() <= at
                         && fits(&decided.kind, request.operation)
@@ -235,16 +239,16 @@ impl Fleet {
                 // A pause that was sent while the database could not be reached is stored soon after.
                 let begun = Instant::now();
                 while !journal.iter().any(is_due) {
-                    assert!(begun.elapsed() < PATIENCE, "nothing in the journal of {reign:?}: {request:?}");
+                    assert!(begun.elapsed() < PATIENCE, "nothing in the journal of {leadership:?}: {request:?}");
                     std::thread::sleep(LOOK_EVERY);
                     journal = self.journal();
                 }
             }
         }
         for decided in &journal {
-            let next = reigns.iter().find(|reign| reign.epoch == decided.epoch + 1);
+            let next = reigns.iter().find(|leadership| leadership.epoch == decided.epoch + 1);
             let in_its_reign = next.is_none_or(|next| decided.requested_at < next.since);
-            assert!(in_its_reign, "decided after the reign: {decided:?}, of {reigns:#?}");
+            assert!(in_its_reign, "decided after the leadership: {decided:?}, of {reigns:#?}");
         }
     }
 }

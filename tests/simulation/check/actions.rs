@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionKind, Outcome, Step as ActionStep};
-use traffic_generator::domain::event::{Event, OperationId};
+use traffic_generator::domain::event::{Event, QuestionId};
 use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
 
@@ -50,7 +50,7 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn of(place: &Place<'_>, step: &Step<'a>) -> Option<Self> {
-        let asked = |question: Option<Question>, operation: OperationId| {
+        let asked = |question: Option<Question>, operation: QuestionId| {
             question.filter(|question| question.operation == operation)
         };
         if let Event::Observed { operation, observation } = step.event {
@@ -92,7 +92,7 @@ impl Checker for ConfirmedByARead {
         };
         let reading = Reading::of(place, step);
         let end = step.end_of(doing.id);
-        let judged = Judged { world, place, step, doing, reading };
+        let judged = Judgement { world, place, step, doing, reading };
         let (line, text) = match end {
             Some((line, ActionStep::Confirmed)) => (line, judged.wrongly_confirmed()),
             Some((line, _)) => (line, judged.wrongly_failed()),
@@ -104,7 +104,7 @@ impl Checker for ConfirmedByARead {
     }
 }
 
-struct Judged<'a, 'b> {
+struct Judgement<'a, 'b> {
     world: &'b World<'a>,
     place: &'b Place<'a>,
     step: &'b Step<'a>,
@@ -112,7 +112,7 @@ struct Judged<'a, 'b> {
     reading: Option<Reading<'a>>,
 }
 
-impl<'a> Judged<'a, '_> {
+impl<'a> Judgement<'a, '_> {
     /// The read that may speak about it: sent after the answer, and answered.
     fn later_reading(&self) -> Option<&Reading<'a>> {
         let Stage::Awaiting { line, .. } = self.doing.stage else { return None };

@@ -57,7 +57,7 @@ fn may_be_decided(place: &Place<'_>, step: &Step<'_>, seen: &Seen) -> bool {
         doing.kind != ActionKind::SetEndTime && (doing.stage == Stage::InFlight || step.end_of(doing.id).is_none())
     });
     let held = place.holding(step.wall).is_some_and(|hold| !hold.pause);
-    is_new && !busy && !held && !place.releasing && place.forced.is_none() && seen.policy.mode == Mode::Act
+    is_new && !busy && !held && !place.disabling && place.forced.is_none() && seen.policy.mode == Mode::Act
 }
 
 /// `out-of-funds-fails-at-once`: "A run that is read back as out of funds has failed at once."

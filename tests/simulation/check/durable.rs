@@ -7,7 +7,7 @@ use traffic_generator::domain::event::{Event, Record};
 use traffic_generator::domain::order::HoldChange;
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::status::Hold;
-use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::budget::RequestId;
 
 use super::world::{Step, World};
 use super::{Checker, Findings};
@@ -20,7 +20,7 @@ pub(super) struct JournalBeforeSending {
     stored: BTreeSet<(usize, ActionId)>,
     /// Could not be stored, and the database has not been seen working for it since.
     refused: BTreeSet<usize>,
-    at_the_gate: BTreeMap<Ticket, Vec<Carried>>,
+    queued_requests: BTreeMap<RequestId, Vec<Carried>>,
     /// Sent although they could not be stored.
     excused: BTreeSet<(usize, ActionId)>,
     unstored: BTreeSet<(usize, ActionId)>,
@@ -33,14 +33,14 @@ impl Checker for JournalBeforeSending {
             What::NotStored { campaign } => {
                 self.refused.insert(*campaign);
             }
-            What::AtTheGate { ticket, call, carries, .. } if call.is_write() => {
-                self.at_the_gate.insert(*ticket, carries.clone());
+            What::Queued { request_id, call, carries, .. } if call.is_write() => {
+                self.queued_requests.insert(*request_id, carries.clone());
             }
-            What::GaveUp { ticket } => {
-                self.at_the_gate.remove(ticket);
+            What::GaveUp { request_id } => {
+                self.queued_requests.remove(request_id);
             }
-            What::Left { ticket } => {
-                for carried in self.at_the_gate.remove(ticket).unwrap_or_default() {
+            What::Left { request_id } => {
+                for carried in self.queued_requests.remove(request_id).unwrap_or_default() {
                     self.left(index, carried, found);
                 }
             }

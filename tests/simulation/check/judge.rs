@@ -5,7 +5,7 @@ use traffic_generator::domain::failure::{DatabaseFailure, RemoteFault};
 use traffic_generator::domain::money::{Money, RemainingClicks};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
-use traffic_generator::domain::spend::{SourceAnswer, SpendSource, StoredSpend};
+use traffic_generator::domain::spend::{SpendReading, SpendSource, StoredSpend};
 
 use crate::model::log::Seen;
 
@@ -151,22 +151,22 @@ pub(super) fn spend(seen: &Seen, wall: DateTime<Utc>) -> Option<Money> {
         let elsewhere = campaign.account_timezone.is_some_and(|hours| hours != 0);
         let of_yesterday = [seen.began_at_wall, seen.answered_at_wall].iter().any(|at| at.date_naive() != today);
         match &campaign.spent_today {
-            SourceAnswer::Value(_) if elsewhere => {}
-            SourceAnswer::Value(_) if of_yesterday => failed = true,
-            SourceAnswer::Value(amount) if is_in_doubt(seen, *amount, wall) => doubted = true,
-            SourceAnswer::Value(amount) => return Some(*amount),
-            SourceAnswer::Failed(_) => failed = true,
-            SourceAnswer::NoValue | SourceAnswer::NoSource => failed |= of_yesterday,
+            SpendReading::Value(_) if elsewhere => {}
+            SpendReading::Value(_) if of_yesterday => failed = true,
+            SpendReading::Value(amount) if is_in_doubt(seen, *amount, wall) => doubted = true,
+            SpendReading::Value(amount) => return Some(*amount),
+            SpendReading::Failed(_) => failed = true,
+            SpendReading::NoValue | SpendReading::NoSource => failed |= of_yesterday,
         }
     } else {
         failed = seen.remote != Err(RemoteFault::Gone);
     }
     match &seen.report {
-        Some(SourceAnswer::Value(amount)) => return Some(*amount),
-        Some(SourceAnswer::Failed(_)) => failed = true,
+        Some(SpendReading::Value(amount)) => return Some(*amount),
+        Some(SpendReading::Failed(_)) => failed = true,
         // "answered without a row it says 0"
-        Some(SourceAnswer::NoValue) => doubted = false,
-        Some(SourceAnswer::NoSource) => {}
+        Some(SpendReading::NoValue) => doubted = false,
+        Some(SpendReading::NoSource) => {}
         // Where the object had no value the report is to be asked; a campaign that is not there has no report.
         None => failed |= seen.remote != Err(RemoteFault::Gone),
     }

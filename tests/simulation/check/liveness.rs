@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::policy::{Mode, Policy};
-use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::budget::RequestId;
 
 use super::judge::{ClickClass, SpendClass};
 use super::shadow::Facts;
@@ -50,20 +50,20 @@ struct Steady {
 pub(super) struct Liveness {
     steady: BTreeMap<usize, Steady>,
     ticked_at: BTreeMap<usize, DateTime<Utc>>,
-    at_the_gate: BTreeMap<Ticket, DateTime<Utc>>,
+    queued_requests: BTreeMap<RequestId, DateTime<Utc>>,
     row_changed_at: BTreeMap<usize, DateTime<Utc>>,
 }
 
 impl Checker for Liveness {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
-            What::AtTheGate { ticket, .. } => {
-                self.at_the_gate.insert(*ticket, line.at);
+            What::Queued { request_id, .. } => {
+                self.queued_requests.insert(*request_id, line.at);
             }
-            What::GaveUp { ticket } | What::Left { ticket } => {
-                self.at_the_gate.remove(ticket);
+            What::GaveUp { request_id } | What::Left { request_id } => {
+                self.queued_requests.remove(request_id);
             }
-            What::Started { .. } | What::Crashed => self.at_the_gate.clear(),
+            What::Started { .. } | What::Crashed => self.queued_requests.clear(),
             What::RowChanged { campaign, .. } => {
                 self.row_changed_at.insert(*campaign, line.at);
             }
@@ -92,9 +92,9 @@ impl Checker for Liveness {
 impl Liveness {
     fn judge(&self, world: &World<'_>, index: usize, line: &Line, truths: &[Truth], found: &mut Findings) {
         let slower = slower(world);
-        for (ticket, since) in &self.at_the_gate {
+        for (request_id, since) in &self.queued_requests {
             if line.at - *since > STUCK * slower {
-                found.report("liveness", index, format!("{ticket:?} is at the gate since {since}"));
+                found.report("liveness", index, format!("{request_id:?} is at the scheduler since {since}"));
             }
         }
         for truth in truths {

@@ -104,8 +104,8 @@ impl Memory {
             | Event::Applied { .. }
             | Event::EndTimeSet { .. }
             | Event::SentUnstored { .. }
-            | Event::Release { .. }
-            | Event::ReleaseStopped
+            | Event::Disable { .. }
+            | Event::DisableIfStopped
             | Event::Process { .. }
             | Event::Force { .. }
             | Event::Hold { .. }
@@ -236,8 +236,8 @@ impl Memory {
             | Event::Applied { .. }
             | Event::EndTimeSet { .. }
             | Event::SentUnstored { .. }
-            | Event::Release { .. }
-            | Event::ReleaseStopped
+            | Event::Disable { .. }
+            | Event::DisableIfStopped
             | Event::Process { .. }
             | Event::Force { .. }
             | Event::Hold { .. }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
-use traffic_generator::domain::spend::{SourceAnswer, Spend, SpendSource};
+use traffic_generator::domain::spend::{Spend, SpendReading, SpendSource};
 
 use super::world::World;
 use super::{Checker, Findings};
@@ -63,7 +63,7 @@ impl LateCounters {
     /// What a tick has read, if it is an old counter.
     fn old_counter(&self, campaign: usize, seen: &Seen) -> Option<OldCounter> {
         let (sent_at, remote) = (seen.sent_at?, seen.remote.as_ref().ok()?);
-        let SourceAnswer::Value(shown) = remote.spent_today else { return None };
+        let SpendReading::Value(shown) = remote.spent_today else { return None };
         let is_it = |(at, old): &&(DateTime<Utc>, OldCounter)| {
             old.campaign == campaign && old.amount == shown && (sent_at..=seen.answered_at).contains(at)
         };

@@ -81,7 +81,7 @@ pub(crate) fn check(lines: &[Line]) -> Vec<Violation> {
         Box::new(actions::ConfirmedByARead),
         Box::new(actions::JournalSteps),
         Box::new(requests::LimitOfRequests::default()),
-        Box::new(requests::Gate::default()),
+        Box::new(requests::RequestScheduler::default()),
         Box::new(durable::JournalBeforeSending::default()),
         Box::new(durable::CrashLosesNothing::default()),
         Box::new(session::PauseWaitsForNoDatabase::default()),

@@ -7,7 +7,7 @@ use traffic_generator::domain::action::{ActionKind, Outcome, Step as ActionStep}
 use traffic_generator::domain::event::Event;
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
-use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::budget::RequestId;
 
 use super::judge;
 use super::world::{Step, World};
@@ -30,7 +30,7 @@ impl Checker for Silence {
                 let (since, before) = self.silence.filter(|(_, before)| line.at < *before).unwrap_or((line.at, *until));
                 self.silence = Some((since, before.max(*until)));
             }
-            What::Left { ticket } => {
+            What::Left { request_id } => {
                 if let Some((since, until)) = self.silence
                     && line.at > since
                     && line.at < until
@@ -38,7 +38,7 @@ impl Checker for Silence {
                     found.report(
                         "silence-is-kept",
                         index,
-                        format!("{ticket:?} leaves, silence was to last until {until}"),
+                        format!("{request_id:?} leaves, silence was to last until {until}"),
                     );
                 }
             }
@@ -58,8 +58,8 @@ const UNKNOWN_FOR: Duration = Duration::seconds(77);
 /// `nothing-holds-pauses`: a pause waits for a full minute and for silence, and for nothing else. Circuits are for others.
 #[derive(Debug, Default)]
 pub(super) struct Unhindered {
-    pauses: BTreeSet<Ticket>,
-    out: BTreeSet<Ticket>,
+    pauses: BTreeSet<RequestId>,
+    out: BTreeSet<RequestId>,
     answered: VecDeque<DateTime<Utc>>,
     /// Since when the first pause could have left.
     free_since: Option<DateTime<Utc>>,
@@ -72,16 +72,16 @@ impl Checker for Unhindered {
         match &line.what {
             What::Started { .. } => *self = Self { started_at: Some(line.at), ..Self::default() },
             What::Crashed => *self = Self::default(),
-            What::AtTheGate { ticket, call: Call::Pause(_), .. } => drop(self.pauses.insert(*ticket)),
-            What::GaveUp { ticket } => drop(self.pauses.remove(ticket)),
-            What::Left { ticket } => {
-                self.out.insert(*ticket);
-                if self.pauses.remove(ticket) {
+            What::Queued { request_id, call: Call::Pause(_), .. } => drop(self.pauses.insert(*request_id)),
+            What::GaveUp { request_id } => drop(self.pauses.remove(request_id)),
+            What::Left { request_id } => {
+                self.out.insert(*request_id);
+                if self.pauses.remove(request_id) {
                     self.free_since = None;
                 }
             }
-            What::Ended { ticket, .. } => {
-                self.out.remove(ticket);
+            What::Ended { request_id, .. } => {
+                self.out.remove(request_id);
                 self.answered.push_back(line.at);
             }
             _ => {}

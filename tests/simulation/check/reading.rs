@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Duration, Utc};
-use traffic_generator::domain::event::{Effect, Event, OperationId};
+use traffic_generator::domain::event::{Effect, Event, QuestionId};
 use traffic_generator::domain::policy::Mode;
 use traffic_generator::domain::read_priority::Urgency;
-use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::budget::RequestId;
 
 use super::judge::SpendClass;
 use super::shadow::Facts;
@@ -25,7 +25,7 @@ const REMEMBERED_FOR: Duration = Duration::minutes(10);
 /// A request that left.
 #[derive(Debug)]
 struct Left {
-    ticket: Ticket,
+    request_id: RequestId,
     came_at: DateTime<Utc>,
     left_at: DateTime<Utc>,
     does: Does,
@@ -44,29 +44,29 @@ enum Does {
 /// may leave before its read.
 #[derive(Debug, Default)]
 pub(super) struct NeededReads {
-    at_the_gate: BTreeMap<Ticket, (DateTime<Utc>, Does)>,
+    queued_requests: BTreeMap<RequestId, (DateTime<Utc>, Does)>,
     left: VecDeque<Left>,
     /// The ticks whose reads a pause may need.
-    ticks: BTreeMap<usize, (OperationId, DateTime<Utc>)>,
+    ticks: BTreeMap<usize, (QuestionId, DateTime<Utc>)>,
 }
 
 impl Checker for NeededReads {
     fn line(&mut self, _world: &World<'_>, _index: usize, line: &Line, _found: &mut Findings) {
         match &line.what {
             What::Started { .. } | What::Crashed => *self = Self::default(),
-            What::AtTheGate { ticket, call, urgency, .. } => {
+            What::Queued { request_id, call, urgency, .. } => {
                 let does = match call {
                     Call::Page(_) | Call::Campaign(_) if *urgency == Urgency::Pause => Does::ReadForAPause,
                     Call::Page(_) | Call::Campaign(_) => Does::Read,
                     Call::Run(_) | Call::EndTime { .. } => Does::Change,
                     Call::Token | Call::Report { .. } | Call::DayReport(_) | Call::Pause(_) => return,
                 };
-                self.at_the_gate.insert(*ticket, (line.at, does));
+                self.queued_requests.insert(*request_id, (line.at, does));
             }
-            What::GaveUp { ticket } => drop(self.at_the_gate.remove(ticket)),
-            What::Left { ticket } => {
-                if let Some((came_at, does)) = self.at_the_gate.remove(ticket) {
-                    self.left.push_back(Left { ticket: *ticket, came_at, left_at: line.at, does });
+            What::GaveUp { request_id } => drop(self.queued_requests.remove(request_id)),
+            What::Left { request_id } => {
+                if let Some((came_at, does)) = self.queued_requests.remove(request_id) {
+                    self.left.push_back(Left { request_id: *request_id, came_at, left_at: line.at, does });
                 }
                 self.left.retain(|left| line.at - left.left_at < REMEMBERED_FOR);
             }
@@ -85,7 +85,7 @@ impl Checker for NeededReads {
         {
             let text = format!(
                 "campaign {}: its clicks are used up, and {:?} left before its status was asked for",
-                step.campaign, overtaker.ticket
+                step.campaign, overtaker.request_id
             );
             found.report("needed-reads-are-not-last", step.line, text);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionId, Outcome};
 use traffic_generator::domain::event::Event;
-use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::budget::RequestId;
 
 use super::world::{Step, World};
 use super::{Checker, Findings};
@@ -27,8 +27,8 @@ pub(super) struct Refusals {
     /// By the model: the campaigns that TrafficStars refuses, and the line at which that began or ended.
     refused: BTreeMap<usize, u16>,
     changed: BTreeMap<usize, usize>,
-    /// Runs and pauses at the gate or on their way.
-    requests: BTreeMap<Ticket, Vec<Carried>>,
+    /// Runs and pauses at the scheduler or on their way.
+    requests: BTreeMap<RequestId, Vec<Carried>>,
     /// The line at which each was decided.
     decided: BTreeMap<Key, usize>,
     /// A request for it was refused.
@@ -57,11 +57,11 @@ impl Checker for Refusals {
             What::Gone { campaign } => self.waits.retain(|(of, _), _| of != campaign),
             // No request leaves until it is over.
             What::Silence { .. } => self.waits.clear(),
-            What::AtTheGate { ticket, call: Call::Run(_) | Call::Pause(_), carries, .. } => {
-                self.requests.insert(*ticket, carries.clone());
+            What::Queued { request_id, call: Call::Run(_) | Call::Pause(_), carries, .. } => {
+                self.requests.insert(*request_id, carries.clone());
             }
-            What::GaveUp { ticket } => self.ended(world, line, *ticket, &How::Broke),
-            What::Ended { ticket, how } => self.ended(world, line, *ticket, how),
+            What::GaveUp { request_id } => self.ended(world, line, *request_id, &How::Broke),
+            What::Ended { request_id, how } => self.ended(world, line, *request_id, how),
             _ => {}
         }
     }
@@ -95,8 +95,8 @@ impl Refusals {
         });
     }
 
-    fn ended(&mut self, world: &World<'_>, line: &Line, ticket: Ticket, how: &How) {
-        let Some(carries) = self.requests.remove(&ticket) else { return };
+    fn ended(&mut self, world: &World<'_>, line: &Line, request_id: RequestId, how: &How) {
+        let Some(carries) = self.requests.remove(&request_id) else { return };
         for carried in carries {
             let key = (carried.campaign, carried.action);
             match how {

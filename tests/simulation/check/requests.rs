@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind};
 use traffic_generator::domain::event::{Effect, Request};
-use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::budget::RequestId;
 
 use super::shadow::past_day_end;
 use super::world::{Place, Step, World};
@@ -78,7 +78,7 @@ impl Checker for LimitOfRequests {
     }
 }
 
-/// A request at the gate or on its way.
+/// A request at the scheduler or on its way.
 #[derive(Debug, Clone)]
 struct Waiting {
     call: Call,
@@ -104,17 +104,17 @@ struct Decided {
 /// `one-action-in-flight`, `old-facts-start-nothing`, `nothing-started-while-held-back`, `released-sends-nothing`,
 /// `hold-sends-nothing`.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
-    waiting: BTreeMap<Ticket, Waiting>,
-    pauses: BTreeSet<Ticket>,
+pub(super) struct RequestScheduler {
+    waiting: BTreeMap<RequestId, Waiting>,
+    pauses: BTreeSet<RequestId>,
     /// When a token was asked for last.
     token_asked_at: Option<DateTime<Utc>>,
     /// When the last ones left.
     pauses_left: VecDeque<DateTime<Utc>>,
-    out: BTreeMap<Ticket, Waiting>,
+    out: BTreeMap<RequestId, Waiting>,
     decided: BTreeMap<(usize, ActionId), Decided>,
     /// The run or pause of a campaign that is on its way.
-    switching: BTreeMap<usize, Ticket>,
+    switching: BTreeMap<usize, RequestId>,
     /// Pauses that have not left yet.
     due: BTreeMap<usize, (usize, DateTime<Utc>, ActionId)>,
     released: BTreeMap<usize, usize>,
@@ -122,23 +122,23 @@ pub(super) struct Gate {
     held: BTreeMap<usize, usize>,
 }
 
-impl Checker for Gate {
+impl Checker for RequestScheduler {
     fn line(&mut self, world: &World<'_>, index: usize, line: &Line, found: &mut Findings) {
         match &line.what {
-            What::AtTheGate { ticket, call, carries, .. } => {
+            What::Queued { request_id, call, carries, .. } => {
                 match call {
-                    Call::Pause(_) => drop(self.pauses.insert(*ticket)),
+                    Call::Pause(_) => drop(self.pauses.insert(*request_id)),
                     Call::Token => self.token_asked_at = Some(line.at),
                     _ => {}
                 }
-                self.waiting.insert(*ticket, Waiting { call: call.clone(), carries: carries.clone() });
+                self.waiting.insert(*request_id, Waiting { call: call.clone(), carries: carries.clone() });
             }
-            What::GaveUp { ticket } => {
-                self.pauses.remove(ticket);
-                self.waiting.remove(ticket);
+            What::GaveUp { request_id } => {
+                self.pauses.remove(request_id);
+                self.waiting.remove(request_id);
             }
-            What::Left { ticket } => self.left(world, index, line, *ticket, found),
-            What::Ended { ticket, how } => self.ended(*ticket, how),
+            What::Left { request_id } => self.left(world, index, line, *request_id, found),
+            What::Ended { request_id, how } => self.ended(*request_id, how),
             What::Crashed | What::Started { .. } => *self = Self::default(),
             What::Enabled(restored) => {
                 self.released.remove(&restored.campaign);
@@ -180,7 +180,7 @@ impl Checker for Gate {
         }
         for (line, effect) in &step.effects {
             match effect {
-                Effect::Released { .. } => {
+                Effect::Disabled { .. } => {
                     self.released.insert(step.campaign, *line);
                 }
                 Effect::Held { .. } if world.place(step.campaign).is_some() => {
@@ -192,10 +192,10 @@ impl Checker for Gate {
     }
 }
 
-impl Gate {
-    fn left(&mut self, world: &World<'_>, index: usize, line: &Line, ticket: Ticket, found: &mut Findings) {
-        let Some(waiting) = self.waiting.remove(&ticket) else { return };
-        if self.pauses.remove(&ticket) {
+impl RequestScheduler {
+    fn left(&mut self, world: &World<'_>, index: usize, line: &Line, request_id: RequestId, found: &mut Findings) {
+        let Some(waiting) = self.waiting.remove(&request_id) else { return };
+        if self.pauses.remove(&request_id) {
             self.pauses_left.push_back(line.at);
             self.pauses_left.retain(|left| line.at - *left < Duration::minutes(10));
         }
@@ -206,17 +206,17 @@ impl Gate {
             found.report("pauses-overtake", index, text);
         }
         for carried in &waiting.carries {
-            let leaving = Leaving { world, index, line, ticket, call: &waiting.call, carried };
+            let leaving = Leaving { world, index, line, request_id, call: &waiting.call, carried };
             self.carried(&leaving, found);
         }
         if waiting.call.is_write() && waiting.carries.is_empty() {
             found.report("undisturbed-costs-nothing", index, format!("{:?} is for no action", waiting.call));
         }
-        self.out.insert(ticket, waiting);
+        self.out.insert(request_id, waiting);
     }
 
     fn carried(&mut self, leaving: &Leaving<'_, '_>, found: &mut Findings) {
-        let Leaving { world, index, line, ticket, call, carried } = *leaving;
+        let Leaving { world, index, line, request_id, call, carried } = *leaving;
         let Carried { campaign, action, kind } = *carried;
         let (Some(place), Some(decided)) = (world.place(campaign), self.decided.get_mut(&(campaign, action))) else {
             let text = format!("campaign {campaign}: {call:?} for an action that nobody asked for");
@@ -263,7 +263,7 @@ impl Gate {
             report("hold-sends-nothing", "begun before the hold that was answered");
         }
         if switches {
-            if let Some(other) = self.switching.insert(campaign, ticket) {
+            if let Some(other) = self.switching.insert(campaign, request_id) {
                 report("one-action-in-flight", &format!("while {other:?} is on its way"));
             }
             if kind == ActionKind::Pause
@@ -274,11 +274,11 @@ impl Gate {
         }
     }
 
-    fn ended(&mut self, ticket: Ticket, how: &How) {
-        let Some(out) = self.out.remove(&ticket) else { return };
+    fn ended(&mut self, request_id: RequestId, how: &How) {
+        let Some(out) = self.out.remove(&request_id) else { return };
         let switches = matches!(out.call, Call::Run(_) | Call::Pause(_));
         for carried in &out.carries {
-            if switches && self.switching.get(&carried.campaign) == Some(&ticket) {
+            if switches && self.switching.get(&carried.campaign) == Some(&request_id) {
                 self.switching.remove(&carried.campaign);
             }
             let Some(decided) = self.decided.get_mut(&(carried.campaign, carried.action)) else { continue };
@@ -302,7 +302,7 @@ struct Leaving<'a, 'b> {
     world: &'b World<'a>,
     index: usize,
     line: &'b Line,
-    ticket: Ticket,
+    request_id: RequestId,
     call: &'b Call,
     carried: &'b Carried,
 }
@@ -328,7 +328,7 @@ fn check_activation(
     }
 }
 
-impl Gate {
+impl RequestScheduler {
     /// Rule 3: "… is sent a pause within one tick": from its decision on nothing but silence that TrafficStars has asked for,
     /// and a minute that is full, may hold it up.
     fn too_late(

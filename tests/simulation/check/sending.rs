@@ -74,11 +74,11 @@ impl Context<'_, '_> {
 
     /// The pause that comes before a release.
     fn releases(&self) -> bool {
-        self.place.releasing && self.sent.request.kind == ActionKind::Pause
+        self.place.disabling && self.sent.request.kind == ActionKind::Pause
     }
 
     fn check_release(&self, found: &mut Findings) {
-        if self.place.releasing && !self.releases() && !self.forced {
+        if self.place.disabling && !self.releases() && !self.forced {
             self.report("released-sends-nothing", "while its promise ends", found);
         }
     }
@@ -157,8 +157,10 @@ fn wrong_end(place: &Place<'_>, step: &Step<'_>, order: OrderId, result: &Result
     let Some((force, action)) = given else { return Some("an order ends that was not given".to_owned()) };
     let observes = place.policies().any(|policy| policy.mode == Mode::Observe);
     let overtaken = matches!(step.event, Event::Force { order: newer, .. } if *newer != order);
-    let may_refuse =
-        place.releasing || observes || overtaken || matches!(step.event, Event::Release { .. } | Event::ReleaseStopped);
+    let may_refuse = place.disabling
+        || observes
+        || overtaken
+        || matches!(step.event, Event::Disable { .. } | Event::DisableIfStopped);
     match (result, force.kind) {
         (Err(ForceFailure::NotNow { .. } | ForceFailure::ObserveMode), ForceKind::Pause) if !may_refuse => {
             Some("a forced pause is refused".to_owned())

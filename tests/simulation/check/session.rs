@@ -26,7 +26,7 @@ impl Checker for PauseWaitsForNoDatabase {
             What::Asked { campaign, effect: Effect::Send(request) } if request.kind == ActionKind::Pause => {
                 self.asked.insert((*campaign, request.action));
             }
-            What::AtTheGate { carries, .. } => {
+            What::Queued { carries, .. } => {
                 for carried in carries {
                     self.asked.remove(&(carried.campaign, carried.action));
                 }
@@ -37,7 +37,7 @@ impl Checker for PauseWaitsForNoDatabase {
             What::Stored { campaign, .. } => {
                 self.refused.remove(campaign);
             }
-            What::Told { campaign, event: Event::Applied { action, outcome: Outcome::NotSent(reason) } }
+            What::OrderReport { campaign, event: Event::Applied { action, outcome: Outcome::NotSent(reason) } }
                 if self.asked.remove(&(*campaign, *action)) && self.refused.contains(campaign) =>
             {
                 let text = format!("campaign {campaign}: its pause was never tried: {reason}");

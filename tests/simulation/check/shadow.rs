@@ -217,7 +217,7 @@ impl Tick<'_, '_> {
         let Self { place, step, seen, .. } = self;
         let unchanged = |why: &str| Expected::one(None, place.phase, why).undecided();
         let Some(question) = question else { return unchanged("the answer to no question that is out") };
-        if place.releasing || self.ends_what_it_is_here_for() {
+        if place.disabling || self.ends_what_it_is_here_for() {
             return Expected { allowed: vec![(None, None)], ..unchanged("its promise is ending") };
         }
         if self.still_open() {
@@ -437,7 +437,7 @@ impl Tick<'_, '_> {
         let kind = first.map(|sent| sent.request.kind);
         let line = first.map_or(step.line, |sent| sent.line);
         // A promise that ends in the same step leaves any state.
-        let any_phase = step.has(|effect| matches!(effect, Effect::Released { .. }));
+        let any_phase = step.has(|effect| matches!(effect, Effect::Disabled { .. }));
         let fits = |(request, phase): &(Option<ActionKind>, Option<Phase>)| {
             *request == kind
                 && (any_phase || phase.is_none_or(|phase| self.shortened(phase) == self.shortened(step.phase)))

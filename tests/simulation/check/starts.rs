@@ -85,7 +85,7 @@ impl Checker for NothingStartedWhileHeldBack {
         if step.seen.is_some_and(|seen| matches!(Facts::of(seen, step.wall).remote, Remote::Blocked { .. })) {
             report("activated while blocked");
         }
-        if place.releasing && !forced {
+        if place.disabling && !forced {
             report("activated while its generator is being disabled");
         }
         if !place.lives {

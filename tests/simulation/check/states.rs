@@ -72,7 +72,7 @@ fn answers_pause(place: &Place<'_>, step: &Step<'_>) -> bool {
 
 /// Flags as they were told last.
 #[derive(Debug, Clone, Copy, Default)]
-struct Told {
+struct OrderReport {
     high_on: Option<NaiveDate>,
     blocked: bool,
     unguarded: bool,
@@ -81,7 +81,7 @@ struct Told {
 /// "kept up to date in every state, held or not: `high_spend`, … `blocked`, `unguarded`".
 #[derive(Debug, Default)]
 pub(super) struct Flags {
-    told: BTreeMap<usize, Told>,
+    told: BTreeMap<usize, OrderReport>,
 }
 
 impl Checker for Flags {
@@ -119,7 +119,7 @@ impl Checker for Flags {
         told.blocked = blocked;
         let costs = facts.clicks == ClickClass::UsedUp || facts.spend == SpendClass::Reached;
         // One whose generator is disabled is nobody's to guard.
-        let released = step.has(|effect| matches!(effect, Effect::Released { .. }));
+        let released = step.has(|effect| matches!(effect, Effect::Disabled { .. }));
         let is_unguarded = match facts.remote {
             Remote::Running => costs,
             // A failed read says nothing new.
@@ -139,7 +139,12 @@ impl Checker for Flags {
     }
 }
 
-fn check_high_spend(told: &mut Told, facts: Facts, step: &Step<'_>, report: &mut impl FnMut(&'static str, &str)) {
+fn check_high_spend(
+    told: &mut OrderReport,
+    facts: Facts,
+    step: &Step<'_>,
+    report: &mut impl FnMut(&'static str, &str),
+) {
     let today = day(step.wall);
     told.high_on = match facts.spend {
         SpendClass::Reached => Some(today),

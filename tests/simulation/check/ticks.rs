@@ -90,7 +90,7 @@ impl Checker for Ticks {
             clockwork.ended = None;
         }
         // No tick is due while a release is under way; whether one was meanwhile is known when it is over.
-        if step.effects.iter().any(|(_, effect)| matches!(effect, Effect::ReleaseRefused(_))) {
+        if step.effects.iter().any(|(_, effect)| matches!(effect, Effect::DisableRefused(_))) {
             clockwork.ended = None;
             clockwork.ordered = true;
         }
@@ -128,7 +128,7 @@ fn latest_end(place: &Place<'_>, began: DateTime<Utc>) -> DateTime<Utc> {
 
 impl Clockwork {
     fn wrong_time(&self, world: &World<'_>, place: &Place<'_>, step: &Step<'_>, clock_sets: i32) -> Option<String> {
-        if place.releasing {
+        if place.disabling {
             return None;
         }
         // However the clock is set: one tick until that is noticed, each time, and one to the next point.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind, Outcome, Step as ActionStep};
-use traffic_generator::domain::event::{Effect, Event, OperationId, Record, Request};
+use traffic_generator::domain::event::{Effect, Event, QuestionId, Record, Request};
 use traffic_generator::domain::order::{Force, ForceKind, HoldChange, OrderId};
 use traffic_generator::domain::phase::Phase;
 use traffic_generator::domain::policy::Policy;
@@ -46,8 +46,8 @@ impl<'a> Step<'a> {
             | Effect::Send(_)
             | Effect::Note(_)
             | Effect::Sign(_)
-            | Effect::Released { .. }
-            | Effect::ReleaseRefused(_)
+            | Effect::Disabled { .. }
+            | Effect::DisableRefused(_)
             | Effect::Processed { .. }
             | Effect::ForceEnded { .. }
             | Effect::Held { .. } => None,
@@ -86,7 +86,7 @@ pub(super) const fn is_end(step: ActionStep) -> bool {
 /// A question that is out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question {
-    pub(super) operation: OperationId,
+    pub(super) operation: QuestionId,
     pub(super) line: usize,
     pub(super) at: DateTime<Utc>,
     pub(super) wall: DateTime<Utc>,
@@ -169,7 +169,7 @@ pub(super) struct Place<'a> {
     /// The end time that a pause has overtaken, before it was answered.
     pub(super) overtaken_end_time: Option<ActionId>,
     pub(super) forced: Option<Forced<'a>>,
-    pub(super) releasing: bool,
+    pub(super) disabling: bool,
     /// It has ended its promise, and heeds nothing until it is gone.
     pub(super) released: bool,
     /// The last tick's facts, and the line at which they were told.
@@ -194,7 +194,7 @@ impl<'a> Place<'a> {
             end_times_underway: Vec::new(),
             overtaken_end_time: None,
             forced: None,
-            releasing: false,
+            disabling: false,
             released: false,
             seen: None,
             since_line: 0,
@@ -255,7 +255,7 @@ impl<'a> Place<'a> {
             }
             Event::Applied { action, outcome } => self.take_answer(step, *action, outcome),
             Event::EndTimeSet { action, .. } => self.end_times_underway.retain(|underway| underway != action),
-            Event::Release { .. } | Event::ReleaseStopped => {
+            Event::Disable { .. } | Event::DisableIfStopped => {
                 // "a forced pause is always sent": the release waits for one that was not sent yet.
                 if let Some(forced) =
                     self.forced.as_mut().filter(|forced| forced.is_at_once() && forced.action.is_none())
@@ -263,13 +263,13 @@ impl<'a> Place<'a> {
                     forced.once = true;
                 }
                 // "A force works on a campaign whose generator is disabled too, once": it ends by itself.
-                self.releasing |= !self.forced.as_ref().is_some_and(|forced| forced.once);
+                self.disabling |= !self.forced.as_ref().is_some_and(|forced| forced.once);
             }
             Event::Force { order, force } => {
                 let refused =
                     step.has(|effect| matches!(effect, Effect::ForceEnded { order: ended, .. } if ended == order));
                 if refused {
-                    self.releasing |= force.once && self.forced.is_none();
+                    self.disabling |= force.once && self.forced.is_none();
                 } else {
                     let once = force.once || self.forced.as_ref().is_some_and(|forced| forced.once);
                     self.forced = Some(Forced { order: *order, force, line: step.line, action: None, once });
@@ -351,15 +351,15 @@ impl<'a> Place<'a> {
                 let (id, kind, end_time) = (*action, *kind, *end_time);
                 self.doing = Some(Doing { id, kind, end_time, at: step.at, stage: Stage::InFlight, restored: false });
             }
-            Effect::ReleaseRefused(_) => self.releasing = false,
+            Effect::DisableRefused(_) => self.disabling = false,
             // From now on it heeds nothing: what was asked is answered to nobody.
-            Effect::Released { .. } => {
-                (self.releasing, self.released) = (true, true);
+            Effect::Disabled { .. } => {
+                (self.disabling, self.released) = (true, true);
                 (self.observing, self.reading_back) = (None, None);
             }
             Effect::ForceEnded { order, .. } => {
                 let ended = self.forced.take_if(|forced| forced.order == *order);
-                self.releasing |= ended.is_some_and(|forced| forced.once);
+                self.disabling |= ended.is_some_and(|forced| forced.once);
             }
             Effect::SetEndTime(_)
             | Effect::Note(_)
@@ -429,7 +429,7 @@ impl<'a> World<'a> {
             What::Seen { campaign, seen } => {
                 self.seen.insert(*campaign, seen);
             }
-            What::Told { campaign, event } => self.begin_step(index, line, *campaign, event),
+            What::OrderReport { campaign, event } => self.begin_step(index, line, *campaign, event),
             What::Asked { campaign, effect } => {
                 if let Some(step) = self.steps.get_mut(campaign) {
                     step.effects.push((index, effect));
@@ -447,7 +447,7 @@ impl<'a> World<'a> {
             What::Calm => self.calm_at = Some(line.at),
             What::Stored { .. }
             | What::NotStored { .. }
-            | What::AtTheGate { .. }
+            | What::Queued { .. }
             | What::GaveUp { .. }
             | What::Left { .. }
             | What::Arrived { .. }

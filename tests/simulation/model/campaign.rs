@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::clock_difference::ClockDifference;
-use traffic_generator::domain::event::{Event, OperationId};
+use traffic_generator::domain::event::{Event, QuestionId};
 use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::machine::Machine;
 use traffic_generator::domain::phase::PhaseWord;
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::remote::RemoteCampaign;
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::SpendReading;
 use traffic_generator::guard::session::{Beginning, Output, Session};
 use traffic_generator::guard::tick::Reading;
 
@@ -38,7 +38,7 @@ pub(crate) struct Campaign {
     /// By how much the clock was ahead when the last status was answered: an answer has a `Date`.
     clock_ahead_by: Option<Duration>,
     /// The tick whose reading the machine is about to be told for the first time.
-    just_read: Option<OperationId>,
+    just_read: Option<QuestionId>,
 }
 
 impl Campaign {
@@ -96,7 +96,7 @@ impl Campaign {
     pub(crate) fn status_came(
         &mut self,
         now: Moment,
-        operation: OperationId,
+        operation: QuestionId,
         sent_at: Option<DateTime<Utc>>,
         status: Result<RemoteCampaign, RemoteFault>,
     ) {
@@ -159,9 +159,9 @@ impl Campaign {
             return;
         }
         let shown = match campaign.spent_today {
-            SourceAnswer::Value(amount) => Some(amount),
-            SourceAnswer::NoValue => None,
-            SourceAnswer::NoSource | SourceAnswer::Failed(_) => return,
+            SpendReading::Value(amount) => Some(amount),
+            SpendReading::NoValue => None,
+            SpendReading::NoSource | SpendReading::Failed(_) => return,
         };
         let new = CounterSeen { day, least: shown, last: shown, fell_to: None };
         let seen = self.counter.filter(|known| known.day == day).unwrap_or(new);

@@ -11,18 +11,18 @@ pub(crate) struct Moment {
     /// The machine's wall clock.
     pub(crate) wall: DateTime<Utc>,
     /// As the client actor counts: the wall clock at the process's start, and what has passed since.
-    pub(crate) gate: DateTime<Utc>,
+    pub(crate) scheduler: DateTime<Utc>,
 }
 
 impl Moment {
     /// The same for the client.
     pub(crate) const fn clocks(&self) -> Now {
-        Now { wall: self.wall, steady: self.gate }
+        Now { wall: self.wall, steady: self.scheduler }
     }
 
     /// The true time at which the clock that only goes on showed this.
-    pub(crate) fn true_time(&self, gate: DateTime<Utc>) -> DateTime<Utc> {
-        self.at + gate.signed_duration_since(self.gate)
+    pub(crate) fn true_time(&self, scheduler: DateTime<Utc>) -> DateTime<Utc> {
+        self.at + scheduler.signed_duration_since(self.scheduler)
     }
 
     /// By how much the wall clock is ahead.
@@ -69,7 +69,7 @@ impl Clock {
     }
 
     pub(crate) fn moment(&self, at: DateTime<Utc>) -> Moment {
-        Moment { at, wall: self.wall(at), gate: self.started_at_wall + at.signed_duration_since(self.started_at) }
+        Moment { at, wall: self.wall(at), scheduler: self.started_at_wall + at.signed_duration_since(self.started_at) }
     }
 
     fn wall(&self, at: DateTime<Utc>) -> DateTime<Utc> {

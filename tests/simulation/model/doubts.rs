@@ -13,7 +13,7 @@ use super::storm::{Storm, Trouble};
 /// The first seed whose storms have this weather.
 pub(crate) const FIRST_SEED: u64 = 20_000_000;
 
-/// Turns a seed into that of this weather's numbers.
+/// QueuePlaces a seed into that of this weather's numbers.
 const OTHER_NUMBERS: u64 = 0x0064_6F75_6274_7321;
 /// The same for when a storm begins.
 const BEGIN_NUMBERS: u64 = 0x006D_6964_6E69_6768;

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Duration, Utc};
 use traffic_generator::domain::action::{ActionId, ActionKind, Outcome};
-use traffic_generator::domain::event::{Event, OperationId};
+use traffic_generator::domain::event::{Event, QuestionId};
 use traffic_generator::domain::failure::DatabaseFailure;
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::phase::{Phase, PhaseWord, Promise};
@@ -22,10 +22,10 @@ use traffic_generator::domain::read_priority::ReadQuestion;
 use traffic_generator::domain::status::{Hold, ReadingStatus};
 use traffic_generator::guard::session::{Output, Step};
 use traffic_generator::guard::tick::StoredFacts;
-use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::budget::RequestId;
 use traffic_generator::trafficstar::call;
 use traffic_generator::trafficstar::circuit::PROBE_INTERVAL;
-use traffic_generator::trafficstar::client::{Asker, ChangeKind, Client, Limits};
+use traffic_generator::trafficstar::client::{ChangeKind, Client, Limits, Requester};
 
 use self::questions::Question;
 use super::agenda::Agenda;
@@ -49,7 +49,7 @@ enum Happening {
     Own(u64, Own),
     /// A question comes to the database, whatever has become of the process that asked.
     Database(u64, Question),
-    Arrives(u64, Ticket, call::Call, Fate),
+    Arrives(u64, RequestId, call::Call, Fate),
     /// Something on the way has sent it twice.
     Again(Call),
     Outside(outside::Happening),
@@ -61,10 +61,10 @@ enum Happening {
 enum Own {
     Wake(Life),
     /// A tick ends with what has come.
-    TickEnds(Life, OperationId, bool),
+    TickEnds(Life, QuestionId, bool),
     ClientWakes,
-    Ends(Ticket, call::Call, Result<Answer, Failure>),
-    Read(Life, OperationId, Result<StoredFacts, DatabaseFailure>),
+    Ends(RequestId, call::Call, Result<Answer, Failure>),
+    Read(Life, QuestionId, Result<StoredFacts, DatabaseFailure>),
     Saved(Life, Result<Option<JournalId>, DatabaseFailure>),
     SaveAgain(Life),
     Reserved(u64, bool),
@@ -75,9 +75,9 @@ enum Own {
 /// One who asks the client.
 #[derive(Debug, Clone, Copy)]
 enum Asks {
-    Status(Life, OperationId),
-    ReadBack(Life, OperationId),
-    Spend(Life, OperationId),
+    Status(Life, QuestionId),
+    ReadBack(Life, QuestionId),
+    Spend(Life, QuestionId),
     Change(Life, ActionId, ActionKind),
     /// The end time that follows a pause.
     EndTime(Life, ActionId),
@@ -89,7 +89,7 @@ struct Process {
     client: Client,
     /// When the client is woken next; an earlier or later waking is none of its.
     client_wakes_at: Option<DateTime<Utc>>,
-    asks: BTreeMap<Asker, Asks>,
+    asks: BTreeMap<Requester, Asks>,
     campaigns: Vec<Option<Campaign>>,
 }
 
@@ -311,12 +311,12 @@ impl Guard {
             }
             Happening::Own(..) => {}
             Happening::Database(process, question) => self.database_hears(process, question),
-            Happening::Arrives(process, ticket, sent, fate) => {
+            Happening::Arrives(process, request_id, sent, fate) => {
                 let call = wire::understood(&sent);
-                self.note(What::Arrived { ticket, call: call.clone(), refused: fate.refused.is_some() });
+                self.note(What::Arrived { request_id, call: call.clone(), refused: fate.refused.is_some() });
                 let result = self.outside.serve(at, &call, &fate);
                 let result = wire::as_sent(&sent, fate.lost.map_or(result, Err));
-                self.agenda.note(fate.ends_at, Happening::Own(process, Own::Ends(ticket, sent, result)));
+                self.agenda.note(fate.ends_at, Happening::Own(process, Own::Ends(request_id, sent, result)));
                 self.agenda_again(fate.again_at, call);
             }
             Happening::Again(call) => self.outside.take_effect(at, &call, By::Again),
@@ -356,10 +356,10 @@ impl Guard {
                     process.client.go_on(now.clocks());
                 }
             }
-            Own::Ends(ticket, call, result) => {
+            Own::Ends(request_id, call, result) => {
                 let heard = wire::heard(now.wall, &call, result.clone());
-                process.client.answered(now.clocks(), ticket, heard);
-                self.note(What::Ended { ticket, how: wire::how(&result) });
+                process.client.answered(now.clocks(), request_id, heard);
+                self.note(What::Ended { request_id, how: wire::how(&result) });
             }
             Own::Read(life, operation, answer) => {
                 self.with(life, |found| found.session.database_said(now.wall, operation, answer));
@@ -376,7 +376,7 @@ impl Guard {
         let now = self.now();
         self.note_outside();
         while let Some(process) = self.process.as_mut() {
-            if process.client.wakes_at(now.clocks()).is_some_and(|at| at <= now.gate) {
+            if process.client.wakes_at(now.clocks()).is_some_and(|at| at <= now.scheduler) {
                 process.client.go_on(now.clocks());
             }
             let outputs = process.client.take_outputs();
@@ -388,7 +388,7 @@ impl Guard {
         if let Some(process) = self.process.as_mut()
             && let Some(wakes_at) = process.client.wakes_at(now.clocks())
         {
-            let wait = wakes_at.signed_duration_since(now.gate).max(Duration::zero());
+            let wait = wakes_at.signed_duration_since(now.scheduler).max(Duration::zero());
             if process.client_wakes_at.replace(now.at + wait) != Some(now.at + wait) {
                 self.own(wait, Own::ClientWakes);
             }
@@ -508,14 +508,14 @@ impl Guard {
             }
             Output::Step(step) => self.note_step(life, *step),
             Output::NotStored { .. } => self.note(What::NotStored { campaign }),
-            Output::Released(_) => {
+            Output::Disabled(_) => {
                 self.note(What::Gone { campaign });
                 if let Some(process) = self.process.as_mut() {
                     process.campaigns.get_mut(campaign).into_iter().for_each(|slot| *slot = None);
                 }
             }
             Output::Stored { .. }
-            | Output::ReleaseRefused(_)
+            | Output::DisableRefused(_)
             | Output::Note(_)
             | Output::Sign(_)
             | Output::Processed(_)
@@ -527,7 +527,7 @@ impl Guard {
     fn note_step(&mut self, life: Life, step: Step) {
         let Step { event, effects, phase, high_spend } = step;
         let campaign = life.campaign;
-        self.note(What::Told { campaign, event: event.clone() });
+        self.note(What::OrderReport { campaign, event: event.clone() });
         effects.into_iter().for_each(|effect| self.note(What::Asked { campaign, effect }));
         self.note(What::Stands { campaign, phase, high_spend });
         if self.found(campaign).is_some_and(|found| found.is_news(&event)) {

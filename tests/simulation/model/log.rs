@@ -5,16 +5,16 @@ use std::fmt;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::action::{Action, ActionId, ActionKind};
-use traffic_generator::domain::event::{Effect, Event, OperationId, Record};
+use traffic_generator::domain::event::{Effect, Event, QuestionId, Record};
 use traffic_generator::domain::failure::{DatabaseFailure, RemoteFault};
 use traffic_generator::domain::money::{Clicks, Money, RemainingClicks};
 use traffic_generator::domain::phase::{Phase, Promise};
 use traffic_generator::domain::policy::Policy;
 use traffic_generator::domain::read_priority::Urgency;
 use traffic_generator::domain::remote::RemoteCampaign;
-use traffic_generator::domain::spend::{SourceAnswer, Spend, SpendHistory, SpendUnknown};
+use traffic_generator::domain::spend::{Spend, SpendHistory, SpendReading, SpendUnknown};
 use traffic_generator::domain::status::Hold;
-use traffic_generator::trafficstar::budget::Ticket;
+use traffic_generator::trafficstar::budget::RequestId;
 
 use super::remote::{Call, OldCounter};
 
@@ -25,7 +25,7 @@ pub(crate) struct Line {
     pub(crate) at: DateTime<Utc>,
     /// What the guard's clock says then: it may be off, and be set.
     pub(crate) wall: DateTime<Utc>,
-    /// Counts the guard's processes from 1. Numbers of actions, operations and tickets begin anew with each.
+    /// Counts the guard's processes from 1. Numbers of actions, operations and request_ids begin anew with each.
     pub(crate) process: u64,
     pub(crate) what: What,
 }
@@ -54,9 +54,9 @@ pub(crate) enum What {
     Seen { campaign: usize, seen: Box<Seen> },
     /// A read-back has its answer; the machine is told of it in the next line. The true time at which the request left
     /// that brought it, none where none did.
-    SeenBack { campaign: usize, operation: OperationId, sent_at: Option<DateTime<Utc>> },
+    SeenBack { campaign: usize, operation: QuestionId, sent_at: Option<DateTime<Utc>> },
     /// What a machine was told.
-    Told { campaign: usize, event: Event },
+    OrderReport { campaign: usize, event: Event },
     /// What it asked for then, in this order.
     Asked { campaign: usize, effect: Effect },
     /// The state in which that left it.
@@ -68,15 +68,15 @@ pub(crate) enum What {
     /// The hold on all campaigns is durable, or its end is; the supervisor keeps it.
     HoldOnAllStored { hold: Option<Hold> },
     /// A request asks to leave.
-    AtTheGate { ticket: Ticket, urgency: Urgency, call: Call, carries: Vec<Carried> },
+    Queued { request_id: RequestId, urgency: Urgency, call: Call, carries: Vec<Carried> },
     /// It will not leave.
-    GaveUp { ticket: Ticket },
+    GaveUp { request_id: RequestId },
     /// It leaves the guard.
-    Left { ticket: Ticket },
+    Left { request_id: RequestId },
     /// TrafficStars counts it; it takes effect, unless it is refused.
-    Arrived { ticket: Ticket, call: Call, refused: bool },
+    Arrived { request_id: RequestId, call: Call, refused: bool },
     /// The guard hears how it ended.
-    Ended { ticket: Ticket, how: How },
+    Ended { request_id: RequestId, how: How },
     /// TrafficStars answers with a counter of the day that is of an earlier day.
     OldCounter(OldCounter),
     /// From now on TrafficStars refuses every run and pause that names this campaign, with this status; or no more.
@@ -122,7 +122,7 @@ pub(crate) struct Restored {
 /// All that a tick has read, before anybody made anything of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Seen {
-    pub(crate) operation: OperationId,
+    pub(crate) operation: QuestionId,
     /// True times: when the tick began, when the request left that brought the status (none was sent where a campaign is
     /// still taken for gone), and when its answer came.
     pub(crate) began_at: DateTime<Utc>,
@@ -135,7 +135,7 @@ pub(crate) struct Seen {
     pub(crate) spend_day: Option<NaiveDate>,
     pub(crate) remote: Result<RemoteCampaign, RemoteFault>,
     /// The report's answer, where one was asked for.
-    pub(crate) report: Option<SourceAnswer>,
+    pub(crate) report: Option<SpendReading>,
     /// What the campaign's counter has shown to earlier ticks of this machine, on the day of the last of them.
     pub(crate) counter: Option<CounterSeen>,
     pub(crate) stored: Result<SpendHistory, DatabaseFailure>,
@@ -249,7 +249,7 @@ impl What {
             | Self::Gone { campaign }
             | Self::Seen { campaign, .. }
             | Self::SeenBack { campaign, .. }
-            | Self::Told { campaign, .. }
+            | Self::OrderReport { campaign, .. }
             | Self::Asked { campaign, .. }
             | Self::Stands { campaign, .. }
             | Self::Stored { campaign, .. }
@@ -259,7 +259,7 @@ impl What {
             | Self::RefusedId { campaign, .. }
             | Self::Switched { campaign, .. } => vec![*campaign],
             Self::Enabled(restored) => vec![restored.campaign],
-            Self::AtTheGate { carries, .. } => carries.iter().map(|carried| carried.campaign).collect(),
+            Self::Queued { carries, .. } => carries.iter().map(|carried| carried.campaign).collect(),
             Self::Begins { .. }
             | Self::Started { .. }
             | Self::Crashed

@@ -9,7 +9,7 @@ use super::random::Random;
 use super::storm::{Storm, Trouble};
 use super::weather::Weather;
 
-/// Turns a seed into that of the moments' numbers.
+/// QueuePlaces a seed into that of the moments' numbers.
 const OTHER_NUMBERS: u64 = 0x006D_6F6D_656E_7473;
 
 /// So many moments of each kind are drawn at most.

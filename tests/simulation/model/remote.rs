@@ -12,7 +12,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use traffic_generator::domain::ids::RemoteId;
 use traffic_generator::domain::money::Money;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::SpendReading;
 use traffic_generator::trafficstar::batch::ListSize;
 
 pub(crate) use self::counter::LateCounter;
@@ -55,8 +55,8 @@ pub(crate) enum Answer {
         size: ListSize,
     },
     Campaign(Box<RemoteCampaign>),
-    Report(Vec<(RemoteId, SourceAnswer)>),
-    DayReport(SourceAnswer),
+    Report(Vec<(RemoteId, SpendReading)>),
+    DayReport(SpendReading),
     /// The campaign's end time, as it is now.
     EndTime(EndTime),
     /// Of the campaigns that were asked for; one in neither list is unclear.
@@ -216,7 +216,7 @@ impl Remote {
             Call::DayReport(id) => {
                 let rows = self.report(now, 0, usize::MAX);
                 let own = rows.into_iter().find(|(row, _)| row == id);
-                Ok(Answer::DayReport(own.map_or(SourceAnswer::NoValue, |(_, spend)| spend)))
+                Ok(Answer::DayReport(own.map_or(SpendReading::NoValue, |(_, spend)| spend)))
             }
             Call::EndTime { id, at } => {
                 let row = row_of(*id);
@@ -347,12 +347,12 @@ impl Remote {
     }
 
     /// Those without spend are in no row. Its rows are of today, however late the counters are.
-    fn report(&self, now: DateTime<Utc>, offset: usize, limit: usize) -> Vec<(RemoteId, SourceAnswer)> {
+    fn report(&self, now: DateTime<Utc>, offset: usize, limit: usize) -> Vec<(RemoteId, SpendReading)> {
         let is_today = self.told_at(now) >= midnight_before(now);
         let spends = (0..self.campaigns.len()).filter(|_| is_today);
         let told_at = self.told_at(now);
         let spends = spends.filter_map(|row| Some((row, in_cents(self.campaigns.get(row)?.spent_at(told_at)))));
-        let rows = spends.filter(|(_, spent)| matches!(spent, SourceAnswer::Value(_)));
+        let rows = spends.filter(|(_, spent)| matches!(spent, SpendReading::Value(_)));
         rows.map(|(row, spent)| (id_of(row), spent)).skip(offset).take(limit).collect()
     }
 
@@ -375,7 +375,7 @@ impl Remote {
         let old = shown.into_iter().filter_map(|shown| {
             let campaign = row_of(shown.id);
             let (counter, day) = self.counter(now, campaign)?;
-            let SourceAnswer::Value(amount) = counter else { return None };
+            let SpendReading::Value(amount) = counter else { return None };
             (day < now.date_naive()).then_some(OldCounter { campaign, amount, day })
         });
         old.collect()

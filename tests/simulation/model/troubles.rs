@@ -235,12 +235,12 @@ impl Storm {
         }
         let pause = self.random.chance(40);
         if let Some(life) = guard.machine_of(campaign).filter(|_| pause) {
-            guard.tell(campaign, Event::Release { pause });
+            guard.tell(campaign, Event::Disable { pause });
             let later = guard.now().at + Duration::seconds(self.random.within(5..90));
             self.troubles.push((later, Trouble::Disabled(campaign, life)));
         } else {
             set_enabled(guard, campaign, false);
-            guard.tell(campaign, Event::Release { pause });
+            guard.tell(campaign, Event::Disable { pause });
         }
     }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde_json::json;
 use traffic_generator::domain::ids::RemoteId;
 use traffic_generator::domain::remote::{EndTime, RemoteCampaign};
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::SpendReading;
 use traffic_generator::trafficstar::call::{self, REPORT_LIMIT, Switch};
 use traffic_generator::trafficstar::error::RemoteError;
 use traffic_generator::trafficstar::wire::{CampaignPage, SwitchAnswer, TokenAnswer, WireError};
@@ -124,11 +124,11 @@ fn said(call: &call::Call, answer: Answer) -> call::Answer {
     }
 }
 
-fn day_report(day: NaiveDate, spend: &SourceAnswer) -> call::Answer {
+fn day_report(day: NaiveDate, spend: &SpendReading) -> call::Answer {
     let amount = |amount: &dyn std::fmt::Display| json!([{ "day": day.to_string(), "amount": amount.to_string() }]);
     call::Answer::DayReport(match spend {
-        SourceAnswer::Value(spend) => amount(spend),
-        SourceAnswer::NoValue | SourceAnswer::NoSource | SourceAnswer::Failed(_) => json!([]),
+        SpendReading::Value(spend) => amount(spend),
+        SpendReading::NoValue | SpendReading::NoSource | SpendReading::Failed(_) => json!([]),
     })
 }
 
@@ -146,8 +146,8 @@ fn bare(id: RemoteId) -> RemoteCampaign {
         end_time: EndTime::Unset,
         schedule_timezone: None,
         account_timezone: None,
-        spent_today: SourceAnswer::NoValue,
-        spent: SourceAnswer::NoValue,
+        spent_today: SpendReading::NoValue,
+        spent: SpendReading::NoValue,
         odd_fields: Vec::new(),
         our_clock: None,
     }

@@ -9,8 +9,8 @@ const BY_CAMPAIGN: &str = "/v1.1/advertiser/custom/report/by-campaign";
 const BY_DAY: &str = "/v1.1/advertiser/custom/report/by-day";
 const OLDEST: &str = "/v1/stats/advertiser/day";
 
-fn usd(text: &str) -> SourceAnswer {
-    SourceAnswer::Value(text.parse().unwrap())
+fn usd(text: &str) -> SpendReading {
+    SpendReading::Value(text.parse().unwrap())
 }
 
 #[test]
@@ -62,8 +62,8 @@ fn one_report_gives_the_spend_of_all_and_no_row_is_no_value() {
     )]);
     let spends = remote.spends_of(&ids(1..=3));
     assert_eq!(spends[&RemoteId(1)], usd("66.27"), "in cents, as the campaign's own field");
-    assert!(matches!(spends[&RemoteId(2)], SourceAnswer::Failed(_)));
-    assert_eq!(spends[&RemoteId(3)], SourceAnswer::NoValue);
+    assert!(matches!(spends[&RemoteId(2)], SpendReading::Failed(_)));
+    assert_eq!(spends[&RemoteId(3)], SpendReading::NoValue);
     assert_eq!(spends.len(), 3);
     let expected = format!("GET {BY_CAMPAIGN}?date_from=2025-05-08&date_to=2025-05-08&offset=0&limit=500");
     assert_eq!(remote.lines(), [expected]);
@@ -106,7 +106,7 @@ fn a_report_cut_short_by_its_paging_is_a_failure_and_never_nothing() {
     for answer in answers {
         let mut remote = Remote::answering(answer);
         for (id, answer) in remote.spends_of(&ids([1, 700])) {
-            assert!(matches!(answer, SourceAnswer::Failed(_)), "{id}: {answer:?}");
+            assert!(matches!(answer, SpendReading::Failed(_)), "{id}: {answer:?}");
         }
     }
 }
@@ -115,7 +115,7 @@ fn a_report_cut_short_by_its_paging_is_a_failure_and_never_nothing() {
 fn a_short_report_that_ignores_the_offset_is_whole() {
     let mut remote = Remote::answering(|_| Ok((1..=20).map(|id| json!({"campaign_id": id, "amount": id})).collect()));
     let spends = remote.spends_of(&ids(1..=21));
-    assert_eq!((&spends[&RemoteId(20)], &spends[&RemoteId(21)]), (&usd("20"), &SourceAnswer::NoValue));
+    assert_eq!((&spends[&RemoteId(20)], &spends[&RemoteId(21)]), (&usd("20"), &SpendReading::NoValue));
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn a_report_that_does_not_exist_is_no_source_and_one_that_fails_is_a_failure() {
         let spends = remote.spends_of(&ids([1]));
         assert_eq!(spends.len(), 1);
         for answer in spends.values() {
-            assert_eq!(*answer == SourceAnswer::NoSource, no_source, "{code}: {answer:?}");
-            assert_eq!(matches!(answer, SourceAnswer::Failed(_)), !no_source, "{code}: {answer:?}");
+            assert_eq!(*answer == SpendReading::NoSource, no_source, "{code}: {answer:?}");
+            assert_eq!(matches!(answer, SpendReading::Failed(_)), !no_source, "{code}: {answer:?}");
         }
         assert_eq!(remote.lines().len(), expected_requests, "{code}");
     }
@@ -139,7 +139,7 @@ fn a_report_that_does_not_exist_is_not_asked_for_again_and_again() {
     let mut remote = having(&[]);
     for _ in 0..3 {
         let spends = remote.spends_of(&ids([1]));
-        assert_eq!(spends, ids([1]).into_iter().map(|id| (id, SourceAnswer::NoSource)).collect());
+        assert_eq!(spends, ids([1]).into_iter().map(|id| (id, SpendReading::NoSource)).collect());
     }
     assert_eq!(remote.lines().len(), 4, "{:?}", remote.lines());
 }
@@ -152,16 +152,16 @@ fn a_report_that_worked_and_answers_404_is_a_failure_and_others_keep_theirs() {
     });
     let spends = remote.spends_of(&ids(1..=3));
     assert_eq!((&spends[&RemoteId(1)], &spends[&RemoteId(3)]), (&usd("3"), &usd("3")));
-    assert!(matches!(spends[&RemoteId(2)], SourceAnswer::Failed(_)), "{spends:?}");
+    assert!(matches!(spends[&RemoteId(2)], SpendReading::Failed(_)), "{spends:?}");
 
     let gone = Rc::new(Cell::new(false));
     let is_gone = Rc::clone(&gone);
     let mut remote = Remote::answering(move |_| if is_gone.get() { status(404) } else { Ok(json!([])) });
     let spends = remote.spends_of(&ids([1]));
-    assert_eq!(spends[&RemoteId(1)], SourceAnswer::NoValue);
+    assert_eq!(spends[&RemoteId(1)], SpendReading::NoValue);
     gone.set(true);
     let spends = remote.spends_of(&ids([1]));
-    assert!(matches!(spends[&RemoteId(1)], SourceAnswer::Failed(_)), "not taken for nothing spent: {spends:?}");
+    assert!(matches!(spends[&RemoteId(1)], SpendReading::Failed(_)), "not taken for nothing spent: {spends:?}");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn the_oldest_report_is_read_to_its_last_page_and_one_whose_pages_do_not_work_is
         match expected {
             Some(expected) => assert_eq!(spend, usd(expected)),
             None => assert!(
-                matches!(&spend, SourceAnswer::Failed(failure) if failure.to_string().contains("paging does not work"))
+                matches!(&spend, SpendReading::Failed(failure) if failure.to_string().contains("paging does not work"))
             ),
         }
     }

@@ -13,7 +13,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::rounds::Switching;
+use super::switch_batches::Switching;
 use super::*;
 use crate::domain::ids::RemoteId;
 use crate::domain::read_priority::{ReadQuestion, Urgency};
@@ -65,10 +65,10 @@ struct Remote {
     now: Now,
     answer: Box<dyn FnMut(&Seen) -> Said>,
     seen: Vec<Seen>,
-    statuses: BTreeMap<Asker, Result<RemoteCampaign, RemoteFault>>,
-    spends: BTreeMap<Asker, SourceAnswer>,
-    outcomes: BTreeMap<Asker, Outcome>,
-    told: Vec<LiveEvent>,
+    statuses: BTreeMap<Requester, Result<RemoteCampaign, RemoteFault>>,
+    spends: BTreeMap<Requester, SpendReading>,
+    outcomes: BTreeMap<Requester, Outcome>,
+    told: Vec<OperatorEvent>,
 }
 
 /// What became of each campaign of a run or a pause, and why a request failed.
@@ -126,24 +126,24 @@ impl Remote {
     }
 
     /// Lets everything happen until all these are answered.
-    fn settle(&mut self, askers: &BTreeSet<Asker>) {
+    fn settle(&mut self, requesters: &BTreeSet<Requester>) {
         let until = self.now.steady + PATIENCE;
         loop {
             self.client.go_on(self.now);
             let outputs = self.client.take_outputs();
             let is_quiet = outputs.is_empty();
             outputs.into_iter().for_each(|output| self.carry_out(output));
-            let is_answered = |asker: &Asker| {
-                self.statuses.contains_key(asker)
-                    || self.spends.contains_key(asker)
-                    || self.outcomes.contains_key(asker)
+            let is_answered = |requester: &Requester| {
+                self.statuses.contains_key(requester)
+                    || self.spends.contains_key(requester)
+                    || self.outcomes.contains_key(requester)
             };
-            if is_quiet && askers.iter().all(is_answered) {
+            if is_quiet && requesters.iter().all(is_answered) {
                 return;
             }
             if is_quiet {
                 let wakes_at = self.client.wakes_at(self.now).expect("somebody waits");
-                assert!(wakes_at <= until, "waited in vain for {askers:?}");
+                assert!(wakes_at <= until, "waited in vain for {requesters:?}");
                 self.pass(wakes_at - self.now.steady);
             }
         }
@@ -157,12 +157,12 @@ impl Remote {
                 let is_token = departure.call == Call::Token;
                 let answer = if is_token { answer.map_err(RemoteError::of_token_request) } else { answer };
                 self.seen.push(seen);
-                self.client.answered(self.now, departure.ticket, answer);
+                self.client.answered(self.now, departure.request_id, answer);
             }
             Output::Reserve(reservation) => self.client.reserved(self.now, reservation.number, true),
-            Output::Status(asker, _, status) => drop(self.statuses.insert(asker, *status)),
-            Output::Spend(asker, spend) => drop(self.spends.insert(asker, spend)),
-            Output::Changed(asker, outcome) => drop(self.outcomes.insert(asker, outcome)),
+            Output::Status(requester, _, status) => drop(self.statuses.insert(requester, *status)),
+            Output::Spend(requester, spend) => drop(self.spends.insert(requester, spend)),
+            Output::Changed(requester, outcome) => drop(self.outcomes.insert(requester, outcome)),
             Output::Tell(event) => self.told.push(event),
             Output::Account(..)
             | Output::Failed
@@ -184,29 +184,30 @@ impl Remote {
     }
 
     fn switch(&mut self, switch: Switch, ids: &BTreeSet<RemoteId>, valid_until: Option<DateTime<Utc>>) -> Switched {
-        let asked: BTreeMap<Asker, RemoteId> = ids.iter().map(|id| (self.client.next_asker(), *id)).collect();
-        let askers = asked.iter().map(|(asker, remote)| Switching { asker: *asker, remote: *remote, valid_until });
-        self.client.begin_round(self.now, switch, askers.collect());
+        let asked: BTreeMap<Requester, RemoteId> = ids.iter().map(|id| (self.client.next_asker(), *id)).collect();
+        let requesters =
+            asked.iter().map(|(requester, remote)| Switching { requester: *requester, remote: *remote, valid_until });
+        self.client.begin_batch(self.now, switch, requesters.collect());
         self.settle(&asked.keys().copied().collect());
-        let outcomes = asked.iter().map(|(asker, id)| (*id, self.outcomes.remove(asker).unwrap())).collect();
+        let outcomes = asked.iter().map(|(requester, id)| (*id, self.outcomes.remove(requester).unwrap())).collect();
         Switched { outcomes, failure: self.client.last_error.clone() }
     }
 
     fn change(&mut self, remote: RemoteId, kind: ChangeKind) -> Outcome {
         let change = Change { remote, kind, rank: Rank::ANY, valid_until: None };
-        let asker = self.client.change(self.now, change);
-        self.settle(&[asker].into());
-        self.outcomes.remove(&asker).unwrap()
+        let requester = self.client.change(self.now, change);
+        self.settle(&[requester].into());
+        self.outcomes.remove(&requester).unwrap()
     }
 
     /// The statuses of campaigns that tick together.
     fn read(&mut self, ids: &BTreeSet<RemoteId>) -> BTreeMap<RemoteId, Result<RemoteCampaign, RemoteFault>> {
         let question = |remote| ReadQuestion { remote, urgency: Urgency::Read, threshold_in: TimeDelta::zero() };
         let now = self.now;
-        let asked: BTreeMap<Asker, RemoteId> =
+        let asked: BTreeMap<Requester, RemoteId> =
             ids.iter().map(|id| (self.client.read_status(now, question(*id)), *id)).collect();
         self.settle(&asked.keys().copied().collect());
-        asked.iter().map(|(asker, id)| (*id, self.statuses.remove(asker).unwrap())).collect()
+        asked.iter().map(|(requester, id)| (*id, self.statuses.remove(requester).unwrap())).collect()
     }
 
     /// The status of one campaign, as the tick of one alone reads it.
@@ -215,13 +216,13 @@ impl Remote {
     }
 
     /// The spends of campaigns that tick together.
-    fn spends_of(&mut self, ids: &BTreeSet<RemoteId>) -> BTreeMap<RemoteId, SourceAnswer> {
+    fn spends_of(&mut self, ids: &BTreeSet<RemoteId>) -> BTreeMap<RemoteId, SpendReading> {
         self.pass(TimeDelta::seconds(1));
         let now = self.now;
-        let asked: BTreeMap<Asker, RemoteId> =
+        let asked: BTreeMap<Requester, RemoteId> =
             ids.iter().map(|id| (self.client.read_spend(now, *id, Urgency::Sweep, now.wall), *id)).collect();
         self.settle(&asked.keys().copied().collect());
-        asked.iter().map(|(asker, id)| (*id, self.spends.remove(asker).unwrap())).collect()
+        asked.iter().map(|(requester, id)| (*id, self.spends.remove(requester).unwrap())).collect()
     }
 
     /// The request lines but for those of token requests.
@@ -240,7 +241,7 @@ impl Remote {
     }
 
     /// What was told of endpoints since this was last asked.
-    fn endpoint_news(&mut self) -> Vec<LiveEvent> {
+    fn endpoint_news(&mut self) -> Vec<OperatorEvent> {
         let told = std::mem::take(&mut self.told);
         told.into_iter().filter(|event| event.text.contains("endpoint")).collect()
     }

@@ -1,4 +1,4 @@
-//! Tokens, the gate, and what a 429 does.
+//! Tokens, the scheduler, and what a 429 does.
 
 use std::cell::Cell;
 
@@ -71,7 +71,7 @@ fn a_token_that_cannot_be_had_opens_the_circuit_and_a_bad_key_does_not() {
             remote.pass(TOKEN_REST);
         }
         assert_eq!(remote.token_requests(), 3);
-        assert_eq!(!remote.client.requests.gate().circuits().is_closed(Operation::Token), opens);
+        assert_eq!(!remote.client.requests.scheduler().circuits().is_closed(Operation::Token), opens);
     }
 }
 

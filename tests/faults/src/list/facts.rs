@@ -193,7 +193,7 @@ pub(super) const FAULTS: &[Fault] = &[
         file: SESSION,
         original: "«»let Ok(spend) = &reading.observation.spend else { return };",
         faulty: "if let (Err(_), Ok(campaign)) = (&reading.observation.spend, &reading.observation.remote)
-            && let (SourceAnswer::Value(amount), Some(day)) = (&campaign.spent_today, reading.day)
+            && let (SpendReading::Value(amount), Some(day)) = (&campaign.spent_today, reading.day)
         {
             let at = reading.observation.remote_at;
             self.outputs.push(Output::SaveSpend(Spend { amount: *amount, source: SpendSource::Campaign, day, at }));
@@ -221,7 +221,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a day's report without a row does not say 0 where the counter is in doubt",
         breaks: "Spend",
         file: SPEND,
-        original: "SourceAnswer::NoValue => «doubts.clear()»,",
+        original: "SpendReading::NoValue => «doubts.clear()»,",
         faulty: "()",
     },
     Fault {
@@ -261,7 +261,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a report that failed says that nothing is on record",
         breaks: "1",
         file: SPEND,
-        original: "SourceAnswer::Failed(_) => «failures.extend(failure(SpendField::Report, report))»,",
+        original: "SpendReading::Failed(_) => «failures.extend(failure(SpendField::Report, report))»,",
         faulty: "()",
     },
     Fault {

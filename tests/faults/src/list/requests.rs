@@ -3,7 +3,7 @@
 use super::Fault;
 
 const BUDGET: &str = "src/trafficstar/budget.rs";
-const GATE: &str = "src/trafficstar/gate.rs";
+const GATE: &str = "src/trafficstar/scheduler.rs";
 const PRIORITY: &str = "src/domain/read_priority.rs";
 const READS: &str = "src/trafficstar/batch/reads.rs";
 const BATCH: &str = "src/trafficstar/batch/mod.rs";
@@ -11,7 +11,7 @@ const SPLIT: &str = "src/trafficstar/batch/split.rs";
 const CHANGES: &str = "src/trafficstar/client/changes.rs";
 const REQUESTS: &str = "src/trafficstar/client/requests.rs";
 const RESERVATION: &str = "src/trafficstar/reservation.rs";
-const ROUNDS: &str = "src/trafficstar/client/rounds.rs";
+const ROUNDS: &str = "src/trafficstar/client/switch_batches.rs";
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -35,7 +35,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a slot is held from the request's leaving, not from its answer",
         breaks: "6",
         file: BUDGET,
-        original: "«self.in_flight.insert(ticket, slot);
+        original: "«self.in_flight.insert(request_id, slot);
             self.held.add(slot);»",
         faulty: "self.hold_until(now + WINDOW, slot);",
     },
@@ -52,7 +52,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a pause is queued behind the reads",
         breaks: "3",
         file: GATE,
-        original: "self.budget.ask(now, «asking.urgency», asking.rank, ticket);",
+        original: "self.budget.ask(now, «asking.urgency», asking.rank, request_id);",
         faulty: "if asking.operation == Operation::Pause { Urgency::Read } else { asking.urgency }",
     },
     Fault {
@@ -60,7 +60,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a page that was asked for before a tick began serves it",
         breaks: "One tick",
         file: READS,
-        original: "asking.partition(|asker| «asker.0 < read.0»);",
+        original: "asking.partition(|requester| «requester.0 < read.0»);",
         faulty: "true",
     },
     Fault {
@@ -79,8 +79,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "of several that ask within one moment the last one is not served",
         breaks: "Decisions",
         file: BATCH,
-        original: "Some(«std::mem::take(&mut self.askers)»)",
-        faulty: "{ let mut askers = std::mem::take(&mut self.askers); if askers.len() > 1 { askers.pop(); } askers }",
+        original: "Some(«std::mem::take(&mut self.requesters)»)",
+        faulty: "{ let mut requesters = std::mem::take(&mut self.requesters); if requesters.len() > 1 { requesters.pop(); } requesters }",
     },
     Fault {
         name: "run-before-end-time",
@@ -88,15 +88,15 @@ pub(super) const FAULTS: &[Fault] = &[
         breaks: "Decisions",
         file: CHANGES,
         original: "if self.may_run(now) {
-                    «self.set_end_time(now, asker, change, end_time)»;",
-        faulty: "{ let _ = end_time; self.end_time_ended(now, asker, change, Outcome::Accepted) }",
+                    «self.set_end_time(now, requester, change, end_time)»;",
+        faulty: "{ let _ = end_time; self.end_time_ended(now, requester, change, Outcome::Accepted) }",
     },
     Fault {
         name: "too-late-leaves-all-the-same",
         what: "an activation whose facts are too old leaves all the same",
         breaks: "2",
         file: REQUESTS,
-        original: "«self.too_late.insert((now.steady + patience, ticket));»",
+        original: "«self.too_late.insert((now.steady + patience, request_id));»",
         faulty: "",
     },
     Fault {
@@ -104,9 +104,9 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a pause that waits for others to go with it is forgotten",
         breaks: "3",
         file: CHANGES,
-        original: "if let Some(askers) = self.changes.pauses.take_due(now.steady) {
-            «self.begin_round(now, Switch::Pause, askers);»",
-        faulty: "drop(askers);",
+        original: "if let Some(requesters) = self.changes.pauses.take_due(now.steady) {
+            «self.begin_batch(now, Switch::Pause, requesters);»",
+        faulty: "drop(requesters);",
     },
     Fault {
         name: "pause-waits-for-an-idle-minute",
@@ -146,8 +146,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a request that was given up is granted all the same, and its slot is never free again",
         breaks: "3",
         file: GATE,
-        original: "«self.budget.cancel(ticket);»
-        self.forget_gathered(ticket);",
+        original: "«self.budget.cancel(request_id);»
+        self.forget_gathered(request_id);",
         faulty: "",
     },
     Fault {

@@ -6,7 +6,7 @@ use traffic_generator::domain::clock_difference::ClockDifference;
 use traffic_generator::domain::event::Event;
 use traffic_generator::domain::failure::RemoteFault;
 use traffic_generator::domain::remote::RemoteCampaign;
-use traffic_generator::trafficstar::client::{self, Asker, Client, Departure, Now};
+use traffic_generator::trafficstar::client::{self, Client, Departure, Now, Requester};
 
 use super::questions::Question;
 use super::{Asks, Guard, Happening, Own};
@@ -14,16 +14,16 @@ use crate::model::log::{Carried, What};
 use crate::model::wire::{self, Failure};
 
 impl Guard {
-    fn depart(&mut self, Departure { ticket, call, .. }: Departure) {
-        self.note(What::Left { ticket });
+    fn depart(&mut self, Departure { request_id, call, .. }: Departure) {
+        self.note(What::Left { request_id });
         let fate = self.outside.fate(self.agenda.now(), &wire::understood(&call));
         match (fate.arrives_at, fate.lost) {
             (Some(arrives_at), _) => {
-                self.agenda.note(arrives_at, Happening::Arrives(self.processes, ticket, call, fate));
+                self.agenda.note(arrives_at, Happening::Arrives(self.processes, request_id, call, fate));
             }
             (None, lost) => {
                 let result = Err(lost.unwrap_or(Failure::TimedOut));
-                self.agenda.note(fate.ends_at, Happening::Own(self.processes, Own::Ends(ticket, call, result)));
+                self.agenda.note(fate.ends_at, Happening::Own(self.processes, Own::Ends(request_id, call, result)));
             }
         }
     }
@@ -34,23 +34,23 @@ impl Guard {
         match output {
             client::Output::Send(departure) => self.depart(departure),
             client::Output::Reserve(reservation) => self.ask_database(Question::Reserve(reservation)),
-            client::Output::Waits { ticket, urgency, call, askers } => {
-                let carries = askers.into_iter().filter_map(|asker| self.carried(asker)).collect();
-                self.note(What::AtTheGate { ticket, urgency, call: wire::understood(&call), carries });
+            client::Output::Waits { request_id, urgency, call, requesters } => {
+                let carries = requesters.into_iter().filter_map(|requester| self.carried(requester)).collect();
+                self.note(What::Queued { request_id, urgency, call: wire::understood(&call), carries });
             }
-            client::Output::GivenUp(ticket) => self.note(What::GaveUp { ticket }),
+            client::Output::GivenUp(request_id) => self.note(What::GaveUp { request_id }),
             client::Output::Silence(until) => self.note(What::Silence { until: now.true_time(until) }),
-            client::Output::Status(asker, sent_at, status) => {
+            client::Output::Status(requester, sent_at, status) => {
                 let sent_at = sent_at.map(|at| now.true_time(at));
-                let asked = self.asked(asker);
+                let asked = self.asked(requester);
                 self.status_came(asked, sent_at, *status);
             }
-            client::Output::Spend(asker, answer) => {
-                if let Some(Asks::Spend(life, operation)) = self.asked(asker) {
+            client::Output::Spend(requester, answer) => {
+                if let Some(Asks::Spend(life, operation)) = self.asked(requester) {
                     self.with(life, |found| found.session.spend_came(now.wall, operation, answer));
                 }
             }
-            client::Output::Changed(asker, outcome) => match self.asked(asker) {
+            client::Output::Changed(requester, outcome) => match self.asked(requester) {
                 Some(Asks::Change(life, action, _)) => {
                     self.tell_once_or_twice(life, Event::Applied { action, outcome })
                 }
@@ -67,13 +67,13 @@ impl Guard {
         }
     }
 
-    fn asked(&mut self, asker: Asker) -> Option<Asks> {
-        self.process.as_mut()?.asks.remove(&asker)
+    fn asked(&mut self, requester: Requester) -> Option<Asks> {
+        self.process.as_mut()?.asks.remove(&requester)
     }
 
     /// The action that one who asks for a change has decided on.
-    fn carried(&self, asker: Asker) -> Option<Carried> {
-        let (life, action, kind) = match *self.process.as_ref()?.asks.get(&asker)? {
+    fn carried(&self, requester: Requester) -> Option<Carried> {
+        let (life, action, kind) = match *self.process.as_ref()?.asks.get(&requester)? {
             Asks::Change(life, action, kind) => (life, action, kind),
             Asks::EndTime(life, action) => (life, action, ActionKind::Pause),
             Asks::Status(..) | Asks::ReadBack(..) | Asks::Spend(..) => return None,
@@ -103,11 +103,11 @@ impl Guard {
         }
     }
 
-    pub(super) fn ask_client(&mut self, asks: Asks, ask: impl FnOnce(&mut Client, Now) -> Asker) {
+    pub(super) fn ask_client(&mut self, asks: Asks, ask: impl FnOnce(&mut Client, Now) -> Requester) {
         let now = self.now().clocks();
         if let Some(process) = self.process.as_mut() {
-            let asker = ask(&mut process.client, now);
-            process.asks.insert(asker, asks);
+            let requester = ask(&mut process.client, now);
+            process.asks.insert(requester, asks);
         }
     }
 }

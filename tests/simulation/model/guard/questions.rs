@@ -1,7 +1,7 @@
 //! What a guard asks the database, and how it hears of the answers: late, twice as late, or not at all.
 
 use chrono::Duration;
-use traffic_generator::domain::event::{OperationId, Record};
+use traffic_generator::domain::event::{QuestionId, Record};
 use traffic_generator::domain::failure::DatabaseFailure;
 use traffic_generator::domain::journal::JournalId;
 use traffic_generator::domain::money::{Clicks, RemainingClicks};
@@ -18,7 +18,7 @@ use crate::model::log::What;
 /// What the database is asked.
 #[derive(Debug)]
 pub(super) enum Question {
-    ReadTick(Life, OperationId),
+    ReadTick(Life, QuestionId),
     Save(Life, Box<Record>, Option<JournalId>),
     SaveSpend(usize, Spend),
     Reserve(Reservation),

@@ -1,7 +1,7 @@
 //! Counters of the day that go on as yesterday's after midnight.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::SpendReading;
 
 use super::Remote;
 use super::state::in_cents;
@@ -20,11 +20,11 @@ pub(crate) struct LateCounter {
 }
 
 impl LateCounter {
-    fn shows(&self, now: DateTime<Utc>) -> SourceAnswer {
+    fn shows(&self, now: DateTime<Utc>) -> SpendReading {
         let ended_with = in_cents(self.ended_with.unwrap_or(0));
         // Where nothing was spent yesterday the field is absent, as on a new day, and no late clicks come.
-        if self.absent_from.is_some_and(|from| from <= now) || ended_with == SourceAnswer::NoValue {
-            return SourceAnswer::NoValue;
+        if self.absent_from.is_some_and(|from| from <= now) || ended_with == SpendReading::NoValue {
+            return SpendReading::NoValue;
         }
         let late: i64 = self.late_clicks.iter().filter(|(from, _)| *from <= now).map(|(_, micros)| micros).sum();
         in_cents(self.ended_with.unwrap_or(0) + late)
@@ -41,7 +41,7 @@ impl Remote {
     }
 
     /// What the counter of the day shows, and the day that it is of.
-    pub(super) fn counter(&self, now: DateTime<Utc>, campaign: usize) -> Option<(SourceAnswer, NaiveDate)> {
+    pub(super) fn counter(&self, now: DateTime<Utc>, campaign: usize) -> Option<(SpendReading, NaiveDate)> {
         let found = self.campaigns.get(campaign)?;
         let told_at = self.told_at(now);
         // One that is late and old beside is of the day before for longer.

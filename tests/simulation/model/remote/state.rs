@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use traffic_generator::domain::money::Money;
 use traffic_generator::domain::remote::{EndTime, OddField, RemoteCampaign};
-use traffic_generator::domain::spend::SourceAnswer;
+use traffic_generator::domain::spend::SpendReading;
 
 use super::counter::LateCounter;
 use super::id_of;
@@ -173,7 +173,7 @@ impl State {
         }
     }
 
-    pub(super) fn show(&self, now: DateTime<Utc>, row: usize, spent_today: SourceAnswer) -> RemoteCampaign {
+    pub(super) fn show(&self, now: DateTime<Utc>, row: usize, spent_today: SpendReading) -> RemoteCampaign {
         let is_on = self.active && self.ends_at().is_none_or(|end| now < end);
         let word = match self.block {
             _ if self.untaught => "warming_up",
@@ -199,7 +199,7 @@ impl State {
             schedule_timezone: Some(self.schedule_timezone()),
             account_timezone: Some(0),
             spent_today,
-            spent: SourceAnswer::NoValue,
+            spent: SpendReading::NoValue,
             odd_fields: Vec::new(),
             our_clock: None,
         };
@@ -209,10 +209,10 @@ impl State {
 }
 
 /// TrafficStars tells cents, and leaves the field out where nothing was spent.
-pub(super) fn in_cents(micros: i64) -> SourceAnswer {
+pub(super) fn in_cents(micros: i64) -> SpendReading {
     match Money::from_micros(micros / 10_000 * 10_000) {
-        Some(spend) if spend > Money::ZERO => SourceAnswer::Value(spend),
-        Some(_) | None => SourceAnswer::NoValue,
+        Some(spend) if spend > Money::ZERO => SpendReading::Value(spend),
+        Some(_) | None => SpendReading::NoValue,
     }
 }
 

@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The right to act on the database's campaigns. Clones share it.
 #[derive(Clone)]
-pub struct Reign {
+pub struct Leadership {
     right: Right,
 }
 
@@ -37,7 +37,7 @@ enum Right {
 
 /// Why there is no answer: the lease or the lock is lost, so that another supervisor may lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum ReignEnded {
+pub enum LeadershipLost {
     /// Nothing has left.
     #[error("this supervisor's lease or lock has ended, or is about to: another one may lead")]
     Before,
@@ -52,20 +52,20 @@ pub fn moment() -> Moment {
     Moment(since_boot())
 }
 
-impl Reign {
-    /// A reign that ends with the process: its database can have no other supervisor.
+impl Leadership {
+    /// A leadership that ends with the process: its database can have no other supervisor.
     #[must_use]
     pub const fn sole() -> Self {
         Self { right: Right::Sole }
     }
 
-    /// A reign that lasts as long as `is_held` says so. It is asked right before each request leaves.
+    /// A leadership that lasts as long as `is_held` says so. It is asked right before each request leaves.
     #[must_use]
     pub fn by_lock(is_held: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { right: Right::Lock(Arc::new(is_held)) }
     }
 
-    /// A reign that lasts as long as this lease, which is renewed through the other end.
+    /// A leadership that lasts as long as this lease, which is renewed through the other end.
     #[must_use]
     pub const fn by_lease(lease: watch::Receiver<Lease>) -> Self {
         Self { right: Right::Lease(lease) }
@@ -95,27 +95,27 @@ impl Reign {
         }
     }
 
-    /// Sends a request, and waits for its answer while the reign lasts. The lease is looked at before each step of it: a
+    /// Sends a request, and waits for its answer while the leadership lasts. The lease is looked at before each step of it: a
     /// process that was frozen in the middle of making a connection sends nothing when it goes on.
     ///
     /// # Errors
     /// The lease has ended.
-    pub async fn send<T>(&self, request: impl Future<Output = T>) -> Result<T, ReignEnded> {
+    pub async fn send<T>(&self, request: impl Future<Output = T>) -> Result<T, LeadershipLost> {
         if !self.lets_leave() {
-            return Err(ReignEnded::Before);
+            return Err(LeadershipLost::Before);
         }
         let mut request = pin!(request);
         let mut look = pin!(sleep(LOOK_EVERY.min(self.rest())));
         std::future::poll_fn(|context| {
             if !self.lasts() {
-                return Poll::Ready(Err(ReignEnded::Meanwhile));
+                return Poll::Ready(Err(LeadershipLost::Meanwhile));
             }
             if let Poll::Ready(answer) = request.as_mut().poll(context) {
                 return Poll::Ready(Ok(answer));
             }
             while look.as_mut().poll(context).is_ready() {
                 if !self.lasts() {
-                    return Poll::Ready(Err(ReignEnded::Meanwhile));
+                    return Poll::Ready(Err(LeadershipLost::Meanwhile));
                 }
                 look.as_mut().reset(Instant::now() + LOOK_EVERY.min(self.rest()));
             }
@@ -125,9 +125,9 @@ impl Reign {
     }
 }
 
-impl fmt::Debug for Reign {
+impl fmt::Debug for Leadership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reign").field("lasts", &self.lasts()).finish_non_exhaustive()
+        f.debug_struct("Leadership").field("lasts", &self.lasts()).finish_non_exhaustive()
     }
 }
 
@@ -139,38 +139,38 @@ mod tests {
     use super::*;
     use crate::domain::lease::{Epoch, LEASE, LEAST_ROOM};
 
-    /// A reign with so much of its lease left, and its other end.
-    fn with_rest(rest: Duration) -> (Reign, watch::Sender<Lease>) {
+    /// A leadership with so much of its lease left, and its other end.
+    fn with_rest(rest: Duration) -> (Leadership, watch::Sender<Lease>) {
         let lease = Lease::granted(Epoch(1), Moment((since_boot() + rest).saturating_sub(LEASE)));
         let (sender, receiver) = watch::channel(lease);
-        (Reign::by_lease(receiver), sender)
+        (Leadership::by_lease(receiver), sender)
     }
 
     #[tokio::test]
     async fn nothing_leaves_without_room_and_nothing_is_even_begun() {
         for rest in [Duration::ZERO, LEAST_ROOM - Duration::from_millis(1)] {
-            let (reign, _lease) = with_rest(rest);
+            let (leadership, _lease) = with_rest(rest);
             let begun = async { panic!("it was begun") };
-            assert_eq!(reign.send::<()>(begun).await, Err(ReignEnded::Before));
+            assert_eq!(leadership.send::<()>(begun).await, Err(LeadershipLost::Before));
         }
     }
 
     #[tokio::test]
     async fn what_is_on_its_way_is_given_up_at_the_end_and_not_before() {
-        let (reign, _lease) = with_rest(LEAST_ROOM + Duration::from_millis(200));
+        let (leadership, _lease) = with_rest(LEAST_ROOM + Duration::from_millis(200));
         let start = Instant::now();
-        assert_eq!(reign.send(std::future::pending::<()>()).await, Err(ReignEnded::Meanwhile));
-        assert!(start.elapsed() >= LEAST_ROOM && !reign.lasts(), "{:?}", start.elapsed());
+        assert_eq!(leadership.send(std::future::pending::<()>()).await, Err(LeadershipLost::Meanwhile));
+        assert!(start.elapsed() >= LEAST_ROOM && !leadership.lasts(), "{:?}", start.elapsed());
     }
 
     #[tokio::test]
     async fn a_heartbeat_lets_it_wait_on() {
-        let (reign, lease) = with_rest(LEAST_ROOM + Duration::from_millis(100));
+        let (leadership, lease) = with_rest(LEAST_ROOM + Duration::from_millis(100));
         let renew = async {
             sleep(LEAST_ROOM).await;
             lease.send_modify(|lease| *lease = lease.renewed(moment()));
         };
-        let answer = reign.send(async {
+        let answer = leadership.send(async {
             sleep(LEAST_ROOM + Duration::from_millis(300)).await;
             "answered"
         });
@@ -179,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_for_its_connection_sends_nothing_once_the_lease_has_ended() {
-        let (reign, lease) = with_rest(LEASE);
+        let (leadership, lease) = with_rest(LEASE);
         let mut polls = 0;
         let request = std::future::poll_fn(|context| {
             polls += 1;
@@ -191,7 +191,7 @@ mod tests {
             }
             Poll::Ready("sent")
         });
-        assert_eq!(reign.send(request).await, Err(ReignEnded::Meanwhile));
+        assert_eq!(leadership.send(request).await, Err(LeadershipLost::Meanwhile));
         assert_eq!(polls, 1);
     }
 
@@ -199,19 +199,19 @@ mod tests {
     async fn without_its_lock_nothing_leaves_and_nothing_is_waited_for() {
         let held = Arc::new(AtomicBool::new(true));
         let is_held = Arc::clone(&held);
-        let reign = Reign::by_lock(move || is_held.load(SeqCst));
-        assert_eq!(reign.send(async { "sent" }).await, Ok("sent"));
+        let leadership = Leadership::by_lock(move || is_held.load(SeqCst));
+        assert_eq!(leadership.send(async { "sent" }).await, Ok("sent"));
         let never_answered = std::future::poll_fn(|_| {
             held.store(false, SeqCst);
             Poll::<()>::Pending
         });
-        assert_eq!(reign.send(never_answered).await, Err(ReignEnded::Meanwhile));
-        assert_eq!(reign.send::<()>(async { panic!("it was begun") }).await, Err(ReignEnded::Before));
+        assert_eq!(leadership.send(never_answered).await, Err(LeadershipLost::Meanwhile));
+        assert_eq!(leadership.send::<()>(async { panic!("it was begun") }).await, Err(LeadershipLost::Before));
     }
 
     #[tokio::test]
     async fn a_sole_supervisor_sends_whenever_it_likes() {
-        assert!(Reign::sole().lasts());
-        assert_eq!(Reign::sole().send(async { "sent" }).await, Ok("sent"));
+        assert!(Leadership::sole().lasts());
+        assert_eq!(Leadership::sole().send(async { "sent" }).await, Ok("sent"));
     }
 }

@@ -1,6 +1,6 @@
 //! `reload`, `log-filter` and `shutdown`.
 
-use super::confirm::Sure;
+use super::confirm::Confirmation;
 use super::progress::runs;
 use super::{Arguments, CommandError, complain};
 use crate::control::{LogFilterSetting, ReloadBody};
@@ -30,7 +30,7 @@ pub(super) async fn log_filter(arguments: &Arguments, filter: &str) -> Result<()
     arguments.print(&set, || format!("Log lines are filtered by {} until a reload or the end.", set.filter))
 }
 
-pub(super) async fn shutdown(arguments: &Arguments, sure: Sure) -> Result<(), CommandError> {
+pub(super) async fn shutdown(arguments: &Arguments, sure: Confirmation) -> Result<(), CommandError> {
     let client = arguments.client()?;
     // What it leaves behind is worth saying, and no reason to go on.
     let left = client.state().await.ok().and_then(|dump| left_running(&dump));

@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 
-use super::{DatabaseActor, Desk};
+use super::{DatabaseActor, DatabaseHandle};
 use crate::actors::answers::Answer;
 use crate::control::{AddUrl, ChangeUrl, Refusal, Url, UrlOrder, UrlPatch};
 use crate::domain::ids::{CampaignId, UrlId};
@@ -29,14 +29,14 @@ impl Handler<WriteCampaign> for DatabaseActor {
     type Result = ResponseFuture<Answer<CampaignChange>>;
 
     fn handle(&mut self, write: WriteCampaign, _: &mut Self::Context) -> Self::Result {
-        let desk = self.desk();
+        let database = self.database();
         Box::pin(async move {
             let result = match write {
-                WriteCampaign::Add(columns, url) => desk.store.add_campaign(columns, url, desk.now()).await,
-                WriteCampaign::Change(id, columns) => desk.store.change_campaign(id, columns, desk.now()).await,
-                WriteCampaign::Remove(id) => desk.store.remove_campaign(id).await,
+                WriteCampaign::Add(columns, url) => database.store.add_campaign(columns, url, database.now()).await,
+                WriteCampaign::Change(id, columns) => database.store.change_campaign(id, columns, database.now()).await,
+                WriteCampaign::Remove(id) => database.store.remove_campaign(id).await,
             };
-            desk.written(result)
+            database.written(result)
         })
     }
 }
@@ -45,20 +45,20 @@ impl Handler<CarryOutUrls> for DatabaseActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, CarryOutUrls(order): CarryOutUrls, _: &mut Self::Context) -> Self::Result {
-        let desk = self.desk();
+        let database = self.database();
         Box::pin(async move {
             // Whoever asked may be gone.
             match order {
-                UrlOrder::List(ask) => drop(ask.reply.send(desk.urls(ask.question).await)),
-                UrlOrder::Add(ask) => drop(ask.reply.send(desk.add_url(ask.question).await)),
-                UrlOrder::Change(ask) => drop(ask.reply.send(desk.change_url(ask.question).await)),
-                UrlOrder::Remove(ask) => drop(ask.reply.send(desk.remove_url(ask.question).await)),
+                UrlOrder::List(ask) => drop(ask.reply.send(database.urls(ask.question).await)),
+                UrlOrder::Add(ask) => drop(ask.reply.send(database.add_url(ask.question).await)),
+                UrlOrder::Change(ask) => drop(ask.reply.send(database.change_url(ask.question).await)),
+                UrlOrder::Remove(ask) => drop(ask.reply.send(database.remove_url(ask.question).await)),
             }
         })
     }
 }
 
-impl Desk {
+impl DatabaseHandle {
     async fn urls(&self, campaign: CampaignId) -> Result<Vec<Url>, Refusal> {
         let rows = self.read(self.store.urls(campaign).await).map_err(Refusal::NotRead)?;
         let rows = rows.ok_or(Refusal::UnknownCampaign(campaign))?;

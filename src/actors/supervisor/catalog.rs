@@ -21,7 +21,7 @@ use crate::store::{CampaignChange, CampaignColumns, CampaignRow};
 
 /// How a campaign is let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leave {
+pub(super) enum DisableMode {
     /// Whether it runs or not.
     AsItIs,
     /// Paused first.
@@ -32,7 +32,7 @@ pub(super) enum Leave {
     NotRunning,
 }
 
-impl Leave {
+impl DisableMode {
     /// How a generator is disabled.
     pub(super) const fn ordered(pause: bool, leave_running: bool) -> Self {
         match (pause, leave_running) {
@@ -46,15 +46,15 @@ impl Leave {
 /// Guards a campaign no more; answered after the effect.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Campaign, Refusal>")]
-struct LetGo {
+struct DisableCampaign {
     campaign: CampaignId,
-    leave: Leave,
+    leave: DisableMode,
 }
 
 /// Answered with the campaign as it stands, if it stands as was stored.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Campaign, Refusal>")]
-struct Standing {
+struct ShowInEffect {
     campaign: CampaignId,
     enabled: bool,
 }
@@ -62,47 +62,51 @@ struct Standing {
 impl Supervisor {
     /// Carries one order about the table out; others go on meanwhile.
     pub(super) fn manage(&self, ctx: &mut Context<Self>, order: CampaignOrder) {
-        let desk = Desk { supervisor: ctx.address(), rows: self.rows.clone(), defaults: self.defaults.clone() };
+        let catalog = Catalog { supervisor: ctx.address(), rows: self.rows.clone(), defaults: self.defaults.clone() };
         let work = async move {
             // Whoever asked may be gone.
             match order {
-                CampaignOrder::List(Ask { question: (), reply }) => drop(reply.send(desk.list().await)),
-                CampaignOrder::Show(Ask { question, reply }) => drop(reply.send(desk.show(question).await)),
-                CampaignOrder::Add(Ask { question, reply }) => drop(reply.send(desk.add(&question).await)),
-                CampaignOrder::Change(Ask { question, reply }) => drop(reply.send(desk.change(question).await)),
-                CampaignOrder::Remove(Ask { question, reply }) => drop(reply.send(desk.remove(question).await)),
+                CampaignOrder::List(Ask { question: (), reply }) => drop(reply.send(catalog.list().await)),
+                CampaignOrder::Show(Ask { question, reply }) => drop(reply.send(catalog.show(question).await)),
+                CampaignOrder::Add(Ask { question, reply }) => drop(reply.send(catalog.add(&question).await)),
+                CampaignOrder::Change(Ask { question, reply }) => drop(reply.send(catalog.change(question).await)),
+                CampaignOrder::Remove(Ask { question, reply }) => drop(reply.send(catalog.remove(question).await)),
             }
         };
         ctx.spawn(work.into_actor(self));
     }
 }
 
-impl Handler<LetGo> for Supervisor {
+impl Handler<DisableCampaign> for Supervisor {
     type Result = ResponseFuture<Result<Campaign, Refusal>>;
 
-    fn handle(&mut self, LetGo { campaign, leave }: LetGo, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        DisableCampaign { campaign, leave }: DisableCampaign,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
         let (reply, answer) = oneshot::channel();
         self.disable(ctx, campaign, leave, reply);
         Box::pin(async move { answer.await.unwrap_or(Err(Refusal::Stopping)) })
     }
 }
 
-impl Handler<Standing> for Supervisor {
+impl Handler<ShowInEffect> for Supervisor {
     type Result = Result<Campaign, Refusal>;
 
-    fn handle(&mut self, Standing { campaign, enabled }: Standing, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ShowInEffect { campaign, enabled }: ShowInEffect, _: &mut Self::Context) -> Self::Result {
         self.campaign(campaign, enabled)
     }
 }
 
 /// What carrying an order out takes. It works on the supervisor from outside, one message after the other.
-struct Desk {
+struct Catalog {
     supervisor: Addr<Supervisor>,
     rows: RowsPort,
     defaults: Policy,
 }
 
-impl Desk {
+impl Catalog {
     async fn list(&self) -> Result<Vec<Campaign>, Refusal> {
         Ok(self.read().await?.iter().map(shown).collect())
     }
@@ -141,19 +145,19 @@ impl Desk {
         let relinks = patch.trafficstar_id.is_some_and(|remote| remote != row.trafficstar_id);
         let ends = patch.generator_enabled == Some(false);
         let leave = match (patch.pause, relinks) {
-            (true, true) => Leave::Paused,
-            (_, false) if ends => Leave::ordered(patch.pause, patch.leave_running),
+            (true, true) => DisableMode::Paused,
+            (_, false) if ends => DisableMode::ordered(patch.pause, patch.leave_running),
             (true, false) => {
                 let problem = "goes with \"generator_enabled\": false or another trafficstar_id alone".to_owned();
                 return Err(Refusal::BadField { field: "pause", problem });
             }
             // It is a removal and an addition.
-            (false, true) => Leave::Stopped,
-            (false, false) => Leave::AsItIs,
+            (false, true) => DisableMode::Stopped,
+            (false, false) => DisableMode::AsItIs,
         };
         let lets_go = (relinks || ends) && (row.generator_enabled || patch.pause);
         if lets_go {
-            self.ask(LetGo { campaign: id, leave }).await??;
+            self.ask(DisableCampaign { campaign: id, leave }).await??;
         }
         let guarded = lets_go.then_some(row.generator_enabled);
         let columns = CampaignColumns { generator_enabled: patch.generator_enabled.or(guarded), ..columns(&patch) };
@@ -171,8 +175,8 @@ impl Desk {
     async fn remove(&self, RemoveCampaign { campaign: id, pause }: RemoveCampaign) -> Result<Campaign, Refusal> {
         let was = self.show(id).await?;
         if was.generator_enabled || pause {
-            let leave = if pause { Leave::Paused } else { Leave::Stopped };
-            self.ask(LetGo { campaign: id, leave }).await??;
+            let leave = if pause { DisableMode::Paused } else { DisableMode::Stopped };
+            self.ask(DisableCampaign { campaign: id, leave }).await??;
         }
         match self.write(WriteCampaign::Remove(id)).await? {
             CampaignChange::Done(_) => {}
@@ -196,7 +200,7 @@ impl Desk {
 
     async fn in_effect(&self, row: &CampaignRow) -> Result<Campaign, Refusal> {
         self.ask(SyncNow).await?.map_err(Refusal::NotInEffect)?;
-        self.ask(Standing { campaign: row.id, enabled: row.generator_enabled }).await?
+        self.ask(ShowInEffect { campaign: row.id, enabled: row.generator_enabled }).await?
     }
 
     /// Another row came first: which one?

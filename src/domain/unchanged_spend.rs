@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::decision::{Judged, SpendLevel};
+use super::decision::{Judgement, SpendLevel};
 use super::money::{Clicks, Money};
 use super::observation::Observation;
 use super::remote::RemoteStatus;
@@ -16,7 +16,7 @@ const TOLD_AFTER: Duration = Duration::hours(1);
 
 /// A value of today's spend, and since when it is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+struct Unchanged {
     amount: Money,
     since: DateTime<Utc>,
     last_clicks: Option<Clicks>,
@@ -38,16 +38,16 @@ pub struct StandsStill {
 
 /// Watches one campaign's spend.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct StandingSpend(Option<Standing>);
+pub(super) struct UnchangedSpend(Option<Unchanged>);
 
-impl StandingSpend {
+impl UnchangedSpend {
     /// Takes note of a tick. Answers what is to be told, once for each value: the campaign runs below its limit, its clicks go
     /// on, and its spend has been the same for an hour.
     pub(super) fn saw(
         &mut self,
         now: DateTime<Utc>,
         observation: &Observation,
-        judged: &Judged,
+        judged: &Judgement,
     ) -> Option<StandsStill> {
         match judged.status {
             RemoteStatus::Running => {}
@@ -64,8 +64,9 @@ impl StandingSpend {
             self.0 = None;
             return None;
         }
-        let fresh = Standing { amount: shown.amount, since: now, last_clicks: None, clicks_used: 0, is_told: false };
-        let is_same = |standing: &Standing| standing.amount == shown.amount && standing.since.date_naive() == shown.day;
+        let fresh = Unchanged { amount: shown.amount, since: now, last_clicks: None, clicks_used: 0, is_told: false };
+        let is_same =
+            |standing: &Unchanged| standing.amount == shown.amount && standing.since.date_naive() == shown.day;
         let mut standing = self.0.filter(is_same).unwrap_or(fresh);
         standing.since = standing.since.min(now);
         if let Some(clicks) = judged.remaining {

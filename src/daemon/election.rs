@@ -14,17 +14,17 @@ use crate::domain::lease::{Epoch, HEARTBEAT_EVERY, LEASE, LOOK_EVERY, Leader, Le
 use crate::domain::status::{LeadershipStatus, Role};
 use crate::domain::text::date;
 use crate::error_chain::in_full;
-use crate::reign::{Reign, moment};
-use crate::store::{Candidate, LeaseDesk, Store, StoreError, SupervisorLock, Term};
+use crate::leadership::{Leadership, moment};
+use crate::store::{LeaseCandidate, LeaseStore, LeaseTerm, Store, StoreError, SupervisorLock};
 
-/// Candidate for the leadership of a database.
-pub(super) struct Leadership {
+/// LeaseCandidate for the leadership of a database.
+pub(super) struct Election {
     store: Store,
     /// The lock on the file, where there is one. It has decided already.
     lock: Option<Arc<SupervisorLock>>,
     /// None where there is a lock instead.
-    desk: Option<LeaseDesk>,
-    me: Candidate,
+    router: Option<LeaseStore>,
+    me: LeaseCandidate,
     watch: Watch,
     failing: bool,
     board: Board,
@@ -34,38 +34,38 @@ pub(super) struct Leadership {
 /// What a look has shown.
 pub(super) enum Look {
     /// This process leads from now on.
-    Won(Held),
+    Won(HeldLease),
     /// Another one leads, or did a moment ago: its lease is waited out.
-    Held,
+    HeldLease,
 }
 
-/// Leadership that is held. Dropped, it is given up soon, or runs out by itself where the process ends first.
-pub(super) struct Held {
-    /// The database, in the name of this reign.
+/// Election that is held. Dropped, it is given up soon, or runs out by itself where the process ends first.
+pub(super) struct HeldLease {
+    /// The database, in the name of this leadership.
     pub(super) store: Store,
     /// The right to send.
-    pub(super) reign: Reign,
+    pub(super) leadership: Leadership,
     lock: Option<Arc<SupervisorLock>>,
     /// None where there is a lock instead, or nothing to keep.
-    keeper: Option<Keeper>,
+    renewer: Option<LeaseRenewer>,
 }
 
 /// The task that renews the lease.
-struct Keeper {
+struct LeaseRenewer {
     give_up: oneshot::Sender<()>,
     lost: oneshot::Receiver<()>,
     task: JoinHandle<()>,
 }
 
-impl Leadership {
+impl Election {
     pub(super) fn new(store: &Store, lock: Option<Arc<SupervisorLock>>, board: Board, clock: Clock) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let pid = std::process::id();
         // No two processes on machines of one name have both the same id and the same birth, containers included.
         let name = format!("{host} {pid} {}", clock.now().timestamp_nanos_opt().unwrap_or_default());
-        let me = Candidate { name, host, pid };
-        let desk = store.lease_desk(me.clone());
-        Self { store: store.clone(), lock, desk, me, watch: Watch::default(), failing: false, board, clock }
+        let me = LeaseCandidate { name, host, pid };
+        let router = store.lease_store(me.clone());
+        Self { store: store.clone(), lock, router, me, watch: Watch::default(), failing: false, board, clock }
     }
 
     /// Looks once, and takes the lease where that is allowed.
@@ -73,23 +73,23 @@ impl Leadership {
     /// # Errors
     /// The database does not answer.
     pub(super) async fn look(&mut self) -> Result<Look, StoreError> {
-        let Some(desk) = self.desk.clone() else { return Ok(Look::Won(self.sole())) };
-        let row = desk.look().await?;
+        let Some(router) = self.router.clone() else { return Ok(Look::Won(self.sole())) };
+        let row = router.look().await?;
         let now = moment();
         if !self.watch.may_take(now, &row) {
             let silence = self.watch.hears_nobody(now).then(|| silence(&row));
             let leader = row.leader().filter(|_| silence.is_none()).cloned();
             self.publish(Role::Standby, Some(row.epoch), leader, silence);
-            return Ok(Look::Held);
+            return Ok(Look::HeldLease);
         }
         let asked_at = moment();
-        let Some(term) = desk.take(&row).await? else { return Ok(Look::Held) };
-        Ok(Look::Won(self.hold(desk, term, asked_at)))
+        let Some(term) = router.take(&row).await? else { return Ok(Look::HeldLease) };
+        Ok(Look::Won(self.hold(router, term, asked_at)))
     }
 
     /// Whether it is a lock that decides who leads: one that is lost does not come back.
     pub(super) const fn is_by_lock(&self) -> bool {
-        self.desk.is_none()
+        self.router.is_none()
     }
 
     /// Whether a leader was seen to be alive.
@@ -98,11 +98,11 @@ impl Leadership {
     }
 
     /// Looks until it is won. What fails is said once.
-    pub(super) async fn win(&mut self) -> Held {
+    pub(super) async fn win(&mut self) -> HeldLease {
         loop {
             match self.look().await {
                 Ok(Look::Won(held)) => return held,
-                Ok(Look::Held) => self.failing = false,
+                Ok(Look::HeldLease) => self.failing = false,
                 Err(error) => self.cannot_look(&error),
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -119,16 +119,17 @@ impl Leadership {
         self.publish(Role::Standby, self.board.leadership().epoch, None, nobody_leads);
     }
 
-    fn sole(&self) -> Held {
+    fn sole(&self) -> HeldLease {
         let (host, pid) = (self.me.host.clone(), self.me.pid);
         let leader = Some(Leader { host, pid, since: self.clock.now() });
         self.publish(Role::Leader, None, leader, None);
         let lock = self.lock.clone();
-        let reign = lock.clone().map_or_else(Reign::sole, |lock| Reign::by_lock(move || lock.is_in_place()));
-        Held { store: self.store.clone(), reign, lock, keeper: None }
+        let leadership =
+            lock.clone().map_or_else(Leadership::sole, |lock| Leadership::by_lock(move || lock.is_in_place()));
+        HeldLease { store: self.store.clone(), leadership, lock, renewer: None }
     }
 
-    fn hold(&self, desk: LeaseDesk, term: Term, asked_at: Moment) -> Held {
+    fn hold(&self, router: LeaseStore, term: LeaseTerm, asked_at: Moment) -> HeldLease {
         let (lease, held_lease) = watch::channel(Lease::granted(term.epoch, asked_at));
         let leader = Leader { host: self.me.host.clone(), pid: self.me.pid, since: term.since };
         let Epoch(epoch) = term.epoch;
@@ -137,10 +138,11 @@ impl Leadership {
         let store = self.store.in_term(term.clone());
         let (give_up, given_up) = oneshot::channel();
         let (lose, lost) = oneshot::channel();
-        let keeping = Keeping { desk, term, lease, leader, board: self.board.clone(), clock: self.clock.clone() };
+        let keeping =
+            LeaseRenewal { router, term, lease, leader, board: self.board.clone(), clock: self.clock.clone() };
         let task = actix::spawn(keeping.until(given_up, lose));
-        let keeper = Keeper { give_up, lost, task };
-        Held { store, reign: Reign::by_lease(held_lease), lock: None, keeper: Some(keeper) }
+        let renewer = LeaseRenewer { give_up, lost, task };
+        HeldLease { store, leadership: Leadership::by_lease(held_lease), lock: None, renewer: Some(renewer) }
     }
 
     fn publish(&self, role: Role, epoch: Option<Epoch>, leader: Option<Leader>, nobody_leads: Option<String>) {
@@ -160,12 +162,12 @@ fn silence(row: &LeaseRow) -> String {
     )
 }
 
-impl Held {
+impl HeldLease {
     /// Resolves when another supervisor leads, or could.
     pub(super) async fn lost(&mut self) {
-        match &mut self.keeper {
-            // A keeper that died renews nothing, either.
-            Some(keeper) => drop((&mut keeper.lost).await),
+        match &mut self.renewer {
+            // A renewer that died renews nothing, either.
+            Some(renewer) => drop((&mut renewer.lost).await),
             None => self.lock_lost().await,
         }
     }
@@ -179,29 +181,29 @@ impl Held {
 
     /// The right to act without leading: for pauses, which harm nobody.
     pub(super) fn by_nobody(store: &Store) -> Self {
-        Self { store: store.clone(), reign: Reign::sole(), lock: None, keeper: None }
+        Self { store: store.clone(), leadership: Leadership::sole(), lock: None, renewer: None }
     }
 
-    /// Ends the reign, so that a standby takes over at once. Nothing may be on its way any more.
+    /// Ends the leadership, so that a standby takes over at once. Nothing may be on its way any more.
     pub(super) async fn give_up(self) {
-        let Some(Keeper { give_up, task, .. }) = self.keeper else { return };
-        // It has ended already where the reign is lost.
+        let Some(LeaseRenewer { give_up, task, .. }) = self.renewer else { return };
+        // It has ended already where the leadership is lost.
         let _ = give_up.send(());
         let _ = task.await;
     }
 }
 
 /// What renewing the lease takes.
-struct Keeping {
-    desk: LeaseDesk,
-    term: Term,
+struct LeaseRenewal {
+    router: LeaseStore,
+    term: LeaseTerm,
     lease: watch::Sender<Lease>,
     leader: Leader,
     board: Board,
     clock: Clock,
 }
 
-impl Keeping {
+impl LeaseRenewal {
     /// Renews the lease until it is to be given up or another one has it.
     async fn until(self, mut given_up: oneshot::Receiver<()>, lose: oneshot::Sender<()>) {
         let mut heartbeat = tokio::time::interval(HEARTBEAT_EVERY);
@@ -214,7 +216,7 @@ impl Keeping {
                 _ = &mut given_up => return self.give_up().await,
             }
             let asked_at = moment();
-            match self.desk.beat(&self.term).await {
+            match self.router.beat(&self.term).await {
                 Ok(true) => {
                     self.lease.send_modify(|lease| *lease = lease.renewed(asked_at));
                     if failing {
@@ -261,7 +263,7 @@ impl Keeping {
 
     async fn give_up(&self) {
         self.lease.send_modify(|lease| *lease = lease.ended());
-        match self.desk.give_up(&self.term).await {
+        match self.router.give_up(&self.term).await {
             Ok(()) => tracing::info!(epoch = self.term.epoch.0, "leadership is given up"),
             Err(error) => tracing::warn!(reason = in_full(&error), "leadership could not be given up: it runs out"),
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::ActionKind;
 use super::another_guard::AnotherGuard;
-use super::event::{ActionNews, Note};
+use super::event::{ActionUpdate, Note};
 use super::ids::CampaignId;
 use super::lease::Epoch;
 use super::phase::PhaseWord;
@@ -15,9 +15,9 @@ use super::status::Role;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveEvent {
+pub struct OperatorEvent {
     /// The dump's `sequence` at that moment: larger is later, and a dump whose `sequence` is as large knows of it. None
-    /// where it is about one reader alone ([`LiveKind::Lost`]).
+    /// where it is about one reader alone ([`EventKind::Lost`]).
     pub id: Option<u64>,
     /// When.
     pub at: DateTime<Utc>,
@@ -31,13 +31,13 @@ pub struct LiveEvent {
     pub text: String,
     /// What happened.
     #[serde(flatten)]
-    pub kind: LiveKind,
+    pub kind: EventKind,
 }
 
 /// What happened, for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum LiveKind {
+pub enum EventKind {
     /// The state changed.
     Transition {
         /// From.
@@ -52,7 +52,7 @@ pub enum LiveKind {
         /// What.
         action: ActionKind,
         /// What happened to it.
-        step: LiveStep,
+        step: ActionStage,
         /// Why it is due or what went wrong, where there is something to say.
         reason: Option<String>,
     },
@@ -114,7 +114,7 @@ pub enum LiveKind {
     Leadership {
         /// What it is now.
         role: Role,
-        /// The reign that has begun or ended.
+        /// The leadership that has begun or ended.
         epoch: Option<Epoch>,
     },
     /// TrafficStars serves an operation by another endpoint than before.
@@ -136,7 +136,7 @@ pub enum LiveKind {
 /// What happened to an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LiveStep {
+pub enum ActionStage {
     /// It is due.
     Requested,
     /// TrafficStars took it.
@@ -171,7 +171,7 @@ pub enum Part {
     Database,
 }
 
-impl LiveEvent {
+impl OperatorEvent {
     /// What a campaign's machine has to tell.
     #[must_use]
     pub fn note(at: DateTime<Utc>, note: &Note) -> Self {
@@ -189,7 +189,7 @@ impl LiveEvent {
             Part::TrafficStar => format!("a request to TrafficStars failed: {reason}"),
             Part::Database => format!("the database failed: {reason}"),
         };
-        let kind = LiveKind::Error { part, reason: reason.to_owned() };
+        let kind = EventKind::Error { part, reason: reason.to_owned() };
         Self { id: None, at, campaign_id: None, name: None, warning: true, text, kind }
     }
 
@@ -203,25 +203,25 @@ impl LiveEvent {
             Part::TrafficStar => "TrafficStars answers again",
             Part::Database => "the database answers again",
         };
-        let kind = LiveKind::Recovery { part };
+        let kind = EventKind::Recovery { part };
         Self { id: None, at, campaign_id: None, name: None, warning: false, text: text.to_owned(), kind }
     }
 
     /// This supervisor has another role from now on.
     #[must_use]
     pub fn leadership(at: DateTime<Utc>, role: Role, epoch: Option<Epoch>) -> Self {
-        let reign = epoch.map(|Epoch(epoch)| format!(" (epoch {epoch})")).unwrap_or_default();
+        let leadership = epoch.map(|Epoch(epoch)| format!(" (epoch {epoch})")).unwrap_or_default();
         let (warning, text) = match role {
-            Role::Leader => (false, format!("this supervisor leads{reign}: it guards the campaigns")),
+            Role::Leader => (false, format!("this supervisor leads{leadership}: it guards the campaigns")),
             Role::Standby => {
-                (true, format!("this supervisor leads no more{reign}: another one does, and it stands by"))
+                (true, format!("this supervisor leads no more{leadership}: another one does, and it stands by"))
             }
             Role::CutOff => {
                 let why = "its lease has ended and the database does not renew it: nothing is sent";
-                (true, format!("this supervisor is cut off{reign}: {why}"))
+                (true, format!("this supervisor is cut off{leadership}: {why}"))
             }
         };
-        let kind = LiveKind::Leadership { role, epoch };
+        let kind = EventKind::Leadership { role, epoch };
         Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
     }
 
@@ -247,14 +247,14 @@ impl LiveEvent {
             (None, None) => format!("TrafficStars has no endpoint to {purpose}"),
         };
         let warning = before.is_some();
-        let kind = LiveKind::Endpoint { operation: operation.to_owned(), before, now };
+        let kind = EventKind::Endpoint { operation: operation.to_owned(), before, now };
         Self { id: None, at, campaign_id: None, name: None, warning, text, kind }
     }
 
     /// Another program like this one works on the account.
     #[must_use]
     pub fn another_guard(at: DateTime<Utc>, another: &AnotherGuard) -> Self {
-        let kind = LiveKind::AnotherGuard { sign: another.sign.to_string() };
+        let kind = EventKind::AnotherGuard { sign: another.sign.to_string() };
         Self { id: None, at, campaign_id: None, name: None, warning: true, text: another.to_string(), kind }
     }
 
@@ -262,7 +262,7 @@ impl LiveEvent {
     #[must_use]
     pub fn lost(at: DateTime<Utc>, count: u64) -> Self {
         let text = format!("{count} events came too fast for this reader: see the journal and the dump");
-        let kind = LiveKind::Lost { count };
+        let kind = EventKind::Lost { count };
         Self { id: None, at, campaign_id: None, name: None, warning: true, text, kind }
     }
 
@@ -273,7 +273,7 @@ impl LiveEvent {
     }
 }
 
-impl LiveKind {
+impl EventKind {
     /// The word by which the API names it.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -298,7 +298,7 @@ impl LiveKind {
     }
 }
 
-impl From<&Note> for LiveKind {
+impl From<&Note> for EventKind {
     fn from(note: &Note) -> Self {
         match note {
             Note::Transition { from, to, reason } => Self::Transition { from: *from, to: *to, reason: reason.clone() },
@@ -318,16 +318,16 @@ impl From<&Note> for LiveKind {
     }
 }
 
-const fn step(news: &ActionNews) -> (LiveStep, Option<&String>) {
+const fn step(news: &ActionUpdate) -> (ActionStage, Option<&String>) {
     match news {
-        ActionNews::Requested(reason) => (LiveStep::Requested, Some(reason)),
-        ActionNews::Accepted => (LiveStep::Accepted, None),
-        ActionNews::Unclear(reason) => (LiveStep::Unclear, Some(reason)),
-        ActionNews::Confirmed => (LiveStep::Confirmed, None),
-        ActionNews::Failed(reason) => (LiveStep::Failed, Some(reason)),
-        ActionNews::Superseded(reason) => (LiveStep::Superseded, Some(reason)),
-        ActionNews::ObservedOnly(reason) => (LiveStep::ObservedOnly, Some(reason)),
-        ActionNews::EndTimeOwed(reason) => (LiveStep::EndTimeOwed, Some(reason)),
+        ActionUpdate::Requested(reason) => (ActionStage::Requested, Some(reason)),
+        ActionUpdate::Accepted => (ActionStage::Accepted, None),
+        ActionUpdate::Unclear(reason) => (ActionStage::Unclear, Some(reason)),
+        ActionUpdate::Confirmed => (ActionStage::Confirmed, None),
+        ActionUpdate::Failed(reason) => (ActionStage::Failed, Some(reason)),
+        ActionUpdate::Superseded(reason) => (ActionStage::Superseded, Some(reason)),
+        ActionUpdate::ObservedOnly(reason) => (ActionStage::ObservedOnly, Some(reason)),
+        ActionUpdate::EndTimeOwed(reason) => (ActionStage::EndTimeOwed, Some(reason)),
     }
 }
 
@@ -343,11 +343,11 @@ mod tests {
 
     /// The event as it travels; it must come back as it was, and name itself in one way alone.
     #[track_caller]
-    fn travels_as(event: &LiveEvent, wanted: &Value) {
+    fn travels_as(event: &OperatorEvent, wanted: &Value) {
         let sent = serde_json::to_value(event).unwrap();
         assert_eq!(&sent, wanted);
         assert_eq!(sent["kind"], event.kind.word());
-        assert_eq!(serde_json::from_value::<LiveEvent>(sent).unwrap(), *event);
+        assert_eq!(serde_json::from_value::<OperatorEvent>(sent).unwrap(), *event);
     }
 
     #[test]
@@ -355,7 +355,7 @@ mod tests {
         let reason = "20,000 clicks left".to_owned();
         let note = Note::Transition { from: PhaseWord::Idle, to: PhaseWord::ActiveGuarded, reason };
         travels_as(
-            &LiveEvent { id: Some(17), ..LiveEvent::note(at(), &note).about(CampaignId(1), "shoes") },
+            &OperatorEvent { id: Some(17), ..OperatorEvent::note(at(), &note).about(CampaignId(1), "shoes") },
             &json!({
                 "id": 17, "at": "2026-11-22T12:00:00Z", "campaign_id": 1, "name": "shoes", "warning": false,
                 "text": "idle → active-guarded: 20,000 clicks left",
@@ -376,15 +376,15 @@ mod tests {
             (Note::Blocked(Some("archived".to_owned())), json!({"kind": "blocked", "reason": "archived"})),
             (Note::Waiting("late".to_owned()), json!({"kind": "waiting", "reason": "late"})),
             (
-                action(ActionNews::Accepted),
+                action(ActionUpdate::Accepted),
                 json!({"kind": "action", "action": "pause", "step": "accepted", "reason": null}),
             ),
             (
-                action(ActionNews::EndTimeOwed("503".to_owned())),
+                action(ActionUpdate::EndTimeOwed("503".to_owned())),
                 json!({"kind": "action", "action": "pause", "step": "end-time-owed", "reason": "503"}),
             ),
             (
-                action(ActionNews::ObservedOnly("why".to_owned())),
+                action(ActionUpdate::ObservedOnly("why".to_owned())),
                 json!({"kind": "action", "action": "pause", "step": "observed-only", "reason": "why"}),
             ),
         ];
@@ -394,7 +394,7 @@ mod tests {
                 "warning": note.is_warning(), "text": note.to_string(),
             });
             wanted.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-            travels_as(&LiveEvent::note(at(), &note).about(CampaignId(1), "shoes"), &wanted);
+            travels_as(&OperatorEvent::note(at(), &note).about(CampaignId(1), "shoes"), &wanted);
         }
     }
 
@@ -406,7 +406,7 @@ mod tests {
         ];
         for (role, warning, text) in cases {
             travels_as(
-                &LiveEvent::leadership(at(), role, Some(Epoch(7))),
+                &OperatorEvent::leadership(at(), role, Some(Epoch(7))),
                 &json!({
                     "id": null, "at": "2026-11-22T12:00:00Z", "campaign_id": null, "name": null, "warning": warning,
                     "text": text, "kind": "leadership", "role": role, "epoch": 7,
@@ -428,14 +428,14 @@ mod tests {
             common
         };
         travels_as(
-            &LiveEvent::error(at(), Part::Database, "it is locked"),
+            &OperatorEvent::error(at(), Part::Database, "it is locked"),
             &with(
                 common("the database failed: it is locked", true),
                 json!({"kind": "error", "part": "database", "reason": "it is locked"}),
             ),
         );
         travels_as(
-            &LiveEvent::recovery(at(), Part::TrafficStar).about(CampaignId(2), "travel"),
+            &OperatorEvent::recovery(at(), Part::TrafficStar).about(CampaignId(2), "travel"),
             &with(
                 common("TrafficStars answers again", false),
                 json!({"kind": "recovery", "part": "trafficstar", "campaign_id": 2, "name": "travel"}),
@@ -443,7 +443,7 @@ mod tests {
         );
         let run = |version: &str| Some(format!("PUT /{version}/campaigns/run"));
         travels_as(
-            &LiveEvent::endpoint(at(), "run", "run campaigns", run("v2"), run("v1.1")),
+            &OperatorEvent::endpoint(at(), "run", "run campaigns", run("v2"), run("v1.1")),
             &with(
                 common(
                     "TrafficStars' endpoint to run campaigns has changed: `PUT /v1.1/campaigns/run` works now, instead \
@@ -457,7 +457,7 @@ mod tests {
             ),
         );
         travels_as(
-            &LiveEvent::lost(at(), 12),
+            &OperatorEvent::lost(at(), 12),
             &with(
                 common("12 events came too fast for this reader: see the journal and the dump", true),
                 json!({"kind": "lost", "count": 12}),

@@ -1,16 +1,16 @@
 //! Disabling: it waits for what is in flight, ends the promise, keeps the cool-down, and sends nothing after its answer.
 
 use super::*;
-use crate::domain::order::ReleaseRefusal;
+use crate::domain::order::DisableRefusal;
 use crate::domain::policy::Mode;
 use ActionKind::Pause;
 
 fn release(rig: &mut Rig, pause: bool) -> Vec<Effect> {
-    rig.event(Event::Release { pause })
+    rig.event(Event::Disable { pause })
 }
 
 fn is_released(effects: &[Effect]) -> bool {
-    effects.iter().any(|effect| matches!(effect, Effect::Released { .. }))
+    effects.iter().any(|effect| matches!(effect, Effect::Disabled { .. }))
 }
 
 /// The answer to the read that a release with `pause` asks for before it pauses.
@@ -27,8 +27,8 @@ fn assert_silent(rig: &mut Rig) {
     let observation = Box::new(stopped().clicks(20_000).observation(rig.now));
     let events = [
         Event::Wake,
-        Event::Observed { operation: OperationId(1), observation },
-        Event::Release { pause: true },
+        Event::Observed { operation: QuestionId(1), observation },
+        Event::Disable { pause: true },
         Event::Applied { action: ActionId(1), outcome: Outcome::Accepted },
     ];
     for event in events {
@@ -132,7 +132,7 @@ fn a_release_with_pause_sends_one_to_what_answers_404() {
     let effects = answer_read(&mut rig, &asked, &missing());
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Send(_))), "{effects:?}");
     let effects = rig.applied(Outcome::Failed("TrafficStars knows no such campaign (404)".to_owned()));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::ReleaseRefused(_))), "{effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::DisableRefused(_))), "{effects:?}");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_release_whose_pause_fails_is_refused_and_the_guard_goes_on() {
     let asked = release(&mut rig, true);
     answer_read(&mut rig, &asked, &running());
     let effects = rig.applied(Outcome::Failed("listed under failed".to_owned()));
-    let refused = Effect::ReleaseRefused(ReleaseRefusal::PauseFailed("listed under failed".to_owned()));
+    let refused = Effect::DisableRefused(DisableRefusal::PauseFailed("listed under failed".to_owned()));
     assert!(effects.contains(&refused), "{effects:?}");
     assert!(!is_released(&effects));
     let effects = rig.tick("12:01:00", &running());
@@ -153,7 +153,7 @@ fn a_release_whose_pause_fails_is_refused_and_the_guard_goes_on() {
 fn a_release_with_pause_is_refused_in_observe_mode() {
     let mut rig = Rig::with(Phase::Idle, |numbers| numbers.mode = Mode::Observe);
     let effects = release(&mut rig, true);
-    assert!(matches!(effects[..], [Effect::ReleaseRefused(_)]), "{effects:?}");
+    assert!(matches!(effects[..], [Effect::DisableRefused(_)]), "{effects:?}");
     let effects = release(&mut rig, false);
     assert!(is_released(&effects));
 }
@@ -164,7 +164,7 @@ fn a_release_with_pause_is_refused_where_its_mode_becomes_observe_while_it_is_re
     let asked = release(&mut rig, true);
     rig.policy = Rig::with(Phase::Idle, |numbers| numbers.mode = Mode::Observe).policy;
     let effects = answer_read(&mut rig, &asked, &running());
-    assert!(matches!(effects[..], [Effect::ReleaseRefused(_)]), "{effects:?}");
+    assert!(matches!(effects[..], [Effect::DisableRefused(_)]), "{effects:?}");
     assert_eq!(rig.phase(), PhaseWord::ActiveGuarded);
 }
 
@@ -191,7 +191,7 @@ fn an_order_to_pause_is_not_lost_behind_one_without() {
     let effects = answer_read(&mut rig, &asked, &running());
     assert_step("it is paused first", &rig, &effects, Some(Pause), PhaseWord::CoolingDown);
     let effects = [rig.confirm(), rig.event(Event::Wake)].concat();
-    assert!(effects.contains(&Effect::Released { stopped: true }), "{effects:?}");
+    assert!(effects.contains(&Effect::Disabled { stopped: true }), "{effects:?}");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_release_says_whether_the_pause_that_was_asked_for_came_about() {
         if pause {
             effects = answer_read(&mut rig, &effects, &facts);
         }
-        assert!(effects.contains(&Effect::Released { stopped }), "pause {pause}: {effects:?}");
+        assert!(effects.contains(&Effect::Disabled { stopped }), "pause {pause}: {effects:?}");
     }
 }
 
@@ -211,7 +211,7 @@ fn what_is_to_go_is_released_only_if_it_is_seen_stopped() {
     let off_and_blocked = stopped().with(|campaign| campaign.no_funds = true);
     for facts in [stopped(), running().ends(at("11:00:00")), off_and_blocked, gone()] {
         let mut rig = Rig::new(Phase::ActiveGuarded);
-        let asked = rig.event(Event::ReleaseStopped);
+        let asked = rig.event(Event::DisableIfStopped);
         let effects = answer_read(&mut rig, &asked, &facts);
         assert_step(&format!("{facts:?}"), &rig, &effects, None, PhaseWord::Idle);
         assert!(is_released(&effects));
@@ -221,9 +221,9 @@ fn what_is_to_go_is_released_only_if_it_is_seen_stopped() {
         [(running(), "it runs"), (untaught(true), "it may run"), (unread(), "it may run"), (missing(), "it may run")]
     {
         let mut rig = Rig::new(Phase::ActiveGuarded);
-        let asked = rig.event(Event::ReleaseStopped);
+        let asked = rig.event(Event::DisableIfStopped);
         let effects = answer_read(&mut rig, &asked, &facts);
-        let [Effect::ReleaseRefused(refusal)] = &effects[..] else { panic!("{facts:?}: {effects:?}") };
+        let [Effect::DisableRefused(refusal)] = &effects[..] else { panic!("{facts:?}: {effects:?}") };
         assert!(refusal.to_string().starts_with(said), "{facts:?}: {refusal}");
         let effects = rig.tick("12:01:00", &running().clicks(0));
         assert_step("guarded on", &rig, &effects, Some(Pause), PhaseWord::CoolingDown);

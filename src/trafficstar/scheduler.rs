@@ -1,6 +1,6 @@
-//! The gate that every request passes. PURE.
+//! The scheduler that every request passes. PURE.
 //!
-//! A request asks by its operation and its class. The gate asks the operation's circuit first, then the budget. What an open
+//! A request asks by its operation and its class. The scheduler asks the operation's circuit first, then the budget. What an open
 //! circuit stops is refused at once if it reads, so that a decision is told what cannot be known; a write waits here, and one
 //! at a time is let through as a probe.
 //!
@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
 
-use super::budget::{Budget, Rank, Ticket, WINDOW};
-use super::circuit::{CircuitNews, Circuits, Ended, Operation, Verdict};
+use super::budget::{Budget, Rank, RequestId, WINDOW};
+use super::circuit::{CircuitChange, CircuitVerdict, Circuits, Ended, Operation};
 use crate::domain::read_priority::Urgency;
-use crate::reign::ReignEnded;
+use crate::leadership::LeadershipLost;
 
 /// End times are gathered until none has come for this long, so that the most urgent of a burst are first to leave.
 const QUIET_FOR: Duration = Duration::milliseconds(250);
@@ -119,7 +119,7 @@ pub enum NotAdmitted {
     TooLate,
     /// This supervisor does not lead any more, or not for long enough.
     #[error(transparent)]
-    NotLeading(ReignEnded),
+    NotLeading(LeadershipLost),
     /// The operation failed again and again, and is left alone for a while.
     #[error("TrafficStars fails again and again ({reason}): {operation} is asked for again at {}", .probe_at.format("%H:%M:%S"))]
     CircuitOpen {
@@ -136,7 +136,7 @@ pub enum NotAdmitted {
 /// were stored, which says nothing.
 #[derive(Debug)]
 struct Burst {
-    tickets: BTreeSet<Ticket>,
+    request_ids: BTreeSet<RequestId>,
     began_at: DateTime<Utc>,
     last_at: DateTime<Utc>,
 }
@@ -150,53 +150,53 @@ impl Burst {
 
 /// The requests that wait to leave, and those that left and are not answered yet.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct RequestScheduler {
     tick: Duration,
     budget: Budget,
     circuits: Circuits,
-    waiting: HashMap<Ticket, Asking>,
+    waiting: HashMap<RequestId, Asking>,
     burst: Option<Burst>,
     /// Writes that wait for their operation's circuit to close, in the order of their arrival.
-    stopped: BTreeMap<Operation, BTreeSet<Ticket>>,
-    refused: Vec<(Ticket, NotAdmitted)>,
-    under_way: HashMap<Ticket, Asking>,
-    circuit_news: Vec<CircuitNews>,
+    stopped: BTreeMap<Operation, BTreeSet<RequestId>>,
+    refused: Vec<(RequestId, NotAdmitted)>,
+    under_way: HashMap<RequestId, Asking>,
+    circuit_changes: Vec<CircuitChange>,
 }
 
-impl Gate {
-    /// A gate that opens by this budget, for a guard that ticks at the points of this grid.
+impl RequestScheduler {
+    /// A scheduler that opens by this budget, for a guard that ticks at the points of this grid.
     #[must_use]
     pub fn new(budget: Budget, tick: Duration) -> Self {
         Self { tick, budget, circuits: Circuits::new(tick), ..Self::default() }
     }
 
-    /// A request wants to leave. Nothing leaves before [`Gate::admit`].
-    pub fn ask(&mut self, now: DateTime<Utc>, ticket: Ticket, asking: Asking) {
-        self.waiting.insert(ticket, asking);
+    /// A request wants to leave. Nothing leaves before [`RequestScheduler::admit`].
+    pub fn ask(&mut self, now: DateTime<Utc>, request_id: RequestId, asking: Asking) {
+        self.waiting.insert(request_id, asking);
         if asking.urgency == Urgency::Activate && asking.rank.depends_on_clicks() {
-            self.gather(now, ticket);
+            self.gather(now, request_id);
         } else {
-            self.queue(now, ticket, asking);
+            self.queue(now, request_id, asking);
         }
     }
 
     /// A request is not to leave any more.
-    pub fn give_up(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        self.budget.cancel(ticket);
-        self.forget_gathered(ticket);
-        for tickets in self.stopped.values_mut() {
-            tickets.remove(&ticket);
+    pub fn give_up(&mut self, now: DateTime<Utc>, request_id: RequestId) {
+        self.budget.cancel(request_id);
+        self.forget_gathered(request_id);
+        for request_ids in self.stopped.values_mut() {
+            request_ids.remove(&request_id);
         }
-        if let Some(asking) = self.waiting.remove(&ticket) {
+        if let Some(asking) = self.waiting.remove(&request_id) {
             // It may have been the probe.
             self.ended(now, asking.operation, Ended::Untold);
         }
     }
 
     /// A request that left was answered, timed out, or broke.
-    pub fn answered(&mut self, now: DateTime<Utc>, ticket: Ticket, ended: Ended) {
-        self.budget.answered(now, ticket);
-        if let Some(asking) = self.under_way.remove(&ticket) {
+    pub fn answered(&mut self, now: DateTime<Utc>, request_id: RequestId, ended: Ended) {
+        self.budget.answered(now, request_id);
+        if let Some(asking) = self.under_way.remove(&request_id) {
             let is_news = !asking.is_repeat || ended == Ended::Answered;
             self.ended(now, asking.operation, if is_news { ended } else { Ended::Untold });
         }
@@ -225,45 +225,45 @@ impl Gate {
     }
 
     /// The requests that leave now, at most `most`, the most urgent first.
-    pub fn admit(&mut self, now: DateTime<Utc>, most: usize) -> Vec<Ticket> {
+    pub fn admit(&mut self, now: DateTime<Utc>, most: usize) -> Vec<RequestId> {
         if let Some(burst) = self.burst.take_if(|burst| burst.ends_at(self.tick) <= now) {
-            for ticket in burst.tickets {
-                self.requeue(now, ticket);
+            for request_id in burst.request_ids {
+                self.requeue(now, request_id);
             }
         }
         for operation in Operation::ALL {
             let first = self.stopped.get(&operation).and_then(BTreeSet::first).copied();
-            if let Some(ticket) = first
+            if let Some(request_id) = first
                 && self.circuits.is_probe_due(now, operation)
             {
                 self.stopped.entry(operation).or_default().pop_first();
-                self.requeue(now, ticket);
+                self.requeue(now, request_id);
             }
         }
         self.circuits.forget_untried(now);
         let admitted = self.budget.grant(now, most);
-        for ticket in &admitted {
-            self.under_way.extend(self.waiting.remove(ticket).map(|asking| (*ticket, asking)));
+        for request_id in &admitted {
+            self.under_way.extend(self.waiting.remove(request_id).map(|asking| (*request_id, asking)));
         }
         admitted
     }
 
     /// When to admit again if nothing happens until then.
     pub fn next_admission_at(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let stopped = self.stopped.iter().filter(|(_, tickets)| !tickets.is_empty());
+        let stopped = self.stopped.iter().filter(|(_, request_ids)| !request_ids.is_empty());
         let probe = stopped.filter_map(|(operation, _)| self.circuits.probe_at(*operation)).min();
         let burst = self.burst.as_ref().map(|burst| burst.ends_at(self.tick));
         self.budget.next_grant_at(now).into_iter().chain(probe).chain(burst).min()
     }
 
     /// The requests that were refused since this was last called. They never leave.
-    pub fn take_refused(&mut self) -> Vec<(Ticket, NotAdmitted)> {
+    pub fn take_refused(&mut self) -> Vec<(RequestId, NotAdmitted)> {
         std::mem::take(&mut self.refused)
     }
 
     /// What became of circuits since this was last asked.
-    pub fn take_circuit_news(&mut self) -> Vec<CircuitNews> {
-        std::mem::take(&mut self.circuit_news)
+    pub fn take_circuit_changes(&mut self) -> Vec<CircuitChange> {
+        std::mem::take(&mut self.circuit_changes)
     }
 
     /// The budget.
@@ -284,15 +284,15 @@ impl Gate {
     }
 
     /// The requests that wait, in the order in which they leave as things stand.
-    pub fn waiting(&self) -> impl Iterator<Item = Ticket> {
-        let gathered = self.burst.iter().flat_map(|burst| burst.tickets.iter().copied());
+    pub fn waiting(&self) -> impl Iterator<Item = RequestId> {
+        let gathered = self.burst.iter().flat_map(|burst| burst.request_ids.iter().copied());
         self.budget.waiting().chain(gathered).chain(self.stopped.values().flatten().copied())
     }
 
     /// How many writes are being gathered, and come to the budget's queue in a moment.
     #[must_use]
     pub fn gathered(&self) -> usize {
-        self.burst.as_ref().map_or(0, |burst| burst.tickets.len())
+        self.burst.as_ref().map_or(0, |burst| burst.request_ids.len())
     }
 
     /// How many writes are being gathered, or wait for their circuit, and have not come to the budget's queue yet.
@@ -301,70 +301,70 @@ impl Gate {
         self.gathered() + self.stopped.values().map(BTreeSet::len).sum::<usize>()
     }
 
-    fn gather(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        let burst = self.burst.get_or_insert(Burst { tickets: BTreeSet::new(), began_at: now, last_at: now });
-        burst.tickets.insert(ticket);
+    fn gather(&mut self, now: DateTime<Utc>, request_id: RequestId) {
+        let burst = self.burst.get_or_insert(Burst { request_ids: BTreeSet::new(), began_at: now, last_at: now });
+        burst.request_ids.insert(request_id);
         burst.last_at = now;
     }
 
-    fn forget_gathered(&mut self, gone: Ticket) {
+    fn forget_gathered(&mut self, gone: RequestId) {
         if let Some(burst) = &mut self.burst {
-            burst.tickets.remove(&gone);
+            burst.request_ids.remove(&gone);
         }
-        self.burst.take_if(|burst| burst.tickets.is_empty());
+        self.burst.take_if(|burst| burst.request_ids.is_empty());
     }
 
     /// Into the budget's queue, if its circuit lets it.
-    fn queue(&mut self, now: DateTime<Utc>, ticket: Ticket, asking: Asking) {
+    fn queue(&mut self, now: DateTime<Utc>, request_id: RequestId, asking: Asking) {
         // A pause, and what it needs, is never held back.
         if asking.urgency != Urgency::Pause
-            && let Verdict::Open { probe_at, reason } = self.circuits.ask(now, asking.operation)
+            && let CircuitVerdict::Open { probe_at, reason } = self.circuits.ask(now, asking.operation)
         {
-            self.stop(ticket, asking.operation, probe_at, reason);
+            self.stop(request_id, asking.operation, probe_at, reason);
         } else {
-            self.budget.ask(now, asking.urgency, asking.rank, ticket);
+            self.budget.ask(now, asking.urgency, asking.rank, request_id);
         }
     }
 
-    fn requeue(&mut self, now: DateTime<Utc>, ticket: Ticket) {
-        if let Some(asking) = self.waiting.get(&ticket) {
-            self.queue(now, ticket, *asking);
+    fn requeue(&mut self, now: DateTime<Utc>, request_id: RequestId) {
+        if let Some(asking) = self.waiting.get(&request_id) {
+            self.queue(now, request_id, *asking);
         }
     }
 
-    fn stop(&mut self, ticket: Ticket, operation: Operation, probe_at: DateTime<Utc>, reason: String) {
+    fn stop(&mut self, request_id: RequestId, operation: Operation, probe_at: DateTime<Utc>, reason: String) {
         if !operation.only_reads() {
-            self.stopped.entry(operation).or_default().insert(ticket);
-        } else if self.waiting.remove(&ticket).is_some() {
+            self.stopped.entry(operation).or_default().insert(request_id);
+        } else if self.waiting.remove(&request_id).is_some() {
             let operation = operation.as_str();
-            self.refused.push((ticket, NotAdmitted::CircuitOpen { operation, probe_at, reason }));
+            self.refused.push((request_id, NotAdmitted::CircuitOpen { operation, probe_at, reason }));
         }
     }
 
     fn ended(&mut self, now: DateTime<Utc>, operation: Operation, ended: Ended) {
         let Some(news) = self.circuits.ended(now, operation, ended) else { return };
         match &news {
-            CircuitNews::Opened(_, reason) => {
+            CircuitChange::Opened(_, reason) => {
                 let is_stopped = |asking: &Asking| asking.operation == operation && asking.urgency != Urgency::Pause;
                 let others = self.waiting.iter().filter(|(_, asking)| is_stopped(asking));
-                let others: BTreeSet<Ticket> = others.map(|(ticket, _)| *ticket).collect();
+                let others: BTreeSet<RequestId> = others.map(|(request_id, _)| *request_id).collect();
                 let probe_at = self.circuits.probe_at(operation).unwrap_or(now);
-                for ticket in others {
-                    self.forget_gathered(ticket);
-                    self.budget.cancel(ticket);
-                    self.stop(ticket, operation, probe_at, reason.clone());
+                for request_id in others {
+                    self.forget_gathered(request_id);
+                    self.budget.cancel(request_id);
+                    self.stop(request_id, operation, probe_at, reason.clone());
                 }
             }
-            CircuitNews::Closed(_) => {
-                for ticket in self.stopped.remove(&operation).unwrap_or_default() {
-                    self.requeue(now, ticket);
+            CircuitChange::Closed(_) => {
+                for request_id in self.stopped.remove(&operation).unwrap_or_default() {
+                    self.requeue(now, request_id);
                 }
             }
         }
-        self.circuit_news.push(news);
+        self.circuit_changes.push(news);
     }
 }
 
 #[cfg(test)]
-#[path = "gate_tests.rs"]
+#[path = "scheduler_tests.rs"]
 mod tests;

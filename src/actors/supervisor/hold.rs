@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::super::answers::{Answer, of_campaign, of_database, stored, tell};
 use super::process::ask;
 use super::{Stage, Supervisor};
-use crate::actors::campaign::{ChangeHold, ForceNow, Foretell, Foretold, HoldChanged, HoldOnAll, PressNow};
+use crate::actors::campaign::{AskOutlook, ChangeHold, ForceNow, HoldChanged, HoldOnAll, OutlookAnswer, PauseAllNow};
 use crate::actors::database::{StoreHold, StoreHoldOnAll};
 use crate::control::{Held, HeldAll, NotPaused, OutlookOfAll, Refusal, Released, Reply, SetHold};
 use crate::domain::action::{ActionKind, Trigger};
@@ -175,9 +175,9 @@ impl Supervisor {
         let not_guarded = self.last_rows.values().filter(|row| !row.generator_enabled).count() as u64;
         let guarded = self.last_rows.len() as u64 - not_guarded;
         async move {
-            let answers = join_all(actors.iter().map(|actor| actor.send(Foretell))).await;
+            let answers = join_all(actors.iter().map(|actor| actor.send(AskOutlook))).await;
             let mut all = OutlookOfAll { not_guarded, ..OutlookOfAll::default() };
-            answers.into_iter().flatten().for_each(|Foretold(outlook)| all.add(outlook));
+            answers.into_iter().flatten().for_each(|OutlookAnswer(outlook)| all.add(outlook));
             let told = all.start + all.run + all.limit_reached + all.stay_stopped + all.left_alone + all.unknown;
             all.unknown += guarded.saturating_sub(told);
             all
@@ -220,7 +220,7 @@ impl Supervisor {
         self.hold_all.changes += 1;
         self.hold_all.hold.clone_from(&hold);
         for slot in self.slots.values() {
-            if let Stage::Alive(actor) | Stage::Releasing(actor) = &slot.stage {
+            if let Stage::Alive(actor) | Stage::Disabling(actor) = &slot.stage {
                 actor.do_send(HoldOnAll(hold.clone()));
             }
         }
@@ -255,7 +255,7 @@ impl Supervisor {
         let rows: Vec<_> = self.last_rows.values().filter(|_| hold.pause).cloned().collect();
         for row in rows {
             let pause = match self.actor_of(row.id) {
-                Some(actor) => Box::pin(ask(actor, PressNow(pause_by(hold)))),
+                Some(actor) => Box::pin(ask(actor, PauseAllNow(pause_by(hold)))),
                 None => self.force(ctx, row.id, pause_by(hold)),
             };
             pauses.push(async move { (row, pause.await) });

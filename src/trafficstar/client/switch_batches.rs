@@ -1,4 +1,4 @@
-//! Rounds of runs and pauses: the requests that [`Split`] plans, and what their answers say of each campaign.
+//! SwitchBatches of runs and pauses: the requests that [`Split`] plans, and what their answers say of each campaign.
 //!
 //! Deliberately absent: which request comes next (`batch::split`), and who goes together (`changes`).
 
@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{Asker, Client, Now, Purpose};
+use super::{Client, Now, Purpose, Requester};
 use crate::domain::action::{ActionKind, Outcome};
 use crate::domain::ids::RemoteId;
 use crate::trafficstar::batch::split::{Attempt, Ended, SetAside, Split, Way};
 use crate::trafficstar::call::{Answer, Call, Switch, SwitchWay};
 use crate::trafficstar::error::RemoteError;
-use crate::trafficstar::gate::Asking;
+use crate::trafficstar::scheduler::Asking;
 use crate::trafficstar::wire::SwitchAnswer;
 
 /// A pause that met a 429 goes first when the silence is over: so often, before it is left to the next tick. TrafficStars has
@@ -22,20 +22,20 @@ const PAUSE_ATTEMPTS: u8 = 3;
 /// A campaign that is to be paused or run with others.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Switching {
-    pub(super) asker: Asker,
+    pub(super) requester: Requester,
     pub(super) remote: RemoteId,
     pub(super) valid_until: Option<DateTime<Utc>>,
 }
 
-/// A request of a round.
+/// A request of a batch.
 #[derive(Debug)]
 pub(super) struct SwitchJob {
     switch: Switch,
-    round: u64,
+    batch: u64,
     attempt: Attempt,
     way: SwitchWay,
-    /// The askers whose campaigns it names.
-    pub(super) askers: Vec<Asker>,
+    /// The requesters whose campaigns it names.
+    pub(super) requesters: Vec<Requester>,
 }
 
 impl SwitchJob {
@@ -55,18 +55,18 @@ impl SwitchJob {
 
 /// The rounds under way, and the campaigns that are asked for by themselves.
 #[derive(Debug, Default)]
-pub(super) struct Rounds {
-    under_way: BTreeMap<u64, Round>,
+pub(super) struct SwitchBatches {
+    under_way: BTreeMap<u64, SwitchBatch>,
     last_number: u64,
     aside: BTreeMap<Switch, SetAside>,
 }
 
 #[derive(Debug)]
-struct Round {
+struct SwitchBatch {
     switch: Switch,
     /// The ways in the order in which they are tried, each with its position among all.
     ways: Vec<(usize, SwitchWay)>,
-    askers: Vec<Switching>,
+    requesters: Vec<Switching>,
     leave_by: Option<DateTime<Utc>>,
     split: Split,
 }
@@ -74,65 +74,65 @@ struct Round {
 impl Client {
     /// Switches these campaigns together. Each is told of as soon as it is known what became of it: a 200 can hold failures,
     /// and an id that the answer does not name is unclear.
-    pub(super) fn begin_round(&mut self, now: Now, switch: Switch, askers: Vec<Switching>) {
+    pub(super) fn begin_batch(&mut self, now: Now, switch: Switch, requesters: Vec<Switching>) {
         let order = self.known.order(now.wall, switch.endpoint(), switch.ways().len());
         let ways = order.into_iter().filter_map(|position| Some((position, *switch.ways().get(position)?)));
         let ways: Vec<(usize, SwitchWay)> = ways.collect();
-        let ids: BTreeSet<RemoteId> = askers.iter().map(|switching| switching.remote).collect();
+        let ids: BTreeSet<RemoteId> = requesters.iter().map(|switching| switching.remote).collect();
         let aside = self.changes.rounds.aside.entry(switch).or_default().of(now.wall, &ids);
         let kinds: Vec<Way> = ways.iter().map(|(_, way)| kind_of(switch, *way)).collect();
         let (patience, leave_by) = match switch {
-            Switch::Run => (1, askers.iter().filter_map(|switching| switching.valid_until).min()),
+            Switch::Run => (1, requesters.iter().filter_map(|switching| switching.valid_until).min()),
             Switch::Pause => (PAUSE_ATTEMPTS, None),
         };
         let split = Split::new(ids, &aside, &kinds, patience);
         self.changes.rounds.last_number += 1;
         let number = self.changes.rounds.last_number;
-        self.changes.rounds.under_way.insert(number, Round { switch, ways, askers, leave_by, split });
-        self.go_on_with_round(now, number);
+        self.changes.rounds.under_way.insert(number, SwitchBatch { switch, ways, requesters, leave_by, split });
+        self.continue_batch(now, number);
     }
 
-    /// A request of a round has ended.
+    /// A request of a batch has ended.
     pub(super) fn attempt_ended(&mut self, now: Now, job: &SwitchJob, result: Result<Answer, RemoteError>) {
-        let SwitchJob { round: number, attempt, way, .. } = job;
-        if let Some(round) = self.changes.rounds.under_way.get_mut(number) {
-            let answered = result.and_then(|answer| outcomes(round.switch, *way, &attempt.ids, answer));
-            round.split.ended(attempt.id, answered.map_or_else(|error| ended(&error), Ended::Answered));
+        let SwitchJob { batch: number, attempt, way, .. } = job;
+        if let Some(batch) = self.changes.rounds.under_way.get_mut(number) {
+            let answered = result.and_then(|answer| outcomes(batch.switch, *way, &attempt.ids, answer));
+            batch.split.ended(attempt.id, answered.map_or_else(|error| ended(&error), Ended::Answered));
         }
-        self.go_on_with_round(now, *number);
+        self.continue_batch(now, *number);
     }
 
     /// Sends what is next, and tells what is settled.
-    fn go_on_with_round(&mut self, now: Now, number: u64) {
-        let Some(mut round) = self.changes.rounds.under_way.remove(&number) else { return };
-        while let Some(attempt) = round.split.next_attempt() {
-            let Some((_, way)) = round.ways.get(attempt.way).copied() else { break };
-            let Some(call) = call(round.switch, way, &attempt.ids) else { break };
-            let named = round.askers.iter().filter(|switching| attempt.ids.contains(&switching.remote));
-            let askers = named.map(|switching| switching.asker).collect();
-            let asking = Asking { is_repeat: attempt.is_repeat, ..asking(round.switch, round.leave_by) };
-            let job = SwitchJob { switch: round.switch, round: number, attempt, way, askers };
+    fn continue_batch(&mut self, now: Now, number: u64) {
+        let Some(mut batch) = self.changes.rounds.under_way.remove(&number) else { return };
+        while let Some(attempt) = batch.split.next_attempt() {
+            let Some((_, way)) = batch.ways.get(attempt.way).copied() else { break };
+            let Some(call) = call(batch.switch, way, &attempt.ids) else { break };
+            let named = batch.requesters.iter().filter(|switching| attempt.ids.contains(&switching.remote));
+            let requesters = named.map(|switching| switching.requester).collect();
+            let asking = Asking { is_repeat: attempt.is_repeat, ..asking(batch.switch, batch.leave_by) };
+            let job = SwitchJob { switch: batch.switch, batch: number, attempt, way, requesters };
             self.requests.ask(now, asking, call, Purpose::Switch(job));
         }
-        let mut settled = round.split.take_settled();
-        let is_over = round.split.is_over();
+        let mut settled = batch.split.take_settled();
+        let is_over = batch.split.is_over();
         if is_over {
-            settled.extend(self.end_round(now, &round));
+            settled.extend(self.end_batch(now, &batch));
         }
         for (id, outcome) in settled {
-            for switching in round.askers.iter().filter(|switching| switching.remote == id) {
-                self.switched(now, round.switch, *switching, outcome.clone());
+            for switching in batch.requesters.iter().filter(|switching| switching.remote == id) {
+                self.switched(now, batch.switch, *switching, outcome.clone());
             }
         }
         if !is_over {
-            self.changes.rounds.under_way.insert(number, round);
+            self.changes.rounds.under_way.insert(number, batch);
         }
     }
 
-    /// Learns from a round that is over. Answers what became of the campaigns for which no way was found.
-    fn end_round(&mut self, now: Now, round: &Round) -> Vec<(RemoteId, Outcome)> {
-        let Round { switch, split, .. } = round;
-        if let Some((position, way)) = split.working_way().and_then(|way| round.ways.get(way)) {
+    /// Learns from a batch that is over. Answers what became of the campaigns for which no way was found.
+    fn end_batch(&mut self, now: Now, batch: &SwitchBatch) -> Vec<(RemoteId, Outcome)> {
+        let SwitchBatch { switch, split, .. } = batch;
+        if let Some((position, way)) = split.working_way().and_then(|way| batch.ways.get(way)) {
             self.known.worked(now.wall, switch.endpoint(), *position, || way.line());
         }
         self.changes.rounds.aside.entry(*switch).or_default().learn(now.wall, split);

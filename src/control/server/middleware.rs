@@ -111,7 +111,7 @@ impl Drop for AuditEntry {
     }
 }
 
-/// Turns whatever refusal the framework makes by itself into a problem document.
+/// QueuePlaces whatever refusal the framework makes by itself into a problem document.
 pub(super) async fn only_problems(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();

@@ -44,7 +44,7 @@ pub struct Stopping {
 
 /// What the control server asks of the daemon.
 #[derive(Debug)]
-pub enum Operation {
+pub enum AdminOrder {
     /// Read the config anew.
     Reload(Ask<ReloadBody, Reloaded>),
     /// Write other log lines than before.
@@ -54,4 +54,4 @@ pub enum Operation {
 }
 
 /// Where operations go.
-pub type OperationPort = mpsc::Sender<Operation>;
+pub type AdminPort = mpsc::Sender<AdminOrder>;

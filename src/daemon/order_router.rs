@@ -11,28 +11,28 @@ use crate::board::Board;
 use crate::control::{Order, Refusal};
 use crate::domain::policy::Policy;
 use crate::domain::status::Role;
-use crate::reign::Reign;
+use crate::leadership::Leadership;
 
-/// The desk. Clones share it.
+/// The router. Clones share it.
 #[derive(Clone)]
-pub(super) struct Desk(Arc<Mutex<Inner>>);
+pub(super) struct OrderRouter(Arc<Mutex<Inner>>);
 
 struct Inner {
     /// The numbers in force, for whoever comes next, too.
     defaults: Policy,
-    present: Option<Present>,
+    present: Option<OrderHandler>,
 }
 
 /// Whoever carries orders out now.
 #[derive(Clone)]
-pub(super) struct Present {
+pub(super) struct OrderHandler {
     pub(super) carry_out: Recipient<CarryOut>,
     pub(super) set_defaults: Recipient<SetDefaults>,
     /// None: standing by.
-    pub(super) reign: Option<Reign>,
+    pub(super) leadership: Option<Leadership>,
 }
 
-impl Desk {
+impl OrderRouter {
     pub(super) fn new(defaults: Policy) -> Self {
         Self(Arc::new(Mutex::new(Inner { defaults, present: None })))
     }
@@ -42,8 +42,8 @@ impl Desk {
         self.inner().defaults.clone()
     }
 
-    /// Somebody new sits at the desk.
-    pub(super) fn seat(&self, present: Present) {
+    /// Somebody new sits at the router.
+    pub(super) fn attach(&self, present: OrderHandler) {
         let mut inner = self.inner();
         // A reload may have come since it was built.
         present.set_defaults.do_send(SetDefaults(inner.defaults.clone()));
@@ -69,11 +69,11 @@ impl Desk {
     }
 
     /// Hands orders out as they come.
-    pub(super) async fn hand_out(self, mut orders: mpsc::Receiver<Order>, board: Board) {
+    pub(super) async fn route(self, mut orders: mpsc::Receiver<Order>, board: Board) {
         while let Some(order) = orders.recv().await {
             let present = self.inner().present.clone();
             match present {
-                Some(present) if order.only_reads() || present.reign.as_ref().is_some_and(Reign::lasts) => {
+                Some(present) if order.only_reads() || present.leadership.as_ref().is_some_and(Leadership::lasts) => {
                     // One that is gone drops the reply slot, which is an answer.
                     present.carry_out.do_send(CarryOut(order));
                 }

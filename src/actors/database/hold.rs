@@ -26,8 +26,8 @@ impl Handler<StoreHoldOnAll> for DatabaseActor {
     type Result = ResponseFuture<Answer<()>>;
 
     fn handle(&mut self, StoreHoldOnAll(hold): StoreHoldOnAll, _: &mut Self::Context) -> Self::Result {
-        let desk = self.desk();
-        Box::pin(async move { desk.written(desk.store.set_hold_on_all(hold).await) })
+        let database = self.database();
+        Box::pin(async move { database.written(database.store.set_hold_on_all(hold).await) })
     }
 }
 
@@ -35,7 +35,7 @@ impl Handler<StoreHold> for DatabaseActor {
     type Result = ResponseFuture<Answer<bool>>;
 
     fn handle(&mut self, StoreHold { campaign, hold }: StoreHold, _: &mut Self::Context) -> Self::Result {
-        let desk = self.desk();
-        Box::pin(async move { desk.written(desk.store.set_hold(campaign, hold).await) })
+        let database = self.database();
+        Box::pin(async move { database.written(database.store.set_hold(campaign, hold).await) })
     }
 }

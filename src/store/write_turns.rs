@@ -20,7 +20,7 @@ const TURN_WITHIN: Duration = Duration::from_secs(3);
 const FAILURE_LASTS: Duration = Duration::from_secs(5);
 
 /// Lets so many write at a time.
-pub(super) struct Turns {
+pub(super) struct WriteTurns {
     free: Arc<Semaphore>,
     fate: Fate,
     /// Why the last write failed, where the next one would fail, too; and when.
@@ -36,7 +36,7 @@ pub(super) enum Fate {
     OfEach,
 }
 
-impl Turns {
+impl WriteTurns {
     pub(super) fn new(at_a_time: usize, fate: Fate) -> Arc<Self> {
         Arc::new(Self { free: Arc::new(Semaphore::new(at_a_time)), fate, failure: Mutex::default() })
     }
@@ -51,7 +51,7 @@ impl Turns {
             let _turn = turns.turn().await?;
             let work = {
                 let turns = Arc::clone(&turns);
-                move || turns.heed(work())
+                move || turns.note_outcome(work())
             };
             blocking(work).await
         };
@@ -79,7 +79,7 @@ impl Turns {
     }
 
     /// Remembers a failure that the next write would meet, too, until one does not.
-    fn heed<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
+    fn note_outcome<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
         if self.fate == Fate::OfEach {
             return outcome;
         }
@@ -116,7 +116,7 @@ mod tests {
 
     /// Begins a write that ends with what is sent.
     async fn begin(
-        turns: &Arc<Turns>,
+        turns: &Arc<WriteTurns>,
     ) -> (mpsc::Sender<Result<(), Fault>>, tokio::task::JoinHandle<Result<(), Fault>>) {
         let (end, ended) = mpsc::channel();
         let turns = Arc::clone(turns);
@@ -136,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn while_one_tries_again_the_others_fail_at_once_and_all_write_again_when_it_succeeds() {
-        let turns = Turns::new(1, Fate::Shared);
+        let turns = WriteTurns::new(1, Fate::Shared);
         assert!(is_replaced(&turns.write(replaced).await));
         let (end, trying) = begin(&turns).await;
         assert!(is_replaced(&turns.write(|| panic!("it has no turn")).await));
@@ -147,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_wait_for_one_that_fails_fail_with_it() {
-        let turns = Turns::new(1, Fate::Shared);
+        let turns = WriteTurns::new(1, Fate::Shared);
         let (end, first) = begin(&turns).await;
         let mut waiting = std::pin::pin!(turns.write(|| panic!("it has no turn")));
         begun(&mut waiting).await;
@@ -158,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn on_a_server_one_failure_says_nothing_of_the_others() {
-        let turns = Turns::new(1, Fate::OfEach);
+        let turns = WriteTurns::new(1, Fate::OfEach);
         assert!(matches!(turns.write(replaced).await, Err(Fault::Replaced)));
         let (end, first) = begin(&turns).await;
         let mut waiting = std::pin::pin!(turns.write(|| Ok(())));
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_write_whose_turn_does_not_come_has_failed() {
-        let turns = Turns::new(1, Fate::Shared);
+        let turns = WriteTurns::new(1, Fate::Shared);
         let _turn = Arc::clone(&turns.free).try_acquire_owned().unwrap();
         assert!(matches!(turns.write(|| Ok(())).await, Err(Fault::Busy(_))));
     }

@@ -32,7 +32,7 @@ pub struct Trend {
 
 /// What a machine would make of used-up clicks, as far as the urgency of its reads depends on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stance {
+pub struct Intent {
     /// It is promised to run, and nothing keeps it from running: what was seen stopped before may run by now.
     pub promised_to_run: bool,
     /// A hold keeps everything from being sent, pauses too.

@@ -3,28 +3,28 @@
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
-use super::desk::Desk;
+use super::order_router::OrderRouter;
 use crate::config::{Config, LogFilter, process_environment};
-use crate::control::{LogFilterSetting, Operation, Refusal, ReloadBody, Reloaded, Stopping};
+use crate::control::{AdminOrder, LogFilterSetting, Refusal, ReloadBody, Reloaded, Stopping};
 use crate::error_chain::in_full;
 use crate::telemetry::LogControl;
 
 /// Whoever carries them out.
-pub(super) struct Operator {
+pub(super) struct Admin {
     /// What is in force now.
     config: Config,
     /// None where the program that this runs in logs in its own way.
     log: Option<LogControl>,
-    desk: Desk,
+    router: OrderRouter,
 }
 
-impl Operator {
-    pub(super) const fn new(config: Config, log: Option<LogControl>, desk: Desk) -> Self {
-        Self { config, log, desk }
+impl Admin {
+    pub(super) const fn new(config: Config, log: Option<LogControl>, router: OrderRouter) -> Self {
+        Self { config, log, router }
     }
 
     /// Carries out what comes, one after the other; returns when the end is ordered.
-    pub(super) async fn serve(mut self, mut operations: mpsc::Receiver<Operation>, mut hang_up: Signal) {
+    pub(super) async fn serve(mut self, mut operations: mpsc::Receiver<AdminOrder>, mut hang_up: Signal) {
         loop {
             // Without a control server there are still signals.
             let operation = tokio::select! {
@@ -38,13 +38,13 @@ impl Operator {
             };
             // Whoever asked may be gone.
             match operation {
-                Operation::Reload(ask) => {
+                AdminOrder::Reload(ask) => {
                     let _ = ask.reply.send(self.reload(ask.question).await);
                 }
-                Operation::SetLogFilter(ask) => {
+                AdminOrder::SetLogFilter(ask) => {
                     let _ = ask.reply.send(self.set_log_filter(ask.question));
                 }
-                Operation::Shutdown(ask) => {
+                AdminOrder::Shutdown(ask) => {
                     let _ = ask.reply.send(Ok(Stopping { pid: std::process::id() }));
                     return;
                 }
@@ -70,7 +70,7 @@ impl Operator {
                 changes.vanished.join(", ")
             )]));
         }
-        self.desk.set_defaults(fresh.generator.clone()).await;
+        self.router.set_defaults(fresh.generator.clone()).await;
         if let Some(log) = &self.log {
             log.set_filter(&fresh.log.filter).map_err(|error| Refusal::Failed(in_full(&error)))?;
         }

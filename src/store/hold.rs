@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use super::Store;
 use super::connection::StoreConnection;
 use super::error::StoreError;
-use super::lease::refuse_unless_reigning;
+use super::lease::refuse_unless_leading;
 use super::pools::{db, db_write};
 use super::schema::{hold_on_all, holds};
 use super::values::{OptionalTrackerText, Place, Stamp};
@@ -48,7 +48,7 @@ impl Store {
     pub async fn set_hold_on_all(&self, hold: Option<Hold>) -> Result<(), StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
-            refuse_unless_reigning(connection, term.as_ref())?;
+            refuse_unless_leading(connection, term.as_ref())?;
             diesel::delete(hold_on_all::table.find(THE_ROW)).execute(connection)?;
             if let Some(hold) = &hold {
                 diesel::insert_into(hold_on_all::table)
@@ -65,7 +65,7 @@ impl Store {
     pub async fn set_hold(&self, id: CampaignId, hold: Option<Hold>) -> Result<bool, StoreError> {
         let term = self.term.clone();
         db_write!(self, move |connection| {
-            refuse_unless_reigning(connection, term.as_ref())?;
+            refuse_unless_leading(connection, term.as_ref())?;
             if connection.hold_campaigns(&[id.0])?.is_empty() {
                 return Ok(false);
             }

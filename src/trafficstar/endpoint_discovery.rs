@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 
 use super::error::RemoteError;
-use crate::domain::live::LiveEvent;
+use crate::domain::operator_event::OperatorEvent;
 use crate::domain::status::EndpointStatus;
 
 /// What was found missing is looked for again after this long: a report that does not exist costs nothing meanwhile. And
@@ -85,7 +85,7 @@ enum Known {
 #[derive(Debug, Default)]
 pub(super) struct KnownEndpoints {
     known: BTreeMap<Endpoint, Known>,
-    news: Vec<LiveEvent>,
+    news: Vec<OperatorEvent>,
 }
 
 impl KnownEndpoints {
@@ -177,12 +177,12 @@ impl KnownEndpoints {
     }
 
     /// The changes since this was last asked.
-    pub(super) fn take_news(&mut self) -> Vec<LiveEvent> {
+    pub(super) fn take_news(&mut self) -> Vec<OperatorEvent> {
         std::mem::take(&mut self.news)
     }
 
     fn tell(&mut self, now: DateTime<Utc>, operation: Endpoint, before: Option<String>, path: Option<String>) {
-        let event = LiveEvent::endpoint(now, operation.as_str(), operation.purpose(), before, path);
+        let event = OperatorEvent::endpoint(now, operation.as_str(), operation.purpose(), before, path);
         if event.warning {
             tracing::warn!("{}", event.text);
         } else {

@@ -5,8 +5,8 @@
 use chrono::{DateTime, Utc};
 
 use super::CampaignActor;
-use crate::domain::event::{ActionNews, Note};
-use crate::domain::live::{LiveEvent, Part};
+use crate::domain::event::{ActionUpdate, Note};
+use crate::domain::operator_event::{OperatorEvent, Part};
 use crate::domain::repeats::{is_same_kind, say_times};
 use crate::guard::tick::Reading;
 
@@ -19,8 +19,8 @@ impl CampaignActor {
             (None, None) => return,
             (_, Some(_)) if reading.is_shared_failure() => return,
             (Some(told), Some(error)) if is_same_kind(told, error) => return,
-            (_, Some(error)) => LiveEvent::error(now, Part::Tick, error),
-            (Some(_), None) => LiveEvent::recovery(now, Part::Tick),
+            (_, Some(error)) => OperatorEvent::error(now, Part::Tick, error),
+            (Some(_), None) => OperatorEvent::recovery(now, Part::Tick),
         };
         self.told_error.clone_from(&self.last_error);
         self.tell(event);
@@ -29,21 +29,21 @@ impl CampaignActor {
     /// Counts what the machine has to tell, and tells it, unless it was told before.
     pub(super) fn note(&mut self, note: &Note) {
         let now = self.surroundings.clock.now();
-        let mut event = LiveEvent::note(now, note);
+        let mut event = OperatorEvent::note(now, note);
         if let Note::Action { kind, news } = note {
             self.surroundings.board.metrics().action(*kind, news);
             match news {
                 // An action that came about has a beginning that was told.
-                ActionNews::Confirmed => self.repeats.clear(),
+                ActionUpdate::Confirmed => self.repeats.clear(),
                 // The machine says it once for each decision.
-                ActionNews::ObservedOnly(_) => {}
-                ActionNews::Requested(_)
-                | ActionNews::Accepted
-                | ActionNews::Unclear(_)
-                | ActionNews::Failed(_)
-                | ActionNews::Superseded(_)
-                | ActionNews::EndTimeOwed(_) => {
-                    let Some(times) = self.repeats.heed(now, &event.text) else { return };
+                ActionUpdate::ObservedOnly(_) => {}
+                ActionUpdate::Requested(_)
+                | ActionUpdate::Accepted
+                | ActionUpdate::Unclear(_)
+                | ActionUpdate::Failed(_)
+                | ActionUpdate::Superseded(_)
+                | ActionUpdate::EndTimeOwed(_) => {
+                    let Some(times) = self.repeats.count(now, &event.text) else { return };
                     say_times(&mut event.text, times);
                 }
             }
@@ -52,7 +52,7 @@ impl CampaignActor {
     }
 
     /// Tells the log and whoever listens.
-    pub(super) fn tell(&self, event: LiveEvent) {
+    pub(super) fn tell(&self, event: OperatorEvent) {
         let (campaign, name, text) = (self.row.id, &self.row.name, &event.text);
         if event.warning {
             tracing::warn!(%campaign, name, "{text}");
@@ -63,7 +63,7 @@ impl CampaignActor {
     }
 
     /// Those who hear of it find it in the dump.
-    pub(super) fn tell_listeners(&self, event: LiveEvent) {
+    pub(super) fn tell_listeners(&self, event: OperatorEvent) {
         self.publish();
         self.surroundings.board.tell(event.about(self.row.id, &self.row.name));
     }

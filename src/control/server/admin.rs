@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::super::{LogFilterSetting, Operation, ReloadBody, Reloaded, Stopping};
+use super::super::{AdminOrder, LogFilterSetting, ReloadBody, Reloaded, Stopping};
 use super::Shared;
 use super::answer::{self, Answer, Body, carry_out};
 use super::route::{POST, PUT, Route};
@@ -25,15 +25,15 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn reload(State(shared): State<Shared>, body: Body) -> Result<Answer, Answer> {
     let body = answer::body_or_default(body)?;
-    Ok(carry_out(&shared.operations, body, Operation::Reload).await)
+    Ok(carry_out(&shared.operations, body, AdminOrder::Reload).await)
 }
 
 async fn set_log_filter(State(shared): State<Shared>, body: Body) -> Result<Answer, Answer> {
     let setting = answer::body(body)?;
-    Ok(carry_out(&shared.operations, setting, Operation::SetLogFilter).await)
+    Ok(carry_out(&shared.operations, setting, AdminOrder::SetLogFilter).await)
 }
 
 /// Answered when it is accepted: after its effect there is nobody left to answer.
 async fn shutdown(State(shared): State<Shared>) -> Answer {
-    carry_out(&shared.operations, (), Operation::Shutdown).await.but_status(StatusCode::ACCEPTED)
+    carry_out(&shared.operations, (), AdminOrder::Shutdown).await.but_status(StatusCode::ACCEPTED)
 }

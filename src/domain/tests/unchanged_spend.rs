@@ -1,7 +1,7 @@
 //! A spend that stands still while its campaign runs: shown since when, and told after an hour.
 
 use super::*;
-use crate::domain::standing::StandsStill;
+use crate::domain::unchanged_spend::StandsStill;
 
 fn told(effects: &[Effect]) -> Vec<StandsStill> {
     let still = |effect: &Effect| {

@@ -8,9 +8,9 @@ use actix::prelude::*;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use super::desk::Present;
 use super::direct;
-use super::leadership::Held;
+use super::election::HeldLease;
+use super::order_router::OrderHandler;
 use super::retention::Forgetting;
 use super::{RunError, database_port, remote_port};
 use crate::actors::database::{DatabaseActor, Flush};
@@ -30,14 +30,14 @@ use crate::trafficstar::http::HttpClient;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the end of the program waits for the last spends to be stored.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
-/// How long the end of a lost reign waits for the journal of what was sent: nothing else of it counts any more.
+/// How long the end of a lost leadership waits for the journal of what was sent: nothing else of it counts any more.
 const ABANDON_WITHIN: Duration = Duration::from_secs(3);
 /// How long a thread may take to end: what it does in the database is not broken off.
 const THREAD_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What both lives need.
 #[derive(Clone)]
-pub(super) struct Surroundings {
+pub(super) struct RoleContext {
     pub(super) config: Config,
     pub(super) api_key: SecretString,
     pub(super) board: Board,
@@ -56,13 +56,13 @@ pub(super) struct Guarding {
 
 impl Guarding {
     pub(super) fn start(
-        around: &Surroundings,
+        around: &RoleContext,
         defaults: Policy,
         limits: Limits,
-        held: &Held,
+        held: &HeldLease,
     ) -> Result<Self, RunError> {
-        let Surroundings { config, api_key, board, clock } = around.clone();
-        let http = HttpClient::new(direct::settings(&config, api_key), held.reign.clone())?;
+        let RoleContext { config, api_key, board, clock } = around.clone();
+        let http = HttpClient::new(direct::settings(&config, api_key), held.leadership.clone())?;
         let seen_clock = http.seen_clock();
         let arbiter = Arbiter::try_new().map_err(RunError::ActorThread)?;
         let database = database_actor(&arbiter, &held.store, around);
@@ -102,11 +102,11 @@ impl Guarding {
     }
 
     /// Whoever carries orders out in this life.
-    pub(super) fn present(&self, held: &Held) -> Present {
-        Present {
+    pub(super) fn present(&self, held: &HeldLease) -> OrderHandler {
+        OrderHandler {
             carry_out: self.supervisor.clone().recipient(),
             set_defaults: self.supervisor.clone().recipient(),
-            reign: Some(held.reign.clone()),
+            leadership: Some(held.leadership.clone()),
         }
     }
 
@@ -138,7 +138,7 @@ impl Guarding {
     }
 }
 
-/// Standing by.
+/// Unchanged by.
 pub(super) struct StandingBy {
     arbiter: Arbiter,
     database: Addr<DatabaseActor>,
@@ -146,7 +146,7 @@ pub(super) struct StandingBy {
 }
 
 impl StandingBy {
-    pub(super) fn start(around: &Surroundings, defaults: Policy, store: &Store) -> Result<Self, RunError> {
+    pub(super) fn start(around: &RoleContext, defaults: Policy, store: &Store) -> Result<Self, RunError> {
         let (board, clock) = (around.board.clone(), around.clock.clone());
         // Nothing is asked of TrafficStars here: what an earlier life published of it is over.
         board.publish_trafficstar(clock.now(), RemoteClientStatus::default(), None);
@@ -171,11 +171,11 @@ impl StandingBy {
     }
 
     /// Whoever carries orders out in this life.
-    pub(super) fn present(&self) -> Present {
-        Present {
+    pub(super) fn present(&self) -> OrderHandler {
+        OrderHandler {
             carry_out: self.standby.clone().recipient(),
             set_defaults: self.standby.clone().recipient(),
-            reign: None,
+            leadership: None,
         }
     }
 
@@ -193,7 +193,7 @@ impl StandingBy {
     }
 }
 
-fn database_actor(arbiter: &Arbiter, store: &Store, around: &Surroundings) -> Addr<DatabaseActor> {
+fn database_actor(arbiter: &Arbiter, store: &Store, around: &RoleContext) -> Addr<DatabaseActor> {
     let (store, board, clock) = (store.clone(), around.board.clone(), around.clock.clone());
     DatabaseActor::start_in_arbiter(&arbiter.handle(), move |_| DatabaseActor::new(store, board, clock))
 }

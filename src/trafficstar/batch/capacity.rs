@@ -14,15 +14,15 @@ use crate::trafficstar::budget::{Budget, Room, WINDOW};
 /// Beside the statuses, a tick of all takes so many requests: a token, and a report of spend in its pages.
 pub const OTHERS_PER_TICK: usize = 3;
 
-/// How many reads may leave now. What was planned and has not come to the gate yet takes room, too; `at_the_gate` is how
+/// How many reads may leave now. What was planned and has not come to the scheduler yet takes room, too; `queued_requests` is how
 /// many reads have.
-pub fn room<T: Clone>(reads: &Reads<T>, budget: &mut Budget, now: DateTime<Utc>, at_the_gate: usize) -> Room {
-    let on_the_way = reads.under_way().saturating_sub(at_the_gate);
+pub fn room<T: Clone>(reads: &Reads<T>, budget: &mut Budget, now: DateTime<Utc>, queued_requests: usize) -> Room {
+    let on_the_way = reads.under_way().saturating_sub(queued_requests);
     budget.room(now).without(on_the_way)
 }
 
 /// How many requests it takes to read everybody, how many are to be had, and what follows. The budget sets so many aside.
-pub fn weigh<T: Clone>(reads: &Reads<T>, budget: &mut Budget, tick: Duration, list_works: bool) -> ReadingStatus {
+pub fn estimate<T: Clone>(reads: &Reads<T>, budget: &mut Budget, tick: Duration, list_works: bool) -> ReadingStatus {
     let cost = reads.cost(list_works);
     let tick_ms = tick.num_milliseconds().max(1).unsigned_abs();
     let window_ms = WINDOW.num_milliseconds().unsigned_abs();
@@ -82,7 +82,7 @@ impl KnownPages {
 /// What it will cost to read these campaigns at each tick, by the plan itself. Where the list is not known at all, each is
 /// read alone.
 #[must_use]
-pub fn foretell(
+pub fn forecast(
     campaigns: &BTreeSet<RemoteId>,
     pages: &KnownPages,
     requests_per_minute: u32,
@@ -105,7 +105,7 @@ pub fn foretell(
             reads.answered(id, pages.answer(read));
         }
     }
-    weigh(&reads, &mut Budget::new(requests_per_minute), tick, list_works)
+    estimate(&reads, &mut Budget::new(requests_per_minute), tick, list_works)
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
         ];
         let now = DateTime::UNIX_EPOCH;
         for (name, campaigns, pages, limit, expected) in cases {
-            let told = foretell(&campaigns, &pages, limit, Duration::minutes(1), now);
+            let told = forecast(&campaigns, &pages, limit, Duration::minutes(1), now);
             assert_eq!(told.campaigns, campaigns.len() as u64, "{name}");
             assert_eq!((told.requests, told.within_seconds), expected, "{name}: {told:?}");
         }
